@@ -1,0 +1,206 @@
+# Quadratic forms |P (x - mu)|^2 of one tile of rows for one component, and the packed
+# parameters they read.
+#
+# P is the lower triangular factor with P' P = inverse covariance (the transpose of
+# scikit-learn's precisions_cholesky). It is packed in groups of FEATURES output rows,
+# column by column, so that one register tile reads it in order. The mean is subtracted
+# before the product: P x - P mu would cancel on shifted data.
+#
+# Skipping is exact to rounding: |z|^2 only grows from group to group, so once
+# c - |z|^2 / 2 is REACH below the best value already found for every row of the tile,
+# the responsibilities are below exp(-REACH) = 3e-20 and nothing further is computed.
+
+cdef enum:
+    HEADER = 16     # reals before a component's mean: its constant, then padding
+    REACH = 45
+
+
+cdef inline Py_ssize_t triangle(Py_ssize_t n_padded) noexcept nogil:
+    """Packed length of a lower triangular factor."""
+    cdef Py_ssize_t groups = n_padded // FEATURES
+    return FEATURES * FEATURES * groups * (groups + 1) // 2
+
+
+cdef inline Py_ssize_t component_stride(const Gaussians *g) noexcept nogil:
+    cdef Py_ssize_t n = padded(g.n_features)
+    return HEADER + n + (triangle(n) if g.covariance_type == FULL else n)
+
+
+cdef Py_ssize_t packed_bytes(const Gaussians *g) noexcept nogil:
+    cdef Py_ssize_t n = padded(g.n_features)
+    cdef Py_ssize_t shared = n + triangle(n) if g.covariance_type == TIED else 0
+    return (g.n_components * component_stride(g) + shared) * sizeof(real)
+
+
+cdef double pack_triangle(const double *upper, Py_ssize_t n_features, real *out) noexcept nogil:
+    """Pack P = upper' and return the sum of the logs of its diagonal."""
+    cdef Py_ssize_t group, d, r, row
+    cdef double log_det = 0
+    for group in range(padded(n_features) // FEATURES):
+        for d in range((group + 1) * FEATURES):
+            for r in range(FEATURES):
+                row = group * FEATURES + r
+                out[0] = upper[d * n_features + row] if row < n_features and d <= row else 0
+                out += 1
+    for d in range(n_features):
+        log_det += log(upper[d * n_features + d])
+    return log_det
+
+
+cdef void prepare(Gaussians *g) noexcept nogil:
+    """Fill g.packed: for each component the constant log weight + log normaliser, the
+    mean and the factor, in the precision of the data."""
+    cdef Py_ssize_t D = g.n_features, n = padded(D), stride = component_stride(g)
+    cdef Py_ssize_t k, d, r
+    cdef real *out = <real*>g.packed
+    cdef real *shared = out + g.n_components * stride
+    cdef real *factor
+    cdef double log_det = 0, offset, centre, value
+    memset(out, 0, packed_bytes(g))
+    if g.covariance_type == TIED:
+        log_det = pack_triangle(g.precisions_cholesky, D, shared + n)
+        for d in range(D):
+            centre = 0
+            for k in range(g.n_components):
+                centre += g.means[k * D + d] / g.n_components
+            shared[d] = <real>centre
+    for k in range(g.n_components):
+        factor = out + HEADER + n
+        for d in range(D):
+            out[HEADER + d] = <real>g.means[k * D + d]
+        if g.covariance_type == FULL:
+            log_det = pack_triangle(g.precisions_cholesky + k * D * D, D, factor)
+        elif g.covariance_type == TIED:
+            # the whitened mean P (mu - centre): the component is spherical there
+            for r in range(D):
+                value = 0
+                for d in range(r + 1):
+                    offset = <double>out[HEADER + d] - <double>shared[d]
+                    value += g.precisions_cholesky[d * D + r] * offset
+                factor[r] = <real>value
+        else:
+            log_det = 0
+            for d in range(D):
+                value = g.precisions_cholesky[k * D + d if g.covariance_type == DIAG else k]
+                log_det += log(value)
+                factor[d] = <real>value
+        value = log_det - 0.5 * D * log(2 * M_PI)
+        if g.log_weights != NULL:
+            value += g.log_weights[k]
+        out[0] = <real>value
+        out += stride
+
+
+cdef inline bint in_reach(real constant, const vec *q, const vec *best) noexcept nogil:
+    """Whether any row of the tile may still give the component 1e-19 of its mass."""
+    cdef vec hits = splat(0)
+    cdef real lane[LANES]
+    cdef real total = 0
+    cdef Py_ssize_t v
+    for v in range(VECTORS):
+        hits = hits + keep_if_ge(splat(1), splat(constant + REACH) - splat(0.5) * q[v], best[v])
+    memcpy(lane, &hits, sizeof(vec))
+    for v in range(LANES):
+        total += lane[v]
+    return total > 0
+
+
+cdef inline bint quadratic_full(const real *mean, const real *factor, const vec *x, vec *diff,
+                                Py_ssize_t groups, vec *q, bint skip, real constant,
+                                const vec *best) noexcept nogil:
+    """q (TILE) = |P (x - mean)|^2; False when cut short because out of reach."""
+    cdef vec acc[8]
+    cdef vec m
+    cdef Py_ssize_t g, d, r, v, half, first
+    for v in range(VECTORS):
+        q[v] = splat(0)
+    for g in range(groups):
+        first = g * FEATURES
+        for d in range(first, first + FEATURES):
+            m = splat(mean[d])
+            for v in range(VECTORS):
+                diff[d * VECTORS + v] = x[d * VECTORS + v] - m
+        for half in range(0, VECTORS, 2):
+            for r in range(8):
+                acc[r] = splat(0)
+            for d in range(first):
+                for r in range(FEATURES):
+                    m = splat(factor[d * FEATURES + r])
+                    for v in range(2):
+                        acc[r * 2 + v] = acc[r * 2 + v] + m * diff[d * VECTORS + half + v]
+            for d in range(FEATURES):
+                for r in range(d, FEATURES):
+                    m = splat(factor[(first + d) * FEATURES + r])
+                    for v in range(2):
+                        acc[r * 2 + v] = acc[r * 2 + v] + m * diff[(first + d) * VECTORS + half + v]
+            for r in range(FEATURES):
+                for v in range(2):
+                    q[half + v] = q[half + v] + acc[r * 2 + v] * acc[r * 2 + v]
+        factor += FEATURES * (first + FEATURES)
+        # after 4, 8, 16, 32 ... rows of P: often enough, at a negligible cost
+        if skip and (g & (g + 1)) == 0 and g + 1 < groups and not in_reach(constant, q, best):
+            return False
+    return True
+
+
+cdef inline void quadratic_small(const real *mean, const real *factor, const vec *x,
+                                 Py_ssize_t n_features, vec *q) noexcept nogil:
+    """The same for n_features <= FEATURES; called with a literal so that it unrolls."""
+    cdef vec diff[FEATURES]
+    cdef vec z, total
+    cdef Py_ssize_t d, r, v
+    for v in range(VECTORS):
+        total = splat(0)
+        for d in range(n_features):
+            diff[d] = x[d * VECTORS + v] - splat(mean[d])
+        for r in range(n_features):
+            z = splat(factor[r]) * diff[0]
+            for d in range(1, r + 1):
+                z = z + splat(factor[d * FEATURES + r]) * diff[d]
+            total = total + z * z
+        q[v] = total
+
+
+cdef inline void quadratic_diag(const real *mean, const real *scale, const vec *x,
+                                Py_ssize_t n_features, vec *q) noexcept nogil:
+    """q = sum_d (scale_d (x_d - mean_d))^2; scale NULL for ones."""
+    cdef vec m, s, z
+    cdef vec acc[VECTORS]
+    cdef Py_ssize_t d, v
+    for v in range(VECTORS):
+        acc[v] = splat(0)
+    if scale == NULL:
+        for d in range(n_features):
+            m = splat(mean[d])
+            for v in range(VECTORS):
+                z = x[d * VECTORS + v] - m
+                acc[v] = acc[v] + z * z
+    else:
+        for d in range(n_features):
+            m = splat(mean[d])
+            s = splat(scale[d])
+            for v in range(VECTORS):
+                z = (x[d * VECTORS + v] - m) * s
+                acc[v] = acc[v] + z * z
+    for v in range(VECTORS):
+        q[v] = acc[v]
+
+
+cdef void whiten(const real *shared, const vec *x, vec *diff, Py_ssize_t n_padded,
+                 vec *y) noexcept nogil:
+    """y = P (x - centre) for one tile: the tied case becomes the spherical one."""
+    cdef Py_ssize_t d, g, r, v, rows
+    cdef const real *factor = shared + n_padded
+    cdef vec z
+    for d in range(n_padded):
+        for v in range(VECTORS):
+            diff[d * VECTORS + v] = x[d * VECTORS + v] - splat(shared[d])
+    for g in range(n_padded // FEATURES):
+        rows = (g + 1) * FEATURES
+        for r in range(FEATURES):
+            for v in range(VECTORS):
+                z = splat(0)
+                for d in range(rows):
+                    z = z + splat(factor[d * FEATURES + r]) * diff[d * VECTORS + v]
+                y[(g * FEATURES + r) * VECTORS + v] = z
+        factor += FEATURES * rows

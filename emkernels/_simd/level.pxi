@@ -1,0 +1,52 @@
+# The block kernels of one SIMD level and one precision. Every module of this folder
+# that is named LEVEL_PRECISION includes this text; setup.py gives each its flags.
+from cpython.pycapsule cimport PyCapsule_New
+from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
+from libc.string cimport memcpy, memset
+
+from emkernels._simd.table cimport (
+    DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table)
+
+cdef extern from "vector.h" nogil:
+    ctypedef double real "emk_real"
+    ctypedef double vec "emk_vec"
+    enum:
+        IS_DOUBLE "EMK_DOUBLE"
+        LANES "EMK_LANES"
+        VECTORS "EMK_VECTORS"
+        TILE "EMK_TILE"
+        MB "EMK_MB"
+        ACC "EMK_ACC"
+    vec splat "emk_splat"(real x)
+    vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
+    vec vmax "emk_max"(vec a, vec b)
+    vec power_of_two "emk_power_of_two"(vec shifted)
+    vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
+    void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
+
+# Features are padded to a multiple of FEATURES, the height of a register tile.
+cdef enum:
+    FEATURES = 4
+
+include "elementary.pxi"
+include "rows.pxi"
+include "density.pxi"
+include "moments.pxi"
+include "mixture.pxi"
+include "distance.pxi"
+
+
+cdef Table table_
+table_.block_rows = block_rows
+table_.scratch_bytes = scratch_bytes
+table_.packed_bytes = packed_bytes
+table_.prepare = prepare
+table_.mixture_block = mixture_block
+table_.kmeans_block = kmeans_block
+table_.closest_block = closest_block
+table_.first_nonfinite = first_nonfinite
+table_.exp_array = exp_array
+table_.log_array = log_array
+
+
+table = PyCapsule_New(&table_, b"emkernels._simd.Table", NULL)

@@ -1,0 +1,410 @@
+# One block of rows through density, log-sum-exp, row outputs and moments while it is in
+# cache. No n_samples x n_components array exists.
+
+cdef Py_ssize_t BLOCK_BYTES = 4096       # of one feature: 512 rows of float64
+cdef Py_ssize_t PANEL_BYTES = 819200     # of the panels, so that they stay in a 1 MiB cache
+
+
+ctypedef struct Panels:
+    Py_ssize_t n_tiles
+    vec *x                  # (n_tiles, n_padded, TILE)
+    vec *whitened           # the same, tied only
+    vec *scaled             # the same: rows weighted for one component
+    vec *resp               # (n_tiles, n_components, TILE): log densities, then resp
+    vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser
+    vec *diff               # (n_padded, TILE)
+    vec *lane_first         # (n_padded,)
+    double *spare           # (n_padded (n_padded + 1) / 2,)
+    Py_ssize_t *tile_index  # (n_tiles,)
+    unsigned char *active   # (n_tiles, n_components): any responsibility that matters
+
+
+cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
+    cdef Py_ssize_t tile = TILE * sizeof(real)
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), K = job.gaussians.n_components
+    cdef Py_ssize_t tiles = PANEL_BYTES // (tile * (2 * n + K))
+    return TILE * max(<Py_ssize_t>4, min(tiles, BLOCK_BYTES // tile))
+
+
+cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
+    """Lay the panels out in `scratch`; the number of bytes they take."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t T = job.block_rows // TILE, n = padded(g.n_features), K = g.n_components
+    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0
+    p.x = <vec*>(scratch + used)
+    used += T * n * tile
+    p.whitened = <vec*>(scratch + used)
+    used += T * n * tile if g.covariance_type == TIED else 0
+    p.scaled = <vec*>(scratch + used)
+    used += T * n * tile
+    p.resp = <vec*>(scratch + used)
+    used += T * K * tile
+    p.weight = <vec*>(scratch + used)
+    used += T * tile
+    p.diff = <vec*>(scratch + used)
+    used += n * tile
+    p.lane_first = <vec*>(scratch + used)
+    used += n * sizeof(vec) + 64
+    p.spare = <double*>(scratch + used)
+    used += n * (n + 1) // 2 * sizeof(double)
+    p.tile_index = <Py_ssize_t*>(scratch + used)
+    used += T * sizeof(Py_ssize_t)
+    p.active = <unsigned char*>(scratch + used)
+    used += T * K
+    return used
+
+
+cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
+    cdef Panels p
+    return carve(job, NULL, &p)
+
+
+cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssize_t t, bint skip,
+                       const vec *best, vec *out) noexcept nogil:
+    """out (TILE) = log weight + log N(x | k), -inf where it overflows; False when skipped."""
+    cdef Py_ssize_t D = g.n_features, n = padded(D), v
+    cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
+    cdef const real *factor = mean + n
+    cdef const vec *x = p.x + t * n * VECTORS
+    cdef real constant = mean[-HEADER]
+    cdef vec q[VECTORS]
+    if g.covariance_type == TIED:
+        quadratic_diag(factor, NULL, p.whitened + t * n * VECTORS, D, q)
+    elif g.covariance_type != FULL:
+        quadratic_diag(mean, factor, x, D, q)
+    elif D == 1:
+        quadratic_small(mean, factor, x, 1, q)
+    elif D == 2:
+        quadratic_small(mean, factor, x, 2, q)
+    elif D == 3:
+        quadratic_small(mean, factor, x, 3, q)
+    elif D == 4:
+        quadratic_small(mean, factor, x, 4, q)
+    elif not quadratic_full(mean, factor, x, p.diff, n // FEATURES, q, skip, constant, best):
+        return False
+    for v in range(VECTORS):
+        out[v] = splat(constant) - splat(0.5) * q[v]
+    return True
+
+
+cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t count,
+                 double *log_likelihood, double *pairs) noexcept nogil:
+    """Responsibilities, up to the factor that goes into p.weight, and row outputs."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, k, i, v, start, size, hint = 0
+    cdef bint skip = job.skip and job.rows.known == NULL
+    cdef bint look
+    cdef Py_ssize_t skipped = K      # in the last tile that was looked at
+    cdef vec best[VECTORS]
+    cdef vec *lp
+    for t in range(p.n_tiles):
+        start = first + t * TILE
+        size = min(<Py_ssize_t>TILE, first + count - start)
+        lp = p.resp + t * K * VECTORS
+        if g.covariance_type == TIED:
+            whiten(<const real*>g.packed + K * component_stride(g), p.x + t * n * VECTORS,
+                   p.diff, n, p.whitened + t * n * VECTORS)
+        for v in range(VECTORS):
+            best[v] = splat(-INFINITY)
+        # where skipping has just not paid, look again only now and then
+        look = skip and (8 * skipped >= K or t % 8 == 0)
+        if look:
+            skipped = 0
+        # the neighbouring tile's best component first: it makes the others skippable
+        for i in range(K):
+            k = hint if i == 0 else (i - 1 if i <= hint else i)
+            p.active[t * K + k] = tile_density(g, k, p, t, look, best, lp + k * VECTORS)
+            if p.active[t * K + k]:
+                for v in range(VECTORS):
+                    best[v] = vmax(lp[k * VECTORS + v], best[v])
+            else:
+                skipped += 1
+        if job.rows.known != NULL:
+            keep_known(job, start, size, <real*>lp, <real*>best)
+        if job.log_prob_out != NULL:
+            write_rows(job.log_prob_out, start, size, K, <const real*>lp, NULL)
+            continue
+        normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
+        if skip:
+            hint = best_component(p, t, K)
+
+
+cdef inline Py_ssize_t best_component(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
+    """The component with the largest responsibility in the tile's last row."""
+    cdef const real *resp = <const real*>(p.resp + t * K * VECTORS)
+    cdef Py_ssize_t k, best = 0
+    cdef real value = -1
+    for k in range(K):
+        if p.active[t * K + k] and resp[k * TILE + TILE - 1] > value:
+            value = resp[k * TILE + TILE - 1]
+            best = k
+    return best
+
+
+cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
+                    Py_ssize_t size, vec *best, vec *lp, double *log_likelihood,
+                    double *pairs) noexcept nogil:
+    """Log-sum-exp of one tile: lp becomes exp(lp - best), p.weight its factor."""
+    cdef Py_ssize_t K = job.gaussians.n_components, k, v, j
+    cdef vec sum_[VECTORS]
+    cdef vec inverse[VECTORS]
+    cdef vec log_norm[VECTORS]
+    cdef vec mattering = splat(0), largest, r
+    cdef real *norm = <real*>log_norm
+    cdef real *weight = <real*>(p.weight + t * VECTORS)
+    cdef const real *top = <const real*>best
+    cdef vec tiny = splat(<real>1e-19)
+    cdef bint every = job.resp_out != NULL
+    cdef bint lost = False
+    cdef double far[TILE]
+    cdef double value
+    for j in range(TILE):
+        # only overflow of the quadratic form of every component comes to this
+        lost |= not (top[j] > -INFINITY)
+    if lost:
+        rescue_tile(job, start, size, <real*>lp, <real*>best, far)
+        for k in range(K):
+            p.active[t * K + k] = True
+    for v in range(VECTORS):
+        sum_[v] = splat(0)
+    for k in range(K):
+        if not p.active[t * K + k]:
+            if every or job.labels_out != NULL:
+                for v in range(VECTORS):
+                    lp[k * VECTORS + v] = splat(0)
+            continue
+        largest = splat(0)
+        for v in range(VECTORS):
+            r = vexp(lp[k * VECTORS + v] - best[v])
+            sum_[v] = sum_[v] + r
+            lp[k * VECTORS + v] = r
+            if job.skip:
+                r = keep_if_ge(splat(1), r, tiny)
+                largest = largest + r
+        if job.skip:
+            p.active[t * K + k] = lanes(&largest) > 0
+            mattering = mattering + largest
+    for v in range(VECTORS):
+        inverse[v] = splat(1) / sum_[v]
+        log_norm[v] = best[v] + vlog(sum_[v])
+    for j in range(size):
+        value = norm[j]
+        if lost and far[j] == far[j]:
+            value = far[j]
+            norm[j] = <real>value
+        if weight[j] != 0:
+            log_likelihood[0] += weight[j] * value
+    pairs[0] += lanes(&mattering)
+    if job.log_prob_norm_out != NULL:
+        memcpy(job.log_prob_norm_out + start * sizeof(real), norm, size * sizeof(real))
+    if job.resp_out != NULL:
+        write_rows(job.resp_out, start, size, K, <const real*>lp, <const real*>inverse)
+    if job.labels_out != NULL:
+        write_labels(job, start, size, <const real*>lp)
+    for v in range(VECTORS):
+        p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
+
+
+cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                       const real *resp) noexcept nogil:
+    """The first component with the largest responsibility, for each row."""
+    cdef Py_ssize_t K = job.gaussians.n_components, k, j
+    cdef real best[TILE]
+    cdef int label[TILE]
+    for j in range(TILE):
+        best[j] = resp[j]
+        label[j] = 0
+    for k in range(1, K):
+        for j in range(TILE):
+            label[j] = <int>k if resp[k * TILE + j] > best[j] else label[j]
+            best[j] = resp[k * TILE + j] if resp[k * TILE + j] > best[j] else best[j]
+    for j in range(size):
+        job.labels_out[row_at(&job.rows, start + j)] = label[j]
+
+
+cdef void write_rows(char *out, Py_ssize_t start, Py_ssize_t size, Py_ssize_t K,
+                     const real *panel, const real *factor) noexcept nogil:
+    """Rows start .. start + size - 1 of a C-contiguous (n_samples, K) array from a panel
+    (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow) as -inf."""
+    cdef real *target = <real*>out + start * K
+    cdef Py_ssize_t j, k
+    cdef real value
+    for j in range(size):
+        for k in range(K):
+            value = panel[k * TILE + j]
+            if factor != NULL:
+                value *= factor[j]
+            elif not (value > -INFINITY):
+                value = -INFINITY
+            target[j * K + k] = value
+
+
+cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp,
+                     real *best) noexcept nogil:
+    """Rows whose component is known: every other component gets -inf."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k
+    cdef int known
+    for j in range(size):
+        known = job.rows.known[row_at(&job.rows, start + j)]
+        if known < 0:
+            continue
+        best[j] = lp[known * TILE + j]
+        for k in range(K):
+            if k != known:
+                lp[k * TILE + j] = -INFINITY
+
+
+cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
+                            double *distance) noexcept nogil:
+    """Log density of one row in float64, scaled against overflow; and |P (x - mean)|."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, d, r
+    cdef const char *x = job.rows.x + row * job.rows.row_stride
+    cdef const double *mean = g.means + k * D
+    cdef const double *factor = g.precisions_cholesky
+    cdef double scale = 0, q = 0, z, constant
+    for d in range(D):
+        scale = max(scale, fabs(read(x + d * job.rows.column_stride) - mean[d]))
+    if g.covariance_type == FULL:
+        factor += k * D * D
+    for r in range(D):
+        if g.covariance_type == FULL or g.covariance_type == TIED:
+            z = 0
+            for d in range(r + 1):
+                z += (read(x + d * job.rows.column_stride) - mean[d]) / scale * factor[d * D + r]
+        else:
+            z = (read(x + r * job.rows.column_stride) - mean[r]) / scale
+            z *= factor[k * D + r] if g.covariance_type == DIAG else factor[k]
+        q += z * z
+    constant = (<const real*>g.packed)[k * component_stride(g)]
+    distance[0] = scale * sqrt(q) if constant > -INFINITY else INFINITY
+    return constant - 0.5 * distance[0] * distance[0]
+
+
+cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,
+                      double *far) noexcept nogil:
+    """Rows so far out that every quadratic form overflowed: recomputed in float64 and
+    given wholly to the component of largest log density, by distance where even float64
+    has only -inf. far (TILE) gets their log densities, NaN for the other rows."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, j, k, row, nearest
+    cdef int known
+    cdef double value, top, distance, least
+    for j in range(TILE):
+        far[j] = NAN
+        if best[j] > -INFINITY:
+            continue
+        row = row_at(&job.rows, start + (j if j < size else 0))
+        if job.log_prob_given:
+            # no density is left to choose by: the weights alone decide
+            for k in range(K):
+                lp[k * TILE + j] = <real>g.log_weights[k] if g.log_weights != NULL else 0
+                best[j] = lp[k * TILE + j] if lp[k * TILE + j] > best[j] else best[j]
+            far[j] = -INFINITY
+            continue
+        known = job.rows.known[row] if job.rows.known != NULL else -1
+        nearest = max(known, 0)
+        top = -INFINITY
+        least = INFINITY
+        for k in range(K):
+            if known >= 0 and k != known:
+                continue
+            value = far_log_density(job, row, k, &distance)
+            if value > top or (not (top > -INFINITY) and distance < least):
+                top = value
+                least = distance
+                nearest = k
+        for k in range(K):
+            lp[k * TILE + j] = -INFINITY
+        lp[nearest * TILE + j] = 0
+        best[j] = 0
+        far[j] = top
+
+
+cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t first,
+                                 Py_ssize_t count) noexcept nogil:
+    """Fill the panels from job.resp or job.labels instead of from densities."""
+    cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size
+    cdef real *resp
+    cdef bint any_
+    cdef const char *row
+    memset(p.active, 0, p.n_tiles * K)
+    for t in range(p.n_tiles):
+        start = first + t * TILE
+        size = min(<Py_ssize_t>TILE, first + count - start)
+        resp = <real*>(p.resp + t * K * VECTORS)
+        memset(resp, 0, K * TILE * sizeof(real))
+        if job.all_ones:
+            for j in range(size):
+                resp[j] = 1
+            p.active[t] = True
+            continue
+        if job.labels != NULL:
+            for j in range(size):
+                k = job.labels[row_at(&job.rows, start + j)]
+                if k >= 0:
+                    resp[k * TILE + j] = 1
+                    p.active[t * K + k] = True
+            continue
+        for j in range(size):
+            row = job.resp + row_at(&job.rows, start + j) * job.resp_row_stride
+            for k in range(K):
+                resp[k * TILE + j] = read(row + k * job.resp_column_stride)
+        for k in range(K):
+            any_ = False
+            for j in range(size):
+                any_ |= resp[k * TILE + j] != 0
+            p.active[t * K + k] = any_
+
+
+cdef void given_log_densities(const Panels *p, const Job *job, Py_ssize_t first,
+                              Py_ssize_t count) noexcept nogil:
+    """Responsibilities from log densities that the caller has."""
+    cdef Py_ssize_t K = job.gaussians.n_components, t, k, v, size
+    cdef const double *log_weights = job.gaussians.log_weights
+    cdef double unused_sum = 0
+    cdef vec best[VECTORS]
+    cdef vec *lp
+    for t in range(p.n_tiles):
+        size = min(<Py_ssize_t>TILE, count - t * TILE)
+        lp = p.resp + t * K * VECTORS
+        pack_tile(&job.rows, first + t * TILE, size, K, <real*>lp)
+        for v in range(VECTORS):
+            best[v] = splat(-INFINITY)
+        for k in range(K):
+            p.active[t * K + k] = True
+            for v in range(VECTORS):
+                if log_weights != NULL:
+                    lp[k * VECTORS + v] = lp[k * VECTORS + v] + splat(<real>log_weights[k])
+                best[v] = vmax(lp[k * VECTORS + v], best[v])
+        normalise(p, job, t, first + t * TILE, size, best, lp, &unused_sum, &unused_sum)
+
+
+cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
+                        double *accumulators) noexcept nogil:
+    """Rows (positions) first .. first + count - 1, at most job.block_rows of them: write
+    the row outputs, add the statistics into the accumulators."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), t, size
+    cdef double log_likelihood = 0, pairs = 0
+    cdef double *tail
+    cdef Panels p
+    carve(job, scratch, &p)
+    p.n_tiles = (count + TILE - 1) // TILE
+    if job.log_prob_given:
+        memset(p.weight, 0, p.n_tiles * TILE * sizeof(real))
+        given_log_densities(&p, job, first, count)
+        return
+    for t in range(p.n_tiles):
+        size = min(<Py_ssize_t>TILE, count - t * TILE)
+        pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
+        pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
+    if job.resp != NULL or job.labels != NULL or job.all_ones:
+        given_responsibilities(&p, job, first, count)
+    else:
+        e_step(&p, job, first, count, &log_likelihood, &pairs)
+    if job.first_moments:
+        moments(&p, job, accumulators)
+        tail = accumulators + K + K * D + K * (D * (D + 1) // 2 if g.covariance_type == FULL else D)
+        tail[0] += log_likelihood
+        tail[1] += pairs

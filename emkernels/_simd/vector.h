@@ -1,0 +1,116 @@
+/* The vector type of one SIMD level and one precision.
+
+   setup.py defines EMK_DOUBLE (1 or 0) and EMK_VECTOR_BYTES. With GCC and
+   Clang `emk_vec` is a GNU vector of that many bytes; other compilers get a "vector"
+   of one lane, so that the same Cython source compiles everywhere. Only what plain
+   arithmetic cannot say is spelled out here. */
+#ifndef EMK_VECTOR_H
+#define EMK_VECTOR_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if EMK_DOUBLE
+typedef double emk_real;
+typedef int64_t emk_int;
+#define EMK_REAL_BYTES 8
+#else
+typedef float emk_real;
+typedef int32_t emk_int;
+#define EMK_REAL_BYTES 4
+#endif
+
+#if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
+#define EMK_LANES (EMK_VECTOR_BYTES / EMK_REAL_BYTES)
+typedef emk_real emk_vec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+typedef emk_int emk_ivec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+static inline emk_vec emk_splat(emk_real x) { return x - (emk_vec){0}; }
+static inline emk_vec emk_from_bits(emk_ivec i) { return (emk_vec)i; }
+static inline emk_ivec emk_to_bits(emk_vec v) { return (emk_ivec)v; }
+/* v where a >= b, 0 elsewhere (and where either is NaN) */
+static inline emk_vec emk_keep_if_ge(emk_vec v, emk_vec a, emk_vec b) {
+  return (emk_vec)((emk_ivec)v & (a >= b));
+}
+static inline emk_vec emk_max(emk_vec a, emk_vec b) {
+  emk_ivec m = a > b;
+  return (emk_vec)(((emk_ivec)a & m) | ((emk_ivec)b & ~m));
+}
+/* (a0+a1, a2+a3, ..., b0+b1, b2+b3, ...) */
+#if EMK_LANES == 2
+#define EMK_EVEN 0, 2
+#define EMK_ODD 1, 3
+#elif EMK_LANES == 4
+#define EMK_EVEN 0, 2, 4, 6
+#define EMK_ODD 1, 3, 5, 7
+#elif EMK_LANES == 8
+#define EMK_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define EMK_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define EMK_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define EMK_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#endif
+static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) {
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, EMK_EVEN) + __builtin_shufflevector(a, b, EMK_ODD);
+#else
+  return __builtin_shuffle(a, b, (emk_ivec){EMK_EVEN}) +
+         __builtin_shuffle(a, b, (emk_ivec){EMK_ODD});
+#endif
+}
+#else
+#define EMK_LANES 1
+typedef emk_real emk_vec;
+typedef emk_int emk_ivec;
+static inline emk_vec emk_splat(emk_real x) { return x; }
+static inline emk_vec emk_from_bits(emk_ivec i) { emk_vec v; memcpy(&v, &i, sizeof v); return v; }
+static inline emk_ivec emk_to_bits(emk_vec v) { emk_ivec i; memcpy(&i, &v, sizeof i); return i; }
+static inline emk_vec emk_keep_if_ge(emk_vec v, emk_vec a, emk_vec b) { return a >= b ? v : 0; }
+static inline emk_vec emk_max(emk_vec a, emk_vec b) { return a > b ? a : b; }
+static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) { (void)b; return a; }
+#endif
+
+/* 2**n where the low mantissa bits of `shifted` hold the biased exponent n + bias. */
+static inline emk_vec emk_power_of_two(emk_vec shifted) {
+  return emk_from_bits(emk_to_bits(shifted) << (EMK_DOUBLE ? 52 : 23));
+}
+
+/* x = m 2**n with sqrt(1/2) <= m < sqrt(2): returns n. x positive and normal. */
+static inline emk_vec emk_split_exponent(emk_vec x, emk_vec *m) {
+  const emk_int root_half = EMK_DOUBLE ? (emk_int)0x3fe6a09e667f3bcdLL : (emk_int)0x3f3504f3;
+  const int mantissa_bits = EMK_DOUBLE ? 52 : 23;
+  const emk_real shift = EMK_DOUBLE ? (emk_real)6755399441055744.0 : (emk_real)12582912.0;
+  emk_ivec n = (emk_to_bits(x) - root_half) >> mantissa_bits;
+  *m = emk_from_bits(emk_to_bits(x) - (n << mantissa_bits));
+  return emk_from_bits(n + emk_to_bits(emk_splat(shift))) - emk_splat(shift);
+}
+
+/* A tile is TILE data rows: VECTORS vectors of LANES rows. */
+#define EMK_VECTORS 4
+#define EMK_TILE (EMK_VECTORS * EMK_LANES)
+/* Shape of the register tile of the moment update: EMK_MA x EMK_MB features. */
+#ifndef EMK_MB
+#define EMK_MB 4
+#endif
+#define EMK_ACC (4 * EMK_MB)
+
+/* Sums over the lanes of 4 * nb accumulators (nb = EMK_MB or 4), in order. A tree of
+   pairwise adds: n vectors become n / LANES vectors of sums. */
+static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
+#if EMK_LANES == 1
+  for (int i = 0; i < n; i++) out[i] = acc[i];
+#else
+  emk_vec t[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; i++) t[i] = i < n ? acc[i] : emk_splat(0);
+#pragma GCC unroll 4
+  for (int m = 8; m >= 16 / EMK_LANES && m >= 1; m /= 2) {
+#pragma GCC unroll 8
+    for (int i = 0; i < m; i++) t[i] = emk_pair_add(t[2 * i], t[2 * i + 1]);
+  }
+  emk_real sums[16];
+  memcpy(sums, t, sizeof sums);
+  for (int i = 0; i < n; i++) out[i] = sums[i];
+#endif
+}
+
+#endif

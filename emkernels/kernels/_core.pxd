@@ -1,0 +1,51 @@
+"""What the kernels share: the dispatch table, the threads, the one chunk driver."""
+
+from emkernels._simd.table cimport Gaussians, Job, Rows, Table
+
+cdef enum Work:
+    MIXTURE
+    KMEANS
+    CLOSEST
+
+cdef enum Status:
+    OUT_OF_MEMORY = -1
+    INTERRUPTED = -2
+
+
+ctypedef struct Plan:
+    const Table *table
+    Job *job
+    Work work
+    int n_threads
+    Py_ssize_t n_blocks
+    Py_ssize_t n_groups         # depends on the shape of the problem only, never on threads
+    Py_ssize_t n_steps          # a signal is looked for between steps
+    Py_ssize_t blocks_per_step  # of one group
+    Py_ssize_t accumulator_length
+    Py_ssize_t scratch_bytes
+    double *accumulators        # (n_groups, accumulator_length); merged into the first
+    char *scratch
+    double *closest             # k-means++ only
+    bint commit
+    void *memory
+
+
+cdef const Table *table_of(bint is_double) noexcept nogil
+cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
+                   int n_threads) noexcept nogil
+cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil
+cdef void merge(Plan *plan) noexcept nogil
+cdef void free_plan(Plan *plan) noexcept nogil
+cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef int check_status(int status) except -1
+
+cdef int check_threads(object n_threads) except -1
+cdef object as_matrix(object array, str name)
+cdef object as_float64(object array, str name, tuple shape)
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples)
+cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name)
+cdef object output(object out, tuple shape, object dtype, str name)
+cdef void *address(object array) except? NULL
+cdef int set_rows(Rows *rows, object X) except -1
+cdef int check_rows_finite(const Rows *rows, bint is_double, str name) except -1
+cdef bint is_double(object X) except -1

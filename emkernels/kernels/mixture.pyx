@@ -1,0 +1,313 @@
+"""Kernels of the Gaussian mixture: densities, responsibilities, moments, fused E-step."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from libc.math cimport INFINITY, log
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table
+from emkernels.kernels._core cimport (
+    MIXTURE, OUT_OF_MEMORY, Plan, address, as_float64, as_labels, as_matrix,
+    as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
+    make_plan, output, run, set_rows, table_of)
+
+
+class Moments(NamedTuple):
+    """Weighted moments about given centres (see :func:`weighted_moments`)."""
+
+    counts: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+
+class EMStatistics(NamedTuple):
+    """Moments under the posterior, and the log-likelihood (see :func:`em_statistics`)."""
+
+    counts: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    log_likelihood: float
+
+
+# --- bodies, for both precisions and both kinds of caller ------------------------------
+
+cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
+                   const double *log_weights, const double *means,
+                   const double *precisions_cholesky) noexcept nogil:
+    """Describe and pack the model; job.gaussians.packed is to be freed."""
+    cdef Gaussians *g = &job.gaussians
+    g.covariance_type = covariance_type
+    g.n_components = n_components
+    g.n_features = job.rows.n_features
+    g.log_weights = log_weights
+    g.means = means
+    g.precisions_cholesky = precisions_cholesky
+    g.packed = <char*>malloc(table.packed_bytes(g))
+    if g.packed == NULL:
+        return OUT_OF_MEMORY
+    table.prepare(g)
+    return 0
+
+
+cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
+                 int n_threads, bint interruptible) noexcept nogil:
+    """Run the blocks and copy the merged accumulators to `target`; frees the model."""
+    cdef Plan plan
+    cdef Py_ssize_t i
+    cdef int status = make_plan(&plan, job, double_, MIXTURE, accumulator_length, n_threads)
+    if status == 0:
+        status = run(&plan, interruptible)
+        if status == 0:
+            for i in range(accumulator_length):
+                target[i] = plan.accumulators[i]
+        free_plan(&plan)
+    free(job.gaussians.packed)
+    return status
+
+
+cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,
+                  const double *precisions_cholesky, Py_ssize_t n_components, int covariance_type,
+                  char *log_prob, char *resp, char *log_prob_norm, int *labels, int n_threads,
+                  bint interruptible) noexcept nogil:
+    """Outputs for each row, no statistics."""
+    cdef Job job
+    cdef int status
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.log_prob_out = log_prob
+    job.resp_out = resp
+    job.log_prob_norm_out = log_prob_norm
+    job.labels_out = labels
+    job.skip = labels != NULL and resp == NULL and log_prob == NULL and log_prob_norm == NULL
+    status = set_model(&job, table_of(double_), covariance_type, n_components, log_weights,
+                       means, precisions_cholesky)
+    if status != 0:
+        return status
+    return run_job(&job, double_, 0, NULL, n_threads, interruptible)
+
+
+cdef int run_responsibilities(const Rows *rows, bint double_, const double *log_weights,
+                              char *resp, char *log_prob_norm, int n_threads,
+                              bint interruptible) noexcept nogil:
+    cdef Job job
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.log_prob_given = True
+    job.gaussians.n_components = rows.n_features
+    job.gaussians.n_features = 1
+    job.gaussians.log_weights = log_weights
+    job.resp_out = resp
+    job.log_prob_norm_out = log_prob_norm
+    return run_job(&job, double_, 0, NULL, n_threads, interruptible)
+
+
+cdef Py_ssize_t second_size(int covariance_type, Py_ssize_t K, Py_ssize_t D) noexcept nogil:
+    """Accumulators of the second moments inside the kernels."""
+    return K * (D * (D + 1) // 2 if covariance_type == FULL else D)
+
+
+cdef int run_statistics(Job *job, bint double_, const double *scatter, const double *centre,
+                        double *counts, double *first, double *second, double *tail,
+                        int n_threads, bint interruptible) noexcept nogil:
+    """Add the statistics of a prepared job into the caller's arrays, in the shapes of
+    the covariance type. tail (2,) = log-likelihood, pairs that mattered. A tied model
+    needs the scatter (D, D) of all rows about `centre`."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
+    cdef int type_ = job.gaussians.covariance_type
+    cdef Py_ssize_t size = second_size(type_, K, D), length = K + K * D + size + 2
+    cdef Py_ssize_t k, i, j
+    cdef double *sums = <double*>malloc(length * sizeof(double))
+    cdef double *moments
+    cdef double value
+    cdef int status
+    if sums == NULL:
+        free(job.gaussians.packed)
+        return OUT_OF_MEMORY
+    job.first_moments = True
+    job.second_moments = type_ != TIED
+    status = run_job(job, double_, length, sums, n_threads, interruptible)
+    if status == 0:
+        moments = sums + K + K * D
+        for k in range(K):
+            counts[k] += sums[k]
+            for i in range(D):
+                first[k * D + i] += sums[K + k * D + i]
+        if type_ == FULL:
+            for k in range(K):
+                for i in range(D):
+                    for j in range(i + 1):
+                        value = moments[k * (D * (D + 1) // 2) + i * (i + 1) // 2 + j]
+                        second[(k * D + i) * D + j] += value
+                        if i != j:
+                            second[(k * D + j) * D + i] += value
+        elif type_ == TIED:
+            tied_second(job, sums, scatter, centre, second)
+        else:
+            for k in range(K):
+                for i in range(D):
+                    second[k * D + i if type_ == DIAG else k] += moments[k * D + i]
+        if tail != NULL:
+            tail[0] += moments[size]
+            tail[1] += moments[size + 1]
+    free(sums)
+    return status
+
+
+cdef void tied_second(const Job *job, const double *sums, const double *scatter,
+                      const double *centre, double *second) noexcept nogil:
+    """sum_k S_k = T - sum_k (s_k o' + o s_k' + n_k o o'), with o = mean_k - centre and T the
+    scatter of all rows about the centre: no pass over the rows for each component."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, i, j
+    cdef const double *means = job.gaussians.means
+    cdef const double *first = sums + K
+    cdef double a, b, value
+    for i in range(D):
+        for j in range(i + 1):
+            value = scatter[i * D + j]
+            for k in range(K):
+                a = means[k * D + i] - centre[i]
+                b = means[k * D + j] - centre[j]
+                value -= first[k * D + i] * b + a * first[k * D + j] + sums[k] * a * b
+            second[i * D + j] += value
+            if i != j:
+                second[j * D + i] += value
+
+
+cdef int run_scatter(const Rows *rows, bint double_, const double *centre, double *scatter,
+                     int n_threads, bint interruptible) noexcept nogil:
+    """scatter (D, D) = sum_i w_i (x_i - centre)(x_i - centre)'."""
+    cdef Job job
+    cdef Py_ssize_t D = rows.n_features, i
+    cdef int status
+    cdef double *extra = <double*>malloc((1 + D + D * D) * sizeof(double))
+    if extra == NULL:
+        return OUT_OF_MEMORY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.all_ones = True
+    memset(extra, 0, (1 + D + D * D) * sizeof(double))
+    for i in range(D):
+        extra[1 + D + i * D + i] = 1     # a factor is packed, though no density is asked for
+    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, extra + 1 + D)
+    if status == 0:
+        memset(scatter, 0, D * D * sizeof(double))
+        status = run_statistics(&job, double_, NULL, NULL, extra, extra + 1, scatter, NULL,
+                                n_threads, interruptible)
+    free(extra)
+    return status
+
+
+cdef int run_tied_scatter(const Rows *rows, bint double_, const double *means, Py_ssize_t K,
+                          double **buffer, int n_threads, bint interruptible) noexcept nogil:
+    """*buffer (D + D * D) = the mean of the means, then the scatter about it; to be freed."""
+    cdef Py_ssize_t D = rows.n_features, k, d
+    buffer[0] = <double*>malloc((D + D * D) * sizeof(double))
+    if buffer[0] == NULL:
+        return OUT_OF_MEMORY
+    for d in range(D):
+        buffer[0][d] = 0
+        for k in range(K):
+            buffer[0][d] += means[k * D + d] / K
+    return run_scatter(rows, double_, buffer[0], buffer[0] + D, n_threads, interruptible)
+
+
+cdef int run_em(const Rows *rows, bint double_, const double *weights, const double *means,
+                const double *precisions_cholesky, Py_ssize_t K, int covariance_type,
+                const double *scatter, const double *centre, int *labels, double *counts,
+                double *first, double *second, double *tail, int n_threads,
+                bint interruptible) noexcept nogil:
+    """Fused E-step and statistics."""
+    cdef Job job
+    cdef double *buffer = NULL
+    cdef double *log_weights = <double*>malloc(K * sizeof(double))
+    cdef Py_ssize_t k
+    cdef int status = 0
+    if log_weights == NULL:
+        return OUT_OF_MEMORY
+    for k in range(K):
+        log_weights[k] = log(weights[k]) if weights[k] > 0 else -INFINITY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    # leaving work out costs a look at each tile: worth it where a row costs much
+    job.skip = rows.n_features > 4 and K > 1 and covariance_type == FULL
+    if covariance_type == TIED and scatter == NULL:
+        status = run_tied_scatter(rows, double_, means, K, &buffer, n_threads, interruptible)
+        centre = buffer
+        scatter = buffer + rows.n_features
+    if status == 0:
+        status = set_model(&job, table_of(double_), covariance_type, K, log_weights, means,
+                           precisions_cholesky)
+    if status == 0:
+        status = run_statistics(&job, double_, scatter, centre, counts, first, second, tail,
+                                n_threads, interruptible)
+    free(buffer)
+    free(log_weights)
+    return status
+
+
+cdef int run_moments(const Rows *rows, bint double_, const char *resp,
+                     Py_ssize_t resp_row_stride, Py_ssize_t resp_column_stride, const int *labels,
+                     const double *centers, Py_ssize_t K, int covariance_type, double *counts,
+                     double *first, double *second, int n_threads, bint interruptible) noexcept nogil:
+    """Statistics under given responsibilities."""
+    cdef Job job
+    cdef Rows weighted = rows[0]
+    cdef Py_ssize_t D = rows.n_features, i, k, n_factor
+    cdef double *buffer = NULL
+    cdef double *row_weights = NULL
+    cdef double *ones
+    cdef double total
+    cdef int status = 0
+    n_factor = D * D * K if covariance_type == FULL else max(K * D, D * D)
+    ones = <double*>malloc(n_factor * sizeof(double))
+    if ones == NULL:
+        return OUT_OF_MEMORY
+    for i in range(n_factor):
+        ones[i] = 1      # a factor is packed, though no density is asked for
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.resp = resp
+    job.resp_row_stride = resp_row_stride
+    job.resp_column_stride = resp_column_stride
+    job.labels = labels
+    if covariance_type == TIED:
+        # a row counts in the common scatter as often as it counts in all components
+        row_weights = <double*>malloc(rows.n_samples * sizeof(double))
+        if row_weights == NULL:
+            free(ones)
+            return OUT_OF_MEMORY
+        for i in range(rows.n_samples):
+            total = labels[i] >= 0 if labels != NULL else 0
+            if resp != NULL:
+                for k in range(K):
+                    total += read_real(resp + i * resp_row_stride + k * resp_column_stride, double_)
+            row_weights[i] = total * (rows.sample_weight[i] if rows.sample_weight != NULL else 1)
+        weighted.sample_weight = row_weights
+        status = run_tied_scatter(&weighted, double_, centers, K, &buffer, n_threads, interruptible)
+        free(row_weights)
+    if status == 0:
+        status = set_model(&job, table_of(double_), covariance_type, K, NULL, centers, ones)
+    if status == 0:
+        status = run_statistics(&job, double_, buffer + D if buffer != NULL else NULL, buffer,
+                                counts, first, second, NULL, n_threads, interruptible)
+    free(buffer)
+    free(ones)
+    return status
+
+
+cdef inline double read_real(const char *address, bint double_) noexcept nogil:
+    cdef double d
+    cdef float f
+    if double_:
+        memcpy(&d, address, sizeof(double))
+        return d
+    memcpy(&f, address, sizeof(float))
+    return f
+
+
+include "mixture_python.pxi"
+include "mixture_compiled.pxi"

@@ -1,0 +1,45 @@
+/* Threads, processes and processors: every call that depends on the platform. */
+#ifndef EMK_PARALLEL_H
+#define EMK_PARALLEL_H
+
+#ifdef _OPENMP
+#include <omp.h>
+#define EMK_OPENMP 1
+static inline int emk_max_threads(void) { return omp_get_max_threads(); }
+static inline int emk_num_procs(void) { return omp_get_num_procs(); }
+static inline int emk_thread_num(void) { return omp_get_thread_num(); }
+static inline int emk_in_parallel(void) { return omp_in_parallel(); }
+#else
+#define EMK_OPENMP 0
+static inline int emk_max_threads(void) { return 1; }
+static inline int emk_num_procs(void) { return 1; }
+static inline int emk_thread_num(void) { return 0; }
+static inline int emk_in_parallel(void) { return 0; }
+#endif
+
+#ifdef _WIN32
+static inline long emk_process(void) { return 0; }
+#else
+#include <unistd.h>
+static inline long emk_process(void) { return (long)getpid(); }
+#endif
+
+/* 0: below the baseline, 1: baseline, 2: v3, 3: v4 (x86-64 psABI levels). */
+static inline int emk_processor_level(void) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) return 0;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
+      !__builtin_cpu_supports("bmi2"))
+    return 1;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+      !__builtin_cpu_supports("avx512vl"))
+    return 2;
+  return 3;
+#else
+  return 1;
+#endif
+}
+
+#endif
