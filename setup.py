@@ -91,8 +91,6 @@ class BuildExt(build_ext):
             if sys.platform.startswith("linux"):
                 compile_args += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]
                 link_args = ["-Wl,-z,relro,-z,now"]
-                if not DEBUG:
-                    link_args.append("-Wl,--strip-all")
             openmp = (["-fopenmp"], ["-fopenmp"])
             if sys.platform == "darwin":
                 openmp = (["-Xpreprocessor", "-fopenmp"], ["-lomp"])

@@ -128,6 +128,7 @@ cdef inline bint quadratic_full(const real *mean, const real *factor, const vec 
                     m = splat(factor[d * FEATURES + r])
                     for v in range(2):
                         acc[r * 2 + v] = acc[r * 2 + v] + m * diff[d * VECTORS + half + v]
+            fence()
             for d in range(FEATURES):
                 for r in range(d, FEATURES):
                     m = splat(factor[(first + d) * FEATURES + r])

@@ -1,8 +1,8 @@
 # One block of rows through density, log-sum-exp, row outputs and moments while it is in
 # cache. No n_samples x n_components array exists.
 
-cdef Py_ssize_t BLOCK_BYTES = 4096       # of one feature: 512 rows of float64
-cdef Py_ssize_t PANEL_BYTES = 819200     # of the panels, so that they stay in a 1 MiB cache
+cdef enum:
+    PANEL_BYTES = 1000000    # of all panels, so that they stay in a 1 MiB cache
 
 
 ctypedef struct Panels:
@@ -23,7 +23,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
     cdef Py_ssize_t tile = TILE * sizeof(real)
     cdef Py_ssize_t n = padded(job.gaussians.n_features), K = job.gaussians.n_components
     cdef Py_ssize_t tiles = PANEL_BYTES // (tile * (2 * n + K))
-    return TILE * max(<Py_ssize_t>4, min(tiles, BLOCK_BYTES // tile))
+    # sums over lanes want long blocks; few features stay in the first cache with short ones
+    return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
 
 
 cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
@@ -157,7 +158,6 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     cdef bint every = job.resp_out != NULL
     cdef bint lost = False
     cdef double far[TILE]
-    cdef double value
     for j in range(TILE):
         # only overflow of the quadratic form of every component comes to this
         lost |= not (top[j] > -INFINITY)
@@ -187,13 +187,18 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     for v in range(VECTORS):
         inverse[v] = splat(1) / sum_[v]
         log_norm[v] = best[v] + vlog(sum_[v])
-    for j in range(size):
-        value = norm[j]
-        if lost and far[j] == far[j]:
-            value = far[j]
-            norm[j] = <real>value
-        if weight[j] != 0:
-            log_likelihood[0] += weight[j] * value
+    if lost:
+        for j in range(TILE):
+            if far[j] == far[j]:
+                norm[j] = <real>far[j]
+        for j in range(size):
+            if weight[j] != 0:
+                log_likelihood[0] += weight[j] * (far[j] if far[j] == far[j] else <double>norm[j])
+    else:
+        largest = splat(0)
+        for v in range(VECTORS):
+            largest = largest + p.weight[t * VECTORS + v] * log_norm[v]
+        log_likelihood[0] += lanes(&largest)
     pairs[0] += lanes(&mattering)
     if job.log_prob_norm_out != NULL:
         memcpy(job.log_prob_norm_out + start * sizeof(real), norm, size * sizeof(real))

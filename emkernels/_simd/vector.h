@@ -69,6 +69,14 @@ static inline emk_vec emk_max(emk_vec a, emk_vec b) { return a > b ? a : b; }
 static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) { (void)b; return a; }
 #endif
 
+/* Loads are not moved across: keeps a loop's accumulators in registers where the compiler
+   would rather fill them with constants of the code behind the loop. */
+#if defined(__GNUC__)
+#define emk_fence() __asm__ volatile("" ::: "memory")
+#else
+#define emk_fence() ((void)0)
+#endif
+
 /* 2**n where the low mantissa bits of `shifted` hold the biased exponent n + bias. */
 static inline emk_vec emk_power_of_two(emk_vec shifted) {
   return emk_from_bits(emk_to_bits(shifted) << (EMK_DOUBLE ? 52 : 23));

@@ -1,5 +1,6 @@
 """The kernels: stateless functions on arrays, threaded, float32 and float64."""
 
+from emkernels.kernels.cluster import KMeansStatistics, kmeans_plusplus, kmeans_statistics
 from emkernels.kernels.mixture import (
     EMStatistics,
     Moments,
@@ -12,9 +13,12 @@ from emkernels.kernels.mixture import (
 
 __all__ = [
     "EMStatistics",
+    "KMeansStatistics",
     "Moments",
     "e_step",
     "em_statistics",
+    "kmeans_plusplus",
+    "kmeans_statistics",
     "log_density",
     "responsibilities",
     "weighted_moments",

@@ -1,0 +1,444 @@
+"""Kernels of K-means: seeding by k-means++ and one fused Lloyd pass."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from emkernels._simd.table cimport SPHERICAL, Gaussians, Job, Rows, Table
+from emkernels.kernels._core cimport (
+    CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
+    check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
+    run, set_rows, table_of)
+
+
+class KMeansStatistics(NamedTuple):
+    """Result of :func:`kmeans_statistics`; labels is None when not asked for."""
+
+    labels: np.ndarray | None
+    counts: np.ndarray
+    sums: np.ndarray
+    inertia: float
+
+
+# --- bodies, for both precisions and both kinds of caller ------------------------------
+
+cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssize_t K,
+                     double *ones) noexcept nogil:
+    """Pack the centres, as the means of a spherical model of unit scale."""
+    cdef Gaussians *g = &job.gaussians
+    cdef Py_ssize_t k
+    for k in range(K):
+        ones[k] = 1
+    g.covariance_type = SPHERICAL
+    g.n_components = K
+    g.n_features = job.rows.n_features
+    g.means = centers
+    g.precisions_cholesky = ones
+    if g.packed == NULL:
+        g.packed = <char*>malloc(table.packed_bytes(g))
+        if g.packed == NULL:
+            return OUT_OF_MEMORY
+    table.prepare(g)
+    return 0
+
+
+cdef inline double stored(double value, bint double_) noexcept nogil:
+    """The value as the block kernels see it."""
+    return value if double_ else <double>(<float>value)
+
+
+cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                    int *labels, double *counts, double *sums, double *tail, int n_threads,
+                    bint interruptible) noexcept nogil:
+    """tail (2,) += inertia, number of labels that changed."""
+    cdef Job job
+    cdef Plan plan
+    cdef Py_ssize_t D = rows.n_features, k, d
+    cdef double *ones = <double*>malloc(K * sizeof(double))
+    cdef double *acc
+    cdef int status
+    if ones == NULL:
+        return OUT_OF_MEMORY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    status = set_centers(&job, table_of(double_), centers, K, ones)
+    if status == 0:
+        status = make_plan(&plan, &job, double_, KMEANS, K + K * D + 2, n_threads)
+    if status == 0:
+        status = run(&plan, interruptible)
+        if status == 0:
+            acc = plan.accumulators
+            for k in range(K):
+                counts[k] += acc[k]
+                for d in range(D):
+                    # summed about the centre, so that a far origin costs no digits
+                    sums[k * D + d] += (acc[K + k * D + d]
+                                        + acc[k] * stored(centers[k * D + d], double_))
+            tail[0] += acc[K + K * D]
+            tail[1] += acc[K + K * D + 1]
+        free_plan(&plan)
+    free(job.gaussians.packed)
+    free(ones)
+    return status
+
+
+cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
+    return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
+
+
+cdef Py_ssize_t pick(const Rows *rows, const double *closest, double target) noexcept nogil:
+    """First row at which the running sum of weight * closest reaches the target; without
+    `closest`, at which the running sum of the weights passes it."""
+    cdef double total = 0
+    cdef Py_ssize_t i, last = 0
+    for i in range(rows.n_samples):
+        if closest == NULL:
+            total += row_weight(rows, i)
+            if total > target:
+                return i
+        else:
+            total += row_weight(rows, i) * closest[i]
+            if total >= target:
+                return i
+        if row_weight(rows, i) > 0:
+            last = i
+    return last
+
+
+cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
+    cdef Py_ssize_t d
+    cdef const char *at
+    cdef double wide
+    cdef float narrow
+    for d in range(rows.n_features):
+        at = rows.x + i * rows.row_stride + d * rows.column_stride
+        if double_:
+            memcpy(&wide, at, sizeof(double))
+            out[d] = wide
+        else:
+            memcpy(&narrow, at, sizeof(float))
+            out[d] = narrow
+
+
+cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize_t n_candidates,
+                      double *ones, double *closest, bint commit, double *potentials,
+                      int n_threads, bint interruptible) noexcept nogil:
+    """potentials (n_candidates,) of each candidate centre; commit keeps the distances."""
+    cdef Plan plan
+    cdef Py_ssize_t k
+    cdef int status = set_centers(job, table_of(double_), candidates, n_candidates, ones)
+    if status == 0:
+        status = make_plan(&plan, job, double_, CLOSEST, n_candidates, n_threads)
+    if status == 0:
+        plan.closest = closest
+        plan.commit = commit
+        status = run(&plan, interruptible)
+        for k in range(n_candidates):
+            potentials[k] = plan.accumulators[k]
+        free_plan(&plan)
+    return status
+
+
+cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
+                      const double *uniforms, Py_ssize_t *indices, int n_threads,
+                      bint interruptible) noexcept nogil:
+    cdef Job job
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best
+    cdef double total = 0, current
+    cdef double *closest = <double*>malloc(n * sizeof(double))
+    # candidates (n_trials, D), potentials and ones (n_trials,), rows they stand for
+    cdef double *buffer = <double*>malloc(n_trials * (D + 2) * sizeof(double))
+    cdef Py_ssize_t *row = <Py_ssize_t*>malloc(n_trials * sizeof(Py_ssize_t))
+    cdef double *potentials
+    cdef double *ones
+    cdef int status = 0
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    if closest == NULL or buffer == NULL or row == NULL:
+        status = OUT_OF_MEMORY
+    else:
+        potentials = buffer + n_trials * D
+        ones = potentials + n_trials
+        for i in range(n):
+            total += row_weight(rows, i)
+            closest[i] = 1e308 * 10
+        indices[0] = pick(rows, NULL, uniforms[0] * total)
+        copy_row(rows, double_, indices[0], buffer)
+        # packed for n_trials centres from the start, so that the buffer fits both
+        for t in range(1, n_trials):
+            memcpy(buffer + t * D, buffer, D * sizeof(double))
+        status = set_centers(&job, table_of(double_), buffer, n_trials, ones)
+    if status == 0:
+        status = closest_pass(&job, double_, buffer, 1, ones, closest, True, potentials,
+                              n_threads, interruptible)
+        current = potentials[0]
+        for c in range(1, K):
+            if status != 0:
+                break
+            for t in range(n_trials):
+                row[t] = pick(rows, closest, uniforms[1 + (c - 1) * n_trials + t] * current)
+                copy_row(rows, double_, row[t], buffer + t * D)
+            if n_trials > 1:
+                status = closest_pass(&job, double_, buffer, n_trials, ones, closest, False,
+                                      potentials, n_threads, interruptible)
+                if status != 0:
+                    break
+            best = 0
+            for t in range(1, n_trials):
+                if potentials[t] < potentials[best]:
+                    best = t
+            indices[c] = row[best]
+            status = closest_pass(&job, double_, buffer + best * D, 1, ones, closest, True,
+                                  potentials, n_threads, interruptible)
+            current = potentials[0]
+    free(job.gaussians.packed)
+    free(closest)
+    free(buffer)
+    free(row)
+    return status
+
+
+# --- the Python faces --------------------------------------------------------------------
+
+def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out=None,
+                      n_threads=None, check_finite=True):
+    """One Lloyd pass: nearest centres, counts, sums and inertia, fused.
+
+    ``labels_i = argmin_k |x_i - center_k|^2`` (the first of equals), ``counts_k = sum w_i``
+    and ``sums_k = sum w_i x_i`` over the rows of cluster k, ``inertia = sum_i w_i |x_i -
+    center_labels_i|^2``.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Rows in any layout, read in place.
+    centers : array-like of shape (n_clusters, n_features)
+        Rounded to the precision of X.
+    sample_weight : array-like of shape (n_samples,), optional
+    return_labels : bool
+        False leaves the labels out.
+    out : ndarray of shape (n_samples,), int32, optional
+        Receives the labels.
+    n_threads : int, optional
+        The result has the same bits for every number of threads.
+    check_finite : bool
+
+    Returns
+    -------
+    KMeansStatistics
+        labels (n_samples,) int32 or None, counts (n_clusters,), sums (n_clusters,
+        n_features), inertia; float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`log_density`.
+
+    References
+    ----------
+    S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory 28, 1982.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import kmeans_statistics
+    >>> s = kmeans_statistics(np.array([[0.0], [1.0], [5.0]]), [[0.0], [4.0]])
+    >>> s.labels, s.counts, s.inertia
+    (array([0, 0, 1], dtype=int32), array([2., 1.]), 2.0)
+    """
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_
+    cdef Py_ssize_t K
+    cdef const double *center
+    cdef int *label = NULL
+    cdef double *c
+    cdef double *s
+    cdef double tail[2]
+    X = as_matrix(X, "X")
+    centers = as_float64(centers, "centers", (None, X.shape[1]))
+    K = centers.shape[0]
+    if K == 0:
+        raise ValueError("centers must have at least one row")
+    double_ = is_double(X)
+    set_rows(&rows, X)
+    sample_weight = as_weights(sample_weight, X.shape[0])
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    if check_finite:
+        check_rows_finite(&rows, double_, "X")
+    if out is not None:
+        output(out, (X.shape[0],), np.int32, "out")
+    elif return_labels:
+        out = np.zeros(X.shape[0], np.int32)
+    if out is not None:
+        label = <int*>address(out)
+    counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
+    center, c, s = <const double*>address(centers), <double*>address(counts), <double*>address(sums)
+    tail[0] = tail[1] = 0
+    with nogil:
+        status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True)
+    check_status(status)
+    return KMeansStatistics(out, counts, sums, tail[0])
+
+
+def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
+                    n_local_trials=None, n_threads=None, check_finite=True):
+    """Seeds for K-means: greedy k-means++.
+
+    The first seed is drawn with probability proportional to the weights; each next one is
+    the best of `n_local_trials` rows drawn with probability proportional to weight times
+    squared distance to the nearest seed so far, best meaning the smallest remaining sum.
+    The random numbers are used in scikit-learn's order, so that the same `random_state`
+    gives the same seeds, up to rounding.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Rows in any layout, read in place.
+    n_clusters : int
+    sample_weight : array-like of shape (n_samples,), optional
+    random_state : int, numpy.random.RandomState, numpy.random.Generator or None
+        None: numpy's global state.
+    n_local_trials : int, optional
+        2 + floor(log(n_clusters)) when None.
+    n_threads : int, optional
+    check_finite : bool
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), dtype of X
+    indices : ndarray of shape (n_clusters,)
+        ``centers = X[indices]``. With fewer distinct rows than clusters some come twice.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`log_density`; n_clusters outside 1 .. n_samples.
+
+    References
+    ----------
+    D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import kmeans_plusplus
+    >>> centers, indices = kmeans_plusplus(np.array([[0.0], [0.0], [9.0]]), 2, random_state=0)
+    >>> sorted(centers.ravel().tolist())
+    [0.0, 9.0]
+    """
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_
+    cdef Py_ssize_t K, trials
+    cdef const double *uniform
+    cdef Py_ssize_t *index
+    X = as_matrix(X, "X")
+    double_ = is_double(X)
+    set_rows(&rows, X)
+    if isinstance(n_clusters, bool) or not hasattr(n_clusters, "__index__"):
+        raise TypeError(f"n_clusters must be an integer, got {n_clusters!r}")
+    if not 1 <= n_clusters <= X.shape[0]:
+        raise ValueError(f"n_clusters must lie in 1 .. n_samples = {X.shape[0]}, got {n_clusters}")
+    K = n_clusters
+    if n_local_trials is None:
+        n_local_trials = 2 + int(np.log(K))
+    if not hasattr(n_local_trials, "__index__") or n_local_trials < 1:
+        raise ValueError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
+    trials = n_local_trials
+    sample_weight = as_weights(sample_weight, X.shape[0])
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    if check_finite:
+        check_rows_finite(&rows, double_, "X")
+    if random_state is None:
+        random_state = np.random.mtrand._rand
+    elif isinstance(random_state, (int, np.integer)):
+        random_state = np.random.RandomState(random_state)
+    if not hasattr(random_state, "uniform"):
+        raise TypeError(
+            "random_state must be None, an integer, a RandomState or a Generator, "
+            f"got {random_state!r}"
+        )
+    uniforms = random_state.uniform(size=1 + (K - 1) * trials)
+    indices = np.empty(K, np.intp)
+    uniform, index = <const double*>address(uniforms), <Py_ssize_t*>address(indices)
+    with nogil:
+        status = run_plusplus(&rows, double_, K, trials, uniform, index, threads, True)
+    check_status(status)
+    return X[indices], indices
+
+
+# --- the faces for cimport: see cluster.pxd ------------------------------------------------
+
+cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
+                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
+                  const double *sample_weight) noexcept nogil:
+    cdef Rows rows
+    memset(&rows, 0, sizeof(Rows))
+    rows.x = X
+    rows.n_samples = n_samples
+    rows.n_features = n_features
+    rows.row_stride = row_stride * itemsize
+    rows.column_stride = column_stride * itemsize
+    rows.sample_weight = sample_weight
+    return rows
+
+
+cdef int kmeans_statistics_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *centers, Py_ssize_t n_clusters,
+        const double *sample_weight, int *labels, double *counts, double *sums, double *inertia,
+        int n_threads) noexcept nogil:
+    cdef double tail[2]
+    cdef int status
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), sample_weight)
+    tail[0] = tail[1] = 0
+    status = run_kmeans(&rows, True, centers, n_clusters, labels, counts, sums, tail, n_threads,
+                        False)
+    inertia[0] += tail[0]
+    return status
+
+
+cdef int kmeans_plusplus_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *sample_weight, Py_ssize_t n_clusters,
+        Py_ssize_t n_local_trials, const double *uniforms, Py_ssize_t *indices,
+        int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), sample_weight)
+    return run_plusplus(&rows, True, n_clusters, n_local_trials, uniforms, indices, n_threads,
+                        False)
+
+
+cdef int kmeans_statistics_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *centers, Py_ssize_t n_clusters,
+        const double *sample_weight, int *labels, double *counts, double *sums, double *inertia,
+        int n_threads) noexcept nogil:
+    cdef double tail[2]
+    cdef int status
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), sample_weight)
+    tail[0] = tail[1] = 0
+    status = run_kmeans(&rows, False, centers, n_clusters, labels, counts, sums, tail, n_threads,
+                        False)
+    inertia[0] += tail[0]
+    return status
+
+
+cdef int kmeans_plusplus_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *sample_weight, Py_ssize_t n_clusters,
+        Py_ssize_t n_local_trials, const double *uniforms, Py_ssize_t *indices,
+        int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), sample_weight)
+    return run_plusplus(&rows, False, n_clusters, n_local_trials, uniforms, indices, n_threads,
+                        False)
