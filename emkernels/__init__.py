@@ -1,0 +1,30 @@
+"""Fast, exact Expectation-Maximisation kernels and the models built on them."""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# name -> module; resolved when first used, so that importing the package loads neither
+# scikit-learn nor SciPy
+_PUBLIC = {
+    "EMWarning": "emkernels.em",
+    "GaussianMixture": "emkernels.models.gaussian_mixture",
+    "SelectionResult": "emkernels.models.selection",
+    "SufficientStatistics": "emkernels.statistics",
+    "select_mixture": "emkernels.models.selection",
+    "show_config": "emkernels._config",
+}
+
+__all__ = ["__version__", *sorted(_PUBLIC)]
+
+
+def __getattr__(name):
+    if name in _PUBLIC:
+        value = getattr(importlib.import_module(_PUBLIC[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'emkernels' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_PUBLIC})

@@ -162,29 +162,53 @@ cdef inline void quadratic_small(const real *mean, const real *factor, const vec
         q[v] = total
 
 
-cdef inline void quadratic_diag(const real *mean, const real *scale, const vec *x,
-                                Py_ssize_t n_features, vec *q) noexcept nogil:
-    """q = sum_d (scale_d (x_d - mean_d))^2; scale NULL for ones."""
-    cdef vec m, s, z
-    cdef vec acc[VECTORS]
-    cdef Py_ssize_t d, v
-    for v in range(VECTORS):
-        acc[v] = splat(0)
-    if scale == NULL:
+cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stride,
+                            const vec *x, Py_ssize_t n_features, Py_ssize_t n, vec *q) noexcept nogil:
+    """q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie
+    `stride` apart; scale NULL for ones. n is a literal, 4 or 1."""
+    cdef vec acc[8]
+    cdef vec x0, x1, z
+    cdef Py_ssize_t d, k, half
+    for half in range(0, VECTORS, 2):
+        for k in range(2 * n):
+            acc[k] = splat(0)
         for d in range(n_features):
-            m = splat(mean[d])
-            for v in range(VECTORS):
-                z = x[d * VECTORS + v] - m
-                acc[v] = acc[v] + z * z
-    else:
-        for d in range(n_features):
-            m = splat(mean[d])
-            s = splat(scale[d])
-            for v in range(VECTORS):
-                z = (x[d * VECTORS + v] - m) * s
-                acc[v] = acc[v] + z * z
-    for v in range(VECTORS):
-        q[v] = acc[v]
+            x0 = x[d * VECTORS + half]
+            x1 = x[d * VECTORS + half + 1]
+            for k in range(n):
+                z = x0 - splat(mean[k * stride + d])
+                if scale != NULL:
+                    z = z * splat(scale[k * stride + d])
+                acc[2 * k] = acc[2 * k] + z * z
+                z = x1 - splat(mean[k * stride + d])
+                if scale != NULL:
+                    z = z * splat(scale[k * stride + d])
+                acc[2 * k + 1] = acc[2 * k + 1] + z * z
+        for k in range(n):
+            q[k * VECTORS + half] = acc[2 * k]
+            q[k * VECTORS + half + 1] = acc[2 * k + 1]
+
+
+cdef void axis_forms(const real *mean, const real *scale, Py_ssize_t stride, const vec *x,
+                     Py_ssize_t n_features, Py_ssize_t n_components, vec *q) noexcept nogil:
+    """Quadratic forms q (n_components, TILE) along the axes."""
+    cdef Py_ssize_t k = 0
+    while k + 4 <= n_components:
+        if scale == NULL:
+            axis_group(mean, NULL, stride, x, n_features, 4, q)
+        else:
+            axis_group(mean, scale, stride, x, n_features, 4, q)
+            scale += 4 * stride
+        mean += 4 * stride
+        q += 4 * VECTORS
+        k += 4
+    while k < n_components:
+        axis_group(mean, scale, stride, x, n_features, 1, q)
+        if scale != NULL:
+            scale += stride
+        mean += stride
+        q += VECTORS
+        k += 1
 
 
 cdef void whiten(const real *shared, const vec *x, vec *diff, Py_ssize_t n_padded,

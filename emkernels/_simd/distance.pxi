@@ -8,7 +8,7 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     the inertia. Accumulators: counts (K,) | sums (K, D) | inertia | labels that changed."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
-    cdef Py_ssize_t t, j, k, d, v, start, size, row
+    cdef Py_ssize_t t, j, k, d, start, size, row
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *centre
     cdef const real *distance
@@ -16,12 +16,10 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     cdef double *tail = sums + K * D
     cdef double *target
     cdef double weight
-    cdef vec q[VECTORS]
     cdef real best[TILE]
     cdef real label[TILE]     # as numbers, so that the selection stays on the lanes
     cdef Panels p
     carve(job, scratch, &p)
-    distance = <const real*>q
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
     for t in range((count + TILE - 1) // TILE):
@@ -32,8 +30,9 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
         for j in range(TILE):
             best[j] = INFINITY
             label[j] = 0
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
         for k in range(K):
-            quadratic_diag(mean + k * stride, NULL, <const vec*>x, D, q)
+            distance = <const real*>(p.resp + k * VECTORS)
             for j in range(TILE):
                 label[j] = <real>k if distance[j] < best[j] else label[j]
                 best[j] = distance[j] if distance[j] < best[j] else best[j]
@@ -60,8 +59,7 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
     cdef Py_ssize_t t, j, k, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
-    cdef vec q[VECTORS]
-    cdef const real *distance = <const real*>q
+    cdef const real *distance
     cdef double value, total
     cdef double limit[TILE]
     cdef Panels p
@@ -75,8 +73,9 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         pack_weights(&job.rows, start, size, w)
         for j in range(TILE):
             limit[j] = closest[start + j] if j < size else 0
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
         for k in range(K):
-            quadratic_diag(mean + k * stride, NULL, <const vec*>x, D, q)
+            distance = <const real*>(p.resp + k * VECTORS)
             total = 0
             for j in range(TILE):
                 value = distance[j] if distance[j] < limit[j] else limit[j]

@@ -8,7 +8,7 @@ cdef enum:
 ctypedef struct Panels:
     Py_ssize_t n_tiles
     vec *x                  # (n_tiles, n_padded, TILE)
-    vec *whitened           # the same, tied only
+    vec *whitened           # (n_padded, TILE), tied only
     vec *scaled             # the same: rows weighted for one component
     vec *resp               # (n_tiles, n_components, TILE): log densities, then resp
     vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser
@@ -35,7 +35,7 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     p.x = <vec*>(scratch + used)
     used += T * n * tile
     p.whitened = <vec*>(scratch + used)
-    used += T * n * tile if g.covariance_type == TIED else 0
+    used += n * tile
     p.scaled = <vec*>(scratch + used)
     used += T * n * tile
     p.resp = <vec*>(scratch + used)
@@ -69,11 +69,7 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     cdef const vec *x = p.x + t * n * VECTORS
     cdef real constant = mean[-HEADER]
     cdef vec q[VECTORS]
-    if g.covariance_type == TIED:
-        quadratic_diag(factor, NULL, p.whitened + t * n * VECTORS, D, q)
-    elif g.covariance_type != FULL:
-        quadratic_diag(mean, factor, x, D, q)
-    elif D == 1:
+    if D == 1:
         quadratic_small(mean, factor, x, 1, q)
     elif D == 2:
         quadratic_small(mean, factor, x, 2, q)
@@ -86,6 +82,26 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     for v in range(VECTORS):
         out[v] = splat(constant) - splat(0.5) * q[v]
     return True
+
+
+cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec *best,
+                         vec *out) noexcept nogil:
+    """The same for all components of the types that are diagonal, or become so by whitening."""
+    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), stride = component_stride(g), k, v
+    cdef const real *mean = <const real*>g.packed + HEADER
+    cdef const vec *x = p.x + t * n * VECTORS
+    cdef vec constant
+    if g.covariance_type == TIED:
+        whiten(<const real*>g.packed + K * stride, x, p.diff, n, p.whitened)
+        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, out)
+    else:
+        axis_forms(mean, mean + n, stride, x, g.n_features, K, out)
+    for k in range(K):
+        p.active[t * K + k] = True
+        constant = splat((mean + k * stride)[-HEADER])
+        for v in range(VECTORS):
+            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
+            best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
 cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t count,
@@ -102,9 +118,6 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
         lp = p.resp + t * K * VECTORS
-        if g.covariance_type == TIED:
-            whiten(<const real*>g.packed + K * component_stride(g), p.x + t * n * VECTORS,
-                   p.diff, n, p.whitened + t * n * VECTORS)
         for v in range(VECTORS):
             best[v] = splat(-INFINITY)
         # where skipping has just not paid, look again only now and then
@@ -112,7 +125,9 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         if look:
             skipped = 0
         # the neighbouring tile's best component first: it makes the others skippable
-        for i in range(K):
+        if g.covariance_type != FULL:
+            axis_densities(g, p, t, best, lp)
+        for i in range(K if g.covariance_type == FULL else 0):
             k = hint if i == 0 else (i - 1 if i <= hint else i)
             p.active[t * K + k] = tile_density(g, k, p, t, look, best, lp + k * VECTORS)
             if p.active[t * K + k]:

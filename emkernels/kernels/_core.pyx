@@ -425,6 +425,26 @@ cdef int check_rows_finite(const Rows *rows, bint is_double, str name) except -1
     return 0
 
 
+def check_finite(X, name="X"):
+    """ValueError naming the first row and column of X (2-d float32 or float64) with NaN or
+    infinity; nothing otherwise."""
+    cdef Rows rows
+    set_rows(&rows, X)
+    check_rows_finite(&rows, is_double(X), name)
+
+
+def check_sample_weight(sample_weight, Py_ssize_t n_samples):
+    """Contiguous float64 weights (n_samples,), none negative, some positive; ValueError
+    naming the row otherwise."""
+    return as_weights(sample_weight, n_samples)
+
+
+def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):
+    """Contiguous int32 labels (n_samples,) in -1 .. n_components - 1; ValueError naming the
+    row otherwise."""
+    return as_labels(labels, n_samples, n_components, name)
+
+
 # --- for the tests -------------------------------------------------------------------
 
 def _vector_function(x, str name):

@@ -1,0 +1,1 @@
+"""Estimators on the kernels, one file a model."""

@@ -1,0 +1,292 @@
+"""The one EM loop: restarts, convergence, acceleration, history, callbacks, progress."""
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class DegenerateFitError(ValueError):
+    """A start collapsed: no finite parameters maximise the expected log-likelihood."""
+
+
+class EMWarning(UserWarning):
+    """The objective of an EM fit fell, or starts were dropped."""
+
+
+@dataclass
+class EMState:
+    """What a callback sees after each iteration.
+
+    Attributes
+    ----------
+    n_iter : int
+        Iterations of this start so far; each is one pass over the data.
+    init : int
+        Which start this is, from 0.
+    lower_bound : float
+        The objective at the parameters the iteration started from.
+    change : float
+        By how much it grew (inf in the first iteration).
+    parameters : object
+        The new parameters, as the model keeps them.
+    """
+
+    n_iter: int
+    init: int
+    lower_bound: float
+    change: float
+    parameters: object
+
+
+@dataclass
+class EMResult:
+    """The best start: its parameters, objective, history and whether it converged."""
+
+    parameters: object
+    lower_bound: float = -np.inf
+    n_iter: int = 0
+    converged: bool = False
+    history: list = field(default_factory=list)
+    n_failed: int = 0
+    largest_fall: float = 0.0
+    stopped: bool = False
+    interrupted: bool = False
+
+
+def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="lower_bound",
+           acceleration=None, callback=None, progress=None, previous_bound=-np.inf):
+    """Run EM from `n_init` starts and return the best.
+
+    Parameters
+    ----------
+    problem : object
+        ``accumulate(parameters) -> statistics``, ``objective(statistics, parameters) ->
+        float``, ``maximise(statistics, parameters) -> parameters``, and, for acceleration
+        or convergence by parameters, ``to_vector``, ``from_vector`` and
+        ``relative_change(old, new)``.
+    start : callable
+        ``start(i)`` gives the parameters that start i begins with.
+    n_init, max_iter, tol : int, int, float
+    convergence : {'lower_bound', 'parameters'}
+    acceleration : {None, 'squarem'}
+    callback : callable, optional
+        ``callback(EMState)``; a true result ends the fit.
+    progress : Progress, optional
+    previous_bound : float
+        The objective that a continued fit ended with.
+
+    Returns
+    -------
+    EMResult
+
+    Raises
+    ------
+    DegenerateFitError
+        When every start collapsed.
+
+    Notes
+    -----
+    A start that collapses is dropped and counted. Ctrl-C ends the fit with the best
+    parameters so far and ``interrupted`` set; it is raised again when there are none.
+    """
+    best, n_failed, failure = None, 0, None
+    for init in range(n_init):
+        result = None
+        try:
+            parameters = start(init)
+            result = EMResult(parameters)
+            if progress is not None:
+                progress.start(init)
+            if max_iter > 0:
+                _run_start(problem, result, init, max_iter, tol, convergence, acceleration,
+                           callback, progress, previous_bound)
+        except DegenerateFitError as error:
+            n_failed, failure = n_failed + 1, error
+            continue
+        except KeyboardInterrupt:
+            if best is None and (result is None or not result.history):
+                raise
+            if result is not None:
+                result.interrupted = True
+        finally:
+            if progress is not None:
+                progress.end(result)
+        interrupted = result is None or result.interrupted
+        if best is None or (result is not None and result.history
+                            and result.lower_bound > best.lower_bound):
+            best = result
+        if interrupted or best.stopped:
+            best.interrupted = interrupted
+            break
+    if best is None:
+        raise failure
+    best.n_failed = n_failed
+    return best
+
+
+def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, callback,
+               progress, bound):
+    """Iterate from result.parameters, which always holds the last good ones."""
+    squarem = _Squarem(problem) if acceleration == "squarem" else None
+    proposal = None         # extrapolated parameters under trial, result.parameters behind it
+    for n_iter in range(1, max_iter + 1):
+        current = result.parameters if proposal is None else proposal
+        statistics = problem.accumulate(current)
+        new_bound = float(problem.objective(statistics, current))
+        if proposal is not None:
+            accepted = new_bound >= bound
+            squarem.judge(accepted)
+            proposal = None
+            if not accepted:
+                result.n_iter = n_iter
+                continue
+        elif not np.isfinite(new_bound) and not new_bound == -np.inf:
+            raise DegenerateFitError("the log-likelihood is not a finite number")
+        new = problem.maximise(statistics, current)
+        change, bound = new_bound - bound, new_bound
+        if change < 0:
+            result.largest_fall = max(result.largest_fall, -change)
+        result.parameters, result.lower_bound, result.n_iter = new, bound, n_iter
+        result.history.append(bound)
+        plain = squarem is None or squarem.last_was_plain
+        if progress is not None:
+            progress.step(n_iter, bound, change)
+        if convergence == "parameters":
+            moved = problem.relative_change(current, new)
+        else:
+            # a fall beyond tol is not convergence; within it, nothing more is to be had
+            moved = abs(change)
+        if callback is not None and callback(EMState(n_iter, init, bound, change, new)):
+            result.stopped = True
+            return
+        if moved < tol and plain:
+            result.converged = True
+            return
+        if squarem is not None:
+            proposal = squarem.propose(current, new)
+
+
+class _Squarem:
+    """Squared extrapolation of the EM map, step length scheme 3.
+
+    With r = M(t) - t and v = M(M(t)) - M(t) - r: t' = t - 2 a r + a^2 v, a = -|r| / |v|, in
+    an unconstrained parameterisation. The caller rejects t' when its objective is lower.
+
+    R. Varadhan, C. Roland, Simple and globally convergent methods for accelerating the
+    convergence of any EM algorithm, Scandinavian Journal of Statistics 35, 2008.
+    """
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.trail = []
+        self.longest = 4.0
+        self.step = 1.0
+        self.last_was_plain = True
+
+    def propose(self, current, new):
+        """Extrapolated parameters after every second plain step, else None."""
+        self.last_was_plain = True
+        if not self.trail:
+            self.trail = [self.problem.to_vector(current)]
+        self.trail.append(self.problem.to_vector(new))
+        if len(self.trail) < 3:
+            return None
+        t0, t1, t2 = self.trail
+        self.trail = []
+        with np.errstate(invalid="ignore", over="ignore"):
+            r = t1 - t0
+            v = t2 - t1 - r
+            size = np.sqrt(v @ v)
+            length = np.sqrt(r @ r) / size if size > 0 else 1.0
+            if not np.isfinite(length) or length <= 1:
+                return None
+            self.step = min(length, self.longest)
+            vector = t0 + 2 * self.step * r + self.step**2 * v
+        if not np.isfinite(vector).all():
+            return None
+        proposal = self.problem.from_vector(vector, new)
+        self.last_was_plain = proposal is None
+        return proposal
+
+    def judge(self, accepted):
+        """Longer steps while they succeed, shorter ones after a failure."""
+        if accepted and self.step == self.longest:
+            self.longest *= 4
+        elif not accepted:
+            self.longest = max(4.0, self.longest / 4)
+
+
+class Progress:
+    """Iterations as they come: a line that renews itself on a terminal, plain lines elsewhere.
+
+    Parameters
+    ----------
+    verbose : int
+        1: iterations; 2: also the change of the objective and the time.
+    interval : int
+        Iterations between two lines.
+    n_init, max_iter : int
+    stream : file, optional
+        Standard output when None.
+    """
+
+    def __init__(self, verbose, interval, n_init, max_iter, stream=None):
+        self.verbose, self.interval = verbose, interval
+        self.n_init, self.max_iter = n_init, max_iter
+        self.stream = sys.stdout if stream is None else stream
+        self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+
+    def start(self, init):
+        self.began = self.last = time.monotonic()
+        if not self.terminal:
+            print(f"Initialization {init}", file=self.stream)
+        self.init = init
+
+    def step(self, n_iter, bound, change):
+        now = time.monotonic()
+        if self.terminal:
+            if now - self.last < 0.1 and n_iter > 1:
+                return
+            done = int(30 * n_iter / self.max_iter)
+            print(
+                f"\rstart {self.init + 1}/{self.n_init} [{'#' * done}{'.' * (30 - done)}] "
+                f"{n_iter}/{self.max_iter} lower bound {bound:.6f} ({change:+.1e})\033[K",
+                end="", file=self.stream, flush=True,
+            )
+            self.last = now
+        elif n_iter % self.interval == 0:
+            line = f"  Iteration {n_iter}"
+            if self.verbose >= 2:
+                line += f"\t time lapse {now - self.last:.5f}s\t ll change {change:.5f}"
+                self.last = now
+            print(line, file=self.stream)
+
+    def end(self, result):
+        if self.terminal:
+            print("\r\033[K", end="", file=self.stream)
+        if result is None:
+            print("Initialization collapsed", file=self.stream)
+            return
+        line = "Initialization converged." if result.converged else (
+            "Initialization did not converge.")
+        if self.verbose >= 2 or self.terminal:
+            line += (f"\t time lapse {time.monotonic() - self.began:.5f}s\t "
+                     f"lower bound {result.lower_bound:.5f}")
+        print(line, file=self.stream)
+
+
+def warn_about(result, precision, *, reason="", stacklevel=3):
+    """One warning for an objective that fell beyond rounding, one for dropped starts."""
+    if result.largest_fall > precision * max(1.0, abs(result.lower_bound)):
+        warnings.warn(
+            f"the objective fell by up to {result.largest_fall:.2g} in an iteration{reason}",
+            EMWarning, stacklevel=stacklevel,
+        )
+    if result.n_failed:
+        warnings.warn(
+            f"{result.n_failed} start(s) collapsed and were dropped",
+            EMWarning, stacklevel=stacklevel,
+        )

@@ -1,0 +1,148 @@
+"""Checks of what a user passes to a model, each with a named error."""
+
+import numpy as np
+from sklearn.utils import check_array
+from sklearn.utils.validation import _check_feature_names, _check_n_features
+
+from emkernels import kernels
+from emkernels.models._covariance import check_precisions
+from emkernels.models._gaussian import CovariancePrior
+from emkernels.statistics import second_shape as factor_shape
+
+
+def check_rows(estimator, X, *, min_samples=1):
+    """The rows to fit, checked; the estimator is not touched."""
+    checked = check_array(
+        X, dtype=[np.float64, np.float32], ensure_all_finite=False,
+        ensure_min_samples=min_samples, estimator=estimator, input_name="X")
+    kernels.check_finite(checked)
+    return checked
+
+
+def remember_columns(estimator, X):
+    """Set n_features_in_ and feature_names_in_ once a fit has succeeded."""
+    _check_feature_names(estimator, X, reset=True)
+    _check_n_features(estimator, X, reset=True)
+
+
+def check_weights(weights, n_components):
+    if weights is None:
+        return None
+    weights = np.array(weights, dtype=np.float64)
+    if weights.shape != (n_components,):
+        raise ValueError(
+            f"The parameter 'weights' should have the shape of {(n_components,)}, "
+            f"but got {weights.shape}"
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights <= 1).all()):
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"{weights.max():.5f}, min value {weights.min():.5f}"
+        )
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            "The parameter 'weights' should be normalized, "
+            f"but got sum(weights) = {weights.sum():.5f}"
+        )
+    return weights
+
+
+def check_means(means, n_components, n_features):
+    if means is None:
+        return None
+    means = np.array(means, dtype=np.float64, order="C")
+    if means.shape != (n_components, n_features):
+        raise ValueError(
+            f"The parameter 'means' should have the shape of {(n_components, n_features)}, "
+            f"but got {means.shape}"
+        )
+    if not np.isfinite(means).all():
+        raise ValueError("means_init contains NaN or infinity")
+    return means
+
+
+def check_start_precisions(precisions, covariance_type, n_components, n_features):
+    if precisions is None:
+        return None
+    return check_precisions(precisions, covariance_type, n_components, n_features)
+
+
+def check_sample_weight(sample_weight, X):
+    """Contiguous float64 weights or None."""
+    if sample_weight is None:
+        return None
+    return kernels.check_sample_weight(sample_weight, X.shape[0])
+
+
+def check_labels(labels, n_samples, n_components):
+    """Known components as int32, or None."""
+    if labels is None:
+        return None
+    return kernels.check_labels(labels, n_samples, n_components)
+
+
+def check_concentration(concentration, n_components):
+    if concentration is None:
+        return None
+    concentration = np.asarray(concentration, dtype=np.float64)
+    if concentration.ndim == 0:
+        concentration = np.full(n_components, float(concentration))
+    if concentration.shape != (n_components,):
+        raise ValueError(
+            f"weight_concentration must be a number or have shape ({n_components},), "
+            f"got {concentration.shape}"
+        )
+    if not ((concentration >= 1) & np.isfinite(concentration)).all():
+        raise ValueError("weight_concentration must be finite and at least 1")
+    return concentration
+
+
+def check_fixed(fixed, given, warm_start):
+    """The names of fixed parameters; each needs a start value."""
+    fixed = frozenset(fixed)
+    names = {"weights": "weights", "means": "means", "covariances": "precisions_cholesky"}
+    init = {"weights": "weights_init", "means": "means_init", "covariances": "precisions_init"}
+    unknown = sorted(str(name) for name in fixed - names.keys())
+    if unknown:
+        raise ValueError(
+            f"fixed may name 'weights', 'means' and 'covariances', got {', '.join(unknown)}"
+        )
+    for name in sorted(fixed):
+        if given[names[name]] is None and not warm_start:
+            raise ValueError(f"fixed names {name!r}, so {init[name]} must be set")
+    return fixed
+
+
+def check_covariance_prior(prior, covariance_type, X, sample_weight, n_components):
+    """A CovariancePrior of the type, or None."""
+    if prior is None:
+        return None
+    n_features = X.shape[1]
+    if isinstance(prior, str):
+        zeros = np.zeros(X.shape[0], np.int32)
+        moments = kernels.weighted_moments(X, zeros, X[:1], "full", sample_weight)
+        offset = moments.first[0] / moments.counts[0]
+        covariance = moments.second[0] / moments.counts[0] - np.outer(offset, offset)
+        dof, scale = n_features + 2.0, covariance / n_components ** (2 / n_features)
+    else:
+        if len(prior) != 2:
+            raise ValueError(f"covariance_prior must be a pair (dof, scale), got {prior!r}")
+        dof, scale = float(prior[0]), np.asarray(prior[1], dtype=np.float64)
+        if scale.ndim == 0:
+            scale = float(scale) * np.eye(n_features)
+        elif scale.ndim == 1:
+            scale = np.diag(scale)
+    if not 0 <= dof < np.inf:
+        raise ValueError(f"covariance_prior needs a finite dof of 0 or more, got {dof}")
+    if scale.shape != (n_features, n_features) or not np.isfinite(scale).all():
+        raise ValueError(
+            "the scale of covariance_prior must be a number, a vector or a matrix for "
+            f"{n_features} columns, all finite"
+        )
+    if not np.allclose(scale, scale.T) or np.linalg.eigvalsh(scale)[0] < 0:
+        raise ValueError("the scale of covariance_prior must be symmetric, not negative")
+    if covariance_type == "diag":
+        scale = np.diag(scale).copy()
+    elif covariance_type == "spherical":
+        scale = np.array(np.trace(scale) / n_features)
+    return CovariancePrior(dof, scale)

@@ -1,0 +1,138 @@
+"""Marginal and conditional mixtures, and regression by them."""
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from emkernels import kernels
+from emkernels.models._covariance import (
+    full_covariance,
+    precision_cholesky,
+)
+from emkernels.models._gaussian import Gaussians
+
+
+def column_indices(model, columns, *, name="columns"):
+    """Checked integer positions of columns given by position or name."""
+    n_features = model.means_.shape[1]
+    names = list(getattr(model, "feature_names_in_", ()))
+    if isinstance(columns, (str, int, np.integer)):
+        columns = [columns]
+    out = []
+    for column in columns:
+        if isinstance(column, str):
+            if column not in names:
+                raise ValueError(f"{name}: the mixture was not fitted with a column {column!r}")
+            column = names.index(column)
+        if isinstance(column, (bool, np.bool_)) or not isinstance(column, (int, np.integer)):
+            raise TypeError(f"{name} must hold positions or names of columns, got {column!r}")
+        if not -n_features <= column < n_features:
+            raise ValueError(f"{name}: there is no column {column}, only {n_features} of them")
+        out.append(int(column) % n_features)
+    if not out:
+        raise ValueError(f"{name} must name at least one column")
+    if len(set(out)) != len(out):
+        raise ValueError(f"{name} names a column twice")
+    return np.array(out)
+
+
+def _derived(model, parameters, columns, covariance_type):
+    """A fitted mixture with other parameters, over some columns of the model's."""
+    derived = type(model)(
+        len(parameters.weights), covariance_type=covariance_type, reg_covar=model.reg_covar,
+        tol=model.tol, max_iter=model.max_iter, random_state=model.random_state,
+        n_threads=model.n_threads)
+    derived._set_parameters(parameters)
+    derived.n_features_in_ = len(columns)
+    if hasattr(model, "feature_names_in_"):
+        derived.feature_names_in_ = model.feature_names_in_[columns]
+    derived.converged_, derived.n_iter_ = model.converged_, model.n_iter_
+    derived.lower_bound_, derived.lower_bounds_ = model.lower_bound_, list(model.lower_bounds_)
+    return derived
+
+
+def _marginal_parameters(model, columns):
+    """Gaussians of some columns, of the same covariance type."""
+    type_, covariances = model.covariance_type, np.asarray(model.covariances_, np.float64)
+    if type_ == "full":
+        covariances = covariances[:, columns[:, None], columns[None, :]]
+    elif type_ == "tied":
+        covariances = covariances[np.ix_(columns, columns)]
+    elif type_ == "diag":
+        covariances = covariances[:, columns]
+    covariances = np.ascontiguousarray(covariances)
+    means = np.ascontiguousarray(np.asarray(model.means_, np.float64)[:, columns])
+    return Gaussians(np.array(model.weights_, np.float64), means, covariances,
+                     precision_cholesky(covariances, type_))
+
+
+def marginal(model, columns):
+    columns = column_indices(model, columns)
+    return _derived(model, _marginal_parameters(model, columns), columns, model.covariance_type)
+
+
+def _others(model, given):
+    others = np.setdiff1d(np.arange(model.means_.shape[1]), given)
+    if len(others) == 0:
+        raise ValueError("columns names every column: nothing is left to predict")
+    return others
+
+
+def _regressions(model, given, others):
+    """Per component: coefficients (n_others, n_given) and residual covariance."""
+    n_features = model.means_.shape[1]
+    for k in range(len(model.weights_)):
+        covariance = full_covariance(
+            np.asarray(model.covariances_, np.float64), model.covariance_type, k, n_features)
+        cross = covariance[np.ix_(others, given)]
+        factor = cho_factor(covariance[np.ix_(given, given)], lower=True)
+        coefficients = cho_solve(factor, cross.T).T
+        residual = covariance[np.ix_(others, others)] - coefficients @ cross.T
+        yield coefficients, (residual + residual.T) / 2
+
+
+def condition(model, columns, values):
+    given = column_indices(model, columns)
+    others = _others(model, given)
+    values = np.asarray(values, dtype=np.float64)
+    if values.shape != (len(given),):
+        raise ValueError(f"values must have shape ({len(given)},), got {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("values contains NaN or infinity")
+    part = _marginal_parameters(model, given)
+    weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
+                             model.covariance_type, want=["resp"])[0][0]
+    means, covariances = [], []
+    for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
+        means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
+        covariances.append(residual)
+    type_ = "full" if model.covariance_type in ("full", "tied") else model.covariance_type
+    if type_ == "full":
+        covariances = np.array(covariances)
+    else:
+        covariances = np.asarray(model.covariances_, np.float64)
+        covariances = covariances[:, others] if type_ == "diag" else covariances.copy()
+    covariances = np.ascontiguousarray(covariances)
+    parameters = Gaussians(weights, np.array(means), covariances,
+                           precision_cholesky(covariances, type_))
+    return _derived(model, parameters, others, type_)
+
+
+def regress(model, columns, X):
+    given = column_indices(model, columns)
+    others = _others(model, given)
+    X = np.asarray(X, dtype=np.float64)
+    if X.ndim != 2 or X.shape[1] != len(given):
+        raise ValueError(f"X must have shape (n_samples, {len(given)}), got {X.shape}")
+    part = _marginal_parameters(model, given)
+    resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
+                          model.covariance_type, want=["resp"], n_threads=model.n_threads)[0]
+    means = np.empty((len(model.weights_), len(X), len(others)))
+    residuals = []
+    for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
+        means[k] = model.means_[k, others] + (X - model.means_[k, given]) @ coefficients.T
+        residuals.append(residual)
+    mean = np.einsum("nk,knd->nd", resp, means)
+    covariance = np.einsum("nk,kde->nde", resp, np.array(residuals))
+    means -= mean
+    covariance += np.einsum("nk,knd,kne->nde", resp, means, means, optimize=True)
+    return mean, covariance

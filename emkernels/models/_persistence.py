@@ -1,0 +1,117 @@
+"""Fitted models in files: an npz archive of arrays and one JSON text, no pickle."""
+
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+_FORMAT = "emkernels.GaussianMixture"
+_VERSION = 1
+_ARRAYS = ("weights_", "means_", "covariances_", "precisions_cholesky_", "lower_bounds_")
+_INIT_ARRAYS = ("weights_init", "means_init", "precisions_init")
+
+
+def save(model, path):
+    """Write a fitted mixture to `path`, at once or not at all."""
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model)
+    path = Path(path)
+    parameters = model.get_params(deep=False)
+    parameters.pop("callback")
+    if not isinstance(parameters["random_state"], (int, np.integer)):
+        parameters["random_state"] = None
+    arrays = {name: np.asarray(getattr(model, name)) for name in _ARRAYS}
+    for name in _INIT_ARRAYS:
+        if parameters[name] is not None:
+            arrays[name] = np.asarray(parameters[name], dtype=np.float64)
+        parameters.pop(name)
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "converged": bool(model.converged_),
+        "n_iter": int(model.n_iter_),
+        "lower_bound": float(model.lower_bound_).hex(),
+        "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load(cls, path):
+    """A fitted mixture from `path`."""
+    path = Path(path)
+    problem = f"{path} is not a mixture saved by emkernels, or it is damaged"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{problem}: {error}") from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(problem)
+    if header.get("version") != _VERSION:
+        raise ValueError(
+            f"{path} has version {header.get('version')} of the format, this emkernels reads "
+            f"version {_VERSION}"
+        )
+    try:
+        return _build(cls, header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ValueError(f"{problem}: {error}") from error
+
+
+def _build(cls, header, arrays):
+    from emkernels.models._gaussian import Gaussians
+    from emkernels.statistics import second_shape
+
+    parameters = dict(header["parameters"])
+    for name in ("fixed", "covariance_prior"):
+        if isinstance(parameters[name], list):
+            parameters[name] = tuple(parameters[name])
+    for name in _INIT_ARRAYS:
+        parameters[name] = arrays.get(name)
+    model = cls(**parameters)
+    n_components, n_features = arrays["means_"].shape
+    shape = second_shape(model.covariance_type, n_components, n_features)
+    for name, expected in (("weights_", (n_components,)), ("covariances_", shape),
+                           ("precisions_cholesky_", shape)):
+        if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} has a wrong shape or is not finite")
+    if not np.isfinite(arrays["means_"]).all():
+        raise ValueError("means_ is not finite")
+    model._set_parameters(Gaussians(*[arrays[name] for name in _ARRAYS[:4]]))
+    model.lower_bounds_ = arrays["lower_bounds_"].tolist()
+    model.converged_, model.n_iter_ = bool(header["converged"]), int(header["n_iter"])
+    model.lower_bound_ = float.fromhex(header["lower_bound"])
+    model.n_features_in_ = n_features
+    if header["feature_names"]:
+        model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+    return model
+
+
+def _plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [_plain(item) for item in value]
+    return value

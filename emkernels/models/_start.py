@@ -1,0 +1,142 @@
+"""Where EM begins: responsibilities by K-means, k-means++ or chance, then one M-step."""
+
+import numpy as np
+
+from emkernels.kernels import kmeans_plusplus, weighted_moments
+from emkernels.kernels.mixture import _total_scatter
+from emkernels.models._gaussian import Gaussians
+from emkernels.models._lloyd import lloyd
+from emkernels.statistics import SufficientStatistics
+
+
+def start_parameters(problem, n_components, init_params, random_state, given):
+    """Parameters that a start begins with.
+
+    Parameters
+    ----------
+    problem : GaussianProblem
+    n_components : int
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}
+    random_state : numpy.random.RandomState
+    given : dict
+        weights, means and precisions_cholesky that the user has set, or None each.
+
+    Returns
+    -------
+    Gaussians
+    """
+    if all(given[name] is not None for name in given):
+        return Gaussians(given["weights"], given["means"], None, given["precisions_cholesky"])
+    centers, resp = _responsibilities(problem, n_components, init_params, random_state)
+    statistics = _statistics(problem, centers, resp)
+    if problem.covariance_type == "tied" and init_params in ("k-means++", "random_from_data"):
+        # single rows have no scatter to share: begin with that of all rows
+        mean = _mean(problem.X, problem.sample_weight)
+        statistics.second = statistics.weight / problem.total * _total_scatter(
+            problem.X, mean, problem.sample_weight, problem.n_threads)
+    free = [name for name, key in (("means", "means"), ("covariances", "precisions_cholesky"))
+            if given[key] is None]
+    parameters = _first_step(problem, statistics, given, free)
+    if given["weights"] is None:
+        # as scikit-learn has it: seeds alone do not sum to one, which EM does not mind
+        parameters.weights = statistics.counts / problem.total
+    return parameters
+
+
+def _first_step(problem, statistics, given, free):
+    """M-step of the start; what is given stays, whatever is fixed later."""
+    fixed, problem.fixed = problem.fixed, frozenset({"means", "covariances"} - set(free))
+    try:
+        # covariances of a start are about its own means, given ones come on top
+        guess = Gaussians(given["weights"], given["means"], None, given["precisions_cholesky"])
+        if given["means"] is not None and "covariances" in free:
+            problem.fixed = frozenset()
+        parameters = problem.maximise(statistics, guess)
+    finally:
+        problem.fixed = fixed
+    if given["weights"] is not None:
+        parameters.weights = given["weights"]
+    if given["means"] is not None:
+        parameters.means = given["means"]
+    return parameters
+
+
+def _responsibilities(problem, n_components, init_params, random_state):
+    """Centres to take moments about, and labels or a source of responsibilities."""
+    X, weight, n_threads = problem.X, problem.sample_weight, problem.n_threads
+    if problem.known is not None and (problem.known >= 0).any():
+        return _from_known(problem, n_components, random_state)
+    if init_params == "random":
+        return np.repeat(_mean(X, weight)[None], n_components, axis=0), random_state
+    if init_params == "random_from_data":
+        indices = random_state.choice(X.shape[0], size=n_components, replace=False)
+        return X[indices].astype(np.float64), _seed_labels(X, indices)
+    seeds, indices = kmeans_plusplus(
+        X, n_components, sample_weight=weight, random_state=random_state,
+        n_threads=n_threads, check_finite=False)
+    if init_params == "k-means++":
+        return seeds.astype(np.float64), _seed_labels(X, indices)
+    labels, centers, _, _ = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
+    return centers, labels
+
+
+def _from_known(problem, n_components, random_state):
+    """Centres of the components with known rows, seeds for the others, then the nearest
+    centre for every row that is not known."""
+    X, known, weight = problem.X, problem.known, problem.sample_weight
+    moments = weighted_moments(
+        X, known, np.repeat(_mean(X, weight)[None], n_components, axis=0), "spherical", weight,
+        n_threads=problem.n_threads, check_finite=False)
+    seen = moments.counts > 0
+    centers = np.repeat(_mean(X, weight)[None], n_components, axis=0)
+    centers[seen] += moments.first[seen] / moments.counts[seen, None]
+    unknown = np.flatnonzero(known < 0)
+    missing = np.flatnonzero(~seen)
+    if len(missing):
+        if len(unknown) < len(missing):
+            raise ValueError(
+                f"labels name no row for {len(missing)} of {n_components} components, and only "
+                f"{len(unknown)} rows are unlabelled"
+            )
+        centers[missing] = kmeans_plusplus(
+            X[unknown], len(missing), random_state=random_state,
+            sample_weight=None if weight is None else weight[unknown], check_finite=False)[0]
+    labels = lloyd(X, centers, sample_weight=weight, max_iter=1, tol=0,
+                   n_threads=problem.n_threads)[0]
+    return centers, np.where(known >= 0, known, labels).astype(np.int32)
+
+
+def _seed_labels(X, indices):
+    """One row for each component, every other row in none."""
+    labels = np.full(X.shape[0], -1, np.int32)
+    labels[indices] = np.arange(len(indices))
+    return labels
+
+
+def _statistics(problem, centers, resp):
+    """Moments under labels, or under random responsibilities drawn a chunk at a time."""
+    X, weight = problem.X, problem.sample_weight
+    centers = centers.astype(X.dtype).astype(np.float64)
+    total = SufficientStatistics.zeros(problem.covariance_type, centers)
+    if isinstance(resp, np.ndarray):
+        moments = weighted_moments(X, resp, centers, problem.covariance_type, weight,
+                                   n_threads=problem.n_threads, check_finite=False)
+        return SufficientStatistics(problem.covariance_type, centers, *moments)
+    for first in range(0, X.shape[0], 65536):
+        rows = slice(first, first + 65536)
+        chunk = resp.uniform(size=(len(X[rows]), len(centers))).astype(X.dtype)
+        chunk /= chunk.sum(axis=1)[:, None]
+        part = None if weight is None else weight[rows]
+        if part is not None and not part.any():
+            continue
+        moments = weighted_moments(X[rows], chunk, centers, problem.covariance_type, part,
+                                   n_threads=problem.n_threads, check_finite=False)
+        total += SufficientStatistics(problem.covariance_type, centers, *moments)
+    return total
+
+
+def _mean(X, sample_weight):
+    """Weighted column means in float64, about the first row so that a shift costs no digits."""
+    moments = weighted_moments(X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight,
+                               check_finite=False)
+    return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]

@@ -1,0 +1,483 @@
+"""Gaussian mixtures by Expectation-Maximisation."""
+
+import math
+import time
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emkernels import kernels
+from emkernels.em import Progress, run_em, warn_about
+from emkernels.models import _arguments as arguments
+from emkernels.models import _conditional as conditional
+from emkernels.models import _persistence as persistence
+from emkernels.models._covariance import (
+    COVARIANCE_TYPES,
+    factors_from_precisions,
+    full_covariance,
+    n_covariance_parameters,
+    precisions_from_factors,
+)
+from emkernels.models._gaussian import GaussianProblem, Gaussians
+from emkernels.models._start import start_parameters
+
+
+class GaussianMixture(DensityMixin, BaseEstimator):
+    """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
+
+    Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
+    densities of the priors, where set) by EM. Parameters, attributes and methods are
+    scikit-learn's; what comes on top is marked *more*.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    tol : float, default=1e-3
+        EM stops when the objective for one row (`lower_bound_`) changes by less.
+    reg_covar : float, default=1e-6
+        Added to every variance. Not part of the objective, which may therefore fall a
+        little; `covariance_prior` is the alternative that EM maximises exactly.
+    max_iter : int, default=100
+    n_init : int, default=1
+        Number of starts; the best is kept, collapsed ones are dropped with a warning.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+    weights_init : array-like of shape (n_components,), default=None
+    means_init : array-like of shape (n_components, n_features), default=None
+    precisions_init : array-like, default=None
+        Start precisions (inverse covariances), of the shape of the covariance type.
+    random_state : int, RandomState instance or None, default=None
+    warm_start : bool, default=False
+    verbose : int, default=0
+        1 or more: iterations; a bar on a terminal, plain lines elsewhere.
+    verbose_interval : int, default=10
+    n_threads : int, default=None
+        *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
+        every number.
+    convergence : {'lower_bound', 'parameters'}, default='lower_bound'
+        *More.* 'parameters': stop when no parameter moves by more than `tol`: weights
+        relative to themselves, means in standard deviations, covariances relative to the
+        variances.
+    acceleration : {None, 'squarem'}, default=None
+        *More.* Squared extrapolation with a guard that keeps the objective monotone.
+    callback : callable, default=None
+        *More.* ``callback(EMState)`` after each iteration; a true result ends the fit.
+    covariance_prior : None, 'empirical' or tuple (dof, scale), default=None
+        *More.* Inverse-Wishart prior on every covariance (inverse gamma on every variance
+        for 'diag' and 'spherical'), part of the objective. scale is a number (times the
+        identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
+        degrees of freedom and the covariance of X divided by ``n_components ** (2 /
+        n_features)``, as in mclust.
+    weight_concentration : None, float or array-like of shape (n_components,), default=None
+        *More.* Dirichlet prior on the weights, at least 1, part of the objective.
+    fixed : tuple of {'weights', 'means', 'covariances'}, default=()
+        *More.* Parameters that keep their `*_init` values.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+    means_ : ndarray of shape (n_components, n_features)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        Shapes (n_components, n_features, n_features), (n_features, n_features),
+        (n_components, n_features) or (n_components,) by covariance type.
+    converged_ : bool
+    n_iter_ : int
+        Passes over the data of the best start.
+    lower_bound_ : float
+        Objective of the best start for one unit of weight.
+    lower_bounds_ : list of float
+        Its history.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    References
+    ----------
+    A. P. Dempster, N. M. Laird, D. B. Rubin, JRSS B 39, 1977.
+    C. Fraley, A. E. Raftery, Bayesian regularization for normal mixture estimation and
+    model-based clustering, Journal of Classification 24, 2007 (the priors).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> gm.means_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> gm.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [StrOptions({"kmeans", "random", "random_from_data", "k-means++"})],
+        "weights_init": ["array-like", None],
+        "means_init": ["array-like", None],
+        "precisions_init": ["array-like", None],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "convergence": [StrOptions({"lower_bound", "parameters"})],
+        "acceleration": [StrOptions({"squarem"}), None],
+        "callback": [callable, None],
+        "covariance_prior": [StrOptions({"empirical"}), tuple, None],
+        "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
+        "fixed": [tuple, list, set, frozenset],
+    }
+
+    def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
+                 max_iter=100, n_init=1, init_params="kmeans", weights_init=None,
+                 means_init=None, precisions_init=None, random_state=None, warm_start=False,
+                 verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
+                 acceleration=None, callback=None, covariance_prior=None,
+                 weight_concentration=None, fixed=()):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+        self.convergence = convergence
+        self.acceleration = acceleration
+        self.callback = callback
+        self.covariance_prior = covariance_prior
+        self.weight_concentration = weight_concentration
+        self.fixed = fixed
+
+    # --- fitting ---------------------------------------------------------------------
+
+    def fit(self, X, y=None, *, sample_weight=None, labels=None):
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float32 or float64
+            Read in place, in any layout.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+        labels : array-like of int of shape (n_samples,), optional
+            The component of rows that are known, -1 for the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad parameters or data (the argument, row or column is named), or every start
+            collapsed; the estimator then stays as it was.
+        """
+        self._fit(X, sample_weight, labels)
+        return self
+
+    def fit_predict(self, X, y=None, *, sample_weight=None, labels=None):
+        """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
+        X = self._fit(X, sample_weight, labels)
+        return self._rows(X, "labels").astype(np.int64)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight, labels):
+        X = self._validate(X, reset=True)
+        problem, given = self._prepare(X, sample_weight, labels)
+        random_state = check_random_state(self.random_state)
+        warm = self.warm_start and hasattr(self, "converged_")
+
+        def start(i):
+            if warm:
+                return self._parameters()
+            return start_parameters(
+                problem, self.n_components, self.init_params, random_state, given)
+
+        n_init = 1 if warm else self.n_init
+        progress = None
+        if self.verbose:
+            progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
+        result = run_em(
+            problem, start, n_init=n_init, max_iter=self.max_iter, tol=self.tol,
+            convergence=self.convergence, acceleration=self.acceleration,
+            callback=self.callback, progress=progress,
+            previous_bound=self.lower_bound_ if warm else -np.inf,
+        )
+        arguments.remember_columns(self, X)
+        self._set_parameters(result.parameters)
+        self.n_iter_ = result.n_iter
+        self.converged_ = result.converged
+        self.lower_bound_ = result.lower_bound
+        self.lower_bounds_ = result.history
+        if result.interrupted:
+            raise KeyboardInterrupt
+        warn_about(
+            result, 1e-10 if X.dtype == np.float64 else 1e-5, stacklevel=5,
+            reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
+        if not self.converged_ and not result.stopped and self.max_iter > 0:
+            warnings.warn(
+                "Best performing initialization did not converge. Try different init "
+                "parameters, or increase max_iter, tol, or check for degenerate data.",
+                ConvergenceWarning, stacklevel=4,
+            )
+        return X
+
+    def _validate(self, X, *, reset):
+        if reset:
+            X = arguments.check_rows(self, X, min_samples=2)
+            if X.shape[0] < self.n_components:
+                raise ValueError(
+                    f"Expected n_samples >= n_components but got n_components = "
+                    f"{self.n_components}, n_samples = {X.shape[0]}"
+                )
+            return X
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
+                          ensure_all_finite=False)
+        kernels.check_finite(X)
+        return X
+
+    def _prepare(self, X, sample_weight, labels):
+        """Everything checked, before any work."""
+        k, n_features, type_ = self.n_components, X.shape[1], self.covariance_type
+        given = {
+            "weights": arguments.check_weights(self.weights_init, k),
+            "means": arguments.check_means(self.means_init, k, n_features),
+            "precisions_cholesky": None,
+        }
+        precisions = arguments.check_start_precisions(self.precisions_init, type_, k, n_features)
+        if precisions is not None:
+            given["precisions_cholesky"] = factors_from_precisions(precisions, type_)
+        sample_weight = arguments.check_sample_weight(sample_weight, X)
+        problem = GaussianProblem(
+            X, type_, self.reg_covar, sample_weight=sample_weight,
+            known=arguments.check_labels(labels, X.shape[0], k),
+            covariance_prior=arguments.check_covariance_prior(
+                self.covariance_prior, type_, X, sample_weight, k),
+            weight_concentration=arguments.check_concentration(self.weight_concentration, k),
+            fixed=arguments.check_fixed(self.fixed, given, self.warm_start),
+            n_threads=self.n_threads,
+        )
+        if self.warm_start and hasattr(self, "converged_") and (
+                self.means_.shape != (k, n_features)
+                or self.precisions_cholesky_.shape != arguments.factor_shape(type_, k, n_features)):
+            raise ValueError(
+                "warm_start cannot go on: n_components, covariance_type or the number of "
+                "columns differ from the last fit"
+            )
+        return problem, given
+
+    # --- parameters --------------------------------------------------------------------
+
+    def _parameters(self):
+        return Gaussians(*[np.ascontiguousarray(p, dtype=np.float64) for p in (
+            self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)])
+
+    def _set_parameters(self, parameters):
+        type_ = self.covariance_type
+        self.weights_ = parameters.weights
+        self.means_ = parameters.means
+        self.covariances_ = parameters.get_covariances(type_)
+        self.precisions_cholesky_ = parameters.precisions_cholesky
+        self.precisions_ = precisions_from_factors(parameters.precisions_cholesky, type_)
+
+    def _n_parameters(self):
+        k, n_features = self.means_.shape
+        return n_covariance_parameters(self.covariance_type, k, n_features) + k * n_features + k - 1
+
+    # --- rows --------------------------------------------------------------------------
+
+    def _rows(self, X, *want):
+        p = self._parameters()
+        out = kernels.e_step(
+            X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, want=want,
+            n_threads=self.n_threads, check_finite=False)
+        return out[0] if len(want) == 1 else out
+
+    def score_samples(self, X):
+        """Log density of each row, (n_samples,)."""
+        return self._rows(self._validate(X, reset=False), "log_prob_norm")
+
+    def score(self, X, y=None, *, sample_weight=None):
+        """Mean log density of the rows (weighted where weights are given)."""
+        X = self._validate(X, reset=False)
+        weight = arguments.check_sample_weight(sample_weight, X)
+        values = self._rows(X, "log_prob_norm").astype(np.float64)
+        return float(values.mean() if weight is None else np.average(values, weights=weight))
+
+    def predict(self, X):
+        """Most probable component of each row, (n_samples,)."""
+        return self._rows(self._validate(X, reset=False), "labels").astype(np.int64)
+
+    def predict_proba(self, X):
+        """Posterior probability of each component for each row, (n_samples, n_components)."""
+        return self._rows(self._validate(X, reset=False), "resp")
+
+    def bic(self, X, *, sample_weight=None):
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
+
+        With weights, n is their sum.
+        """
+        log_likelihood, n = self._log_likelihood(X, sample_weight)
+        return -2 * log_likelihood + self._n_parameters() * math.log(n)
+
+    def aic(self, X, *, sample_weight=None):
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
+
+    def icl(self, X, *, sample_weight=None):
+        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
+
+        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the
+        lower the better.
+
+        References
+        ----------
+        C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
+        """
+        X = self._validate(X, reset=False)
+        weight = arguments.check_sample_weight(sample_weight, X)
+        entropy = 0.0
+        for first in range(0, X.shape[0], 65536):
+            rows = slice(first, first + 65536)
+            resp = self._rows(X[rows], "resp").astype(np.float64)
+            terms = -(resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
+            entropy += terms.sum() if weight is None else terms @ weight[rows]
+        return self.bic(X, sample_weight=weight) + 2 * float(entropy)
+
+    def _log_likelihood(self, X, sample_weight):
+        """Log-likelihood of the rows and their total weight."""
+        X = self._validate(X, reset=False)
+        weight = arguments.check_sample_weight(sample_weight, X)
+        values = self._rows(X, "log_prob_norm").astype(np.float64)
+        if weight is None:
+            return float(values.sum()), X.shape[0]
+        return float(values @ weight), float(weight.sum())
+
+    def sample(self, n_samples=1):
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Grouped by component; drawn with `random_state`.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        check_is_fitted(self)
+        if n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
+                "one sample."
+            )
+        rng = check_random_state(self.random_state)
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        n_features = self.means_.shape[1]
+        parts = []
+        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
+            if self.covariance_type in ("full", "tied"):
+                covariance = full_covariance(
+                    self.covariances_, self.covariance_type, k, n_features)
+                parts.append(rng.multivariate_normal(mean, covariance, int(count)))
+            else:
+                normal = rng.standard_normal(size=(count, n_features))
+                parts.append(mean + normal * np.sqrt(self.covariances_[k]))
+        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+
+    # --- mixtures of some columns --------------------------------------------------------
+
+    def marginal(self, columns):
+        """The mixture of some columns.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+            Which columns, in the order wanted; names where the fit saw names.
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        check_is_fitted(self)
+        return conditional.marginal(self, columns)
+
+    def condition(self, columns, values):
+        """The mixture of the other columns, given values of some.
+
+        Weights are the posterior probabilities given the values; means and covariances are
+        the conditional ones of each component.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+        values : array-like of shape (len(columns),)
+
+        Returns
+        -------
+        GaussianMixture
+            Of covariance type 'full' where the fitted one is 'full' or 'tied', else as fitted.
+
+        References
+        ----------
+        C. M. Bishop, Pattern Recognition and Machine Learning, 2006, equations 2.81, 2.82.
+        """
+        check_is_fitted(self)
+        return conditional.condition(self, columns, values)
+
+    def regress(self, columns, X):
+        """Mean and covariance of the other columns given some, for many rows.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+            The columns that X holds.
+        X : array-like of shape (n_samples, len(columns))
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples, n_others)
+        covariance : ndarray of shape (n_samples, n_others, n_others)
+            Of the conditional mixture, between components included.
+        """
+        check_is_fitted(self)
+        return conditional.regress(self, columns, X)
+
+    # --- files ---------------------------------------------------------------------------
+
+    def save(self, path):
+        """Write the parameters and the fit to one file (npz with JSON, no pickle).
+
+        The file is written beside `path` and then renamed. A `callback` is not saved; a
+        `random_state` only where it is an integer.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """A mixture from :meth:`save`; ValueError for a damaged or foreign file."""
+        return persistence.load(cls, path)
