@@ -9,6 +9,17 @@ from emkernels.statistics import second_shape
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
 
+def ill_defined(what):
+    """The error of a collapsed component; its first sentence is what callers of
+    scikit-learn's mixture look for."""
+    return DegenerateFitError(
+        "Fitting the mixture model failed because some components have ill-defined empirical "
+        "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
+        f"the number of components, increase reg_covar, or scale the input data. Here {what} is "
+        "not positive definite in float64; a covariance_prior makes it so"
+    )
+
+
 def factor(covariance, what):
     """Upper triangular U with U U' = covariance^-1 (the transpose of the inverse of the
     Cholesky factor), or DegenerateFitError naming `what`."""
@@ -16,11 +27,7 @@ def factor(covariance, what):
     if info == 0:
         inverse, info = lapack.dtrtri(lower, lower=1)
     if info != 0 or not np.isfinite(inverse).all():
-        raise DegenerateFitError(
-            f"{what} is not positive definite in float64: too few distinct rows for the "
-            "component, or columns that are constant or linear in others. Decrease "
-            "n_components, increase reg_covar, set covariance_prior, or rescale the data"
-        )
+        raise ill_defined(what)
     return inverse.T
 
 
@@ -38,11 +45,7 @@ def precision_cholesky(covariances, covariance_type):
     usable = np.isfinite(out) & (out > 0)
     if not usable.all():
         component = int(np.argwhere(~usable)[0][0])
-        raise DegenerateFitError(
-            f"the variance of component {component} is not a positive number in float64: "
-            "too few distinct rows for the component, or a constant column. Decrease "
-            "n_components, increase reg_covar, set covariance_prior, or rescale the data"
-        )
+        raise ill_defined(f"the variance of component {component}")
     return out
 
 

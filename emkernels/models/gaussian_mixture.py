@@ -224,7 +224,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             previous_bound=self.lower_bound_ if warm else -np.inf,
         )
         arguments.remember_columns(self, X)
-        self._set_parameters(result.parameters)
+        self._set_parameters(result.parameters, X.dtype)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.lower_bound_ = result.lower_bound
@@ -293,13 +293,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return Gaussians(*[np.ascontiguousarray(p, dtype=np.float64) for p in (
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)])
 
-    def _set_parameters(self, parameters):
-        type_ = self.covariance_type
-        self.weights_ = parameters.weights
-        self.means_ = parameters.means
-        self.covariances_ = parameters.get_covariances(type_)
-        self.precisions_cholesky_ = parameters.precisions_cholesky
-        self.precisions_ = precisions_from_factors(parameters.precisions_cholesky, type_)
+    def _set_parameters(self, parameters, dtype=np.float64):
+        type_, factors = self.covariance_type, parameters.precisions_cholesky
+        self.weights_ = parameters.weights.astype(dtype)
+        self.means_ = parameters.means.astype(dtype)
+        self.covariances_ = parameters.get_covariances(type_).astype(dtype)
+        self.precisions_cholesky_ = factors.astype(dtype)
+        self.precisions_ = precisions_from_factors(factors, type_).astype(dtype)
 
     def _n_parameters(self):
         k, n_features = self.means_.shape
