@@ -295,11 +295,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _set_parameters(self, parameters, dtype=np.float64):
         type_, factors = self.covariance_type, parameters.precisions_cholesky
+        precisions = precisions_from_factors(factors, type_)
+        if not np.abs(precisions).max() < np.finfo(dtype).max:
+            dtype = np.float64      # tiny float32 data: its precisions need the range
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
-        self.precisions_ = precisions_from_factors(factors, type_).astype(dtype)
+        self.precisions_ = precisions.astype(dtype)
 
     def _n_parameters(self):
         k, n_features = self.means_.shape
