@@ -109,9 +109,13 @@ def _from_known(problem, n_components, random_state):
                 f"labels name no row for {len(missing)} of {n_components} components, and only "
                 f"{len(unknown)} rows are unlabelled"
             )
+        rows = X[unknown]
+        # far from the known components is where the others are: the next k-means++ draw
+        distance = np.min([((rows - center) ** 2).sum(axis=1) for center in centers[seen]], axis=0)
+        chance = distance if weight is None else distance * weight[unknown]
         centers[missing] = kmeans_plusplus(
-            X[unknown], len(missing), random_state=random_state,
-            sample_weight=None if weight is None else weight[unknown], check_finite=False)[0]
+            rows, len(missing), random_state=random_state,
+            sample_weight=chance if chance.any() else None, check_finite=False)[0]
     labels = lloyd(X, centers, sample_weight=weight, max_iter=1, tol=0,
                    n_threads=problem.n_threads)[0]
     return centers, np.where(known >= 0, known, labels).astype(np.int32)
