@@ -202,7 +202,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
-        X = self._validate(X, reset=True)
+        named, X = X, self._validate(X, reset=True)
         problem, given = self._prepare(X, sample_weight, labels)
         random_state = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "converged_")
@@ -223,7 +223,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             callback=self.callback, progress=progress,
             previous_bound=self.lower_bound_ if warm else -np.inf,
         )
-        arguments.remember_columns(self, X)
+        arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
