@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, TIED, Gaussians, Job, Rows, Table, second_size)
+    DIAG, FULL, TIED, Bounds, Gaussians, Job, Rows, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -44,6 +44,7 @@ table_.packed_bytes = packed_bytes
 table_.prepare = prepare
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
+table_.bounded_block = bounded_block
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

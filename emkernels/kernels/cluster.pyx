@@ -7,9 +7,9 @@ import numpy as np
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport SPHERICAL, Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
-    CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
+    BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
     run, set_rows, table_of)
 
@@ -291,6 +291,87 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
         status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True)
     check_status(status)
     return counts, sums, tail[0], int(tail[1])
+
+
+cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                     int *labels, Bounds *bounds, double *changes, int n_threads) noexcept nogil:
+    """changes (2 * K + K * D + 1,) += those of counts, numbers of rows, sums, and labels."""
+    cdef Job job
+    cdef Plan plan
+    cdef Py_ssize_t n = 2 * K + K * rows.n_features + 1, i
+    cdef double *ones = <double*>malloc(K * sizeof(double))
+    cdef int status
+    if ones == NULL:
+        return OUT_OF_MEMORY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    status = set_centers(&job, table_of(double_), centers, K, ones)
+    if status == 0:
+        status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
+    if status == 0:
+        plan.bounds = bounds
+        status = run(&plan, True)
+        if status == 0:
+            for i in range(n):
+                changes[i] += plan.accumulators[i]
+        free_plan(&plan)
+    free(job.gaussians.packed)
+    free(ones)
+    return status
+
+
+def _bounded_pass(X, centers, labels, upper, lower, origin, sample_weight=None, before=None,
+                  n_threads=None):
+    """One Lloyd pass for a loop: every array already checked and contiguous.
+
+    labels (int32), upper and lower (float32) are kept from pass to pass; `before` are the
+    centres of the pass before, None in the first. All centres are rounded to the dtype of X.
+    Returns the changes of the counts, of the numbers of rows and of the sums of x - origin, and
+    how many labels changed.
+    """
+    cdef Rows rows
+    cdef Bounds bounds
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
+    cdef const double *center = <const double*>address(centers)
+    cdef int *label = <int*>address(labels)
+    cdef double *out
+    set_rows(&rows, X)
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    memset(&bounds, 0, sizeof(Bounds))
+    bounds.upper = <float*>address(upper)
+    bounds.lower = <float*>address(lower)
+    bounds.origin = <const double*>address(origin)
+    bounds.first_pass = before is None
+    if before is not None:
+        shift = np.sqrt(((centers - before) ** 2).sum(axis=1))
+        largest, farthest = np.sort(shift), shift.argmax()
+        other_shift = np.full(K, largest[K - 1])
+        other_shift[farthest] = largest[K - 2] if K > 1 else 0
+        shift, other_shift = ((a * (1 + 1e-6)).astype(np.float32) for a in (shift, other_shift))
+        half_gap = (_half_gaps(centers) * (1 - 1e-6)).astype(np.float32)
+        bounds.shift = <const float*>address(shift)
+        bounds.other_shift = <const float*>address(other_shift)
+        bounds.half_gap = <const float*>address(half_gap)
+    changes = np.zeros(2 * K + K * D + 1)
+    out = <double*>address(changes)
+    with nogil:
+        status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
+    check_status(status)
+    return changes[:K], changes[K : 2 * K], changes[2 * K : -1].reshape(K, D), int(changes[-1])
+
+
+def _half_gaps(centers):
+    """Half the distance of each centre to its nearest other centre."""
+    gaps = np.full(len(centers), np.inf)
+    for k, center in enumerate(centers):
+        distance = np.sqrt(((centers - center) ** 2).sum(axis=1))
+        distance[k] = np.inf
+        gaps[k] = distance.min()
+    return gaps / 2
 
 
 def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
