@@ -69,6 +69,7 @@ ctypedef struct Table:
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *closest, bint commit,
                           double *potentials) noexcept nogil
-    Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count) noexcept nogil
+    Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first,
+                                  Py_ssize_t count) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil

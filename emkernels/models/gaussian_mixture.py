@@ -1,7 +1,6 @@
 """Gaussian mixtures by Expectation-Maximisation."""
 
 import math
-import time
 import warnings
 from numbers import Integral, Real
 
