@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table)
+    DIAG, FULL, TIED, Gaussians, Job, Rows, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"

@@ -425,6 +425,6 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         e_step(&p, job, first, count, &log_likelihood, &pairs)
     if job.first_moments:
         moments(&p, job, accumulators)
-        tail = accumulators + K + K * D + K * (D * (D + 1) // 2 if g.covariance_type == FULL else D)
+        tail = accumulators + K + K * D + second_size(g)
         tail[0] += log_likelihood
         tail[1] += pairs

@@ -209,7 +209,9 @@ cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcep
     size = D * (D + 1) // 2 if g.covariance_type == FULL else D
     for k in range(K):
         r = p.resp + k * VECTORS
-        if g.covariance_type != FULL:
+        if g.covariance_type == TIED and job.second_moments:
+            full_moments(p, job, k, mean, count + k, first + k * D, second)
+        elif g.covariance_type != FULL:
             diag_moments(p, job, k, mean, count + k, first + k * D, second + k * size)
         elif D == 1:
             small_moments(p.x, r, K * VECTORS, p.weight, p.n_tiles, n * VECTORS, mean, 1,

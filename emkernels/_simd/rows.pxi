@@ -62,42 +62,48 @@ cdef void pack_weights(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
             w[j] = rows.sample_weight[row_at(rows, first + j)]
 
 
-cdef Py_ssize_t first_nonfinite(const Rows *rows, Py_ssize_t first,
-                                Py_ssize_t count) noexcept nogil:
-    """Index row * n_features + column of the first NaN or infinity in rows
-    first .. first + count - 1, or -1."""
-    cdef Py_ssize_t i, d, total
-    cdef const real *flat
+cdef Py_ssize_t first_nonfinite(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                                double *largest) noexcept nogil:
+    """Index row * n_features + column of the first NaN or infinity in rows first .. first +
+    count - 1, or -1; then the largest absolute value is put into `largest` if it is larger."""
+    cdef Py_ssize_t i, d
     cdef real nothing = 0, value
     if (rows.column_stride == sizeof(real)
             and rows.row_stride == rows.n_features * <Py_ssize_t>sizeof(real)
-            and <size_t>rows.x % sizeof(real) == 0):
-        flat = <const real*>(rows.x + first * rows.row_stride)
-        total = count * rows.n_features
-        if sum_of_zeros(flat, total) == 0:
-            return -1
+            and <size_t>rows.x % sizeof(real) == 0
+            and flat_largest(<const real*>(rows.x + first * rows.row_stride),
+                             count * rows.n_features, largest)):
+        return -1
     for i in range(first, first + count):
         for d in range(rows.n_features):
             value = read(rows.x + i * rows.row_stride + d * rows.column_stride)
             if value - value != nothing:
                 return i * rows.n_features + d
+            largest[0] = max(largest[0], fabs(value))
     return -1
 
 
-cdef real sum_of_zeros(const real *flat, Py_ssize_t n) noexcept nogil:
-    """0 when every value is finite, else NaN."""
-    cdef real lane[TILE]
-    cdef real total = 0
+cdef bint flat_largest(const real *flat, Py_ssize_t n, double *largest) noexcept nogil:
+    """The same on adjacent values; False when one is not finite."""
+    cdef real top[TILE]
+    cdef real zero[TILE]
+    cdef real value, total = 0
     cdef Py_ssize_t i = 0, j
     for j in range(TILE):
-        lane[j] = 0
+        top[j] = 0
+        zero[j] = 0
     while i + TILE <= n:
         for j in range(TILE):
-            lane[j] += flat[i + j] * 0
+            value = flat[i + j] if flat[i + j] > 0 else -flat[i + j]
+            zero[j] += value * 0
+            top[j] = value if value > top[j] else top[j]
         i += TILE
     while i < n:
-        lane[0] += flat[i] * 0
+        value = flat[i] if flat[i] > 0 else -flat[i]
+        zero[0] += value * 0
+        top[0] = value if value > top[0] else top[0]
         i += 1
     for j in range(TILE):
-        total += lane[j]
-    return total
+        total += zero[j]
+        largest[0] = max(largest[0], top[j])
+    return total == 0

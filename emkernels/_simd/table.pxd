@@ -55,8 +55,17 @@ ctypedef struct Job:
 
 
 # Accumulators of one group of blocks, all float64, one after the other:
-#   counts (K,) | first (K, D) | second (K, D (D + 1) / 2) lower triangles, or (K, D) |
-#   weighted log-likelihood | pairs of a row and a component that mattered
+#   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
+#   pairs of a row and a component that mattered
+# The second moments are lower triangles, one for each component (full) or one (tied), or
+# (K, D) for the other types.
+cdef inline Py_ssize_t second_size(const Gaussians *g) noexcept nogil:
+    cdef Py_ssize_t D = g.n_features
+    if g.covariance_type == FULL:
+        return g.n_components * (D * (D + 1) // 2)
+    return D * (D + 1) // 2 if g.covariance_type == TIED else g.n_components * D
+
+
 ctypedef struct Table:
     Py_ssize_t (*block_rows)(const Job *job) noexcept nogil
     Py_ssize_t (*scratch_bytes)(const Job *job) noexcept nogil
@@ -69,7 +78,7 @@ ctypedef struct Table:
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *closest, bint commit,
                           double *potentials) noexcept nogil
-    Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first,
-                                  Py_ssize_t count) noexcept nogil
+    Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                                  double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil

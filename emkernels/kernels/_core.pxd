@@ -47,5 +47,5 @@ cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_componen
 cdef object output(object out, tuple shape, object dtype, str name)
 cdef void *address(object array) except? NULL
 cdef int set_rows(Rows *rows, object X) except -1
-cdef int check_rows_finite(const Rows *rows, bint is_double, str name) except -1
+cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1
 cdef bint is_double(object X) except -1

@@ -409,28 +409,31 @@ cdef int set_rows(Rows *rows, object X) except -1:
     return 0
 
 
-cdef int check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
-    """ValueError naming the row and column of the first NaN or infinity."""
+cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
+    """The largest absolute value; ValueError naming the row and column of the first NaN or
+    infinity."""
     cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1
     cdef const Table *table = table_of(is_double)
+    cdef double largest = 0
     with nogil:
         while first < rows.n_samples and found < 0:
-            found = table.first_nonfinite(rows, first, min(chunk, rows.n_samples - first))
+            found = table.first_nonfinite(rows, first, min(chunk, rows.n_samples - first),
+                                          &largest)
             first += chunk
     if found >= 0:
         raise ValueError(
             f"{name} contains NaN or infinity, first at row {found // rows.n_features}, "
             f"column {found % rows.n_features}"
         )
-    return 0
+    return largest
 
 
 def check_finite(X, name="X"):
-    """ValueError naming the first row and column of X (2-d float32 or float64) with NaN or
-    infinity; nothing otherwise."""
+    """The largest absolute value of X (2-d float32 or float64); ValueError naming the first
+    row and column with NaN or infinity."""
     cdef Rows rows
     set_rows(&rows, X)
-    check_rows_finite(&rows, is_double(X), name)
+    return check_rows_finite(&rows, is_double(X), name)
 
 
 def check_sample_weight(sample_weight, Py_ssize_t n_samples):

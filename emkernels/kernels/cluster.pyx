@@ -251,39 +251,46 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     (array([0, 0, 1], dtype=int32), array([2., 1.]), 2.0)
     """
     cdef Rows rows
-    cdef int threads = check_threads(n_threads), status
-    cdef bint double_
-    cdef Py_ssize_t K
-    cdef const double *center
-    cdef int *label = NULL
-    cdef double *c
-    cdef double *s
-    cdef double tail[2]
     X = as_matrix(X, "X")
     centers = as_float64(centers, "centers", (None, X.shape[1]))
-    K = centers.shape[0]
-    if K == 0:
+    if centers.shape[0] == 0:
         raise ValueError("centers must have at least one row")
-    double_ = is_double(X)
-    set_rows(&rows, X)
     sample_weight = as_weights(sample_weight, X.shape[0])
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
     if check_finite:
-        check_rows_finite(&rows, double_, "X")
+        set_rows(&rows, X)
+        check_rows_finite(&rows, is_double(X), "X")
     if out is not None:
         output(out, (X.shape[0],), np.int32, "out")
     elif return_labels:
         out = np.zeros(X.shape[0], np.int32)
-    if out is not None:
-        label = <int*>address(out)
+    counts, sums, inertia, _ = _kmeans_pass(X, centers, out, sample_weight, n_threads)
+    return KMeansStatistics(out, counts, sums, inertia)
+
+
+def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
+    """kmeans_statistics for Lloyd's loop: every array already checked and contiguous.
+
+    Returns counts, sums, inertia and the number of labels (int32, overwritten) that changed.
+    """
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0]
+    cdef const double *center = <const double*>address(centers)
+    cdef int *label = NULL if labels is None else <int*>address(labels)
+    cdef double *c
+    cdef double *s
+    cdef double tail[2]
+    set_rows(&rows, X)
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
     counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
-    center, c, s = <const double*>address(centers), <double*>address(counts), <double*>address(sums)
+    c, s = <double*>address(counts), <double*>address(sums)
     tail[0] = tail[1] = 0
     with nogil:
         status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True)
     check_status(status)
-    return KMeansStatistics(out, counts, sums, tail[0])
+    return counts, sums, tail[0], int(tail[1])
 
 
 def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,

@@ -8,11 +8,15 @@ from libc.math cimport INFINITY, log
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport (
+    DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table, second_size)
 from emkernels.kernels._core cimport (
     MIXTURE, OUT_OF_MEMORY, Plan, address, as_float64, as_labels, as_matrix,
     as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
     make_plan, output, run, set_rows, table_of)
+
+
+cdef double TIED_LIMIT = 1e-5
 
 
 class Moments(NamedTuple):
@@ -54,7 +58,7 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
 
 cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
                  int n_threads, bint interruptible) noexcept nogil:
-    """Run the blocks and copy the merged accumulators to `target`; frees the model."""
+    """Run the blocks and copy the merged accumulators to `target`."""
     cdef Plan plan
     cdef Py_ssize_t i
     cdef int status = make_plan(&plan, job, double_, MIXTURE, accumulator_length, n_threads)
@@ -64,7 +68,6 @@ cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *
             for i in range(accumulator_length):
                 target[i] = plan.accumulators[i]
         free_plan(&plan)
-    free(job.gaussians.packed)
     return status
 
 
@@ -84,9 +87,10 @@ cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, con
     job.skip = labels != NULL and resp == NULL and log_prob == NULL and log_prob_norm == NULL
     status = set_model(&job, table_of(double_), covariance_type, n_components, log_weights,
                        means, precisions_cholesky)
-    if status != 0:
-        return status
-    return run_job(&job, double_, 0, NULL, n_threads, interruptible)
+    if status == 0:
+        status = run_job(&job, double_, 0, NULL, n_threads, interruptible)
+    free(job.gaussians.packed)
+    return status
 
 
 cdef int run_responsibilities(const Rows *rows, bint double_, const double *log_weights,
@@ -104,47 +108,43 @@ cdef int run_responsibilities(const Rows *rows, bint double_, const double *log_
     return run_job(&job, double_, 0, NULL, n_threads, interruptible)
 
 
-cdef Py_ssize_t second_size(int covariance_type, Py_ssize_t K, Py_ssize_t D) noexcept nogil:
-    """Accumulators of the second moments inside the kernels."""
-    return K * (D * (D + 1) // 2 if covariance_type == FULL else D)
-
-
 cdef int run_statistics(Job *job, bint double_, const double *scatter, const double *centre,
                         double *counts, double *first, double *second, double *tail,
                         int n_threads, bint interruptible) noexcept nogil:
     """Add the statistics of a prepared job into the caller's arrays, in the shapes of
-    the covariance type. tail (2,) = log-likelihood, pairs that mattered. A tied model
-    needs the scatter (D, D) of all rows about `centre`."""
+    the covariance type. tail (2,) = log-likelihood, pairs that mattered. For a tied model,
+    the scatter (D, D) of all rows about `centre` saves the second moments, where it can."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef int type_ = job.gaussians.covariance_type
-    cdef Py_ssize_t size = second_size(type_, K, D), length = K + K * D + size + 2
+    cdef Py_ssize_t size = second_size(&job.gaussians), length = K + K * D + size + 2
     cdef Py_ssize_t k, i, j
     cdef double *sums = <double*>malloc(length * sizeof(double))
     cdef double *moments
     cdef double value
-    cdef int status
-    if sums == NULL:
-        free(job.gaussians.packed)
-        return OUT_OF_MEMORY
-    job.first_moments = True
-    job.second_moments = type_ != TIED
-    status = run_job(job, double_, length, sums, n_threads, interruptible)
-    if status == 0:
+    cdef int status = OUT_OF_MEMORY
+    if sums != NULL:
         moments = sums + K + K * D
+        job.first_moments = True
+        job.second_moments = type_ != TIED
+        status = run_job(job, double_, length, sums, n_threads, interruptible)
+        if status == 0 and type_ == TIED and not tied_second(job, sums, scatter, centre, moments):
+            job.second_moments = True
+            status = run_job(job, double_, length, sums, n_threads, interruptible)
+    free(job.gaussians.packed)
+    job.gaussians.packed = NULL
+    if status == 0:
         for k in range(K):
             counts[k] += sums[k]
             for i in range(D):
                 first[k * D + i] += sums[K + k * D + i]
-        if type_ == FULL:
-            for k in range(K):
+        if type_ == FULL or type_ == TIED:
+            for k in range(K if type_ == FULL else 1):
                 for i in range(D):
                     for j in range(i + 1):
                         value = moments[k * (D * (D + 1) // 2) + i * (i + 1) // 2 + j]
                         second[(k * D + i) * D + j] += value
                         if i != j:
                             second[(k * D + j) * D + i] += value
-        elif type_ == TIED:
-            tied_second(job, sums, scatter, centre, second)
         else:
             for k in range(K):
                 for i in range(D):
@@ -156,10 +156,11 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     return status
 
 
-cdef void tied_second(const Job *job, const double *sums, const double *scatter,
+cdef bint tied_second(const Job *job, const double *sums, const double *scatter,
                       const double *centre, double *second) noexcept nogil:
     """sum_k S_k = T - sum_k (s_k o' + o s_k' + n_k o o'), with o = mean_k - centre and T the
-    scatter of all rows about the centre: no pass over the rows for each component."""
+    scatter of all rows about the centre: no second moments for each component. False where
+    the clusters lie so far apart that the difference would keep too few digits."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, i, j
     cdef const double *means = job.gaussians.means
     cdef const double *first = sums + K
@@ -171,9 +172,10 @@ cdef void tied_second(const Job *job, const double *sums, const double *scatter,
                 a = means[k * D + i] - centre[i]
                 b = means[k * D + j] - centre[j]
                 value -= first[k * D + i] * b + a * first[k * D + j] + sums[k] * a * b
-            second[i * D + j] += value
-            if i != j:
-                second[j * D + i] += value
+            second[i * (i + 1) // 2 + j] = value
+        if not value > TIED_LIMIT * scatter[i * D + i]:
+            return False
+    return True
 
 
 cdef int run_scatter(const Rows *rows, bint double_, const double *centre, double *scatter,

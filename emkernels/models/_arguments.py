@@ -14,7 +14,17 @@ def check_rows(estimator, X, *, min_samples=1):
     checked = check_array(
         X, dtype=[np.float64, np.float32], ensure_all_finite=False,
         ensure_min_samples=min_samples, estimator=estimator, input_name="X")
-    kernels.check_finite(checked)
+    largest = kernels.check_finite(checked)
+    # sums of squares must stay finite in the precision of the rows (float64 for the sums)
+    room = 1024 if checked.dtype == np.float32 else checked.shape[0]
+    limit = float(np.sqrt(np.finfo(checked.dtype).max / (4 * room * checked.shape[1])))
+    if largest > limit:
+        row, column = np.argwhere(np.abs(checked) == largest)[0]
+        raise ValueError(
+            f"X is too large for {checked.dtype}: {checked[row, column]:.6g} at row {row}, column "
+            f"{column}; sums of squares overflow beyond {limit:.3g}. Rescale the column"
+            + (" or pass float64" if checked.dtype == np.float32 else "")
+        )
     return checked
 
 

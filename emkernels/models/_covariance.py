@@ -26,7 +26,8 @@ def factor(covariance, what):
     lower, info = lapack.dpotrf(covariance, lower=1, clean=1)
     if info == 0:
         inverse, info = lapack.dtrtri(lower, lower=1)
-    if info != 0 or not np.isfinite(inverse).all():
+    # the precisions are squares of the factor: they must be finite too
+    if info != 0 or not np.abs(inverse).max() < 1e153:
         raise ill_defined(what)
     return inverse.T
 
@@ -42,7 +43,7 @@ def precision_cholesky(covariances, covariance_type):
         return np.ascontiguousarray(factor(covariances, "the tied covariance"))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         out = 1.0 / np.sqrt(covariances)
-    usable = np.isfinite(out) & (out > 0)
+    usable = (out < 1e153) & (out > 0)
     if not usable.all():
         component = int(np.argwhere(~usable)[0][0])
         raise ill_defined(f"the variance of component {component}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import kmeans_statistics
+from emkernels.kernels.cluster import _kmeans_pass
 
 
 def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None):
@@ -22,33 +22,30 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     limit = tol * _mean_variance(X, n_threads) if tol > 0 else 0.0
     centers = np.array(centers, dtype=np.float64)
     labels = np.full(X.shape[0], -1, np.int32)
-    options = {"sample_weight": sample_weight, "n_threads": n_threads, "check_finite": False}
     for n_iter in range(1, max_iter + 1):
-        before = labels.copy()
-        _, counts, sums, inertia = kmeans_statistics(X, centers, out=labels, **options)
+        counts, sums, inertia, changed = _kmeans_pass(X, centers, labels, sample_weight, n_threads)
         empty = np.flatnonzero(counts == 0)
         if len(empty):
             _relocate(X, centers, labels, counts, sums, empty, sample_weight)
         filled = counts > 0
         new = centers.copy()
         new[filled] = sums[filled] / counts[filled, None]
-        shift = ((new - centers) ** 2).sum()
-        if np.array_equal(before, labels):
+        if changed == 0:
             return labels, centers, inertia, n_iter
+        shift = ((new - centers) ** 2).sum()
         centers = new
         if shift <= limit:
             break
-    _, _, _, inertia = kmeans_statistics(X, centers, out=labels, **options)
+    inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
     return labels, centers, inertia, n_iter
 
 
 def _mean_variance(X, n_threads):
     """Mean over the columns of their variance, in one pass about a row of X."""
-    statistics = kmeans_statistics(
-        X, X[:1], return_labels=False, n_threads=n_threads, check_finite=False)
-    n = X.shape[0]
-    shift = statistics.sums[0] / n - X[0].astype(np.float64)
-    return max(0.0, (statistics.inertia / n - shift @ shift) / X.shape[1])
+    origin = X[:1].astype(np.float64)
+    _, sums, inertia, _ = _kmeans_pass(X, origin, n_threads=n_threads)
+    shift = sums[0] / len(X) - origin[0]
+    return max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
 
 
 def _relocate(X, centers, labels, counts, sums, empty, sample_weight):

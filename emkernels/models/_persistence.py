@@ -57,7 +57,7 @@ def load(cls, path):
     path = Path(path)
     problem = f"{path} is not a mixture saved by emkernels, or it is damaged"
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
     except FileNotFoundError:

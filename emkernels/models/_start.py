@@ -29,11 +29,9 @@ def start_parameters(problem, n_components, init_params, random_state, given):
         return Gaussians(given["weights"], given["means"], None, given["precisions_cholesky"])
     centers, resp = _responsibilities(problem, n_components, init_params, random_state)
     statistics = _statistics(problem, centers, resp)
-    if problem.covariance_type == "tied" and init_params in ("k-means++", "random_from_data"):
-        # single rows have no scatter to share: begin with that of all rows
-        mean = _mean(problem.X, problem.sample_weight)
-        statistics.second = statistics.weight / problem.total * _total_scatter(
-            problem.X, mean, problem.sample_weight, problem.n_threads)
+    seeds = init_params in ("k-means++", "random_from_data")
+    if seeds and (problem.covariance_type == "tied" or problem.reg_covar == 0):
+        _spread(problem, statistics)
     free = [name for name, key in (("means", "means"), ("covariances", "precisions_cholesky"))
             if given[key] is None]
     parameters = _first_step(problem, statistics, given, free)
@@ -41,6 +39,19 @@ def start_parameters(problem, n_components, init_params, random_state, given):
         # as scikit-learn has it: seeds alone do not sum to one, which EM does not mind
         parameters.weights = statistics.counts / problem.total
     return parameters
+
+
+def _spread(problem, statistics):
+    """Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
+    component a sphere of its own, EM begins from that, as in scikit-learn.)"""
+    X, weight = problem.X, problem.sample_weight
+    covariance = _total_scatter(X, _mean(X, weight), weight, problem.n_threads) / problem.total
+    if problem.covariance_type == "tied":
+        statistics.second[:] = statistics.weight * covariance
+        return
+    shapes = {"full": covariance, "diag": np.diag(covariance), "spherical": np.trace(covariance)}
+    shape = shapes[problem.covariance_type]
+    statistics.second[:] = np.multiply.outer(statistics.counts, shape)
 
 
 def _first_step(problem, statistics, given, free):
@@ -98,9 +109,13 @@ def _from_known(problem, n_components, random_state):
                 f"labels name no row for {len(missing)} of {n_components} components, and only "
                 f"{len(unknown)} rows are unlabelled"
             )
+        rows = X[unknown]
+        # far from the known components is where the others are: the next k-means++ draw
+        distance = np.min([((rows - center) ** 2).sum(axis=1) for center in centers[seen]], axis=0)
+        chance = distance if weight is None else distance * weight[unknown]
         centers[missing] = kmeans_plusplus(
-            X[unknown], len(missing), random_state=random_state,
-            sample_weight=None if weight is None else weight[unknown], check_finite=False)[0]
+            rows, len(missing), random_state=random_state,
+            sample_weight=chance if chance.any() else None, check_finite=False)[0]
     labels = lloyd(X, centers, sample_weight=weight, max_iter=1, tol=0,
                    n_threads=problem.n_threads)[0]
     return centers, np.where(known >= 0, known, labels).astype(np.int32)

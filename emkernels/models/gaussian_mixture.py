@@ -201,7 +201,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
-        X = self._validate(X, reset=True)
+        named, X = X, self._validate(X, reset=True)
         problem, given = self._prepare(X, sample_weight, labels)
         random_state = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "converged_")
@@ -222,7 +222,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             callback=self.callback, progress=progress,
             previous_bound=self.lower_bound_ if warm else -np.inf,
         )
-        arguments.remember_columns(self, X)
+        arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
@@ -294,11 +294,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _set_parameters(self, parameters, dtype=np.float64):
         type_, factors = self.covariance_type, parameters.precisions_cholesky
+        precisions = precisions_from_factors(factors, type_)
+        if not np.abs(precisions).max() < np.finfo(dtype).max:
+            dtype = np.float64      # tiny float32 data: its precisions need the range
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
-        self.precisions_ = precisions_from_factors(factors, type_).astype(dtype)
+        self.precisions_ = precisions.astype(dtype)
 
     def _n_parameters(self):
         k, n_features = self.means_.shape

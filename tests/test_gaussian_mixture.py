@@ -1,0 +1,481 @@
+"""GaussianMixture: parity with scikit-learn, published values, and what goes beyond."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as Peer
+
+from emkernels import GaussianMixture, select_mixture
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def blobs(n=400, d=3, k=3, separation=2.0, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(k, d)) * separation
+    return centers[rng.integers(k, size=n)] + rng.normal(size=(n, d)) @ np.diag(
+        np.linspace(0.5, 1.5, d))
+
+
+def start_for(X, k, covariance_type, seed=0):
+    rng = np.random.default_rng(seed)
+    d = X.shape[1]
+    precisions = {"full": np.repeat(np.eye(d)[None], k, axis=0), "tied": np.eye(d),
+                  "diag": np.ones((k, d)), "spherical": np.ones(k)}[covariance_type]
+    return {"weights_init": np.full(k, 1 / k), "precisions_init": precisions,
+            "means_init": X[rng.choice(len(X), k, replace=False)]}
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("data", ["blobs", "iris", "wine"])
+def test_same_fit_as_scikit_learn_from_the_same_start(covariance_type, data):
+    X = {"blobs": blobs, "iris": lambda: load_iris().data, "wine": lambda: load_wine().data}[data]()
+    options = {"covariance_type": covariance_type, "tol": 1e-5, "max_iter": 500,
+               **start_for(X, 3, covariance_type)}
+    ours, peer = GaussianMixture(3, **options).fit(X), Peer(3, **options).fit(X)
+    assert ours.n_iter_ == peer.n_iter_
+    assert ours.converged_ == peer.converged_
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_",
+                 "lower_bounds_"):
+        assert_allclose(getattr(ours, name), getattr(peer, name), rtol=1e-8,
+                        atol=1e-8 * np.abs(getattr(peer, name)).max(), err_msg=name)
+    for method in ("score_samples", "predict_proba", "score", "bic", "aic"):
+        assert_allclose(getattr(ours, method)(X), getattr(peer, method)(X), rtol=1e-8, atol=1e-10)
+    assert_array_equal(ours.predict(X), peer.predict(X))
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_same_fit_as_scikit_learn_from_the_same_seed(covariance_type, init_params):
+    if covariance_type == "tied" and init_params in ("k-means++", "random_from_data"):
+        # scikit-learn divides the scatter of all rows by the number of seeds and takes it
+        # about the origin; here it is the covariance of all rows
+        expected = np.cov(load_iris().data.T, bias=True)
+        start = GaussianMixture(3, covariance_type="tied", init_params=init_params, max_iter=0,
+                                random_state=1, reg_covar=0).fit(load_iris().data)
+        assert_allclose(start.covariances_, expected, rtol=1e-12)
+        return
+    X = load_iris().data
+    options = {"covariance_type": covariance_type, "init_params": init_params, "random_state": 1}
+    ours, peer = GaussianMixture(3, **options).fit(X), Peer(3, **options).fit(X)
+    assert ours.n_iter_ == peer.n_iter_
+    assert_allclose(ours.means_, peer.means_, rtol=1e-8)
+    # the first bound, under variances of 1e-6, keeps only 7 digits in scikit-learn's diag and
+    # spherical types, which subtract squares
+    assert_allclose(ours.lower_bounds_[0], peer.lower_bounds_[0], rtol=1e-7)
+    assert_allclose(ours.lower_bounds_[1:], peer.lower_bounds_[1:], rtol=1e-8)
+
+
+def test_published_likelihoods_of_iris():
+    # mclust's BIC table of iris, model VVV: -829.9782, -574.0178, -580.8399 for 1, 2, 3
+    # components (its BIC is the negative of this one)
+    X = load_iris().data
+    for k, bic in ((1, 829.9782), (2, 574.0178), (3, 580.8399)):
+        model = GaussianMixture(k, reg_covar=0, tol=1e-10, max_iter=2000, n_init=5,
+                                random_state=0).fit(X)
+        assert_allclose(model.bic(X), bic, rtol=0, atol=1.5e-3)    # mclust stops earlier
+
+
+def test_float32_is_close_to_float64():
+    X = blobs(2000, 5, 4)
+    options = start_for(X, 4, "full")
+    wide = GaussianMixture(4, max_iter=30, tol=0, **options)
+    narrow = GaussianMixture(4, max_iter=30, tol=0, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        wide.fit(X)
+        narrow.fit(X.astype(np.float32))
+    assert narrow.means_.dtype == np.float32
+    assert_allclose(narrow.means_, wide.means_, atol=2e-3)
+    assert abs(narrow.lower_bound_ - wide.lower_bound_) < 2e-6
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize(("dtype", "shift", "bound"), [("f8", 1e8, 1e-8), ("f4", 1e3, 1e-3)])
+def test_shifted_data_keeps_its_covariance(covariance_type, dtype, shift, bound):
+    X = (np.random.default_rng(0).normal(size=(2000, 3)) + shift).astype(dtype)
+    stored = X.astype(np.longdouble)
+    centred = stored - stored.mean(axis=0)
+    expected = (centred.T @ centred / len(X)).astype(float)
+    expected = {"full": expected[None], "tied": expected, "diag": np.diag(expected)[None],
+                "spherical": np.array([np.trace(expected) / 3])}[covariance_type]
+    model = GaussianMixture(1, covariance_type=covariance_type, reg_covar=0).fit(X)
+    assert np.abs(model.covariances_ - expected).max() / np.abs(expected).max() < bound
+
+
+def test_tied_clusters_far_apart_keep_their_covariance():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 2))
+    X[300:] += 1e9
+    model = GaussianMixture(2, covariance_type="tied", random_state=0, reg_covar=0).fit(X)
+    parts = np.concatenate([X[:300] - X[:300].mean(0), X[300:] - X[300:].mean(0)])
+    assert_allclose(model.covariances_, parts.T @ parts / 600, rtol=1e-6)
+
+
+# --- weights, labels, fixed parameters, priors ----------------------------------------
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_integer_weights_are_repeated_rows(covariance_type):
+    X = blobs(150)
+    weight = np.random.default_rng(1).integers(0, 4, size=len(X))
+    options = {"covariance_type": covariance_type, "tol": 1e-8, "max_iter": 300,
+               **start_for(X, 3, covariance_type)}
+    weighted = GaussianMixture(3, **options).fit(X, sample_weight=weight)
+    repeated = GaussianMixture(3, **options).fit(np.repeat(X, weight, axis=0))
+    assert weighted.n_iter_ == repeated.n_iter_
+    for name in ("weights_", "means_", "covariances_", "lower_bound_"):
+        assert_allclose(getattr(weighted, name), getattr(repeated, name), rtol=1e-10, atol=1e-10)
+    rows = np.repeat(X, weight, axis=0)
+    for name in ("bic", "aic", "icl", "score"):
+        assert_allclose(getattr(weighted, name)(X, sample_weight=weight),
+                        getattr(repeated, name)(rows), rtol=1e-10)
+
+
+def test_labels_hold_rows_in_their_component():
+    X = blobs(300, separation=1.0)
+    rng = np.random.default_rng(0)
+    labels = np.where(rng.random(300) < 0.3, rng.integers(3, size=300), -1)
+    model = GaussianMixture(3, tol=1e-9, max_iter=2000, random_state=0).fit(X, labels=labels)
+    # a fixed point of EM with one-hot responsibilities in the labelled rows
+    resp = model.predict_proba(X)
+    resp[labels >= 0] = np.eye(3)[labels[labels >= 0]]
+    assert_allclose(model.weights_, resp.mean(axis=0), atol=1e-4)
+    assert_allclose(model.means_, resp.T @ X / resp.sum(axis=0)[:, None], atol=1e-3)
+    joint = np.log(model.weights_) + np.stack(
+        [multivariate_normal(m, c).logpdf(X) for m, c in zip(
+            model.means_, model.covariances_, strict=True)], axis=1)
+    known = joint[labels >= 0, labels[labels >= 0]].sum()
+    free = np.logaddexp.reduce(joint[labels < 0], axis=1).sum()
+    assert_allclose(model.lower_bound_, (known + free) / 300, rtol=1e-6)
+    assert np.all(np.diff(model.lower_bounds_) > -1e-8)
+
+
+def test_labels_name_components_in_any_order_and_leave_some_free():
+    X = np.concatenate([np.random.default_rng(0).normal(size=(100, 2)) + c
+                        for c in ([0, 0], [20, 0], [0, 20])])
+    labels = np.full(300, -1)
+    labels[:5], labels[100:105] = 2, 0
+    model = GaussianMixture(3, random_state=0).fit(X, labels=labels)
+    assert_allclose(model.means_, [[20, 0], [0, 20], [0, 0]], atol=0.5)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("fixed", [("means",), ("weights",), ("covariances",),
+                                   ("means", "covariances")])
+def test_fixed_parameters_stay(covariance_type, fixed):
+    X = blobs()
+    start = start_for(X, 3, covariance_type)
+    model = GaussianMixture(3, covariance_type=covariance_type, fixed=fixed, tol=1e-7,
+                            max_iter=500, reg_covar=0, **start).fit(X)
+    names = {"means": "means", "weights": "weights", "covariances": "precisions"}
+    for name in fixed:
+        assert_allclose(getattr(model, names[name] + "_"), start[names[name] + "_init"],
+                        rtol=1e-12)
+    assert np.all(np.diff(model.lower_bounds_) > -1e-12 * 10)
+    if fixed == ("means",) and covariance_type == "full":
+        resp = model.predict_proba(X)
+        d = X - model.means_[0]
+        expected = (resp[:, :1] * d).T @ d / resp[:, 0].sum()
+        assert_allclose(model.covariances_[0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_priors_are_in_the_objective(covariance_type):
+    """At a maximum of log-likelihood + log prior, finite differences vanish."""
+    X = blobs(200, 2, 2)
+    prior = (4.0, 0.7)
+    model = GaussianMixture(2, covariance_type=covariance_type, covariance_prior=prior,
+                            weight_concentration=3.0, reg_covar=0, tol=1e-13, max_iter=5000,
+                            random_state=0).fit(X)
+    assert np.all(np.diff(model.lower_bounds_) > -1e-12 * 10)
+    covariance = model.covariances_
+
+    def full(c, k):
+        return {"full": lambda: c[k], "tied": lambda: c, "diag": lambda: np.diag(c[k]),
+                "spherical": lambda: c[k] * np.eye(2)}[covariance_type]()
+
+    def objective(w, m, c):
+        joint = np.log(w) + np.stack(
+            [multivariate_normal(m[k], full(c, k)).logpdf(X) for k in range(2)], axis=1)
+        value = np.logaddexp.reduce(joint, axis=1).sum() + 2 * np.log(w).sum()
+        dof, scale = prior
+        if covariance_type in ("full", "tied"):
+            for matrix in c if covariance_type == "full" else [c]:
+                value += -0.5 * (dof + 3) * np.linalg.slogdet(matrix)[1]
+                value += -0.5 * scale * np.trace(np.linalg.inv(matrix))
+        else:
+            value += np.sum(-0.5 * (dof + 2) * np.log(c) - 0.5 * scale / c)
+        return value
+
+    best = objective(model.weights_, model.means_, covariance)
+    assert_allclose(model.lower_bound_ * 200, best, rtol=1e-9)
+    step = 1e-5
+    for index in np.ndindex(model.means_.shape):
+        moved = model.means_.copy()
+        moved[index] += step
+        up = objective(model.weights_, moved, covariance)
+        moved[index] -= 2 * step
+        assert abs(up - objective(model.weights_, moved, covariance)) / (2 * step) < 1e-2
+    for factor in (1 + step, 1 - step):
+        assert objective(model.weights_, model.means_, covariance * factor) <= best + 1e-7
+    shifted = model.weights_ + [step, -step]
+    assert objective(shifted, model.means_, covariance) <= best + 1e-7
+
+
+def test_covariance_prior_keeps_a_collapsing_component():
+    X = np.concatenate([np.zeros((5, 2)), blobs(50, 2, 1)])
+    model = GaussianMixture(2, reg_covar=0, covariance_prior="empirical", random_state=0).fit(X)
+    assert np.isfinite(model.covariances_).all()
+    assert np.linalg.eigvalsh(model.covariances_).min() > 0
+
+
+# --- the loop --------------------------------------------------------------------------
+
+
+def test_squarem_reaches_the_same_maximum_in_fewer_passes():
+    X = blobs(1000, 3, 4, separation=1.0, seed=3)
+    options = {"tol": 1e-10, "max_iter": 20000, "reg_covar": 0, **start_for(X, 4, "full")}
+    plain = GaussianMixture(4, **options).fit(X)
+    fast = GaussianMixture(4, acceleration="squarem", **options).fit(X)
+    assert fast.converged_
+    assert fast.n_iter_ < 0.7 * plain.n_iter_
+    assert fast.lower_bound_ > plain.lower_bound_ - 1e-6
+    assert np.all(np.diff(fast.lower_bounds_) >= 0)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+def test_convergence_by_parameters(covariance_type, acceleration):
+    X = blobs(300, 2, 2)
+    model = GaussianMixture(
+        2, covariance_type=covariance_type, convergence="parameters", tol=1e-9, max_iter=5000,
+        acceleration=acceleration, reg_covar=0, random_state=0).fit(X)
+    assert model.converged_
+    again = GaussianMixture(
+        2, covariance_type=covariance_type, max_iter=1, tol=1.0, reg_covar=0,
+        weights_init=model.weights_ / model.weights_.sum(), means_init=model.means_,
+        precisions_init=model.precisions_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        again.fit(X)
+    assert_allclose(again.means_, model.means_, atol=1e-7)
+    assert_allclose(again.covariances_, model.covariances_, atol=1e-7)
+
+
+def test_callback_sees_every_iteration_and_can_stop():
+    seen = []
+
+    def callback(state):
+        seen.append((state.n_iter, state.lower_bound))
+        return state.n_iter == 4
+
+    X = blobs()
+    model = GaussianMixture(3, tol=0, callback=callback, random_state=0).fit(X)
+    assert [n for n, _ in seen] == [1, 2, 3, 4]
+    assert model.n_iter_ == 4
+    assert_array_equal(model.lower_bounds_, [bound for _, bound in seen])
+    assert not model.converged_
+
+
+def test_a_collapsed_start_is_dropped(monkeypatch):
+    from emkernels.em import DegenerateFitError, EMWarning
+    from emkernels.models import gaussian_mixture as module
+
+    calls = []
+
+    def sometimes(*args):
+        calls.append(args)
+        if len(calls) in (1, 3):
+            raise DegenerateFitError("collapsed")
+        return original(*args)
+
+    original = module.start_parameters
+    monkeypatch.setattr(module, "start_parameters", sometimes)
+    X = blobs()
+    with pytest.warns(EMWarning, match="2 start"):
+        model = GaussianMixture(3, n_init=4, random_state=0).fit(X)
+    assert model.converged_
+    monkeypatch.setattr(module, "start_parameters", lambda *args: sometimes(*[calls.clear()]))
+    with pytest.raises(ValueError, match="collapsed"):
+        GaussianMixture(3, n_init=1, random_state=0).fit(X)
+
+
+def test_ctrl_c_leaves_the_last_good_parameters():
+    X = blobs()
+
+    def callback(state):
+        if state.n_iter == 3:
+            raise KeyboardInterrupt
+
+    model = GaussianMixture(3, tol=0, callback=callback, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert model.n_iter_ == 3
+    assert len(model.lower_bounds_) == 3
+    assert not model.converged_
+    assert np.isfinite(model.score(X))
+    untouched = GaussianMixture(3, random_state=0, callback=lambda state: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        untouched.fit(X)
+    assert not hasattr(untouched, "means_")
+
+
+def test_verbose_prints_plain_lines_to_a_pipe(capsys):
+    GaussianMixture(3, verbose=2, verbose_interval=1, random_state=0).fit(blobs())
+    out = capsys.readouterr().out
+    assert out.startswith("Initialization 0\n  Iteration 1")
+    assert "Initialization converged." in out
+    assert "\r" not in out
+
+
+def test_a_fall_of_the_objective_is_reported():
+    from emkernels.em import EMWarning
+
+    X = blobs(200, 2, 2)
+    with pytest.warns(EMWarning, match="reg_covar"):
+        GaussianMixture(2, reg_covar=0.3, tol=1e-6, max_iter=500, random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_bits_do_not_depend_on_threads_or_runs(covariance_type):
+    X = blobs(20_000, 9, 5, separation=4.0)
+    fits = [GaussianMixture(5, covariance_type=covariance_type, n_threads=n, random_state=0).fit(X)
+            for n in (1, 2, 3, 2)]
+    for fit in fits[1:]:
+        for name in ("weights_", "means_", "covariances_", "lower_bounds_"):
+            assert_array_equal(getattr(fit, name), getattr(fits[0], name))
+        assert_array_equal(fit.predict_proba(X), fits[0].predict_proba(X))
+
+
+def test_separated_data_is_exact():
+    """Sorted passes and skipped work give scikit-learn's fit."""
+    X = blobs(3000, 12, 8, separation=6.0)
+    options = {"tol": 0, "max_iter": 12, **start_for(X, 8, "full", seed=5)}
+    ours, peer = GaussianMixture(8, **options), Peer(8, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ours.fit(X)
+        peer.fit(X)
+    assert_allclose(ours.lower_bounds_, peer.lower_bounds_, rtol=1e-12)
+    assert_allclose(ours.means_, peer.means_, rtol=1e-8, atol=1e-8)
+
+
+def test_fit_reads_the_array_in_place():
+    base = blobs(1001, 5)
+    reference = GaussianMixture(3, random_state=0).fit(base[:500, :3].copy())
+    strided = np.zeros((1000, 6))
+    strided[::2, ::2] = base[:500, :3]
+    for X in (np.asfortranarray(base[:500, :3]), strided[::2, ::2], base[:500, :3]):
+        X.setflags(write=False)
+        fit = GaussianMixture(3, random_state=0).fit(X)
+        assert_array_equal(fit.means_, reference.means_)
+
+
+# --- derived mixtures, selection, files --------------------------------------------------
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_marginal_and_condition_agree_with_the_joint_density(covariance_type):
+    X = blobs(400, 4)
+    model = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(X)
+    marginal = model.marginal([2, 0])
+    values = X[7, [2, 0]]
+    conditional = model.condition([2, 0], values)
+    rows = X[:20].copy()
+    rows[:, [2, 0]] = values
+    joint = model.score_samples(rows)
+    assert_allclose(
+        joint, marginal.score_samples(values[None]) + conditional.score_samples(rows[:, [1, 3]]),
+        rtol=1e-9)
+    mean, covariance = model.regress([2, 0], X[:50][:, [2, 0]])
+    assert_allclose(mean[7], conditional.weights_ @ conditional.means_, rtol=1e-9)
+    drawn, _ = conditional.set_params(random_state=0).sample(200_000)
+    assert_allclose(covariance[7], np.cov(drawn.T), atol=0.05)
+
+
+def test_columns_by_name():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(blobs(), columns=["a", "b", "c"])
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    assert_array_equal(model.marginal(["c", "a"]).feature_names_in_, ["c", "a"])
+    with pytest.raises(ValueError, match="'z'"):
+        model.marginal(["z"])
+
+
+def test_sample_has_the_moments_of_the_model():
+    for covariance_type in TYPES:
+        model = GaussianMixture(
+            2, covariance_type=covariance_type, random_state=0).fit(blobs(300, 2, 2))
+        X, y = model.sample(200_000)
+        assert_allclose(np.bincount(y) / len(y), model.weights_, atol=0.01)
+        assert_allclose(X[y == 1].mean(axis=0), model.means_[1], atol=0.03)
+        assert_allclose(model.score(X), model.set_params(random_state=1).score(
+            model.sample(200_000)[0]), atol=0.02)
+
+
+def test_selection_finds_the_number_of_components():
+    X = np.concatenate([blobs(300, 2, 1), blobs(300, 2, 1) + 12, blobs(300, 2, 1) - 12])
+    for criterion in ("bic", "aic", "icl"):
+        result = select_mixture(X, range(1, 6), ("full", "spherical"), criterion, random_state=0)
+        assert result.best.n_components == 3 or criterion == "aic"
+        assert len(result.table) == 10
+        best = min(result.table, key=lambda row: row[criterion])
+        assert best["n_components"] == result.best.n_components
+        assert_allclose(getattr(result.best, criterion)(X), best[criterion])
+        assert str(result).count("*") == 1
+
+
+def test_icl_is_bic_plus_the_entropy():
+    X = blobs(300, separation=1.0)
+    model = GaussianMixture(3, random_state=0).fit(X)
+    resp = model.predict_proba(X)
+    entropy = -(resp * np.log(np.maximum(resp, 1e-300))).sum()
+    assert_allclose(model.icl(X), model.bic(X) + 2 * entropy, rtol=1e-12)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_save_and_load(tmp_path, covariance_type):
+    X = blobs()
+    model = GaussianMixture(
+        3, covariance_type=covariance_type, random_state=7, covariance_prior=(5.0, 1.0),
+        fixed=("means",), means_init=X[:3], callback=lambda state: False).fit(X)
+    path = tmp_path / "mixture.npz"
+    model.save(path)
+    loaded = GaussianMixture.load(path)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.lower_bounds_ == model.lower_bounds_
+    ours, theirs = model.get_params(), loaded.get_params()
+    assert theirs.pop("callback") is None and ours.pop("callback") is not None
+    assert_array_equal(theirs.pop("means_init"), ours.pop("means_init"))
+    assert theirs == ours
+    assert [p.name for p in tmp_path.iterdir()] == ["mixture.npz"]
+    data = path.read_bytes()
+    middle = data.index(model.covariances_.tobytes()) + 5
+    for damaged in (data[:200], data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :],
+                    b"", b"hello", np.zeros(3).tobytes()):
+        (tmp_path / "bad").write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged"):
+            GaussianMixture.load(tmp_path / "bad")
+    np.savez(tmp_path / "foreign.npz", a=np.zeros(3))
+    with pytest.raises(ValueError, match="not a mixture"):
+        GaussianMixture.load(tmp_path / "foreign.npz")
+    with pytest.raises(FileNotFoundError):
+        GaussianMixture.load(tmp_path / "missing.npz")
+
+
+def test_warm_start_goes_on():
+    X = blobs()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        once = GaussianMixture(3, max_iter=6, tol=0, random_state=0).fit(X)
+        twice = GaussianMixture(3, max_iter=3, tol=0, random_state=0, warm_start=True).fit(X).fit(X)
+    assert_allclose(twice.means_, once.means_, rtol=1e-12)
+    twice.set_params(n_components=2)
+    with pytest.raises(ValueError, match="warm_start"):
+        twice.fit(X)

@@ -1,0 +1,124 @@
+"""SufficientStatistics: additive, scalable, portable."""
+
+import pickle
+import pickletools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emkernels import SufficientStatistics
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def model(covariance_type, k=3, d=2, seed=0):
+    rng = np.random.default_rng(seed)
+    factors = {"full": np.repeat(np.eye(d)[None], k, axis=0), "tied": np.eye(d),
+               "diag": np.ones((k, d)), "spherical": np.ones(k)}[covariance_type]
+    return {"weights": rng.dirichlet(np.ones(k)), "means": rng.normal(size=(k, d)),
+            "precisions_cholesky": factors, "covariance_type": covariance_type}
+
+
+def close(a, b, rtol=1e-12):
+    for name in ("counts", "first", "second", "log_likelihood"):
+        x, y = getattr(a, name), getattr(b, name)
+        assert_allclose(x, y, rtol=rtol, atol=rtol * (1 + np.abs(y).max()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(TYPES), st.integers(3, 300))
+def test_parts_add_up_in_any_grouping(seed, covariance_type, n):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 2)) * 10.0 ** rng.integers(-3, 4)
+    cuts = np.sort(rng.choice(np.arange(1, n), size=2, replace=False))
+    parameters = model(covariance_type, seed=seed)
+    a, b, c = (SufficientStatistics.from_data(part, **parameters) for part in np.split(X, cuts))
+    whole = SufficientStatistics.from_data(X, **parameters)
+    close((a + b) + c, whole, 1e-10)
+    close(a + (b + c), (a + b) + c)
+    close(b + a, a + b, 0)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_moments_of_the_data(covariance_type):
+    X = np.random.default_rng(0).normal(size=(500, 2)) + 1e6
+    one = model(covariance_type, k=1)
+    statistics = SufficientStatistics.from_data(X, **one)
+    covariance = np.cov(X.T, bias=True)
+    expected = {"full": covariance[None], "tied": covariance, "diag": np.diag(covariance)[None],
+                "spherical": np.array([np.trace(covariance) / 2])}[covariance_type]
+    assert_allclose(statistics.means()[0], X.mean(axis=0), rtol=1e-14)
+    assert_allclose(statistics.covariances(), expected, atol=1e-2)   # about a centre 1e6 away
+    near = SufficientStatistics.from_data(X, **{**one, "means": X.mean(axis=0)[None]})
+    assert_allclose(near.covariances(), expected, rtol=1e-10)
+    assert near.weight == pytest.approx(500)
+
+
+def test_scaling_and_copies():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    a = SufficientStatistics.from_data(X, **model("full"))
+    half = 0.5 * a
+    close(half + half, a)
+    assert a == a.copy() and a != half
+    b = a.copy()
+    b += half
+    assert_array_equal(b.counts, a.counts * 1.5)
+    close(SufficientStatistics.zeros("full", a.centers) + a, a, 0)
+    for bad in (-1, np.nan, np.inf):
+        with pytest.raises(ValueError, match="factor"):
+            a.scale(bad)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_bytes_and_pickle(covariance_type):
+    X = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    a = SufficientStatistics.from_data(X, **model(covariance_type))
+    data = a.to_bytes()
+    assert SufficientStatistics.from_bytes(data) == a
+    pickled = pickle.dumps(a)
+    assert pickle.loads(pickled) == a
+    # nothing but bytes and one function goes into the pickle
+    assert data in pickled
+    globals_ = [arg for op, arg, _ in pickletools.genops(pickled) if op.name == "GLOBAL"]
+    assert globals_ == []
+    for position in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[position] ^= 1
+        with pytest.raises(ValueError, match="damaged|not sufficient"):
+            SufficientStatistics.from_bytes(damaged)
+    for cut in (0, 5, 12, len(data) - 1):
+        with pytest.raises(ValueError, match="damaged|not sufficient"):
+            SufficientStatistics.from_bytes(data[:cut])
+
+
+def test_what_cannot_be_merged():
+    a = SufficientStatistics.from_data(np.zeros((2, 2)), **model("full"))
+    moved = SufficientStatistics.zeros("full", a.centers + [[0, 0], [0, 1e-12], [0, 0]])
+    before = a.copy()
+    with pytest.raises(ValueError, match="different centres; component 1"):
+        a += moved
+    with pytest.raises(ValueError, match="type"):
+        a + SufficientStatistics.zeros("diag", a.centers)
+    with pytest.raises(ValueError, match="centres"):
+        a + SufficientStatistics.zeros("full", a.centers[:2])
+    with pytest.raises(TypeError):
+        a + 1
+    with pytest.raises(TypeError, match="int"):
+        a.merge(1)
+    assert a == before
+
+
+def test_bad_parts_are_named():
+    centers = np.zeros((2, 3))
+    for kwargs, name in (({"counts": np.zeros(3)}, "counts"), ({"first": np.zeros(3)}, "first"),
+                         ({"second": np.zeros((2, 3))}, "second"),
+                         ({"counts": [np.nan, 1]}, "counts")):
+        with pytest.raises(ValueError, match=name):
+            SufficientStatistics("full", centers, **kwargs)
+    with pytest.raises(ValueError, match="covariance_type"):
+        SufficientStatistics("round", centers)
+    with pytest.raises(ValueError, match="centers"):
+        SufficientStatistics("full", np.zeros(3))
