@@ -68,6 +68,7 @@ def run_demo(n_threads=None):
         raise MissingExtra(
             "the demo prints its table with rich: pip install 'emkernels[demo]'") from error
     import sklearn
+
     from emkernels.kernels import _core
 
     console = Console()

@@ -143,7 +143,7 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
             if not accepted:
                 result.n_iter = n_iter
                 continue
-        elif not np.isfinite(new_bound) and not new_bound == -np.inf:
+        elif not np.isfinite(new_bound) and new_bound != -np.inf:
             raise DegenerateFitError("the log-likelihood is not a finite number")
         new = problem.maximise(statistics, current)
         change, bound = new_bound - bound, new_bound

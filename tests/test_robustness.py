@@ -145,7 +145,7 @@ def test_degenerate_data_is_a_finite_fit_or_a_named_error(case, covariance_type,
             try:
                 model.fit(data)
             except ValueError as error:
-                assert "ill-defined empirical covariance" in str(error)  # noqa: PT017
+                assert "ill-defined empirical covariance" in str(error)
                 assert not hasattr(model, "means_")
                 continue
         for name in ("weights_", "means_", "covariances_", "precisions_", "lower_bound_"):
@@ -179,7 +179,7 @@ def test_objective_never_falls(covariance_type, prior):
                 model.fit(data)
             except ValueError as error:
                 # without a prior the likelihood is unbounded: some data sets collapse
-                assert prior is None and "ill-defined" in str(error)  # noqa: PT018
+                assert prior is None and "ill-defined" in str(error)
                 continue
         bounds = np.array(model.lower_bounds_)
         assert len(bounds) == 10_000

@@ -163,7 +163,8 @@ cdef inline void quadratic_small(const real *mean, const real *factor, const vec
 
 
 cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stride,
-                            const vec *x, Py_ssize_t n_features, Py_ssize_t n, vec *q) noexcept nogil:
+                            const vec *x, Py_ssize_t n_features, Py_ssize_t n,
+                            vec *q) noexcept nogil:
     """q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie
     `stride` apart; scale NULL for ones. n is a literal, 4 or 1."""
     cdef vec acc[8]

@@ -7,7 +7,8 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     """Rows first .. first + count - 1: labels (if wanted), counts, sums of x - centre and
     the inertia. Accumulators: counts (K,) | sums (K, D) | inertia | labels that changed."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
+    cdef Py_ssize_t stride = component_stride(g)
     cdef Py_ssize_t t, j, k, d, start, size, row
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *centre
@@ -177,7 +178,8 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     """k-means++ seeding: potentials (K,) += sum w min(closest, |x - candidate|^2), and, to
     `commit`, closest (n_samples,) becomes that minimum for the only candidate."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
+    cdef Py_ssize_t stride = component_stride(g)
     cdef Py_ssize_t t, j, k, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *distance

@@ -19,7 +19,8 @@ cdef inline void pair_tile(const vec *e, Py_ssize_t n_tiles, Py_ssize_t stride, 
         for v in range(VECTORS):
             for i in range(FEATURES):
                 for j in range(MB):
-                    acc[i * MB + j] = acc[i * MB + j] + left[i * VECTORS + v] * right[j * VECTORS + v]
+                    acc[i * MB + j] = (acc[i * MB + j]
+                                       + left[i * VECTORS + v] * right[j * VECTORS + v])
     lane_sums(acc, ACC, sums)
     for i in range(FEATURES):
         for j in range(MB):

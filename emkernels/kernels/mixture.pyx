@@ -254,7 +254,8 @@ cdef int run_em(const Rows *rows, bint double_, const double *weights, const dou
 cdef int run_moments(const Rows *rows, bint double_, const char *resp,
                      Py_ssize_t resp_row_stride, Py_ssize_t resp_column_stride, const int *labels,
                      const double *centers, Py_ssize_t K, int covariance_type, double *counts,
-                     double *first, double *second, int n_threads, bint interruptible) noexcept nogil:
+                     double *first, double *second, int n_threads,
+                     bint interruptible) noexcept nogil:
     """Statistics under given responsibilities."""
     cdef Job job
     cdef Rows weighted = rows[0]
@@ -301,13 +302,13 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
     return status
 
 
-cdef inline double read_real(const char *address, bint double_) noexcept nogil:
+cdef inline double read_real(const char *source, bint double_) noexcept nogil:
     cdef double d
     cdef float f
     if double_:
-        memcpy(&d, address, sizeof(double))
+        memcpy(&d, source, sizeof(double))
         return d
-    memcpy(&f, address, sizeof(float))
+    memcpy(&f, source, sizeof(float))
     return f
 
 

@@ -27,7 +27,8 @@ cdef int log_density_f64(
 
 cdef int responsibilities_f64(
         const double *log_prob, Py_ssize_t n_samples, Py_ssize_t n_components,
-        const double *log_weights, double *resp, double *log_prob_norm, int n_threads) noexcept nogil:
+        const double *log_weights, double *resp, double *log_prob_norm,
+        int n_threads) noexcept nogil:
     cdef Rows rows = rows_at(<const char*>log_prob, n_samples, n_components, n_components, 1,
                              sizeof(double), NULL)
     return run_responsibilities(&rows, True, log_weights, <char*>resp, <char*>log_prob_norm,
@@ -41,9 +42,9 @@ cdef int weighted_moments_f64(
         double *counts, double *first, double *second, int n_threads) noexcept nogil:
     cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
                              sizeof(double), sample_weight)
-    return run_moments(&rows, True, <const char*>resp, n_components * sizeof(double), sizeof(double),
-                       NULL, centers, n_components, covariance_type, counts, first, second,
-                       n_threads, False)
+    return run_moments(&rows, True, <const char*>resp, n_components * sizeof(double),
+                       sizeof(double), NULL, centers, n_components, covariance_type, counts,
+                       first, second, n_threads, False)
 
 
 cdef int em_statistics_f64(

@@ -59,7 +59,9 @@ cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):
 
 
 cdef const double *pointer(object array) except? NULL:
-    return NULL if array is None else <const double*>address(array)
+    if array is None:
+        return NULL
+    return <const double*>address(array)
 
 
 def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=None,
@@ -393,8 +395,10 @@ def _em_pass(X, weights, means, precisions_cholesky, str covariance_type, sample
     cdef double tail[2]
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
-    rows.known = NULL if known is None else <const int*>address(known)
-    rows.order = NULL if order is None else <const int*>address(order)
+    if known is not None:
+        rows.known = <const int*>address(known)
+    if order is not None:
+        rows.order = <const int*>address(order)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     tail[0] = 0

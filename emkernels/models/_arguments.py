@@ -7,7 +7,6 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 from emkernels import kernels
 from emkernels.models._covariance import check_precisions
 from emkernels.models._gaussian import CovariancePrior
-from emkernels.statistics import second_shape as factor_shape
 
 
 def check_rows(estimator, X, *, min_samples=1):

@@ -77,7 +77,7 @@ def factors_from_precisions(precisions, covariance_type):
     out = []
     for precision in precisions[None] if single else precisions:
         # U U' = precision with U upper triangular: Cholesky of the reversed matrix
-        lower, info = lapack.dpotrf(precision[::-1, ::-1], lower=1, clean=1)
+        lower, _ = lapack.dpotrf(precision[::-1, ::-1], lower=1, clean=1)
         out.append(lower[::-1, ::-1])
     return np.ascontiguousarray(out[0] if single else out)
 

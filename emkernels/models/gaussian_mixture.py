@@ -1,7 +1,6 @@
 """Gaussian mixtures by Expectation-Maximisation."""
 
 import math
-import time
 import warnings
 from numbers import Integral, Real
 
@@ -26,6 +25,7 @@ from emkernels.models._covariance import (
 )
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.models._start import start_parameters
+from emkernels.statistics import second_shape
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -280,7 +280,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         )
         if self.warm_start and hasattr(self, "converged_") and (
                 self.means_.shape != (k, n_features)
-                or self.precisions_cholesky_.shape != arguments.factor_shape(type_, k, n_features)):
+                or self.precisions_cholesky_.shape != second_shape(type_, k, n_features)):
             raise ValueError(
                 "warm_start cannot go on: n_components, covariance_type or the number of "
                 "columns differ from the last fit"

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The tests against the wheel in dist/, installed in a clean environment, away from the checkout.
+# test_wheel.sh [FOLDER]: FOLDER (new or empty) is kept, with the environment in FOLDER/venv.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=ci/tools.sh
+. ci/tools.sh
+
+if [ $# -gt 0 ]; then
+    folder=$1
+    mkdir -p "$folder"
+else
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+fi
+wheel=$(ls dist/emkernels-*.whl)
+"$PYTHON" -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install --quiet --quiet "$wheel[test]"
+cp -r tests conftest.py pyproject.toml "$folder"
+cd "$folder"
+venv/bin/python -c 'import emkernels; emkernels.show_config()'
+venv/bin/pytest
