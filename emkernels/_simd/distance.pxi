@@ -97,7 +97,7 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
             if doubtful[j]:
                 row = first + j
                 k = job.labels_out[row]
-                upper = own_distance(&job.rows, row, g.means + k * D) * (1 + slack)
+                upper = own_distance(&job.rows, row, g.means + k * D) * bounds.scale * (1 + slack)
                 bounds.upper[row] = <float>(upper * (1 + 1e-7))
                 if upper > max(bounds.lower[row], bounds.half_gap[k]):
                     need[n_needed] = <int>row
@@ -120,8 +120,8 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
                 best[j] = distance[j] if distance[j] < best[j] else best[j]
         for j in range(size):
             row = need[t * TILE + j]
-            bounds.upper[row] = <float>(sqrt(<double>best[j]) * (1 + slack))
-            bounds.lower[row] = <float>(sqrt(<double>second[j]) * (1 - slack))
+            bounds.upper[row] = <float>(sqrt(<double>best[j]) * bounds.scale * (1 + slack))
+            bounds.lower[row] = <float>(sqrt(<double>second[j]) * bounds.scale * (1 - slack))
             move_row(job, bounds, row, <Py_ssize_t>label[j], x + j, accumulators)
 
 
@@ -174,18 +174,25 @@ cdef inline void move_row(const Job *job, const Bounds *bounds, Py_ssize_t row, 
 
 
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
-                        double *closest, bint commit, double *potentials) noexcept nogil:
-    """k-means++ seeding: potentials (K,) += sum w min(closest, |x - candidate|^2), and, to
-    `commit`, closest (n_samples,) becomes that minimum for the only candidate."""
+                        double *closest, unsigned short *nearer, int commit,
+                        double *potentials) noexcept nogil:
+    """k-means++ seeding: potentials (K,) += sum w min(closest, |x - candidate|^2), with a bit in
+    nearer (n_samples,) for each of the first 16 candidates that is nearer than `closest`.
+    With commit = k >= 0, `closest` takes candidate k in, of which only those rows are read."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
-    cdef Py_ssize_t stride = component_stride(g)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
     cdef Py_ssize_t t, j, k, start, size
-    cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *distance
     cdef double value, total
     cdef double limit[TILE]
+    cdef unsigned short bits[TILE]
     cdef Panels p
+    if commit >= 0:
+        for j in range(first, first + count):
+            if commit >= 16 or nearer[j] >> commit & 1:
+                value = own_distance(&job.rows, j, g.means + commit * D)
+                closest[j] = min(closest[j], value * value)
+        return
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
@@ -196,13 +203,14 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         pack_weights(&job.rows, start, size, w)
         for j in range(TILE):
             limit[j] = closest[start + j] if j < size else 0
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
+            bits[j] = 0
+        axis_forms(<const real*>g.packed + HEADER, NULL, stride, <const vec*>x, D, K, p.resp)
         for k in range(K):
             distance = <const real*>(p.resp + k * VECTORS)
             total = 0
             for j in range(TILE):
+                bits[j] |= (k < 16 and distance[j] < limit[j]) << k
                 value = distance[j] if distance[j] < limit[j] else limit[j]
                 total += w[j] * value
-                if commit and j < size:
-                    closest[start + j] = value
             potentials[k] += total
+        memcpy(nearer + start, bits, size * sizeof(unsigned short))

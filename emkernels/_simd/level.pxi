@@ -22,6 +22,7 @@ cdef extern from "vector.h" nogil:
     vec vmax "emk_max"(vec a, vec b)
     vec power_of_two "emk_power_of_two"(vec shifted)
     vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
+    void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
     void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 

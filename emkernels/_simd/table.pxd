@@ -55,6 +55,7 @@ ctypedef struct Job:
 
 
 ctypedef struct Bounds:
+    double scale                  # that all distances here are multiplied by, to fit float32
     float *upper                  # (n_samples,) at least the distance to the row's own centre
     float *lower                  # (n_samples,) at most the distance to any other centre
     # for each centre, rounded outwards: how far it has moved since the last pass, the largest
@@ -90,8 +91,8 @@ ctypedef struct Table:
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                           const Bounds *bounds, double *accumulators) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
-                          char *scratch, double *closest, bint commit,
-                          double *potentials) noexcept nogil
+                          char *scratch, double *closest, unsigned short *nearer,
+                          int commit, double *potentials) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil

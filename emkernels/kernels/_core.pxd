@@ -28,7 +28,8 @@ ctypedef struct Plan:
     char *scratch
     const Bounds *bounds        # BOUNDED only
     double *closest             # k-means++ only
-    bint commit
+    unsigned short *nearer
+    int commit
     void *memory
 
 

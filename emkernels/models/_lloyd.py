@@ -19,7 +19,9 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     inertia : float
     n_iter : int
     """
-    limit = tol * _mean_variance(X, n_threads) if tol > 0 else 0.0
+    variance = _mean_variance(X, n_threads)
+    limit = tol * variance
+    scale = np.sqrt(variance) if variance > 0 else 1.0
     centers = _rounded(np.array(centers, dtype=np.float64), X)
     labels = np.zeros(X.shape[0], np.int32)
     upper, lower = np.empty(X.shape[0], np.float32), np.empty(X.shape[0], np.float32)
@@ -29,7 +31,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     before = None
     for n_iter in range(1, max_iter + 1):
         more, more_rows, further, changed = _bounded_pass(
-            X, centers, labels, upper, lower, origin, sample_weight, before, n_threads)
+            X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
         counts += more
         n_rows += more_rows
         sums += further
