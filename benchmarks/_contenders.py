@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
-from emkernels import GaussianMixture
+from emkernels import GaussianMixture, kernels
 
 try:
     import daal4py
@@ -16,16 +16,22 @@ PARITY = 1e-6
 differences = []        # (what, how much) of results that should agree and do not
 
 
-def given_start(X, k, covariance_type="full", seed=1):
-    """Equal weights, k rows as means, the covariance of X for every component."""
-    rng = np.random.default_rng(seed)
-    means = X[rng.choice(len(X), k, replace=False)].astype(np.float64)
-    covariance = np.cov(X[:100_000].T.astype(np.float64)).reshape(X.shape[1], -1)
+def given_start(X, k, covariance_type="full", seed=1, means=None):
+    """Equal weights and, with the means left out, averages of 16 rows each as means and the
+    covariance of X for every component: overlapping, so nothing can be skipped at first, and
+    no component is left with too few rows. With means: unit covariances."""
+    d = X.shape[1]
+    if means is None:
+        rng = np.random.default_rng(seed)
+        means = X[rng.choice(len(X), (k, 16))].mean(axis=1, dtype=np.float64)
+        covariance = np.cov(X[:100_000].T.astype(np.float64)).reshape(d, d)
+    else:
+        covariance = np.eye(d)
     precision = np.linalg.inv(covariance)
     precisions = {
         "full": np.repeat(precision[None], k, axis=0), "tied": precision,
         "diag": np.repeat(1 / np.diag(covariance)[None], k, axis=0),
-        "spherical": np.full(k, X.shape[1] / np.trace(covariance)),
+        "spherical": np.full(k, d / np.trace(covariance)),
     }[covariance_type]
     return {"weights_init": np.full(k, 1 / k), "means_init": means, "precisions_init": precisions}
 
@@ -73,3 +79,10 @@ def parity(what, results, n_iter):
     if not worst <= PARITY:
         differences.append((what, worst))
     return worst
+
+
+def share_that_matters(X, model):
+    """Share of the pairs of a row and a component with a responsibility above 1e-19."""
+    resp = kernels.e_step(X[:20_000], model.weights_, model.means_, model.precisions_cholesky_,
+                          want=["resp"])[0]
+    return float((resp > 1e-19).mean())

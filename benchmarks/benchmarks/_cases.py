@@ -14,13 +14,18 @@ from emkernels import kernels
 TYPES = ("full", "tied", "diag", "spherical")
 
 
+def blob_means(n_features, n_components, separation=1.0, seed=0):
+    """The means that `blobs` draws its rows about."""
+    return separation * np.random.default_rng(seed).normal(size=(n_components, n_features))
+
+
 def blobs(n_samples, n_features, n_components, separation=1.0, seed=0, dtype=np.float64):
     """Rows about means drawn from N(0, separation^2 I), unit variance within."""
-    rng = np.random.default_rng(seed)
-    means = separation * rng.normal(size=(n_components, n_features))
+    means = blob_means(n_features, n_components, separation, seed)
+    rng = np.random.default_rng((seed, 1))
     X = np.empty((n_samples, n_features), dtype)
-    for first in range(0, n_samples, 65536):      # so that a big X needs no second one
-        rows = X[first:first + 65536]
+    for first in range(0, n_samples, 4096):     # so that a big X leaves no trace in the peak
+        rows = X[first:first + 4096]
         label = rng.integers(n_components, size=len(rows))
         rows[:] = means[label] + rng.normal(size=rows.shape)
     return X
@@ -44,7 +49,7 @@ class Problem:
         rng = np.random.default_rng(1)
         self.means = rng.normal(size=(k, d)).astype(self.dtype).astype(np.float64)
         self.weights = rng.dirichlet(np.full(k, 5.0))
-        upper = np.triu(rng.normal(size=(k, d, d)) / (2 * d)) + np.eye(d)
+        upper = np.triu(rng.normal(size=(k, d, d)) / (2 * d), 1) + np.eye(d)
         self.factors = {
             "full": upper, "tied": upper[0], "diag": rng.uniform(0.7, 1.3, (k, d)),
             "spherical": rng.uniform(0.7, 1.3, k),
