@@ -167,6 +167,10 @@ cdef void tied_second(const Job *job, const double *sums, const double *scatter,
     for i in range(D):
         for j in range(i + 1):
             value = scatter[i * D + j]
+            if value - value != 0:
+                second[i * D + j] += value    # squares overflowed: infinite, not NaN
+                second[j * D + i] = second[i * D + j]
+                continue
             for k in range(K):
                 a = means[k * D + i] - centre[i]
                 b = means[k * D + j] - centre[j]
