@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport SPHERICAL, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
-    CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
+    CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
     run, set_rows, table_of)
 
@@ -260,13 +260,11 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     cdef double *s
     cdef double tail[2]
     X = as_matrix(X, "X")
-    centers = as_float64(centers, "centers", (None, X.shape[1]))
+    centers = as_centers(centers, "centers", X)
     K = centers.shape[0]
-    if K == 0:
-        raise ValueError("centers must have at least one row")
     double_ = is_double(X)
     set_rows(&rows, X)
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    sample_weight = as_weights(sample_weight, X.shape[0], double_)
     if sample_weight is not None:
         rows.sample_weight = <const double*>address(sample_weight)
     if check_finite:
@@ -348,10 +346,12 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     K = n_clusters
     if n_local_trials is None:
         n_local_trials = 2 + int(np.log(K))
-    if not hasattr(n_local_trials, "__index__") or n_local_trials < 1:
+    if isinstance(n_local_trials, bool) or not hasattr(n_local_trials, "__index__"):
+        raise TypeError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
+    if n_local_trials < 1:
         raise ValueError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
     trials = n_local_trials
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    sample_weight = as_weights(sample_weight, X.shape[0], double_)
     if sample_weight is not None:
         rows.sample_weight = <const double*>address(sample_weight)
     if check_finite:

@@ -10,7 +10,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
-    MIXTURE, OUT_OF_MEMORY, Plan, address, as_float64, as_labels, as_matrix,
+    MIXTURE, OUT_OF_MEMORY, Plan, address, as_centers, as_float64, as_labels, as_matrix,
     as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
     make_plan, output, run, set_rows, table_of)
 
