@@ -37,6 +37,7 @@ cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil
 cdef void merge(Plan *plan) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 cdef int check_threads(object n_threads) except -1

@@ -264,12 +264,16 @@ cdef int run(Plan *plan, bint interruptible) noexcept nogil:
     cdef Py_ssize_t step
     for step in range(plan.n_steps):
         run_step(plan, step)
-        if interruptible and step + 1 < plan.n_steps:
-            with gil:
-                if PyErr_CheckSignals() != 0:
-                    return INTERRUPTED
+        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
+            return INTERRUPTED
     merge(plan)
     return 0
+
+
+cdef int look_for_signal() noexcept nogil:
+    """INTERRUPTED, with the exception set, when a signal handler raised; else 0."""
+    with gil:
+        return INTERRUPTED if PyErr_CheckSignals() != 0 else 0
 
 
 cdef int check_status(int status) except -1:
@@ -428,12 +432,15 @@ cdef int set_rows(Rows *rows, object X) except -1:
 
 cdef int check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
     """ValueError naming the row and column of the first NaN or infinity."""
-    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1
+    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, i
     cdef const Table *table = table_of(is_double)
-    with nogil:
-        while first < rows.n_samples and found < 0:
-            found = table.first_nonfinite(rows, first, min(chunk, rows.n_samples - first))
-            first += chunk
+    while first < rows.n_samples and found < 0:
+        with nogil:
+            for i in range(256):
+                if first < rows.n_samples and found < 0:
+                    found = table.first_nonfinite(rows, first, min(chunk, rows.n_samples - first))
+                    first += chunk
+        check_status(look_for_signal())
     if found >= 0:
         raise ValueError(
             f"{name} contains NaN or infinity, first at row {found // rows.n_features}, "

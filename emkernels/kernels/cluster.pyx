@@ -10,8 +10,8 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport SPHERICAL, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
     CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
-    check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
-    run, set_rows, table_of)
+    check_rows_finite, check_status, check_threads, free_plan, is_double,
+    look_for_signal, make_plan, output, run, set_rows, table_of)
 
 
 class KMeansStatistics(NamedTuple):
@@ -140,6 +140,8 @@ cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize
         for k in range(n_candidates):
             potentials[k] = plan.accumulators[k]
         free_plan(&plan)
+    if status == 0 and interruptible:
+        status = look_for_signal()      # there may be many passes, each of a single step
     return status
 
 
