@@ -301,7 +301,8 @@ def test_resp():
         for value in (K, -2, 100):
             wrong = labels.astype(dtype)
             wrong[13] = value
-            with pytest.raises(ValueError, match=rf"resp must lie in -1 .. 1, got {value} at row 13"):
+            message = f"resp must lie in -1 .. 1, got {value} at row 13"
+            with pytest.raises(ValueError, match=message):
                 call("weighted_moments", resp=wrong)
     wrong = labels.astype(np.int64)
     wrong[13] = 2**32
@@ -317,7 +318,8 @@ def test_resp():
 
 def test_n_clusters():
     for bad in (0, -1, N + 1):
-        with pytest.raises(ValueError, match=rf"n_clusters must lie in 1 .. n_samples = 40, got {bad}"):
+        message = f"n_clusters must lie in 1 .. n_samples = 40, got {bad}"
+        with pytest.raises(ValueError, match=message):
             call("kmeans_plusplus", n_clusters=bad)
     for bad in (2.0, True, "2", None):
         with pytest.raises(TypeError, match="n_clusters must be an integer"):
