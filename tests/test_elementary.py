@@ -11,7 +11,7 @@ from emkernels import kernels
 from emkernels.kernels import _core
 
 DTYPES = [np.float32, np.float64]
-# largest errors found on 10**5 points a level: exp 0.97 (float64) and 1.00 (float32),
+# largest errors found on 60,000 points a level: exp 0.94 (float64) and 1.00 (float32),
 # log 0.77 and 0.76
 EXP_ULP, LOG_ULP = 1.1, 0.85
 LOWEST = {np.float32: -87.33654, np.float64: -708.396418532264}
