@@ -2,6 +2,39 @@
 # cancels), nearest centre, sums about the centres. The centres are read from
 # job.gaussians.means, packed like a diagonal model whose scale is one.
 
+cdef double far_distance(const real *x, Py_ssize_t j, const real *centre, Py_ssize_t n_features,
+                         double *scaled) noexcept nogil:
+    """|x - centre|^2 of row j of a tile in float64, where `real` overflows; and 1e-154 of the
+    distance, which does not overflow."""
+    cdef double scale = 0, q = 0, half
+    cdef Py_ssize_t d
+    for d in range(n_features):
+        scale = max(scale, fabs(0.5 * x[d * TILE + j] - 0.5 * centre[d]))
+    scaled[0] = 0
+    if scale == 0:
+        return 0
+    for d in range(n_features):
+        half = (0.5 * x[d * TILE + j] - 0.5 * centre[d]) / scale
+        q += half * half
+    scaled[0] = 1e-154 * scale * sqrt(q)
+    return 4 * scale * scale * q
+
+
+cdef Py_ssize_t nearest_far(const real *x, Py_ssize_t j, const real *centre, Py_ssize_t stride,
+                            Py_ssize_t n_features, Py_ssize_t n_centers,
+                            double *square) noexcept nogil:
+    """The centre nearest to row j of a tile and its squared distance, in float64."""
+    cdef double value, scaled, least = INFINITY
+    cdef Py_ssize_t k, nearest = 0
+    for k in range(n_centers):
+        value = far_distance(x, j, centre + k * stride, n_features, &scaled)
+        if scaled < least:
+            least = scaled
+            nearest = k
+            square[0] = value
+    return nearest
+
+
 cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                        double *accumulators) noexcept nogil:
     """Rows first .. first + count - 1: labels (if wanted), counts, sums of x - centre and
@@ -16,7 +49,7 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     cdef double *sums = accumulators + K
     cdef double *tail = sums + K * D
     cdef double *target
-    cdef double weight
+    cdef double weight, square
     cdef real best[TILE]
     cdef real label[TILE]     # as numbers, so that the selection stays on the lanes
     cdef Panels p
@@ -41,8 +74,11 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
             k = <Py_ssize_t>label[j]
             row = row_at(&job.rows, start + j)
             weight = w[j]
+            square = best[j]
+            if square == INFINITY:
+                k = nearest_far(x, j, mean, stride, D, K, &square)
             accumulators[k] += weight
-            tail[0] += weight * best[j] if weight != 0 else 0
+            tail[0] += weight * square if weight != 0 else 0
             target = sums + k * D
             centre = mean + k * stride
             for d in range(D):
@@ -182,8 +218,10 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
     cdef Py_ssize_t t, j, k, start, size
+    cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *distance
-    cdef double value, total
+    cdef double value, total, scaled
+    cdef real overflow      # 0, or NaN
     cdef double limit[TILE]
     cdef unsigned short bits[TILE]
     cdef Panels p
@@ -204,13 +242,22 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         for j in range(TILE):
             limit[j] = closest[start + j] if j < size else 0
             bits[j] = 0
-        axis_forms(<const real*>g.packed + HEADER, NULL, stride, <const vec*>x, D, K, p.resp)
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
         for k in range(K):
             distance = <const real*>(p.resp + k * VECTORS)
             total = 0
+            overflow = 0
             for j in range(TILE):
+                overflow += 0 * distance[j]
                 bits[j] |= (k < 16 and distance[j] < limit[j]) << k
                 value = distance[j] if distance[j] < limit[j] else limit[j]
                 total += w[j] * value
+            if overflow != 0:
+                total = 0
+                for j in range(size):
+                    value = far_distance(x, j, mean + k * stride, D, &scaled)
+                    bits[j] |= (k < 16 and value < limit[j]) << k
+                    if w[j] != 0:
+                        total += w[j] * min(value, limit[j])
             potentials[k] += total
         memcpy(nearer + start, bits, size * sizeof(unsigned short))

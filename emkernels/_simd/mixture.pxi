@@ -276,29 +276,33 @@ cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp
 
 cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
                             double *distance) noexcept nogil:
-    """Log density of one row in float64, scaled against overflow; and |P (x - mean)|."""
+    """Log density of one row in float64, scaled against overflow; and 1e-154 |P (x - mean)|,
+    which does not overflow."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t D = g.n_features, d, r
     cdef const char *x = job.rows.x + row * job.rows.row_stride
     cdef const double *mean = g.means + k * D
     cdef const double *factor = g.precisions_cholesky
-    cdef double scale = 0, q = 0, z, constant
+    cdef double scale = 0, q = 0, z, constant, half
     for d in range(D):
-        scale = max(scale, fabs(read(x + d * job.rows.column_stride) - mean[d]))
+        # halves: the difference itself may overflow
+        scale = max(scale, fabs(0.5 * read(x + d * job.rows.column_stride) - 0.5 * mean[d]))
     if g.covariance_type == FULL:
         factor += k * D * D
     for r in range(D):
         if g.covariance_type == FULL or g.covariance_type == TIED:
             z = 0
             for d in range(r + 1):
-                z += (read(x + d * job.rows.column_stride) - mean[d]) / scale * factor[d * D + r]
+                half = 0.5 * read(x + d * job.rows.column_stride) - 0.5 * mean[d]
+                z += half / scale * factor[d * D + r]
         else:
-            z = (read(x + r * job.rows.column_stride) - mean[r]) / scale
+            z = (0.5 * read(x + r * job.rows.column_stride) - 0.5 * mean[r]) / scale
             z *= factor[k * D + r] if g.covariance_type == DIAG else factor[k]
         q += z * z
     constant = (<const real*>g.packed)[k * component_stride(g)]
-    distance[0] = scale * sqrt(q) if constant > -INFINITY else INFINITY
-    return constant - 0.5 * distance[0] * distance[0]
+    distance[0] = 1e-154 * scale * sqrt(q) if constant > -INFINITY else INFINITY
+    z = scale * (2 * sqrt(q))
+    return constant - 0.5 * z * z
 
 
 cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,

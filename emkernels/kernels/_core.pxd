@@ -40,12 +40,14 @@ cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil
 cdef void merge(Plan *plan) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 cdef int check_threads(object n_threads) except -1
 cdef object as_matrix(object array, str name)
+cdef object as_centers(object centers, str name, object X)
 cdef object as_float64(object array, str name, tuple shape)
-cdef object as_weights(object sample_weight, Py_ssize_t n_samples)
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples, bint is_double=*)
 cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name)
 cdef object output(object out, tuple shape, object dtype, str name)
 cdef void *address(object array) except? NULL

@@ -10,6 +10,7 @@ import numpy as np
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
@@ -128,7 +129,7 @@ cdef int check_threads(object n_threads) except -1:
     cdef int n
     if n_threads is None:
         n = effective_n_threads()
-    elif isinstance(n_threads, bool) or not hasattr(n_threads, "__index__"):
+    elif isinstance(n_threads, (bool, np.bool_)) or not hasattr(n_threads, "__index__"):
         raise TypeError(f"n_threads must be None, -1 or a positive integer, got {n_threads!r}")
     elif n_threads == -1:
         n = emk_num_procs()
@@ -265,12 +266,16 @@ cdef int run(Plan *plan, bint interruptible) noexcept nogil:
     cdef Py_ssize_t step
     for step in range(plan.n_steps):
         run_step(plan, step)
-        if interruptible and step + 1 < plan.n_steps:
-            with gil:
-                if PyErr_CheckSignals() != 0:
-                    return INTERRUPTED
+        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
+            return INTERRUPTED
     merge(plan)
     return 0
+
+
+cdef int look_for_signal() noexcept nogil:
+    """INTERRUPTED, with the exception set, when a signal handler raised; else 0."""
+    with gil:
+        return INTERRUPTED if PyErr_CheckSignals() != 0 else 0
 
 
 cdef int check_status(int status) except -1:
@@ -326,11 +331,23 @@ cdef object as_float64(object array, str name, tuple shape):
     return array
 
 
-cdef object as_weights(object sample_weight, Py_ssize_t n_samples):
-    """Contiguous float64 weights, none negative, some positive; None stays None."""
+cdef object as_centers(object centers, str name, object X):
+    """Checked centres of at least one component, for the columns of X."""
+    centers = as_float64(centers, name, (None, X.shape[1]))
+    if centers.shape[0] == 0:
+        raise ValueError(f"{name} must have at least one row")
+    if not is_double(X) and max(centers.max(), -centers.min()) > np.finfo(np.float32).max:
+        raise ValueError(f"{name} must fit into float32, the precision of X")
+    return centers
+
+
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples, bint is_double=True):
+    """Contiguous float64 weights, none negative, some positive, in the precision of the
+    data that they weight; None stays None."""
     cdef const double *w
     cdef Py_ssize_t i
     cdef double total = 0
+    cdef double limit = INFINITY if is_double else np.finfo(np.float32).max
     if sample_weight is None:
         return None
     sample_weight = as_float64(sample_weight, "sample_weight", (n_samples,))
@@ -338,7 +355,11 @@ cdef object as_weights(object sample_weight, Py_ssize_t n_samples):
     for i in range(n_samples):
         if w[i] < 0:
             raise ValueError(f"sample_weight must not be negative, got {w[i]} at row {i}")
-        total += w[i]
+        if w[i] > limit:
+            raise ValueError(
+                f"sample_weight must fit into float32, the precision of X, got {w[i]} at row {i}"
+            )
+        total += w[i] if is_double else <double>(<float>w[i])
     if not total > 0:
         raise ValueError("sample_weight must have a positive sum, every weight is zero")
     return sample_weight
@@ -414,14 +435,17 @@ cdef int set_rows(Rows *rows, object X) except -1:
 cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
     """The largest absolute value; ValueError naming the row and column of the first NaN or
     infinity."""
-    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1
+    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, i
     cdef const Table *table = table_of(is_double)
     cdef double largest = 0
-    with nogil:
-        while first < rows.n_samples and found < 0:
-            found = table.first_nonfinite(rows, first, min(chunk, rows.n_samples - first),
-                                          &largest)
-            first += chunk
+    while first < rows.n_samples and found < 0:
+        with nogil:
+            for i in range(256):
+                if first < rows.n_samples and found < 0:
+                    found = table.first_nonfinite(
+                        rows, first, min(chunk, rows.n_samples - first), &largest)
+                    first += chunk
+        check_status(look_for_signal())
     if found >= 0:
         raise ValueError(
             f"{name} contains NaN or infinity, first at row {found // rows.n_features}, "
@@ -431,17 +455,18 @@ cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except
 
 
 def check_finite(X, name="X"):
-    """The largest absolute value of X (2-d float32 or float64); ValueError naming the first
-    row and column with NaN or infinity."""
+    """The largest absolute value of X (2-d, real); ValueError naming the first row and column
+    with NaN or infinity."""
     cdef Rows rows
+    X = as_matrix(X, name)
     set_rows(&rows, X)
     return check_rows_finite(&rows, is_double(X), name)
 
 
-def check_sample_weight(sample_weight, Py_ssize_t n_samples):
-    """Contiguous float64 weights (n_samples,), none negative, some positive; ValueError
-    naming the row otherwise."""
-    return as_weights(sample_weight, n_samples)
+def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype=np.float64):
+    """Contiguous float64 weights (n_samples,), none negative, some positive, in the range of
+    `dtype`, the precision of the rows; ValueError naming the row otherwise."""
+    return as_weights(sample_weight, n_samples, dtype == np.float64)
 
 
 def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):

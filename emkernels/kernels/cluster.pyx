@@ -10,9 +10,9 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
-    BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
-    check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
-    run, set_rows, table_of)
+    BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
+    check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
+    make_plan, output, run, set_rows, table_of)
 
 
 class KMeansStatistics(NamedTuple):
@@ -172,6 +172,8 @@ cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize
             if commit < 0:
                 potentials[k] = plan.accumulators[k]
         free_plan(&plan)
+    if status == 0 and interruptible:
+        status = look_for_signal()      # there may be many passes, each of a single step
     return status
 
 
@@ -314,10 +316,8 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     """
     cdef Rows rows
     X = as_matrix(X, "X")
-    centers = as_float64(centers, "centers", (None, X.shape[1]))
-    if centers.shape[0] == 0:
-        raise ValueError("centers must have at least one row")
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    centers = as_centers(centers, "centers", X)
+    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
     if check_finite:
         set_rows(&rows, X)
         check_rows_finite(&rows, is_double(X), "X")
@@ -473,10 +473,12 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     K = n_clusters
     if n_local_trials is None:
         n_local_trials = 2 + int(np.log(K))
-    if not hasattr(n_local_trials, "__index__") or n_local_trials < 1:
+    if isinstance(n_local_trials, bool) or not hasattr(n_local_trials, "__index__"):
+        raise TypeError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
+    if n_local_trials < 1:
         raise ValueError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
     trials = n_local_trials
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    sample_weight = as_weights(sample_weight, X.shape[0], double_)
     if sample_weight is not None:
         rows.sample_weight = <const double*>address(sample_weight)
     if check_finite:

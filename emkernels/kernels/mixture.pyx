@@ -11,12 +11,15 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table, second_size)
 from emkernels.kernels._core cimport (
-    MIXTURE, OUT_OF_MEMORY, Plan, address, as_float64, as_labels, as_matrix,
+    MIXTURE, OUT_OF_MEMORY, Plan, address, as_centers, as_float64, as_labels, as_matrix,
     as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
     make_plan, output, run, set_rows, table_of)
 
 
+# share of a variance within components below which it is not had by subtraction: 10 digits
+# are left in float64, 4 in float32 data
 cdef double TIED_LIMIT = 1e-5
+cdef double TIED_LIMIT_FLOAT = 1e-2
 
 
 class Moments(NamedTuple):
@@ -127,7 +130,8 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
         job.first_moments = True
         job.second_moments = type_ != TIED
         status = run_job(job, double_, length, sums, n_threads, interruptible)
-        if status == 0 and type_ == TIED and not tied_second(job, sums, scatter, centre, moments):
+        if status == 0 and type_ == TIED and not tied_second(
+                job, sums, scatter, centre, moments, TIED_LIMIT if double_ else TIED_LIMIT_FLOAT):
             job.second_moments = True
             status = run_job(job, double_, length, sums, n_threads, interruptible)
     free(job.gaussians.packed)
@@ -157,7 +161,7 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
 
 
 cdef bint tied_second(const Job *job, const double *sums, const double *scatter,
-                      const double *centre, double *second) noexcept nogil:
+                      const double *centre, double *second, double limit) noexcept nogil:
     """sum_k S_k = T - sum_k (s_k o' + o s_k' + n_k o o'), with o = mean_k - centre and T the
     scatter of all rows about the centre: no second moments for each component. False where
     the clusters lie so far apart that the difference would keep too few digits."""
@@ -168,12 +172,15 @@ cdef bint tied_second(const Job *job, const double *sums, const double *scatter,
     for i in range(D):
         for j in range(i + 1):
             value = scatter[i * D + j]
+            if value - value != 0:
+                second[i * (i + 1) // 2 + j] = value    # squares overflowed: infinite, not NaN
+                continue
             for k in range(K):
                 a = means[k * D + i] - centre[i]
                 b = means[k * D + j] - centre[j]
                 value -= first[k * D + i] * b + a * first[k * D + j] + sums[k] * a * b
             second[i * (i + 1) // 2 + j] = value
-        if not value > TIED_LIMIT * scatter[i * D + i]:
+        if value - value == 0 and not value > limit * scatter[i * D + i]:
             return False
     return True
 

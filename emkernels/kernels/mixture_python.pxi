@@ -123,7 +123,7 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
     cdef bint double_
     cdef Py_ssize_t K
     X = as_matrix(X, "X")
-    means = as_float64(means, "means", (None, X.shape[1]))
+    means = as_centers(means, "means", X)
     K = means.shape[0]
     precisions_cholesky = as_factors(precisions_cholesky, code, K, X.shape[1])
     double_ = is_double(X)
@@ -193,6 +193,9 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
             f"log_prob contains {log_prob[row, column]}, first at row {row}, column {column}"
         )
     if log_weights is not None:
+        log_weights = np.asarray(log_weights)
+        if log_weights.dtype.kind not in "fiub":
+            raise TypeError(f"log_weights must hold real numbers, got dtype {log_weights.dtype}")
         log_weights = np.ascontiguousarray(log_weights, dtype=np.float64)
         if log_weights.shape != (log_prob.shape[1],):
             raise ValueError(
@@ -200,6 +203,11 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
             )
         if not log_weights.max() < np.inf or not log_weights.max() > -np.inf:
             raise ValueError("log_weights must be below +inf, not NaN, and not all -inf")
+        with np.errstate(over="ignore"):
+            if not log_prob.dtype.type(log_weights.max()) + largest < np.inf:
+                raise ValueError(
+                    f"log_weights must not make log_prob overflow {log_prob.dtype}"
+                )
         weights = pointer(log_weights)
     double_ = is_double(log_prob)
     set_rows(&rows, log_prob)
@@ -267,7 +275,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     cdef bint double_
     cdef Py_ssize_t K
     X = as_matrix(X, "X")
-    centers = as_float64(centers, "centers", (None, X.shape[1]))
+    centers = as_centers(centers, "centers", X)
     centers = centers.astype(X.dtype).astype(np.float64)
     K = centers.shape[0]
     double_ = is_double(X)
@@ -289,7 +297,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
         if resp.min() < 0:
             row, column = np.argwhere(resp < 0)[0]
             raise ValueError(f"resp must not be negative, first at row {row}, column {column}")
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
     rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
@@ -354,11 +362,11 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     """
     X = as_matrix(X, "X")
     code = covariance_code(covariance_type)
-    means = as_float64(means, "means", (None, X.shape[1]))
+    means = as_centers(means, "means", X)
     means = means.astype(X.dtype).astype(np.float64)
     weights = as_mixture_weights(weights, means.shape[0])
     precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
-    sample_weight = as_weights(sample_weight, X.shape[0])
+    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
     cdef Rows rows
     if check_finite:
         set_rows(&rows, X)
@@ -487,7 +495,7 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
     cdef char *norm = NULL
     cdef int *labels = NULL
     X = as_matrix(X, "X")
-    means = as_float64(means, "means", (None, X.shape[1]))
+    means = as_centers(means, "means", X)
     K = means.shape[0]
     weights = as_mixture_weights(weights, K)
     precisions_cholesky = as_factors(precisions_cholesky, code, K, X.shape[1])

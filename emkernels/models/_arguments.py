@@ -80,7 +80,7 @@ def check_sample_weight(sample_weight, X):
     """Contiguous float64 weights or None."""
     if sample_weight is None:
         return None
-    return kernels.check_sample_weight(sample_weight, X.shape[0])
+    return kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
 
 
 def check_labels(labels, n_samples, n_components):

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from emkernels.models._gaussian import Gaussians
+from emkernels.statistics import second_shape
+
 _FORMAT = "emkernels.GaussianMixture"
 _VERSION = 1
 _ARRAYS = ("weights_", "means_", "covariances_", "precisions_cholesky_", "lower_bounds_")
@@ -78,9 +81,6 @@ def load(cls, path):
 
 
 def _build(cls, header, arrays):
-    from emkernels.models._gaussian import Gaussians
-    from emkernels.statistics import second_shape
-
     parameters = dict(header["parameters"])
     for name in ("fixed", "covariance_prior"):
         if isinstance(parameters[name], list):

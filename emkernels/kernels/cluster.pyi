@@ -1,0 +1,33 @@
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+
+class KMeansStatistics(NamedTuple):
+    labels: NDArray[np.int32] | None
+    counts: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    inertia: float
+
+def kmeans_statistics(
+    X: ArrayLike,
+    centers: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    return_labels: bool = True,
+    out: NDArray[np.int32] | None = None,
+    n_threads: int | None = None,
+    check_finite: bool = True,
+) -> KMeansStatistics: ...
+def kmeans_plusplus(
+    X: ArrayLike,
+    n_clusters: int,
+    *,
+    sample_weight: ArrayLike | None = None,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+    n_local_trials: int | None = None,
+    n_threads: int | None = None,
+    check_finite: bool = True,
+) -> tuple[_Real, NDArray[np.intp]]: ...

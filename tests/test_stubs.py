@@ -1,0 +1,68 @@
+"""The .pyi files say what the compiled modules are."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+from emkernels.kernels import _core, cluster, mixture
+
+MODULES = {module.__name__.rpartition(".")[2]: module for module in (mixture, cluster, _core)}
+P = inspect.Parameter
+
+
+def stub(name):
+    # beside the compiled module, so that an installation has them too
+    return ast.parse(Path(MODULES[name].__file__).with_name(f"{name}.pyi").read_text())
+
+
+def functions(name):
+    return [node for node in stub(name).body if isinstance(node, ast.FunctionDef)]
+
+
+def parameters_of(node):
+    """(name, kind, default) of every parameter of a stub."""
+    arguments = node.args
+    assert not arguments.posonlyargs and not arguments.vararg and not arguments.kwarg
+    defaults = [P.empty] * (len(arguments.args) - len(arguments.defaults))
+    defaults += [ast.literal_eval(value) for value in arguments.defaults]
+    found = [(a.arg, P.POSITIONAL_OR_KEYWORD, d) for a, d in zip(arguments.args, defaults)]
+    return found + [
+        (a.arg, P.KEYWORD_ONLY, P.empty if value is None else ast.literal_eval(value))
+        for a, value in zip(arguments.kwonlyargs, arguments.kw_defaults)]
+
+
+@pytest.mark.parametrize("module, node", [
+    (name, node) for name in MODULES for node in functions(name)],
+    ids=lambda value: getattr(value, "name", value))
+def test_signature(module, node):
+    signature = inspect.signature(getattr(MODULES[module], node.name))
+    actual = [(p.name, p.kind, p.default) for p in signature.parameters.values()]
+    assert parameters_of(node) == actual
+    assert node.returns is not None
+    for argument in [*node.args.args, *node.args.kwonlyargs]:
+        assert argument.annotation is not None, argument.arg
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_has_a_stub(name):
+    module = MODULES[name]
+    public = {n for n, item in vars(module).items()
+              if not n.startswith("_") and getattr(item, "__module__", "") == module.__name__}
+    declared = {node.name for node in stub(name).body
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert declared == public
+    assert len(public) >= 3
+
+
+@pytest.mark.parametrize("module, node", [
+    (name, node) for name in MODULES for node in stub(name).body
+    if isinstance(node, ast.ClassDef)], ids=lambda value: getattr(value, "name", value))
+def test_fields_of_named_tuples(module, node):
+    fields = tuple(item.target.id for item in node.body if isinstance(item, ast.AnnAssign))
+    assert fields == getattr(MODULES[module], node.name)._fields
+
+
+def test_the_package_is_marked_as_typed():
+    assert (Path(mixture.__file__).parents[1] / "py.typed").exists()
