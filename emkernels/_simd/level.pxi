@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, TIED, Gaussians, Job, Rows, Table, second_size)
+    DIAG, FULL, TIED, Bounds, Gaussians, Job, Rows, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -22,6 +22,7 @@ cdef extern from "vector.h" nogil:
     vec vmax "emk_max"(vec a, vec b)
     vec power_of_two "emk_power_of_two"(vec shifted)
     vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
+    void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
     void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
@@ -44,6 +45,7 @@ table_.packed_bytes = packed_bytes
 table_.prepare = prepare
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
+table_.bounded_block = bounded_block
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

@@ -186,7 +186,8 @@ cdef void diag_moments(const Panels *p, const Job *job, Py_ssize_t k, const real
                 diff = x[v] - m
                 weighted = p.scaled[t * VECTORS + v] * diff
                 s[v] = s[v] + weighted
-                q[v] = q[v] + weighted * diff
+                if job.second_moments:
+                    q[v] = q[v] + weighted * diff
         total = s[0]
         for v in range(1, VECTORS):
             total = total + s[v]

@@ -24,27 +24,28 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
     features past n_features are zero.
     """
     cdef const char *row[TILE]
-    cdef const real *source
-    cdef Py_ssize_t d, j, offset
+    cdef vec block[LANES]
+    cdef Py_ssize_t d = 0, i, j, v, offset
     if rows.order == NULL and rows.row_stride == sizeof(real) and count == TILE:
         for d in range(rows.n_features):
             memcpy(x + d * TILE, rows.x + first * rows.row_stride + d * rows.column_stride,
                    TILE * sizeof(real))
-    elif (rows.order == NULL and rows.column_stride == sizeof(real) and count == TILE
-            and rows.row_stride == rows.n_features * <Py_ssize_t>sizeof(real)
-            and <size_t>rows.x % sizeof(real) == 0):
-        source = <const real*>(rows.x + first * rows.row_stride)
-        for j in range(TILE):
-            for d in range(rows.n_features):
-                x[d * TILE + j] = source[d]
-            source += rows.n_features
     else:
         for j in range(TILE):
             row[j] = rows.x + row_at(rows, first + (j if j < count else 0)) * rows.row_stride
-        for d in range(rows.n_features):
+        if rows.column_stride == sizeof(real):
+            for v in range(VECTORS):
+                d = 0
+                while d + LANES <= rows.n_features:
+                    load_transposed(row + v * LANES, d * sizeof(real), block)
+                    for i in range(LANES):
+                        memcpy(x + (d + i) * TILE + v * LANES, block + i, sizeof(vec))
+                    d += LANES
+        while d < rows.n_features:
             offset = d * rows.column_stride
             for j in range(TILE):
                 x[d * TILE + j] = read(row[j] + offset)
+            d += 1
     for j in range(rows.n_features * TILE, n_padded * TILE):
         x[j] = 0
 

@@ -54,6 +54,19 @@ ctypedef struct Job:
     int *labels_out
 
 
+ctypedef struct Bounds:
+    double scale                  # that all distances here are multiplied by, to fit float32
+    float *upper                  # (n_samples,) at least the distance to the row's own centre
+    float *lower                  # (n_samples,) at most the distance to any other centre
+    # for each centre, rounded outwards: how far it has moved since the last pass, the largest
+    # move of any other centre, half the distance to the nearest other centre
+    const float *shift
+    const float *other_shift
+    const float *half_gap
+    const double *origin          # (n_features,) the point that sums are taken about
+    bint first_pass
+
+
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
@@ -75,9 +88,11 @@ ctypedef struct Table:
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
+    void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
+                          const Bounds *bounds, double *accumulators) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
-                          char *scratch, double *closest, bint commit,
-                          double *potentials) noexcept nogil
+                          char *scratch, double *closest, unsigned short *nearer,
+                          int commit, double *potentials) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil

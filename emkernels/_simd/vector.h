@@ -7,6 +7,7 @@
 #ifndef EMK_VECTOR_H
 #define EMK_VECTOR_H
 
+#include <Python.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -35,27 +36,52 @@ static inline emk_vec emk_max(emk_vec a, emk_vec b) {
   emk_ivec m = a > b;
   return (emk_vec)(((emk_ivec)a & m) | ((emk_ivec)b & ~m));
 }
-/* (a0+a1, a2+a3, ..., b0+b1, b2+b3, ...) */
 #if EMK_LANES == 2
 #define EMK_EVEN 0, 2
 #define EMK_ODD 1, 3
+#define EMK_LOW 0, 2
+#define EMK_HIGH 1, 3
 #elif EMK_LANES == 4
 #define EMK_EVEN 0, 2, 4, 6
 #define EMK_ODD 1, 3, 5, 7
+#define EMK_LOW 0, 4, 1, 5
+#define EMK_HIGH 2, 6, 3, 7
 #elif EMK_LANES == 8
 #define EMK_EVEN 0, 2, 4, 6, 8, 10, 12, 14
 #define EMK_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#define EMK_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define EMK_HIGH 4, 12, 5, 13, 6, 14, 7, 15
 #else
 #define EMK_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
 #define EMK_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#define EMK_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define EMK_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
-static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) {
 #if defined(__clang__)
-  return __builtin_shufflevector(a, b, EMK_EVEN) + __builtin_shufflevector(a, b, EMK_ODD);
+#define emk_shuffle(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-  return __builtin_shuffle(a, b, (emk_ivec){EMK_EVEN}) +
-         __builtin_shuffle(a, b, (emk_ivec){EMK_ODD});
+#define emk_shuffle(a, b, ...) __builtin_shuffle(a, b, (emk_ivec){__VA_ARGS__})
 #endif
+/* (a0 + a1, a2 + a3, ..., b0 + b1, b2 + b3, ...) */
+static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) {
+  return emk_shuffle(a, b, EMK_EVEN) + emk_shuffle(a, b, EMK_ODD);
+}
+/* v[i][j] = *(row[j] + offset + i): a LANES x LANES block of rows, transposed. Each round
+   interleaves the two halves; after log2(LANES) rounds every lane is in place. */
+static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
+  emk_vec t[EMK_LANES];
+#pragma GCC unroll 16
+  for (int i = 0; i < EMK_LANES; i++) memcpy(&v[i], row[i] + offset, sizeof(emk_vec));
+#pragma GCC unroll 4
+  for (int n = 1; n < EMK_LANES; n *= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < EMK_LANES / 2; i++) {
+      t[2 * i] = emk_shuffle(v[i], v[i + EMK_LANES / 2], EMK_LOW);
+      t[2 * i + 1] = emk_shuffle(v[i], v[i + EMK_LANES / 2], EMK_HIGH);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < EMK_LANES; i++) v[i] = t[i];
+  }
 }
 #else
 #define EMK_LANES 1
@@ -67,6 +93,9 @@ static inline emk_ivec emk_to_bits(emk_vec v) { emk_ivec i; memcpy(&i, &v, sizeo
 static inline emk_vec emk_keep_if_ge(emk_vec v, emk_vec a, emk_vec b) { return a >= b ? v : 0; }
 static inline emk_vec emk_max(emk_vec a, emk_vec b) { return a > b ? a : b; }
 static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) { (void)b; return a; }
+static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
+  memcpy(v, row[0] + offset, sizeof(emk_vec));
+}
 #endif
 
 /* Loads are not moved across: keeps a loop's accumulators in registers where the compiler

@@ -1,10 +1,11 @@
 """What the kernels share: the dispatch table, the threads, the one chunk driver."""
 
-from emkernels._simd.table cimport Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport Bounds, Gaussians, Job, Rows, Table
 
 cdef enum Work:
     MIXTURE
     KMEANS
+    BOUNDED
     CLOSEST
 
 cdef enum Status:
@@ -25,8 +26,10 @@ ctypedef struct Plan:
     Py_ssize_t scratch_bytes
     double *accumulators        # (n_groups, accumulator_length); merged into the first
     char *scratch
+    const Bounds *bounds        # BOUNDED only
     double *closest             # k-means++ only
-    bint commit
+    unsigned short *nearer
+    int commit
     void *memory
 
 

@@ -235,9 +235,11 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
             plan.table.mixture_block(job, first, count, scratch, accumulators)
         elif plan.work == KMEANS:
             plan.table.kmeans_block(job, first, count, scratch, accumulators)
+        elif plan.work == BOUNDED:
+            plan.table.bounded_block(job, first, count, scratch, plan.bounds, accumulators)
         else:
-            plan.table.closest_block(job, first, count, scratch, plan.closest, plan.commit,
-                                     accumulators)
+            plan.table.closest_block(job, first, count, scratch, plan.closest, plan.nearer,
+                                     plan.commit, accumulators)
         block += 1
 
 

@@ -4,12 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport SPHERICAL, Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Table
 from emkernels.kernels._core cimport (
-    CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
+    BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_float64, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, make_plan, output,
     run, set_rows, table_of)
 
@@ -90,20 +91,49 @@ cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
     return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
 
 
-cdef Py_ssize_t pick(const Rows *rows, const double *closest, double target) noexcept nogil:
+cdef enum:
+    CHUNK = 1024
+
+
+cdef inline double draw_weight(const Rows *rows, const double *closest, Py_ssize_t i) noexcept nogil:
+    return row_weight(rows, i) * closest[i] if closest != NULL else row_weight(rows, i)
+
+
+cdef void chunk_sums(const Rows *rows, const double *closest, double *sums) noexcept nogil:
+    """Sums of weight * closest over chunks of rows, in eight lanes."""
+    cdef double lane[8]
+    cdef Py_ssize_t chunk, i, j, end
+    for chunk in range((rows.n_samples + CHUNK - 1) // CHUNK):
+        i = chunk * CHUNK
+        end = min(i + CHUNK, rows.n_samples)
+        for j in range(8):
+            lane[j] = 0
+        if rows.sample_weight == NULL and closest != NULL:
+            while i + 8 <= end:
+                for j in range(8):
+                    lane[j] += closest[i + j]
+                i += 8
+        while i < end:
+            lane[0] += draw_weight(rows, closest, i)
+            i += 1
+        for j in range(1, 8):
+            lane[0] += lane[j]
+        sums[chunk] = lane[0]
+
+
+cdef Py_ssize_t pick(const Rows *rows, const double *closest, const double *sums,
+                     double target) noexcept nogil:
     """First row at which the running sum of weight * closest reaches the target; without
     `closest`, at which the running sum of the weights passes it."""
+    cdef Py_ssize_t n_chunks = (rows.n_samples + CHUNK - 1) // CHUNK, chunk = 0, i, last = 0
     cdef double total = 0
-    cdef Py_ssize_t i, last = 0
-    for i in range(rows.n_samples):
-        if closest == NULL:
-            total += row_weight(rows, i)
-            if total > target:
-                return i
-        else:
-            total += row_weight(rows, i) * closest[i]
-            if total >= target:
-                return i
+    while chunk < n_chunks - 1 and total + sums[chunk] < target:
+        total += sums[chunk]
+        chunk += 1
+    for i in range(chunk * CHUNK, rows.n_samples):
+        total += draw_weight(rows, closest, i)
+        if total > target or (closest != NULL and total >= target):
+            return i
         if row_weight(rows, i) > 0:
             last = i
     return last
@@ -125,9 +155,9 @@ cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) no
 
 
 cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize_t n_candidates,
-                      double *ones, double *closest, bint commit, double *potentials,
-                      int n_threads, bint interruptible) noexcept nogil:
-    """potentials (n_candidates,) of each candidate centre; commit keeps the distances."""
+                      double *ones, double *closest, unsigned short *nearer, int commit,
+                      double *potentials, int n_threads, bint interruptible) noexcept nogil:
+    """potentials (n_candidates,) of each candidate; or, commit >= 0, that candidate taken in."""
     cdef Plan plan
     cdef Py_ssize_t k
     cdef int status = set_centers(job, table_of(double_), candidates, n_candidates, ones)
@@ -135,10 +165,12 @@ cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize
         status = make_plan(&plan, job, double_, CLOSEST, n_candidates, n_threads)
     if status == 0:
         plan.closest = closest
+        plan.nearer = nearer
         plan.commit = commit
         status = run(&plan, interruptible)
         for k in range(n_candidates):
-            potentials[k] = plan.accumulators[k]
+            if commit < 0:
+                potentials[k] = plan.accumulators[k]
         free_plan(&plan)
     return status
 
@@ -147,58 +179,88 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
                       const double *uniforms, Py_ssize_t *indices, int n_threads,
                       bint interruptible) noexcept nogil:
     cdef Job job
-    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best
-    cdef double total = 0, current
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best, trials
+    cdef double current = 0
     cdef double *closest = <double*>malloc(n * sizeof(double))
-    # candidates (n_trials, D), potentials and ones (n_trials,), rows they stand for
-    cdef double *buffer = <double*>malloc(n_trials * (D + 2) * sizeof(double))
+    cdef unsigned short *nearer = <unsigned short*>malloc(n * sizeof(unsigned short))
+    # candidates (n_trials, D), potentials and ones (n_trials,), sums of chunks of rows
+    cdef double *buffer = <double*>malloc((n_trials * (D + 2) + n // CHUNK + 1) * sizeof(double))
     cdef Py_ssize_t *row = <Py_ssize_t*>malloc(n_trials * sizeof(Py_ssize_t))
     cdef double *potentials
     cdef double *ones
+    cdef double *sums
     cdef int status = 0
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
-    if closest == NULL or buffer == NULL or row == NULL:
+    if closest == NULL or nearer == NULL or buffer == NULL or row == NULL:
         status = OUT_OF_MEMORY
     else:
         potentials = buffer + n_trials * D
         ones = potentials + n_trials
+        sums = ones + n_trials
         for i in range(n):
-            total += row_weight(rows, i)
-            closest[i] = 1e308 * 10
-        indices[0] = pick(rows, NULL, uniforms[0] * total)
-        copy_row(rows, double_, indices[0], buffer)
-        # packed for n_trials centres from the start, so that the buffer fits both
-        for t in range(1, n_trials):
-            memcpy(buffer + t * D, buffer, D * sizeof(double))
+            closest[i] = INFINITY
+        # packed for n_trials centres from the start, so that the buffer fits any number
+        memset(buffer, 0, n_trials * D * sizeof(double))
         status = set_centers(&job, table_of(double_), buffer, n_trials, ones)
-    if status == 0:
-        status = closest_pass(&job, double_, buffer, 1, ones, closest, True, potentials,
-                              n_threads, interruptible)
-        current = potentials[0]
-        for c in range(1, K):
+        chunk_sums(rows, NULL, sums)
+        for i in range((n + CHUNK - 1) // CHUNK):
+            current += sums[i]
+        for c in range(K):
+            trials = 1 if c == 0 else n_trials
+            if c > 0:
+                chunk_sums(rows, closest, sums)
+            for t in range(trials):
+                i = 0 if c == 0 else 1 + (c - 1) * n_trials + t
+                row[t] = pick(rows, closest if c > 0 else NULL, sums, uniforms[i] * current)
+                copy_row(rows, double_, row[t], buffer + t * D)
+            if status == 0:
+                status = closest_pass(&job, double_, buffer, trials, ones, closest, nearer, -1,
+                                      potentials, n_threads, interruptible)
             if status != 0:
                 break
-            for t in range(n_trials):
-                row[t] = pick(rows, closest, uniforms[1 + (c - 1) * n_trials + t] * current)
-                copy_row(rows, double_, row[t], buffer + t * D)
-            if n_trials > 1:
-                status = closest_pass(&job, double_, buffer, n_trials, ones, closest, False,
-                                      potentials, n_threads, interruptible)
-                if status != 0:
-                    break
             best = 0
-            for t in range(1, n_trials):
+            for t in range(1, trials):
                 if potentials[t] < potentials[best]:
                     best = t
             indices[c] = row[best]
-            status = closest_pass(&job, double_, buffer + best * D, 1, ones, closest, True,
-                                  potentials, n_threads, interruptible)
-            current = potentials[0]
+            current = potentials[best]
+            if c + 1 < K:
+                status = closest_pass(&job, double_, buffer, trials, ones, closest, nearer,
+                                      <int>best, NULL, n_threads, interruptible)
     free(job.gaussians.packed)
     free(closest)
+    free(nearer)
     free(buffer)
     free(row)
+    return status
+
+
+cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                     int *labels, Bounds *bounds, double *changes, int n_threads) noexcept nogil:
+    """changes (2 * K + K * D + 1,) += those of counts, numbers of rows, sums, and labels."""
+    cdef Job job
+    cdef Plan plan
+    cdef Py_ssize_t n = 2 * K + K * rows.n_features + 1, i
+    cdef double *ones = <double*>malloc(K * sizeof(double))
+    cdef int status
+    if ones == NULL:
+        return OUT_OF_MEMORY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    status = set_centers(&job, table_of(double_), centers, K, ones)
+    if status == 0:
+        status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
+    if status == 0:
+        plan.bounds = bounds
+        status = run(&plan, True)
+        if status == 0:
+            for i in range(n):
+                changes[i] += plan.accumulators[i]
+        free_plan(&plan)
+    free(job.gaussians.packed)
+    free(ones)
     return status
 
 
@@ -291,6 +353,62 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
         status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True)
     check_status(status)
     return counts, sums, tail[0], int(tail[1])
+
+
+def _bounded_pass(X, centers, labels, upper, lower, double scale, origin, sample_weight=None,
+                  before=None, n_threads=None):
+    """One Lloyd pass for a loop: every array already checked and contiguous.
+
+    labels (int32), upper and lower (float32, distances divided by `scale`) are kept from pass
+    to pass; `before` are the
+    centres of the pass before, None in the first. All centres are rounded to the dtype of X.
+    Returns the changes of the counts, of the numbers of rows and of the sums of x - origin, and
+    how many labels changed.
+    """
+    cdef Rows rows
+    cdef Bounds bounds
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
+    cdef const double *center = <const double*>address(centers)
+    cdef int *label = <int*>address(labels)
+    cdef double *out
+    set_rows(&rows, X)
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    memset(&bounds, 0, sizeof(Bounds))
+    bounds.scale = 1 / scale
+    bounds.upper = <float*>address(upper)
+    bounds.lower = <float*>address(lower)
+    bounds.origin = <const double*>address(origin)
+    bounds.first_pass = before is None
+    if before is not None:
+        shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / scale
+        largest, farthest = np.sort(shift), shift.argmax()
+        other_shift = np.full(K, largest[K - 1])
+        other_shift[farthest] = largest[K - 2] if K > 1 else 0
+        shift, other_shift = ((a * (1 + 1e-6)).astype(np.float32) for a in (shift, other_shift))
+        half_gap = (_half_gaps(centers) / scale * (1 - 1e-6)).astype(np.float32)
+        bounds.shift = <const float*>address(shift)
+        bounds.other_shift = <const float*>address(other_shift)
+        bounds.half_gap = <const float*>address(half_gap)
+    changes = np.zeros(2 * K + K * D + 1)
+    out = <double*>address(changes)
+    with nogil:
+        status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
+    check_status(status)
+    return changes[:K], changes[K : 2 * K], changes[2 * K : 2 * K + K * D].reshape(K, D), \
+        int(changes[2 * K + K * D])
+
+
+def _half_gaps(centers):
+    """Half the distance of each centre to its nearest other centre."""
+    gaps = np.full(len(centers), np.inf)
+    for k, center in enumerate(centers):
+        distance = np.sqrt(((centers - center) ** 2).sum(axis=1))
+        distance[k] = np.inf
+        gaps[k] = distance.min()
+    return gaps / 2
 
 
 def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,

@@ -263,6 +263,7 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
     cdef double *buffer = NULL
     cdef double *row_weights = NULL
     cdef double *ones
+    cdef int *order = NULL
     cdef double total
     cdef int status = 0
     n_factor = D * D * K if covariance_type == FULL else max(K * D, D * D)
@@ -277,11 +278,17 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
     job.resp_row_stride = resp_row_stride
     job.resp_column_stride = resp_column_stride
     job.labels = labels
+    if labels != NULL and K > 1 and D > 4 and rows.n_samples < 2147483647:
+        # rows of one component side by side: no tile is then visited for every component
+        order = <int*>malloc(rows.n_samples * sizeof(int))
+        if order != NULL and sort_by_label(labels, rows.n_samples, K, order) == 0:
+            job.rows.order = order
     if covariance_type == TIED:
         # a row counts in the common scatter as often as it counts in all components
         row_weights = <double*>malloc(rows.n_samples * sizeof(double))
         if row_weights == NULL:
             free(ones)
+            free(order)
             return OUT_OF_MEMORY
         for i in range(rows.n_samples):
             total = labels[i] >= 0 if labels != NULL else 0
@@ -299,7 +306,26 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
                                 counts, first, second, NULL, n_threads, interruptible)
     free(buffer)
     free(ones)
+    free(order)
     return status
+
+
+cdef int sort_by_label(const int *labels, Py_ssize_t n, Py_ssize_t K, int *order) noexcept nogil:
+    """A stable permutation of the rows by label, those without one (-1) first."""
+    cdef Py_ssize_t *place = <Py_ssize_t*>malloc((K + 2) * sizeof(Py_ssize_t))
+    cdef Py_ssize_t i, k
+    if place == NULL:
+        return OUT_OF_MEMORY
+    memset(place, 0, (K + 2) * sizeof(Py_ssize_t))
+    for i in range(n):
+        place[labels[i] + 2] += 1
+    for k in range(1, K + 2):
+        place[k] += place[k - 1]
+    for i in range(n):
+        order[place[labels[i] + 1]] = <int>i
+        place[labels[i] + 1] += 1
+    free(place)
+    return 0
 
 
 cdef inline double read_real(const char *source, bint double_) noexcept nogil:

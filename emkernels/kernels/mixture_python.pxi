@@ -428,24 +428,16 @@ def _total_scatter(X, centre, sample_weight=None, n_threads=None):
 
 def _order_by_label(labels, Py_ssize_t n_components, out=None):
     """A stable permutation (int32) of the rows by label, both checked; written to `out`."""
-    cdef Py_ssize_t n = labels.shape[0], i, k, start = 0, size
+    cdef Py_ssize_t n = labels.shape[0]
     cdef const int *label = <const int*>address(labels)
     cdef int *order
-    cdef Py_ssize_t *place
+    cdef int status
     if out is None:
         out = np.empty(n, np.int32)
-    positions = np.zeros(n_components, np.intp)
-    order, place = <int*>address(out), <Py_ssize_t*>address(positions)
+    order = <int*>address(out)
     with nogil:
-        for i in range(n):
-            place[label[i]] += 1
-        for k in range(n_components):
-            size = place[k]
-            place[k] = start
-            start += size
-        for i in range(n):
-            order[place[label[i]]] = <int>i
-            place[label[i]] += 1
+        status = sort_by_label(label, n, n_components, order)
+    check_status(status)
     return out
 
 

@@ -1,8 +1,8 @@
-"""Lloyd's algorithm on the fused kernel."""
+"""Lloyd's algorithm on the fused kernels."""
 
 import numpy as np
 
-from emkernels.kernels.cluster import _kmeans_pass
+from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass
 
 
 def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None):
@@ -19,25 +19,41 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     inertia : float
     n_iter : int
     """
-    limit = tol * _mean_variance(X, n_threads) if tol > 0 else 0.0
-    centers = np.array(centers, dtype=np.float64)
-    labels = np.full(X.shape[0], -1, np.int32)
+    variance = _mean_variance(X, n_threads)
+    limit = tol * variance
+    scale = np.sqrt(variance) if variance > 0 else 1.0
+    centers = _rounded(np.array(centers, dtype=np.float64), X)
+    labels = np.zeros(X.shape[0], np.int32)
+    upper, lower = np.empty(X.shape[0], np.float32), np.empty(X.shape[0], np.float32)
+    # counts and sums about one point, kept up to date by the rows that move
+    origin = centers.mean(axis=0)
+    counts, n_rows, sums = np.zeros(len(centers)), np.zeros(len(centers)), np.zeros(centers.shape)
+    before = None
     for n_iter in range(1, max_iter + 1):
-        counts, sums, inertia, changed = _kmeans_pass(X, centers, labels, sample_weight, n_threads)
-        empty = np.flatnonzero(counts == 0)
+        more, more_rows, further, changed = _bounded_pass(
+            X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
+        counts += more
+        n_rows += more_rows
+        sums += further
+        empty = np.flatnonzero(n_rows == 0)
         if len(empty):
-            _relocate(X, centers, labels, counts, sums, empty, sample_weight)
-        filled = counts > 0
-        new = centers.copy()
-        new[filled] = sums[filled] / counts[filled, None]
-        if changed == 0:
-            return labels, centers, inertia, n_iter
-        shift = ((new - centers) ** 2).sum()
-        centers = new
-        if shift <= limit:
+            _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, upper, origin)
+        if changed == 0 and before is not None:
             break
+        before, centers = centers, centers.copy()
+        filled = (counts > 0) & (n_rows > 0)
+        centers[filled] = origin + sums[filled] / counts[filled, None]
+        centers = _rounded(centers, X)
+        if ((centers - before) ** 2).sum() <= limit:
+            break
+    del upper, lower
     inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
     return labels, centers, inertia, n_iter
+
+
+def _rounded(centers, X):
+    """Centres as the kernels see them, in the precision of X."""
+    return centers.astype(X.dtype).astype(np.float64)
 
 
 def _mean_variance(X, n_threads):
@@ -48,7 +64,7 @@ def _mean_variance(X, n_threads):
     return max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
 
 
-def _relocate(X, centers, labels, counts, sums, empty, sample_weight):
+def _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, upper, origin):
     """Give each empty cluster the row farthest from its centre, in order."""
     distances = np.empty(X.shape[0])
     for start in range(0, X.shape[0], 4096):
@@ -60,8 +76,10 @@ def _relocate(X, centers, labels, counts, sums, empty, sample_weight):
             return      # fewer distinct rows than clusters
         weight = 1.0 if sample_weight is None else sample_weight[row]
         distances[row] = 0
-        old = labels[row]
+        moved = weight * (X[row].astype(np.float64) - origin)
+        old, labels[row], upper[row] = labels[row], k, np.inf
         counts[old] -= weight
-        sums[old] -= weight * X[row].astype(np.float64)
-        labels[row] = k
-        counts[k], sums[k] = weight, weight * X[row].astype(np.float64)
+        sums[old] -= moved
+        n_rows[old] -= 1
+        n_rows[k] = 1
+        counts[k], sums[k] = weight, moved

@@ -45,7 +45,7 @@ def _spread(problem, statistics):
     """Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     component a sphere of its own, EM begins from that, as in scikit-learn.)"""
     X, weight = problem.X, problem.sample_weight
-    covariance = _total_scatter(X, _mean(X, weight), weight, problem.n_threads) / problem.total
+    covariance = _total_scatter(X, _mean(X, weight, problem.n_threads), weight, problem.n_threads) / problem.total
     if problem.covariance_type == "tied":
         statistics.second[:] = statistics.weight * covariance
         return
@@ -78,7 +78,7 @@ def _responsibilities(problem, n_components, init_params, random_state):
     if problem.known is not None and (problem.known >= 0).any():
         return _from_known(problem, n_components, random_state)
     if init_params == "random":
-        return np.repeat(_mean(X, weight)[None], n_components, axis=0), random_state
+        return np.repeat(_mean(X, weight, n_threads)[None], n_components, axis=0), random_state
     if init_params == "random_from_data":
         indices = random_state.choice(X.shape[0], size=n_components, replace=False)
         return X[indices].astype(np.float64), _seed_labels(X, indices)
@@ -94,12 +94,11 @@ def _responsibilities(problem, n_components, init_params, random_state):
 def _from_known(problem, n_components, random_state):
     """Centres of the components with known rows, seeds for the others, then the nearest
     centre for every row that is not known."""
-    X, known, weight = problem.X, problem.known, problem.sample_weight
-    moments = weighted_moments(
-        X, known, np.repeat(_mean(X, weight)[None], n_components, axis=0), "spherical", weight,
-        n_threads=problem.n_threads, check_finite=False)
+    X, known, weight, n_threads = problem.X, problem.known, problem.sample_weight, problem.n_threads
+    centers = np.repeat(_mean(X, weight, n_threads)[None], n_components, axis=0)
+    moments = weighted_moments(X, known, centers, "spherical", weight, n_threads=n_threads,
+                               check_finite=False)
     seen = moments.counts > 0
-    centers = np.repeat(_mean(X, weight)[None], n_components, axis=0)
     centers[seen] += moments.first[seen] / moments.counts[seen, None]
     unknown = np.flatnonzero(known < 0)
     missing = np.flatnonzero(~seen)
@@ -114,10 +113,10 @@ def _from_known(problem, n_components, random_state):
         distance = np.min([((rows - center) ** 2).sum(axis=1) for center in centers[seen]], axis=0)
         chance = distance if weight is None else distance * weight[unknown]
         centers[missing] = kmeans_plusplus(
-            rows, len(missing), random_state=random_state,
+            rows, len(missing), random_state=random_state, n_threads=n_threads,
             sample_weight=chance if chance.any() else None, check_finite=False)[0]
     labels = lloyd(X, centers, sample_weight=weight, max_iter=1, tol=0,
-                   n_threads=problem.n_threads)[0]
+                   n_threads=n_threads)[0]
     return centers, np.where(known >= 0, known, labels).astype(np.int32)
 
 
@@ -150,8 +149,8 @@ def _statistics(problem, centers, resp):
     return total
 
 
-def _mean(X, sample_weight):
+def _mean(X, sample_weight, n_threads):
     """Weighted column means in float64, about the first row so that a shift costs no digits."""
     moments = weighted_moments(X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight,
-                               check_finite=False)
+                               n_threads=n_threads, check_finite=False)
     return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]

@@ -1,0 +1,62 @@
+"""Every kernel of the registry, in both precisions."""
+
+import numpy as np
+
+from ._cases import CASES, TYPES, Problem
+
+SHAPES = {"100000x2 K=8": (100_000, 2, 8), "20000x16 K=16": (20_000, 16, 16),
+          "5000x64 K=32": (5_000, 64, 32)}
+DTYPES = {"float64": np.float64, "float32": np.float32}
+TYPED = [f"{name}/{type_}" for name, case in CASES.items() if case.typed for type_ in TYPES]
+UNTYPED = [name for name, case in CASES.items() if not case.typed]
+
+
+class Kernels:
+    params = [TYPED + UNTYPED, list(SHAPES), list(DTYPES)]
+    param_names = ["kernel", "shape", "dtype"]
+
+    def setup(self, name, shape, dtype):
+        name, _, type_ = name.partition("/")
+        problem = Problem(*SHAPES[shape], type_ or "full", DTYPES[dtype])
+        CASES[name].check(problem)
+        self.call = CASES[name].call(problem)
+
+    def time_call(self, name, shape, dtype):
+        self.call()
+
+
+class Overhead:
+    """Calls on ten rows: all of it is validation and set-up."""
+
+    params = [TYPED + UNTYPED]
+    param_names = ["kernel"]
+
+    def setup(self, name):
+        name, _, type_ = name.partition("/")
+        problem = Problem(10, 2, 2, type_ or "full")
+        CASES[name].check(problem)
+        # an integer would be turned into a new generator in every call
+        more = {"random_state": np.random.RandomState(0)} if name == "kmeans_plusplus" else {}
+        self.call = CASES[name].call(problem, **more)
+
+    def time_ten_rows(self, name):
+        self.call()
+
+
+class Layouts:
+    """The same rows in other layouts: all are read in place."""
+
+    params = [["C", "F", "strided"]]
+    param_names = ["layout"]
+
+    def setup(self, layout):
+        problem = Problem(50_000, 16, 8)
+        if layout == "F":
+            problem.X = np.asfortranarray(problem.X)
+        elif layout == "strided":
+            problem.X = np.repeat(problem.X, 2, axis=1)[:, ::2]
+        CASES["em_statistics"].check(problem)
+        self.call = CASES["em_statistics"].call(problem)
+
+    def time_em_statistics(self, layout):
+        self.call()

@@ -1,0 +1,430 @@
+"""emkernels side by side with scikit-learn and oneDAL, in one process, taking turns.
+
+    python benchmarks/compare.py                 # every section, about half an hour
+    python benchmarks/compare.py full memory     # two of them
+    python benchmarks/compare.py --quick         # tiny sizes: does it still run?
+
+Quiet machine wanted. An iteration is timed by the difference of two iteration counts of
+whole fits from given starts; every contender does the same iterations, and their results are
+compared. Exit code 1 when they differ; limits missed are only printed.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+
+import _timing as timing
+import numpy as np
+from _contenders import (
+    PARITY,
+    contenders,
+    daal4py,
+    differences,
+    given_start,
+    mixture,
+    parity,
+    share_that_matters,
+)
+from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
+from sklearn.cluster import KMeans
+from sklearn.cluster import kmeans_plusplus as sklearn_plusplus
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture as SklearnMixture
+from threadpoolctl import threadpool_limits
+
+import emkernels
+from emkernels import GaussianMixture, kernels
+from emkernels._config import config
+
+FULL_SHAPES = [(10**6, 2, 8), (2 * 10**5, 8, 16), (2 * 10**5, 16, 32), (5 * 10**4, 32, 32),
+               (5 * 10**4, 64, 64)]
+TINY_SHAPES = [(3000, 2, 3), (2000, 8, 4)]
+
+
+# --- small helpers ------------------------------------------------------------------------
+
+def ratio(seconds, peer):
+    return seconds[peer] / seconds["emkernels"] if peer in seconds else None
+
+
+def ms(seconds, name):
+    return 1e3 * seconds[name] if name in seconds else None
+
+
+def without_nan(value):
+    """The same for JSON, which has no NaN."""
+    if isinstance(value, dict):
+        return {k: without_nan(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(v) for v in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def matmul_peak(dtype=np.float64, n=2048):
+    """Flops a second of a matrix product."""
+    a = np.random.default_rng(0).normal(size=(n, n)).astype(dtype)
+    best, _ = timing.alternate({"product": lambda: a @ a}, 5)
+    return 2 * n**3 / best["product"]
+
+
+def shape_text(shape):
+    return f"{shape[0]:g} x {shape[1]}, K={shape[2]}"
+
+
+# --- the sections ------------------------------------------------------------------------
+
+def section_full(run):
+    """Full covariance, float64: an EM iteration."""
+    shapes = TINY_SHAPES if run.quick else FULL_SHAPES
+    peak = matmul_peak(n=256 if run.quick else 2048)
+    measured = []
+    for n, d, k in shapes:
+        X = blobs(n, d, k)
+        fits = contenders(X, k, "full", run.threads)
+        seconds, results = run.iterations(fits)
+        worst = parity(f"full {shape_text((n, d, k))}", results, run.high)
+        share = share_that_matters(X, results["emkernels"])
+        measured.append(((n, d, k), seconds, worst, share))
+    peak = max(peak, matmul_peak(n=256 if run.quick else 2048))     # clocks drift
+    rows, out = [], []
+    for (n, d, k), seconds, worst, share in measured:
+        flops = 2 * n * k * d**2 / seconds["emkernels"]
+        row = {"shape": [n, d, k], "seconds": seconds, "parity": worst, "gflops": flops / 1e9,
+               "of_peak": flops / peak, "scikit-learn": ratio(seconds, "scikit-learn"),
+               "oneDAL": ratio(seconds, "oneDAL"), "share": share}
+        out.append(row)
+        rows.append([shape_text((n, d, k)), ms(seconds, "emkernels"), ms(seconds, "scikit-learn"),
+                     ms(seconds, "oneDAL"), row["scikit-learn"], row["oneDAL"], flops / 1e9,
+                     100 * flops / peak, 100 * share, f"{worst:.0e}"])
+    timing.table(["shape", "emkernels ms", "scikit-learn", "oneDAL", "x sklearn", "x oneDAL",
+                  "GF/s", "% peak", "% pairs", "parity"], rows)
+    means = {name: timing.geometric_mean([r[name] for r in out if r[name]])
+             for name in ("scikit-learn", "oneDAL")}
+    print(f"  matrix product {peak / 1e9:.0f} GF/s; GF/s count 2 N K D^2. "
+          "Asked: >= 60 % at D >= 32")
+    print(f"  geometric mean x scikit-learn {means['scikit-learn']:.3g} (asked 20, no shape "
+          f"below 6), x oneDAL {means['oneDAL']:.3g} (asked 2, none below 1.3)")
+    print("  pairs: of a row and a component that matter (responsibility above 1e-19) at the end")
+    print(f"  parity: largest relative difference of means and log-likelihood after {run.high} "
+          f"iterations (allowed {PARITY:g})")
+    return {"rows": out, "geometric_mean": means, "peak_gflops": peak / 1e9}
+
+
+def section_float32(run):
+    """float32 against float64 of emkernels: an EM iteration."""
+    rows, out = [], []
+    for n, d, k in TINY_SHAPES if run.quick else FULL_SHAPES:
+        X = blobs(n, d, k)
+        start = given_start(X, k)
+        narrow = X.astype(np.float32)
+        fits = {str(data.dtype): partial(
+            mixture, GaussianMixture, data, k, start, n_threads=run.threads)
+            for data in (X, narrow)}
+        seconds, results = run.iterations(fits)
+        off = abs(results["float32"].lower_bound_ - results["float64"].lower_bound_)
+        speed = seconds["float64"] / seconds["float32"]
+        out.append({"shape": [n, d, k], "seconds": seconds, "ratio": speed})
+        rows.append([shape_text((n, d, k)), ms(seconds, "float64"), ms(seconds, "float32"), speed,
+                     f"{off:.0e}"])
+    timing.table(["shape", "float64 ms", "float32 ms", "ratio", "lower bound differs"], rows)
+    return {"rows": out}
+
+
+def section_types(run):
+    """Diag, tied, spherical: an EM iteration."""
+    shapes = TINY_SHAPES if run.quick else [(10**6, 2, 8), (2 * 10**5, 16, 32), (5 * 10**4, 64, 64)]
+    rows, out = [], []
+    for type_ in ("diag", "tied", "spherical"):
+        for n, d, k in shapes:
+            X = blobs(n, d, k)
+            fits = contenders(X, k, type_, run.threads)
+            seconds, results = run.iterations(fits)
+            worst = parity(f"{type_} {shape_text((n, d, k))}", results, run.high)
+            speed = ratio(seconds, "scikit-learn")
+            out.append({"type": type_, "shape": [n, d, k], "seconds": seconds, "ratio": speed,
+                        "parity": worst})
+            rows.append([type_, shape_text((n, d, k)), ms(seconds, "emkernels"),
+                         ms(seconds, "scikit-learn"), speed, f"{worst:.0e}"])
+    timing.table(["type", "shape", "emkernels ms", "scikit-learn", "x sklearn", "parity"], rows)
+    means = {t: timing.geometric_mean([r["ratio"] for r in out if r["type"] == t])
+             for t in TYPES[1:]}
+    print("  geometric mean " + ", ".join(f"{t} {v:.3g}" for t, v in means.items()) + " (asked 8)")
+    return {"rows": out, "geometric_mean": means}
+
+
+def section_default(run):
+    """GaussianMixture(k, random_state=0).fit(X), initialisation included: the whole fit."""
+    shapes = TINY_SHAPES if run.quick else [
+        (2 * 10**5, 2, 8), (10**5, 8, 8), (10**5, 16, 16), (2 * 10**4, 32, 16)]
+    rows, out = [], []
+    for n, d, k in shapes:
+        X = blobs(n, d, k)
+        best, fitted = timing.alternate({
+            "emkernels": lambda: GaussianMixture(k, random_state=0, n_threads=run.threads).fit(X),
+            "scikit-learn": lambda: SklearnMixture(k, random_state=0).fit(X),
+        }, run.rounds, run.least)
+        a, b = fitted["emkernels"], fitted["scikit-learn"]
+        speed = ratio(best, "scikit-learn")
+        out.append({"shape": [n, d, k], "seconds": best, "ratio": speed,
+                    "n_iter": [a.n_iter_, b.n_iter_],
+                    "lower_bound": [float(a.lower_bound_), float(b.lower_bound_)]})
+        rows.append([shape_text((n, d, k)), best["emkernels"], best["scikit-learn"], speed,
+                     f"{a.n_iter_} / {b.n_iter_}", f"{a.lower_bound_:.5f} / {b.lower_bound_:.5f}"])
+    timing.table(["shape", "emkernels s", "scikit-learn", "x sklearn", "n_iter_ ours / theirs",
+                  "lower_bound_ ours / theirs"], rows)
+    mean = timing.geometric_mean([r["ratio"] for r in out])
+    print(f"  geometric mean {mean:.3g} (asked 15)")
+    return {"rows": out, "geometric_mean": mean}
+
+
+def section_skip(run):
+    """Work left out: separated against overlapping blobs, and what looking for it costs."""
+    n, d, k = (2000, 16, 8) if run.quick else (5 * 10**4, 64, 64)
+    far, unit, heap = (blobs(n, d, k, separation) for separation in (3.0, 1.0, 0.05))
+    cases = {       # data and start; separation 3 from afar leaves components singular
+        "separation 3, true start": (far, given_start(far, k, means=blob_means(d, k, 3.0))),
+        "separation 1, true start": (unit, given_start(unit, k, means=blob_means(d, k))),
+        "separation 1": (unit, given_start(unit, k)),
+        "one heap (0.05)": (heap, given_start(heap, k)),
+    }
+    fits = {name: partial(mixture, GaussianMixture, X, k, start, n_threads=run.threads)
+            for name, (X, start) in cases.items()}
+    # labels with no row known switch off the look for work to skip in the E-step, and the
+    # sorting of rows; where nothing can be skipped that is all there is to switch off
+    fits["one heap, not looking"] = lambda n_iter: GaussianMixture(
+        k, tol=0.0, reg_covar=0.0, max_iter=n_iter, n_threads=run.threads,
+        **cases["one heap (0.05)"][1]).fit(heap, labels=np.full(n, -1))
+    seconds, results = run.iterations(fits)
+    a, b = (results[name].lower_bound_ for name in ("one heap (0.05)", "one heap, not looking"))
+    if not abs(a - b) <= PARITY * abs(a):
+        differences.append(("skipping on and off", abs(a - b)))
+    data = {name: X for name, (X, _) in cases.items()} | {"one heap, not looking": heap}
+    timing.table(["data " + shape_text((n, d, k)), "ms", "% pairs that matter"],
+                 [[name, ms(seconds, name), 100 * share_that_matters(X, results[name])]
+                  for name, X in data.items()])
+    gain = seconds["separation 1"] / seconds["separation 3, true start"]
+    cost = 100 * (seconds["one heap (0.05)"] / seconds["one heap, not looking"] - 1)
+    print(f"  separated against overlapping (separation 1): {gain:.3g} times faster (asked 3); "
+          f"looking in vain costs {cost:.1f} %")
+    return {"seconds": seconds, "gain": gain, "cost_percent": cost}
+
+
+MEMORY = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+from _timing import PeakMemory
+from benchmarks._cases import blobs
+from threadpoolctl import threadpool_limits
+from _contenders import GaussianMixture, SklearnMixture, given_start, mixture
+name, init, n, d, k, threads = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:])
+cls = GaussianMixture if name == "emkernels" else SklearnMixture
+more = {"n_threads": threads} if name == "emkernels" else {}
+def fit(X, start):
+    mixture(cls, X, k, start, 4, reg_covar=1e-6, random_state=0, **more)
+with threadpool_limits(threads):
+    small = blobs(20 * k, d, k)
+    fit(small, given_start(small, k) if init == "given" else {})    # modules and pools are loaded
+    X = blobs(n, d, k)
+    start = given_start(X, k) if init == "given" else {}
+    with PeakMemory() as memory:
+        fit(X, start)
+print(json.dumps([memory.extra, X.nbytes, memory.exact]))
+"""
+
+
+def section_memory(run):
+    """Peak extra memory of a fit, as a share of X."""
+    n, d, k = (50_000, 16, 4) if run.quick else (10**6, 16, 32)
+    rows, out = [], []
+    for init in ("given", "kmeans"):
+        shares = []
+        for name in ("emkernels", "scikit-learn"):
+            extra, size, exact = timing.child(MEMORY, name, init, n, d, k, run.threads)
+            shares.append(extra / size)
+            out.append({"name": name, "init": init, "extra": extra, "size": size, "exact": exact})
+        rows.append([init, out[-2]["extra"] / 1e6, 100 * shares[0], 100 * shares[1]])
+    timing.table(["start", "emkernels MB", "% of X", "scikit-learn % of X"], rows)
+    print(f"  X: {shape_text((n, d, k))}, {size / 1e6:.0f} MB; asked < 10 %")
+    return {"rows": out}
+
+
+IMPORT = """
+import json, sys, time, importlib
+start = time.perf_counter()
+importlib.import_module(sys.argv[1])
+print(json.dumps(time.perf_counter() - start))
+"""
+
+
+def section_tiny(run):
+    """Tiny data: fits, kernel calls, imports."""
+    X, rounds = blobs(200, 2, 2, 3.0), 3 if run.quick else 9
+    best, _ = timing.alternate({
+        "emkernels": lambda: GaussianMixture(2, random_state=0, n_threads=run.threads).fit(X),
+        "scikit-learn": lambda: SklearnMixture(2, random_state=0).fit(X)}, rounds, run.least)
+    fit = ratio(best, "scikit-learn")
+    timing.table(["fit of 200 x 2, K=2", "emkernels ms", "scikit-learn", "x sklearn (asked 5)"],
+                 [["default", 1e3 * best["emkernels"], 1e3 * best["scikit-learn"], fit]])
+    calls = {}
+    for name, case in CASES.items():
+        problem = Problem(10, 2, 2)
+        case.check(problem)
+        more = {} if name == "check_finite" else {"n_threads": run.threads}
+        if name == "kmeans_plusplus":
+            # seeding a generator from an integer takes numpy longer than all kernels together
+            more["random_state"] = np.random.RandomState(0)
+        calls[name] = 1e6 * timing.per_call(case.call(problem, **more), run.least / 4)
+    timing.table(["call on 10 x 2, K=2", "us (asked < 15)"], calls.items())
+    imports = {}
+    for module in ("numpy", "emkernels", "emkernels.kernels", "emkernels.models.gaussian_mixture",
+                   "sklearn.mixture"):
+        imports[module] = 1e3 * min(timing.child(IMPORT, module) for _ in range(rounds // 2 + 1))
+    timing.table(["import", "ms"], imports.items())
+    return {"fit_seconds": best, "ratio": fit, "call_us": calls, "import_ms": imports}
+
+
+def section_kmeans(run):
+    """K-means kernels: a Lloyd iteration, and seeding."""
+    shapes = TINY_SHAPES if run.quick else [(5 * 10**5, 3, 8), (2 * 10**5, 16, 32), (10**5, 64, 64)]
+    rows, out = [], []
+    for n, d, k in shapes:
+        X = blobs(n, d, k)
+        start = X[np.random.default_rng(1).choice(n, k, replace=False)]
+        labels = np.empty(n, np.int32)
+
+        def ours(n_iter):
+            centers, options = start, {"n_threads": run.threads, "check_finite": False}
+            for _ in range(n_iter):
+                s = kernels.kmeans_statistics(X, centers, out=labels, **options)
+                centers = s.sums / s.counts[:, None]
+            return kernels.kmeans_statistics(X, centers, out=labels, **options).inertia, n_iter
+
+        def theirs(n_iter):
+            model = KMeans(k, init=start, n_init=1, max_iter=n_iter, tol=0).fit(X)
+            return model.inertia_, model.n_iter_
+
+        seconds, results = run.iterations({"emkernels": ours, "scikit-learn": theirs})
+        (a, high), (b, n_iter) = results["emkernels"], results["scikit-learn"]
+        if n_iter != high or not abs(a - b) <= PARITY * b:
+            differences.append((f"k-means {shape_text((n, d, k))}", abs(a - b) / b))
+        best, seeds = timing.alternate({
+            "emkernels": lambda: kernels.kmeans_plusplus(
+                X, k, random_state=0, n_threads=run.threads)[1],
+            "scikit-learn": lambda: sklearn_plusplus(X, k, random_state=0)[1],
+        }, run.rounds, run.least)
+        same = bool(np.array_equal(seeds["emkernels"], seeds["scikit-learn"]))
+        speeds = [ratio(seconds, "scikit-learn"), ratio(best, "scikit-learn")]
+        out.append({"shape": [n, d, k], "lloyd": seconds, "seeding": best, "ratios": speeds,
+                    "same_seeds": same})
+        rows.append([shape_text((n, d, k)), ms(seconds, "emkernels"), ms(seconds, "scikit-learn"),
+                     speeds[0], ms(best, "emkernels"), ms(best, "scikit-learn"), speeds[1],
+                     "yes" if same else "no"])
+    timing.table(["shape", "Lloyd ms", "scikit-learn", "x sklearn", "seeding ms", "scikit-learn",
+                  "x sklearn", "same seeds"], rows)
+    return {"rows": out}
+
+
+def section_squarem(run):
+    """SQUAREM against plain EM, to the same tolerance, on overlapping data."""
+    shapes = TINY_SHAPES[:1] if run.quick else [
+        (10**5, 2, 4), (5 * 10**4, 8, 8), (2 * 10**4, 16, 8)]
+    rows, out = [], []
+    for n, d, k in shapes:
+        X = blobs(n, d, k)
+        options = {"tol": 1e-4 if run.quick else 1e-7, "n_threads": run.threads}
+        fits = {name or "plain": partial(mixture, GaussianMixture, X, k, given_start(X, k),
+                                         5000, acceleration=name, **options)
+                for name in (None, "squarem")}
+        best, results = timing.alternate(fits, run.rounds, run.least)
+        a, b = results["plain"], results["squarem"]
+        out.append({"shape": [n, d, k], "seconds": best, "n_iter": [a.n_iter_, b.n_iter_],
+                    "lower_bound": [float(a.lower_bound_), float(b.lower_bound_)]})
+        rows.append([shape_text((n, d, k)), a.n_iter_, b.n_iter_, best["plain"], best["squarem"],
+                     best["plain"] / best["squarem"], float(b.lower_bound_ - a.lower_bound_)])
+    timing.table(["shape", "plain n_iter_", "squarem", "plain s", "squarem s", "ratio",
+                  "lower_bound_ gained"], rows)
+    return {"rows": out, "tol": options["tol"]}
+
+
+SECTIONS = {name[len("section_"):]: value for name, value in list(globals().items())
+            if name.startswith("section_")}
+
+
+# --- the whole ---------------------------------------------------------------------------
+
+class Run:
+    """The options, and how an iteration is timed under them."""
+
+    def __init__(self, options):
+        self.quick, self.threads = options.quick, options.threads
+        self.rounds = 1 if self.quick else options.rounds
+        self.least = 0.01 if self.quick else timing.LEAST
+        # from the third iteration on emkernels may visit the rows sorted by component
+        self.low, self.high = 3, 5 if self.quick else 3 + options.iterations
+
+    def iterations(self, fits):
+        return timing.per_iteration(fits, self.low, self.high, self.rounds, self.least)
+
+
+def facts():
+    model = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines
+                     if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    found = config() | {"cpu": model}
+    for package in ("daal", "scikit-learn-intelex", "scipy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("sections", nargs="*", metavar="section",
+                        help=f"of {', '.join(SECTIONS)}; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, no meaningful times")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
+    parser.add_argument("--iterations", type=int, default=5, help="iterations timed")
+    options = parser.parse_args(arguments)
+    unknown = set(options.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    found = facts()
+    emkernels.show_config()
+    for name in ("scipy", "daal", "cpu"):
+        print(f"{name:<15} {found[name]}")
+    print(f"every contender on {options.threads} threads" + ("; QUICK" if options.quick else ""))
+    if daal4py is None:
+        print("oneDAL left out: pip install scikit-learn-intelex brings daal4py")
+    else:
+        daal4py.daalinit(options.threads)
+    run, results = Run(options), {}
+    with threadpool_limits(options.threads):
+        for name, section in SECTIONS.items():
+            if not options.sections or name in options.sections:
+                print(f"\n{name}: {section.__doc__}", flush=True)
+                results[name] = section(run)
+    for what, much in differences:
+        print(f"\nDIFFERENT RESULTS: {what}: {much}")
+    if options.json:
+        report = {"facts": found, "options": vars(options), "sections": results,
+                  "differences": differences}
+        Path(options.json).write_text(json.dumps(without_nan(report), indent=1, default=float))
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
