@@ -29,7 +29,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     origin = centers.mean(axis=0)
     counts, n_rows, sums = np.zeros(len(centers)), np.zeros(len(centers)), np.zeros(centers.shape)
     before = None
-    for _ in range(1, max_iter + 1):
+    for n_iter in range(1, max_iter + 1):
         more, more_rows, further, changed = _bounded_pass(
             X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
         counts += more
