@@ -88,7 +88,8 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                 job.labels_out[row] = <int>k
 
 
-cdef inline double own_distance(const Rows *rows, Py_ssize_t row, const double *centre) noexcept nogil:
+cdef inline double own_distance(const Rows *rows, Py_ssize_t row,
+                                const double *centre) noexcept nogil:
     """Distance of one row to one centre."""
     cdef const char *x = rows.x + row * rows.row_stride
     cdef double total = 0, gap
@@ -106,7 +107,8 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     of counts (K,) | of numbers of rows (K,) | of sums of x - origin (K, D) | labels that
     changed."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
+    cdef Py_ssize_t stride = component_stride(g)
     cdef Py_ssize_t t, j, k, row, size, n_needed = 0
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *distance
@@ -216,7 +218,8 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     nearer (n_samples,) for each of the first 16 candidates that is nearer than `closest`.
     With commit = k >= 0, `closest` takes candidate k in, of which only those rows are read."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), stride = component_stride(g)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
+    cdef Py_ssize_t stride = component_stride(g)
     cdef Py_ssize_t t, j, k, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *distance

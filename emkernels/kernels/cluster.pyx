@@ -95,7 +95,8 @@ cdef enum:
     CHUNK = 1024
 
 
-cdef inline double draw_weight(const Rows *rows, const double *closest, Py_ssize_t i) noexcept nogil:
+cdef inline double draw_weight(const Rows *rows, const double *closest,
+                               Py_ssize_t i) noexcept nogil:
     return row_weight(rows, i) * closest[i] if closest != NULL else row_weight(rows, i)
 
 

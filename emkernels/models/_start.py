@@ -45,7 +45,8 @@ def _spread(problem, statistics):
     """Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     component a sphere of its own, EM begins from that, as in scikit-learn.)"""
     X, weight = problem.X, problem.sample_weight
-    covariance = _total_scatter(X, _mean(X, weight, problem.n_threads), weight, problem.n_threads) / problem.total
+    mean = _mean(X, weight, problem.n_threads)
+    covariance = _total_scatter(X, mean, weight, problem.n_threads) / problem.total
     if problem.covariance_type == "tied":
         statistics.second[:] = statistics.weight * covariance
         return
