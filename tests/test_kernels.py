@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import reference
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from problems import LAYOUTS, problem
 from reference import COVARIANCE_TYPES
 from sklearn.cluster import kmeans_plusplus as sklearn_kmeans_plusplus

@@ -11,11 +11,11 @@ def effective_n_threads() -> int: ...
 def check_finite(X: ArrayLike, name: str = "X") -> float: ...
 @overload
 def check_sample_weight(
-    sample_weight: None, n_samples: int, dtype: DTypeLike = np.float64
+    sample_weight: None, n_samples: int, dtype: DTypeLike = "float64"
 ) -> None: ...
 @overload
 def check_sample_weight(
-    sample_weight: ArrayLike, n_samples: int, dtype: DTypeLike = np.float64
+    sample_weight: ArrayLike, n_samples: int, dtype: DTypeLike = "float64"
 ) -> NDArray[np.float64]: ...
 def check_labels(
     labels: ArrayLike, n_samples: int, n_components: int, name: str = "labels"

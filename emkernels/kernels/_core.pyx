@@ -463,10 +463,10 @@ def check_finite(X, name="X"):
     return check_rows_finite(&rows, is_double(X), name)
 
 
-def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype=np.float64):
+def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype="float64"):
     """Contiguous float64 weights (n_samples,), none negative, some positive, in the range of
     `dtype`, the precision of the rows; ValueError naming the row otherwise."""
-    return as_weights(sample_weight, n_samples, dtype == np.float64)
+    return as_weights(sample_weight, n_samples, np.dtype(dtype) == np.float64)
 
 
 def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):
