@@ -115,6 +115,8 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     # the bounds are kept in float32 and computed in the precision of the data
     cdef double slack = 4e-7 + (D + 8) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
     cdef double upper
+    # all distances of a tile of rows cost little more than one distance of each row
+    cdef bint direct = K * D <= 256
     cdef real best[TILE]
     cdef real second[TILE]
     cdef real label[TILE]
@@ -135,6 +137,10 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
             if doubtful[j]:
                 row = first + j
                 k = job.labels_out[row]
+                if direct:
+                    need[n_needed] = <int>row
+                    n_needed += 1
+                    continue
                 upper = own_distance(&job.rows, row, g.means + k * D) * bounds.scale * (1 + slack)
                 bounds.upper[row] = <float>(upper * (1 + 1e-7))
                 if upper > max(bounds.lower[row], bounds.half_gap[k]):
