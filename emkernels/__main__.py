@@ -4,6 +4,7 @@ import argparse
 import sys
 
 import emkernels
+from emkernels.demo import MissingExtra, run_demo
 
 
 def _parser():
@@ -27,8 +28,6 @@ def main(argv=None):
     if arguments.command == "info":
         emkernels.show_config()
         return 0
-    from emkernels.demo import MissingExtra, run_demo
-
     try:
         run_demo(n_threads=arguments.threads)
     except (MissingExtra, ValueError) as error:

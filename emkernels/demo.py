@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 import emkernels
+from emkernels.kernels import _core
 
 
 class MissingExtra(ImportError):
@@ -69,7 +70,6 @@ def run_demo(n_threads=None):
             "the demo prints its table with rich: pip install 'emkernels[demo]'") from error
     import sklearn
 
-    from emkernels.kernels import _core
 
     console = Console()
     console.print(

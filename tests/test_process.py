@@ -1,6 +1,5 @@
 """What the kernels do to the process that they run in."""
 
-import ctypes
 import gc
 import os
 import platform

@@ -435,12 +435,12 @@ cdef int set_rows(Rows *rows, object X) except -1:
 cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
     """The largest absolute value; ValueError naming the row and column of the first NaN or
     infinity."""
-    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, i
+    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, _i
     cdef const Table *table = table_of(is_double)
     cdef double largest = 0
     while first < rows.n_samples and found < 0:
         with nogil:
-            for i in range(256):
+            for _i in range(256):
                 if first < rows.n_samples and found < 0:
                     found = table.first_nonfinite(
                         rows, first, min(chunk, rows.n_samples - first), &largest)
@@ -463,10 +463,10 @@ def check_finite(X, name="X"):
     return check_rows_finite(&rows, is_double(X), name)
 
 
-def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype=np.float64):
+def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype="float64"):
     """Contiguous float64 weights (n_samples,), none negative, some positive, in the range of
     `dtype`, the precision of the rows; ValueError naming the row otherwise."""
-    return as_weights(sample_weight, n_samples, dtype == np.float64)
+    return as_weights(sample_weight, n_samples, np.dtype(dtype) == np.float64)
 
 
 def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):

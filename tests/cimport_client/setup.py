@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-import emkernels
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import emkernels
 
 setup(
     name="client",
