@@ -24,7 +24,6 @@ DIRECTIVES = {
     "wraparound": False,
     "initializedcheck": DEBUG,
     "cdivision": True,
-    "freethreading_compatible": True,
     "embedsignature": True,
 }
 

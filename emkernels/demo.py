@@ -72,6 +72,8 @@ def run_demo(n_threads=None):
 
 
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=130)      # a file has room for the table
     console.print(
         f"emkernels {emkernels.__version__} ({_core.simd_level()}, "
         f"{n_threads or _core.effective_n_threads()} threads) beside scikit-learn "

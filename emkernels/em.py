@@ -1,5 +1,6 @@
 """The one EM loop: restarts, convergence, acceleration, history, callbacks, progress."""
 
+import contextlib
 import sys
 import time
 import warnings
@@ -104,7 +105,7 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
                 _run_start(problem, result, init, max_iter, tol, convergence, acceleration,
                            callback, progress, previous_bound)
         except DegenerateFitError as error:
-            n_failed, failure = n_failed + 1, error
+            n_failed, failure, result = n_failed + 1, error, None
             continue
         except KeyboardInterrupt:
             if best is None and (result is None or not result.history):
@@ -136,18 +137,21 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
         current = result.parameters if proposal is None else proposal
         statistics = problem.accumulate(current)
         new_bound = float(problem.objective(statistics, current))
-        if proposal is not None:
-            accepted = new_bound >= bound
-            squarem.judge(accepted)
-            proposal = None
-            if not accepted:
+        if proposal is None:
+            if not np.isfinite(new_bound) and new_bound != -np.inf:
+                raise DegenerateFitError("the log-likelihood is not a finite number")
+            new = problem.maximise(statistics, current)
+        else:
+            proposal, new = None, None
+            if new_bound >= bound:
+                with contextlib.suppress(DegenerateFitError):
+                    new = problem.maximise(statistics, current)
+            squarem.judge(new is not None)
+            if new is None:     # the plain step behind it comes next
                 result.n_iter = n_iter
                 continue
-        elif not np.isfinite(new_bound) and new_bound != -np.inf:
-            raise DegenerateFitError("the log-likelihood is not a finite number")
-        new = problem.maximise(statistics, current)
         change, bound = new_bound - bound, new_bound
-        if change < 0:
+        if change < 0 and result.history:     # not against the end of another fit
             result.largest_fall = max(result.largest_fall, -change)
         result.parameters, result.lower_bound, result.n_iter = new, bound, n_iter
         result.history.append(bound)
@@ -217,6 +221,7 @@ class _Squarem:
             self.longest *= 4
         elif not accepted:
             self.longest = max(4.0, self.longest / 4)
+            self.last_was_plain = True
 
 
 class Progress:

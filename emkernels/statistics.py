@@ -80,6 +80,8 @@ class SufficientStatistics:
         self.first = _array(first, "first", (n_components, n_features))
         self.second = _array(second, "second", shape)
         self.log_likelihood = float(log_likelihood)
+        if np.isnan(self.log_likelihood):
+            raise ValueError("log_likelihood is NaN")
 
     @classmethod
     def zeros(cls, covariance_type, centers):
@@ -181,7 +183,8 @@ class SufficientStatistics:
         self.counts *= factor
         self.first *= factor
         self.second *= factor
-        self.log_likelihood *= factor
+        # nothing times an infinite log-likelihood is nothing
+        self.log_likelihood = self.log_likelihood * factor if factor else 0.0
         return self
 
     def __iadd__(self, other):
@@ -294,7 +297,7 @@ def _array(value, name, shape):
     """A float64 array of the given shape; zeros for None."""
     if value is None:
         return np.zeros(shape)
-    value = np.ascontiguousarray(value, dtype=np.float64)
+    value = np.array(value, dtype=np.float64, order="C")
     if shape is not None and value.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
     if not np.isfinite(value).all():

@@ -246,3 +246,25 @@ def test_kmeans_of_shifted_data(simd, dtype, shift, rng):
         np.testing.assert_allclose(sums[k] / counts[k] - shift, mean - shift,
                                    atol=shift * (1e-15 if dtype == "f8" else 1e-9))
     assert inertia == pytest.approx(expected[3], rel=1e-6)
+
+
+def test_far_rows_in_a_tile_leave_the_others_alone(simd):
+    """A tile where components were skipped, with one row whose every form overflows."""
+    rng = np.random.default_rng(0)
+    for d in (8, 33):
+        for dtype, far in (("f8", 1.5e308), ("f4", 3e38)):
+            means = rng.normal(size=(6, d)) * 60
+            labels = np.repeat(np.arange(6), 1000)
+            X = (means[labels] + rng.normal(size=(6000, d))).astype(dtype)
+            lost = np.arange(0, 6000, 97)
+            X[lost] = far * (-1.0) ** np.arange(d)
+            factors = np.repeat(np.triu(np.full((d, d), 0.3))[None], 6, axis=0)
+            factors[:, np.arange(d), np.arange(d)] = 3.0
+            near = np.setdiff1d(np.arange(6000), lost)
+            weights = np.full(6, 1 / 6)
+            found, = kernels.e_step(X, weights, means, factors, want=["labels"])
+            alone, = kernels.e_step(X[near], weights, means, factors, want=["labels"])
+            assert_array_equal(found[near], alone)
+            counts = kernels.em_statistics(X, weights, means, factors).counts
+            assert np.isfinite(counts).all()
+            assert abs(counts.sum() - 6000) < 1e-2

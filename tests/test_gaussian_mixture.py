@@ -479,3 +479,69 @@ def test_warm_start_goes_on():
     twice.set_params(n_components=2)
     with pytest.raises(ValueError, match="warm_start"):
         twice.fit(X)
+    square = GaussianMixture(3, covariance_type="tied", warm_start=True, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="warm_start"):
+        square.set_params(covariance_type="diag").fit(X)
+
+
+def test_warm_start_on_other_data_reports_no_fall():
+    X = blobs()
+    model = GaussianMixture(3, warm_start=True, random_state=0).fit(X)
+    model.fit(1.5 * X)
+
+
+def test_fixed_parameters_survive_acceleration_and_are_not_counted():
+    X = blobs(300, 2, 3)
+    start = start_for(X, 3, "full")
+    start["weights_init"] = np.array([0.2, 0.3, 0.5000005])
+    model = GaussianMixture(3, fixed=("weights", "means"), acceleration="squarem", tol=1e-8,
+                            max_iter=500, **start).fit(X)
+    assert_array_equal(model.weights_, start["weights_init"])
+    assert_array_equal(model.means_, start["means_init"])
+    assert_allclose(model.bic(X), -2 * model.score(X) * 300 + 9 * np.log(300))
+
+
+def test_frames_need_no_second_look():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(blobs(), columns=["a", "b", "c"])
+    result = select_mixture(frame, [1, 2], criterion="icl", random_state=0)
+    assert_allclose(result.best.icl(frame), min(row["icl"] for row in result.table))
+
+
+def test_rows_of_no_weight_start_nothing():
+    X = np.concatenate([blobs(200, 2, 2), np.full((50, 2), 30.0)])
+    weight = np.r_[np.ones(200), np.zeros(50)]
+    for seed in range(8):
+        for init_params in ("random_from_data", "k-means++", "kmeans"):
+            model = GaussianMixture(3, init_params=init_params, random_state=seed, max_iter=300,
+                                    reg_covar=1e-2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                model.fit(X, sample_weight=weight)
+            assert model.weights_.min() > 0
+    labels = np.full(250, -1)
+    labels[240] = 0
+    GaussianMixture(2, random_state=0).fit(X, sample_weight=weight, labels=labels)
+
+
+def test_empirical_prior_of_collinear_shifted_columns():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    for shift in (0, 1e3):
+        X = np.stack([a, b, a + b, 2 * a], axis=1) + shift
+        model = GaussianMixture(2, covariance_prior="empirical", random_state=0, max_iter=500)
+        model.fit(X)
+        assert np.isfinite(model.covariances_).all()
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e3, 1e4])
+def test_tied_float32_keeps_its_scatter(shift):
+    from emkernels.kernels import weighted_moments
+
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, p=[0.8, 0.1, 0.1], size=5000)
+    X = (rng.normal(size=(5000, 2)) + 6 * labels[:, None] + shift).astype(np.float32)
+    centers = np.array([X[labels == k].mean(axis=0, dtype=float) for k in range(3)])
+    second = weighted_moments(X, labels, centers, "tied").second
+    d = X.astype(float) - centers.astype(np.float32).astype(float)[labels]
+    assert_allclose(second, d.T @ d, rtol=2e-5, atol=2e-5 * len(X))

@@ -122,3 +122,13 @@ def test_bad_parts_are_named():
         SufficientStatistics("round", centers)
     with pytest.raises(ValueError, match="centers"):
         SufficientStatistics("full", np.zeros(3))
+    with pytest.raises(ValueError, match="NaN"):
+        SufficientStatistics("full", centers, log_likelihood=np.nan)
+
+
+def test_the_callers_arrays_stay_as_they_are():
+    counts = np.zeros(2)
+    a = SufficientStatistics("diag", np.zeros((2, 3)), counts=counts)
+    a += SufficientStatistics("diag", np.zeros((2, 3)), counts=[3.0, 4.0])
+    assert_array_equal(counts, 0)
+    assert_array_equal(a.counts, [3, 4])

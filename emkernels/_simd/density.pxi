@@ -92,13 +92,15 @@ cdef void prepare(Gaussians *g) noexcept nogil:
 
 
 cdef inline bint in_reach(real constant, const vec *q, const vec *best) noexcept nogil:
-    """Whether any row of the tile may still give the component 1e-19 of its mass."""
-    cdef vec hits = splat(0)
+    """Whether any row of the tile may still give the component 1e-19 of its mass; a row whose
+    form has overflowed to NaN may."""
+    cdef vec hits = splat(0), far
     cdef real lane[LANES]
     cdef real total = 0
     cdef Py_ssize_t v
     for v in range(VECTORS):
-        hits = hits + keep_if_ge(splat(1), splat(constant + REACH) - splat(0.5) * q[v], best[v])
+        far = best[v] - (splat(constant + REACH) - splat(0.5) * q[v])
+        hits = hits + (splat(1) - keep_if_ge(splat(1), far, splat(0)))
     memcpy(lane, &hits, sizeof(vec))
     for v in range(LANES):
         total += lane[v]

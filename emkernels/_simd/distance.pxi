@@ -124,11 +124,11 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef Panels p
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
-    cdef int *need = <int*>p.scaled
-    cdef unsigned char *doubtful = <unsigned char*>p.whitened
+    cdef int *need = <int*>p.scaled     # positions in the block
+    cdef unsigned char *doubtful = p.flags
     if bounds.first_pass:
         for j in range(count):
-            need[j] = <int>(first + j)
+            need[j] = <int>j
         n_needed = count
     else:
         widen_bounds(bounds, job.labels_out + first, bounds.upper + first, bounds.lower + first,
@@ -138,15 +138,16 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
                 row = first + j
                 k = job.labels_out[row]
                 if direct:
-                    need[n_needed] = <int>row
+                    need[n_needed] = <int>j
                     n_needed += 1
                     continue
                 upper = own_distance(&job.rows, row, g.means + k * D) * bounds.scale * (1 + slack)
                 bounds.upper[row] = <float>(upper * (1 + 1e-7))
                 if upper > max(bounds.lower[row], bounds.half_gap[k]):
-                    need[n_needed] = <int>row
+                    need[n_needed] = <int>j
                     n_needed += 1
     needed.order = need
+    needed.x += first * needed.row_stride
     for t in range((n_needed + TILE - 1) // TILE):
         size = min(<Py_ssize_t>TILE, n_needed - t * TILE)
         pack_tile(&needed, t * TILE, size, n, x)
@@ -163,7 +164,7 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
                 label[j] = <real>k if distance[j] < best[j] else label[j]
                 best[j] = distance[j] if distance[j] < best[j] else best[j]
         for j in range(size):
-            row = need[t * TILE + j]
+            row = first + need[t * TILE + j]
             bounds.upper[row] = <float>(sqrt(<double>best[j]) * bounds.scale * (1 + slack))
             bounds.lower[row] = <float>(sqrt(<double>second[j]) * bounds.scale * (1 - slack))
             move_row(job, bounds, row, <Py_ssize_t>label[j], x + j, accumulators)

@@ -17,6 +17,7 @@ ctypedef struct Panels:
     double *spare           # (n_padded (n_padded + 1) / 2,)
     Py_ssize_t *tile_index  # (n_tiles,)
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
+    unsigned char *flags    # (n_tiles, TILE)
 
 
 cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
@@ -52,6 +53,8 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     used += T * sizeof(Py_ssize_t)
     p.active = <unsigned char*>(scratch + used)
     used += T * K
+    p.flags = <unsigned char*>(scratch + used)
+    used += T * TILE
     return used
 
 
@@ -157,6 +160,14 @@ cdef inline Py_ssize_t best_component(const Panels *p, Py_ssize_t t, Py_ssize_t 
     return best
 
 
+cdef inline void out_of_reach(real *lp, const double *far) noexcept nogil:
+    """Log densities of a component that was not computed for the tile, but for rescued rows."""
+    cdef Py_ssize_t j
+    for j in range(TILE):
+        if far[j] != far[j]:
+            lp[j] = -INFINITY
+
+
 cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
                     Py_ssize_t size, vec *best, vec *lp, double *log_likelihood,
                     double *pairs) noexcept nogil:
@@ -178,7 +189,10 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         lost |= not (top[j] > -INFINITY)
     if lost:
         rescue_tile(job, start, size, <real*>lp, <real*>best, far)
+        # the rescued rows may belong to a component that was skipped: it then holds them alone
         for k in range(K):
+            if not p.active[t * K + k]:
+                out_of_reach(<real*>(lp + k * VECTORS), far)
             p.active[t * K + k] = True
     for v in range(VECTORS):
         sum_[v] = splat(0)

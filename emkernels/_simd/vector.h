@@ -124,7 +124,7 @@ static inline emk_vec emk_split_exponent(emk_vec x, emk_vec *m) {
 /* A tile is TILE data rows: VECTORS vectors of LANES rows. */
 #define EMK_VECTORS 4
 #define EMK_TILE (EMK_VECTORS * EMK_LANES)
-/* Shape of the register tile of the moment update: EMK_MA x EMK_MB features. */
+/* Width of the register tile of the moment update: 4 x EMK_MB features. */
 #ifndef EMK_MB
 #define EMK_MB 4
 #endif

@@ -54,3 +54,11 @@ cdef void *address(object array) except? NULL
 cdef int set_rows(Rows *rows, object X) except -1
 cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1
 cdef bint is_double(object X) except -1
+cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
+                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
+                  const double *sample_weight) noexcept nogil
+
+
+cdef inline double stored(double value, bint double_) noexcept nogil:
+    """The value as the block kernels see it, in the precision of the rows."""
+    return value if double_ else <double>(<float>value)

@@ -85,7 +85,7 @@ cdef const Table *table_of(bint is_double) noexcept nogil:
 
 # --- threads -------------------------------------------------------------------------
 
-cdef int effective_threads = 0
+cdef int cgroup_threads = 0
 cdef long threaded_process = 0      # the process that has started OpenMP threads
 cdef bint fork_warned = False
 
@@ -115,12 +115,11 @@ def _cgroup_cpus():
 
 def effective_n_threads():
     """Threads used for ``n_threads=None``: the CPUs this process may run on, less where
-    OMP_NUM_THREADS or a control group's quota says so."""
-    global effective_threads
-    if effective_threads == 0:
-        quota = _cgroup_cpus()
-        effective_threads = emk_max_threads() if quota is None else min(emk_max_threads(), quota)
-    return effective_threads
+    OMP_NUM_THREADS, an OpenMP limit set at run time or a control group's quota says so."""
+    global cgroup_threads
+    if cgroup_threads == 0:
+        cgroup_threads = _cgroup_cpus() or 1024
+    return min(emk_max_threads(), emk_num_procs(), cgroup_threads)
 
 
 cdef int check_threads(object n_threads) except -1:
@@ -417,6 +416,20 @@ cdef void *address(object array) except? NULL:
     data = view.buf
     PyBuffer_Release(&view)
     return data
+
+
+cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
+                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
+                  const double *sample_weight) noexcept nogil:
+    cdef Rows rows
+    memset(&rows, 0, sizeof(Rows))
+    rows.x = X
+    rows.n_samples = n_samples
+    rows.n_features = n_features
+    rows.row_stride = row_stride * itemsize
+    rows.column_stride = column_stride * itemsize
+    rows.sample_weight = sample_weight
+    return rows
 
 
 cdef int set_rows(Rows *rows, object X) except -1:

@@ -12,7 +12,7 @@ from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Tabl
 from emkernels.kernels._core cimport (
     BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
-    make_plan, output, run, set_rows, table_of)
+    make_plan, output, rows_at, run, set_rows, stored, table_of)
 
 
 class KMeansStatistics(NamedTuple):
@@ -44,11 +44,6 @@ cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssi
             return OUT_OF_MEMORY
     table.prepare(g)
     return 0
-
-
-cdef inline double stored(double value, bint double_) noexcept nogil:
-    """The value as the block kernels see it."""
-    return value if double_ else <double>(<float>value)
 
 
 cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
@@ -503,20 +498,6 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
 
 
 # --- the faces for cimport: see cluster.pxd ------------------------------------------------
-
-cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
-                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
-                  const double *sample_weight) noexcept nogil:
-    cdef Rows rows
-    memset(&rows, 0, sizeof(Rows))
-    rows.x = X
-    rows.n_samples = n_samples
-    rows.n_features = n_features
-    rows.row_stride = row_stride * itemsize
-    rows.column_stride = column_stride * itemsize
-    rows.sample_weight = sample_weight
-    return rows
-
 
 cdef int kmeans_statistics_f64(
         const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,

@@ -1,7 +1,8 @@
 """Compiled faces of the mixture kernels.
 
 X is float64 (``_f64``) or float32 (``_f32``), read through its strides in elements, of
-any sign; every other array is C-contiguous float64, and outputs have the precision of X.
+any sign; every other array is C-contiguous float64. Outputs for each row have the precision
+of X; statistics are float64, about the means or centres rounded to that precision.
 ``covariance_type`` is 0 full, 1 tied, 2 diag, 3 spherical. ``n_threads`` is 1 or more.
 Nothing is validated, nothing may alias an output. Each returns 0, or -1 when memory is
 short (outputs are then untouched). None needs the GIL.

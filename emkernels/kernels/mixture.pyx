@@ -13,7 +13,7 @@ from emkernels._simd.table cimport (
 from emkernels.kernels._core cimport (
     MIXTURE, OUT_OF_MEMORY, Plan, address, as_centers, as_float64, as_labels, as_matrix,
     as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
-    make_plan, output, run, set_rows, table_of)
+    make_plan, output, rows_at, run, set_rows, stored, table_of)
 
 
 # share of a variance within components below which it is not had by subtraction: 10 digits
@@ -131,7 +131,7 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
         job.second_moments = type_ != TIED
         status = run_job(job, double_, length, sums, n_threads, interruptible)
         if status == 0 and type_ == TIED and not tied_second(
-                job, sums, scatter, centre, moments, TIED_LIMIT if double_ else TIED_LIMIT_FLOAT):
+                job, double_, sums, scatter, centre, moments):
             job.second_moments = True
             status = run_job(job, double_, length, sums, n_threads, interruptible)
     free(job.gaussians.packed)
@@ -160,15 +160,15 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     return status
 
 
-cdef bint tied_second(const Job *job, const double *sums, const double *scatter,
-                      const double *centre, double *second, double limit) noexcept nogil:
+cdef bint tied_second(const Job *job, bint double_, const double *sums, const double *scatter,
+                      const double *centre, double *second) noexcept nogil:
     """sum_k S_k = T - sum_k (s_k o' + o s_k' + n_k o o'), with o = mean_k - centre and T the
     scatter of all rows about the centre: no second moments for each component. False where
     the clusters lie so far apart that the difference would keep too few digits."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, i, j
     cdef const double *means = job.gaussians.means
     cdef const double *first = sums + K
-    cdef double a, b, value
+    cdef double a, b, value = 0, limit = TIED_LIMIT if double_ else TIED_LIMIT_FLOAT
     for i in range(D):
         for j in range(i + 1):
             value = scatter[i * D + j]
@@ -176,8 +176,8 @@ cdef bint tied_second(const Job *job, const double *sums, const double *scatter,
                 second[i * (i + 1) // 2 + j] = value    # squares overflowed: infinite, not NaN
                 continue
             for k in range(K):
-                a = means[k * D + i] - centre[i]
-                b = means[k * D + j] - centre[j]
+                a = stored(means[k * D + i], double_) - centre[i]
+                b = stored(means[k * D + j], double_) - centre[j]
                 value -= first[k * D + i] * b + a * first[k * D + j] + sums[k] * a * b
             second[i * (i + 1) // 2 + j] = value
         if value - value == 0 and not value > limit * scatter[i * D + i]:
@@ -220,6 +220,7 @@ cdef int run_tied_scatter(const Rows *rows, bint double_, const double *means, P
         buffer[0][d] = 0
         for k in range(K):
             buffer[0][d] += means[k * D + d] / K
+        buffer[0][d] = stored(buffer[0][d], double_)
     return run_scatter(rows, double_, buffer[0], buffer[0] + D, n_threads, interruptible)
 
 

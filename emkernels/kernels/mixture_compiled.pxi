@@ -1,20 +1,6 @@
 # The faces for cimport: see mixture.pxd. One line of translation for each precision.
 
 
-cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
-                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
-                  const double *sample_weight) noexcept nogil:
-    cdef Rows rows
-    memset(&rows, 0, sizeof(Rows))
-    rows.x = X
-    rows.n_samples = n_samples
-    rows.n_features = n_features
-    rows.row_stride = row_stride * itemsize
-    rows.column_stride = column_stride * itemsize
-    rows.sample_weight = sample_weight
-    return rows
-
-
 cdef int log_density_f64(
         const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
         Py_ssize_t column_stride, const double *means, const double *precisions_cholesky,

@@ -6,7 +6,7 @@ from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from emkernels import kernels
 from emkernels.models._covariance import check_precisions
-from emkernels.models._gaussian import CovariancePrior
+from emkernels.models._gaussian import CovariancePrior, total_covariance
 
 
 def check_rows(estimator, X, *, min_samples=1):
@@ -122,16 +122,19 @@ def check_fixed(fixed, given, warm_start):
     return fixed
 
 
-def check_covariance_prior(prior, covariance_type, X, sample_weight, n_components):
+def _is_positive(scale):
+    """Positive semi-definite, up to rounding."""
+    values = np.linalg.eigvalsh(scale)
+    return values[0] >= -1e-12 * max(values[-1], 0)
+
+
+def check_covariance_prior(prior, covariance_type, X, sample_weight, n_components, n_threads):
     """A CovariancePrior of the type, or None."""
     if prior is None:
         return None
     n_features = X.shape[1]
     if isinstance(prior, str):
-        zeros = np.zeros(X.shape[0], np.int32)
-        moments = kernels.weighted_moments(X, zeros, X[:1], "full", sample_weight)
-        offset = moments.first[0] / moments.counts[0]
-        covariance = moments.second[0] / moments.counts[0] - np.outer(offset, offset)
+        covariance = total_covariance(X, sample_weight, n_threads)
         dof, scale = n_features + 2.0, covariance / n_components ** (2 / n_features)
     else:
         if len(prior) != 2:
@@ -148,7 +151,7 @@ def check_covariance_prior(prior, covariance_type, X, sample_weight, n_component
             "the scale of covariance_prior must be a number, a vector or a matrix for "
             f"{n_features} columns, all finite"
         )
-    if not np.allclose(scale, scale.T) or np.linalg.eigvalsh(scale)[0] < 0:
+    if not np.allclose(scale, scale.T) or not _is_positive(scale):
         raise ValueError("the scale of covariance_prior must be symmetric, not negative")
     if covariance_type == "diag":
         scale = np.diag(scale).copy()

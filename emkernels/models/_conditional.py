@@ -45,8 +45,9 @@ def _derived(model, parameters, columns, covariance_type):
     derived.n_features_in_ = len(columns)
     if hasattr(model, "feature_names_in_"):
         derived.feature_names_in_ = model.feature_names_in_[columns]
+    # not fitted to these columns: no bound is known
     derived.converged_, derived.n_iter_ = model.converged_, model.n_iter_
-    derived.lower_bound_, derived.lower_bounds_ = model.lower_bound_, list(model.lower_bounds_)
+    derived.lower_bound_, derived.lower_bounds_ = np.nan, []
     return derived
 
 

@@ -17,6 +17,23 @@ SORT_SHARE = 0.5
 SORT_FEATURES = 8
 
 
+def column_means(X, sample_weight, n_threads):
+    """Weighted column means in float64, about the first row so that a shift costs no digits."""
+    moments = kernel.weighted_moments(
+        X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight, n_threads=n_threads,
+        check_finite=False)
+    return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]
+
+
+def total_covariance(X, sample_weight, n_threads):
+    """Weighted covariance of all rows, about their mean as the kernels see it."""
+    mean = column_means(X, sample_weight, n_threads)
+    centre = mean.astype(X.dtype).astype(np.float64)
+    total = len(X) if sample_weight is None else sample_weight.sum()
+    scatter = kernel._total_scatter(X, centre, sample_weight, n_threads)
+    return scatter / total - np.outer(mean - centre, mean - centre)
+
+
 @dataclass
 class Gaussians:
     """Parameters of a mixture; covariances is None until somebody needs it."""
@@ -232,7 +249,15 @@ class GaussianProblem:
                 u = u.reshape(shape)
         if not (np.isfinite(u).all() and (diagonal > 0).all()):
             return None
-        return Gaussians(weights, means, None, u)
+        proposal = Gaussians(weights, means, None, u)
+        if "weights" in self.fixed:
+            proposal.weights = like.weights
+        if "means" in self.fixed:
+            proposal.means = like.means
+        if "covariances" in self.fixed:
+            proposal.covariances = like.covariances
+            proposal.precisions_cholesky = like.precisions_cholesky
+        return proposal
 
     def relative_change(self, old, new):
         """Largest change of any parameter in its own unit: of a weight relative to itself, of

@@ -28,7 +28,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     # counts and sums about one point, kept up to date by the rows that move
     origin = centers.mean(axis=0)
     counts, n_rows, sums = np.zeros(len(centers)), np.zeros(len(centers)), np.zeros(centers.shape)
-    before = None
+    before, most = None, np.zeros(len(centers))
     for n_iter in range(1, max_iter + 1):
         more, more_rows, further, changed = _bounded_pass(
             X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
@@ -37,11 +37,16 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
         sums += further
         empty = np.flatnonzero(n_rows == 0)
         if len(empty):
-            _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, upper, origin)
+            _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, origin)
+            # the rows that moved have no bounds: begin again with those of all rows
+            upper[:] = np.inf
+            lower[:] = 0
         if changed == 0 and before is not None:
             break
         before, centers = centers, centers.copy()
-        filled = (counts > 0) & (n_rows > 0)
+        most = np.maximum(most, counts)
+        # what is left of a sum when its rows have gone is rounding
+        filled = (n_rows > 0) & (counts > 1e-12 * most)
         centers[filled] = origin + sums[filled] / counts[filled, None]
         centers = _rounded(centers, X)
         if ((centers - before) ** 2).sum() <= limit:
@@ -64,12 +69,14 @@ def _mean_variance(X, n_threads):
     return max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
 
 
-def _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, upper, origin):
+def _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, origin):
     """Give each empty cluster the row farthest from its centre, in order."""
     distances = np.empty(X.shape[0])
     for start in range(0, X.shape[0], 4096):
         rows = slice(start, start + 4096)
         distances[rows] = ((X[rows].astype(np.float64) - centers[labels[rows]]) ** 2).sum(axis=1)
+    if sample_weight is not None:
+        distances[sample_weight == 0] = 0
     for k in empty:
         row = int(distances.argmax())
         if distances[row] == 0:
@@ -77,7 +84,7 @@ def _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, up
         weight = 1.0 if sample_weight is None else sample_weight[row]
         distances[row] = 0
         moved = weight * (X[row].astype(np.float64) - origin)
-        old, labels[row], upper[row] = labels[row], k, np.inf
+        old, labels[row] = labels[row], k
         counts[old] -= weight
         sums[old] -= moved
         n_rows[old] -= 1

@@ -2,8 +2,9 @@
 
 import json
 import os
-import tempfile
+import secrets
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -42,16 +43,13 @@ def save(model, path):
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             np.savez(file, **arrays)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -65,7 +63,8 @@ def load(cls, path):
         header = json.loads(arrays.pop("header").tobytes())
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, RuntimeError, OverflowError,
+            MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{problem}: {error}") from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(problem)
@@ -96,7 +95,9 @@ def _build(cls, header, arrays):
             raise ValueError(f"{name} has a wrong shape or is not finite")
     if not np.isfinite(arrays["means_"]).all():
         raise ValueError("means_ is not finite")
-    model._set_parameters(Gaussians(*[arrays[name] for name in _ARRAYS[:4]]))
+    dtype = arrays["means_"].dtype
+    parameters = [np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4]]
+    model._set_parameters(Gaussians(*parameters), dtype)
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()
     model.converged_, model.n_iter_ = bool(header["converged"]), int(header["n_iter"])
     model.lower_bound_ = float.fromhex(header["lower_bound"])

@@ -3,8 +3,8 @@
 import numpy as np
 
 from emkernels.kernels import kmeans_plusplus, weighted_moments
-from emkernels.kernels.mixture import _total_scatter
-from emkernels.models._gaussian import Gaussians
+from emkernels.kernels.cluster import _kmeans_pass
+from emkernels.models._gaussian import Gaussians, column_means, total_covariance
 from emkernels.models._lloyd import lloyd
 from emkernels.statistics import SufficientStatistics
 
@@ -45,8 +45,7 @@ def _spread(problem, statistics):
     """Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     component a sphere of its own, EM begins from that, as in scikit-learn.)"""
     X, weight = problem.X, problem.sample_weight
-    mean = _mean(X, weight, problem.n_threads)
-    covariance = _total_scatter(X, mean, weight, problem.n_threads) / problem.total
+    covariance = total_covariance(X, weight, problem.n_threads)
     if problem.covariance_type == "tied":
         statistics.second[:] = statistics.weight * covariance
         return
@@ -76,12 +75,19 @@ def _first_step(problem, statistics, given, free):
 def _responsibilities(problem, n_components, init_params, random_state):
     """Centres to take moments about, and labels or a source of responsibilities."""
     X, weight, n_threads = problem.X, problem.sample_weight, problem.n_threads
-    if problem.known is not None and (problem.known >= 0).any():
+    known = problem.known
+    if known is not None and ((known >= 0) if weight is None else (known >= 0) & (weight > 0)).any():
         return _from_known(problem, n_components, random_state)
     if init_params == "random":
-        return np.repeat(_mean(X, weight, n_threads)[None], n_components, axis=0), random_state
+        return np.repeat(column_means(X, weight, n_threads)[None], n_components, axis=0), random_state
     if init_params == "random_from_data":
-        indices = random_state.choice(X.shape[0], size=n_components, replace=False)
+        chance = None if weight is None else weight / weight.sum()
+        if chance is not None and np.count_nonzero(chance) < n_components:
+            raise ValueError(
+                f"random_from_data draws {n_components} rows, but only "
+                f"{np.count_nonzero(chance)} have a positive weight"
+            )
+        indices = random_state.choice(X.shape[0], size=n_components, replace=False, p=chance)
         return X[indices].astype(np.float64), _seed_labels(X, indices)
     seeds, indices = kmeans_plusplus(
         X, n_components, sample_weight=weight, random_state=random_state,
@@ -96,7 +102,7 @@ def _from_known(problem, n_components, random_state):
     """Centres of the components with known rows, seeds for the others, then the nearest
     centre for every row that is not known."""
     X, known, weight, n_threads = problem.X, problem.known, problem.sample_weight, problem.n_threads
-    centers = np.repeat(_mean(X, weight, n_threads)[None], n_components, axis=0)
+    centers = np.repeat(column_means(X, weight, n_threads)[None], n_components, axis=0)
     moments = weighted_moments(X, known, centers, "spherical", weight, n_threads=n_threads,
                                check_finite=False)
     seen = moments.counts > 0
@@ -116,8 +122,8 @@ def _from_known(problem, n_components, random_state):
         centers[missing] = kmeans_plusplus(
             rows, len(missing), random_state=random_state, n_threads=n_threads,
             sample_weight=chance if chance.any() else None, check_finite=False)[0]
-    labels = lloyd(X, centers, sample_weight=weight, max_iter=1, tol=0,
-                   n_threads=n_threads)[0]
+    labels = np.empty(len(X), np.int32)
+    _kmeans_pass(X, centers, labels, weight, n_threads)
     return centers, np.where(known >= 0, known, labels).astype(np.int32)
 
 
@@ -148,10 +154,3 @@ def _statistics(problem, centers, resp):
                                    n_threads=problem.n_threads, check_finite=False)
         total += SufficientStatistics(problem.covariance_type, centers, *moments)
     return total
-
-
-def _mean(X, sample_weight, n_threads):
-    """Weighted column means in float64, about the first row so that a shift costs no digits."""
-    moments = weighted_moments(X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight,
-                               n_threads=n_threads, check_finite=False)
-    return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]

@@ -25,7 +25,6 @@ from emkernels.models._covariance import (
 )
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.models._start import start_parameters
-from emkernels.statistics import second_shape
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -77,7 +76,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     weight_concentration : None, float or array-like of shape (n_components,), default=None
         *More.* Dirichlet prior on the weights, at least 1, part of the objective.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
-        *More.* Parameters that keep their `*_init` values.
+        *More.* Parameters that keep their `*_init` values (on a warm start those of the last
+        fit).
 
     Attributes
     ----------
@@ -191,6 +191,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ValueError
             Bad parameters or data (the argument, row or column is named), or every start
             collapsed; the estimator then stays as it was.
+        KeyboardInterrupt
+            Ctrl-C, within a second. Where an iteration was complete, the estimator then has
+            the parameters of the last one, with ``converged_`` False; else it stays as it was.
+
+        Notes
+        -----
+        With `labels`, the start is made from them and not from `init_params`.
         """
         self._fit(X, sample_weight, labels)
         return self
@@ -203,9 +210,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
         named, X = X, self._validate(X, reset=True)
-        problem, given = self._prepare(X, sample_weight, labels)
-        random_state = check_random_state(self.random_state)
         warm = self.warm_start and hasattr(self, "converged_")
+        problem, given = self._prepare(X, sample_weight, labels, warm)
+        random_state = check_random_state(self.random_state)
 
         def start(i):
             if warm:
@@ -257,7 +264,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         kernels.check_finite(X)
         return X
 
-    def _prepare(self, X, sample_weight, labels):
+    def _prepare(self, X, sample_weight, labels, warm):
         """Everything checked, before any work."""
         k, n_features, type_ = self.n_components, X.shape[1], self.covariance_type
         given = {
@@ -273,14 +280,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             X, type_, self.reg_covar, sample_weight=sample_weight,
             known=arguments.check_labels(labels, X.shape[0], k),
             covariance_prior=arguments.check_covariance_prior(
-                self.covariance_prior, type_, X, sample_weight, k),
+                self.covariance_prior, type_, X, sample_weight, k, self.n_threads),
             weight_concentration=arguments.check_concentration(self.weight_concentration, k),
-            fixed=arguments.check_fixed(self.fixed, given, self.warm_start),
+            fixed=arguments.check_fixed(self.fixed, given, warm),
             n_threads=self.n_threads,
         )
-        if self.warm_start and hasattr(self, "converged_") and (
-                self.means_.shape != (k, n_features)
-                or self.precisions_cholesky_.shape != second_shape(type_, k, n_features)):
+        if warm and (self.means_.shape != (k, n_features) or self._fitted_type != type_):
             raise ValueError(
                 "warm_start cannot go on: n_components, covariance_type or the number of "
                 "columns differ from the last fit"
@@ -298,6 +303,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         precisions = precisions_from_factors(factors, type_)
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
+        self._fitted_type = type_
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
@@ -306,7 +312,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _n_parameters(self):
         k, n_features = self.means_.shape
-        return n_covariance_parameters(self.covariance_type, k, n_features) + k * n_features + k - 1
+        counts = {"covariances": n_covariance_parameters(self.covariance_type, k, n_features),
+                  "means": k * n_features, "weights": k - 1}
+        return sum(n for name, n in counts.items() if name not in self.fixed)
 
     # --- rows --------------------------------------------------------------------------
 
@@ -339,14 +347,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     def bic(self, X, *, sample_weight=None):
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
 
-        With weights, n is their sum.
+        p counts the parameters that are not `fixed`; with weights, n is their sum.
         """
-        log_likelihood, n = self._log_likelihood(X, sample_weight)
-        return -2 * log_likelihood + self._n_parameters() * math.log(n)
+        return self._criteria(X, sample_weight)["bic"]
 
     def aic(self, X, *, sample_weight=None):
         """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
-        return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
+        return self._criteria(X, sample_weight)["aic"]
 
     def icl(self, X, *, sample_weight=None):
         """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
@@ -358,24 +365,30 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ----------
         C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
         """
+        return self._criteria(X, sample_weight, entropy=True)["icl"]
+
+    def _criteria(self, X, sample_weight, *, entropy=False):
+        """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
         X = self._validate(X, reset=False)
         weight = arguments.check_sample_weight(sample_weight, X)
-        entropy = 0.0
+        n = X.shape[0] if weight is None else float(weight.sum())
+        log_likelihood = uncertain = 0.0
         for first in range(0, X.shape[0], 65536):
             rows = slice(first, first + 65536)
-            resp = self._rows(X[rows], "resp").astype(np.float64)
-            terms = -(resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
-            entropy += terms.sum() if weight is None else terms @ weight[rows]
-        return self.bic(X, sample_weight=weight) + 2 * float(entropy)
-
-    def _log_likelihood(self, X, sample_weight):
-        """Log-likelihood of the rows and their total weight."""
-        X = self._validate(X, reset=False)
-        weight = arguments.check_sample_weight(sample_weight, X)
-        values = self._rows(X, "log_prob_norm").astype(np.float64)
-        if weight is None:
-            return float(values.sum()), X.shape[0]
-        return float(values @ weight), float(weight.sum())
+            w = np.ones(len(X[rows])) if weight is None else weight[rows]
+            if entropy:
+                resp, densities = self._rows(X[rows], "resp", "log_prob_norm")
+                resp = resp.astype(np.float64)
+                uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
+            else:
+                densities = self._rows(X[rows], "log_prob_norm")
+            log_likelihood += float(w @ densities.astype(np.float64))
+        p = self._n_parameters()
+        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
+               "aic": -2 * log_likelihood + 2 * p}
+        if entropy:
+            out["icl"] = out["bic"] + 2 * float(uncertain)
+        return out
 
     def sample(self, n_samples=1):
         """Draw rows from the mixture.

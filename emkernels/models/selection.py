@@ -100,11 +100,9 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
                            icl=np.inf, converged=False, n_iter=0, error=str(error))
                 table.append(row)
                 continue
-            log_likelihood, _ = model._log_likelihood(X, sample_weight)
             row.update(
-                n_parameters=model._n_parameters(), log_likelihood=log_likelihood,
-                **{name: getattr(model, name)(X, sample_weight=sample_weight)
-                   for name in CRITERIA},
+                n_parameters=model._n_parameters(),
+                **model._criteria(X, sample_weight, entropy=True),
                 converged=model.converged_, n_iter=model.n_iter_, error=None)
             if best is None or row[criterion] < best[0]:
                 best = (row[criterion], model)
