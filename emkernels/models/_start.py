@@ -76,10 +76,11 @@ def _responsibilities(problem, n_components, init_params, random_state):
     """Centres to take moments about, and labels or a source of responsibilities."""
     X, weight, n_threads = problem.X, problem.sample_weight, problem.n_threads
     known = problem.known
-    if known is not None and ((known >= 0) if weight is None else (known >= 0) & (weight > 0)).any():
+    if known is not None and ((known >= 0) & (True if weight is None else weight > 0)).any():
         return _from_known(problem, n_components, random_state)
     if init_params == "random":
-        return np.repeat(column_means(X, weight, n_threads)[None], n_components, axis=0), random_state
+        mean = column_means(X, weight, n_threads)
+        return np.repeat(mean[None], n_components, axis=0), random_state
     if init_params == "random_from_data":
         chance = None if weight is None else weight / weight.sum()
         if chance is not None and np.count_nonzero(chance) < n_components:
