@@ -319,8 +319,8 @@ cdef object as_float64(object array, str name, tuple shape):
         raise ValueError(f"{name} must have {len(shape)} dimension(s), got shape {array.shape}")
     for i in range(len(shape)):
         if shape[i] is not None and array.shape[i] != shape[i]:
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise ValueError(f"{name} must have shape ({wanted}), got {array.shape}")
+            wanted = str(shape).replace("None", "any")
+            raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
     values = <const double*>address(array)
     n = array.size
     for i in range(n):
