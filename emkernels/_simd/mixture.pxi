@@ -101,7 +101,7 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
     used += aligned(TILE * W * sizeof(double))
     p.far_missing = <int*>(scratch + used)
     used += aligned(D * sizeof(int))
-    if g.covariance_type != FULL or job.labels != NULL:
+    if g.covariance_type != FULL or job.labels != NULL or job.resp != NULL:
         p.mask = <vec*>(scratch + used)
         return used + T * n * tile
     p.best = <vec*>(scratch + used)

@@ -262,7 +262,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
     if weights != NULL:
         for k in range(K):
             log_weights[k] = log(weights[k]) if weights[k] > 0 else -INFINITY
-    if code == FULL and job.labels == NULL:
+    if code == FULL and job.labels == NULL and job.resp == NULL:
         if schedule == NULL:
             status = make_schedule(patterns, D, table.tile, False, &own)
             schedule = &own
@@ -294,7 +294,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
     if status == 0:
         status = set_model(job, table, code, K, log_weights if weights != NULL else NULL, means,
                            precisions_cholesky)
-    if status == 0 and job.labels == NULL and not inc.hard:
+    if status == 0 and (inc.precisions != NULL or code != FULL) and not inc.hard:
         table.prepare_incomplete(&job.gaussians, inc)
     elif status == 0 and inc.hard:
         memset(inc.log_scales, 0, K * D * sizeof(double))

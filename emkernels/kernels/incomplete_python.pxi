@@ -53,6 +53,11 @@ class MissingPatterns:
                              count=self.n_features).astype(bool)
 
     @property
+    def largest(self):
+        """The largest absolute value of X."""
+        return self._largest
+
+    @property
     def n_missing_values(self):
         """Missing values in all rows."""
         return int(self.n_missing @ self.counts)
@@ -370,6 +375,62 @@ cdef tuple model_arguments(object X, object weights, object means, object precis
     return X, weights, means, precisions_cholesky, as_patterns(patterns, X)
 
 
+def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
+                      want=("resp", "log_prob_norm"), patterns=None, n_threads=None):
+    """Outputs of the E-step for each row, given its observed values.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        NaN where missing.
+    weights, means, precisions_cholesky, covariance_type
+        As in :func:`incomplete_statistics`.
+    want : sequence of {'resp', 'log_prob_norm', 'labels', 'log_prob'}
+        What to compute: posterior probabilities (n_samples, n_components), the log density of
+        the observed values under the mixture (n_samples,), the most probable component
+        (n_samples,) int32, ``log weights_k + log N(x_io | k)`` (n_samples, n_components).
+    patterns : MissingPatterns, optional
+        Those of X.
+    n_threads : int, optional
+
+    Returns
+    -------
+    tuple of ndarrays
+        In the order of `want`. A row without any value has the weights as its posterior, and
+        the log of their sum as its log density.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`incomplete_statistics`; an unknown name in `want`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import incomplete_e_step
+    >>> X = [[-1.0, np.nan], [np.nan, 1.0]]
+    >>> means = [[-1.0, -1.0], [1.0, 1.0]]
+    >>> incomplete_e_step(X, [0.5, 0.5], means, np.ones(2), "spherical", want=["labels"])
+    (array([0, 1], dtype=int32),)
+    """
+    X, weights, means, precisions_cholesky, patterns = model_arguments(
+        X, weights, means, precisions_cholesky, covariance_type, patterns, n_threads)
+    for name in want:
+        if name not in ("resp", "log_prob_norm", "labels", "log_prob"):
+            raise ValueError(
+                f"want may name 'resp', 'log_prob_norm', 'labels' and 'log_prob', got {name!r}"
+            )
+    out = {}
+    if "log_prob" in want:
+        out = _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns,
+                               ["log_prob"], n_threads=n_threads)
+    rest = [name for name in want if name != "log_prob"]
+    if rest:
+        out |= _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns,
+                                rest, n_threads=n_threads)
+    return tuple([out[name] for name in want])
+
+
 def conditional_moments(X, means, precisions_cholesky, covariance_type="full", weights=None, *,
                         patterns=None, covariances=False, n_threads=None):
     """Missing values by their conditional mean, and on request their conditional covariances.
@@ -514,15 +575,16 @@ def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None
     return observed, first, -2 * tail[0]
 
 
-def _available_moments(X, labels, centers, sample_weight=None, n_threads=None):
-    """For each label, over the rows in which both values of a pair are observed: the weight
-    (K, D, D), and the sum of products of deviations (K, D, D) from the centres."""
+def _available_moments(X, resp, centers, sample_weight=None, n_threads=None):
+    """Under labels (int32) or responsibilities of the dtype of X, over the rows in which both
+    values of a pair are observed: the weight (K, D, D), and the sum of products of deviations
+    (K, D, D) from the centres."""
     cdef Job job
     cdef Incomplete inc
     cdef int threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X), indicator
     cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
-    cdef const int *label = <const int*>address(labels)
+    cdef Rows resp_rows
     cdef const double *mean
     cdef const double *factor
     cdef double *c
@@ -537,7 +599,13 @@ def _available_moments(X, labels, centers, sample_weight=None, n_threads=None):
         memset(&inc, 0, sizeof(Incomplete))
         set_rows(&job.rows, X)
         job.rows.sample_weight = pointer(sample_weight)
-        job.labels = label
+        if resp.ndim == 1:
+            job.labels = <const int*>address(resp)
+        else:
+            set_rows(&resp_rows, resp)
+            job.resp = resp_rows.x
+            job.resp_row_stride = resp_rows.row_stride
+            job.resp_column_stride = resp_rows.column_stride
         inc.indicator = indicator
         mean, factor = pointer(zeros if indicator else centers), pointer(factors)
         c, f = <double*>address(counts), <double*>address(first)
