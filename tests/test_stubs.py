@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from emkernels.kernels import _core, cluster, mixture
+from emkernels.kernels import _core, cluster, incomplete, mixture
 
-MODULES = {module.__name__.rpartition(".")[2]: module for module in (mixture, cluster, _core)}
+MODULES = {module.__name__.rpartition(".")[2]: module for module in (
+    mixture, incomplete, cluster, _core)}
 P = inspect.Parameter
 
 

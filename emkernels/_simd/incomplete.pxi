@@ -77,9 +77,11 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t in
     lists = p.missing + t * p.missing_stride
     lengths = p.lane_missing + t * TILE
     p.mixed[t] = inc.kinds[index] == MIXED
+    # more missing values than the schedule has (it is of other rows) stay what they are: NaN
+    # goes on, and nothing is written out of bounds
     if not p.mixed[t]:
         for d in range(D):
-            if x[d * TILE] != x[d * TILE]:
+            if x[d * TILE] != x[d * TILE] and most < inc.most_missing:
                 lists[most] = <int>d
                 most += 1
                 for j in range(TILE):
@@ -91,7 +93,7 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t in
             lengths[j] = 0
         for d in range(D):
             for j in range(TILE):
-                if x[d * TILE + j] != x[d * TILE + j]:
+                if x[d * TILE + j] != x[d * TILE + j] and lengths[j] < inc.most_mixed:
                     lists[lengths[j] * TILE + j] = <int>d
                     lengths[j] += 1
                     x[d * TILE + j] = 0

@@ -169,6 +169,43 @@ cdef int find_patterns(const Rows *rows, bint double_, Patterns *out, Py_ssize_t
     return status
 
 
+cdef int known_patterns(const Rows *rows, bint double_, const int *order,
+                        const long long *offsets, Py_ssize_t n_patterns,
+                        Patterns *out) noexcept nogil:
+    """Patterns found earlier; only their masks are made, and are to be freed."""
+    cdef Py_ssize_t W = words_of(rows.n_features), p
+    cdef double largest = 0
+    out.n_patterns = n_patterns
+    out.order = <int*>order
+    out.offsets = <long long*>offsets
+    out.masks = <unsigned long long*>malloc(n_patterns * W * 8)
+    if out.masks == NULL:
+        return OUT_OF_MEMORY
+    for p in range(n_patterns):
+        table_of(double_).missing_bits(rows, order[offsets[p]], 1, out.masks + p * W, &largest)
+    return 0
+
+
+cdef Py_ssize_t first_stranger(const Rows *rows, bint double_, const Patterns *p) noexcept nogil:
+    """The first position in p.order whose row has another pattern of missing values, or -1; -2
+    when memory is short."""
+    cdef Py_ssize_t W = words_of(rows.n_features), i, k, found = -1
+    cdef double largest = 0
+    cdef unsigned long long *bits = <unsigned long long*>malloc(W * 8)
+    if bits == NULL:
+        return -2
+    for k in range(p.n_patterns):
+        for i in range(p.offsets[k], p.offsets[k + 1]):
+            if (table_of(double_).missing_bits(rows, p.order[i], 1, bits, &largest) >= 0
+                    or memcmp(bits, p.masks + k * W, W * 8) != 0):
+                found = i
+                break
+        if found >= 0:
+            break
+    free(bits)
+    return found
+
+
 ctypedef struct Schedule:
     Py_ssize_t n_tiles
     Py_ssize_t typical_missing
@@ -247,8 +284,10 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
     """A job with missing values: outputs as job and inc have them, statistics where `counts`
     is given. The full and tied types visit the rows by a schedule, made here from `patterns`
     where none is given. weights NULL: none in the densities."""
-    cdef Py_ssize_t D = job.rows.n_features, W = (D + WIDE - 1) // WIDE * WIDE, k, length = 0
-    cdef int code = FULL if type_ == TIED else type_
+    cdef Py_ssize_t D = job.rows.n_features, W = (D + WIDE - 1) // WIDE * WIDE, k, i, length = 0
+    # one factor for each component; imputed values have correlations in general
+    cdef bint expand = type_ == TIED or (inc.imputed_out != NULL and type_ != FULL)
+    cdef int code = FULL if expand else type_
     cdef const Table *table = table_of(double_)
     cdef Schedule own
     cdef double *log_weights = <double*>malloc(K * sizeof(double))
@@ -283,13 +322,18 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
         inc.log_scales = <double*>malloc(K * D * sizeof(double))
         if inc.log_scales == NULL:
             status = OUT_OF_MEMORY
-    if type_ == TIED:
-        factors = <double*>malloc(K * D * D * sizeof(double))
+    if expand:
+        factors = <double*>calloc(K * D * D, sizeof(double))
         if factors == NULL:
             status = OUT_OF_MEMORY
         else:
             for k in range(K):
-                memcpy(factors + k * D * D, precisions_cholesky, D * D * sizeof(double))
+                if type_ == TIED:
+                    memcpy(factors + k * D * D, precisions_cholesky, D * D * sizeof(double))
+                else:
+                    for i in range(D):
+                        factors[(k * D + i) * D + i] = precisions_cholesky[
+                            k * D + i if type_ == DIAG else k]
             precisions_cholesky = factors
     if status == 0:
         status = set_model(job, table, code, K, log_weights if weights != NULL else NULL, means,
@@ -319,6 +363,92 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
     free(factors)
     free(sums)
     free(log_weights)
+    return status
+
+
+cdef int run_with_patterns(Job *job, Incomplete *inc, bint double_, const int *order,
+                           const long long *offsets, Py_ssize_t n_patterns,
+                           const double *weights, const double *means,
+                           const double *precisions_cholesky, Py_ssize_t K, int type_,
+                           double *counts, double *first, double *second, double *tail,
+                           int n_threads) noexcept nogil:
+    """run_incomplete for compiled callers: the patterns are found here where order is NULL."""
+    cdef Patterns patterns
+    cdef Py_ssize_t infinite
+    cdef double largest = 0
+    cdef int status
+    if order != NULL:
+        status = known_patterns(&job.rows, double_, order, offsets, n_patterns, &patterns)
+    else:
+        status = find_patterns(&job.rows, double_, &patterns, &infinite, &largest, False)
+    if status == 0:
+        status = run_incomplete(job, inc, double_, &patterns, NULL, weights, means,
+                                precisions_cholesky, K, type_, counts, first, second, tail,
+                                n_threads, False)
+    if order != NULL:
+        free(patterns.masks)
+    else:
+        free_patterns(&patterns)
+    return status
+
+
+cdef int run_missing_patterns(const Rows *rows, bint double_, int *order, long long *offsets,
+                              Py_ssize_t *n_patterns) noexcept nogil:
+    cdef Patterns patterns
+    cdef Py_ssize_t infinite
+    cdef double largest = 0
+    cdef int status = find_patterns(rows, double_, &patterns, &infinite, &largest, False)
+    if status == 0:
+        n_patterns[0] = patterns.n_patterns
+        memcpy(order, patterns.order, rows.n_samples * sizeof(int))
+        memcpy(offsets, patterns.offsets, (patterns.n_patterns + 1) * sizeof(long long))
+    free_patterns(&patterns)
+    return status
+
+
+cdef int run_conditional_moments(const Rows *rows, bint double_, const double *weights,
+                                 const double *means, const double *precisions_cholesky,
+                                 Py_ssize_t K, int type_, const int *order,
+                                 const long long *offsets, Py_ssize_t n_patterns, char *imputed,
+                                 const long long *block_offsets, double *covariances,
+                                 int n_threads) noexcept nogil:
+    cdef Job job
+    cdef Incomplete inc
+    cdef Py_ssize_t i, d, size = sizeof(double) if double_ else sizeof(float)
+    memset(&job, 0, sizeof(Job))
+    memset(&inc, 0, sizeof(Incomplete))
+    job.rows = rows[0]
+    inc.imputed_out = imputed
+    inc.block_offsets = block_offsets
+    inc.covariances_out = covariances
+    for i in range(rows.n_samples):
+        for d in range(rows.n_features):
+            memcpy(imputed + (i * rows.n_features + d) * size,
+                   rows.x + i * rows.row_stride + d * rows.column_stride, size)
+    return run_with_patterns(&job, &inc, double_, order, offsets, n_patterns, weights, means,
+                             precisions_cholesky, K, type_, NULL, NULL, NULL, NULL, n_threads)
+
+
+cdef int run_incomplete_statistics(const Rows *rows, bint double_, const double *weights,
+                                   const double *means, const double *precisions_cholesky,
+                                   Py_ssize_t K, int type_, const int *order,
+                                   const long long *offsets, Py_ssize_t n_patterns,
+                                   double *counts, double *first, double *second,
+                                   double *log_likelihood, int n_threads) noexcept nogil:
+    cdef Job job
+    cdef Incomplete inc
+    cdef double tail[2]
+    cdef int status
+    tail[0] = 0
+    tail[1] = 0
+    memset(&job, 0, sizeof(Job))
+    memset(&inc, 0, sizeof(Incomplete))
+    job.rows = rows[0]
+    job.skip = K > 1 and rows.n_features > 4 and (type_ == FULL or type_ == TIED)
+    status = run_with_patterns(&job, &inc, double_, order, offsets, n_patterns, weights, means,
+                               precisions_cholesky, K, type_, counts, first, second, tail,
+                               n_threads)
+    log_likelihood[0] += tail[0]
     return status
 
 

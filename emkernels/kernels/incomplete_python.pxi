@@ -93,6 +93,10 @@ def missing_patterns(X):
     TypeError
         Complex, object or text dtypes.
 
+    References
+    ----------
+    J. L. Schafer, Analysis of Incomplete Multivariate Data, 1997, section 5.3 (patterns).
+
     Examples
     --------
     >>> import numpy as np
@@ -150,7 +154,28 @@ cdef object as_patterns(object patterns, object X):
             f"patterns are of an array of shape {(patterns.n_samples, patterns.n_features)}, "
             f"X has {X.shape}"
         )
+    cdef Rows rows
+    cdef Patterns view = view_of(patterns)
+    cdef Py_ssize_t found
+    cdef bint double_ = is_double(X)
+    set_rows(&rows, X)
+    with nogil:
+        found = first_stranger(&rows, double_, &view)
+    if found >= 0:
+        raise ValueError(
+            f"patterns are not those of X: row {patterns.order[found]} differs"
+        )
+    check_status(OUT_OF_MEMORY if found == -2 else 0)
     return patterns
+
+
+cdef Patterns view_of(object patterns) except *:
+    cdef Patterns view
+    view.n_patterns = patterns.n_patterns
+    view.order = <int*>address(patterns.order)
+    view.offsets = <long long*>address(patterns.offsets)
+    view.masks = <unsigned long long*>address(patterns._bits)
+    return view
 
 
 cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Schedule *out):
@@ -161,10 +186,7 @@ cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Sch
     cdef Py_ssize_t D = patterns.n_features
     key = (tile, leave_empty_out)
     if key not in patterns._schedules:
-        view.n_patterns = patterns.n_patterns
-        view.order = <int*>address(patterns.order)
-        view.offsets = <long long*>address(patterns.offsets)
-        view.masks = <unsigned long long*>address(patterns._bits)
+        view = view_of(patterns)
         with nogil:
             status = make_schedule(&view, D, tile, leave_empty_out, out)
         check_status(status)
@@ -208,7 +230,7 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
     sample_weight : array-like of shape (n_samples,), optional
     patterns : MissingPatterns, optional
-        Those of X, kept from an earlier call; found again when None.
+        Those of X, kept from an earlier call (they are checked); found again when None.
     n_threads : int, optional
         The result has the same bits for every number of threads.
 
@@ -331,12 +353,6 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
     if "imputed" in want:
         out["imputed"] = np.array(X, order="C")
         inc.imputed_out = <char*>address(out["imputed"])
-        if code in (DIAG, SPHERICAL):
-            # conditional moments are those of the full type without correlations
-            scale = precisions_cholesky[:, None] * np.ones(X.shape[1]) if code == SPHERICAL else (
-                precisions_cholesky)
-            precisions_cholesky = scale[:, :, None] * np.eye(X.shape[1])
-            code = FULL
         lengths = np.zeros(n + 1, np.int64)
         lengths[1 + patterns.order] = np.repeat(patterns.n_missing, patterns.counts)
         if "covariances" in want:
@@ -349,7 +365,7 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
         inc.normals = pointer(normals)
         inc.uniforms = pointer(uniforms)
     kept = None
-    if code in (FULL, TIED):
+    if code in (FULL, TIED) or "imputed" in want:
         kept = schedule_of(patterns, double_, False, &schedule)
     mean, factor = pointer(means), pointer(precisions_cholesky)
     with nogil:
@@ -403,6 +419,11 @@ def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="f
     ------
     ValueError, TypeError
         As :func:`incomplete_statistics`; an unknown name in `want`.
+
+    References
+    ----------
+    Z. Ghahramani, M. I. Jordan, Supervised learning from incomplete data via an EM approach,
+    NIPS 6, 1994.
 
     Examples
     --------
