@@ -658,6 +658,10 @@ cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_s
         else:
             diff[d] = 0.5 * value - 0.5 * mean[d]
             scale = max(scale, fabs(diff[d]))
+    distance[0] = INFINITY
+    if g.covariance_type == FULL and m > max(job.incomplete.most_missing,
+                                             job.incomplete.most_mixed):
+        return -INFINITY    # the schedule is of other rows
     for d in range(D):
         diff[d] = diff[d] / scale if scale > 0 else 0
     if g.covariance_type == FULL:
