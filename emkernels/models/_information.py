@@ -309,11 +309,13 @@ def _assemble(products, n_features):
 
 
 def _check_determined(together, columns):
-    never = np.argwhere(np.tril(together <= 0))
+    never = np.flatnonzero(np.diag(together) <= 0)
     if len(never):
-        first, second = (columns[j] for j in never[0][::-1])
-        if first == second:
-            raise ValueError(f"column {first} is never observed: the information is singular")
+        raise ValueError(
+            f"column {columns[never[0]]} is never observed: the observed information is singular")
+    never = np.argwhere(np.triu(together <= 0))
+    if len(never):
+        first, second = (columns[j] for j in never[0])
         raise ValueError(
             f"columns {first} and {second} are never observed together: nothing determines their "
             "covariance, and the observed information is singular"

@@ -317,7 +317,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
 
     Compares the means under each pattern p of missing values with the ML estimates from all rows:
     ``d2 = sum_p n_p (mean_p - mu_p)' Sigma_p^-1 (mean_p - mu_p)`` over the columns that p observes,
-    for many rows chi-squared with ``sum_p (columns observed in p) - n_features`` degrees of freedom.
+    for many rows chi-squared with df = ``sum_p (columns observed in p) - n_features``.
     Rows with nothing observed are left out. A small p-value speaks against missing completely at
     random; a large one does not show it, and nothing here tells at random from not at random.
 
