@@ -78,10 +78,10 @@ APPLE = _columns(
     size="8 6 11 22 14 17 18 24 19 23 26 40 4 4 5 6 8 10",
     worms="59 58 56 53 50 45 43 42 39 38 30 27 . . . . . .",
 )
-# ML estimates to the digits of the book; the log-likelihood as R's mvnmle has it (there without
-# the constant n_observed log(2 pi) / 2)
-APPLE_MEAN = np.array([14.72, 49.33])
-APPLE_COVARIANCE = np.array([[89.53, -90.70], [-90.70, 114.70]])
+# ML estimates and log-likelihood (there without the constant n_observed log(2 pi) / 2) of R's
+# mvnmle, whose optimiser stops with six digits
+APPLE_MEAN = np.array([14.7223, 49.3332])
+APPLE_COVARIANCE = np.array([[89.5341, -90.6965], [-90.6965, 114.6947]])
 APPLE_LOG_LIKELIHOOD = -74.217476133121 - 30 * np.log(2 * np.pi) / 2
 
 # 12 observations of two variables with known means of 0, in the discussion of the paper of

@@ -1,10 +1,8 @@
 """A table with missing values as the models see it: rows, names, patterns and ML estimates."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from emkernels.models._information import observed_inverses, pattern_moments
 
@@ -31,7 +29,7 @@ def missing_patterns(X):
 
 
 def estimate(X, patterns, tol, max_iter):
-    """ML location and covariance of one normal distribution.
+    """ML location and covariance of one normal distribution, and whether EM converged.
 
     STAND-IN for GaussianImputer(tol=tol, max_iter=max_iter).fit(X), to be replaced by it: plain EM
     on the moments of the patterns. It stops when no standardised mean, and no covariance of
@@ -41,7 +39,7 @@ def estimate(X, patterns, tol, max_iter):
     centre, scale = observed_moments(X)[:2]
     parts = [moments[1:] for moments in pattern_moments(X, centre, scale, patterns)]
     total = sum(weights.sum() for _, weights, _, _ in parts)
-    mean, covariance = np.zeros(n_features), np.eye(n_features)
+    mean, covariance, change = np.zeros(n_features), np.eye(n_features), np.inf
     for _ in range(max_iter):
         first, second = np.zeros(n_features), np.zeros((n_features, n_features))
         for observed, weights, sums, scatters in parts:
@@ -62,10 +60,22 @@ def estimate(X, patterns, tol, max_iter):
         mean, covariance = mean + step, updated
         if change <= tol:
             break
-    else:
-        warnings.warn(f"EM did not converge in {max_iter} iterations (change {change:.1e}, "
-                      f"tol {tol:g})", ConvergenceWarning, stacklevel=3)
-    return centre + scale * mean, covariance * scale[:, None] * scale
+    return centre + scale * mean, covariance * scale[:, None] * scale, change <= tol
+
+
+def distance_of_means(X, patterns, location, covariance):
+    """Little's sum over patterns of ``n_p (mean_p - mu_p)' Sigma_p^-1 (mean_p - mu_p)``;
+    LinAlgError where the covariance is singular."""
+    scale = np.sqrt(np.diag(covariance))
+    correlation = covariance / scale[:, None] / scale
+    if not np.linalg.eigvalsh(correlation)[0] > 1e-9:
+        raise np.linalg.LinAlgError("singular covariance")
+    total = 0.0
+    for _, observed, weights, sums, _ in pattern_moments(X, location, scale, patterns):
+        inverses = observed_inverses(correlation, observed)
+        products = np.einsum("pi,pij,pj->p", sums, inverses, sums, optimize=True)
+        total += float((products / weights).sum())
+    return total
 
 
 def as_table(X, name="X"):
@@ -155,12 +165,15 @@ def observed_moments(X):
         low = np.minimum(low, np.where(seen, block, np.inf).min(axis=0))
         high = np.maximum(high, np.where(seen, block, -np.inf).max(axis=0))
     some = count > 0
+    low, high = np.where(some, low, np.nan), np.where(some, high, np.nan)
     mean = np.where(some, shift + total / np.maximum(count, 1), np.nan)
+    # in units of the range, whose square may be beyond any number
+    span = np.where(high > low, high - low, 1.0)
     for rows in blocks_of_rows(X):
-        block = np.asarray(X[rows], np.float64) - mean
+        block = (np.asarray(X[rows], np.float64) - mean) / span
         squares += np.where(np.isnan(block), 0, block**2).sum(axis=0)
-    deviation = np.where(some, np.sqrt(squares / np.maximum(count, 1)), np.nan)
-    return mean, deviation, np.where(some, low, np.nan), np.where(some, high, np.nan), count
+    deviation = np.where(some, span * np.sqrt(squares / np.maximum(count, 1)), np.nan)
+    return mean, deviation, low, high, count
 
 
 def finite(values, name):

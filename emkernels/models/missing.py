@@ -1,12 +1,13 @@
 """Looking at missing values, testing them and pooling what came of imputing them."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
+from sklearn.exceptions import ConvergenceWarning
 
 from emkernels.models import _missing_table as table
-from emkernels.models._information import observed_inverses, pattern_moments
 
 _SHOWN = 20     # patterns that a printed summary lists
 
@@ -364,7 +365,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
     X, names = table.as_table(X)
     n_features = X.shape[1]
-    _, _, low, high, n_observed = table.observed_moments(X)
+    low, high, n_observed = table.observed_moments(X)[2:]
     for name, seen, constant in zip(names, n_observed, low == high):
         if seen == 0 or constant:
             raise ValueError(f"column {name!r} is {'constant' if seen else 'never observed'}: "
@@ -377,21 +378,15 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
             "Little's test has nothing to compare: " + (
                 "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
                 else "no column is observed under two patterns of missing values"))
-    singular = (f"the columns {', '.join(names)} are linearly dependent, or have too few rows: "
-                "Little's test needs a covariance that can be inverted")
     try:
-        location, covariance = table.estimate(X, patterns, tol, max_iter)
-        scale = np.sqrt(np.diag(covariance))
-        correlation = covariance / scale[:, None] / scale
-        if not np.linalg.eigvalsh(correlation)[0] > 1e-10:
-            raise ValueError(singular)
-        statistic = 0.0
-        for _, observed, weights, sums, _ in pattern_moments(X, location, scale, patterns):
-            inverses = observed_inverses(correlation, observed)
-            products = np.einsum("pi,pij,pj->p", sums, inverses, sums, optimize=True)
-            statistic += (products / weights).sum()
+        location, covariance, converged = table.estimate(X, patterns, tol, max_iter)
+        statistic = table.distance_of_means(X, patterns, location, covariance)
     except np.linalg.LinAlgError:
-        raise ValueError(singular) from None
+        raise ValueError("the covariance of the columns is singular: some are linear combinations "
+                         "of others, or there are too few rows for Little's test") from None
+    if not converged:
+        warnings.warn(f"the ML estimates did not converge in {max_iter} iterations",
+                      ConvergenceWarning, stacklevel=2)
     n_samples = int(patterns.counts[kept].sum())
     statistic *= (n_samples - ddof) / n_samples
     return LittleTest(float(statistic), df, float(chdtrc(df, statistic)), int(kept.sum()),
