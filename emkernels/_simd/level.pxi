@@ -5,14 +5,17 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, TIED, Bounds, Gaussians, Job, Rows, Table, second_size)
+    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Gaussians, Incomplete, Job,
+    Rows, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
     ctypedef double vec "emk_vec"
+    ctypedef double dvec "emk_dvec"
     enum:
         IS_DOUBLE "EMK_DOUBLE"
         LANES "EMK_LANES"
+        DLANES "EMK_DLANES"
         VECTORS "EMK_VECTORS"
         TILE "EMK_TILE"
         MB "EMK_MB"
@@ -20,6 +23,10 @@ cdef extern from "vector.h" nogil:
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
+    dvec dsplat "emk_dsplat"(double x)
+    dvec droot "emk_droot"(dvec x)
+    dvec dmax "emk_dmax"(dvec a, dvec b)
+    double dot "emk_dot"(const double *a, const double *b, Py_ssize_t n)
     vec power_of_two "emk_power_of_two"(vec shifted)
     vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
     void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
@@ -35,6 +42,8 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "dense.pxi"
+include "incomplete.pxi"
 include "distance.pxi"
 
 
@@ -43,6 +52,9 @@ table_.block_rows = block_rows
 table_.scratch_bytes = scratch_bytes
 table_.packed_bytes = packed_bytes
 table_.prepare = prepare
+table_.prepare_incomplete = prepare_incomplete
+table_.missing_bits = missing_bits
+table_.tile = TILE
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block

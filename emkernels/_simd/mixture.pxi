@@ -18,12 +18,36 @@ ctypedef struct Panels:
     Py_ssize_t *tile_index  # (n_tiles,)
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
     unsigned char *flags    # (n_tiles, TILE)
+    # incomplete rows only (see incomplete.pxi)
+    vec *mask               # like x: 1 where observed; NULL where the lists below serve
+    unsigned char *mixed    # (n_tiles,)
+    Py_ssize_t *n_missing   # (n_tiles,) the most of a row of the tile
+    int *lane_missing       # (n_tiles, TILE) of every row
+    int *missing            # (n_tiles, missing_stride) columns, of a mixed tile by lanes
+    Py_ssize_t missing_stride
+    vec *fill               # conditional mean - mean, (n_components, n_missing, TILE) a tile
+    Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
+    vec *best               # (n_tiles, TILE)
+    double *inverse         # conditional covariances, packed, of one pattern or mixed tile
+    double *small           # four matrices `small_stride` apart
+    Py_ssize_t small_stride
+    double *rows            # (TILE, wide) rows of a mixed tile
+    double *deviation       # (wide,)
+    double *far_inverse
+    dvec *lane_matrices
+    real *regression        # (most_missing, n_padded)
+    real *zeros             # (n_padded,)
+    int *observed           # (n_features,)
+    int *far_missing        # (n_features,)
 
 
 cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
     cdef Py_ssize_t tile = TILE * sizeof(real)
     cdef Py_ssize_t n = padded(job.gaussians.n_features), K = job.gaussians.n_components
-    cdef Py_ssize_t tiles = PANEL_BYTES // (tile * (2 * n + K))
+    cdef Py_ssize_t tiles, each = 2 * n + K
+    if job.incomplete != NULL:
+        each += K * job.incomplete.typical_missing
+    tiles = PANEL_BYTES // (tile * each)
     # sums over lanes want long blocks; few features stay in the first cache with short ones
     return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
 
@@ -55,7 +79,64 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     used += T * K
     p.flags = <unsigned char*>(scratch + used)
     used += T * TILE
+    p.mask = NULL
+    p.best = NULL
+    if job.incomplete != NULL and not job.incomplete.indicator:
+        used = carve_incomplete(job, scratch, aligned(used), p)
     return used
+
+
+cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
+    return (n_bytes + 63) // 64 * 64
+
+
+cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
+                                 Panels *p) noexcept nogil:
+    cdef const Gaussians *g = &job.gaussians
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t T = job.block_rows // TILE, D = g.n_features, n = padded(D), K = g.n_components
+    cdef Py_ssize_t tile = TILE * sizeof(real), W = wide(D)
+    cdef Py_ssize_t most = max(inc.most_missing, inc.most_mixed)
+    p.rows = <double*>(scratch + used)
+    used += aligned(TILE * W * sizeof(double))
+    p.far_missing = <int*>(scratch + used)
+    used += aligned(D * sizeof(int))
+    if g.covariance_type != FULL or job.labels != NULL or job.resp != NULL:
+        p.mask = <vec*>(scratch + used)
+        return used + T * n * tile
+    p.best = <vec*>(scratch + used)
+    used += T * tile
+    p.fill = <vec*>(scratch + used)
+    used += T * K * most * tile
+    p.zeros = <real*>(scratch + used)
+    used += aligned(n * sizeof(real))
+    p.observed = <int*>(scratch + used)
+    used += aligned(D * sizeof(int))
+    p.n_missing = <Py_ssize_t*>(scratch + used)
+    used += aligned(T * sizeof(Py_ssize_t))
+    p.fill_at = <Py_ssize_t*>(scratch + used)
+    used += aligned(T * sizeof(Py_ssize_t))
+    p.mixed = <unsigned char*>(scratch + used)
+    used += aligned(T)
+    p.lane_missing = <int*>(scratch + used)
+    used += aligned(T * TILE * sizeof(int))
+    p.missing_stride = max(D, inc.most_mixed * TILE)
+    p.missing = <int*>(scratch + used)
+    used += aligned(T * p.missing_stride * sizeof(int))
+    p.inverse = <double*>(scratch + used)
+    used += aligned(K * max(row_of(inc.most_missing), row_of(inc.most_mixed) * TILE)
+                    * sizeof(double))
+    p.small_stride = max(most * most, W)
+    p.small = <double*>(scratch + used)
+    used += aligned(4 * p.small_stride * sizeof(double))
+    p.far_inverse = <double*>(scratch + used)
+    used += aligned(row_of(most) * sizeof(double))
+    p.deviation = <double*>(scratch + used)
+    used += aligned(W * sizeof(double))
+    p.lane_matrices = <dvec*>(scratch + used)
+    used += aligned((2 * row_of(inc.most_mixed) + 3 * inc.most_mixed) * sizeof(dvec))
+    p.regression = <real*>(scratch + used)
+    return used + most * n * sizeof(real)
 
 
 cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
@@ -128,7 +209,9 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         if look:
             skipped = 0
         # the neighbouring tile's best component first: it makes the others skippable
-        if g.covariance_type != FULL:
+        if p.mask != NULL:
+            masked_densities(job, p, t, best, lp)
+        elif g.covariance_type != FULL:
             axis_densities(g, p, t, best, lp)
         for i in range(K if g.covariance_type == FULL else 0):
             k = hint if i == 0 else (i - 1 if i <= hint else i)
@@ -141,9 +224,11 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         if job.rows.known != NULL:
             keep_known(job, start, size, <real*>lp, <real*>best)
         if job.log_prob_out != NULL:
-            write_rows(job.log_prob_out, start, size, K, <const real*>lp, NULL)
+            write_rows(job, job.log_prob_out, start, size, <const real*>lp, NULL)
             continue
         normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
+        if job.incomplete != NULL and job.incomplete.hard:
+            harden(p, t, K)
         if skip:
             hint = best_component(p, t, K)
 
@@ -188,7 +273,7 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         # only overflow of the quadratic form of every component comes to this
         lost |= not (top[j] > -INFINITY)
     if lost:
-        rescue_tile(job, start, size, <real*>lp, <real*>best, far)
+        rescue_tile(p, job, start, size, <real*>lp, <real*>best, far)
         # the rescued rows may belong to a component that was skipped: it then holds them alone
         for k in range(K):
             if not p.active[t * K + k]:
@@ -230,19 +315,29 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         log_likelihood[0] += lanes(&largest)
     pairs[0] += lanes(&mattering)
     if job.log_prob_norm_out != NULL:
-        memcpy(job.log_prob_norm_out + start * sizeof(real), norm, size * sizeof(real))
+        write_norms(job, start, size, norm)
     if job.resp_out != NULL:
-        write_rows(job.resp_out, start, size, K, <const real*>lp, <const real*>inverse)
+        write_rows(job, job.resp_out, start, size, <const real*>lp, <const real*>inverse)
     if job.labels_out != NULL:
         write_labels(job, start, size, <const real*>lp)
     for v in range(VECTORS):
         p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
 
 
+cdef void write_norms(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                      const real *norm) noexcept nogil:
+    cdef real *out = <real*>job.log_prob_norm_out
+    cdef Py_ssize_t j, row
+    for j in range(size):
+        row = row_at(&job.rows, start + j)
+        if row >= 0:
+            out[row] = norm[j]
+
+
 cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
                        const real *resp) noexcept nogil:
     """The first component with the largest responsibility, for each row."""
-    cdef Py_ssize_t K = job.gaussians.n_components, k, j
+    cdef Py_ssize_t K = job.gaussians.n_components, k, j, row
     cdef real best[TILE]
     cdef int label[TILE]
     for j in range(TILE):
@@ -253,33 +348,41 @@ cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
             label[j] = <int>k if resp[k * TILE + j] > best[j] else label[j]
             best[j] = resp[k * TILE + j] if resp[k * TILE + j] > best[j] else best[j]
     for j in range(size):
-        job.labels_out[row_at(&job.rows, start + j)] = label[j]
+        row = row_at(&job.rows, start + j)
+        if row >= 0:
+            job.labels_out[row] = label[j]
 
 
-cdef void write_rows(char *out, Py_ssize_t start, Py_ssize_t size, Py_ssize_t K,
+cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t size,
                      const real *panel, const real *factor) noexcept nogil:
-    """Rows start .. start + size - 1 of a C-contiguous (n_samples, K) array from a panel
-    (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow) as -inf."""
-    cdef real *target = <real*>out + start * K
-    cdef Py_ssize_t j, k
+    """Rows at positions start .. start + size - 1 of a C-contiguous (n_samples, K) array from
+    a panel (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow) as -inf."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k, row
+    cdef real *target
     cdef real value
     for j in range(size):
+        row = row_at(&job.rows, start + j)
+        if row < 0:
+            continue
+        target = <real*>out + row * K
         for k in range(K):
             value = panel[k * TILE + j]
             if factor != NULL:
                 value *= factor[j]
             elif not (value > -INFINITY):
                 value = -INFINITY
-            target[j * K + k] = value
+            target[k] = value
 
 
 cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp,
                      real *best) noexcept nogil:
     """Rows whose component is known: every other component gets -inf."""
     cdef Py_ssize_t K = job.gaussians.n_components, j, k
+    cdef Py_ssize_t row
     cdef int known
     for j in range(size):
-        known = job.rows.known[row_at(&job.rows, start + j)]
+        row = row_at(&job.rows, start + j)
+        known = job.rows.known[row] if row >= 0 else -1
         if known < 0:
             continue
         best[j] = lp[known * TILE + j]
@@ -319,7 +422,7 @@ cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
     return constant - 0.5 * z * z
 
 
-cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,
+cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,
                       double *far) noexcept nogil:
     """Rows so far out that every quadratic form overflowed: recomputed in float64 and
     given wholly to the component of largest log density, by distance where even float64
@@ -333,6 +436,8 @@ cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *l
         if best[j] > -INFINITY:
             continue
         row = row_at(&job.rows, start + (j if j < size else 0))
+        if row < 0:
+            row = row_at(&job.rows, start)
         if job.log_prob_given:
             # no density is left to choose by: the weights alone decide
             for k in range(K):
@@ -347,7 +452,10 @@ cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *l
         for k in range(K):
             if known >= 0 and k != known:
                 continue
-            value = far_log_density(job, row, k, &distance)
+            if job.incomplete != NULL:
+                value = far_incomplete(job, p, row, k, &distance)
+            else:
+                value = far_log_density(job, row, k, &distance)
             if value > top or (not (top > -INFINITY) and distance < least):
                 top = value
                 least = distance
@@ -362,7 +470,7 @@ cdef void rescue_tile(const Job *job, Py_ssize_t start, Py_ssize_t size, real *l
 cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t first,
                                  Py_ssize_t count) noexcept nogil:
     """Fill the panels from job.resp or job.labels instead of from densities."""
-    cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size
+    cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size, row_index
     cdef real *resp
     cdef bint any_
     cdef const char *row
@@ -379,7 +487,8 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
             continue
         if job.labels != NULL:
             for j in range(size):
-                k = job.labels[row_at(&job.rows, start + j)]
+                row_index = row_at(&job.rows, start + j)
+                k = job.labels[row_index] if row_index >= 0 else -1
                 if k >= 0:
                     resp[k * TILE + j] = 1
                     p.active[t * K + k] = True
@@ -437,8 +546,13 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         size = min(<Py_ssize_t>TILE, count - t * TILE)
         pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
         pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
+        if job.incomplete != NULL:
+            open_tile(&p, job, t, first // TILE + t)
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
+    elif p.best != NULL:
+        memset(p.zeros, 0, n * sizeof(real))
+        incomplete_e_step(&p, job, first, &log_likelihood, &pairs, accumulators + K + K * D)
     else:
         e_step(&p, job, first, count, &log_likelihood, &pairs)
     if job.first_moments:

@@ -118,6 +118,16 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const real
             weight[v] = r[v] * w[v]
             total = total + weight[v]
         square_roots(<const real*>weight, <real*>root)
+        if p.best != NULL or p.mask != NULL:
+            filled_deviations(p, t, k, n, mean, e)
+            for d in range(n):
+                sum_ = splat(0)
+                for v in range(VECTORS):
+                    e[d * VECTORS + v] = root[v] * e[d * VECTORS + v]
+                    sum_ = sum_ + root[v] * e[d * VECTORS + v]
+                p.lane_first[d] = p.lane_first[d] + sum_
+            active += 1
+            continue
         for d in range(n):
             m = splat(mean[d])
             sum_ = splat(0)
@@ -212,8 +222,12 @@ cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcep
         r = p.resp + k * VECTORS
         if g.covariance_type == TIED and job.second_moments:
             full_moments(p, job, k, mean, count + k, first + k * D, second)
+        elif p.mask != NULL and g.covariance_type != FULL:
+            masked_moments(p, job, k, mean, count + k, first + k * D, second + k * D)
         elif g.covariance_type != FULL:
             diag_moments(p, job, k, mean, count + k, first + k * D, second + k * size)
+        elif p.best != NULL or p.mask != NULL:
+            full_moments(p, job, k, mean, count + k, first + k * D, second + k * size)
         elif D == 1:
             small_moments(p.x, r, K * VECTORS, p.weight, p.n_tiles, n * VECTORS, mean, 1,
                           count + k, first + k * D, second + k * size)

@@ -20,19 +20,20 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
                     real *x) noexcept nogil:
     """x (n_padded, TILE) = rows first .. first + count - 1, count <= TILE.
 
-    Lanes past `count` repeat the first row (finite, and of weight zero later);
-    features past n_features are zero.
+    Lanes past `count`, or without a row, repeat the first row (finite, and of weight zero
+    later); features past n_features are zero.
     """
     cdef const char *row[TILE]
     cdef vec block[LANES]
-    cdef Py_ssize_t d = 0, i, j, v, offset
+    cdef Py_ssize_t d = 0, i, j, v, offset, at
     if rows.order == NULL and rows.row_stride == sizeof(real) and count == TILE:
         for d in range(rows.n_features):
             memcpy(x + d * TILE, rows.x + first * rows.row_stride + d * rows.column_stride,
                    TILE * sizeof(real))
     else:
         for j in range(TILE):
-            row[j] = rows.x + row_at(rows, first + (j if j < count else 0)) * rows.row_stride
+            at = row_at(rows, first + (j if j < count else 0))
+            row[j] = rows.x + (at if at >= 0 else row_at(rows, first)) * rows.row_stride
         if rows.column_stride == sizeof(real):
             for v in range(VECTORS):
                 d = 0
@@ -52,15 +53,17 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
 
 cdef void pack_weights(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                        real *w) noexcept nogil:
-    """w (TILE) = sample weights, 0 for lanes past `count`."""
-    cdef Py_ssize_t j
+    """w (TILE) = sample weights, 0 for lanes past `count` or without a row."""
+    cdef Py_ssize_t j, at
     for j in range(TILE):
         w[j] = 0
     for j in range(count):
         w[j] = 1
-    if rows.sample_weight != NULL:
+    if rows.sample_weight != NULL or rows.order != NULL:
         for j in range(count):
-            w[j] = rows.sample_weight[row_at(rows, first + j)]
+            at = row_at(rows, first + j)
+            w[j] = 0 if at < 0 else (
+                rows.sample_weight[at] if rows.sample_weight != NULL else 1)
 
 
 cdef Py_ssize_t first_nonfinite(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
@@ -81,6 +84,37 @@ cdef Py_ssize_t first_nonfinite(const Rows *rows, Py_ssize_t first, Py_ssize_t c
             if value - value != nothing:
                 return i * rows.n_features + d
             largest[0] = max(largest[0], fabs(value))
+    return -1
+
+
+cdef Py_ssize_t missing_bits(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                             unsigned long long *bits, double *largest) noexcept nogil:
+    """bits (count, words) = one bit for each value, set where it is NaN; the index of the first
+    infinity as in `first_nonfinite`, or -1."""
+    cdef Py_ssize_t D = rows.n_features, i, d, end
+    cdef unsigned long long word
+    cdef const char *row
+    cdef real nothing = 0, value, top = 0
+    for i in range(first, first + count):
+        row = rows.x + i * rows.row_stride
+        d = 0
+        while d < D:
+            word = 0
+            end = min(D, d + 64)
+            for d in range(d, end):
+                value = read(row + d * rows.column_stride)
+                word |= (<unsigned long long>(value != value)) << (d & 63)
+                value = value if value > nothing else -value
+                top = value if value > top else top
+            bits[0] = word
+            bits += 1
+            d = end
+        if top - top != nothing:
+            for d in range(D):
+                value = read(row + d * rows.column_stride)
+                if value == value and value - value != nothing:
+                    return i * D + d
+    largest[0] = max(largest[0], top)
     return -1
 
 

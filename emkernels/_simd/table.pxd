@@ -20,7 +20,7 @@ ctypedef struct Rows:
     Py_ssize_t n_features
     const double *sample_weight   # (n_samples,) or NULL
     const int *known              # component each row is known to come from, -1: unknown; or NULL
-    const int *order              # the row visited at each position, or NULL
+    const int *order              # the row visited at each position, -1: none; or NULL
 
 
 ctypedef struct Gaussians:
@@ -33,8 +33,42 @@ ctypedef struct Gaussians:
     char *packed                        # filled by Table.prepare
 
 
+cdef enum:
+    # what the tiles of a schedule of incomplete rows hold
+    SAME = 0        # rows of one pattern of missing values, that of the tile before
+    UNIFORM = 1     # rows of one pattern
+    MIXED = 2       # rows of any patterns, each with at most MIXED_MISSING missing values
+    MIXED_MISSING = 64
+    WIDE = 8        # rows of float64 matrices are padded to a multiple of this
+
+
+ctypedef struct Incomplete:
+    # NaN in Rows.x is a missing value. The full type visits rows in the order of a
+    # schedule: one kind for each tile of positions; the other types take them as they come
+    const signed char *kinds
+    Py_ssize_t n_tiles
+    Py_ssize_t typical_missing    # of a row, rounded up
+    Py_ssize_t most_missing       # of a row in a tile of one pattern
+    Py_ssize_t most_mixed         # of a row in a mixed tile
+    double *precisions            # full: (K, D, wide), filled by Table.prepare_incomplete
+    double *covariances           # the same, or NULL: not needed
+    double *log_scales            # other types: (K, D)
+    bint hard                     # every row wholly to its most probable component
+    bint count_observed           # second moments are weights of observed values (diag)
+    bint indicator                # rows are replaced by 1 where observed and 0 where not
+    # for each row, by row: where its missing values begin in a list of all, and where the
+    # conditional covariance of them begins
+    const long long *cell_offsets
+    const long long *block_offsets
+    char *imputed_out             # (n_samples, n_features): missing values are written
+    double *covariances_out
+    const double *normals         # draws: for every missing value, in row order
+    const double *uniforms        # draws: (n_samples,), which component
+
+
 ctypedef struct Job:
     Rows rows
+    const Incomplete *incomplete  # NULL where no value is missing
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -84,6 +118,11 @@ ctypedef struct Table:
     Py_ssize_t (*scratch_bytes)(const Job *job) noexcept nogil
     Py_ssize_t (*packed_bytes)(const Gaussians *gaussians) noexcept nogil
     void (*prepare)(Gaussians *gaussians) noexcept nogil
+    void (*prepare_incomplete)(const Gaussians *gaussians,
+                               const Incomplete *incomplete) noexcept nogil
+    Py_ssize_t (*missing_bits)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                               unsigned long long *bits, double *largest) noexcept nogil
+    Py_ssize_t tile
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

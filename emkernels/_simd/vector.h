@@ -8,6 +8,7 @@
 #define EMK_VECTOR_H
 
 #include <Python.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -97,6 +98,51 @@ static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset
   memcpy(v, row[0] + offset, sizeof(emk_vec));
 }
 #endif
+
+/* float64 lanes, whatever the precision of the rows: small matrices, one for each lane. */
+#if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
+#define EMK_DLANES (EMK_VECTOR_BYTES / 8)
+typedef double emk_dvec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+typedef int64_t emk_divec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+static inline emk_dvec emk_dsplat(double x) { return x - (emk_dvec){0}; }
+static inline emk_dvec emk_dmax(emk_dvec a, emk_dvec b) {
+  emk_divec m = a > b;
+  return (emk_dvec)(((emk_divec)a & m) | ((emk_divec)b & ~m));
+}
+#else
+#define EMK_DLANES 1
+typedef double emk_dvec;
+static inline emk_dvec emk_dsplat(double x) { return x; }
+static inline emk_dvec emk_dmax(emk_dvec a, emk_dvec b) { return a > b ? a : b; }
+#endif
+static inline emk_dvec emk_droot(emk_dvec x) {
+  double lane[EMK_DLANES];
+  memcpy(lane, &x, sizeof x);
+  for (int i = 0; i < EMK_DLANES; i++) lane[i] = sqrt(lane[i]);
+  memcpy(&x, lane, sizeof x);
+  return x;
+}
+/* sum a[i] b[i], in an order that depends on n only */
+static inline double emk_dot(const double *a, const double *b, Py_ssize_t n) {
+  Py_ssize_t i = 0;
+  double total = 0, lane[EMK_DLANES];
+  if (n >= 2 * EMK_DLANES) {
+    emk_dvec s = emk_dsplat(0), t = emk_dsplat(0), u, v;
+    for (; i + 2 * EMK_DLANES <= n; i += 2 * EMK_DLANES) {
+      memcpy(&u, a + i, sizeof u);
+      memcpy(&v, b + i, sizeof v);
+      s += u * v;
+      memcpy(&u, a + i + EMK_DLANES, sizeof u);
+      memcpy(&v, b + i + EMK_DLANES, sizeof v);
+      t += u * v;
+    }
+    s += t;
+    memcpy(lane, &s, sizeof s);
+    for (int j = 0; j < EMK_DLANES; j++) total += lane[j];
+  }
+  for (; i < n; i++) total += a[i] * b[i];
+  return total;
+}
 
 /* Loads are not moved across: keeps a loop's accumulators in registers where the compiler
    would rather fill them with constants of the code behind the loop. */

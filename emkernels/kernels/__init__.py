@@ -2,6 +2,15 @@
 
 from emkernels.kernels._core import check_finite, check_labels, check_sample_weight
 from emkernels.kernels.cluster import KMeansStatistics, kmeans_plusplus, kmeans_statistics
+from emkernels.kernels.incomplete import (
+    ConditionalMoments,
+    MissingPatterns,
+    conditional_draws,
+    conditional_moments,
+    incomplete_e_step,
+    incomplete_statistics,
+    missing_patterns,
+)
 from emkernels.kernels.mixture import (
     EMStatistics,
     Moments,
@@ -13,17 +22,24 @@ from emkernels.kernels.mixture import (
 )
 
 __all__ = [
+    "ConditionalMoments",
     "EMStatistics",
     "KMeansStatistics",
+    "MissingPatterns",
     "Moments",
     "check_finite",
     "check_labels",
     "check_sample_weight",
+    "conditional_draws",
+    "conditional_moments",
     "e_step",
     "em_statistics",
+    "incomplete_e_step",
+    "incomplete_statistics",
     "kmeans_plusplus",
     "kmeans_statistics",
     "log_density",
+    "missing_patterns",
     "responsibilities",
     "weighted_moments",
 ]

@@ -18,6 +18,8 @@ ctypedef struct Plan:
     Job *job
     Work work
     int n_threads
+    Py_ssize_t n_positions      # of rows; those of a schedule of incomplete rows may be empty
+    bint dealt                  # groups take blocks in turn, for their costs differ
     Py_ssize_t n_blocks
     Py_ssize_t n_groups         # depends on the shape of the problem only, never on threads
     Py_ssize_t n_steps          # a signal is looked for between steps

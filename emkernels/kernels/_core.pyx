@@ -172,11 +172,15 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     number of threads.
     """
     cdef Py_ssize_t n = job.rows.n_samples, budget, most_blocks
-    cdef double work_of_block
+    cdef double work_of_block, m
     memset(plan, 0, sizeof(Plan))
     plan.table = table_of(is_double)
     plan.job = job
     plan.work = work
+    if job.incomplete != NULL and job.incomplete.kinds != NULL:
+        plan.dealt = True
+        n = job.incomplete.n_tiles * plan.table.tile
+    plan.n_positions = n
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
     plan.accumulator_length = accumulator_length
@@ -192,6 +196,10 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
                      * (30 + job.gaussians.n_features * (4.0 + (
                          2.0 * job.gaussians.n_features
                          if job.gaussians.covariance_type == FULL else 0.0))))
+    if plan.dealt:
+        m = job.incomplete.typical_missing
+        work_of_block += (<double>job.block_rows * job.gaussians.n_components
+                          * m * m * (m + job.gaussians.n_features))
     most_blocks = (plan.n_blocks + plan.n_groups - 1) // plan.n_groups
     plan.blocks_per_step = <Py_ssize_t>min(
         <double>most_blocks,
@@ -224,13 +232,17 @@ cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil:
 cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scratch) noexcept nogil:
     cdef const Job *job = plan.job
     cdef double *accumulators = plan.accumulators + g * plan.accumulator_length
-    cdef Py_ssize_t block, first, count
+    cdef Py_ssize_t block, first, count, stride = 1
     cdef Py_ssize_t end = (g + 1) * plan.n_blocks // plan.n_groups
     block = g * plan.n_blocks // plan.n_groups + step * plan.blocks_per_step
-    end = min(end, block + plan.blocks_per_step)
+    if plan.dealt:
+        stride = plan.n_groups
+        block = g + step * plan.blocks_per_step * stride
+        end = plan.n_blocks
+    end = min(end, block + plan.blocks_per_step * stride)
     while block < end:
         first = block * job.block_rows
-        count = min(job.block_rows, job.rows.n_samples - first)
+        count = min(job.block_rows, plan.n_positions - first)
         if plan.work == MIXTURE:
             plan.table.mixture_block(job, first, count, scratch, accumulators)
         elif plan.work == KMEANS:
@@ -240,7 +252,7 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
         else:
             plan.table.closest_block(job, first, count, scratch, plan.closest, plan.nearer,
                                      plan.commit, accumulators)
-        block += 1
+        block += stride
 
 
 cdef void merge(Plan *plan) noexcept nogil:

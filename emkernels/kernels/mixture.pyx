@@ -8,12 +8,13 @@ from libc.math cimport INFINITY, log
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport (
-    DIAG, FULL, SPHERICAL, TIED, Gaussians, Job, Rows, Table, second_size)
+from emkernels._simd.table cimport FULL, TIED, Gaussians, Job, Rows, second_size
 from emkernels.kernels._core cimport (
-    MIXTURE, OUT_OF_MEMORY, Plan, address, as_centers, as_float64, as_labels, as_matrix,
-    as_weights, check_rows_finite, check_status, check_threads, free_plan, is_double,
-    make_plan, output, rows_at, run, set_rows, stored, table_of)
+    OUT_OF_MEMORY, address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite,
+    check_status, check_threads, is_double, output, rows_at, set_rows, stored, table_of)
+from emkernels.kernels._gaussians cimport (
+    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
+    run_job, set_model)
 
 
 # share of a variance within components below which it is not had by subtraction: 10 digits
@@ -40,39 +41,6 @@ class EMStatistics(NamedTuple):
 
 
 # --- bodies, for both precisions and both kinds of caller ------------------------------
-
-cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
-                   const double *log_weights, const double *means,
-                   const double *precisions_cholesky) noexcept nogil:
-    """Describe and pack the model; job.gaussians.packed is to be freed."""
-    cdef Gaussians *g = &job.gaussians
-    g.covariance_type = covariance_type
-    g.n_components = n_components
-    g.n_features = job.rows.n_features
-    g.log_weights = log_weights
-    g.means = means
-    g.precisions_cholesky = precisions_cholesky
-    g.packed = <char*>malloc(table.packed_bytes(g))
-    if g.packed == NULL:
-        return OUT_OF_MEMORY
-    table.prepare(g)
-    return 0
-
-
-cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
-                 int n_threads, bint interruptible) noexcept nogil:
-    """Run the blocks and copy the merged accumulators to `target`."""
-    cdef Plan plan
-    cdef Py_ssize_t i
-    cdef int status = make_plan(&plan, job, double_, MIXTURE, accumulator_length, n_threads)
-    if status == 0:
-        status = run(&plan, interruptible)
-        if status == 0:
-            for i in range(accumulator_length):
-                target[i] = plan.accumulators[i]
-        free_plan(&plan)
-    return status
-
 
 cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,
                   const double *precisions_cholesky, Py_ssize_t n_components, int covariance_type,
@@ -119,11 +87,9 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     the scatter (D, D) of all rows about `centre` saves the second moments, where it can."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef int type_ = job.gaussians.covariance_type
-    cdef Py_ssize_t size = second_size(&job.gaussians), length = K + K * D + size + 2
-    cdef Py_ssize_t k, i, j
+    cdef Py_ssize_t length = K + K * D + second_size(&job.gaussians) + 2
     cdef double *sums = <double*>malloc(length * sizeof(double))
     cdef double *moments
-    cdef double value
     cdef int status = OUT_OF_MEMORY
     if sums != NULL:
         moments = sums + K + K * D
@@ -137,25 +103,7 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     free(job.gaussians.packed)
     job.gaussians.packed = NULL
     if status == 0:
-        for k in range(K):
-            counts[k] += sums[k]
-            for i in range(D):
-                first[k * D + i] += sums[K + k * D + i]
-        if type_ == FULL or type_ == TIED:
-            for k in range(K if type_ == FULL else 1):
-                for i in range(D):
-                    for j in range(i + 1):
-                        value = moments[k * (D * (D + 1) // 2) + i * (i + 1) // 2 + j]
-                        second[(k * D + i) * D + j] += value
-                        if i != j:
-                            second[(k * D + j) * D + i] += value
-        else:
-            for k in range(K):
-                for i in range(D):
-                    second[k * D + i if type_ == DIAG else k] += moments[k * D + i]
-        if tail != NULL:
-            tail[0] += moments[size]
-            tail[1] += moments[size + 1]
+        add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
     free(sums)
     return status
 

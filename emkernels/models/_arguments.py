@@ -9,12 +9,25 @@ from emkernels.models._covariance import check_precisions
 from emkernels.models._gaussian import CovariancePrior, total_covariance
 
 
+def patterns_where_missing(X):
+    """The patterns of missing values, None where there are none, and the largest absolute value;
+    ValueError for an infinity."""
+    try:
+        return None, kernels.check_finite(X)
+    except ValueError:
+        patterns = kernels.missing_patterns(X)
+        return patterns, patterns.largest
+
+
 def check_rows(estimator, X, *, min_samples=1):
-    """The rows to fit, checked; the estimator is not touched."""
+    """The rows to fit and their patterns (None where nothing is missing), checked; the estimator
+    is not touched."""
     checked = check_array(
         X, dtype=[np.float64, np.float32], ensure_all_finite=False,
         ensure_min_samples=min_samples, estimator=estimator, input_name="X")
-    largest = kernels.check_finite(checked)
+    patterns, largest = patterns_where_missing(checked)
+    if patterns is not None:
+        check_columns_observed(checked, patterns)
     # sums of squares must stay finite in the precision of the rows (float64 for the sums)
     room = 1024 if checked.dtype == np.float32 else checked.shape[0]
     limit = float(np.sqrt(np.finfo(checked.dtype).max / (4 * room * checked.shape[1])))
@@ -25,7 +38,17 @@ def check_rows(estimator, X, *, min_samples=1):
             f"{column}; sums of squares overflow beyond {limit:.3g}. Rescale the column"
             + (" or pass float64" if checked.dtype == np.float32 else "")
         )
-    return checked
+    return checked, patterns
+
+
+def check_columns_observed(X, patterns):
+    """ValueError naming the first column that is missing in every row."""
+    empty = np.ones(X.shape[1], bool)
+    for first in range(0, patterns.n_patterns, 4096):
+        empty &= patterns.masks_of(slice(first, first + 4096)).all(axis=0)
+        if not empty.any():
+            return
+    raise ValueError(f"X has no observed value in column {int(empty.argmax())}")
 
 
 def remember_columns(estimator, X):
@@ -128,13 +151,14 @@ def _is_positive(scale):
     return values[0] >= -1e-12 * max(values[-1], 0)
 
 
-def check_covariance_prior(prior, covariance_type, X, sample_weight, n_components, n_threads):
+def check_covariance_prior(prior, covariance_type, X, sample_weight, n_components, n_threads,
+                           patterns=None):
     """A CovariancePrior of the type, or None."""
     if prior is None:
         return None
     n_features = X.shape[1]
     if isinstance(prior, str):
-        covariance = total_covariance(X, sample_weight, n_threads)
+        covariance = total_covariance(X, sample_weight, n_threads, patterns)
         dof, scale = n_features + 2.0, covariance / n_components ** (2 / n_features)
     else:
         if len(prior) != 2:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emkernels.kernels import incomplete as incomplete_kernel
 from emkernels.kernels import mixture as kernel
+from emkernels.models._available import observed_means, pairwise_covariances
 from emkernels.models._covariance import (
     covariances_from_factors,
     precision_cholesky,
@@ -17,16 +19,24 @@ SORT_SHARE = 0.5
 SORT_FEATURES = 8
 
 
-def column_means(X, sample_weight, n_threads):
-    """Weighted column means in float64, about the first row so that a shift costs no digits."""
+def column_means(X, sample_weight, n_threads, patterns=None):
+    """Weighted column means in float64, about the first row so that a shift costs no digits;
+    of the observed values where patterns are given."""
+    if patterns is not None:
+        return observed_means(X, sample_weight, n_threads)[0]
     moments = kernel.weighted_moments(
         X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight, n_threads=n_threads,
         check_finite=False)
     return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]
 
 
-def total_covariance(X, sample_weight, n_threads):
-    """Weighted covariance of all rows, about their mean as the kernels see it."""
+def total_covariance(X, sample_weight, n_threads, patterns=None):
+    """Weighted covariance of all rows, about their mean as the kernels see it; where patterns
+    are given, that of the pairs of observed values."""
+    if patterns is not None:
+        mean = observed_means(X, sample_weight, n_threads)[0]
+        return pairwise_covariances(
+            X, np.zeros(len(X), np.int32), mean[None], sample_weight, n_threads)[0]
     mean = column_means(X, sample_weight, n_threads)
     centre = mean.astype(X.dtype).astype(np.float64)
     total = len(X) if sample_weight is None else sample_weight.sum()
@@ -86,12 +96,15 @@ class GaussianProblem:
         Dirichlet parameters, at least 1.
     fixed : frozenset of {'weights', 'means', 'covariances'}
     n_threads : int or None
+    patterns : MissingPatterns or None
+        Those of X; None where no value is missing.
     """
 
     def __init__(self, X, covariance_type, reg_covar, *, sample_weight=None, known=None,
                  covariance_prior=None, weight_concentration=None, fixed=frozenset(),
-                 n_threads=None):
+                 n_threads=None, patterns=None):
         self.X = X
+        self.patterns = patterns
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
         self.sample_weight = sample_weight
@@ -110,6 +123,14 @@ class GaussianProblem:
         X = self.X
         # the moments are about the means as the kernels see them
         centers = parameters.means.astype(X.dtype).astype(np.float64)
+        if self.patterns is not None:
+            # a row without any value says nothing, unless its component is known
+            counts, first, second, log_likelihood, _ = incomplete_kernel._incomplete_pass(
+                X, parameters.weights, centers, parameters.precisions_cholesky,
+                self.covariance_type, self.sample_weight, self.patterns, known=self.known,
+                leave_empty_out=self.known is None, n_threads=self.n_threads,
+            )
+            return self._statistics(centers, counts, first, second, log_likelihood)
         if self.covariance_type == "tied" and self.scatter is None:
             # the scatter of all rows is the same in every iteration
             self.centre = centers.mean(axis=0).astype(X.dtype).astype(np.float64)
@@ -122,6 +143,9 @@ class GaussianProblem:
             n_threads=self.n_threads,
         )
         self._reorder(pairs, len(counts))
+        return self._statistics(centers, counts, first, second, log_likelihood)
+
+    def _statistics(self, centers, counts, first, second, log_likelihood):
         # what the kernels return is float64 of the right shapes: no second look
         statistics = SufficientStatistics.__new__(SufficientStatistics)
         statistics.covariance_type, statistics.centers = self.covariance_type, centers

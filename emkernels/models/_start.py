@@ -4,6 +4,12 @@ import numpy as np
 
 from emkernels.kernels import kmeans_plusplus, weighted_moments
 from emkernels.kernels.cluster import _kmeans_pass
+from emkernels.models._available import (
+    observed_kmeans,
+    observed_means,
+    observed_seeds,
+    pairwise_covariances,
+)
 from emkernels.models._gaussian import Gaussians, column_means, total_covariance
 from emkernels.models._lloyd import lloyd
 from emkernels.statistics import SufficientStatistics
@@ -27,15 +33,19 @@ def start_parameters(problem, n_components, init_params, random_state, given):
     """
     if all(given[name] is not None for name in given):
         return Gaussians(given["weights"], given["means"], None, given["precisions_cholesky"])
-    centers, resp = _responsibilities(problem, n_components, init_params, random_state)
-    statistics = _statistics(problem, centers, resp)
     seeds = init_params in ("k-means++", "random_from_data")
+    if problem.patterns is not None:
+        statistics = _incomplete_statistics(problem, n_components, init_params, random_state)
+        seeds = False
+    else:
+        centers, resp = _responsibilities(problem, n_components, init_params, random_state)
+        statistics = _statistics(problem, centers, resp)
     if seeds and (problem.covariance_type == "tied" or problem.reg_covar == 0):
         _spread(problem, statistics)
     free = [name for name, key in (("means", "means"), ("covariances", "precisions_cholesky"))
             if given[key] is None]
     parameters = _first_step(problem, statistics, given, free)
-    if given["weights"] is None:
+    if given["weights"] is None and problem.patterns is None:
         # as scikit-learn has it: seeds alone do not sum to one, which EM does not mind
         parameters.weights = statistics.counts / problem.total
     return parameters
@@ -155,3 +165,78 @@ def _statistics(problem, centers, resp):
                                    n_threads=problem.n_threads, check_finite=False)
         total += SufficientStatistics(problem.covariance_type, centers, *moments)
     return total
+
+
+def _incomplete_statistics(problem, n_components, init_params, random_state):
+    """Statistics of the start of rows with missing values, from the values that there are:
+    K-means and seeds over observed columns, covariances from pairs of columns."""
+    X, weight, n_threads, known = (
+        problem.X, problem.sample_weight, problem.n_threads, problem.known)
+    mean, observed = observed_means(X, weight, n_threads)
+    if not (observed > 0).all():
+        raise ValueError(
+            f"X has no observed value of positive weight in column {int(observed.argmin())}"
+        )
+    arguments = (problem.patterns, mean, weight, random_state, n_threads)
+    labels = None
+    if known is not None and (known >= 0).any():
+        centers, labels = _incomplete_known(problem, n_components, mean, random_state)
+    elif init_params == "random":
+        # every value of a component is drawn near the mean: a start without any structure
+        labels = random_state.randint(n_components, size=len(X)).astype(np.int32)
+        centers = np.repeat(mean[None], n_components, axis=0)
+    elif init_params == "random_from_data":
+        chance = None if weight is None else weight / weight.sum()
+        rows = X[random_state.choice(len(X), size=n_components, replace=False, p=chance)]
+        centers = np.where(np.isnan(rows), mean, rows).astype(np.float64)
+    else:
+        centers = observed_seeds(X, n_components, *arguments)
+        if init_params == "kmeans":
+            labels, centers = observed_kmeans(X, centers, weight, n_threads)
+    if labels is None:
+        # seeds: all components begin with the covariance of all rows, and equal weights
+        covariances = pairwise_covariances(
+            X, np.zeros(len(X), np.int32), mean[None], weight, n_threads)
+        covariances = np.repeat(covariances, n_components, axis=0)
+        counts = np.full(n_components, problem.total / n_components)
+    else:
+        covariances = pairwise_covariances(X, labels, centers, weight, n_threads)
+        kept = labels >= 0
+        counts = np.bincount(
+            labels[kept], None if weight is None else weight[kept], n_components).astype(float)
+    total = SufficientStatistics.zeros(problem.covariance_type, centers)
+    total.counts[:] = counts
+    spreads = counts[:, None, None] * covariances
+    if problem.covariance_type == "full":
+        total.second[:] = spreads
+    elif problem.covariance_type == "tied":
+        total.second[:] = spreads.sum(axis=0)
+    else:
+        diagonal = np.diagonal(spreads, axis1=1, axis2=2)
+        total.second[:] = diagonal if problem.covariance_type == "diag" else diagonal.sum(axis=1)
+    return total
+
+
+def _incomplete_known(problem, n_components, mean, random_state):
+    """Centres of the components with known rows, seeds for the others, and labels."""
+    X, weight, known, n_threads = problem.X, problem.sample_weight, problem.known, problem.n_threads
+    centers = np.repeat(mean[None], n_components, axis=0)
+    seen = np.bincount(known[known >= 0], None if weight is None else weight[known >= 0],
+                       n_components) > 0
+    for k in np.flatnonzero(seen):
+        own = (known == k) * (1.0 if weight is None else weight)
+        values, observed = observed_means(X, own, n_threads)
+        centers[k] = np.where(observed > 0, values, mean)
+    if not seen.all():
+        unknown = (known < 0).astype(float)
+        n_others = int(n_components - seen.sum())
+        if unknown.sum() < n_others:
+            raise ValueError(
+                f"labels name no row for {n_others} of {n_components} components, and only "
+                f"{int(unknown.sum())} rows are unlabelled"
+            )
+        centers[~seen] = observed_seeds(
+            X, n_others, problem.patterns, mean, weight, random_state, n_threads,
+            centers=centers[seen], allowed=unknown)
+    labels, _ = observed_kmeans(X, centers, weight, n_threads, max_iter=1)
+    return centers, np.where(known >= 0, known, labels).astype(np.int32)

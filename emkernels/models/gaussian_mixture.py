@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emkernels import kernels
 from emkernels.em import Progress, run_em, warn_about
+from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
 from emkernels.models import _persistence as persistence
@@ -175,7 +176,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), float32 or float64
-            Read in place, in any layout.
+            Read in place, in any layout. NaN is a missing value: the likelihood is then that
+            of the observed values (missing at random).
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
@@ -204,14 +206,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def fit_predict(self, X, y=None, *, sample_weight=None, labels=None):
         """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
-        X = self._fit(X, sample_weight, labels)
-        return self._rows(X, "labels").astype(np.int64)
+        rows = self._fit(X, sample_weight, labels)
+        return self._rows(*rows, "labels").astype(np.int64)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
-        named, X = X, self._validate(X, reset=True)
+        named, (X, patterns) = X, self._validate(X, reset=True)
         warm = self.warm_start and hasattr(self, "converged_")
-        problem, given = self._prepare(X, sample_weight, labels, warm)
+        problem, given = self._prepare(X, patterns, sample_weight, labels, warm)
         random_state = check_random_state(self.random_state)
 
         def start(i):
@@ -247,24 +249,24 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning, stacklevel=4,
             )
-        return X
+        return X, patterns
 
     def _validate(self, X, *, reset):
+        """The rows and the patterns of their missing values, None where there are none."""
         if reset:
-            X = arguments.check_rows(self, X, min_samples=2)
+            X, patterns = arguments.check_rows(self, X, min_samples=2)
             if X.shape[0] < self.n_components:
                 raise ValueError(
                     f"Expected n_samples >= n_components but got n_components = "
                     f"{self.n_components}, n_samples = {X.shape[0]}"
                 )
-            return X
+            return X, patterns
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
                           ensure_all_finite=False)
-        kernels.check_finite(X)
-        return X
+        return X, arguments.patterns_where_missing(X)[0]
 
-    def _prepare(self, X, sample_weight, labels, warm):
+    def _prepare(self, X, patterns, sample_weight, labels, warm):
         """Everything checked, before any work."""
         k, n_features, type_ = self.n_components, X.shape[1], self.covariance_type
         given = {
@@ -280,10 +282,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             X, type_, self.reg_covar, sample_weight=sample_weight,
             known=arguments.check_labels(labels, X.shape[0], k),
             covariance_prior=arguments.check_covariance_prior(
-                self.covariance_prior, type_, X, sample_weight, k, self.n_threads),
+                self.covariance_prior, type_, X, sample_weight, k, self.n_threads, patterns),
             weight_concentration=arguments.check_concentration(self.weight_concentration, k),
             fixed=arguments.check_fixed(self.fixed, given, warm),
-            n_threads=self.n_threads,
+            n_threads=self.n_threads, patterns=patterns,
         )
         if warm and (self.means_.shape != (k, n_features) or self._fitted_type != type_):
             raise ValueError(
@@ -318,8 +320,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     # --- rows --------------------------------------------------------------------------
 
-    def _rows(self, X, *want):
+    def _rows(self, X, patterns, *want):
         p = self._parameters()
+        if patterns is not None:
+            out = _incomplete_rows(
+                X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, patterns,
+                want, n_threads=self.n_threads)
+            return out[want[0]] if len(want) == 1 else [out[name] for name in want]
         out = kernels.e_step(
             X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, want=want,
             n_threads=self.n_threads, check_finite=False)
@@ -327,22 +334,39 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def score_samples(self, X):
         """Log density of each row, (n_samples,)."""
-        return self._rows(self._validate(X, reset=False), "log_prob_norm")
+        return self._rows(*self._validate(X, reset=False), "log_prob_norm")
 
     def score(self, X, y=None, *, sample_weight=None):
         """Mean log density of the rows (weighted where weights are given)."""
-        X = self._validate(X, reset=False)
+        X, patterns = self._validate(X, reset=False)
         weight = arguments.check_sample_weight(sample_weight, X)
-        values = self._rows(X, "log_prob_norm").astype(np.float64)
+        values = self._rows(X, patterns, "log_prob_norm").astype(np.float64)
         return float(values.mean() if weight is None else np.average(values, weights=weight))
 
     def predict(self, X):
         """Most probable component of each row, (n_samples,)."""
-        return self._rows(self._validate(X, reset=False), "labels").astype(np.int64)
+        return self._rows(*self._validate(X, reset=False), "labels").astype(np.int64)
 
     def predict_proba(self, X):
         """Posterior probability of each component for each row, (n_samples, n_components)."""
-        return self._rows(self._validate(X, reset=False), "resp")
+        return self._rows(*self._validate(X, reset=False), "resp")
+
+    def impute(self, X):
+        """X with every missing value replaced by its mean given the row's observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            A copy, float32 for float32 input; observed values are unchanged. A row without any
+            value gets the mean of the mixture.
+        """
+        X, patterns = self._validate(X, reset=False)
+        return X.copy(order="C") if patterns is None else self._rows(X, patterns, "imputed")
 
     def bic(self, X, *, sample_weight=None):
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
@@ -369,19 +393,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _criteria(self, X, sample_weight, *, entropy=False):
         """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
-        X = self._validate(X, reset=False)
+        X, patterns = self._validate(X, reset=False)
         weight = arguments.check_sample_weight(sample_weight, X)
         n = X.shape[0] if weight is None else float(weight.sum())
         log_likelihood = uncertain = 0.0
         for first in range(0, X.shape[0], 65536):
             rows = slice(first, first + 65536)
+            missing = None if patterns is None else kernels.missing_patterns(X[rows])
             w = np.ones(len(X[rows])) if weight is None else weight[rows]
             if entropy:
-                resp, densities = self._rows(X[rows], "resp", "log_prob_norm")
+                resp, densities = self._rows(X[rows], missing, "resp", "log_prob_norm")
                 resp = resp.astype(np.float64)
                 uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
             else:
-                densities = self._rows(X[rows], "log_prob_norm")
+                densities = self._rows(X[rows], missing, "log_prob_norm")
             log_likelihood += float(w @ densities.astype(np.float64))
         p = self._n_parameters()
         out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
@@ -482,6 +507,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return conditional.regress(self, columns, X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     # --- files ---------------------------------------------------------------------------
 

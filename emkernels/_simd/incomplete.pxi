@@ -1,0 +1,692 @@
+# Rows with missing values, NaN. With d = x - mean, zero where missing, and L the precision,
+# the missing part of a row is filled by its conditional mean: fill = -L_mm^-1 (L d)_m. The
+# quadratic form of the observed part is then that of the filled row, |P (d + fill)|^2: a sum
+# of squares, in which an error of the fill counts squared. The log density has besides
+# -log|L_mm| / 2 + n_missing log(2 pi) / 2, the scatter the conditional covariance L_mm^-1.
+#
+# Rows come sorted by pattern. A tile of one pattern shares the factor of L_mm, its inverse
+# and the regression B = -L_mm^-1 L_mo, so that a row costs n_missing products more than a
+# complete one. Patterns of few rows are mixed in a tile: each lane then has a small matrix
+# of its own. Small matrices are float64 whatever the rows are.
+#
+# R. J. A. Little, D. B. Rubin, Statistical Analysis with Missing Data, 2002, section 11.2.
+
+
+cdef void prepare_incomplete(const Gaussians *g, const Incomplete *inc) noexcept nogil:
+    """The float64 matrices that missing values need, from the factors."""
+    cdef Py_ssize_t D = g.n_features, W = wide(D), K = g.n_components, k, i, j, r
+    cdef const double *u
+    cdef double *out
+    cdef double *row
+    cdef double value
+    if g.covariance_type != FULL:
+        for k in range(K):
+            for i in range(D):
+                value = g.precisions_cholesky[k * D + i if g.covariance_type == DIAG else k]
+                inc.log_scales[k * D + i] = log(value) - 0.5 * log(2 * M_PI)
+        return
+    for k in range(K):
+        u = g.precisions_cholesky + k * D * D
+        out = inc.precisions + k * D * W
+        memset(out, 0, D * W * sizeof(double))
+        for i in range(D):
+            for j in range(i + 1):
+                value = dot(u + i * D + i, u + j * D + i, D - i)
+                out[i * W + j] = value
+                out[j * W + i] = value
+        if inc.covariances == NULL:
+            continue
+        # Sigma = C C' with C = P^-1, P = u' lower: rows of C by substitution, into the lower
+        # triangle, then products of rows from the last to the first
+        out = inc.covariances + k * D * W
+        memset(out, 0, D * W * sizeof(double))
+        for i in range(D):
+            row = out + i * W
+            for r in range(i):
+                add_scaled(-u[r * D + i], out + r * W, r + 1, row)
+            value = 1 / u[i * D + i]
+            for j in range(i):
+                row[j] *= value
+            row[i] = value
+        for i in range(D - 1, -1, -1):
+            for j in range(i, -1, -1):
+                value = dot(out + i * W, out + j * W, j + 1)
+                out[j * W + i] = value      # the upper triangle, until row i is done with
+            for j in range(i + 1):
+                out[i * W + j] = out[j * W + i]
+
+
+cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t index) noexcept nogil:
+    """Note where the values of a packed tile are missing, and put zeros there."""
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), d, j, most = 0
+    cdef real *x = <real*>(p.x + t * n * VECTORS)
+    cdef real *mask
+    cdef int *lists
+    cdef int *lengths
+    if inc.indicator:
+        for j in range(D * TILE):
+            x[j] = x[j] == x[j]
+        return
+    if p.mask != NULL:
+        mask = <real*>(p.mask + t * n * VECTORS)
+        for j in range(n * TILE):
+            mask[j] = x[j] == x[j]
+            x[j] = x[j] if x[j] == x[j] else 0
+        return
+    lists = p.missing + t * p.missing_stride
+    lengths = p.lane_missing + t * TILE
+    p.mixed[t] = inc.kinds[index] == MIXED
+    # more missing values than the schedule has (it is of other rows) stay what they are: NaN
+    # goes on, and nothing is written out of bounds
+    if not p.mixed[t]:
+        for d in range(D):
+            if x[d * TILE] != x[d * TILE] and most < inc.most_missing:
+                lists[most] = <int>d
+                most += 1
+                for j in range(TILE):
+                    x[d * TILE + j] = 0
+        for j in range(TILE):
+            lengths[j] = <int>most
+    else:
+        for j in range(TILE):
+            lengths[j] = 0
+        for d in range(D):
+            for j in range(TILE):
+                if x[d * TILE + j] != x[d * TILE + j] and lengths[j] < inc.most_mixed:
+                    lists[lengths[j] * TILE + j] = <int>d
+                    lengths[j] += 1
+                    x[d * TILE + j] = 0
+        for j in range(TILE):
+            most = max(most, <Py_ssize_t>lengths[j])
+    p.n_missing[t] = most
+    p.fill_at[t] = 0 if t == 0 else (
+        p.fill_at[t - 1] + job.gaussians.n_components * p.n_missing[t - 1] * VECTORS)
+
+
+cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_ssize_t m,
+                           const Panels *p, double *inverse) noexcept nogil:
+    """Component k given one pattern: p.regression (m, n_padded) = B, zero in the columns of
+    missing values, inverse = L_mm^-1 packed; returns the log density where the form is 0."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = g.n_features, n = padded(D), W = wide(D), o = D - m, i, j, r
+    cdef const double *matrix = inc.precisions + k * D * W
+    cdef const double *row
+    cdef double *a = p.small
+    cdef double *t = p.small + p.small_stride
+    cdef double *y = p.small + 2 * p.small_stride
+    cdef double constant = (<const real*>g.packed)[k * component_stride(g)], log_det
+    if m == 0:
+        return constant
+    if o < m and o > 0 and inc.covariances != NULL:
+        return observed_factor(job, k, missing, m, p, inverse)
+    for i in range(m):
+        row = matrix + missing[i] * W
+        for j in range(i + 1):
+            a[row_of(i) + j] = row[missing[j]]
+    log_det = cholesky(a, m)
+    invert_lower(a, m, t)
+    gram_lower(t, m, inverse)
+    if o == 0:
+        # nothing is known of the row: any filling has the same density
+        memset(p.regression, 0, m * n * sizeof(real))
+        return g.log_weights[k] if g.log_weights != NULL else 0
+    for i in range(m):
+        memset(y, 0, W * sizeof(double))
+        for j in range(m):
+            add_scaled(-inverse[row_of(max(i, j)) + min(i, j)], matrix + missing[j] * W, W, y)
+        for j in range(m):
+            y[missing[j]] = 0
+        for r in range(n):
+            p.regression[i * n + r] = <real>y[r] if r < D else 0
+    return constant - log_det + 0.5 * m * log(2 * M_PI)
+
+
+cdef double observed_factor(const Job *job, Py_ssize_t k, const int *missing, Py_ssize_t m,
+                            const Panels *p, double *inverse) noexcept nogil:
+    """The same from the covariance of the observed part, which is smaller here: R R' =
+    Sigma_oo, Y = R^-1 Sigma_om, B = Y' R^-1, L_mm^-1 = Sigma_mm - Y' Y."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), W = wide(D), o = 0, d, i, j, r
+    cdef const double *matrix = job.incomplete.covariances + k * D * W
+    cdef double *a = p.small
+    cdef double *t = p.small + p.small_stride
+    cdef double *y = p.small + 2 * p.small_stride       # (o, m)
+    cdef double *cross = p.small + 3 * p.small_stride   # (m,), then (o,)
+    cdef double log_det
+    for d in range(D):
+        if d - o < m and missing[d - o] == d:
+            continue
+        p.observed[o] = <int>d
+        o += 1
+    for i in range(o):
+        for j in range(i + 1):
+            a[row_of(i) + j] = matrix[p.observed[i] * W + p.observed[j]]
+    log_det = cholesky(a, o)
+    invert_lower(a, o, t)
+    memset(y, 0, o * m * sizeof(double))
+    for j in range(o):
+        for i in range(m):
+            cross[i] = matrix[p.observed[j] * W + missing[i]]
+        for i in range(j, o):
+            add_scaled(t[row_of(i) + j], cross, m, y + i * m)
+    for i in range(m):
+        memset(cross, 0, o * sizeof(double))
+        for r in range(o):
+            add_scaled(y[r * m + i], t + row_of(r), r + 1, cross)
+        memset(p.regression + i * n, 0, n * sizeof(real))
+        for j in range(o):
+            p.regression[i * n + p.observed[j]] = <real>cross[j]
+        for j in range(i + 1):
+            inverse[row_of(i) + j] = matrix[missing[i] * W + missing[j]]
+        for r in range(o):
+            add_scaled(-y[r * m + i], y + r * m, i + 1, inverse + row_of(i))
+    return (g.log_weights[k] if g.log_weights != NULL else 0) - log_det - 0.5 * o * log(2 * M_PI)
+
+
+cdef void deviations(const Panels *p, Py_ssize_t t, Py_ssize_t n, const real *mean,
+                     vec *diff) noexcept nogil:
+    cdef const vec *x = p.x + t * n * VECTORS
+    cdef const vec *mask
+    cdef Py_ssize_t d, v
+    if p.mask != NULL:
+        mask = p.mask + t * n * VECTORS
+        for d in range(n):
+            for v in range(VECTORS):
+                diff[d * VECTORS + v] = (x[d * VECTORS + v]
+                                         - splat(mean[d]) * mask[d * VECTORS + v])
+        return
+    for d in range(n):
+        for v in range(VECTORS):
+            diff[d * VECTORS + v] = x[d * VECTORS + v] - splat(mean[d])
+
+
+cdef void put_fill(const Panels *p, Py_ssize_t t, bint mixed, const vec *fill,
+                   vec *diff) noexcept nogil:
+    """Missing values of one tile's deviations <- fill (n_missing, TILE), or zeros for NULL."""
+    cdef const int *lists = p.missing + t * p.missing_stride
+    cdef const int *lengths = p.lane_missing + t * TILE
+    cdef real *target = <real*>diff
+    cdef const real *source = <const real*>fill
+    cdef Py_ssize_t i, j, v
+    if mixed:
+        for j in range(TILE):
+            for i in range(lengths[j]):
+                target[lists[i * TILE + j] * TILE + j] = (
+                    source[i * TILE + j] if fill != NULL else 0)
+        return
+    for i in range(p.n_missing[t]):
+        for v in range(VECTORS):
+            diff[lists[i] * VECTORS + v] = fill[i * VECTORS + v] if fill != NULL else splat(0)
+
+
+cdef void filled_deviations(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssize_t n,
+                            const real *mean, vec *diff) noexcept nogil:
+    deviations(p, t, n, mean, diff)
+    if p.mask == NULL:
+        put_fill(p, t, p.mixed[t], p.fill + p.fill_at[t] + k * p.n_missing[t] * VECTORS, diff)
+
+
+cdef inline void regress_rows(const real *b, Py_ssize_t n, Py_ssize_t rows, const vec *diff,
+                              vec *fill) noexcept nogil:
+    """fill (rows, TILE) = B diff, rows a literal, 4 or 1."""
+    cdef vec acc[8]
+    cdef Py_ssize_t d, r, half
+    for half in range(0, VECTORS, 2):
+        for r in range(2 * rows):
+            acc[r] = splat(0)
+        for d in range(n):
+            for r in range(rows):
+                acc[2 * r] = acc[2 * r] + splat(b[r * n + d]) * diff[d * VECTORS + half]
+                acc[2 * r + 1] = (acc[2 * r + 1]
+                                  + splat(b[r * n + d]) * diff[d * VECTORS + half + 1])
+        for r in range(rows):
+            fill[r * VECTORS + half] = acc[2 * r]
+            fill[r * VECTORS + half + 1] = acc[2 * r + 1]
+
+
+cdef bint tile_form(const Gaussians *g, Py_ssize_t k, const Panels *p, vec *diff, real constant,
+                    const vec *constants, bint skip, vec *best, vec *lp) noexcept nogil:
+    """lp (TILE) = constants - |P diff|^2 / 2 and best raised to it; False when skipped."""
+    cdef Py_ssize_t n = padded(g.n_features), v
+    cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
+    cdef vec q[VECTORS]
+    if not quadratic_full(p.zeros, mean + n, diff, diff, n // FEATURES, q, skip, constant, best):
+        return False
+    for v in range(VECTORS):
+        lp[v] = (constants[v] if constants != NULL else splat(constant)) - splat(0.5) * q[v]
+        best[v] = vmax(lp[v], best[v])
+    return True
+
+
+cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
+                            Py_ssize_t end, Py_ssize_t hint, bint skip) noexcept nogil:
+    """Log densities and fills of tiles begin .. end - 1, all of one pattern."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), m = p.n_missing[begin], i, k, t, r
+    cdef const int *missing = p.missing + begin * p.missing_stride
+    cdef const real *mean
+    cdef vec *fill
+    cdef vec *diff = p.whitened
+    cdef real constant
+    for i in range(K):
+        k = hint if i == 0 else (i - 1 if i <= hint else i)
+        mean = <const real*>g.packed + k * component_stride(g) + HEADER
+        constant = <real>pattern_factor(job, k, missing, m, p, p.inverse + k * row_of(m))
+        for t in range(begin, end):
+            deviations(p, t, n, mean, diff)
+            fill = p.fill + p.fill_at[t] + k * m * VECTORS
+            if m > 0:
+                put_fill(p, t, False, NULL, diff)
+                r = 0
+                while r + 4 <= m:
+                    regress_rows(p.regression + r * n, n, 4, diff, fill + r * VECTORS)
+                    r += 4
+                while r < m:
+                    regress_rows(p.regression + r * n, n, 1, diff, fill + r * VECTORS)
+                    r += 1
+                put_fill(p, t, False, fill, diff)
+            p.active[t * K + k] = tile_form(
+                g, k, p, diff, constant, NULL, skip, p.best + t * VECTORS,
+                p.resp + (t * K + k) * VECTORS)
+
+
+cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcept nogil:
+    """The same for one tile whose lanes have patterns of their own."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, d, j, v
+    cdef const real *x = <const real*>(p.x + t * n * VECTORS)
+    cdef const real *mean
+    cdef const double *matrix
+    cdef double *row
+    cdef vec *fill
+    cdef vec constants[VECTORS]
+    cdef Py_ssize_t W = wide(D), size = row_of(m)
+    for j in range(TILE):
+        row = p.rows + j * W
+        for d in range(D):
+            row[d] = x[d * TILE + j]
+        for d in range(D, W):
+            row[d] = 0
+    for k in range(K):
+        mean = <const real*>g.packed + k * component_stride(g) + HEADER
+        matrix = job.incomplete.precisions + k * D * W
+        fill = p.fill + p.fill_at[t] + k * m * VECTORS
+        for j in range(TILE // DLANES):
+            lanes_fill(p, t, j * DLANES, mean, matrix, D, m, mean[-HEADER], <real*>constants,
+                       p.inverse + k * size * TILE, <real*>fill)
+        deviations(p, t, n, mean, p.whitened)
+        put_fill(p, t, True, fill, p.whitened)
+        p.active[t * K + k] = tile_form(
+            g, k, p, p.whitened, 0, constants, False, p.best + t * VECTORS,
+            p.resp + (t * K + k) * VECTORS)
+
+
+cdef void lanes_fill(const Panels *p, Py_ssize_t t, Py_ssize_t first, const real *mean,
+                     const double *matrix, Py_ssize_t D, Py_ssize_t m, double constant,
+                     real *constants, double *inverse, real *fill) noexcept nogil:
+    """DLANES rows from lane `first` on, each with its own pattern: constants (TILE), inverse
+    (m (m + 1) / 2, TILE) and fill (m, TILE)."""
+    cdef Py_ssize_t W = wide(D), lane, i, j, d, size = row_of(m)
+    cdef const int *lists = p.missing + t * p.missing_stride + first
+    cdef const int *lengths = p.lane_missing + t * TILE + first
+    cdef dvec *a = p.lane_matrices
+    cdef dvec *inverted = a + size
+    cdef dvec *v = inverted + size
+    cdef dvec *w = v + m
+    cdef dvec *pivots = w + m
+    cdef double *flat = <double*>a
+    cdef double *target = <double*>v
+    cdef const double *row
+    cdef double *diff = p.deviation
+    cdef double product
+    cdef dvec s
+    for lane in range(DLANES):
+        row = p.rows + (first + lane) * W
+        for d in range(D):
+            diff[d] = row[d] - mean[d]
+        for d in range(D, W):
+            diff[d] = 0
+        for i in range(lengths[lane]):
+            diff[lists[i * TILE + lane]] = 0
+        for i in range(m):
+            if i >= lengths[lane]:
+                # lanes with fewer missing values go on with the identity
+                for j in range(i):
+                    flat[(row_of(i) + j) * DLANES + lane] = 0
+                flat[(row_of(i) + i) * DLANES + lane] = 1
+                target[i * DLANES + lane] = 0
+                continue
+            row = matrix + lists[i * TILE + lane] * W
+            for j in range(i + 1):
+                flat[(row_of(i) + j) * DLANES + lane] = row[lists[j * TILE + lane]]
+            target[i * DLANES + lane] = dot(row, diff, W)
+    lanes_cholesky(a, m, pivots)
+    lanes_invert_lower(a, pivots, m, inverted)
+    for i in range(m):
+        s = dsplat(0)
+        for j in range(i + 1):
+            s = s + inverted[row_of(i) + j] * v[j]
+        w[i] = s
+    for i in range(m):
+        s = dsplat(0)
+        for j in range(i, m):
+            s = s - inverted[row_of(j) + i] * w[j]
+        v[i] = s
+    for i in range(m):
+        for lane in range(DLANES):
+            fill[i * TILE + first + lane] = <real>target[i * DLANES + lane]
+    if size > 0:
+        lanes_gram_lower(inverted, m, <dvec*>(inverse + first), TILE // DLANES)
+    for lane in range(DLANES):
+        product = 1
+        constants[first + lane] = <real>(constant + 0.5 * lengths[lane] * log(2 * M_PI))
+        for i in range(lengths[lane]):
+            product *= flat[(row_of(i) + i) * DLANES + lane]
+            if not 1e-100 < product < 1e100:
+                constants[first + lane] -= <real>log(product)
+                product = 1
+        constants[first + lane] -= <real>log(product)
+
+
+cdef void masked_densities(const Job *job, const Panels *p, Py_ssize_t t, vec *best,
+                           vec *out) noexcept nogil:
+    """The types whose missing values just drop out of the sums."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), k, d, v
+    cdef const vec *x = p.x + t * n * VECTORS
+    cdef const vec *mask = p.mask + t * n * VECTORS
+    cdef const real *mean
+    cdef const real *scale
+    cdef const double *logs
+    cdef vec q[VECTORS]
+    cdef vec constant[VECTORS]
+    cdef vec z
+    for k in range(K):
+        mean = <const real*>g.packed + k * component_stride(g) + HEADER
+        scale = mean + n
+        logs = job.incomplete.log_scales + k * D
+        for v in range(VECTORS):
+            q[v] = splat(0)
+            constant[v] = splat(<real>g.log_weights[k] if g.log_weights != NULL else 0)
+        for d in range(D):
+            for v in range(VECTORS):
+                z = x[d * VECTORS + v] - splat(mean[d]) * mask[d * VECTORS + v]
+                z = z * splat(scale[d])
+                q[v] = q[v] + z * z
+                constant[v] = constant[v] + splat(<real>logs[d]) * mask[d * VECTORS + v]
+        p.active[t * K + k] = True
+        for v in range(VECTORS):
+            out[k * VECTORS + v] = constant[v] - splat(0.5) * q[v]
+            best[v] = vmax(out[k * VECTORS + v], best[v])
+
+
+cdef void harden(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
+    """Responsibilities <- 1 for the first largest of each row, 0 for the others."""
+    cdef real *resp = <real*>(p.resp + t * K * VECTORS)
+    cdef Py_ssize_t j, k, best
+    for j in range(TILE):
+        best = 0
+        for k in range(1, K):
+            if resp[k * TILE + j] > resp[best * TILE + j]:
+                best = k
+        for k in range(K):
+            resp[k * TILE + j] = k == best
+
+
+cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
+                            double *log_likelihood, double *pairs, double *second) noexcept nogil:
+    """The full type: e_step, pattern by pattern; the conditional covariances are added into
+    the second moments."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, t = 0, end, v, s, hint = 0
+    cdef bint skip = job.skip and job.rows.known == NULL
+    cdef bint mixed
+    cdef vec *lp
+    for v in range(p.n_tiles * VECTORS):
+        p.best[v] = splat(-INFINITY)
+    while t < p.n_tiles:
+        end = t + 1
+        mixed = p.mixed[t]
+        if mixed:
+            mixed_densities(job, p, t)
+        else:
+            while end < p.n_tiles and job.incomplete.kinds[first // TILE + end] == SAME:
+                end += 1
+            pattern_densities(job, p, t, end, hint, skip)
+        for s in range(t, end):
+            lp = p.resp + s * K * VECTORS
+            if job.rows.known != NULL:
+                keep_known(job, first + s * TILE, TILE, <real*>lp, <real*>(p.best + s * VECTORS))
+            if job.log_prob_out != NULL:
+                write_rows(job, job.log_prob_out, first + s * TILE, TILE, <const real*>lp, NULL)
+                continue
+            normalise(p, job, s, first + s * TILE, TILE, p.best + s * VECTORS, lp,
+                      log_likelihood, pairs)
+            if skip:
+                hint = best_component(p, s, K)
+            if job.incomplete.imputed_out != NULL:
+                write_missing(p, job, s, first + s * TILE)
+        if job.second_moments and p.n_missing[t] > 0:
+            add_conditional(p, job, t, end, second)
+        t = end
+
+
+cdef void add_conditional(const Panels *p, const Job *job, Py_ssize_t begin, Py_ssize_t end,
+                          double *second) noexcept nogil:
+    """second_k += sum of responsibilities times L_mm^-1, of the tiles of one pattern or of
+    one mixed tile."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
+    cdef Py_ssize_t m = p.n_missing[begin], k, t, i, j, v, lane, size = row_of(m), at
+    cdef const int *lists = p.missing + begin * p.missing_stride
+    cdef const int *lengths = p.lane_missing + begin * TILE
+    cdef const double *inverse
+    cdef double weight
+    cdef vec total
+    cdef vec product[VECTORS]
+    cdef const real *values = <const real*>product
+    for k in range(K):
+        if p.mixed[begin]:
+            if not p.active[begin * K + k]:
+                continue
+            for v in range(VECTORS):
+                product[v] = (p.resp[(begin * K + k) * VECTORS + v]
+                              * p.weight[begin * VECTORS + v])
+            for lane in range(TILE):
+                if not values[lane] > 0:
+                    continue
+                inverse = p.inverse + k * size * TILE + lane
+                for i in range(lengths[lane]):
+                    at = k * row_of(D) + row_of(lists[i * TILE + lane])
+                    for j in range(i + 1):
+                        second[at + lists[j * TILE + lane]] += (
+                            values[lane] * inverse[(row_of(i) + j) * TILE])
+            continue
+        weight = 0
+        for t in range(begin, end):
+            if p.active[t * K + k]:
+                total = splat(0)
+                for v in range(VECTORS):
+                    total = total + (p.resp[(t * K + k) * VECTORS + v]
+                                     * p.weight[t * VECTORS + v])
+                weight += lanes(&total)
+        if weight > 0:
+            inverse = p.inverse + k * size
+            for i in range(m):
+                at = k * row_of(D) + row_of(lists[i])
+                for j in range(i + 1):
+                    second[at + lists[j]] += weight * inverse[row_of(i) + j]
+
+
+cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
+                        Py_ssize_t start) noexcept nogil:
+    """Missing values of one tile's rows: their conditional mean, with, where wanted, their
+    conditional covariance; or draws from their conditional distribution."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, m, k, i, j, lane, row, chosen
+    cdef Py_ssize_t step, stride = component_stride(g), most = p.n_missing[t]
+    cdef bint mixed = p.mixed[t]
+    cdef const int *list_
+    cdef const real *mean = <const real*>g.packed + HEADER
+    cdef const real *fill = <const real*>(p.fill + p.fill_at[t])
+    cdef const real *resp = <const real*>(p.resp + t * K * VECTORS)
+    cdef const real *factor = <const real*>(p.weight + t * VECTORS)
+    cdef const double *inverse
+    cdef double *centre = p.deviation
+    cdef double *a = p.small
+    cdef double *block
+    cdef real *out
+    cdef double r, value
+    for lane in range(TILE):
+        row = row_at(&job.rows, start + lane)
+        m = p.lane_missing[t * TILE + lane]
+        if row < 0 or m == 0:
+            continue
+        list_ = p.missing + t * p.missing_stride + (lane if mixed else 0)
+        step = TILE if mixed else 1
+        out = <real*>inc.imputed_out + row * D
+        if inc.normals != NULL:
+            chosen = 0
+            value = inc.uniforms[row] if inc.uniforms != NULL else 0
+            for k in range(K):
+                if not p.active[t * K + k]:
+                    continue
+                chosen = k
+                value -= resp[k * TILE + lane] * factor[lane]
+                if value < 0:
+                    break
+            inverse = p.inverse + (chosen * row_of(most) * TILE + lane if mixed
+                                   else chosen * row_of(most))
+            for i in range(row_of(m)):
+                a[i] = inverse[i * step]
+            cholesky(a, m)
+            for i in range(m):
+                value = (<double>mean[chosen * stride + list_[i * step]]
+                         + fill[(chosen * most + i) * TILE + lane])
+                value += dot(a + row_of(i), inc.normals + inc.cell_offsets[row], i + 1)
+                out[list_[i * step]] = <real>value
+            continue
+        memset(centre, 0, m * sizeof(double))
+        for k in range(K):
+            if p.active[t * K + k]:
+                r = resp[k * TILE + lane] * factor[lane]
+                for i in range(m):
+                    centre[i] += r * (<double>mean[k * stride + list_[i * step]]
+                                      + fill[(k * most + i) * TILE + lane])
+        for i in range(m):
+            out[list_[i * step]] = <real>centre[i]
+        if inc.covariances_out == NULL:
+            continue
+        block = inc.covariances_out + inc.block_offsets[row]
+        memset(block, 0, m * m * sizeof(double))
+        for k in range(K):
+            if not p.active[t * K + k]:
+                continue
+            r = resp[k * TILE + lane] * factor[lane]
+            inverse = p.inverse + (k * row_of(most) * TILE + lane if mixed else k * row_of(most))
+            for i in range(m):
+                a[i] = (<double>mean[k * stride + list_[i * step]]
+                        + fill[(k * most + i) * TILE + lane] - centre[i])
+            for i in range(m):
+                for j in range(i + 1):
+                    block[i * m + j] += r * (inverse[(row_of(i) + j) * step] + a[i] * a[j])
+        for i in range(m):
+            for j in range(i):
+                block[j * m + i] = block[i * m + j]
+
+
+cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
+                         double *count, double *first, double *second) noexcept nogil:
+    """One component of the types without correlations: as diag_moments, and the variance for
+    each missing value; or the weights of observed values instead of second moments."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, t, d, v
+    cdef const vec *x
+    cdef const vec *mask
+    cdef vec weight, diff, s, q, missing
+    cdef double scale
+    cdef bint counting = job.incomplete.count_observed
+    s = splat(0)
+    for t in range(p.n_tiles):
+        for v in range(VECTORS):
+            weight = p.resp[(t * K + k) * VECTORS + v] * p.weight[t * VECTORS + v]
+            p.scaled[t * VECTORS + v] = weight
+            s = s + weight
+    count[0] += lanes(&s)
+    for d in range(D):
+        s = splat(0)
+        q = splat(0)
+        missing = splat(0)
+        for t in range(p.n_tiles):
+            x = p.x + (t * n + d) * VECTORS
+            mask = p.mask + (t * n + d) * VECTORS
+            for v in range(VECTORS):
+                weight = p.scaled[t * VECTORS + v]
+                diff = x[v] - splat(mean[d]) * mask[v]
+                s = s + weight * diff
+                if counting:
+                    q = q + weight * mask[v]
+                else:
+                    q = q + weight * diff * diff
+                    missing = missing + weight * (splat(1) - mask[v])
+        first[d] += lanes(&s)
+        second[d] += lanes(&q)
+        if not counting:
+            scale = g.precisions_cholesky[k * D + d if g.covariance_type == DIAG else k]
+            second[d] += lanes(&missing) / (scale * scale)
+
+
+cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssize_t k,
+                           double *distance) noexcept nogil:
+    """far_log_density of a row with missing values."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), d, i, r, m = 0
+    cdef const char *x = job.rows.x + row * job.rows.row_stride
+    cdef const double *mean = g.means + k * D
+    cdef const double *factor = g.precisions_cholesky
+    cdef double *diff = p.rows
+    cdef double scale = 0, q = 0, z, constant = 0
+    cdef real value
+    for d in range(D):
+        value = read(x + d * job.rows.column_stride)
+        if value != value:
+            p.far_missing[m] = <int>d
+            m += 1
+            diff[d] = 0
+        else:
+            diff[d] = 0.5 * value - 0.5 * mean[d]
+            scale = max(scale, fabs(diff[d]))
+    distance[0] = INFINITY
+    if g.covariance_type == FULL and m > max(job.incomplete.most_missing,
+                                             job.incomplete.most_mixed):
+        return -INFINITY    # the schedule is of other rows
+    for d in range(D):
+        diff[d] = diff[d] / scale if scale > 0 else 0
+    if g.covariance_type == FULL:
+        factor += k * D * D
+        constant = pattern_factor(job, k, p.far_missing, m, p, p.far_inverse)
+        for i in range(m):
+            z = 0
+            for d in range(D):
+                z += p.regression[i * n + d] * diff[d]
+            diff[p.far_missing[i]] = z      # its columns of missing values are zero
+        for r in range(D):
+            z = 0
+            for d in range(r + 1):
+                z += diff[d] * factor[d * D + r]
+            q += z * z
+    else:
+        constant = g.log_weights[k] if g.log_weights != NULL else 0
+        i = 0
+        for d in range(D):
+            if i < m and p.far_missing[i] == d:
+                i += 1
+                continue
+            z = diff[d] * (factor[k * D + d] if g.covariance_type == DIAG else factor[k])
+            q += z * z
+            constant += job.incomplete.log_scales[k * D + d]
+    distance[0] = 1e-154 * scale * sqrt(q) if constant > -INFINITY else INFINITY
+    z = scale * (2 * sqrt(q))
+    return constant - 0.5 * z * z

@@ -1,0 +1,136 @@
+"""What the kernels of Gaussian mixtures share: their arguments, packing, running, unpacking."""
+
+import numpy as np
+
+from libc.stdlib cimport malloc
+
+from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size
+from emkernels.kernels._core cimport (
+    MIXTURE, OUT_OF_MEMORY, address, as_float64, free_plan, make_plan, run)
+
+
+cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
+                   const double *log_weights, const double *means,
+                   const double *precisions_cholesky) noexcept nogil:
+    """Describe and pack the model; job.gaussians.packed is to be freed."""
+    cdef Gaussians *g = &job.gaussians
+    g.covariance_type = covariance_type
+    g.n_components = n_components
+    g.n_features = job.rows.n_features
+    g.log_weights = log_weights
+    g.means = means
+    g.precisions_cholesky = precisions_cholesky
+    g.packed = <char*>malloc(table.packed_bytes(g))
+    if g.packed == NULL:
+        return OUT_OF_MEMORY
+    table.prepare(g)
+    return 0
+
+
+cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
+                 int n_threads, bint interruptible) noexcept nogil:
+    """Run the blocks and copy the merged accumulators to `target`."""
+    cdef Plan plan
+    cdef Py_ssize_t i
+    cdef int status = make_plan(&plan, job, double_, MIXTURE, accumulator_length, n_threads)
+    if status == 0:
+        status = run(&plan, interruptible)
+        if status == 0:
+            for i in range(accumulator_length):
+                target[i] = plan.accumulators[i]
+        free_plan(&plan)
+    return status
+
+
+cdef void add_statistics(const Gaussians *g, int type_, const double *sums, double *counts,
+                         double *first, double *second, double *tail) noexcept nogil:
+    """Add merged accumulators into the caller's arrays, in the shapes of covariance type
+    `type_`; one of 'tied' may come from accumulators of 'full'."""
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, k, i, j, at
+    cdef const double *moments = sums + K + K * D
+    cdef double value
+    for k in range(K):
+        counts[k] += sums[k]
+        for i in range(D):
+            first[k * D + i] += sums[K + k * D + i]
+    if g.covariance_type == FULL or g.covariance_type == TIED:
+        for k in range(K if g.covariance_type == FULL else 1):
+            at = k * D if type_ == FULL else 0
+            for i in range(D):
+                for j in range(i + 1):
+                    value = moments[k * (D * (D + 1) // 2) + i * (i + 1) // 2 + j]
+                    second[(at + i) * D + j] += value
+                    if i != j:
+                        second[(at + j) * D + i] += value
+    else:
+        for k in range(K):
+            for i in range(D):
+                second[k * D + i if type_ == DIAG else k] += moments[k * D + i]
+    if tail != NULL:
+        moments += second_size(g)
+        tail[0] += moments[0]
+        tail[1] += moments[1]
+
+
+cdef dict COVARIANCE_TYPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
+
+
+cdef int covariance_code(object covariance_type) except -1:
+    code = COVARIANCE_TYPES.get(covariance_type) if isinstance(covariance_type, str) else None
+    if code is None:
+        raise ValueError(
+            "covariance_type must be 'full', 'tied', 'diag' or 'spherical', "
+            f"got {covariance_type!r}"
+        )
+    return code
+
+
+cdef tuple factor_shape(int code, object K, object D):
+    if code == FULL:
+        return (K, D, D)
+    if code == TIED:
+        return (D, D)
+    return (K, D) if code == DIAG else (K,)
+
+
+cdef object as_factors(object factors, int code, Py_ssize_t K, Py_ssize_t D):
+    """Checked precisions_cholesky: finite, of the type's shape, positive diagonal."""
+    cdef const double *values
+    cdef Py_ssize_t i, k, size, n
+    factors = as_float64(factors, "precisions_cholesky", factor_shape(code, K, D))
+    values = <const double*>address(factors)
+    n = K if code == FULL else 1
+    size = D if code in (FULL, TIED) else factors.size
+    for k in range(n):
+        for i in range(size):
+            if not values[k * size * size + i * (size + 1 if code in (FULL, TIED) else 1)] > 0:
+                raise ValueError(
+                    "precisions_cholesky must have a positive diagonal"
+                    + (f", component {k} has not" if n > 1 else "")
+                )
+    return factors
+
+
+cdef object as_mixture_weights(object weights, Py_ssize_t K):
+    cdef const double *values
+    cdef Py_ssize_t k
+    cdef double total = 0
+    weights = as_float64(weights, "weights", (K,))
+    values = <const double*>address(weights)
+    for k in range(K):
+        if values[k] < 0:
+            raise ValueError(f"weights must not be negative, got {values[k]} for component {k}")
+        total += values[k]
+    if not total > 0:
+        raise ValueError("weights must have a positive sum")
+    return weights
+
+
+cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):
+    return np.zeros(K), np.zeros((K, D)), np.zeros(factor_shape(code, K, D))
+
+
+cdef const double *pointer(object array) except? NULL:
+    if array is None:
+        return NULL
+    return <const double*>address(array)
