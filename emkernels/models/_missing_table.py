@@ -1,31 +1,8 @@
-"""A table with missing values as the models see it: rows, names, patterns and ML estimates."""
-
-from typing import NamedTuple
+"""A table with missing values: its rows as numbers, moments of its columns, ML estimates."""
 
 import numpy as np
 
 from emkernels.models._information import observed_inverses, pattern_moments
-
-
-class Patterns(NamedTuple):
-    order: np.ndarray
-    offsets: np.ndarray
-    counts: np.ndarray
-    n_missing: np.ndarray
-    masks: np.ndarray
-    n_patterns: int
-    n_samples: int
-    n_features: int
-
-
-def missing_patterns(X):
-    """STAND-IN for emkernels.kernels.missing_patterns, to be replaced by it."""
-    X = np.asarray(X)
-    masks, inverse, counts = np.unique(
-        np.isnan(X), axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(inverse.ravel(), kind="stable").astype(np.int32)
-    offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
-    return Patterns(order, offsets, counts, masks.sum(axis=1), masks, len(masks), *X.shape)
 
 
 def estimate(X, patterns, tol, max_iter):
