@@ -120,3 +120,107 @@ def long_double_covariance(X, weight=None):
     diff = X - mean
     products = weight[:, None, None] * diff[:, :, None] * diff[:, None, :]
     return mean, products.sum(axis=0) / weight.sum()
+
+
+# --- rows with missing values (NaN), one row at a time ---------------------------------
+
+
+def full_covariances(precisions_cholesky, covariance_type, n_components, n_features):
+    """Covariances (K, D, D) of factors U with U U' = covariance^-1."""
+    factors = full_factors(precisions_cholesky, covariance_type, n_components, n_features)
+    inverses = [np.linalg.inv(factor) for factor in factors]
+    return np.array([inverse.T @ inverse for inverse in inverses])
+
+
+def observed_block(x, mean, covariance):
+    """Of one row: log density of what is observed, conditional mean of the whole row and
+    conditional covariance of the whole row (zero where it is observed)."""
+    m = np.isnan(x)
+    o = ~m
+    filled, conditional = np.where(m, mean, x), np.zeros_like(covariance)
+    diff = x[o] - mean[o]
+    lower = np.linalg.cholesky(covariance[np.ix_(o, o)])
+    z = np.linalg.solve(lower, diff)
+    log_density = -(o.sum() * np.log(2 * np.pi) + z @ z) / 2 - np.log(np.diag(lower)).sum()
+    cross = np.linalg.solve(lower, covariance[np.ix_(o, m)])
+    filled[m] = mean[m] + cross.T @ z
+    conditional[np.ix_(m, m)] = covariance[np.ix_(m, m)] - cross.T @ cross
+    return log_density, filled, conditional
+
+
+def incomplete_log_density(X, means, precisions_cholesky, covariance_type="full"):
+    X, means = np.asarray(X, float), np.asarray(means, float)
+    K, D = means.shape
+    covariances = full_covariances(precisions_cholesky, covariance_type, K, D)
+    return np.array([[observed_block(x, means[k], covariances[k])[0] for k in range(K)]
+                     for x in X]).reshape(len(X), K)
+
+
+def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_type="full",
+                          sample_weight=None):
+    """Expected moments about the means, the conditional covariance of what is missing
+    included; the log-likelihood is that of what is observed."""
+    X, means = np.asarray(X, float), np.asarray(means, float)
+    K, D = means.shape
+    covariances = full_covariances(precisions_cholesky, covariance_type, K, D)
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(np.asarray(weights, float))
+    log_prob = incomplete_log_density(X, means, precisions_cholesky, covariance_type)
+    resp, norm = responsibilities(log_prob, log_weights)
+    row_weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
+    counts, first, second = np.zeros(K), np.zeros((K, D)), np.zeros((K, D, D))
+    for i, x in enumerate(X):
+        for k in range(K):
+            _, filled, conditional = observed_block(x, means[k], covariances[k])
+            weight, diff = row_weight[i] * resp[i, k], filled - means[k]
+            counts[k] += weight
+            first[k] += weight * diff
+            second[k] += weight * (np.outer(diff, diff) + conditional)
+    if covariance_type == "tied":
+        second = second.sum(axis=0)
+    elif covariance_type == "diag":
+        second = np.array([np.diag(s) for s in second])
+    elif covariance_type == "spherical":
+        second = np.array([np.trace(s) for s in second])
+    return counts, first, second, norm @ row_weight
+
+
+def conditional_moments(X, weights, means, precisions_cholesky, covariance_type="full"):
+    """The rows with the conditional mean of the mixture where a value is missing, and for every
+    row the conditional covariance of its missing values (within and between components)."""
+    X, means = np.asarray(X, float), np.asarray(means, float)
+    K, D = means.shape
+    covariances = full_covariances(precisions_cholesky, covariance_type, K, D)
+    with np.errstate(divide="ignore"):
+        log_weights = np.log(np.asarray(weights, float))
+    log_prob = incomplete_log_density(X, means, precisions_cholesky, covariance_type)
+    resp, _ = responsibilities(log_prob, log_weights)
+    imputed, blocks = X.copy(), []
+    for i, x in enumerate(X):
+        m = np.isnan(x)
+        parts = [observed_block(x, means[k], covariances[k]) for k in range(K)]
+        filled = np.array([part[1] for part in parts])
+        mean = resp[i] @ filled
+        total = np.zeros((D, D))
+        for k in range(K):
+            total += resp[i, k] * (parts[k][2] + np.outer(filled[k] - mean, filled[k] - mean))
+        imputed[i, m] = mean[m]
+        blocks.append(total[np.ix_(m, m)])
+    return imputed, blocks
+
+
+def gaussian_em(X, n_iter, start=None):
+    """Plain EM for one multivariate normal: mean, covariance and the log-likelihoods before the
+    first step and after every step. It starts at `start` or at the observed means and variances."""
+    X = np.asarray(X, float)
+    mean, covariance = start or (np.nanmean(X, axis=0), np.diag(np.nanvar(X, axis=0)))
+    mean, covariance, trace = np.array(mean, float), np.array(covariance, float), []
+    for step in range(n_iter + 1):
+        parts = [observed_block(x, mean, covariance) for x in X]
+        trace.append(sum(part[0] for part in parts))
+        if step < n_iter:
+            filled = np.array([part[1] for part in parts])
+            mean = filled.mean(axis=0)
+            covariance = (filled - mean).T @ (filled - mean) / len(X)
+            covariance += sum(part[2] for part in parts) / len(X)
+    return mean, covariance, np.array(trace)

@@ -1,0 +1,169 @@
+"""A table with missing values: its rows as numbers, moments of its columns, ML estimates."""
+
+import numpy as np
+
+from emkernels.models._information import observed_inverses, pattern_moments
+
+
+def estimate(X, patterns, tol, max_iter):
+    """ML location and covariance of one normal distribution, and whether EM converged.
+
+    STAND-IN for GaussianImputer(tol=tol, max_iter=max_iter).fit(X), to be replaced by it: plain EM
+    on the moments of the patterns. It stops when no standardised mean, and no covariance of
+    standardised columns, changes by more than tol.
+    """
+    n_features = patterns.n_features
+    centre, scale = observed_moments(X)[:2]
+    parts = [moments[1:] for moments in pattern_moments(X, centre, scale, patterns)]
+    total = sum(weights.sum() for _, weights, _, _ in parts)
+    mean, covariance, change = np.zeros(n_features), np.eye(n_features), np.inf
+    for _ in range(max_iter):
+        first, second = np.zeros(n_features), np.zeros((n_features, n_features))
+        for observed, weights, sums, scatters in parts:
+            # sums and scatters about the mean, then completed by regression on what is observed
+            centres = np.where(observed, mean, 0.0)
+            shifts = sums - weights[:, None] * centres
+            cross = sums[:, :, None] * centres[:, None, :]
+            about = scatters - cross - np.swapaxes(cross, 1, 2)
+            about += weights[:, None, None] * centres[:, :, None] * centres[:, None, :]
+            fill = covariance @ observed_inverses(covariance, observed)
+            first += (fill @ shifts[:, :, None]).sum(axis=0)[:, 0]
+            second += (fill @ about @ np.swapaxes(fill, 1, 2)
+                       + weights[:, None, None] * (covariance - fill @ covariance)).sum(axis=0)
+        step = first / total
+        updated = second / total - np.outer(step, step)
+        updated = (updated + updated.T) / 2
+        change = max(np.abs(step).max(), np.abs(updated - covariance).max())
+        mean, covariance = mean + step, updated
+        if change <= tol:
+            break
+    return centre + scale * mean, covariance * scale[:, None] * scale, change <= tol
+
+
+def distance_of_means(X, patterns, location, covariance):
+    """Little's sum over patterns of ``n_p (mean_p - mu_p)' Sigma_p^-1 (mean_p - mu_p)``;
+    LinAlgError where the covariance is singular."""
+    scale = np.sqrt(np.diag(covariance))
+    correlation = covariance / scale[:, None] / scale
+    if not np.linalg.eigvalsh(correlation)[0] > 1e-9:
+        raise np.linalg.LinAlgError("singular covariance")
+    total = 0.0
+    for _, observed, weights, sums, _ in pattern_moments(X, location, scale, patterns):
+        inverses = observed_inverses(correlation, observed)
+        products = np.einsum("pi,pij,pj->p", sums, inverses, sums, optimize=True)
+        total += float((products / weights).sum())
+    return total
+
+
+def as_table(X, name="X"):
+    """Rows as a float array with NaN where a value is missing, and the names of the columns.
+
+    Takes arrays and data frames, columns of integers, and None or NA in columns of objects. An
+    array of float32 or float64 is returned as it is.
+    """
+    frame = hasattr(X, "columns") and hasattr(X, "to_numpy")
+    if frame:
+        names = tuple(str(column) for column in X.columns)
+        values = X.to_numpy()
+    else:
+        values = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if values.ndim != 2:
+        raise ValueError(f"{name} must be a 2-d table, got {values.ndim} dimension(s)")
+    if 0 in values.shape:
+        raise ValueError(f"{name} is empty: {values.shape[0]} rows, {values.shape[1]} columns")
+    if not frame:
+        names = tuple(f"x{j}" for j in range(values.shape[1]))
+    if values.dtype not in (np.float32, np.float64):
+        out = np.empty(values.shape)
+        for j in range(values.shape[1]):
+            out[:, j] = _numbers(values[:, j], name, names[j])
+        values = out
+    _refuse_infinity(values, name)
+    return values, names
+
+
+def _numbers(column, name, title):
+    """One column as floats; None and NA (which equal nothing, not even themselves) as NaN."""
+    if column.dtype.kind in "biuf":
+        return column
+    if column.dtype.kind == "O":
+        numbers = np.array([_number(value) for value in column], dtype=object)
+        bad = np.flatnonzero([value is None for value in numbers])
+        if len(bad) == 0:
+            return numbers.astype(np.float64)
+        what = f"{column[bad[0]]!r} at row {bad[0]}"
+    else:
+        what = f"values of type {column.dtype}"
+    raise ValueError(f"column {title!r} of {name} is not numeric: {what}")
+
+
+def _number(value):
+    """A float, NaN for None or NA, or None for anything else."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return np.nan
+    if isinstance(value, (str, bytes, complex, np.complexfloating)):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def blocks_of_rows(X):
+    """Slices of a size that leaves the copies of a block small."""
+    step = max(1, (1 << 20) // X.shape[1])
+    return (slice(begin, begin + step) for begin in range(0, X.shape[0], step))
+
+
+def _refuse_infinity(X, name):
+    for rows in blocks_of_rows(X):
+        infinite = np.isinf(X[rows])
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise ValueError(f"{name} contains {X[rows][row, column]} at row {rows.start + row}, "
+                             f"column {column}")
+
+
+def observed_moments(X):
+    """Means, standard deviations (divisor n), minima, maxima and numbers of the observed values of
+    each column; NaN where there is none."""
+    n_features = X.shape[1]
+    count, total = np.zeros(n_features, np.int64), np.zeros(n_features)
+    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
+    shift, squares = np.full(n_features, np.nan), np.zeros(n_features)
+    for rows in blocks_of_rows(X):
+        block = np.asarray(X[rows], np.float64)
+        seen = ~np.isnan(block)
+        # about the first value seen, so that a shift of the column costs no digits
+        start = block[seen.argmax(axis=0), np.arange(n_features)]
+        shift = np.where(np.isnan(shift), start, shift)
+        count += seen.sum(axis=0)
+        total += np.where(seen, block - shift, 0).sum(axis=0)
+        low = np.minimum(low, np.where(seen, block, np.inf).min(axis=0))
+        high = np.maximum(high, np.where(seen, block, -np.inf).max(axis=0))
+    some = count > 0
+    low, high = np.where(some, low, np.nan), np.where(some, high, np.nan)
+    mean = np.where(some, shift + total / np.maximum(count, 1), np.nan)
+    # in units of the range, whose square may be beyond any number
+    span = np.where(high > low, high - low, 1.0)
+    for rows in blocks_of_rows(X):
+        block = (np.asarray(X[rows], np.float64) - mean) / span
+        squares += np.where(np.isnan(block), 0, block**2).sum(axis=0)
+    deviation = np.where(some, span * np.sqrt(squares / np.maximum(count, 1)), np.nan)
+    return mean, deviation, low, high, count
+
+
+def finite(values, name):
+    """Values as float64, refusing NaN and infinity."""
+    values = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    return values
+
+
+def text_table(rows, left=(0,)):
+    """Rows of texts in columns; those in `left` begin at the left."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(
+        text.ljust(width) if at in left else text.rjust(width)
+        for at, (text, width) in enumerate(zip(row, widths))).rstrip() for row in rows)
