@@ -120,7 +120,7 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
     used += aligned(T)
     p.lane_missing = <int*>(scratch + used)
     used += aligned(T * TILE * sizeof(int))
-    p.missing_stride = max(D, inc.most_mixed * TILE)
+    p.missing_stride = max(D, (inc.most_mixed + 1) * TILE)
     p.missing = <int*>(scratch + used)
     used += aligned(T * p.missing_stride * sizeof(int))
     p.inverse = <double*>(scratch + used)
@@ -546,8 +546,8 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         size = min(<Py_ssize_t>TILE, count - t * TILE)
         pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
         pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
-        if job.incomplete != NULL:
-            open_tile(&p, job, t, first // TILE + t)
+        if job.incomplete != NULL and p.best == NULL:
+            open_tile(&p, job, t)
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
     elif p.best != NULL:
