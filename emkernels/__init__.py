@@ -8,7 +8,9 @@ __version__ = "0.1.0"
 # scikit-learn nor SciPy
 _PUBLIC = {
     "EMWarning": "emkernels.em",
+    "GaussianImputer": "emkernels.models.imputers",
     "GaussianMixture": "emkernels.models.gaussian_mixture",
+    "GaussianMixtureImputer": "emkernels.models.imputers",
     "SelectionResult": "emkernels.models.selection",
     "SufficientStatistics": "emkernels.statistics",
     "select_mixture": "emkernels.models.selection",
