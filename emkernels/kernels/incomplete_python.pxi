@@ -163,7 +163,7 @@ cdef object as_patterns(object patterns, object X):
         found = first_stranger(&rows, double_, &view)
     if found >= 0:
         raise ValueError(
-            f"patterns are not those of X: row {patterns.order[found]} differs"
+            f"patterns are not those of X: row {found} differs"
         )
     check_status(OUT_OF_MEMORY if found == -2 else 0)
     return patterns
