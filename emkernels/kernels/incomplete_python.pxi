@@ -162,6 +162,9 @@ cdef object as_patterns(object patterns, object X):
     with nogil:
         found = first_stranger(&rows, double_, &view)
     if found >= 0:
+        column = np.isinf(X[found]).argmax()
+        if np.isinf(X[found, column]):
+            raise ValueError(f"X contains infinity, first at row {found}, column {column}")
         raise ValueError(
             f"patterns are not those of X: row {found} differs"
         )
