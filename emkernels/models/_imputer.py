@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import kernels
 from emkernels.em import EMResult, EMWarning, Progress, run_em
+from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
 from emkernels.models._multiple import MultipleImputation
@@ -185,13 +186,13 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         return result, notes
 
     def _singular(self, problem, parameters, names):
-        """A note on columns that determine each other, for a component at the floor."""
+        """A note on a likelihood without a maximum: a component whose variance is at the floor."""
         type_, p = problem.covariance_type, problem.X.shape[1]
         covariances = parameters.get_covariances(type_)
         if type_ in ("diag", "spherical"):
             low = np.argwhere(covariances <= problem.floor * (1 + 1e-3))
             found = [] if not len(low) else [
-                f"component {low[0][0]} does not vary"
+                f"the variance of component {low[0][0]} goes to zero"
                 + (f" in column {names[low[0][1]]}" if type_ == "diag" else "")]
         else:
             found = []
@@ -202,13 +203,15 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                     columns = [names[j] for j in np.argsort(-largest, kind="stable")
                                if largest[j] > 0.05]
                     where = f" in component {k}" if len(parameters.weights) > 1 else ""
-                    found.append(f"{len(combinations)} of {p} directions do not vary{where}, in "
-                                 f"the columns {imputing.some(columns)}")
+                    found.append(
+                        f"in {len(combinations)} of {p} directions{where} the variance goes to "
+                        f"zero, along the columns {imputing.some(columns)}; they determine each "
+                        "other, or too few rows have all of them")
         if not found:
             return []
-        return [(f"columns determine each other: {found[0]}. The likelihood has no maximum; "
-                 f"their variance is held at {problem.floor:.0e} of that of a column. "
-                 "prior='ridge' keeps it away from zero", EMWarning)]
+        return [(f"the likelihood has no maximum: {found[0]}. That variance is held at "
+                 f"{problem.floor:.0e} of that of a column; prior='ridge' keeps it away from zero",
+                 EMWarning)]
 
     # --- parameters ------------------------------------------------------------------
 
@@ -327,9 +330,9 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         if inner.shape[1] == 0:
             return np.zeros(len(inner))
         p = self._raw()
-        return kernels.e_step(
-            inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type,
-            patterns=patterns, want=["log_prob_norm"], n_threads=self.n_threads)[0]
+        return _incomplete_rows(
+            inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
+            ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
 
     def _columns_of(self, X):
         rows = self._check_rows(X)

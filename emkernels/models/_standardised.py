@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels import kernels
 from emkernels.em import DegenerateFitError
 from emkernels.models._covariance import covariances_from_factors, precision_cholesky
 from emkernels.models._gaussian import GaussianProblem, Gaussians
@@ -147,8 +146,8 @@ class StandardisedProblem(GaussianProblem):
     def __init__(self, X, covariance_type, scaling, floor, *, patterns=None, sample_weight=None,
                  covariance_prior=None, n_threads=None):
         super().__init__(X, covariance_type, 0.0, sample_weight=sample_weight,
-                         covariance_prior=covariance_prior, n_threads=n_threads)
-        self.patterns = patterns
+                         covariance_prior=covariance_prior, n_threads=n_threads,
+                         patterns=patterns)
         self.scaling, self.floor = scaling, floor
         self.resolution = 64 * float(np.finfo(X.dtype).eps)
         self.lift = False
@@ -156,14 +155,7 @@ class StandardisedProblem(GaussianProblem):
 
     def accumulate(self, parameters):
         raw = self.scaling.to_raw(parameters, self.covariance_type)
-        if self.patterns is None:
-            statistics = super().accumulate(raw)
-        else:
-            centers = raw.means.astype(self.X.dtype).astype(np.float64)
-            moments = kernels.incomplete_statistics(
-                self.X, raw.weights, centers, raw.precisions_cholesky, self.covariance_type,
-                self.sample_weight, self.patterns, n_threads=self.n_threads)
-            statistics = SufficientStatistics(self.covariance_type, centers, *moments)
+        statistics = super().accumulate(raw)
         self.log_likelihood = statistics.log_likelihood
         return self.scaling.statistics(statistics)
 
