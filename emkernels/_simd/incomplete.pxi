@@ -579,8 +579,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             continue
         memset(centre, 0, m * sizeof(double))
         for k in range(K):
-            if p.active[t * K + k]:
-                r = resp[k * TILE + lane] * factor[lane]
+            # the fill of a component that has nothing of a far row may have overflowed
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if r > 0:
                 for i in range(m):
                     centre[i] += r * (<double>mean[k * stride + list_[i * step]]
                                       + fill[(k * most + i) * TILE + lane])
@@ -591,9 +592,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
         block = inc.covariances_out + inc.block_offsets[row]
         memset(block, 0, m * m * sizeof(double))
         for k in range(K):
-            if not p.active[t * K + k]:
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if not r > 0:
                 continue
-            r = resp[k * TILE + lane] * factor[lane]
             inverse = p.inverse + (k * row_of(most) * TILE + lane if mixed else k * row_of(most))
             for i in range(m):
                 a[i] = (<double>mean[k * stride + list_[i * step]]
