@@ -431,15 +431,22 @@ cdef void masked_densities(const Job *job, const Panels *p, Py_ssize_t t, vec *b
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
-cdef void harden(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
-    """Responsibilities <- 1 for the first largest of each row, 0 for the others."""
+cdef void harden(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
+                 Py_ssize_t size, double *log_likelihood) noexcept nogil:
+    """Responsibilities <- 1 for the first largest log density of each row, 0 for the others;
+    the log densities themselves are compared, for close ones have equal exponentials."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k, best
     cdef real *resp = <real*>(p.resp + t * K * VECTORS)
-    cdef Py_ssize_t j, k, best
+    cdef const real *weight = <const real*>(p.weight + t * VECTORS)
+    if job.labels_out != NULL:
+        write_labels(job, start, size, resp)
     for j in range(TILE):
         best = 0
         for k in range(1, K):
             if resp[k * TILE + j] > resp[best * TILE + j]:
                 best = k
+        if weight[j] != 0:
+            log_likelihood[0] += <double>weight[j] * resp[best * TILE + j]
         for k in range(K):
             resp[k * TILE + j] = k == best
 
@@ -560,10 +567,12 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             chosen = 0
             value = inc.uniforms[row] if inc.uniforms != NULL else 0
             for k in range(K):
-                if not p.active[t * K + k]:
+                # by rounding, the sum of all may not exceed the uniform: the last one then
+                r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+                if not r > 0:
                     continue
                 chosen = k
-                value -= resp[k * TILE + lane] * factor[lane]
+                value -= r
                 if value < 0:
                     break
             inverse = p.inverse + (chosen * row_of(most) * TILE + lane if mixed
@@ -579,8 +588,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             continue
         memset(centre, 0, m * sizeof(double))
         for k in range(K):
-            if p.active[t * K + k]:
-                r = resp[k * TILE + lane] * factor[lane]
+            # the fill of a component that has nothing of a far row may have overflowed
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if r > 0:
                 for i in range(m):
                     centre[i] += r * (<double>mean[k * stride + list_[i * step]]
                                       + fill[(k * most + i) * TILE + lane])
@@ -591,9 +601,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
         block = inc.covariances_out + inc.block_offsets[row]
         memset(block, 0, m * m * sizeof(double))
         for k in range(K):
-            if not p.active[t * K + k]:
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if not r > 0:
                 continue
-            r = resp[k * TILE + lane] * factor[lane]
             inverse = p.inverse + (k * row_of(most) * TILE + lane if mixed else k * row_of(most))
             for i in range(m):
                 a[i] = (<double>mean[k * stride + list_[i * step]]

@@ -226,9 +226,10 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         if job.log_prob_out != NULL:
             write_rows(job, job.log_prob_out, start, size, <const real*>lp, NULL)
             continue
-        normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
         if job.incomplete != NULL and job.incomplete.hard:
-            harden(p, t, K)
+            harden(p, job, t, start, size, log_likelihood)
+            continue
+        normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
         if skip:
             hint = best_component(p, t, K)
 
@@ -336,7 +337,7 @@ cdef void write_norms(const Job *job, Py_ssize_t start, Py_ssize_t size,
 
 cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
                        const real *resp) noexcept nogil:
-    """The first component with the largest responsibility, for each row."""
+    """The first component with the largest responsibility or log density, for each row."""
     cdef Py_ssize_t K = job.gaussians.n_components, k, j, row
     cdef real best[TILE]
     cdef int label[TILE]

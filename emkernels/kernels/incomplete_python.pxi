@@ -569,7 +569,7 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
 def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None):
     """One pass of K-means on observed values: `labels` (int32) receives the nearest centre of
     every row over its observed columns. Returns, for each centre and column, the weight and
-    the sum of deviations of the observed values, and the sum of squared distances."""
+    the sum of deviations of the observed values, and the weighted sum of squared distances."""
     cdef Job job
     cdef Incomplete inc
     cdef int threads = check_threads(n_threads), status
@@ -597,6 +597,31 @@ def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None
                                 c, f, s, tail, threads, True)
     check_status(status)
     return observed, first, -2 * tail[0]
+
+
+def _observed_distances(X, centers, n_threads=None):
+    """Squared distances (n_samples, n_centers) over the observed columns of each row, in the
+    precision of X."""
+    cdef Job job
+    cdef Incomplete inc
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0]
+    memset(&job, 0, sizeof(Job))
+    memset(&inc, 0, sizeof(Incomplete))
+    set_rows(&job.rows, X)
+    out = np.empty((X.shape[0], centers.shape[0]), X.dtype)
+    job.log_prob_out = <char*>address(out)
+    inc.hard = True
+    ones = np.ones(centers.shape)
+    cdef const double *mean = pointer(centers)
+    cdef const double *factor = pointer(ones)
+    with nogil:
+        status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, DIAG,
+                                NULL, NULL, NULL, NULL, threads, True)
+    check_status(status)
+    out *= -2
+    return out
 
 
 def _available_moments(X, resp, centers, sample_weight=None, n_threads=None):

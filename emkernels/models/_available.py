@@ -70,14 +70,10 @@ def observed_kmeans(X, centers, sample_weight, n_threads, *, max_iter=100):
 def _distances(X, centers, patterns, n_threads):
     """Squared distances (n_samples, n_centers) over observed columns, scaled up to all columns;
     zero for rows without any value."""
-    n_features, ones = X.shape[1], np.ones(len(centers))
-    log_prob = kernel._incomplete_rows(
-        X, ones, centers, ones, "spherical", patterns, ["log_prob"], n_threads=n_threads)
     observed = np.empty(len(X))
-    observed[patterns.order] = np.repeat(n_features - patterns.n_missing, patterns.counts)
-    squared = -2 * log_prob["log_prob"].astype(np.float64)
-    squared -= (observed * np.log(2 * np.pi))[:, None]
-    return np.maximum(squared, 0) * (n_features / np.maximum(observed, 1))[:, None]
+    observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
+    squared = kernel._observed_distances(X, np.ascontiguousarray(centers), n_threads)
+    return squared * (X.shape[1] / np.maximum(observed, 1))[:, None]
 
 
 def observed_seeds(X, n_seeds, patterns, means, sample_weight, random_state, n_threads, *,
