@@ -25,6 +25,8 @@ class MissingPatterns:
     def __init__(self, n_features, order, offsets, bits, largest=0.0):
         self.n_features, self.order, self.offsets, self._bits = n_features, order, offsets, bits
         self._largest, self._schedules = largest, {}
+        for array in (order, offsets, bits):    # the kernels follow them
+            array.flags.writeable = False
 
     @property
     def n_samples(self):
@@ -141,6 +143,15 @@ def _patterns_of(X):
     return MissingPatterns(X.shape[1], order, offsets, bits, largest)
 
 
+cdef int check_shape(object patterns, object X) except -1:
+    if (patterns.n_samples, patterns.n_features) != X.shape:
+        raise ValueError(
+            f"patterns are of an array of shape {(patterns.n_samples, patterns.n_features)}, "
+            f"X has {X.shape}"
+        )
+    return 0
+
+
 cdef object as_patterns(object patterns, object X):
     """The patterns of X: found, or those given."""
     if patterns is None:
@@ -149,11 +160,7 @@ cdef object as_patterns(object patterns, object X):
         raise TypeError(
             f"patterns must come from missing_patterns, got {type(patterns).__name__}"
         )
-    if (patterns.n_samples, patterns.n_features) != X.shape:
-        raise ValueError(
-            f"patterns are of an array of shape {(patterns.n_samples, patterns.n_features)}, "
-            f"X has {X.shape}"
-        )
+    check_shape(patterns, X)
     cdef Rows rows
     cdef Patterns view = view_of(patterns)
     cdef Py_ssize_t found
@@ -308,6 +315,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, str covariance_type
     if known is not None:
         job.rows.known = <const int*>address(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
+    check_shape(patterns, X)
     kept = None
     if code in (FULL, TIED):
         kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
@@ -338,6 +346,7 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
     cdef const double *factor
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))
+    check_shape(patterns, X)
     set_rows(&job.rows, X)
     out = {}
     n = X.shape[0]
