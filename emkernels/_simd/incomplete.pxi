@@ -71,7 +71,8 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t) noexcept nogi
         x[j] = x[j] if x[j] == x[j] else 0
 
 
-cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start) noexcept nogil:
+cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
+                       Py_ssize_t start) noexcept nogil:
     """Note where the values of a packed tile are missing, and put zeros there; rows of a mixed
     tile are kept in p.rows too. More missing values than the schedule has (it is of other rows)
     stay what they are: NaN goes on, and nothing is written out of bounds."""

@@ -423,8 +423,8 @@ cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
     return constant - 0.5 * z * z
 
 
-cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,
-                      double *far) noexcept nogil:
+cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size,
+                      real *lp, real *best, double *far) noexcept nogil:
     """Rows so far out that every quadratic form overflowed: recomputed in float64 and
     given wholly to the component of largest log density, by distance where even float64
     has only -inf. far (TILE) gets their log densities, NaN for the other rows."""

@@ -9,10 +9,10 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, MIXED, MIXED_MISSING, SAME, SPHERICAL, TIED, UNIFORM, WIDE, Gaussians, Incomplete,
-    Job, Rows, Table, second_size)
+    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
+    second_size)
 from emkernels.kernels._core cimport (
-    INTERRUPTED, OUT_OF_MEMORY, address, as_centers, as_float64, as_labels, as_matrix, as_weights,
+    OUT_OF_MEMORY, address, as_centers, as_float64, as_matrix, as_weights,
     check_status, check_threads, is_double, look_for_signal, rows_at, set_rows, table_of)
 from emkernels.kernels._gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
