@@ -436,20 +436,20 @@ cdef void harden(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start
                  Py_ssize_t size, double *log_likelihood) noexcept nogil:
     """Responsibilities <- 1 for the first largest log density of each row, 0 for the others;
     the log densities themselves are compared, for close ones have equal exponentials."""
-    cdef Py_ssize_t K = job.gaussians.n_components, j, k, best
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k
     cdef real *resp = <real*>(p.resp + t * K * VECTORS)
     cdef const real *weight = <const real*>(p.weight + t * VECTORS)
+    cdef real best[TILE]
+    cdef int label[TILE]
+    best_components(resp, K, best, label)
     if job.labels_out != NULL:
-        write_labels(job, start, size, resp)
+        put_labels(job, start, size, label)
     for j in range(TILE):
-        best = 0
-        for k in range(1, K):
-            if resp[k * TILE + j] > resp[best * TILE + j]:
-                best = k
         if weight[j] != 0:
-            log_likelihood[0] += <double>weight[j] * resp[best * TILE + j]
-        for k in range(K):
-            resp[k * TILE + j] = k == best
+            log_likelihood[0] += <double>weight[j] * best[j]
+    memset(resp, 0, K * TILE * sizeof(real))
+    for j in range(TILE):
+        resp[label[j] * TILE + j] = 1
 
 
 cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,

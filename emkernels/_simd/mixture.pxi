@@ -270,6 +270,8 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     cdef bint every = job.resp_out != NULL
     cdef bint lost = False
     cdef double far[TILE]
+    cdef real lane_best[TILE]
+    cdef int label[TILE]
     for j in range(TILE):
         # only overflow of the quadratic form of every component comes to this
         lost |= not (top[j] > -INFINITY)
@@ -320,7 +322,8 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     if job.resp_out != NULL:
         write_rows(job, job.resp_out, start, size, <const real*>lp, <const real*>inverse)
     if job.labels_out != NULL:
-        write_labels(job, start, size, <const real*>lp)
+        best_components(<const real*>lp, K, lane_best, label)
+        put_labels(job, start, size, label)
     for v in range(VECTORS):
         p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
 
@@ -335,12 +338,9 @@ cdef void write_norms(const Job *job, Py_ssize_t start, Py_ssize_t size,
             out[row] = norm[j]
 
 
-cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
-                       const real *resp) noexcept nogil:
-    """The first component with the largest responsibility or log density, for each row."""
-    cdef Py_ssize_t K = job.gaussians.n_components, k, j, row
-    cdef real best[TILE]
-    cdef int label[TILE]
+cdef void best_components(const real *resp, Py_ssize_t K, real *best, int *label) noexcept nogil:
+    """The first component with the largest responsibility or log density, for each lane."""
+    cdef Py_ssize_t k, j
     for j in range(TILE):
         best[j] = resp[j]
         label[j] = 0
@@ -348,6 +348,11 @@ cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
         for j in range(TILE):
             label[j] = <int>k if resp[k * TILE + j] > best[j] else label[j]
             best[j] = resp[k * TILE + j] if resp[k * TILE + j] > best[j] else best[j]
+
+
+cdef void put_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                     const int *label) noexcept nogil:
+    cdef Py_ssize_t j, row
     for j in range(size):
         row = row_at(&job.rows, start + j)
         if row >= 0:
