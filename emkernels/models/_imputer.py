@@ -118,17 +118,19 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                 n_patterns = patterns.n_patterns
             problem = self._problem(columns.take(rows), weight, patterns, summary, columns)
             result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
+        log_likelihood = 0.0
+        if problem is not None:
+            if not result.converged or self._shape()[2] > 1:
+                problem.accumulate(result.parameters)
+            # the last E-step of a fit that converged was within tol of the maximum
+            log_likelihood = problem.log_likelihood
+        # --- nothing can fail from here on
         arguments.remember_columns(self, X)
         self._columns, self._fitted_type, self.indicator_ = columns, self._shape()[0], indicator
         self.n_patterns_, self.n_iter_ = n_patterns, result.n_iter
         self.converged_, self.lower_bounds_ = result.converged, result.history
         self._scaling = None if problem is None else problem.scaling
-        self.log_likelihood_ = 0.0
-        if problem is not None:
-            if not result.converged or self._shape()[2] > 1:
-                problem.accumulate(result.parameters)
-            # the last E-step of a fit that converged was within tol of the maximum
-            self.log_likelihood_ = problem.log_likelihood
+        self.log_likelihood_ = log_likelihood
         self._set_parameters(result.parameters, constants[kept])
         if result.interrupted:
             raise KeyboardInterrupt
@@ -179,10 +181,13 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                     EMWarning))
             notes += self._singular(problem, result.parameters, names)
         if not result.converged and not result.stopped and self.max_iter > 0:
+            left = ("its steps do not shrink yet" if not np.isfinite(result.moved) else
+                    f"{result.moved:.1e} standard deviations, or units of the log-likelihood, "
+                    f"seem to be left, and tol is {self.tol:.1e}")
             notes.append((
-                f"EM did not converge in {result.n_iter} iterations: about {result.moved:.1e} "
-                f"(standard deviations, or units of the log-likelihood) are left, tol is "
-                f"{self.tol:.1e}. Increase max_iter, or set a prior", ConvergenceWarning))
+                f"EM did not converge in {result.n_iter} iterations: {left}. Increase max_iter; "
+                "where few rows have the same columns, the likelihood may have no maximum, and "
+                "prior='ridge' gives it one", ConvergenceWarning))
         return result, notes
 
     def _singular(self, problem, parameters, names):
@@ -256,8 +261,10 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
 
     def _complete(self, rows):
         inner = self._columns.take(rows)
+        if not self._columns.varying.size:
+            return self._finish(rows, inner)
         patterns = kernels.missing_patterns(inner)
-        if not self._columns.varying.size or not patterns.n_missing.any():
+        if not patterns.n_missing.any():
             return self._finish(rows, inner)
         p = self._raw()
         moments = kernels.conditional_moments(
@@ -326,17 +333,15 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
             In the units of X, over the columns that vary; 0 for a row with nothing observed.
         """
         inner = self._columns_of(X)
-        patterns = kernels.missing_patterns(inner)
         if inner.shape[1] == 0:
             return np.zeros(len(inner))
-        p = self._raw()
+        patterns, p = kernels.missing_patterns(inner), self._raw()
         return _incomplete_rows(
             inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
             ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
 
     def _columns_of(self, X):
-        rows = self._check_rows(X)
-        return self._columns.take(rows)
+        return self._columns.take(self._check_rows(X))
 
     def score(self, X, y=None, sample_weight=None):
         """Mean of :meth:`score_samples` (weighted where weights are given)."""

@@ -19,6 +19,8 @@ def seed_sequence(random_state):
     """A SeedSequence from whatever people call a random state."""
     if random_state is None or isinstance(random_state, (int, np.integer)):
         return np.random.SeedSequence(random_state)
+    if isinstance(random_state, np.random.SeedSequence):
+        return random_state
     if isinstance(random_state, np.random.Generator):
         return np.random.SeedSequence(random_state.integers(2**32, size=8).tolist())
     state = check_random_state(random_state)
@@ -102,8 +104,8 @@ class MultipleImputation:
             raise ValueError("method='augmentation' is for one Gaussian, not for a mixture")
         inner = self._columns.take(rows)
         completed = [inner] * n_imputations
-        patterns = kernels.missing_patterns(inner)
-        if inner.shape[1] and patterns.n_missing.any():
+        patterns = kernels.missing_patterns(inner) if inner.shape[1] else None
+        if patterns is not None and patterns.n_missing.any():
             basis = rows if training_data is None else self._check_rows(training_data)
             completed = self._draws(
                 inner, patterns, self._columns.take(basis), sample_weight, n_imputations, method,

@@ -46,7 +46,7 @@ class GaussianImputer(BaseGaussianImputer):
     tol : float, default=1e-6
         EM stops when the estimated distance from the maximum is less: in every parameter of
         the standardised columns, and in the log-likelihood.
-    max_iter : int, default=2000
+    max_iter : int, default=1000
         Most passes over the rows.
     acceleration : {'squarem', None}, default='squarem'
         Squared extrapolation with a guard that keeps the objective monotone.
@@ -116,7 +116,7 @@ class GaussianImputer(BaseGaussianImputer):
            [3.5 , 6.95]])
     """
 
-    def __init__(self, *, missing_values=np.nan, prior=None, tol=1e-6, max_iter=2000,
+    def __init__(self, *, missing_values=np.nan, prior=None, tol=1e-6, max_iter=1000,
                  acceleration="squarem", min_value=-np.inf, max_value=np.inf,
                  add_indicator=False, keep_empty_features=False, n_threads=None,
                  random_state=None, verbose=0, verbose_interval=10, callback=None):
@@ -276,7 +276,7 @@ feature_names_in_, indicator_
 
     def __init__(self, n_components=2, *, covariance_type="full", n_init=1,
                  init_params="kmeans", missing_values=np.nan, prior=None, tol=1e-6,
-                 max_iter=2000, acceleration="squarem", min_value=-np.inf, max_value=np.inf,
+                 max_iter=1000, acceleration="squarem", min_value=-np.inf, max_value=np.inf,
                  add_indicator=False, keep_empty_features=False, n_threads=None,
                  random_state=None, verbose=0, verbose_interval=10, callback=None):
         self.n_components = n_components
