@@ -169,8 +169,12 @@ cdef object as_patterns(object patterns, object X):
     with nogil:
         found = first_stranger(&rows, double_, &view)
     if found >= 0:
+        row = patterns.order[found]
+        infinite = np.flatnonzero(np.isinf(X[row]))
+        if len(infinite):
+            raise ValueError(f"X contains infinity, at row {row}, column {infinite[0]}")
         raise ValueError(
-            f"patterns are not those of X: row {patterns.order[found]} differs"
+            f"patterns are not those of X: row {row} differs"
         )
     check_status(OUT_OF_MEMORY if found == -2 else 0)
     return patterns
