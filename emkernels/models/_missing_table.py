@@ -55,7 +55,6 @@ def as_table(X, name="X"):
         for j in range(values.shape[1]):
             out[:, j] = _numbers(values[:, j], name, names[j])
         values = out
-    _refuse_infinity(values, name)
     return values, names
 
 
@@ -84,50 +83,6 @@ def _number(value):
         return float(value)
     except (TypeError, ValueError):
         return None
-
-
-def blocks_of_rows(X):
-    """Slices of a size that leaves the copies of a block small."""
-    step = max(1, (1 << 20) // X.shape[1])
-    return (slice(begin, begin + step) for begin in range(0, X.shape[0], step))
-
-
-def _refuse_infinity(X, name):
-    for rows in blocks_of_rows(X):
-        infinite = np.isinf(X[rows])
-        if infinite.any():
-            row, column = np.argwhere(infinite)[0]
-            raise ValueError(f"{name} contains {X[rows][row, column]} at row {rows.start + row}, "
-                             f"column {column}")
-
-
-def observed_moments(X):
-    """Means, standard deviations (divisor n), minima, maxima and numbers of the observed values of
-    each column; NaN where there is none."""
-    n_features = X.shape[1]
-    count, total = np.zeros(n_features, np.int64), np.zeros(n_features)
-    low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
-    shift, squares = np.full(n_features, np.nan), np.zeros(n_features)
-    for rows in blocks_of_rows(X):
-        block = np.asarray(X[rows], np.float64)
-        seen = ~np.isnan(block)
-        # about the first value seen, so that a shift of the column costs no digits
-        start = block[seen.argmax(axis=0), np.arange(n_features)]
-        shift = np.where(np.isnan(shift), start, shift)
-        count += seen.sum(axis=0)
-        total += np.where(seen, block - shift, 0).sum(axis=0)
-        low = np.minimum(low, np.where(seen, block, np.inf).min(axis=0))
-        high = np.maximum(high, np.where(seen, block, -np.inf).max(axis=0))
-    some = count > 0
-    low, high = np.where(some, low, np.nan), np.where(some, high, np.nan)
-    mean = np.where(some, shift + total / np.maximum(count, 1), np.nan)
-    # in units of the range, whose square may be beyond any number
-    span = np.where(high > low, high - low, 1.0)
-    for rows in blocks_of_rows(X):
-        block = (np.asarray(X[rows], np.float64) - mean) / span
-        squares += np.where(np.isnan(block), 0, block**2).sum(axis=0)
-    deviation = np.where(some, span * np.sqrt(squares / np.maximum(count, 1)), np.nan)
-    return mean, deviation, low, high, count
 
 
 def finite(values, name):

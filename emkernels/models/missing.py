@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import kernels
 from emkernels.models import _missing_table as table
+from emkernels.models._standardised import summarise_columns
 
 _SHOWN = 20     # patterns that a printed summary lists
 
@@ -262,10 +263,12 @@ def missing_data_summary(X):
     """
     X, names = table.as_table(X)
     n_samples, n_features = X.shape
-    mean, deviation, low, high, n_observed = table.observed_moments(X)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        deviation = deviation * np.sqrt(n_observed / (n_observed - 1))
     found = kernels.missing_patterns(X)
+    summary = summarise_columns(X)
+    n_observed = summary.counts
+    # divisor n - 1
+    deviation = np.where(n_observed > 1, summary.deviations, np.nan)
+    deviation *= np.sqrt(n_observed / np.maximum(n_observed - 1, 1))
     order = np.lexsort((*found.masks.T[::-1], found.n_missing, -found.counts))
     counts, masks, n_missing = found.counts[order], found.masks[order], found.n_missing[order]
     together = np.zeros((n_features, n_features))
@@ -273,8 +276,8 @@ def missing_data_summary(X):
         seen = (~masks[begin:begin + 4096]).astype(np.float64)
         together += (seen * counts[begin:begin + 4096, None]).T @ seen
     columns = {"name": np.array(names), "n_missing": n_samples - n_observed,
-               "share": 1 - n_observed / n_samples, "n_observed": n_observed, "mean": mean,
-               "std": deviation, "min": low, "max": high}
+               "share": 1 - n_observed / n_samples, "n_observed": n_observed,
+               "mean": summary.means, "std": deviation, "min": summary.low, "max": summary.high}
     patterns = {"count": counts, "share": counts / n_samples, "n_missing": n_missing,
                 "missing": masks}
     return MissingDataSummary(
@@ -366,12 +369,12 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
     X, names = table.as_table(X)
     n_features = X.shape[1]
-    low, high, n_observed = table.observed_moments(X)[2:]
-    for name, seen, constant in zip(names, n_observed, low == high):
-        if seen == 0 or constant:
-            raise ValueError(f"column {name!r} is {'constant' if seen else 'never observed'}: "
-                             "leave it out of Little's test")
     patterns = kernels.missing_patterns(X)
+    summary = summarise_columns(X)
+    for name, empty, constant in zip(names, summary.empty, summary.constant):
+        if empty or constant:
+            raise ValueError(f"column {name!r} is {'never observed' if empty else 'constant'}: "
+                             "leave it out of Little's test")
     kept = patterns.n_missing < n_features
     df = int((n_features - patterns.n_missing[kept]).sum()) - n_features
     if df == 0:
