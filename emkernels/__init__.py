@@ -13,6 +13,9 @@ _PUBLIC = {
     "GaussianMixtureImputer": "emkernels.models.imputers",
     "SelectionResult": "emkernels.models.selection",
     "SufficientStatistics": "emkernels.statistics",
+    "little_mcar_test": "emkernels.models.missing",
+    "missing_data_summary": "emkernels.models.missing",
+    "pool": "emkernels.models.missing",
     "select_mixture": "emkernels.models.selection",
     "show_config": "emkernels._config",
 }

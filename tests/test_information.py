@@ -43,7 +43,7 @@ def incomplete(n, d, share, seed=0):
 
 def fitted(X, tol=1e-12, max_iter=20_000):
     patterns = missing_patterns(X)
-    location, covariance, converged = estimate(X, patterns, tol, max_iter)
+    location, covariance, converged = estimate(X, tol, max_iter)
     assert converged
     return location, covariance, patterns
 

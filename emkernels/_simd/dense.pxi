@@ -1,5 +1,6 @@
 # Small dense matrices in float64. Triangles are packed by rows: row i begins at
-# i (i + 1) / 2, so that every inner loop runs over adjacent values.
+# i (i + 1) / 2, so that every inner loop runs over adjacent values. A pivot lost to rounding
+# is 1e-15 of its diagonal element, but such that its inverse is finite.
 
 
 cdef inline Py_ssize_t wide(Py_ssize_t n) noexcept nogil:
@@ -19,7 +20,7 @@ cdef double cholesky(double *a, Py_ssize_t n) noexcept nogil:
         for j in range(i):
             s = a[row_of(i) + j] - dot(a + row_of(i), a + row_of(j), j)
             a[row_of(i) + j] = s / a[row_of(j) + j]
-        least = max(1e-15 * a[row_of(i) + i], 1e-300)
+        least = max(1e-15 * a[row_of(i) + i], 2.3e-308)
         s = a[row_of(i) + i] - dot(a + row_of(i), a + row_of(i), i)
         a[row_of(i) + i] = sqrt(s if s > least else least)
         log_det += log(a[row_of(i) + i])
@@ -68,7 +69,7 @@ cdef void lanes_cholesky(dvec *a, Py_ssize_t n, dvec *pivots) noexcept nogil:
         s = a[row_of(j) + j]
         for k in range(j):
             s = s - a[row_of(j) + k] * a[row_of(j) + k]
-        s = droot(dmax(s, dmax(dsplat(1e-15) * a[row_of(j) + j], dsplat(1e-300))))
+        s = droot(dmax(s, dmax(dsplat(1e-15) * a[row_of(j) + j], dsplat(2.3e-308))))
         a[row_of(j) + j] = s
         pivots[j] = dsplat(1) / s
         for i in range(j + 1, n):

@@ -56,29 +56,35 @@ cdef void prepare_incomplete(const Gaussians *g, const Incomplete *inc) noexcept
                 out[i * W + j] = out[j * W + i]
 
 
-cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t index) noexcept nogil:
-    """Note where the values of a packed tile are missing, and put zeros there."""
-    cdef const Incomplete *inc = job.incomplete
-    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), d, j, most = 0
+cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t) noexcept nogil:
+    """Where no list of missing values is needed: rows become indicators, or get a mask."""
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), j
     cdef real *x = <real*>(p.x + t * n * VECTORS)
-    cdef real *mask
-    cdef int *lists
-    cdef int *lengths
-    if inc.indicator:
-        for j in range(D * TILE):
+    cdef real *mask = NULL
+    if job.incomplete.indicator:
+        for j in range(job.gaussians.n_features * TILE):
             x[j] = x[j] == x[j]
         return
-    if p.mask != NULL:
-        mask = <real*>(p.mask + t * n * VECTORS)
-        for j in range(n * TILE):
-            mask[j] = x[j] == x[j]
-            x[j] = x[j] if x[j] == x[j] else 0
-        return
-    lists = p.missing + t * p.missing_stride
-    lengths = p.lane_missing + t * TILE
-    p.mixed[t] = inc.kinds[index] == MIXED
-    # more missing values than the schedule has (it is of other rows) stay what they are: NaN
-    # goes on, and nothing is written out of bounds
+    mask = <real*>(p.mask + t * n * VECTORS)
+    for j in range(n * TILE):
+        mask[j] = x[j] == x[j]
+        x[j] = x[j] if x[j] == x[j] else 0
+
+
+cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
+                       Py_ssize_t start) noexcept nogil:
+    """Note where the values of a packed tile are missing, and put zeros there; rows of a mixed
+    tile are kept in p.rows too. More missing values than the schedule has (it is of other rows)
+    stay what they are: NaN goes on, and nothing is written out of bounds."""
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), W = wide(D), d, i, j, at, most = 0
+    cdef real *x = <real*>(p.x + t * n * VECTORS)
+    cdef int *lists = p.missing + t * p.missing_stride
+    cdef int *lengths = p.lane_missing + t * TILE
+    cdef const char *row
+    cdef double *copy
+    cdef double value
+    p.mixed[t] = inc.kinds[start // TILE] == MIXED
     if not p.mixed[t]:
         for d in range(D):
             if x[d * TILE] != x[d * TILE] and most < inc.most_missing:
@@ -90,15 +96,24 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t in
             lengths[j] = <int>most
     else:
         for j in range(TILE):
-            lengths[j] = 0
-        for d in range(D):
-            for j in range(TILE):
-                if x[d * TILE + j] != x[d * TILE + j] and lengths[j] < inc.most_mixed:
-                    lists[lengths[j] * TILE + j] = <int>d
-                    lengths[j] += 1
-                    x[d * TILE + j] = 0
-        for j in range(TILE):
-            most = max(most, <Py_ssize_t>lengths[j])
+            at = row_at(&job.rows, start + j)
+            at = at if at >= 0 else row_at(&job.rows, start)
+            row = job.rows.x + at * job.rows.row_stride
+            copy = p.rows + j * W
+            i = 0
+            for d in range(D):
+                value = read(row + d * job.rows.column_stride)
+                # one list element too many is written, and there is room for it
+                lists[i * TILE + j] = <int>d
+                i += value != value and i < inc.most_mixed
+                copy[d] = value
+            for d in range(D, W):
+                copy[d] = 0
+            lengths[j] = <int>i
+            most = max(most, i)
+            for d in range(i):
+                copy[lists[d * TILE + j]] = 0
+                x[lists[d * TILE + j] * TILE + j] = 0
     p.n_missing[t] = most
     p.fill_at[t] = 0 if t == 0 else (
         p.fill_at[t - 1] + job.gaussians.n_components * p.n_missing[t - 1] * VECTORS)
@@ -298,20 +313,12 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
 cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcept nogil:
     """The same for one tile whose lanes have patterns of their own."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, d, j, v
-    cdef const real *x = <const real*>(p.x + t * n * VECTORS)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, j
     cdef const real *mean
     cdef const double *matrix
-    cdef double *row
     cdef vec *fill
     cdef vec constants[VECTORS]
     cdef Py_ssize_t W = wide(D), size = row_of(m)
-    for j in range(TILE):
-        row = p.rows + j * W
-        for d in range(D):
-            row[d] = x[d * TILE + j]
-        for d in range(D, W):
-            row[d] = 0
     for k in range(K):
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
         matrix = job.incomplete.precisions + k * D * W
@@ -425,17 +432,24 @@ cdef void masked_densities(const Job *job, const Panels *p, Py_ssize_t t, vec *b
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
-cdef void harden(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
-    """Responsibilities <- 1 for the first largest of each row, 0 for the others."""
+cdef void harden(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
+                 Py_ssize_t size, double *log_likelihood) noexcept nogil:
+    """Responsibilities <- 1 for the first largest log density of each row, 0 for the others;
+    the log densities themselves are compared, for close ones have equal exponentials."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k
     cdef real *resp = <real*>(p.resp + t * K * VECTORS)
-    cdef Py_ssize_t j, k, best
+    cdef const real *weight = <const real*>(p.weight + t * VECTORS)
+    cdef real best[TILE]
+    cdef int label[TILE]
+    best_components(resp, K, best, label)
+    if job.labels_out != NULL:
+        put_labels(job, start, size, label)
     for j in range(TILE):
-        best = 0
-        for k in range(1, K):
-            if resp[k * TILE + j] > resp[best * TILE + j]:
-                best = k
-        for k in range(K):
-            resp[k * TILE + j] = k == best
+        if weight[j] != 0:
+            log_likelihood[0] += <double>weight[j] * best[j]
+    memset(resp, 0, K * TILE * sizeof(real))
+    for j in range(TILE):
+        resp[label[j] * TILE + j] = 1
 
 
 cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
@@ -445,17 +459,17 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, t = 0, end, v, s, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
-    cdef bint mixed
     cdef vec *lp
     for v in range(p.n_tiles * VECTORS):
         p.best[v] = splat(-INFINITY)
     while t < p.n_tiles:
         end = t + 1
-        mixed = p.mixed[t]
-        if mixed:
+        list_missing(p, job, t, first + t * TILE)
+        if p.mixed[t]:
             mixed_densities(job, p, t)
         else:
             while end < p.n_tiles and job.incomplete.kinds[first // TILE + end] == SAME:
+                list_missing(p, job, end, first + end * TILE)
                 end += 1
             pattern_densities(job, p, t, end, hint, skip)
         for s in range(t, end):
@@ -554,10 +568,12 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             chosen = 0
             value = inc.uniforms[row] if inc.uniforms != NULL else 0
             for k in range(K):
-                if not p.active[t * K + k]:
+                # by rounding, the sum of all may not exceed the uniform: the last one then
+                r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+                if not r > 0:
                     continue
                 chosen = k
-                value -= resp[k * TILE + lane] * factor[lane]
+                value -= r
                 if value < 0:
                     break
             inverse = p.inverse + (chosen * row_of(most) * TILE + lane if mixed
@@ -573,8 +589,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             continue
         memset(centre, 0, m * sizeof(double))
         for k in range(K):
-            if p.active[t * K + k]:
-                r = resp[k * TILE + lane] * factor[lane]
+            # the fill of a component that has nothing of a far row may have overflowed
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if r > 0:
                 for i in range(m):
                     centre[i] += r * (<double>mean[k * stride + list_[i * step]]
                                       + fill[(k * most + i) * TILE + lane])
@@ -585,9 +602,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
         block = inc.covariances_out + inc.block_offsets[row]
         memset(block, 0, m * m * sizeof(double))
         for k in range(K):
-            if not p.active[t * K + k]:
+            r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
+            if not r > 0:
                 continue
-            r = resp[k * TILE + lane] * factor[lane]
             inverse = p.inverse + (k * row_of(most) * TILE + lane if mixed else k * row_of(most))
             for i in range(m):
                 a[i] = (<double>mean[k * stride + list_[i * step]]

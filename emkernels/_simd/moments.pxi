@@ -101,6 +101,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const real
     cdef vec weight[VECTORS]
     cdef vec root[VECTORS]
     cdef vec total = splat(0), m, sum_
+    cdef vec least = splat(<real>(1e-162 if IS_DOUBLE else 1e-23))   # less than any positive root
     cdef const vec *x
     cdef const vec *r
     cdef const vec *w
@@ -123,7 +124,8 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const real
             for d in range(n):
                 sum_ = splat(0)
                 for v in range(VECTORS):
-                    e[d * VECTORS + v] = root[v] * e[d * VECTORS + v]
+                    # a fill may have overflowed where the row has no weight here
+                    e[d * VECTORS + v] = keep_if_ge(root[v] * e[d * VECTORS + v], root[v], least)
                     sum_ = sum_ + root[v] * e[d * VECTORS + v]
                 p.lane_first[d] = p.lane_first[d] + sum_
             active += 1

@@ -25,6 +25,8 @@ class MissingPatterns:
     def __init__(self, n_features, order, offsets, bits, largest=0.0):
         self.n_features, self.order, self.offsets, self._bits = n_features, order, offsets, bits
         self._largest, self._schedules = largest, {}
+        for array in (order, offsets, bits):    # the kernels follow them
+            array.flags.writeable = False
 
     @property
     def n_samples(self):
@@ -141,6 +143,15 @@ def _patterns_of(X):
     return MissingPatterns(X.shape[1], order, offsets, bits, largest)
 
 
+cdef int check_shape(object patterns, object X) except -1:
+    if (patterns.n_samples, patterns.n_features) != X.shape:
+        raise ValueError(
+            f"patterns are of an array of shape {(patterns.n_samples, patterns.n_features)}, "
+            f"X has {X.shape}"
+        )
+    return 0
+
+
 cdef object as_patterns(object patterns, object X):
     """The patterns of X: found, or those given."""
     if patterns is None:
@@ -149,11 +160,7 @@ cdef object as_patterns(object patterns, object X):
         raise TypeError(
             f"patterns must come from missing_patterns, got {type(patterns).__name__}"
         )
-    if (patterns.n_samples, patterns.n_features) != X.shape:
-        raise ValueError(
-            f"patterns are of an array of shape {(patterns.n_samples, patterns.n_features)}, "
-            f"X has {X.shape}"
-        )
+    check_shape(patterns, X)
     cdef Rows rows
     cdef Patterns view = view_of(patterns)
     cdef Py_ssize_t found
@@ -162,8 +169,11 @@ cdef object as_patterns(object patterns, object X):
     with nogil:
         found = first_stranger(&rows, double_, &view)
     if found >= 0:
+        column = np.isinf(X[found]).argmax()
+        if np.isinf(X[found, column]):
+            raise ValueError(f"X contains infinity, first at row {found}, column {column}")
         raise ValueError(
-            f"patterns are not those of X: row {patterns.order[found]} differs"
+            f"patterns are not those of X: row {found} differs"
         )
     check_status(OUT_OF_MEMORY if found == -2 else 0)
     return patterns
@@ -305,6 +315,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, str covariance_type
     if known is not None:
         job.rows.known = <const int*>address(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
+    check_shape(patterns, X)
     kept = None
     if code in (FULL, TIED):
         kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
@@ -335,6 +346,7 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
     cdef const double *factor
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))
+    check_shape(patterns, X)
     set_rows(&job.rows, X)
     out = {}
     n = X.shape[0]
@@ -353,17 +365,19 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
     if "imputed" in want:
         out["imputed"] = np.array(X, order="C")
         inc.imputed_out = <char*>address(out["imputed"])
-        lengths = np.zeros(n + 1, np.int64)
-        lengths[1 + patterns.order] = np.repeat(patterns.n_missing, patterns.counts)
+        if "covariances" in want or normals is not None:
+            lengths = np.zeros(n + 1, np.int64)
+            lengths[1 + patterns.order] = np.repeat(patterns.n_missing, patterns.counts)
         if "covariances" in want:
             offsets = np.cumsum(lengths**2)
             out["offsets"], out["covariances"] = offsets, np.empty(offsets[n])
             inc.block_offsets = <const long long*>address(offsets)
             inc.covariances_out = <double*>address(out["covariances"])
-        cells = np.cumsum(lengths)
-        inc.cell_offsets = <const long long*>address(cells)
-        inc.normals = pointer(normals)
-        inc.uniforms = pointer(uniforms)
+        if normals is not None:
+            cells = np.cumsum(lengths)
+            inc.cell_offsets = <const long long*>address(cells)
+            inc.normals = pointer(normals)
+            inc.uniforms = pointer(uniforms)
     kept = None
     if code in (FULL, TIED) or "imputed" in want:
         kept = schedule_of(patterns, double_, False, &schedule)
@@ -566,7 +580,7 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
 def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None):
     """One pass of K-means on observed values: `labels` (int32) receives the nearest centre of
     every row over its observed columns. Returns, for each centre and column, the weight and
-    the sum of deviations of the observed values, and the sum of squared distances."""
+    the sum of deviations of the observed values, and the weighted sum of squared distances."""
     cdef Job job
     cdef Incomplete inc
     cdef int threads = check_threads(n_threads), status
@@ -594,6 +608,31 @@ def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None
                                 c, f, s, tail, threads, True)
     check_status(status)
     return observed, first, -2 * tail[0]
+
+
+def _observed_distances(X, centers, n_threads=None):
+    """Squared distances (n_samples, n_centers) over the observed columns of each row, in the
+    precision of X."""
+    cdef Job job
+    cdef Incomplete inc
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0]
+    memset(&job, 0, sizeof(Job))
+    memset(&inc, 0, sizeof(Incomplete))
+    set_rows(&job.rows, X)
+    out = np.empty((X.shape[0], centers.shape[0]), X.dtype)
+    job.log_prob_out = <char*>address(out)
+    inc.hard = True
+    ones = np.ones(centers.shape)
+    cdef const double *mean = pointer(centers)
+    cdef const double *factor = pointer(ones)
+    with nogil:
+        status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, DIAG,
+                                NULL, NULL, NULL, NULL, threads, True)
+    check_status(status)
+    out *= -2
+    return out
 
 
 def _available_moments(X, resp, centers, sample_weight=None, n_threads=None):

@@ -4,6 +4,8 @@ import numpy as np
 
 from emkernels.kernels import incomplete as kernel
 
+# K-means ends when the sum of squares falls by less than this share
+INERTIA_TOL = 1e-4
 # start covariances from pairs of columns need not be positive definite: their correlations
 # are shrunk until the smallest eigenvalue is this
 LEAST_EIGENVALUE = 1e-2
@@ -54,14 +56,14 @@ def observed_kmeans(X, centers, sample_weight, n_threads, *, max_iter=100):
     """Lloyd iterations on the observed values: distances over the columns a row has, centres
     from the values that there are. Returns labels (int32) and centres."""
     labels = np.full(len(X), -1, np.int32)
-    centers, before = centers.astype(np.float64), None
+    centers, before = centers.astype(np.float64), np.inf
     for _ in range(max_iter):
         rounded = centers.astype(X.dtype).astype(np.float64)
-        weight, sums, _ = kernel._observed_kmeans_pass(
+        weight, sums, inertia = kernel._observed_kmeans_pass(
             X, rounded, labels, sample_weight, n_threads)
-        if before is not None and np.array_equal(labels, before):
+        if not inertia < (1 - INERTIA_TOL) * before:
             break
-        before = labels.copy()
+        before = inertia
         # a column that a cluster has no value of keeps its centre
         centers = np.where(weight > 0, rounded + sums / np.where(weight > 0, weight, 1), centers)
     return labels, centers
@@ -70,14 +72,10 @@ def observed_kmeans(X, centers, sample_weight, n_threads, *, max_iter=100):
 def _distances(X, centers, patterns, n_threads):
     """Squared distances (n_samples, n_centers) over observed columns, scaled up to all columns;
     zero for rows without any value."""
-    n_features, ones = X.shape[1], np.ones(len(centers))
-    log_prob = kernel._incomplete_rows(
-        X, ones, centers, ones, "spherical", patterns, ["log_prob"], n_threads=n_threads)
     observed = np.empty(len(X))
-    observed[patterns.order] = np.repeat(n_features - patterns.n_missing, patterns.counts)
-    squared = -2 * log_prob["log_prob"].astype(np.float64)
-    squared -= (observed * np.log(2 * np.pi))[:, None]
-    return np.maximum(squared, 0) * (n_features / np.maximum(observed, 1))[:, None]
+    observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
+    squared = kernel._observed_distances(X, np.ascontiguousarray(centers), n_threads)
+    return squared * (X.shape[1] / np.maximum(observed, 1))[:, None]
 
 
 def observed_seeds(X, n_seeds, patterns, means, sample_weight, random_state, n_threads, *,

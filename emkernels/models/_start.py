@@ -193,6 +193,11 @@ def _incomplete_statistics(problem, n_components, init_params, random_state):
         centers = observed_seeds(X, n_components, *arguments)
         if init_params == "kmeans":
             labels, centers = observed_kmeans(X, centers, weight, n_threads)
+    if labels is not None and problem.patterns.n_missing[-1] == X.shape[1]:
+        # rows without any value belong nowhere, unless they are known
+        first = problem.patterns.offsets[-2]
+        empty = problem.patterns.order[first:]
+        labels[empty] = -1 if known is None else known[empty]
     if labels is None:
         # seeds: all components begin with the covariance of all rows, and equal weights
         covariances = pairwise_covariances(

@@ -380,7 +380,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
                 "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
                 else "no column is observed under two patterns of missing values"))
     try:
-        location, covariance, converged = table.estimate(X, patterns, tol, max_iter)
+        location, covariance, converged = table.estimate(X, tol, max_iter)
         statistic = table.distance_of_means(X, patterns, location, covariance)
     except np.linalg.LinAlgError:
         raise ValueError("the covariance of the columns is singular: some are linear combinations "
