@@ -114,8 +114,8 @@ class GaussianImputer(BaseGaussianImputer):
     >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.2], [4.0, 7.8], [5.0, np.nan]])
     >>> imputer = GaussianImputer().fit(X)
     >>> imputer.transform([[np.nan, 6.0], [3.5, np.nan]]).round(2)
-    array([[3.01, 6.  ],
-           [3.5 , 6.95]])
+    array([[3.02, 6.  ],
+           [3.5 , 6.94]])
     """
 
     def __init__(self, *, missing_values=np.nan, prior=None, tol=1e-6, max_iter=1000,
