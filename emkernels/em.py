@@ -275,13 +275,13 @@ class _Distance:
         self.n_plain = self.n_plain + 1 if current is self.last else 0
         self.last = new
         rounding = self.problem.resolution
-        if self.size <= rounding:       # no shorter step can be seen
+        seen = abs(change) > rounding * max(1.0, abs(bound))
+        if self.size <= rounding:       # no shorter step can be seen, but its gain may be
             self.confirmed = True
-            return 0.0
+            return abs(change) * self.problem.total if seen and self.size else 0.0
         self.confirmed = self.n_plain >= self.PLAIN
         if self.n_plain == 0 or not self.size < before:
             return np.inf               # a first step, or one from extrapolated parameters
-        seen = abs(change) > rounding * max(1.0, abs(bound))
         square = (self.size / before) ** 2
         if self.confirmed and seen and 0 < change < gain:
             square = max(square, change / gain)

@@ -1,5 +1,6 @@
 """GaussianImputer and GaussianMixtureImputer: the maximum they find and what they put in."""
 
+import doctest
 import pickle
 import warnings
 
@@ -19,6 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
 from emkernels.em import EMWarning, run_em
+from emkernels.models import _multiple, imputers
 
 TYPES = ("full", "tied", "diag", "spherical")
 UNITS = np.array([1.0, 100.0, 1e-3, 1e4, 1.0, 10.0])
@@ -54,7 +56,7 @@ def relative(a, b):
     return np.abs((a - b) / np.outer(deviations, deviations)).max()
 
 
-# --- the maximum -------------------------------------------------------------------------
+# --- the maximum ------------------------------------------------------------------------------
 
 
 def test_same_maximum_as_plain_em():
@@ -343,7 +345,7 @@ def test_callback_and_ctrl_c(capsys):
     assert capsys.readouterr().out.startswith("Initialization 0\n  Iteration 1")
 
 
-# --- what is put in ------------------------------------------------------------------------
+# --- what is put in ---------------------------------------------------------------------------
 
 
 def test_missing_cells_get_their_conditional_mean():
@@ -403,7 +405,7 @@ def test_limits_hold_for_imputed_cells_only():
     assert (scalar[missing] >= 0).all() and (scalar[~missing] < 0).any()
 
 
-# --- mixtures ------------------------------------------------------------------------------
+# --- mixtures ---------------------------------------------------------------------------------
 
 
 def as_reference(fit):
@@ -490,8 +492,6 @@ def test_mixture_starts_and_priors(init_params, prior):
 
 
 def test_mixture_starts_on_part_of_many_rows(monkeypatch):
-    from emkernels.models import imputers
-
     _, X = clusters(1000)
     whole = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
     monkeypatch.setattr(imputers, "START_ROWS", 300)
@@ -499,7 +499,7 @@ def test_mixture_starts_on_part_of_many_rows(monkeypatch):
     assert_allclose(part.log_likelihood_, whole.log_likelihood_, atol=1e-5)
 
 
-# --- multiple imputation -----------------------------------------------------------------
+# --- multiple imputation ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [
@@ -634,7 +634,7 @@ def test_pooled_intervals_cover(options):
     assert 0.93 <= covered / n_sets <= 0.97
 
 
-# --- scikit-learn ------------------------------------------------------------------------------
+# --- scikit-learn -----------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("default")
@@ -718,6 +718,12 @@ def test_standard_errors_of_complete_rows():
     assert (fit.standard_errors(X).location > np.sqrt(np.diag(fit.covariance_) / 200)).all()
     share = fit.missing_information(X).location
     assert ((share > 0) & (share < 0.3)).all()
+
+
+def test_examples():
+    for module in (imputers, _multiple):
+        assert doctest.testmod(module) == (0, doctest.testmod(module).attempted)
+    assert doctest.testmod(imputers).attempted > 5
 
 
 def test_warnings_are_errors_nowhere_else():

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, MissingValues, Options, St
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import kernels
-from emkernels.em import EMResult, EMWarning, Progress, run_em
+from emkernels.em import EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
@@ -136,6 +136,11 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
             raise KeyboardInterrupt
         for note, category in notes:
             warnings.warn(note, category, stacklevel=4)
+        if result.history:
+            # what rounding takes from a likelihood that grows without limit is no news
+            singular = any("no maximum:" in note for note, _ in notes)
+            warn_about(result, np.inf if singular else 1e-8 if rows.dtype == np.float64 else 1e-4,
+                       stacklevel=4)
         return rows
 
     def _problem(self, rows, weight, patterns, summary, columns):

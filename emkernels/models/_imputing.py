@@ -150,7 +150,8 @@ def check_prior(prior, covariance_type, n_components, scale, columns, n_features
         raise ValueError(
             f"prior must be None, 'ridge', ('ridge', amount) or (dof, scale), got {prior!r}")
     if isinstance(prior[0], str):
-        if prior[0] != "ridge" or not np.isscalar(prior[1]) or not 0 < float(prior[1]) < np.inf:
+        if (prior[0] != "ridge" or not isinstance(prior[1], numbers.Real)
+                or not 0 < prior[1] < np.inf):
             raise ValueError(f"prior must be ('ridge', amount) with amount > 0, got {prior!r}")
         dof = float(prior[1])
         matrix = dof / n_components ** (2 / max(1, n_varying)) * np.eye(n_varying)

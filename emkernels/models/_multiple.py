@@ -91,7 +91,22 @@ class MultipleImputation:
         References
         ----------
         D. B. Rubin, Multiple Imputation for Nonresponse in Surveys, 1987.
-        J. Honaker, G. King, Amelia II, Journal of Statistical Software 45(7), 2011.
+        J. Honaker, G. King, M. Blackwell, Amelia II, Journal of Statistical Software 45(7), 2011.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import GaussianImputer
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(100, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
+        >>> X[::3, 1] = np.nan
+        >>> copies = GaussianImputer().fit(X).sample(X, 10, random_state=0)
+        >>> copies.shape
+        (10, 100, 2)
+        >>> estimates, variances = copies[:, :, 1].mean(axis=1), copies[:, :, 1].var(axis=1) / 100
+        >>> total = variances.mean() + (1 + 1 / 10) * estimates.var(ddof=1)
+        >>> bool(total > variances.mean())
+        True
         """
         named, rows = X, self._check_rows(X)
         for name, value, low in (("n_imputations", n_imputations, 1), ("burn_in", burn_in, 1),

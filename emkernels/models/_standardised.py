@@ -61,12 +61,15 @@ def summarise_columns(X, sample_weight=None):
     span = np.where(high > low, high - low, 1.0)
     total, first, second = np.zeros((3, n_features))
     for block, weight in _chunks(X, sample_weight):
-        shifted = (block.astype(np.float64) - low) / span
+        # one order of the sums for every layout of X
+        shifted = np.array(block, dtype=np.float64, order="C")
+        shifted -= low
+        shifted /= span
         seen = ~np.isnan(shifted)
         shifted[~seen] = 0
-        total += weight @ seen
-        first += weight @ shifted
-        second += weight @ shifted**2
+        total += np.einsum("n,nd->d", weight, seen)
+        first += np.einsum("n,nd->d", weight, shifted)
+        second += np.einsum("n,nd,nd->d", weight, shifted, shifted)
     total = np.where(total > 0, total, 1.0)
     first /= total
     variance = np.maximum(second / total - first**2, 0)

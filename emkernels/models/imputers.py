@@ -92,10 +92,12 @@ class GaussianImputer(BaseGaussianImputer):
 
     Notes
     -----
-    Where columns determine each other (an exact sum, as many columns as rows) the likelihood
-    has no maximum. It is then maximised over the covariances in which no combination of
-    standardised columns has a variance below 1e-8 (1e-6 for float32 rows), with a warning
-    that names the columns; imputations obey the relation to that precision.
+    Where columns determine each other (an exact sum, as many columns as rows), or too few rows
+    have the same columns, the likelihood has no maximum. It is then maximised over the
+    covariances in which no combination of standardised columns has a variance below 1e-8
+    (1e-6 for float32 rows), with a warning that names the columns; an exact relation is imputed
+    with a relative error of about that. EM may take very long to get there: ``prior='ridge'``
+    is the better model of such a table.
 
     Rows with nothing observed are left out of the fit and imputed by the mean. A constant
     column is left out of the model and imputed by its value.
@@ -112,8 +114,8 @@ class GaussianImputer(BaseGaussianImputer):
     >>> X = np.array([[1.0, 2.1], [2.0, 3.9], [3.0, 6.2], [4.0, 7.8], [5.0, np.nan]])
     >>> imputer = GaussianImputer().fit(X)
     >>> imputer.transform([[np.nan, 6.0], [3.5, np.nan]]).round(2)
-    array([[3.01, 6.  ],
-           [3.5 , 6.95]])
+    array([[3.02, 6.  ],
+           [3.5 , 6.94]])
     """
 
     def __init__(self, *, missing_values=np.nan, prior=None, tol=1e-6, max_iter=1000,
