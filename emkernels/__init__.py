@@ -8,9 +8,14 @@ __version__ = "0.1.0"
 # scikit-learn nor SciPy
 _PUBLIC = {
     "EMWarning": "emkernels.em",
+    "GaussianImputer": "emkernels.models.imputers",
     "GaussianMixture": "emkernels.models.gaussian_mixture",
+    "GaussianMixtureImputer": "emkernels.models.imputers",
     "SelectionResult": "emkernels.models.selection",
     "SufficientStatistics": "emkernels.statistics",
+    "little_mcar_test": "emkernels.models.missing",
+    "missing_data_summary": "emkernels.models.missing",
+    "pool": "emkernels.models.missing",
     "select_mixture": "emkernels.models.selection",
     "show_config": "emkernels._config",
 }

@@ -1,5 +1,6 @@
 """The one EM loop: restarts, convergence, acceleration, history, callbacks, progress."""
 
+import collections
 import contextlib
 import sys
 import time
@@ -53,6 +54,7 @@ class EMResult:
     history: list = field(default_factory=list)
     n_failed: int = 0
     largest_fall: float = 0.0
+    moved: float = np.inf       # what was last compared with tol
     stopped: bool = False
     interrupted: bool = False
 
@@ -67,11 +69,15 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         ``accumulate(parameters) -> statistics``, ``objective(statistics, parameters) ->
         float``, ``maximise(statistics, parameters) -> parameters``, and, for acceleration
         or convergence by parameters, ``to_vector``, ``from_vector`` and
-        ``relative_change(old, new)``.
+        ``relative_change(old, new)``. For convergence by distance also ``total``, what to
+        multiply the objective with, and ``resolution``, the relative size of its rounding.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
-    convergence : {'lower_bound', 'parameters'}
+    convergence : {'lower_bound', 'parameters', 'distance'}
+        'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
+        the steps to come would add, to the parameters and to ``total`` times the objective;
+        both must be below `tol`.
     acceleration : {None, 'squarem'}
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
@@ -132,6 +138,7 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
                progress, bound):
     """Iterate from result.parameters, which always holds the last good ones."""
     squarem = _Squarem(problem) if acceleration == "squarem" else None
+    distance = _Distance(problem) if convergence == "distance" else None
     proposal = None         # extrapolated parameters under trial, result.parameters behind it
     for n_iter in range(1, max_iter + 1):
         current = result.parameters if proposal is None else proposal
@@ -160,17 +167,22 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
             progress.step(n_iter, bound, change)
         if convergence == "parameters":
             moved = problem.relative_change(current, new)
+        elif distance is not None:
+            moved = distance.left(current, new, change, bound)
         else:
             # a fall beyond tol is not convergence; within it, nothing more is to be had
             moved = abs(change)
+        result.moved = moved
         if callback is not None and callback(EMState(n_iter, init, bound, change, new)):
             result.stopped = True
             return
-        if moved < tol and plain:
+        near = distance is not None and moved < tol
+        if moved < tol and plain and (not near or distance.confirmed):
             result.converged = True
             return
         if squarem is not None:
-            proposal = squarem.propose(current, new)
+            # near the limit plain steps confirm that it is near
+            proposal = squarem.pause() if near else squarem.propose(current, new)
 
 
 class _Squarem:
@@ -215,6 +227,10 @@ class _Squarem:
         self.last_was_plain = proposal is None
         return proposal
 
+    def pause(self):
+        """A plain step comes next, and then two more before the next extrapolation."""
+        self.trail, self.last_was_plain = [], True
+
     def judge(self, accepted):
         """Longer steps while they succeed, shorter ones after a failure."""
         if accepted and self.step == self.longest:
@@ -222,6 +238,61 @@ class _Squarem:
         elif not accepted:
             self.longest = max(4.0, self.longest / 4)
             self.last_was_plain = True
+
+
+class _Distance:
+    """What the steps to come would still add, judged by how fast steps shrink.
+
+    Where each step is rho times the last, those after a step of length d add up to
+    ``d rho / (1 - rho)``, and after a gain g of the objective ``g rho^2 / (1 - rho^2)`` is to
+    come. A step is short where rho is near one, and says nothing without it.
+
+    rho comes from ratios of consecutive plain steps, and rho^2 from those of their gains: the
+    objective weighs a direction by what it matters. Directions in which EM is fast hide the
+    slow ones for a while, above all after an extrapolation that was aimed at these; so the
+    largest of many ratios counts, and only after `PLAIN` steps without an extrapolation.
+    (Too large a rho costs few iterations, as it enters by its logarithm.)
+
+    A. C. Aitken, Proceedings of the Royal Society of Edinburgh 46, 1926; G. J. McLachlan,
+    T. Krishnan, The EM Algorithm and Extensions, 2008, section 4.9.
+    """
+
+    RATIOS = 30
+    PLAIN = 2
+
+    def __init__(self, problem):
+        self.problem = problem
+        self.last, self.size, self.gain = None, np.inf, np.inf
+        self.squares = collections.deque(maxlen=self.RATIOS)    # of rho
+        self.n_plain = 0
+        self.confirmed = False
+
+    def left(self, current, new, change, bound):
+        """The larger of the two distances after the step from `current` to `new`; `change` is
+        what the objective gained on the way to `current`. To be believed when `confirmed`."""
+        before, gain = self.size, self.gain
+        self.size, self.gain = self.problem.relative_change(current, new), change
+        self.n_plain = self.n_plain + 1 if current is self.last else 0
+        self.last = new
+        rounding = self.problem.resolution
+        if self.size <= rounding:       # no shorter step can be seen
+            self.confirmed = True
+            return 0.0
+        self.confirmed = self.n_plain >= self.PLAIN
+        if self.n_plain == 0 or not self.size < before:
+            return np.inf               # a first step, or one from extrapolated parameters
+        seen = abs(change) > rounding * max(1.0, abs(bound))
+        square = (self.size / before) ** 2
+        if self.confirmed and seen and 0 < change < gain:
+            square = max(square, change / gain)
+        self.squares.append(square)
+        square = max(self.squares)
+        steps = self.size * np.sqrt(square) / (1 - np.sqrt(square))
+        if not seen:
+            return steps
+        # a fall within rounding is as good as no gain, one beyond it is not
+        gains = change * square / (1 - square) if change > 0 else -change
+        return max(steps, gains * self.problem.total)
 
 
 class Progress:

@@ -96,17 +96,21 @@ class SufficientStatistics:
         Parameters
         ----------
         X, weights, means, precisions_cholesky, covariance_type, sample_weight, n_threads
-            As :func:`emkernels.kernels.em_statistics`.
+            As :func:`emkernels.kernels.em_statistics`; where X has missing values (NaN), as
+            :func:`emkernels.kernels.incomplete_statistics`.
 
         Returns
         -------
         SufficientStatistics
             Its centres are the means, rounded to the precision of X.
         """
-        moments = kernels.em_statistics(
-            X, weights, means, precisions_cholesky, covariance_type, sample_weight,
-            n_threads=n_threads,
-        )
+        arguments = X, weights, means, precisions_cholesky, covariance_type, sample_weight
+        try:
+            kernels.check_finite(X)
+        except ValueError:
+            moments = kernels.incomplete_statistics(*arguments, n_threads=n_threads)
+        else:
+            moments = kernels.em_statistics(*arguments, n_threads=n_threads, check_finite=False)
         narrow = getattr(np.asarray(X), "dtype", None) == np.float32
         centers = np.asarray(means, dtype=np.float32 if narrow else np.float64)
         return cls(covariance_type, centers, *moments)

@@ -1,6 +1,7 @@
 """Observed information of a normal distribution with missing values, and standard errors."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import mpmath
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.testing import assert_allclose
 from problems import LAYOUTS
 from reference import gaussian_em
 
+from emkernels.kernels import missing_patterns
 from emkernels.models import _information as information
-from emkernels.models._missing_table import estimate, missing_patterns
+from emkernels.models._missing_table import estimate
 
 NAN = np.nan
 
@@ -41,7 +43,7 @@ def incomplete(n, d, share, seed=0):
 
 def fitted(X, tol=1e-12, max_iter=20_000):
     patterns = missing_patterns(X)
-    location, covariance, converged = estimate(X, patterns, tol, max_iter)
+    location, covariance, converged = estimate(X, tol, max_iter)
     assert converged
     return location, covariance, patterns
 
@@ -207,10 +209,10 @@ def test_stacks_blocks_and_the_order_of_patterns_do_not_matter(monkeypatch):
     turned = np.random.default_rng(1).permutation(patterns.n_patterns)
     order = np.concatenate([patterns.order[patterns.offsets[p]:patterns.offsets[p + 1]]
                             for p in turned])
-    other = patterns._replace(
+    other = SimpleNamespace(
         order=order, offsets=np.r_[0, np.cumsum(patterns.counts[turned])],
-        counts=patterns.counts[turned], n_missing=patterns.n_missing[turned],
-        masks=patterns.masks[turned])
+        masks_of=lambda part: patterns.masks[turned[part]], n_patterns=patterns.n_patterns,
+        n_samples=80, n_features=4)
     assert_allclose(information.observed_information(*arguments, other, weights), whole,
                     rtol=1e-10, atol=1e-10)
     monkeypatch.setattr(information, "_STACK", 33)     # 2 patterns, 8 rows or 3 parameters

@@ -60,7 +60,8 @@ def test_every_public_name_has_a_stub(name):
 @pytest.mark.parametrize("module, node", [
     (name, node) for name in MODULES for node in stub(name).body
     if isinstance(node, ast.ClassDef) and any(
-        getattr(base, "id", None) == "NamedTuple" for base in node.bases)], ids=lambda value: getattr(value, "name", value))
+        getattr(base, "id", None) == "NamedTuple" for base in node.bases)],
+    ids=lambda value: getattr(value, "name", value))
 def test_fields_of_named_tuples(module, node):
     fields = tuple(item.target.id for item in node.body if isinstance(item, ast.AnnAssign))
     assert fields == getattr(MODULES[module], node.name)._fields

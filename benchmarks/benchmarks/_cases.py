@@ -73,6 +73,17 @@ class Problem:
     def model(self):
         return self.weights, self.means, self.factors, self.covariance_type
 
+    @cached_property
+    def incomplete(self):
+        """X with a tenth of the cells missing; the same cells in a head of it."""
+        rows, columns = np.indices(self.X.shape, sparse=True)
+        return np.where((7919 * rows + 104729 * columns) % 1009 < 101, np.nan, self.X).astype(
+            self.dtype)
+
+    @cached_property
+    def patterns(self):
+        return kernels.missing_patterns(self.incomplete)
+
     # --- the same in NumPy ----------------------------------------------------------
 
     @cached_property
@@ -107,6 +118,50 @@ class Problem:
     def numpy_em(self):
         resp, norm = self.numpy_posterior()
         return (*self.numpy_moments(resp), norm.sum())
+
+    def full_factors(self):
+        u = self.factors
+        if self.covariance_type in ("diag", "spherical"):
+            u = np.broadcast_to(u.reshape(len(u), -1), self.means.shape)[:, :, None]
+            u = u * np.eye(self.n_features)
+        return np.broadcast_to(u, (self.n_components, *u.shape[-2:]))
+
+    @cached_property
+    def filled(self):
+        """Log densities of the observed values, rows completed under each component, and the
+        conditional covariances; row by row."""
+        Y, (n, d), k = self.incomplete.astype(np.float64), self.X.shape, self.n_components
+        log_prob, rows, spread = np.empty((n, k)), np.empty((n, k, d)), np.zeros((n, k, d, d))
+        covariances = [np.linalg.inv(u @ u.T) for u in self.full_factors()]
+        for i, row in enumerate(Y):
+            m, o = np.isnan(row), ~np.isnan(row)
+            for j, covariance in enumerate(covariances):
+                inner = covariance[np.ix_(o, o)]
+                coefficients = np.linalg.solve(inner, covariance[np.ix_(o, m)]).T
+                offset = row[o] - self.means[j, o]
+                form = offset @ np.linalg.solve(inner, offset) if o.any() else 0.0
+                log_prob[i, j] = -0.5 * (form + np.linalg.slogdet(2 * np.pi * inner)[1])
+                rows[i, j, o] = row[o]
+                rows[i, j, m] = self.means[j, m] + coefficients @ offset
+                spread[i, j][np.ix_(m, m)] = (
+                    covariance[np.ix_(m, m)] - coefficients @ covariance[np.ix_(o, m)])
+        return log_prob, rows, spread
+
+    def numpy_incomplete(self):
+        log_prob, rows, spread = self.filled
+        resp, norm = self.numpy_posterior(log_prob)
+        d, type_ = rows - self.means, self.covariance_type
+        second = np.einsum("nk,nkd,nke->kde", resp, d, d) + np.einsum("nk,nkde->kde", resp, spread)
+        if type_ == "tied":
+            second = second.sum(axis=0)
+        elif type_ != "full":
+            second = np.diagonal(second, axis1=1, axis2=2)
+            second = second if type_ == "diag" else second.sum(axis=1)
+        return resp.sum(axis=0), np.einsum("nk,nkd->kd", resp, d), second, norm.sum()
+
+    def numpy_imputed(self):
+        log_prob, rows, _ = self.filled
+        return np.einsum("nk,nkd->nd", self.numpy_posterior(log_prob)[0], rows)
 
     def numpy_nearest(self):
         squared = (self.offsets**2).sum(axis=2)
@@ -184,6 +239,12 @@ CASES = {case.name: case for case in (
          lambda p: p.numpy_moments(np.eye(p.n_components)[p.labels]), typed=True),
     Case("em_statistics", "em_statistics", lambda p: (p.X, *p.model),
          lambda p: p.numpy_em(), typed=True),
+    Case("incomplete_statistics", "incomplete_statistics",
+         lambda p: (p.incomplete, *p.model, None, p.patterns),
+         lambda p: p.numpy_incomplete(), typed=True),
+    Case("conditional_moments", "conditional_moments",
+         lambda p: (p.incomplete, p.means, p.factors, p.covariance_type, p.weights),
+         lambda p: (p.numpy_imputed(), None, None), typed=True),
     Case("e_step", "e_step", lambda p: (p.X, *p.model),
          lambda p: p.numpy_posterior(), typed=True),
     Case("e_step_labels", "e_step", lambda p: (p.X, *p.model),

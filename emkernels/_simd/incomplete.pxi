@@ -56,29 +56,35 @@ cdef void prepare_incomplete(const Gaussians *g, const Incomplete *inc) noexcept
                 out[i * W + j] = out[j * W + i]
 
 
-cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t index) noexcept nogil:
-    """Note where the values of a packed tile are missing, and put zeros there."""
-    cdef const Incomplete *inc = job.incomplete
-    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), d, j, most = 0
+cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t) noexcept nogil:
+    """Where no list of missing values is needed: rows become indicators, or get a mask."""
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), j
     cdef real *x = <real*>(p.x + t * n * VECTORS)
-    cdef real *mask
-    cdef int *lists
-    cdef int *lengths
-    if inc.indicator:
-        for j in range(D * TILE):
+    cdef real *mask = NULL
+    if job.incomplete.indicator:
+        for j in range(job.gaussians.n_features * TILE):
             x[j] = x[j] == x[j]
         return
-    if p.mask != NULL:
-        mask = <real*>(p.mask + t * n * VECTORS)
-        for j in range(n * TILE):
-            mask[j] = x[j] == x[j]
-            x[j] = x[j] if x[j] == x[j] else 0
-        return
-    lists = p.missing + t * p.missing_stride
-    lengths = p.lane_missing + t * TILE
-    p.mixed[t] = inc.kinds[index] == MIXED
-    # more missing values than the schedule has (it is of other rows) stay what they are: NaN
-    # goes on, and nothing is written out of bounds
+    mask = <real*>(p.mask + t * n * VECTORS)
+    for j in range(n * TILE):
+        mask[j] = x[j] == x[j]
+        x[j] = x[j] if x[j] == x[j] else 0
+
+
+cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
+                       Py_ssize_t start) noexcept nogil:
+    """Note where the values of a packed tile are missing, and put zeros there; rows of a mixed
+    tile are kept in p.rows too. More missing values than the schedule has (it is of other rows)
+    stay what they are: NaN goes on, and nothing is written out of bounds."""
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), W = wide(D), d, i, j, at, most = 0
+    cdef real *x = <real*>(p.x + t * n * VECTORS)
+    cdef int *lists = p.missing + t * p.missing_stride
+    cdef int *lengths = p.lane_missing + t * TILE
+    cdef const char *row
+    cdef double *copy
+    cdef double value
+    p.mixed[t] = inc.kinds[start // TILE] == MIXED
     if not p.mixed[t]:
         for d in range(D):
             if x[d * TILE] != x[d * TILE] and most < inc.most_missing:
@@ -90,15 +96,24 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t in
             lengths[j] = <int>most
     else:
         for j in range(TILE):
-            lengths[j] = 0
-        for d in range(D):
-            for j in range(TILE):
-                if x[d * TILE + j] != x[d * TILE + j] and lengths[j] < inc.most_mixed:
-                    lists[lengths[j] * TILE + j] = <int>d
-                    lengths[j] += 1
-                    x[d * TILE + j] = 0
-        for j in range(TILE):
-            most = max(most, <Py_ssize_t>lengths[j])
+            at = row_at(&job.rows, start + j)
+            at = at if at >= 0 else row_at(&job.rows, start)
+            row = job.rows.x + at * job.rows.row_stride
+            copy = p.rows + j * W
+            i = 0
+            for d in range(D):
+                value = read(row + d * job.rows.column_stride)
+                # one list element too many is written, and there is room for it
+                lists[i * TILE + j] = <int>d
+                i += value != value and i < inc.most_mixed
+                copy[d] = value
+            for d in range(D, W):
+                copy[d] = 0
+            lengths[j] = <int>i
+            most = max(most, i)
+            for d in range(i):
+                copy[lists[d * TILE + j]] = 0
+                x[lists[d * TILE + j] * TILE + j] = 0
     p.n_missing[t] = most
     p.fill_at[t] = 0 if t == 0 else (
         p.fill_at[t - 1] + job.gaussians.n_components * p.n_missing[t - 1] * VECTORS)
@@ -106,11 +121,11 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t in
 
 cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_ssize_t m,
                            const Panels *p, double *inverse) noexcept nogil:
-    """Component k given one pattern: p.regression (m, n_padded) = B, zero in the columns of
-    missing values, inverse = L_mm^-1 packed; returns the log density where the form is 0."""
+    """Component k given one pattern: p.regression (m, o) = B, inverse = L_mm^-1 packed;
+    returns the log density where the form is 0."""
     cdef const Gaussians *g = &job.gaussians
     cdef const Incomplete *inc = job.incomplete
-    cdef Py_ssize_t D = g.n_features, n = padded(D), W = wide(D), o = D - m, i, j, r
+    cdef Py_ssize_t D = g.n_features, W = wide(D), o = D - m, i, j
     cdef const double *matrix = inc.precisions + k * D * W
     cdef const double *row
     cdef double *a = p.small
@@ -130,16 +145,13 @@ cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_
     gram_lower(t, m, inverse)
     if o == 0:
         # nothing is known of the row: any filling has the same density
-        memset(p.regression, 0, m * n * sizeof(real))
         return g.log_weights[k] if g.log_weights != NULL else 0
     for i in range(m):
         memset(y, 0, W * sizeof(double))
         for j in range(m):
             add_scaled(-inverse[row_of(max(i, j)) + min(i, j)], matrix + missing[j] * W, W, y)
-        for j in range(m):
-            y[missing[j]] = 0
-        for r in range(n):
-            p.regression[i * n + r] = <real>y[r] if r < D else 0
+        for j in range(o):
+            p.regression[i * o + j] = <real>y[p.observed[j]]
     return constant - log_det + 0.5 * m * log(2 * M_PI)
 
 
@@ -148,18 +160,13 @@ cdef double observed_factor(const Job *job, Py_ssize_t k, const int *missing, Py
     """The same from the covariance of the observed part, which is smaller here: R R' =
     Sigma_oo, Y = R^-1 Sigma_om, B = Y' R^-1, L_mm^-1 = Sigma_mm - Y' Y."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t D = g.n_features, n = padded(D), W = wide(D), o = 0, d, i, j, r
+    cdef Py_ssize_t D = g.n_features, W = wide(D), o = D - m, i, j, r
     cdef const double *matrix = job.incomplete.covariances + k * D * W
     cdef double *a = p.small
     cdef double *t = p.small + p.small_stride
     cdef double *y = p.small + 2 * p.small_stride       # (o, m)
     cdef double *cross = p.small + 3 * p.small_stride   # (m,), then (o,)
     cdef double log_det
-    for d in range(D):
-        if d - o < m and missing[d - o] == d:
-            continue
-        p.observed[o] = <int>d
-        o += 1
     for i in range(o):
         for j in range(i + 1):
             a[row_of(i) + j] = matrix[p.observed[i] * W + p.observed[j]]
@@ -175,14 +182,23 @@ cdef double observed_factor(const Job *job, Py_ssize_t k, const int *missing, Py
         memset(cross, 0, o * sizeof(double))
         for r in range(o):
             add_scaled(y[r * m + i], t + row_of(r), r + 1, cross)
-        memset(p.regression + i * n, 0, n * sizeof(real))
         for j in range(o):
-            p.regression[i * n + p.observed[j]] = <real>cross[j]
+            p.regression[i * o + j] = <real>cross[j]
         for j in range(i + 1):
             inverse[row_of(i) + j] = matrix[missing[i] * W + missing[j]]
         for r in range(o):
             add_scaled(-y[r * m + i], y + r * m, i + 1, inverse + row_of(i))
     return (g.log_weights[k] if g.log_weights != NULL else 0) - log_det - 0.5 * o * log(2 * M_PI)
+
+
+cdef void note_observed(const Panels *p, const int *missing, Py_ssize_t m,
+                        Py_ssize_t D) noexcept nogil:
+    cdef Py_ssize_t d, o = 0
+    for d in range(D):
+        if d - o < m and missing[d - o] == d:
+            continue
+        p.observed[o] = <int>d
+        o += 1
 
 
 cdef void deviations(const Panels *p, Py_ssize_t t, Py_ssize_t n, const real *mean,
@@ -228,19 +244,20 @@ cdef void filled_deviations(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssiz
         put_fill(p, t, p.mixed[t], p.fill + p.fill_at[t] + k * p.n_missing[t] * VECTORS, diff)
 
 
-cdef inline void regress_rows(const real *b, Py_ssize_t n, Py_ssize_t rows, const vec *diff,
-                              vec *fill) noexcept nogil:
-    """fill (rows, TILE) = B diff, rows a literal, 4 or 1."""
+cdef inline void regress_rows(const real *b, Py_ssize_t o, const int *observed, Py_ssize_t rows,
+                              const vec *diff, vec *fill) noexcept nogil:
+    """fill (rows, TILE) = B diff_o, rows a literal, 4 or 1."""
     cdef vec acc[8]
+    cdef const vec *x
     cdef Py_ssize_t d, r, half
     for half in range(0, VECTORS, 2):
         for r in range(2 * rows):
             acc[r] = splat(0)
-        for d in range(n):
+        for d in range(o):
+            x = diff + observed[d] * VECTORS + half
             for r in range(rows):
-                acc[2 * r] = acc[2 * r] + splat(b[r * n + d]) * diff[d * VECTORS + half]
-                acc[2 * r + 1] = (acc[2 * r + 1]
-                                  + splat(b[r * n + d]) * diff[d * VECTORS + half + 1])
+                acc[2 * r] = acc[2 * r] + splat(b[r * o + d]) * x[0]
+                acc[2 * r + 1] = acc[2 * r + 1] + splat(b[r * o + d]) * x[1]
         for r in range(rows):
             fill[r * VECTORS + half] = acc[2 * r]
             fill[r * VECTORS + half + 1] = acc[2 * r + 1]
@@ -264,12 +281,14 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
                             Py_ssize_t end, Py_ssize_t hint, bint skip) noexcept nogil:
     """Log densities and fills of tiles begin .. end - 1, all of one pattern."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), m = p.n_missing[begin], i, k, t, r
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[begin]
+    cdef Py_ssize_t o = D - m, i, k, t, r
     cdef const int *missing = p.missing + begin * p.missing_stride
     cdef const real *mean
     cdef vec *fill
     cdef vec *diff = p.whitened
     cdef real constant
+    note_observed(p, missing, m, D)
     for i in range(K):
         k = hint if i == 0 else (i - 1 if i <= hint else i)
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
@@ -278,13 +297,12 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
             deviations(p, t, n, mean, diff)
             fill = p.fill + p.fill_at[t] + k * m * VECTORS
             if m > 0:
-                put_fill(p, t, False, NULL, diff)
                 r = 0
                 while r + 4 <= m:
-                    regress_rows(p.regression + r * n, n, 4, diff, fill + r * VECTORS)
+                    regress_rows(p.regression + r * o, o, p.observed, 4, diff, fill + r * VECTORS)
                     r += 4
                 while r < m:
-                    regress_rows(p.regression + r * n, n, 1, diff, fill + r * VECTORS)
+                    regress_rows(p.regression + r * o, o, p.observed, 1, diff, fill + r * VECTORS)
                     r += 1
                 put_fill(p, t, False, fill, diff)
             p.active[t * K + k] = tile_form(
@@ -295,20 +313,12 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
 cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcept nogil:
     """The same for one tile whose lanes have patterns of their own."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, d, j, v
-    cdef const real *x = <const real*>(p.x + t * n * VECTORS)
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, j
     cdef const real *mean
     cdef const double *matrix
-    cdef double *row
     cdef vec *fill
     cdef vec constants[VECTORS]
     cdef Py_ssize_t W = wide(D), size = row_of(m)
-    for j in range(TILE):
-        row = p.rows + j * W
-        for d in range(D):
-            row[d] = x[d * TILE + j]
-        for d in range(D, W):
-            row[d] = 0
     for k in range(K):
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
         matrix = job.incomplete.precisions + k * D * W
@@ -426,20 +436,20 @@ cdef void harden(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start
                  Py_ssize_t size, double *log_likelihood) noexcept nogil:
     """Responsibilities <- 1 for the first largest log density of each row, 0 for the others;
     the log densities themselves are compared, for close ones have equal exponentials."""
-    cdef Py_ssize_t K = job.gaussians.n_components, j, k, best
+    cdef Py_ssize_t K = job.gaussians.n_components, j, k
     cdef real *resp = <real*>(p.resp + t * K * VECTORS)
     cdef const real *weight = <const real*>(p.weight + t * VECTORS)
+    cdef real best[TILE]
+    cdef int label[TILE]
+    best_components(resp, K, best, label)
     if job.labels_out != NULL:
-        write_labels(job, start, size, resp)
+        put_labels(job, start, size, label)
     for j in range(TILE):
-        best = 0
-        for k in range(1, K):
-            if resp[k * TILE + j] > resp[best * TILE + j]:
-                best = k
         if weight[j] != 0:
-            log_likelihood[0] += <double>weight[j] * resp[best * TILE + j]
-        for k in range(K):
-            resp[k * TILE + j] = k == best
+            log_likelihood[0] += <double>weight[j] * best[j]
+    memset(resp, 0, K * TILE * sizeof(real))
+    for j in range(TILE):
+        resp[label[j] * TILE + j] = 1
 
 
 cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
@@ -449,17 +459,17 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, t = 0, end, v, s, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
-    cdef bint mixed
     cdef vec *lp
     for v in range(p.n_tiles * VECTORS):
         p.best[v] = splat(-INFINITY)
     while t < p.n_tiles:
         end = t + 1
-        mixed = p.mixed[t]
-        if mixed:
+        list_missing(p, job, t, first + t * TILE)
+        if p.mixed[t]:
             mixed_densities(job, p, t)
         else:
             while end < p.n_tiles and job.incomplete.kinds[first // TILE + end] == SAME:
+                list_missing(p, job, end, first + end * TILE)
                 end += 1
             pattern_densities(job, p, t, end, hint, skip)
         for s in range(t, end):
@@ -652,7 +662,7 @@ cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_s
                            double *distance) noexcept nogil:
     """far_log_density of a row with missing values."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t D = g.n_features, n = padded(D), d, i, r, m = 0
+    cdef Py_ssize_t D = g.n_features, d, i, r, m = 0
     cdef const char *x = job.rows.x + row * job.rows.row_stride
     cdef const double *mean = g.means + k * D
     cdef const double *factor = g.precisions_cholesky
@@ -676,12 +686,13 @@ cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_s
         diff[d] = diff[d] / scale if scale > 0 else 0
     if g.covariance_type == FULL:
         factor += k * D * D
+        note_observed(p, p.far_missing, m, D)
         constant = pattern_factor(job, k, p.far_missing, m, p, p.far_inverse)
         for i in range(m):
             z = 0
-            for d in range(D):
-                z += p.regression[i * n + d] * diff[d]
-            diff[p.far_missing[i]] = z      # its columns of missing values are zero
+            for d in range(D - m):
+                z += p.regression[i * (D - m) + d] * diff[p.observed[d]]
+            diff[p.far_missing[i]] = z
         for r in range(D):
             z = 0
             for d in range(r + 1):

@@ -120,7 +120,7 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
     used += aligned(T)
     p.lane_missing = <int*>(scratch + used)
     used += aligned(T * TILE * sizeof(int))
-    p.missing_stride = max(D, inc.most_mixed * TILE)
+    p.missing_stride = max(D, (inc.most_mixed + 1) * TILE)
     p.missing = <int*>(scratch + used)
     used += aligned(T * p.missing_stride * sizeof(int))
     p.inverse = <double*>(scratch + used)
@@ -270,6 +270,8 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     cdef bint every = job.resp_out != NULL
     cdef bint lost = False
     cdef double far[TILE]
+    cdef real lane_best[TILE]
+    cdef int label[TILE]
     for j in range(TILE):
         # only overflow of the quadratic form of every component comes to this
         lost |= not (top[j] > -INFINITY)
@@ -320,7 +322,8 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
     if job.resp_out != NULL:
         write_rows(job, job.resp_out, start, size, <const real*>lp, <const real*>inverse)
     if job.labels_out != NULL:
-        write_labels(job, start, size, <const real*>lp)
+        best_components(<const real*>lp, K, lane_best, label)
+        put_labels(job, start, size, label)
     for v in range(VECTORS):
         p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
 
@@ -335,12 +338,9 @@ cdef void write_norms(const Job *job, Py_ssize_t start, Py_ssize_t size,
             out[row] = norm[j]
 
 
-cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
-                       const real *resp) noexcept nogil:
-    """The first component with the largest responsibility or log density, for each row."""
-    cdef Py_ssize_t K = job.gaussians.n_components, k, j, row
-    cdef real best[TILE]
-    cdef int label[TILE]
+cdef void best_components(const real *resp, Py_ssize_t K, real *best, int *label) noexcept nogil:
+    """The first component with the largest responsibility or log density, for each lane."""
+    cdef Py_ssize_t k, j
     for j in range(TILE):
         best[j] = resp[j]
         label[j] = 0
@@ -348,6 +348,11 @@ cdef void write_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
         for j in range(TILE):
             label[j] = <int>k if resp[k * TILE + j] > best[j] else label[j]
             best[j] = resp[k * TILE + j] if resp[k * TILE + j] > best[j] else best[j]
+
+
+cdef void put_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                     const int *label) noexcept nogil:
+    cdef Py_ssize_t j, row
     for j in range(size):
         row = row_at(&job.rows, start + j)
         if row >= 0:
@@ -423,8 +428,8 @@ cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
     return constant - 0.5 * z * z
 
 
-cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp, real *best,
-                      double *far) noexcept nogil:
+cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size,
+                      real *lp, real *best, double *far) noexcept nogil:
     """Rows so far out that every quadratic form overflowed: recomputed in float64 and
     given wholly to the component of largest log density, by distance where even float64
     has only -inf. far (TILE) gets their log densities, NaN for the other rows."""
@@ -547,8 +552,8 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         size = min(<Py_ssize_t>TILE, count - t * TILE)
         pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
         pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
-        if job.incomplete != NULL:
-            open_tile(&p, job, t, first // TILE + t)
+        if job.incomplete != NULL and p.best == NULL:
+            open_tile(&p, job, t)
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
     elif p.best != NULL:

@@ -126,7 +126,7 @@ static inline emk_dvec emk_droot(emk_dvec x) {
 static inline double emk_dot(const double *a, const double *b, Py_ssize_t n) {
   Py_ssize_t i = 0;
   double total = 0, lane[EMK_DLANES];
-  if (n >= 2 * EMK_DLANES) {
+  if (n >= EMK_DLANES) {
     emk_dvec s = emk_dsplat(0), t = emk_dsplat(0), u, v;
     for (; i + 2 * EMK_DLANES <= n; i += 2 * EMK_DLANES) {
       memcpy(&u, a + i, sizeof u);
@@ -136,9 +136,17 @@ static inline double emk_dot(const double *a, const double *b, Py_ssize_t n) {
       memcpy(&v, b + i + EMK_DLANES, sizeof v);
       t += u * v;
     }
+    if (i + EMK_DLANES <= n) {
+      memcpy(&u, a + i, sizeof u);
+      memcpy(&v, b + i, sizeof v);
+      s += u * v;
+      i += EMK_DLANES;
+    }
     s += t;
     memcpy(lane, &s, sizeof s);
-    for (int j = 0; j < EMK_DLANES; j++) total += lane[j];
+    for (int w = EMK_DLANES / 2; w > 0; w /= 2)
+      for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+    total = lane[0];
   }
   for (; i < n; i++) total += a[i] * b[i];
   return total;

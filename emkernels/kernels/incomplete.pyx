@@ -9,10 +9,10 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, MIXED, MIXED_MISSING, SAME, SPHERICAL, TIED, UNIFORM, WIDE, Gaussians, Incomplete,
-    Job, Rows, Table, second_size)
+    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
+    second_size)
 from emkernels.kernels._core cimport (
-    INTERRUPTED, OUT_OF_MEMORY, address, as_centers, as_float64, as_labels, as_matrix, as_weights,
+    OUT_OF_MEMORY, address, as_centers, as_float64, as_matrix, as_weights,
     check_status, check_threads, is_double, look_for_signal, rows_at, set_rows, table_of)
 from emkernels.kernels._gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
@@ -187,23 +187,46 @@ cdef int known_patterns(const Rows *rows, bint double_, const int *order,
 
 
 cdef Py_ssize_t first_stranger(const Rows *rows, bint double_, const Patterns *p) noexcept nogil:
-    """The first position in p.order whose row has another pattern of missing values, or -1; -2
-    when memory is short."""
-    cdef Py_ssize_t W = words_of(rows.n_features), i, k, found = -1
+    """The first row that has another pattern of missing values than p says, or -1; -2 when
+    memory is short."""
+    cdef Py_ssize_t W = words_of(rows.n_features), n = rows.n_samples, i, k, chunk, first = 0
+    cdef Py_ssize_t found = -1
     cdef double largest = 0
-    cdef unsigned long long *bits = <unsigned long long*>malloc(W * 8)
-    if bits == NULL:
+    cdef int *pattern_of = <int*>malloc(n * sizeof(int))
+    cdef unsigned long long *bits
+    chunk = max(<Py_ssize_t>1, min(n, <Py_ssize_t>(65536 // rows.n_features + 1)))
+    bits = <unsigned long long*>malloc(chunk * W * 8)
+    if bits == NULL or pattern_of == NULL:
+        free(bits)
+        free(pattern_of)
         return -2
+    memset(pattern_of, 0xff, n * sizeof(int))
     for k in range(p.n_patterns):
         for i in range(p.offsets[k], p.offsets[k + 1]):
-            if (table_of(double_).missing_bits(rows, p.order[i], 1, bits, &largest) >= 0
-                    or memcmp(bits, p.masks + k * W, W * 8) != 0):
-                found = i
+            pattern_of[p.order[i]] = <int>k
+    while first < n and found < 0:
+        chunk = min(chunk, n - first)
+        # an infinity ends the look, and its row keeps the bits of another
+        found = rows_with_infinity(rows, double_, first, chunk, bits, &largest)
+        for i in range(chunk):
+            if found >= 0 and first + i >= found:
                 break
-        if found >= 0:
-            break
+            k = pattern_of[first + i]
+            if k < 0 or memcmp(bits + i * W, p.masks + k * W, W * 8) != 0:
+                found = first + i
+                break
+        first += chunk
     free(bits)
+    free(pattern_of)
     return found
+
+
+cdef inline Py_ssize_t rows_with_infinity(const Rows *rows, bint double_, Py_ssize_t first,
+                                          Py_ssize_t count, unsigned long long *bits,
+                                          double *largest) noexcept nogil:
+    """The first row of the chunk with an infinity, or -1; bits as Table.missing_bits has them."""
+    cdef Py_ssize_t index = table_of(double_).missing_bits(rows, first, count, bits, largest)
+    return index // rows.n_features if index >= 0 else -1
 
 
 ctypedef struct Schedule:

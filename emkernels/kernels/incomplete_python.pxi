@@ -169,12 +169,11 @@ cdef object as_patterns(object patterns, object X):
     with nogil:
         found = first_stranger(&rows, double_, &view)
     if found >= 0:
-        row = patterns.order[found]
-        infinite = np.flatnonzero(np.isinf(X[row]))
-        if len(infinite):
-            raise ValueError(f"X contains infinity, at row {row}, column {infinite[0]}")
+        column = np.isinf(X[found]).argmax()
+        if np.isinf(X[found, column]):
+            raise ValueError(f"X contains infinity, first at row {found}, column {column}")
         raise ValueError(
-            f"patterns are not those of X: row {row} differs"
+            f"patterns are not those of X: row {found} differs"
         )
     check_status(OUT_OF_MEMORY if found == -2 else 0)
     return patterns
@@ -366,17 +365,19 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type
     if "imputed" in want:
         out["imputed"] = np.array(X, order="C")
         inc.imputed_out = <char*>address(out["imputed"])
-        lengths = np.zeros(n + 1, np.int64)
-        lengths[1 + patterns.order] = np.repeat(patterns.n_missing, patterns.counts)
+        if "covariances" in want or normals is not None:
+            lengths = np.zeros(n + 1, np.int64)
+            lengths[1 + patterns.order] = np.repeat(patterns.n_missing, patterns.counts)
         if "covariances" in want:
             offsets = np.cumsum(lengths**2)
             out["offsets"], out["covariances"] = offsets, np.empty(offsets[n])
             inc.block_offsets = <const long long*>address(offsets)
             inc.covariances_out = <double*>address(out["covariances"])
-        cells = np.cumsum(lengths)
-        inc.cell_offsets = <const long long*>address(cells)
-        inc.normals = pointer(normals)
-        inc.uniforms = pointer(uniforms)
+        if normals is not None:
+            cells = np.cumsum(lengths)
+            inc.cell_offsets = <const long long*>address(cells)
+            inc.normals = pointer(normals)
+            inc.uniforms = pointer(uniforms)
     kept = None
     if code in (FULL, TIED) or "imputed" in want:
         kept = schedule_of(patterns, double_, False, &schedule)

@@ -8,7 +8,7 @@ from libc.math cimport INFINITY, log
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport FULL, TIED, Gaussians, Job, Rows, second_size
+from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
 from emkernels.kernels._core cimport (
     OUT_OF_MEMORY, address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite,
     check_status, check_threads, is_double, output, rows_at, set_rows, stored, table_of)

@@ -4,6 +4,8 @@ import numpy as np
 
 from emkernels.kernels import incomplete as kernel
 
+# K-means ends when the sum of squares falls by less than this share
+INERTIA_TOL = 1e-4
 # start covariances from pairs of columns need not be positive definite: their correlations
 # are shrunk until the smallest eigenvalue is this
 LEAST_EIGENVALUE = 1e-2
@@ -54,14 +56,14 @@ def observed_kmeans(X, centers, sample_weight, n_threads, *, max_iter=100):
     """Lloyd iterations on the observed values: distances over the columns a row has, centres
     from the values that there are. Returns labels (int32) and centres."""
     labels = np.full(len(X), -1, np.int32)
-    centers, before = centers.astype(np.float64), None
+    centers, before = centers.astype(np.float64), np.inf
     for _ in range(max_iter):
         rounded = centers.astype(X.dtype).astype(np.float64)
-        weight, sums, _ = kernel._observed_kmeans_pass(
+        weight, sums, inertia = kernel._observed_kmeans_pass(
             X, rounded, labels, sample_weight, n_threads)
-        if before is not None and np.array_equal(labels, before):
+        if not inertia < (1 - INERTIA_TOL) * before:
             break
-        before = labels.copy()
+        before = inertia
         # a column that a cluster has no value of keeps its centre
         centers = np.where(weight > 0, rounded + sums / np.where(weight > 0, weight, 1), centers)
     return labels, centers

@@ -49,7 +49,7 @@ def pattern_moments(X, centre, scale, patterns, sample_weight=None):
     n_block = max(1, _STACK // n_features)
     for begin in range(0, patterns.n_patterns, n_stack):
         part = slice(begin, min(begin + n_stack, patterns.n_patterns))
-        observed = ~patterns.masks[part]
+        observed = ~patterns.masks_of(part)
         n = len(observed)
         first, counts = offsets[begin:begin + n], np.diff(offsets[begin:begin + n + 1])
         weights, sums = np.zeros(n), np.zeros((n, n_features))

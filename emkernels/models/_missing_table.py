@@ -1,66 +1,19 @@
-"""A table with missing values as the models see it: rows, names, patterns and ML estimates."""
+"""A table with missing values: its rows as numbers, moments of its columns, ML estimates."""
 
-from typing import NamedTuple
+import warnings
 
 import numpy as np
 
 from emkernels.models._information import observed_inverses, pattern_moments
+from emkernels.models.imputers import FLOOR, GaussianImputer
 
 
-class Patterns(NamedTuple):
-    order: np.ndarray
-    offsets: np.ndarray
-    counts: np.ndarray
-    n_missing: np.ndarray
-    masks: np.ndarray
-    n_patterns: int
-    n_samples: int
-    n_features: int
-
-
-def missing_patterns(X):
-    """STAND-IN for emkernels.kernels.missing_patterns, to be replaced by it."""
-    X = np.asarray(X)
-    masks, inverse, counts = np.unique(
-        np.isnan(X), axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(inverse.ravel(), kind="stable").astype(np.int32)
-    offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
-    return Patterns(order, offsets, counts, masks.sum(axis=1), masks, len(masks), *X.shape)
-
-
-def estimate(X, patterns, tol, max_iter):
-    """ML location and covariance of one normal distribution, and whether EM converged.
-
-    STAND-IN for GaussianImputer(tol=tol, max_iter=max_iter).fit(X), to be replaced by it: plain EM
-    on the moments of the patterns. It stops when no standardised mean, and no covariance of
-    standardised columns, changes by more than tol.
-    """
-    n_features = patterns.n_features
-    centre, scale = observed_moments(X)[:2]
-    parts = [moments[1:] for moments in pattern_moments(X, centre, scale, patterns)]
-    total = sum(weights.sum() for _, weights, _, _ in parts)
-    mean, covariance, change = np.zeros(n_features), np.eye(n_features), np.inf
-    for _ in range(max_iter):
-        first, second = np.zeros(n_features), np.zeros((n_features, n_features))
-        for observed, weights, sums, scatters in parts:
-            # sums and scatters about the mean, then completed by regression on what is observed
-            centres = np.where(observed, mean, 0.0)
-            shifts = sums - weights[:, None] * centres
-            cross = sums[:, :, None] * centres[:, None, :]
-            about = scatters - cross - np.swapaxes(cross, 1, 2)
-            about += weights[:, None, None] * centres[:, :, None] * centres[:, None, :]
-            fill = covariance @ observed_inverses(covariance, observed)
-            first += (fill @ shifts[:, :, None]).sum(axis=0)[:, 0]
-            second += (fill @ about @ np.swapaxes(fill, 1, 2)
-                       + weights[:, None, None] * (covariance - fill @ covariance)).sum(axis=0)
-        step = first / total
-        updated = second / total - np.outer(step, step)
-        updated = (updated + updated.T) / 2
-        change = max(np.abs(step).max(), np.abs(updated - covariance).max())
-        mean, covariance = mean + step, updated
-        if change <= tol:
-            break
-    return centre + scale * mean, covariance * scale[:, None] * scale, change <= tol
+def estimate(X, tol, max_iter):
+    """ML location and covariance of one normal distribution, and whether EM converged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")     # the caller says what they mean for the test
+        imputer = GaussianImputer(tol=tol, max_iter=max_iter).fit(X)
+    return imputer.location_, imputer.covariance_, imputer.converged_
 
 
 def distance_of_means(X, patterns, location, covariance):
@@ -68,7 +21,8 @@ def distance_of_means(X, patterns, location, covariance):
     LinAlgError where the covariance is singular."""
     scale = np.sqrt(np.diag(covariance))
     correlation = covariance / scale[:, None] / scale
-    if not np.linalg.eigvalsh(correlation)[0] > 1e-9:
+    # a likelihood without a maximum was kept from it by the floor of the variances
+    if not np.linalg.eigvalsh(correlation)[0] > 2 * FLOOR[X.dtype]:
         raise np.linalg.LinAlgError("singular covariance")
     total = 0.0
     for _, observed, weights, sums, _ in pattern_moments(X, location, scale, patterns):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
+from emkernels import kernels
 from emkernels.models import _missing_table as table
 
 _SHOWN = 20     # patterns that a printed summary lists
@@ -264,7 +265,7 @@ def missing_data_summary(X):
     mean, deviation, low, high, n_observed = table.observed_moments(X)
     with np.errstate(divide="ignore", invalid="ignore"):
         deviation = deviation * np.sqrt(n_observed / (n_observed - 1))
-    found = table.missing_patterns(X)
+    found = kernels.missing_patterns(X)
     order = np.lexsort((*found.masks.T[::-1], found.n_missing, -found.counts))
     counts, masks, n_missing = found.counts[order], found.masks[order], found.n_missing[order]
     together = np.zeros((n_features, n_features))
@@ -370,7 +371,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         if seen == 0 or constant:
             raise ValueError(f"column {name!r} is {'constant' if seen else 'never observed'}: "
                              "leave it out of Little's test")
-    patterns = table.missing_patterns(X)
+    patterns = kernels.missing_patterns(X)
     kept = patterns.n_missing < n_features
     df = int((n_features - patterns.n_missing[kept]).sum()) - n_features
     if df == 0:
@@ -379,7 +380,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
                 "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
                 else "no column is observed under two patterns of missing values"))
     try:
-        location, covariance, converged = table.estimate(X, patterns, tol, max_iter)
+        location, covariance, converged = table.estimate(X, tol, max_iter)
         statistic = table.distance_of_means(X, patterns, location, covariance)
     except np.linalg.LinAlgError:
         raise ValueError("the covariance of the columns is singular: some are linear combinations "

@@ -1,0 +1,152 @@
+"""Multiple imputation: completed copies that differ as much as is not known."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._set_output import _get_output_config, _wrap_data_with_container
+
+from emkernels import kernels
+from emkernels.kernels import _core
+from emkernels.models import _arguments as arguments
+from emkernels.models import _imputing as imputing
+from emkernels.models import _posterior as posterior
+
+
+def seed_sequence(random_state):
+    """A SeedSequence from whatever people call a random state."""
+    if random_state is None or isinstance(random_state, (int, np.integer)):
+        return np.random.SeedSequence(random_state)
+    if isinstance(random_state, np.random.SeedSequence):
+        return random_state
+    if isinstance(random_state, np.random.Generator):
+        return np.random.SeedSequence(random_state.integers(2**32, size=8).tolist())
+    state = check_random_state(random_state)
+    return np.random.SeedSequence(state.randint(0, 2**32, size=8, dtype=np.uint64).tolist())
+
+
+def in_threads(function, items, n_threads):
+    """``[function(item) for item in items]`` in a few threads; the kernels release the GIL."""
+    if n_threads is None:
+        n_threads = _core.effective_n_threads()
+    elif n_threads == -1:
+        n_threads = os.cpu_count() or 1
+    items = list(items)
+    workers = min(n_threads, len(items))
+    if workers <= 1:
+        return [function(item) for item in items]
+    pool = ThreadPoolExecutor(workers)
+    try:
+        return list(pool.map(function, items))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class MultipleImputation:
+    """The part of an imputer that draws."""
+
+    def sample(self, X, n_imputations=5, *, method="bootstrap", random_state=None,
+               training_data=None, sample_weight=None, burn_in=200, thinning=None):
+        """Completed copies of X that differ as much as is not known: multiple imputation.
+
+        Each copy has its own parameters, drawn with their uncertainty, and its missing cells
+        are drawn given those and the observed cells. Analyse each copy and pool: with
+        estimates q_i of variances u_i, the pooled variance of their mean is
+        ``mean(u) + (1 + 1 / m) var(q)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        n_imputations : int, default=5
+        method : {'bootstrap', 'augmentation'}, default='bootstrap'
+            'bootstrap': the parameters are those of EM on resampled rows, begun at the
+            fitted ones. 'augmentation': those of a Markov chain that draws missing cells and
+            parameters in turn, under the estimator's prior (Jeffreys' where it has none);
+            not for mixtures.
+        random_state : int, SeedSequence, Generator, RandomState or None, default=None
+            None: the estimator's. The copies have the same bits for every number of threads.
+        training_data : array-like of shape (n_rows, n_features), default=None
+            The rows that the parameters are learnt from: those of the fit. None: X itself,
+            which is then best all of the rows of the fit. (The estimator keeps no rows.)
+        sample_weight : array-like, default=None
+            What the rows of `training_data` (or X) count.
+        burn_in : int, default=200
+            Steps of a chain before its first parameters are used.
+        thinning : int or None, default=None
+            None: each imputation has a chain of its own, side by side in threads. A number:
+            one chain, with so many steps from one imputation to the next.
+
+        Returns
+        -------
+        ndarray of shape (n_imputations, n_samples, n_features_out)
+            Or a list of the containers of `set_output`.
+
+        Raises
+        ------
+        ValueError
+            Bad arguments, or too few rows to draw parameters from.
+
+        References
+        ----------
+        D. B. Rubin, Multiple Imputation for Nonresponse in Surveys, 1987.
+        J. Honaker, G. King, Amelia II, Journal of Statistical Software 45(7), 2011.
+        """
+        named, rows = X, self._check_rows(X)
+        for name, value, low in (("n_imputations", n_imputations, 1), ("burn_in", burn_in, 1),
+                                 ("thinning", 1 if thinning is None else thinning, 1)):
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+                raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+        if method not in ("bootstrap", "augmentation"):
+            raise ValueError(f"method must be 'bootstrap' or 'augmentation', got {method!r}")
+        if method == "augmentation" and len(self._raw().weights) > 1:
+            raise ValueError("method='augmentation' is for one Gaussian, not for a mixture")
+        inner = self._columns.take(rows)
+        completed = [inner] * n_imputations
+        patterns = kernels.missing_patterns(inner) if inner.shape[1] else None
+        if patterns is not None and patterns.n_missing.any():
+            basis = rows if training_data is None else self._check_rows(training_data)
+            completed = self._draws(
+                inner, patterns, self._columns.take(basis), sample_weight, n_imputations, method,
+                self.random_state if random_state is None else random_state, burn_in, thinning)
+        out = [self._finish(rows, part) for part in completed]
+        if _get_output_config("transform", self)["dense"] == "default":
+            return np.stack(out)
+        return [_wrap_data_with_container("transform", part, named, self) for part in out]
+
+    def _draws(self, inner, patterns, basis, sample_weight, m, method, random_state, burn_in,
+               thinning):
+        """`inner` completed m times."""
+        weight = arguments.check_sample_weight(sample_weight, basis)
+        known = patterns if basis is inner else kernels.missing_patterns(basis)
+        scaling, type_ = self._scaling, self._fitted_type
+        start = scaling.to_standard(self._raw(), type_)
+        prior = imputing.check_prior(self.prior, type_, len(start.weights), scaling.scale,
+                                     self._columns, self.n_features_in_)
+        seeds = seed_sequence(random_state).spawn(m + 1)
+
+        def problem(weight):
+            return self._standardised(basis, type_, weight, known, scaling, prior, 1)
+
+        if method == "bootstrap":
+            source = posterior.Bootstrap(
+                problem, known, start, weight, self.max_iter, self.acceleration)
+            parameters = [None] * m
+        else:
+            source = posterior.Augmentation(problem(weight), known, start)
+            parameters = [None] * m
+            if thinning is not None:
+                rng, last = np.random.default_rng(seeds[m]), None
+                for i in range(m):
+                    last = source.chain(rng, burn_in if i == 0 else thinning, last)
+                    parameters[i] = last
+
+        def one(i):
+            rng, drawn = np.random.default_rng(seeds[i]), parameters[i]
+            if drawn is None:
+                drawn = source.parameters(rng) if method == "bootstrap" else source.chain(
+                    rng, burn_in)
+            return posterior.draw(inner, patterns, scaling.to_raw(drawn, type_), type_, rng)
+
+        return in_threads(one, range(m), self.n_threads)

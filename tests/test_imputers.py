@@ -1,0 +1,728 @@
+"""GaussianImputer and GaussianMixtureImputer: the maximum they find and what they put in."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+import reference
+import tables
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import stats
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from emkernels import GaussianImputer, GaussianMixtureImputer
+from emkernels.em import EMWarning, run_em
+
+TYPES = ("full", "tied", "diag", "spherical")
+UNITS = np.array([1.0, 100.0, 1e-3, 1e4, 1.0, 10.0])
+OFFSETS = np.array([0.0, 5.0, 1.0, 1e6, -3.0, 0.0])
+
+
+def table(n=300, p=4, share=0.2, seed=0, noise=1.0):
+    """Correlated columns in different units, and the same with cells knocked out."""
+    rng = np.random.default_rng(seed)
+    complete = rng.normal(size=(n, p)) @ (np.eye(p) + noise * rng.normal(size=(p, p)))
+    complete = complete * UNITS[:p] + OFFSETS[:p]
+    missing = rng.random((n, p)) < share
+    missing[missing.all(axis=1)] = False
+    return complete, np.where(missing, np.nan, complete)
+
+
+def clusters(n=500, p=3, k=3, share=0.2, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 5 * rng.normal(size=(k, p))
+    X = (centers[rng.integers(k, size=n)] + rng.normal(size=(n, p))) * UNITS[:p] + OFFSETS[:p]
+    missing = rng.random((n, p)) < share
+    missing[missing.all(axis=1)] = False
+    return X, np.where(missing, np.nan, X)
+
+
+def log_likelihood(X, location, covariance):
+    return sum(reference.observed_block(x, location, covariance)[0] for x in X)
+
+
+def relative(a, b):
+    """Largest difference of covariances in units of the standard deviations."""
+    deviations = np.sqrt(np.diag(b))
+    return np.abs((a - b) / np.outer(deviations, deviations)).max()
+
+
+# --- the maximum -------------------------------------------------------------------------
+
+
+def test_same_maximum_as_plain_em():
+    _, X = table(150, 3)
+    mean, covariance, trace = reference.gaussian_em(X, 120)
+    fit = GaussianImputer(tol=1e-9).fit(X)
+    assert fit.converged_
+    assert_allclose(fit.location_, mean, rtol=1e-8)
+    assert relative(fit.covariance_, covariance) < 1e-8
+    assert_allclose(fit.log_likelihood_, trace[-1], rtol=0, atol=1e-8)
+    assert_allclose(fit.precision_ @ fit.covariance_, np.eye(3), atol=1e-7)
+
+
+def test_first_steps_are_those_of_plain_em():
+    _, X = table(100, 3)
+    for steps in (1, 2, 3):
+        mean, covariance, trace = reference.gaussian_em(X, steps)
+        with pytest.warns(ConvergenceWarning, match="max_iter"):
+            fit = GaussianImputer(max_iter=steps, acceleration=None).fit(X)
+        assert_allclose(fit.location_, mean, rtol=1e-10)
+        assert relative(fit.covariance_, covariance) < 1e-10
+        assert_allclose(np.array(fit.lower_bounds_) * 100, trace[:steps], rtol=1e-12)
+        assert_allclose(fit.log_likelihood_, trace[steps], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["APPLE", "CEMENT"])
+def test_published_estimates(name):
+    X = getattr(tables, name).X
+    fit = GaussianImputer(max_iter=100_000).fit(X)
+    assert fit.converged_
+    assert_allclose(fit.location_, getattr(tables, name + "_MEAN"), rtol=1e-4)
+    assert_allclose(fit.covariance_, getattr(tables, name + "_COVARIANCE"), rtol=5e-3)
+    published = getattr(tables, name + "_LOG_LIKELIHOOD")
+    # the published optimiser stops with six digits: a little below the maximum
+    assert published - 1e-6 < fit.log_likelihood_ < published + 1e-3
+
+
+@pytest.mark.parametrize("prior", [None, "ridge", ("ridge", 7.5), "matrix"])
+def test_gradient_vanishes_at_the_fit(prior):
+    complete, X = table(120, 3)
+    n, p = X.shape
+    variances = np.nanvar(X, axis=0)
+    dof, scale = -(p + 1.0), np.zeros((p, p))
+    if prior == "matrix":
+        dof, scale = 4.5, np.cov(complete[:30].T) * 3
+        prior = (dof, scale)
+    elif prior is not None:
+        dof = 1.0 if prior == "ridge" else prior[1]
+        scale = dof * np.diag(variances)
+    fit = GaussianImputer(prior=prior, tol=1e-10).fit(X)
+
+    def objective(location, covariance):
+        sign, log_det = np.linalg.slogdet(covariance)
+        return (log_likelihood(X, location, covariance) - (dof + p + 1) / 2 * log_det
+                - np.trace(scale @ np.linalg.inv(covariance)) / 2)
+
+    deviations, step = np.sqrt(np.diag(fit.covariance_)), 1e-5
+    for j in range(p):
+        d = step * deviations[j] * np.eye(p)[j]
+        slope = (objective(fit.location_ + d, fit.covariance_)
+                 - objective(fit.location_ - d, fit.covariance_)) / (2 * step)
+        assert abs(slope) < 1e-3
+        for k in range(j + 1):
+            d = np.zeros((p, p))
+            d[j, k] = d[k, j] = step * deviations[j] * deviations[k]
+            slope = (objective(fit.location_, fit.covariance_ + d)
+                     - objective(fit.location_, fit.covariance_ - d)) / (2 * step)
+            assert abs(slope) < 1e-3
+    # the objective that the loop saw, but for a constant
+    differences = np.diff(fit.lower_bounds_)
+    assert (differences > -1e-12 * np.abs(fit.lower_bounds_[1:])).all()
+
+
+def test_a_prior_of_nothing_is_maximum_likelihood():
+    _, X = table(100, 3)
+    plain = GaussianImputer(tol=1e-9).fit(X)
+    nothing = GaussianImputer(tol=1e-9, prior=(-4, 0.0)).fit(X)
+    assert_allclose(nothing.location_, plain.location_, rtol=1e-12)
+    assert relative(nothing.covariance_, plain.covariance_) < 1e-10
+
+
+def test_ridge_of_complete_rows_is_its_formula():
+    complete, _ = table(80, 4)
+    scatter = 80 * np.cov(complete.T, bias=True)
+    for amount in (0.5, 30.0):
+        fit = GaussianImputer(prior=("ridge", amount)).fit(complete)
+        expected = (scatter + amount * np.diag(np.diag(scatter)) / 80) / (80 + amount + 4 + 1)
+        assert relative(fit.covariance_, expected) < 1e-12
+    scale = np.cov(complete[:20].T)
+    fit = GaussianImputer(prior=(3.0, scale)).fit(complete)
+    assert relative(fit.covariance_, (scatter + scale) / (80 + 3 + 5)) < 1e-12
+
+
+def test_complete_rows_give_their_moments():
+    complete, _ = table(200, 5)
+    fit = GaussianImputer().fit(complete)
+    assert fit.converged_ and fit.n_patterns_ == 1
+    assert fit.n_iter_ <= 3
+    assert_allclose(fit.location_, complete.mean(axis=0), rtol=1e-12)
+    assert relative(fit.covariance_, np.cov(complete.T, bias=True)) < 1e-12
+    assert_array_equal(fit.covariance_, fit.covariance_.T)
+    expected = [reference.observed_block(x, fit.location_, fit.covariance_)[0] for x in complete]
+    assert_allclose(fit.score_samples(complete), expected, rtol=1e-9)
+    assert_array_equal(fit.transform(complete), complete)
+    assert fit.transform(complete) is not complete
+
+
+def test_objective_rises_with_and_without_acceleration():
+    _, X = table(150, 5, share=0.4, seed=3)
+    fits = [GaussianImputer(acceleration=a, max_iter=5000).fit(X) for a in (None, "squarem")]
+    for fit in fits:
+        assert fit.converged_
+        assert (np.diff(fit.lower_bounds_) > -1e-12 * np.abs(fit.lower_bounds_[1:])).all()
+    assert fits[1].n_iter_ < 0.7 * fits[0].n_iter_
+    assert_allclose(fits[0].log_likelihood_, fits[1].log_likelihood_, rtol=0, atol=2e-6)
+
+
+def test_column_order_and_units_do_not_matter():
+    _, X = table(200, 5)
+    fit = GaussianImputer(tol=1e-10).fit(X)
+    order = [3, 0, 4, 2, 1]
+    other = GaussianImputer(tol=1e-10).fit(X[:, order])
+    assert_allclose(other.location_, fit.location_[order], rtol=1e-8)
+    assert relative(other.covariance_, fit.covariance_[np.ix_(order, order)]) < 1e-8
+    units, offsets = np.array([1e6, 1e-7, 3.0, -2.0, 1e3]), np.array([0, 1e-3, 1e3, 5, -1e6])
+    other = GaussianImputer(tol=1e-10).fit(X * units + offsets)
+    assert relative(other.covariance_, fit.covariance_ * np.outer(units, units)) < 1e-8
+    assert_allclose(other.location_, fit.location_ * units + offsets, rtol=1e-8)
+    n_observed = (~np.isnan(X)).sum(axis=0)
+    assert_allclose(other.log_likelihood_,
+                    fit.log_likelihood_ - n_observed @ np.log(np.abs(units)), rtol=1e-10)
+    assert_allclose(other.transform(X * units + offsets), fit.transform(X) * units + offsets,
+                    rtol=1e-7)
+
+
+def test_what_slow_em_stops_at():
+    """Half of the cells missing: a step is far shorter than what is left to go."""
+    _, X = table(120, 4, share=0.5, seed=1)
+    best = GaussianImputer(tol=1e-11, max_iter=20_000).fit(X)
+    for acceleration in (None, "squarem"):
+        fit = GaussianImputer(acceleration=acceleration, max_iter=20_000).fit(X)
+        assert fit.converged_
+        assert relative(fit.covariance_, best.covariance_) < 2e-6
+        assert abs(fit.log_likelihood_ - best.log_likelihood_) < 1e-6
+
+
+class Line:
+    """An EM map with two rates, one of them near one."""
+
+    total, resolution = 100.0, 1e-15
+
+    def __init__(self, rates):
+        self.rates = np.array(rates)
+
+    def accumulate(self, parameters):
+        return parameters
+
+    def objective(self, statistics, parameters):
+        return -float((1 - self.rates) @ parameters**2)
+
+    def maximise(self, statistics, parameters):
+        return self.rates * parameters
+
+    def relative_change(self, old, new):
+        return float(np.abs(new - old).max())
+
+    def to_vector(self, parameters):
+        return parameters
+
+    def from_vector(self, vector, like):
+        return vector
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+@pytest.mark.parametrize("rates", [[0.999, 0.3], [0.9, 0.89], [0.0, 0.0], [0.9999, 0.9]])
+def test_distance_is_what_is_left(acceleration, rates):
+    problem = Line(rates)
+    result = run_em(problem, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
+                    convergence="distance", acceleration=acceleration)
+    assert result.converged
+    assert np.abs(result.parameters).max() < 1.1e-6
+    assert abs(problem.objective(None, result.parameters)) * problem.total < 1.1e-6
+    if rates[0] == 0.999:
+        short = run_em(problem, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
+                       convergence="parameters")
+        assert np.abs(short.parameters).max() > 1e-4     # a short step, and far to go
+
+
+def ill_conditioned(seed, incomplete=0.5):
+    """2000 x 50, a random mixing matrix, 10 % of the cells missing, all in a share of the rows
+    (with missing cells in all of them ten rows are complete: no maximum exists then)."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(2000, 50)) @ rng.normal(size=(50, 50))
+    missing = rng.random(X.shape) < 0.1 / incomplete
+    missing[int(2000 * incomplete):] = False
+    X[missing] = np.nan
+    return X
+
+
+@pytest.mark.parametrize(("incomplete", "prior"), [(0.5, None), (0.9, None), (1.0, "ridge")])
+def test_ill_conditioned_columns_reach_the_maximum(incomplete, prior):
+    X = ill_conditioned(1, incomplete)
+    fit = GaussianImputer(prior=prior).fit(X)
+    best = GaussianImputer(prior=prior, tol=1e-10, max_iter=5000).fit(X)
+    assert fit.converged_ and best.converged_
+    assert np.linalg.cond(fit.covariance_) > (1e3 if prior else 5e4)
+    assert 2000 * (best.lower_bounds_[-1] - fit.lower_bounds_[-1]) < 1e-6
+    assert np.linalg.eigvalsh(fit.covariance_).min() > 0
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+@pytest.mark.parametrize("imputer", [
+    GaussianImputer(), GaussianMixtureImputer(2, random_state=0, n_init=2)])
+def test_bits_do_not_depend_on_threads(imputer, n_threads):
+    _, X = clusters(2000, 5)
+    one = clone(imputer).set_params(n_threads=1).fit(X)
+    more = clone(imputer).set_params(n_threads=n_threads).fit(X)
+    assert one.lower_bounds_ == more.lower_bounds_
+    assert_array_equal(one.transform(X), more.transform(X))
+    assert_array_equal(one.score_samples(X), more.score_samples(X))
+    assert_array_equal(one.sample(X, 3, random_state=0), more.sample(X, 3, random_state=0))
+
+
+@pytest.mark.parametrize("imputer", [
+    GaussianImputer(tol=1e-10), GaussianImputer(tol=1e-10, prior="ridge"),
+    *[GaussianMixtureImputer(2, covariance_type=t, tol=1e-9, random_state=0) for t in TYPES]])
+def test_integer_weights_are_repeated_rows(imputer):
+    _, X = clusters(150, 3, 2)
+    weight = np.random.default_rng(1).integers(0, 4, size=len(X))
+    weighted = clone(imputer).fit(X, sample_weight=weight)
+    repeated = clone(imputer).fit(np.repeat(X, weight, axis=0))
+    deviations = np.nanstd(X, axis=0)
+    assert_allclose(weighted.transform(X) / deviations, repeated.transform(X) / deviations,
+                    atol=1e-7)
+    assert_allclose(weighted.log_likelihood_, repeated.log_likelihood_, rtol=1e-9)
+    assert_allclose(weighted.score(X, sample_weight=weight),
+                    repeated.score(np.repeat(X, weight, axis=0)), rtol=1e-9)
+
+
+def test_float32_is_close_to_float64():
+    _, X = table(500, 4)
+    X = X * [1, 1, 1, 1e-3]
+    wide, narrow = GaussianImputer().fit(X), GaussianImputer().fit(X.astype(np.float32))
+    assert narrow.converged_
+    assert relative(narrow.covariance_, wide.covariance_) < 1e-4
+    filled = narrow.transform(X.astype(np.float32))
+    assert filled.dtype == np.float32
+    assert_allclose(filled / np.nanstd(X, axis=0), wide.transform(X) / np.nanstd(X, axis=0),
+                    atol=1e-3)
+
+
+def test_slow_convergence_is_admitted():
+    _, X = table(100, 4, share=0.5, seed=2)
+    with pytest.warns(ConvergenceWarning, match="did not converge in 5 iterations"):
+        fit = GaussianImputer(max_iter=5).fit(X)
+    assert not fit.converged_
+    assert fit.n_iter_ == 5
+    assert_allclose(fit.log_likelihood_, fit.score(X) * 100, rtol=1e-12)
+
+
+def test_no_iteration_leaves_the_start():
+    _, X = table(100, 3)
+    fit = GaussianImputer(max_iter=0).fit(X)
+    assert_allclose(fit.location_, np.nanmean(X, axis=0), rtol=1e-12)
+    assert_allclose(fit.covariance_, np.diag(np.nanvar(X, axis=0)), rtol=1e-10, atol=1e-12)
+    assert not fit.converged_
+
+
+def test_callback_and_ctrl_c(capsys):
+    _, X = table()
+    seen = []
+    fit = GaussianImputer(callback=lambda state: seen.append(state) or len(seen) == 3).fit(X)
+    assert len(seen) == 3 and not fit.converged_
+    assert fit.n_iter_ == seen[-1].n_iter
+
+    def stop(state):
+        if state.n_iter == 2:
+            raise KeyboardInterrupt
+
+    fit = GaussianImputer(callback=stop)
+    with pytest.raises(KeyboardInterrupt):
+        fit.fit(X)
+    assert fit.n_iter_ == 2 and not fit.converged_
+    assert np.isfinite(fit.transform(X)).all()
+    GaussianImputer(verbose=1, verbose_interval=1).fit(X)
+    assert capsys.readouterr().out.startswith("Initialization 0\n  Iteration 1")
+
+
+# --- what is put in ------------------------------------------------------------------------
+
+
+def test_missing_cells_get_their_conditional_mean():
+    complete, X = table()
+    fit = GaussianImputer().fit(X)
+    filled = fit.transform(X)
+    for x, y in zip(X[:60], filled[:60], strict=True):
+        m, o = np.isnan(x), ~np.isnan(x)
+        by_hand = fit.location_[m] + fit.covariance_[np.ix_(m, o)] @ np.linalg.solve(
+            fit.covariance_[np.ix_(o, o)], (x - fit.location_)[o])
+        assert_allclose(y[m], by_hand, rtol=1e-8)
+    seen = ~np.isnan(X)
+    assert_array_equal(filled[seen].view(np.int64), X[seen].view(np.int64))
+    assert_array_equal(clone(fit).fit_transform(X), filled)
+    mean = np.where(seen, X, np.nanmean(X, axis=0))
+    units = np.std(complete, axis=0)
+    errors = [np.sqrt((((Y - complete) / units)[~seen] ** 2).mean()) for Y in (filled, mean)]
+    assert errors[0] < 0.8 * errors[1]
+
+
+def test_held_out_rows_one_by_one():
+    _, X = table()
+    fit = GaussianImputer().fit(X[:200])
+    together = fit.transform(X[200:])
+    for i in range(200, 230):
+        assert_allclose(fit.transform(X[i:i + 1])[0], together[i - 200], rtol=1e-10)
+    # a column that had no missing value in the fit
+    full = np.where(np.isnan(X[:, 2]), 1.0, X[:, 2])
+    fit = GaussianImputer().fit(np.column_stack([X[:, :2], full]))
+    assert np.isfinite(fit.transform([[0.0, np.nan, np.nan]])).all()
+
+
+def test_score_is_the_density_of_what_is_observed():
+    _, X = table()
+    fit = GaussianImputer().fit(X)
+    expected = [reference.observed_block(x, fit.location_, fit.covariance_)[0] for x in X]
+    assert_allclose(fit.score_samples(X), expected, rtol=1e-9)
+    assert_allclose(fit.score(X), np.mean(expected), rtol=1e-12)
+    assert_allclose(fit.log_likelihood_, np.sum(expected), rtol=1e-9)
+    weight = np.arange(len(X))
+    assert_allclose(fit.score(X, sample_weight=weight), np.average(expected, weights=weight))
+
+
+def test_limits_hold_for_imputed_cells_only():
+    _, X = table(200, 3)
+    low, high = np.nanquantile(X, 0.4, axis=0), np.nanquantile(X, 0.6, axis=0)
+    fit = GaussianImputer(min_value=low, max_value=high).fit(X)
+    filled, missing = fit.transform(X), np.isnan(X)
+    assert_array_equal(filled[~missing], X[~missing])
+    for j in range(3):
+        values = filled[missing[:, j], j]
+        assert values.min() == low[j] and values.max() == high[j]
+    drawn = fit.sample(X, 2, random_state=0)
+    assert (drawn[:, missing[:, 1], 1] >= low[1]).all()
+    assert_array_equal(drawn[0][~missing], X[~missing])
+    scalar = GaussianImputer(min_value=0.0).fit(X).transform(X)
+    assert (scalar[missing] >= 0).all() and (scalar[~missing] < 0).any()
+
+
+# --- mixtures ------------------------------------------------------------------------------
+
+
+def as_reference(fit):
+    return fit.weights_, fit.means_, fit.precisions_cholesky_, fit.covariance_type
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_mixture_is_a_fixed_point_of_plain_em(covariance_type):
+    _, X = clusters(250)
+    if covariance_type == "spherical":
+        X = (X - OFFSETS[:3]) / UNITS[:3]
+    fit = GaussianMixtureImputer(3, covariance_type=covariance_type, random_state=0, tol=1e-9,
+                                 max_iter=5000).fit(X)
+    assert fit.converged_
+    counts, first, second, total = reference.incomplete_statistics(X, *as_reference(fit))[:4]
+    assert_allclose(fit.log_likelihood_, total, rtol=1e-10)
+    assert_allclose(fit.weights_, counts / counts.sum(), atol=1e-7)
+    units = np.nanstd(X, axis=0)
+    assert_allclose(first / counts[:, None] / units, 0, atol=1e-7)
+    if covariance_type == "full":
+        expected, units = second / counts[:, None, None], np.outer(units, units)
+    elif covariance_type == "tied":
+        expected, units = second / counts.sum(), np.outer(units, units)
+    elif covariance_type == "diag":
+        expected, units = second / counts[:, None], units**2
+    else:
+        expected, units = second / counts / 3, 1.0
+    assert_allclose(fit.covariances_ / units, expected / units, atol=1e-6)
+    assert (np.diff(fit.lower_bounds_) > -1e-12 * np.abs(fit.lower_bounds_[1:])).all()
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_mixture_imputes_its_conditional_mean(covariance_type):
+    _, X = clusters(200)
+    fit = GaussianMixtureImputer(3, covariance_type=covariance_type, random_state=0).fit(X)
+    weights, means, factors, type_ = as_reference(fit)
+    expected = reference.conditional_moments(X, weights, means, factors, type_)[0]
+    filled = fit.transform(X)
+    units = np.nanstd(X, axis=0)
+    assert_allclose(filled / units, expected / units, rtol=1e-7, atol=1e-9)
+    assert_array_equal(filled[~np.isnan(X)], X[~np.isnan(X)])
+    densities = reference.incomplete_log_density(X, means, factors, type_) + np.log(weights)
+    assert_allclose(fit.score_samples(X), np.logaddexp.reduce(densities, axis=1), rtol=1e-8)
+    assert_allclose(fit.score(X) * 200, fit.log_likelihood_, rtol=1e-9)
+
+
+def test_mixture_of_one_is_the_normal():
+    _, X = table()
+    one = GaussianMixtureImputer(1, tol=1e-9).fit(X)
+    normal = GaussianImputer(tol=1e-9).fit(X)
+    assert_allclose(one.means_[0], normal.location_, rtol=1e-8)
+    assert relative(one.covariances_[0], normal.covariance_) < 1e-8
+    assert_allclose(one.log_likelihood_, normal.log_likelihood_, atol=1e-8)
+
+
+def test_mixture_sees_clusters_whatever_the_units():
+    """One column is 1e4 times as wide as another: K-means of raw columns sees only that one."""
+    rng = np.random.default_rng(0)
+    label = rng.integers(2, size=400)
+    X = np.column_stack([6.0 * label, 6.0 * label, np.zeros(400)]) + rng.normal(size=(400, 3))
+    X *= [1.0, 1.0, 1e4]
+    Y = X.copy()
+    Y[::3, 0] = np.nan
+    fit = GaussianMixtureImputer(2, random_state=0).fit(Y)
+    assert_allclose(np.sort(fit.weights_), np.sort(np.bincount(label) / 400), atol=0.01)
+    normal = GaussianImputer().fit(Y)
+    errors = [np.abs((f.transform(Y) - X)[::3, 0]).mean() for f in (fit, normal)]
+    assert errors[0] < 0.95 * errors[1]
+
+
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize("prior", [None, "ridge", (5.0, 1.0)])
+def test_mixture_starts_and_priors(init_params, prior):
+    _, X = clusters(200)
+    X = (X - OFFSETS[:3]) / UNITS[:3]
+    fit = GaussianMixtureImputer(3, init_params=init_params, prior=prior, n_init=3, max_iter=5000,
+                                 random_state=0).fit(X)
+    assert fit.converged_
+    assert np.isfinite(fit.transform(X)).all()
+    again = clone(fit).fit(X)
+    assert_array_equal(again.means_, fit.means_)
+    generator = clone(fit).set_params(random_state=np.random.default_rng(0)).fit(X)
+    assert np.isfinite(generator.log_likelihood_)
+
+
+def test_mixture_starts_on_part_of_many_rows(monkeypatch):
+    from emkernels.models import imputers
+
+    _, X = clusters(1000)
+    whole = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
+    monkeypatch.setattr(imputers, "START_ROWS", 300)
+    part = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
+    assert_allclose(part.log_likelihood_, whole.log_likelihood_, atol=1e-5)
+
+
+# --- multiple imputation -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"method": "augmentation", "burn_in": 20},
+    {"method": "augmentation", "burn_in": 20, "thinning": 5}])
+def test_draws_differ_where_cells_are_missing(options):
+    _, X = table()
+    fit = GaussianImputer(prior="ridge").fit(X)
+    drawn = fit.sample(X, 4, random_state=3, **options)
+    assert drawn.shape == (4, *X.shape)
+    seen = ~np.isnan(X)
+    for copy in drawn:
+        assert_array_equal(copy[seen], X[seen])
+    assert (np.ptp(drawn, axis=0)[~seen] > 0).all()
+    assert_array_equal(drawn, fit.sample(X, 4, random_state=3, **options))
+    assert not np.array_equal(drawn, fit.sample(X, 4, random_state=4, **options))
+    for n_threads in (1, 3):
+        fit.set_params(n_threads=n_threads)
+        assert_array_equal(drawn, fit.sample(X, 4, random_state=3, **options))
+
+
+def test_every_kind_of_random_state():
+    _, X = table(60, 3)
+    fit = GaussianImputer(random_state=5).fit(X)
+    default = fit.sample(X, 2)
+    assert_array_equal(default, fit.sample(X, 2, random_state=5))
+    for make in (np.random.default_rng, np.random.RandomState):
+        assert_array_equal(fit.sample(X, 2, random_state=make(0)),
+                           fit.sample(X, 2, random_state=make(0)))
+    sequence = np.random.SeedSequence(9)
+    assert_array_equal(fit.sample(X, 2, random_state=np.random.SeedSequence(9)),
+                       fit.sample(X, 2, random_state=sequence))
+    assert not np.array_equal(GaussianImputer().fit(X).sample(X, 2),
+                              GaussianImputer().fit(X).sample(X, 2))
+    state = np.random.RandomState(0)
+    assert not np.array_equal(fit.sample(X, 2, random_state=state),
+                              fit.sample(X, 2, random_state=state))
+
+
+def test_draws_have_the_conditional_spread():
+    """Within a copy: the conditional variance; between copies: that of the parameters too."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=4000)
+    X = np.column_stack([x, 0.8 * x + 0.6 * rng.normal(size=4000)])
+    Y = X.copy()
+    Y[2000:, 1] = np.nan
+    fit = GaussianImputer().fit(Y)
+    for options in ({}, {"method": "augmentation", "burn_in": 30}):
+        drawn = fit.sample(Y, 40, random_state=0, **options)
+        residuals = drawn[:, 2000:, 1] - 0.8 * drawn[:, 2000:, 0]
+        assert_allclose(residuals.std(), 0.6, rtol=0.03)
+        slopes = [np.polyfit(d[2000:, 0], d[2000:, 1], 1)[0] for d in drawn]
+        # the slope of a copy: its own draw (variance 0.36 / 2000) and the noise of the cells
+        assert_allclose(np.std(slopes, ddof=1), np.sqrt(2 * 0.36 / 2000), rtol=0.4)
+
+
+def test_parameters_come_from_the_training_data():
+    _, X = table(400, 3)
+    fit = GaussianImputer().fit(X)
+    few = fit.sample(X[:3], 20, random_state=0, training_data=X)
+    assert few.shape == (20, 3, 3)
+    assert_array_equal(few[0][~np.isnan(X[:3])], X[:3][~np.isnan(X[:3])])
+    weight = np.random.default_rng(0).integers(0, 3, size=400)
+    for method in ("bootstrap", "augmentation"):
+        drawn = fit.sample(X, 2, random_state=0, sample_weight=weight, method=method, burn_in=5)
+        assert np.isfinite(drawn).all()
+
+
+def test_mixture_draws_come_from_its_components():
+    rng = np.random.default_rng(0)
+    label = rng.integers(2, size=400)
+    X = np.column_stack([rng.normal(size=400), 20.0 * label + rng.normal(size=400)])
+    Y = X.copy()
+    Y[:200, 1] = np.nan
+    fit = GaussianMixtureImputer(2, random_state=0).fit(Y)
+    drawn = fit.sample(Y, 5, random_state=0)[:, :200, 1]
+    assert (np.minimum(np.abs(drawn), np.abs(drawn - 20)) < 6).all()
+    assert 0.3 < (drawn > 10).mean() < 0.7
+    with pytest.raises(ValueError, match="not for a mixture"):
+        fit.sample(Y, method="augmentation")
+
+
+def test_draws_in_float32():
+    _, X = table(100, 3)
+    X = X.astype(np.float32)
+    drawn = GaussianImputer().fit(X).sample(X, 2, random_state=0)
+    assert drawn.dtype == np.float32
+    assert_array_equal(drawn[1][~np.isnan(X)], X[~np.isnan(X)])
+
+
+@pytest.mark.parametrize("options", [
+    {"n_imputations": 0}, {"n_imputations": 2.5}, {"burn_in": 0}, {"thinning": 0},
+    {"method": "guess"}])
+def test_bad_arguments_of_sample(options):
+    _, X = table(60, 3)
+    fit = GaussianImputer().fit(X)
+    with pytest.raises(ValueError, match=next(iter(options))):
+        fit.sample(X, **{"n_imputations": 2, **options})
+
+
+def test_too_few_rows_to_draw_parameters_from():
+    X = np.random.default_rng(0).normal(size=(5, 4))
+    X[0, 0] = X[1, 1] = np.nan
+    fit = GaussianImputer(prior="ridge").fit(X)
+    assert np.isfinite(fit.sample(X, 2, method="augmentation", random_state=0)).all()
+    fit.set_params(prior=None)
+    with pytest.raises(ValueError, match="proper posterior"):
+        fit.sample(X[:4], 2, method="augmentation")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [
+    {}, {"method": "augmentation", "burn_in": 25}], ids=["bootstrap", "augmentation"])
+def test_pooled_intervals_cover(options):
+    """95 % intervals of a mean, a third of it missing at random given another column, pooled by
+    Rubin's rules with the degrees of freedom of Barnard and Rubin, Biometrika 86, 1999."""
+    rng = np.random.default_rng(0)
+    n, m, n_sets, covered = 100, 20, 500, 0
+    for i in range(n_sets):
+        x = rng.normal(size=n)
+        y = 3 + 0.7 * x + np.sqrt(1 - 0.49) * rng.normal(size=n)
+        Y = np.column_stack([x, np.where(rng.random(n) < stats.norm.cdf(x - 0.6), np.nan, y)])
+        fit = GaussianImputer(n_threads=1).fit(Y)
+        drawn = fit.sample(Y, m, random_state=i, **options)[:, :, 1]
+        estimates, within = drawn.mean(axis=1), (drawn.var(axis=1, ddof=1) / n).mean()
+        between = (1 + 1 / m) * estimates.var(ddof=1)
+        total = within + between
+        share = between / total
+        observed = (n - 1 + 1) / (n - 1 + 3) * (n - 1) * (1 - share)
+        dof = 1 / (share**2 / (m - 1) + 1 / observed)
+        covered += abs(estimates.mean() - 3) < stats.t.ppf(0.975, dof) * np.sqrt(total)
+    assert 0.93 <= covered / n_sets <= 0.97
+
+
+# --- scikit-learn ------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("default")
+@parametrize_with_checks([GaussianImputer(), GaussianMixtureImputer()])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("imputer", [GaussianImputer(), GaussianMixtureImputer(random_state=0)])
+def test_copies_and_pickles(imputer):
+    _, X = clusters(200)
+    fit = imputer.fit(X)
+    assert clone(fit).get_params() == fit.get_params() or np.isnan(fit.missing_values)
+    assert not hasattr(clone(fit), "n_iter_")
+    loaded = pickle.loads(pickle.dumps(fit))
+    assert_array_equal(loaded.transform(X), fit.transform(X))
+    assert_array_equal(loaded.sample(X, 1, random_state=0), fit.sample(X, 1, random_state=0))
+    assert len(pickle.dumps(fit)) < 10_000      # no rows inside
+
+
+def test_in_pipelines():
+    pd = pytest.importorskip("pandas")
+    _, X = table(200, 3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    y = np.random.default_rng(0).normal(size=200)
+    pipeline = make_pipeline(GaussianImputer(add_indicator=True), StandardScaler(),
+                             LinearRegression())
+    pipeline.fit(frame, y)
+    assert_array_equal(
+        pipeline[:-1].get_feature_names_out(),
+        ["a", "b", "c", "missingindicator_a", "missingindicator_b", "missingindicator_c"])
+    columns = ColumnTransformer([("fill", GaussianImputer(), ["a", "b"])], remainder="drop")
+    filled = columns.set_output(transform="pandas").fit_transform(frame)
+    assert list(filled.columns) == ["fill__a", "fill__b"]
+    assert_allclose(filled.to_numpy(), GaussianImputer().fit_transform(X[:, :2]))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_output_containers(container):
+    module = pytest.importorskip(container)
+    _, X = table(50, 3)
+    frame = module.DataFrame({name: X[:, j] for j, name in enumerate("abc")})
+    if container == "pandas":
+        frame.index = np.arange(50) + 100
+    fit = GaussianImputer(add_indicator=True).set_output(transform=container).fit(frame)
+    filled = fit.transform(frame)
+    assert isinstance(filled, module.DataFrame)
+    assert list(filled.columns) == list(fit.get_feature_names_out())
+    assert_allclose(filled.to_numpy()[:, :3].astype(float), GaussianImputer().fit_transform(X))
+    drawn = fit.sample(frame, 2, random_state=0)
+    assert isinstance(drawn, list) and all(isinstance(d, module.DataFrame) for d in drawn)
+    assert drawn[1].shape == filled.shape
+    if container == "pandas":
+        assert_array_equal(drawn[0].index, frame.index)
+
+
+def test_indicator_is_scikit_learns():
+    from sklearn.impute import SimpleImputer
+
+    _, X = table(50, 3)
+    X[:, 1] = np.where(np.isnan(X[:, 1]), 0.0, X[:, 1])
+    ours = GaussianImputer(add_indicator=True).fit(X)
+    theirs = SimpleImputer(add_indicator=True).fit(X)
+    assert_array_equal(ours.transform(X)[:, 3:], theirs.transform(X)[:, 3:])
+    assert_array_equal(ours.get_feature_names_out(), theirs.get_feature_names_out())
+    new = X.copy()
+    new[0, 1] = np.nan
+    assert ours.transform(new).shape == theirs.transform(new).shape == (50, 5)
+    assert GaussianImputer().fit(X).indicator_ is None
+
+
+def test_standard_errors_of_complete_rows():
+    complete, X = table(200, 3)
+    fit = GaussianImputer().fit(complete)
+    errors = fit.standard_errors(complete)
+    assert_allclose(errors.location, np.sqrt(np.diag(fit.covariance_) / 200), rtol=1e-6)
+    assert_allclose(np.diag(errors.covariance), np.diag(fit.covariance_) * np.sqrt(2 / 200),
+                    rtol=1e-6)
+    assert_allclose(fit.missing_information(complete).location, 0, atol=1e-6)
+    fit = GaussianImputer(tol=1e-8).fit(X)
+    assert (fit.standard_errors(X).location > np.sqrt(np.diag(fit.covariance_) / 200)).all()
+    share = fit.missing_information(X).location
+    assert ((share > 0) & (share < 0.3)).all()
+
+
+def test_warnings_are_errors_nowhere_else():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _, X = table()
+        GaussianImputer().fit(X).sample(X, 1, random_state=0)
+    assert issubclass(EMWarning, UserWarning)
