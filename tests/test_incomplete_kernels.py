@@ -12,6 +12,7 @@ from incomplete_problems import (
     imputed,
     incomplete,
     moments,
+    of_type,
     posterior,
     statistics,
 )
@@ -44,12 +45,12 @@ def assert_statistics(actual, a, p, covariance_type, dtype, sample_weight=None, 
     n, K = a.log_prob.shape
     weight = np.ones(n) if sample_weight is None else sample_weight
     # of all rows in every component: a responsibility is as exact as the densities behind it
-    scales = list(moments(a, np.repeat(weight[:, None], K, axis=1), p.means, covariance_type,
-                          absolute=True))
-    if covariance_type in ("full", "tied"):
-        # covariances near zero are as exact as the variances
-        deviations = np.sqrt(np.diagonal(scales[2], axis1=-2, axis2=-1))
-        scales[2] = scales[2] + deviations[..., :, None] * deviations[..., None, :]
+    counts, first, second = moments(a, np.repeat(weight[:, None], K, axis=1), p.means, "full",
+                                    absolute=True)
+    # fills and covariances near zero are as exact as others
+    spread = np.sqrt(np.diagonal(second, axis1=1, axis2=2))
+    scales = (counts, first + np.sqrt(counts)[:, None] * spread,
+              of_type(second + spread[:, :, None] * spread[:, None, :], covariance_type))
     for value, expected, scale in zip(actual[:3], wanted, scales):
         assert value.dtype == np.float64
         assert value.shape == expected.shape
