@@ -309,4 +309,4 @@ def test_any_shape(n, D, K, share, covariance_type, design, dtype, repeats, seed
     model = (p.weights, p.means, p.factors, covariance_type)
     one, two = (kernels.incomplete_statistics(X, *model, weight, n_threads=t) for t in (1, 2))
     assert_same_bits([one, two])
-    assert_statistics(one, a, p, covariance_type, dtype, weight, slack=2)
+    assert_statistics(one, a, p, covariance_type, dtype, weight, slack=4)
