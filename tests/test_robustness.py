@@ -25,11 +25,15 @@ def spoiled(value, row=17, column=1):
 
 
 BAD_FITS = {
-    "nan": (spoiled(np.nan), {}, {}, "row 17, column 1"),
     "inf": (spoiled(np.inf), {}, {}, "row 17, column 1"),
     "-inf": (spoiled(-np.inf), {}, {}, "row 17, column 1"),
-    "float32 nan": (spoiled(np.nan).astype(np.float32), {}, {}, "row 17, column 1"),
-    "fortran nan": (np.asfortranarray(spoiled(np.nan)), {}, {}, "row 17, column 1"),
+    "float32 inf": (spoiled(np.inf).astype(np.float32), {}, {}, "row 17, column 1"),
+    "fortran inf": (np.asfortranarray(spoiled(np.inf)), {}, {}, "row 17, column 1"),
+    "inf beside nan": (np.where(X > 2, np.nan, spoiled(np.inf)), {}, {}, "row 17, column 1"),
+    "empty column": (np.c_[X, np.full(60, np.nan)], {}, {}, "no observed value in column 2"),
+    "empty column by weight": (np.c_[X, np.r_[1, np.full(59, np.nan)]], {},
+                               {"sample_weight": np.r_[0, np.ones(59)]}, "column 2"),
+    "nothing observed": (np.full((60, 2), np.nan), {}, {}, "no observed value in column 0"),
     "too large": (spoiled(1e200), {}, {}, "too large.*row 17, column 1"),
     "1-d": (X[:, 0], {}, {}, "2D array"),
     "3-d": (X[None], {}, {}, "dim 3"),
@@ -93,7 +97,7 @@ def test_bad_input_to_a_fitted_model():
     model = GaussianMixture(2, random_state=0).fit(X)
     for method in ("predict", "predict_proba", "score_samples", "score", "bic", "aic", "icl"):
         with pytest.raises(ValueError, match="row 17, column 1"):
-            getattr(model, method)(spoiled(np.nan))
+            getattr(model, method)(spoiled(np.inf))
         with pytest.raises(ValueError, match="3 features"):
             getattr(model, method)(np.zeros((4, 3)))
         with pytest.raises(NotFittedError):
@@ -245,7 +249,7 @@ def test_fits_leak_nothing():
         for seed in range(n):
             GaussianMixture(2, random_state=seed % 7, max_iter=20).fit(X)
             with pytest.raises(ValueError, match="row 17"):
-                GaussianMixture(2).fit(spoiled(np.nan))
+                GaussianMixture(2).fit(spoiled(np.inf))
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
     grown(50)
