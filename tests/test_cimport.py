@@ -11,11 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from incomplete_problems import incomplete
+from numpy.testing import assert_allclose, assert_array_equal
 from problems import problem
+from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
 from emkernels.kernels import cluster, mixture
+from emkernels.kernels import incomplete as incomplete_module
 
 HERE = Path(__file__).parent / "cimport_client"
 ROOT = str(Path(kernels.__file__).parents[2])
@@ -98,10 +101,86 @@ class TestClient:
         assert_array_equal(indices, expected)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("design", ["chance", "few"])
+class TestIncompleteClient:
+    """Rows with missing values; the faces for Python find or check the patterns themselves."""
+
+    def test_missing_patterns(self, client, design, dtype):
+        X = incomplete(500, 5, 2, "full", dtype, design, 0.4).X
+        order, offsets = np.full(500, -1, np.intc), np.full(501, -1, np.longlong)
+        for layout in (X, np.asfortranarray(X), X[::-1][::-1]):
+            status, n = client.missing_patterns(layout, order, offsets)
+            expected = kernels.missing_patterns(X)
+            assert (status, n) == (0, expected.n_patterns)
+            assert_array_equal(order, expected.order)
+            assert_array_equal(offsets[:n + 1], expected.offsets)
+            assert (offsets[n + 1:] == -1).all()
+        infinite = X.copy()
+        infinite[499, 4] = -np.inf
+        before = order.copy(), offsets.copy()
+        assert client.missing_patterns(infinite, order, offsets)[0] == -3
+        assert_array_equal(order, before[0])
+        assert_array_equal(offsets, before[1])
+
+    @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+    def test_incomplete_statistics(self, client, design, dtype, covariance_type):
+        p = incomplete(500, 5, 2, covariance_type, dtype, design, 0.4)
+        X, patterns = np.asfortranarray(p.X), kernels.missing_patterns(p.X)
+        code, factors = COVARIANCE_TYPES.index(covariance_type), p.factors.ravel()
+        for weight in (None, p.sample_weight):
+            expected = kernels.incomplete_statistics(
+                p.X, p.weights, p.means, p.factors, covariance_type, weight)
+            for order, offsets in ((None, None), (patterns.order, patterns.offsets)):
+                targets = (np.zeros(2), np.zeros((2, 5)), np.zeros(expected.second.size),
+                           np.zeros(1))
+                for times, n_threads in ((1, 1), (2, 2)):    # adds into its outputs
+                    assert client.incomplete_statistics(
+                        X, p.weights, p.means, factors, code, weight, order, offsets, *targets,
+                        n_threads) == 0
+                    for target, value in zip(targets, expected):
+                        wanted = times * np.reshape(value, target.shape)
+                        # sums over components and columns are added term by term
+                        assert_allclose(target, wanted, rtol=0 if times == 1 else 1e-14)
+        infinite, targets = p.X.copy(), [np.full_like(target, 7) for target in targets]
+        infinite[499, 4] = np.inf
+        assert client.incomplete_statistics(
+            infinite, p.weights, p.means, factors, code, None, None, None, *targets, 1) == -3
+        assert all((target == 7).all() for target in targets)
+
+    @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+    @pytest.mark.parametrize("n_components", [1, 2])
+    def test_conditional_moments(self, client, design, dtype, covariance_type, n_components):
+        p = incomplete(500, 5, n_components, covariance_type, dtype, design, 0.4)
+        X, patterns = np.asfortranarray(p.X), kernels.missing_patterns(p.X)
+        code, factors = COVARIANCE_TYPES.index(covariance_type), p.factors.ravel()
+        expected = kernels.conditional_moments(
+            p.X, p.means, p.factors, covariance_type, p.weights, covariances=True)
+        blocks = expected.offsets[:-1].copy()       # one for each row, no end
+        for n_threads, weights in ((1, p.weights), (2, p.weights if n_components > 1 else None)):
+            for order, offsets in ((None, None), (patterns.order, patterns.offsets)):
+                imputed = np.zeros((500, 5), dtype)
+                covariances = np.full(expected.offsets[-1], np.nan)
+                assert client.conditional_moments(
+                    X, weights, p.means, factors, code, order, offsets, imputed, blocks,
+                    covariances, n_threads) == 0
+                assert_array_equal(imputed, expected.imputed)
+                assert_array_equal(covariances, expected.covariances)
+                alone = np.zeros((500, 5), dtype)
+                assert client.conditional_moments(
+                    X, weights, p.means, factors, code, order, offsets, alone, None, None,
+                    n_threads) == 0
+                assert_array_equal(alone, expected.imputed)
+        infinite = p.X.copy()
+        infinite[0, 0] = np.inf
+        assert client.conditional_moments(
+            infinite, p.weights, p.means, factors, code, None, None, imputed, None, None, 1) == -3
+
+
 # --- the table of capsules, as numba and cffi would use it --------------------------------
 
 C_TYPES = {"double": ctypes.c_double, "float": ctypes.c_float, "int": ctypes.c_int,
-           "Py_ssize_t": ctypes.c_ssize_t}
+           "Py_ssize_t": ctypes.c_ssize_t, "long": ctypes.c_longlong}
 
 
 def c_function(module, name):
@@ -125,7 +204,9 @@ def c_function(module, name):
 def test_every_kernel_is_in_the_table():
     for module, names in [
             (mixture, ("log_density", "responsibilities", "weighted_moments", "em_statistics")),
-            (cluster, ("kmeans_statistics", "kmeans_plusplus"))]:
+            (cluster, ("kmeans_statistics", "kmeans_plusplus")),
+            (incomplete_module, ("missing_patterns", "incomplete_statistics",
+                                 "conditional_moments"))]:
         assert set(module.__pyx_capi__) == {f"{n}_{p}" for n in names for p in ("f32", "f64")}
         for name in module.__pyx_capi__:
             c_function(module, name)
@@ -169,3 +250,34 @@ def test_kmeans_by_ctypes():
     expected = kernels.kmeans_statistics(p.X, p.means)
     for target, value in zip((counts, sums, inertia), expected[1:]):
         assert_array_equal(target, np.reshape(value, target.shape))
+
+
+@pytest.mark.parametrize("suffix, dtype", [("f32", "f4"), ("f64", "f8")])
+def test_incomplete_rows_by_ctypes(suffix, dtype):
+    """As a compiled caller goes about it: the patterns once, then both kernels with them."""
+    p = incomplete(500, 3, 2, "diag", dtype, "few", 0.5)
+    order, offsets = np.zeros(500, np.intc), np.zeros(501, np.longlong)
+    n_patterns, shape = ctypes.c_ssize_t(), (p.X.ctypes.data, 500, 3, 3, 1)
+    assert c_function(incomplete_module, f"missing_patterns_{suffix}")(
+        *shape, order.ctypes.data, offsets.ctypes.data, ctypes.byref(n_patterns)) == 0
+    patterns = kernels.missing_patterns(p.X)
+    assert n_patterns.value == patterns.n_patterns
+    assert_array_equal(order, patterns.order)
+    model = (p.weights.ctypes.data, p.means.ctypes.data, p.factors.ctypes.data, 2, 2)
+    targets = np.zeros(2), np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(1)
+    imputed, covariances = np.zeros((500, 3), dtype), np.zeros((np.isnan(p.X).sum(1) ** 2).sum())
+    expected = kernels.incomplete_statistics(p.X, p.weights, p.means, p.factors, "diag")
+    moments = kernels.conditional_moments(
+        p.X, p.means, p.factors, "diag", p.weights, covariances=True)
+    for found in ((order.ctypes.data, offsets.ctypes.data, n_patterns.value), (None, None, 0)):
+        for target in targets:
+            target[:] = 0
+        assert c_function(incomplete_module, f"incomplete_statistics_{suffix}")(
+            *shape, *model, None, *found, *(t.ctypes.data for t in targets), 1) == 0
+        for target, value in zip(targets, expected):
+            assert_array_equal(target, np.reshape(value, target.shape))
+        assert c_function(incomplete_module, f"conditional_moments_{suffix}")(
+            *shape, *model, *found, imputed.ctypes.data, moments.offsets.ctypes.data,
+            covariances.ctypes.data, 2) == 0
+        assert_array_equal(imputed, moments.imputed)
+        assert_array_equal(covariances, moments.covariances)

@@ -1,5 +1,8 @@
 # Calls one compiled kernel of each kind, without the GIL, as another package would.
 from emkernels.kernels.cluster cimport kmeans_plusplus_f64, kmeans_statistics_f64
+from emkernels.kernels.incomplete cimport (
+    conditional_moments_f32, conditional_moments_f64, incomplete_statistics_f32,
+    incomplete_statistics_f64, missing_patterns_f32, missing_patterns_f64)
 from emkernels.kernels.mixture cimport (
     em_statistics_f64, log_density_f64, responsibilities_f64, weighted_moments_f32)
 
@@ -70,4 +73,79 @@ def kmeans_plusplus(const double[:, :] X, const double[::1] uniforms, Py_ssize_t
         status = kmeans_plusplus_f64(&X[0, 0], X.shape[0], X.shape[1], X.strides[0] // 8,
                                      X.strides[1] // 8, NULL, indices.shape[0], n_local_trials,
                                      &uniforms[0], &indices[0], n_threads)
+    return status
+
+
+ctypedef fused real:
+    float
+    double
+
+
+def missing_patterns(const real[:, :] X, int[::1] order, long long[::1] offsets):
+    """The status and the number of patterns."""
+    cdef int status
+    cdef Py_ssize_t n_patterns = -1, rows = X.strides[0] // sizeof(real)
+    cdef Py_ssize_t columns = X.strides[1] // sizeof(real)
+    with nogil:
+        if real is double:
+            status = missing_patterns_f64(&X[0, 0], X.shape[0], X.shape[1], rows, columns,
+                                          &order[0], &offsets[0], &n_patterns)
+        else:
+            status = missing_patterns_f32(&X[0, 0], X.shape[0], X.shape[1], rows, columns,
+                                          &order[0], &offsets[0], &n_patterns)
+    return status, n_patterns
+
+
+def incomplete_statistics(const real[:, :] X, const double[::1] weights,
+                          const double[:, ::1] means, const double[::1] factors,
+                          int covariance_type, const double[::1] sample_weight,
+                          const int[::1] order, const long long[::1] offsets,
+                          double[::1] counts, double[:, ::1] first, double[::1] second,
+                          double[::1] log_likelihood, int n_threads):
+    """Factors and second moments flat; sample_weight, order and offsets may be None."""
+    cdef int status
+    cdef Py_ssize_t rows = X.strides[0] // sizeof(real), columns = X.strides[1] // sizeof(real)
+    cdef Py_ssize_t n_patterns = 0 if order is None else offsets.shape[0] - 1
+    cdef const double *weight = NULL if sample_weight is None else &sample_weight[0]
+    cdef const int *order_at = NULL if order is None else &order[0]
+    cdef const long long *offsets_at = NULL if order is None else &offsets[0]
+    with nogil:
+        if real is double:
+            status = incomplete_statistics_f64(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, &weights[0], &means[0, 0],
+                &factors[0], means.shape[0], covariance_type, weight, order_at, offsets_at,
+                n_patterns, &counts[0], &first[0, 0], &second[0], &log_likelihood[0], n_threads)
+        else:
+            status = incomplete_statistics_f32(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, &weights[0], &means[0, 0],
+                &factors[0], means.shape[0], covariance_type, weight, order_at, offsets_at,
+                n_patterns, &counts[0], &first[0, 0], &second[0], &log_likelihood[0], n_threads)
+    return status
+
+
+def conditional_moments(const real[:, :] X, const double[::1] weights,
+                        const double[:, ::1] means, const double[::1] factors,
+                        int covariance_type, const int[::1] order, const long long[::1] offsets,
+                        real[:, ::1] imputed, const long long[::1] block_offsets,
+                        double[::1] covariances, int n_threads):
+    """weights, order, offsets, block_offsets and covariances may be None."""
+    cdef int status
+    cdef Py_ssize_t rows = X.strides[0] // sizeof(real), columns = X.strides[1] // sizeof(real)
+    cdef Py_ssize_t n_patterns = 0 if order is None else offsets.shape[0] - 1
+    cdef const double *weights_at = NULL if weights is None else &weights[0]
+    cdef const int *order_at = NULL if order is None else &order[0]
+    cdef const long long *offsets_at = NULL if order is None else &offsets[0]
+    cdef const long long *blocks_at = NULL if covariances is None else &block_offsets[0]
+    cdef double *covariances_at = NULL if covariances is None else &covariances[0]
+    with nogil:
+        if real is double:
+            status = conditional_moments_f64(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, weights_at, &means[0, 0],
+                &factors[0], means.shape[0], covariance_type, order_at, offsets_at, n_patterns,
+                &imputed[0, 0], blocks_at, covariances_at, n_threads)
+        else:
+            status = conditional_moments_f32(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, weights_at, &means[0, 0],
+                &factors[0], means.shape[0], covariance_type, order_at, offsets_at, n_patterns,
+                &imputed[0, 0], blocks_at, covariances_at, n_threads)
     return status
