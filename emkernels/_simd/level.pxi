@@ -44,6 +44,7 @@ include "moments.pxi"
 include "mixture.pxi"
 include "dense.pxi"
 include "incomplete.pxi"
+include "completion.pxi"
 include "distance.pxi"
 
 

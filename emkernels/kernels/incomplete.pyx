@@ -475,5 +475,6 @@ cdef int run_incomplete_statistics(const Rows *rows, bint double_, const double 
     return status
 
 
+include "patterns_python.pxi"
 include "incomplete_python.pxi"
 include "incomplete_compiled.pxi"
