@@ -185,7 +185,7 @@ def test_an_exact_sum_is_imputed_exactly(acceleration):
     exact, X = sums()
     with pytest.warns(EMWarning, match="no maximum.* 1 of 3 directions"):
         fit = GaussianImputer(acceleration=acceleration).fit(X)
-    assert fit.converged_
+    assert not fit.converged_       # there is no maximum to converge to
     one = np.isnan(X).sum(axis=1) == 1
     assert np.abs((fit.transform(X) - exact)[one] / exact.std(axis=0)).max() < 1e-6
     check_finite(fit, X)
@@ -237,7 +237,11 @@ def test_more_columns_than_rows(share):
     with pytest.warns(EMWarning, match="of 20 directions"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "EM did not converge")
         fit = GaussianImputer(max_iter=100).fit(X)
-    check_finite(fit, X)
+    assert not fit.converged_
+    assert np.isfinite(fit.transform(X)).all()
+    if share:
+        with pytest.raises(ValueError, match="8 rows of 20 varying columns are too few"):
+            fit.sample(X)
     fit = GaussianImputer(prior="ridge").fit(X)
     assert fit.converged_
     check_finite(fit, X)
@@ -501,3 +505,89 @@ def test_more_components_than_rows():
     X[3:] = np.nan
     with pytest.raises(ValueError, match="n_components = 5, n_samples = 3"):
         GaussianMixtureImputer(5).fit(X)
+
+
+# --- found by trying -----------------------------------------------------------------
+
+@pytest.fixture
+def with_dropped_columns():
+    X = np.c_[np.full(60, np.nan), np.full(60, 3.0), table()]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield GaussianImputer().fit(X), X
+
+
+@pytest.mark.parametrize("column", [0, 1, 4])
+def test_an_infinity_is_named_in_columns_that_are_left_out(with_dropped_columns, column):
+    fit, X = with_dropped_columns
+    X = X[:3].copy()
+    X[1, column] = np.inf
+    for method in (fit.transform, fit.score_samples, fit.sample):
+        with pytest.raises(ValueError, match=f"row 1, column {column}"):
+            method(X)
+
+
+def test_standard_errors_name_the_columns_of_the_table():
+    pd = pytest.importorskip("pandas")
+    X = table(60, 3, 0.1)
+    X[:30, 1], X[30:, 2] = np.nan, np.nan
+    X = np.c_[np.full(60, 3.0), X]
+    for rows, names in ((X, "'2' and '3'"), (pd.DataFrame(X, columns=list("abcd")), "'c' and 'd'")):
+        with pytest.warns(EMWarning):
+            fit = GaussianImputer().fit(rows)
+        with pytest.raises(ValueError, match=names):
+            fit.standard_errors(rows)
+    constant = np.full((5, 2), 3.0)
+    constant[0, 0] = np.nan
+    fit = GaussianImputer().fit(constant)
+    assert fit.standard_errors(constant).location.shape == (0,)
+    assert fit.missing_information(constant).covariance.shape == (0, 0)
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "diag", "spherical"])
+def test_augmentation_is_for_full_covariances(covariance_type):
+    X = table()
+    fit = GaussianMixtureImputer(1, covariance_type=covariance_type).fit(X)
+    with pytest.raises(ValueError, match="full covariance"):
+        fit.sample(X, method="augmentation")
+
+
+def test_a_start_on_some_rows_has_the_rare_columns():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(25_000, 3))
+    X[2:, 2] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for seed in range(3):
+            GaussianMixtureImputer(2, max_iter=1, random_state=seed).fit(X)
+
+
+def test_a_flat_prior_of_variances_is_maximum_likelihood():
+    X = table(12, 5, 0.1)
+    for covariance_type in ("diag", "spherical"):
+        options = {"covariance_type": covariance_type, "tol": 1e-9}
+        flat = GaussianMixtureImputer(1, prior=(-2, 0.0), **options).fit(X)
+        plain = GaussianMixtureImputer(1, **options).fit(X)
+        assert_allclose(flat.covariances_, plain.covariances_, rtol=1e-6)
+        with pytest.raises(ValueError, match="at least -2"):
+            GaussianMixtureImputer(1, prior=(-6, 0.0), **options).fit(X)
+
+
+def test_too_few_rows_to_draw_parameters_from():
+    X = table(200, 4)
+    fit = GaussianImputer().fit(X)
+    few = np.where(np.eye(4, dtype=bool)[:2], np.nan, 1.0)
+    with pytest.raises(ValueError, match="2 rows of 4 varying columns"):
+        fit.sample(few)
+    draws = fit.sample(few, 200, training_data=X, random_state=0)
+    assert draws[:, 0, 0].std() > 0.3
+    lost = X.copy()
+    lost[:, 0] = np.nan
+    with pytest.raises(ValueError, match="fewer than two values"):
+        fit.sample(lost, method="augmentation")
+
+
+def test_the_na_of_pandas_is_allowed():
+    pd = pytest.importorskip("pandas")
+    assert GaussianImputer(missing_values=pd.NA).__sklearn_tags__().input_tags.allow_nan
+    assert not GaussianImputer(missing_values=-1).__sklearn_tags__().input_tags.allow_nan

@@ -273,3 +273,17 @@ def test_one_component_is_the_normal_distribution():
 def test_the_number_of_components_is_found(rows):
     result = select_mixture(rows, range(1, 4), random_state=0)
     assert result.best.n_components == 2
+
+
+@pytest.mark.parametrize("n_seen", [0, 1])
+def test_a_cluster_that_misses_a_column_keeps_its_usual_variance(n_seen):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 3))
+    X[200:, 0] += 20
+    X[:, 1] = 3 * X[:, 2] + rng.normal(size=400) + 10
+    usual = X[:, 1].var()
+    X[200 + n_seen:, 1] = np.nan
+    model = GaussianMixture(2, random_state=0).fit(X)
+    far = model.predict([[20, 10, 0]])[0]
+    assert 0.3 * usual < model.covariances_[far, 1, 1] < 3 * usual
+    assert model.predict([[20, 13, 1], [20, np.nan, 1], [0, 13, 1]]).tolist() == [far, far, 1 - far]

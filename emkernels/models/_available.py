@@ -28,16 +28,22 @@ def observed_means(X, sample_weight, n_threads):
     return first + sums[0] / np.where(weight[0] > 0, weight[0], 1), weight[0]
 
 
-def pairwise_covariances(X, resp, centers, sample_weight, n_threads):
+def pairwise_covariances(X, resp, centers, sample_weight, n_threads, usual=None):
     """Covariances (n_components, n_features, n_features) about given centres, each entry over the
     rows in which both columns are observed, shrunk to be positive definite.
 
-    `resp` are labels (int32, -1: none) or responsibilities. A variance without any pair is 0,
-    a covariance too.
+    `resp` are labels (int32, -1: none) or responsibilities. `usual` (n_features,): variances
+    where a component has fewer than two values of a column (by weight); else they are 0.
     """
     rounded = centers.astype(X.dtype).astype(np.float64)
     weight, products = kernel._available_moments(X, resp, rounded, sample_weight, n_threads)
     covariances = products / np.where(weight > 0, weight, 1)
+    if usual is not None:
+        least = 2 * (1.0 if sample_weight is None else sample_weight[sample_weight > 0].min())
+        for covariance, pairs in zip(covariances, weight, strict=True):
+            few = np.flatnonzero(np.diagonal(pairs) < least)
+            covariance[few], covariance[:, few] = 0, 0
+            covariance[few, few] = usual[few]
     for covariance in covariances:
         deviations = np.sqrt(np.diagonal(covariance))
         safe = np.where(deviations > 0, deviations, 1)

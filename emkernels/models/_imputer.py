@@ -46,7 +46,8 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = bool(np.isnan(self.missing_values))
+        value = self.missing_values     # a number, NaN or the NA of pandas
+        tags.input_tags.allow_nan = not isinstance(value, Real) or bool(np.isnan(value))
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
@@ -120,7 +121,8 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
             result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
         log_likelihood = 0.0
         if problem is not None:
-            if not result.converged or self._shape()[2] > 1:
+            singular = any("no maximum:" in note for note, _ in notes)
+            if (not result.converged and not singular) or self._shape()[2] > 1:
                 problem.accumulate(result.parameters)
             # the last E-step of a fit that converged was within tol of the maximum
             log_likelihood = problem.log_likelihood
@@ -175,7 +177,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         result = run_em(problem, start, n_init=n_init, max_iter=self.max_iter,
                         tol=self.tol, convergence="distance", acceleration=self.acceleration,
                         callback=self.callback, progress=progress)
-        notes = []
+        notes, singular = [], []
         if self.prior is None:
             pairs = imputing.never_together(patterns, problem.sample_weight)
             if len(pairs):
@@ -184,8 +186,12 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                     f"no row has both of the columns {imputing.some(words)}: how they depend on "
                     "each other given the rest is not identified; prior='ridge' makes it so",
                     EMWarning))
-            notes += self._singular(problem, result.parameters, names)
-        if not result.converged and not result.stopped and self.max_iter > 0:
+            singular = self._singular(problem, result.parameters, names)
+        if singular:
+            # no maximum, so nothing to converge to
+            notes += singular
+            result.converged = False
+        elif not result.converged and not result.stopped and self.max_iter > 0:
             left = ("its steps do not shrink yet" if not np.isfinite(result.moved) else
                     f"{result.moved:.1e} standard deviations, or units of the log-likelihood, "
                     f"seem to be left, and tol is {self.tol:.1e}")
@@ -243,7 +249,11 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
 
     def _check_rows(self, X):
         check_is_fitted(self)
-        return imputing.check_incomplete(self, X, self.missing_values, reset=False)
+        rows = imputing.check_incomplete(self, X, self.missing_values, reset=False)
+        if len(self._columns.varying) < rows.shape[1]:
+            # the kernels see the other columns only: an infinity is looked for in all
+            arguments.patterns_where_missing(rows)
+        return rows
 
     def transform(self, X):
         """Put the conditional mean in place of each missing cell.

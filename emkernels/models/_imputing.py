@@ -157,10 +157,13 @@ def check_prior(prior, covariance_type, n_components, scale, columns, n_features
         matrix = dof / n_components ** (2 / max(1, n_varying)) * np.eye(n_varying)
     else:
         dof = float(prior[0])
-        if not -(n_varying + 1) <= dof < np.inf:
+        # an inverse gamma prior of every variance is the Wishart one of one column
+        least = -(n_varying + 1) if covariance_type in ("full", "tied") else -2
+        if not least <= dof < np.inf:
             raise ValueError(
-                f"prior needs a finite dof of at least -(columns + 1) = {-(n_varying + 1)}, "
-                f"got {dof}")
+                "prior needs a finite dof of at least " + (
+                    "-(columns + 1) = " if covariance_type in ("full", "tied") else "")
+                + f"{least}, got {dof}")
         matrix = np.asarray(prior[1], dtype=np.float64)
         if matrix.ndim < 2:
             matrix = np.diag(np.broadcast_to(matrix, n_features) if matrix.ndim == 0 else matrix)

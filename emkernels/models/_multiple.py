@@ -115,8 +115,11 @@ class MultipleImputation:
                 raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
         if method not in ("bootstrap", "augmentation"):
             raise ValueError(f"method must be 'bootstrap' or 'augmentation', got {method!r}")
-        if method == "augmentation" and len(self._raw().weights) > 1:
-            raise ValueError("method='augmentation' is for one Gaussian, not for a mixture")
+        if method == "augmentation" and (
+                self._fitted_type != "full" or self._shape()[1] > 1):
+            raise ValueError(
+                "method='augmentation' is for one Gaussian with a full covariance, not for a "
+                "mixture or another covariance_type")
         inner = self._columns.take(rows)
         completed = [inner] * n_imputations
         patterns = kernels.missing_patterns(inner) if inner.shape[1] else None
@@ -146,7 +149,8 @@ class MultipleImputation:
 
         if method == "bootstrap":
             source = posterior.Bootstrap(
-                problem, known, start, weight, self.max_iter, self.acceleration)
+                problem, known, start, weight, self.max_iter, self.acceleration,
+                prior is not None)
             parameters = [None] * m
         else:
             source = posterior.Augmentation(problem(weight), known, start)

@@ -38,9 +38,12 @@ class Bootstrap:
         What the rows count; the size of a resample is the sum, rounded.
     max_iter, acceleration
         As the estimator has them.
+    has_prior : bool
+        Without a prior, a few rows would give draws that hardly differ, and are refused.
     """
 
-    def __init__(self, make_problem, patterns, start, sample_weight, max_iter, acceleration):
+    def __init__(self, make_problem, patterns, start, sample_weight, max_iter, acceleration,
+                 has_prior):
         self.make_problem, self.patterns, self.start = make_problem, patterns, start
         n = patterns.n_samples
         total = n if sample_weight is None else float(sample_weight.sum())
@@ -48,6 +51,13 @@ class Bootstrap:
         self.chances = np.full(n, 1 / n) if sample_weight is None else sample_weight / total
         self.max_iter, self.acceleration = max_iter, acceleration
         present = self._present(self.chances > 0)
+        if not has_prior and (
+                (present < 2).any() or np.count_nonzero(self.chances) <= patterns.n_features):
+            raise ValueError(
+                f"{np.count_nonzero(self.chances)} rows of {patterns.n_features} varying columns "
+                "are too few to draw parameters from without a prior: more rows than columns are "
+                "needed, and two values in every column. Pass the rows of the fit as "
+                "training_data, or set a prior")
         self.needed = np.minimum(present, 2)
 
     def _present(self, chosen):
@@ -96,6 +106,12 @@ class Augmentation:
         self.dof, self.scale = 0.0, np.zeros((p, p))
         if problem.covariance_prior is not None:
             self.dof, self.scale = problem.covariance_prior.dof, problem.covariance_prior.scale
+        seen = np.add.reduceat(np.ones(patterns.n_samples)[patterns.order],
+                               patterns.offsets[:-1]) @ (~patterns.masks)
+        if problem.covariance_prior is None and (seen < 2).any():
+            raise ValueError(
+                "a column has fewer than two values: too few to draw parameters from without a "
+                "prior. Pass the rows of the fit as training_data")
         if not problem.total - 1 + self.dof > p - 1:
             raise ValueError(
                 f"method='augmentation' needs a proper posterior: {problem.total:.6g} rows and a "

@@ -198,14 +198,15 @@ def _incomplete_statistics(problem, n_components, init_params, random_state):
         first = problem.patterns.offsets[-2]
         empty = problem.patterns.order[first:]
         labels[empty] = -1 if known is None else known[empty]
+    everything = pairwise_covariances(
+        X, np.zeros(len(X), np.int32), mean[None], weight, n_threads)
     if labels is None:
         # seeds: all components begin with the covariance of all rows, and equal weights
-        covariances = pairwise_covariances(
-            X, np.zeros(len(X), np.int32), mean[None], weight, n_threads)
-        covariances = np.repeat(covariances, n_components, axis=0)
+        covariances = np.repeat(everything, n_components, axis=0)
         counts = np.full(n_components, problem.total / n_components)
     else:
-        covariances = pairwise_covariances(X, labels, centers, weight, n_threads)
+        covariances = pairwise_covariances(
+            X, labels, centers, weight, n_threads, np.diagonal(everything[0]))
         kept = labels >= 0
         counts = np.bincount(
             labels[kept], None if weight is None else weight[kept], n_components).astype(float)

@@ -84,6 +84,7 @@ class GaussianImputer(BaseGaussianImputer):
     n_iter_ : int
         Passes over the rows.
     converged_ : bool
+        False, too, where the likelihood has no maximum.
     n_patterns_ : int
         Different sets of missing columns.
     n_features_in_ : int
@@ -181,7 +182,10 @@ class GaussianImputer(BaseGaussianImputer):
         -------
         As :func:`emkernels.models._information.standard_errors`, over the columns that vary.
         """
-        return information.standard_errors(*self._for_information(X, sample_weight))
+        arguments_, names = self._for_information(X, sample_weight)
+        if not names:       # no column varies
+            return information.Uncertainty(np.zeros(0), np.zeros((0, 0)))
+        return information.standard_errors(*arguments_, names=names)
 
     def missing_information(self, X, sample_weight=None):
         """Fractions of information that the missing cells take away.
@@ -197,14 +201,22 @@ class GaussianImputer(BaseGaussianImputer):
         As :func:`emkernels.models._information.missing_information`, over the columns that
         vary.
         """
-        return information.missing_information(*self._for_information(X, sample_weight))
+        arguments_, names = self._for_information(X, sample_weight)
+        if not names:
+            return information.Uncertainty(np.zeros(0), np.zeros((0, 0)))
+        return information.missing_information(*arguments_, names=names)
 
     def _for_information(self, X, sample_weight):
-        """X, location, covariance, patterns and weights of the columns that vary."""
+        """X, location, covariance, patterns and weights of the columns that vary, and their
+        names (positions where the fit saw none)."""
         rows = self._columns_of(X)
+        known = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
+        names = list(known[self._columns.varying])
+        if not names:
+            return None, names
         p = self._raw()
         return (rows, p.means[0], p.covariances[0], kernels.missing_patterns(rows),
-                arguments.check_sample_weight(sample_weight, rows))
+                arguments.check_sample_weight(sample_weight, rows)), names
 
 
 class GaussianMixtureImputer(BaseGaussianImputer):
@@ -319,7 +331,10 @@ feature_names_in_, indicator_
                 f"Expected n_samples >= n_components but got n_components = "
                 f"{self.n_components}, n_samples = {len(rows)} (rows with something observed)")
         if len(rows) > START_ROWS:
-            rows = np.sort(random_state.choice(rows, START_ROWS, replace=False))
+            drawn = random_state.choice(rows, START_ROWS, replace=False)
+            # and some rows of every column, for columns that few rows have
+            seen = [rows[~np.isnan(problem.X[rows, d])][:16] for d in range(problem.X.shape[1])]
+            rows = np.unique(np.concatenate([drawn, *seen]))
         scaling, p = problem.scaling, problem.X.shape[1]
         sample = (problem.X[rows].astype(np.float64) - scaling.center) / scaling.scale
         patterns = kernels.missing_patterns(sample)
