@@ -9,6 +9,7 @@ from emkernels.kernels import mixture as kernel
 from emkernels.models._available import observed_means, pairwise_covariances
 from emkernels.models._covariance import (
     covariances_from_factors,
+    ill_defined,
     precision_cholesky,
 )
 from emkernels.statistics import SufficientStatistics
@@ -196,8 +197,25 @@ class GaussianProblem:
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if "means" in fixed else None
         covariances = self._covariances(statistics, counts, offsets, residual)
+        if self.patterns is not None and self.reg_covar == 0 and self.covariance_prior is None:
+            self._check_variances(covariances, means)
         return Gaussians(weights, means, covariances,
                          precision_cholesky(covariances, self.covariance_type))
+
+    def _check_variances(self, covariances, means):
+        """DegenerateFitError for a variance below the rounding of the data. Where values are
+        missing it never arrives at zero: each step leaves a share of it."""
+        rounding = (np.finfo(self.X.dtype).eps * means) ** 2
+        if self.covariance_type == "full":
+            lost = np.diagonal(covariances, axis1=1, axis2=2) <= rounding
+        elif self.covariance_type == "tied":
+            lost = np.diagonal(covariances)[None] <= rounding.min(axis=0)
+        elif self.covariance_type == "diag":
+            lost = covariances <= rounding
+        else:
+            lost = (covariances <= rounding.mean(axis=1))[:, None]
+        if lost.any():
+            raise ill_defined(f"the variance of component {int(lost.any(axis=1).argmax())}")
 
     def _covariances(self, statistics, counts, offsets, residual):
         type_, n_features = self.covariance_type, offsets.shape[1]

@@ -176,6 +176,9 @@ class StandardisedProblem(GaussianProblem):
         finally:
             self.lift = False
 
+    def _check_variances(self, covariances, means):
+        """Nothing: small ones come to the floor."""
+
     def _covariances(self, statistics, counts, offsets, residual):
         covariances = super()._covariances(statistics, counts, offsets, residual)
         return lift(covariances, self.covariance_type, self.floor) if self.lift else covariances
