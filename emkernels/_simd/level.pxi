@@ -5,8 +5,8 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Gaussians, Incomplete, Job,
-    Rows, Table, second_size)
+    DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Field, Gaussians,
+    Incomplete, Job, Rows, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -42,6 +42,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "field.pxi"
 include "dense.pxi"
 include "incomplete.pxi"
 include "completion.pxi"

@@ -66,9 +66,23 @@ ctypedef struct Incomplete:
     const double *uniforms        # draws: (n_samples,), which component
 
 
+cdef enum:
+    FIELD_DIMENSIONS = 3
+
+
+# A Potts prior on the pixels of a grid (see field.pxi); their responsibilities, read and
+# written, are Job.resp_out
+ctypedef struct Field:
+    double smoothness
+    const unsigned char *links    # (n_samples,) bit b: the row has a neighbour at offsets[b]
+    Py_ssize_t offsets[2 * FIELD_DIMENSIONS]
+    bint first_half               # of the checkerboard
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
+    const Field *field            # NULL where rows are independent
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
