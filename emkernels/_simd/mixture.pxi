@@ -182,9 +182,9 @@ cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec 
     cdef vec constant
     if g.covariance_type == TIED:
         whiten(<const real*>g.packed + K * stride, x, p.diff, n, p.whitened)
-        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, out)
+        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, NULL, out)
     else:
-        axis_forms(mean, mean + n, stride, x, g.n_features, K, out)
+        axis_forms(mean, mean + n, stride, x, g.n_features, K, NULL, out)
     for k in range(K):
         p.active[t * K + k] = True
         constant = splat((mean + k * stride)[-HEADER])

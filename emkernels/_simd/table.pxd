@@ -115,6 +115,13 @@ ctypedef struct Bounds:
     bint first_pass
 
 
+ctypedef struct Seeding:
+    double *closest               # (n_samples,) squared distance to the nearest seed
+    bint take_in                  # the first centre is a new seed, to be taken into `closest`
+    Py_ssize_t n_candidates       # the other centres
+    double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
+
+
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
@@ -144,8 +151,7 @@ ctypedef struct Table:
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                           const Bounds *bounds, double *accumulators) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
-                          char *scratch, double *closest, unsigned short *nearer,
-                          int commit, double *potentials) noexcept nogil
+                          char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
