@@ -11,6 +11,7 @@ _PUBLIC = {
     "GaussianImputer": "emkernels.models.imputers",
     "GaussianMixture": "emkernels.models.gaussian_mixture",
     "GaussianMixtureImputer": "emkernels.models.imputers",
+    "KMeans": "emkernels.models.kmeans",
     "SelectionResult": "emkernels.models.selection",
     "SufficientStatistics": "emkernels.statistics",
     "little_mcar_test": "emkernels.models.missing",
