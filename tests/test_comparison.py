@@ -52,13 +52,18 @@ def test_iris():
 
 
 @pytest.mark.parametrize("type_", ["full", "tied", "diag", "spherical"])
-def test_the_mixture_keeps_its_fit_in_the_order_of_the_clusters(type_):
+@pytest.mark.parametrize("start", ["kmeans", "random_from_data"])
+def test_the_mixture_keeps_its_fit_in_the_order_of_the_clusters(type_, start):
     X, _ = stripes(100)
     X = np.concatenate([X, X + [40, 0]])
-    result = compare_clusterings(X, 4, covariance_type=type_, random_state=3)
-    alone = GaussianMixture(4, covariance_type=type_, random_state=3, tol=1e-6, max_iter=1000)
+    result = compare_clusterings(
+        X, 4, covariance_type=type_, random_state=3, init_params=start)
+    alone = GaussianMixture(
+        4, covariance_type=type_, random_state=3, tol=1e-6, max_iter=1000, init_params=start)
     alone.fit(X)
     assert_array_equal(result.kmeans.labels_, KMeans(4, random_state=3, n_init=1).fit(X).labels_)
+    if start == "random_from_data":
+        assert (result.mixture.weights_ != alone.weights_).any()     # there is something to order
     assert_allclose(result.mixture.score_samples(X), alone.score_samples(X), rtol=1e-12)
     assert_allclose(np.sort(result.mixture.weights_), np.sort(alone.weights_), rtol=1e-12)
     assert_array_equal(result.mixture.predict(X), result.mixture_labels)
@@ -92,6 +97,7 @@ def test_table_by_hand(result):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_mixture_that_kmeans_implies(weighted):
     X, _ = stripes(80)
+    X[::3, 1] += 1      # soft rows
     weight = np.random.default_rng(1).random(len(X)) if weighted else np.ones(len(X))
     result = compare_clusterings(X, 3, sample_weight=weight if weighted else None, random_state=0)
     labels, centers = result.kmeans_labels, result.kmeans.cluster_centers_
@@ -101,7 +107,12 @@ def test_the_mixture_that_kmeans_implies(weighted):
     expected = -2 * weight @ logsumexp(terms, axis=0) + 9 * np.log(weight.sum())
     assert_allclose(result.kmeans_bic, expected, rtol=1e-10)
     assert_allclose(sum(row["kmeans_share"] for row in result.table), 1)
+    assert result.soft.any()
     assert_allclose(result.soft_share, weight[result.soft].sum() / weight.sum())
+    for k, row in enumerate(result.table):
+        mine = result.mixture_labels == k
+        assert_allclose(row["mixture_share"], weight[mine].sum() / weight.sum())
+        assert_allclose(row["soft_share"], weight[mine & result.soft].sum() / weight[mine].sum())
 
 
 def test_no_variance_and_single_precision():

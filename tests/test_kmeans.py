@@ -180,12 +180,13 @@ def test_rows_of_no_weight_hold_no_cluster():
 
 
 def test_a_cluster_that_loses_nearly_all_of_its_weight():
-    # one row of 1e12 passes through the cluster of rows of 1e-3
+    # two heavy rows begin in the middle cluster of light ones, and leave it to either side
     rng = np.random.default_rng(0)
-    X = np.concatenate([rng.normal(size=(50, 2)), [[30.0, 0]], rng.normal(size=(50, 2)) + [60, 0]])
-    weight = np.r_[np.full(50, 1e-3), 1e12, np.full(50, 1e-3)]
-    model = KMeans(2, init=[[14.0, 0], [60, 0]], tol=0).fit(X, sample_weight=weight)
-    for k in range(2):
+    X = np.concatenate([[0, 100], *[x + rng.normal(size=50) for x in (50, -30, 130)]])[:, None]
+    weight = np.r_[1e12, 1e12, np.full(150, 1e-3)]
+    model = KMeans(3, init=[[50.0], [-60], [160]], tol=0).fit(X, sample_weight=weight)
+    assert_array_equal(np.bincount(model.labels_), [50, 51, 51])
+    for k in range(3):
         mine = model.labels_ == k
         assert_allclose(model.cluster_centers_[k],
                         np.average(X[mine], axis=0, weights=weight[mine]), rtol=1e-9, atol=1e-9)
