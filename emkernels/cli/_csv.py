@@ -1,0 +1,323 @@
+"""Tables as text: CSV and TSV, plain or compressed by gzip.
+
+Cells stay the texts that they are, so that what is only carried along comes out as it came in.
+Good files go through pyarrow; what is wrong with a bad one, and on which line, is found by reading
+it again with the standard library.
+"""
+
+import codecs
+import contextlib
+import csv
+import gzip
+import io
+import itertools
+import os
+import zlib
+
+import numpy as np
+
+from emkernels._extras import optional
+from emkernels.cli._messages import CommandError, NotANumber, count, one_line, quoted
+
+# cells that mean "missing", in any case of letters
+MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none")
+_BLOCK = 1 << 22
+# lines that the guesses before reading look at
+_SAMPLE = 1000
+
+
+class CsvSource:
+    """A table in a text file.
+
+    Attributes
+    ----------
+    path : str
+    names : list of str
+    """
+
+    def __init__(self, path, options):
+        self.path, self.encoding = path, options.encoding
+        self.sep, self.decimal = separator(path, options.sep), options.decimal
+        self._missing = (*MISSING, *(text.strip().lower() for text in options.missing_values))
+        self._zipped = path.lower().endswith(".gz")
+        self._check_kind()
+        with self._damage():
+            first = next(self._records(), None)
+        if first is None:
+            raise CommandError(f"{path}: is empty; a table begins with a line of column names")
+        self.names = first[1]
+        if len(self.names) == 1:
+            other = next((c for c in ";\t|," if c != self.sep and c in self.names[0]), None)
+            if other:
+                shown = "tab" if other == "\t" else f"'{other}'"
+                raise CommandError(
+                    f"{path}: line {first[0]} has one column, and {shown} in it; is that what "
+                    f"stands between cells? --sep {shown}")
+        if not options.header and all(_number(name, self.decimal) for name in self.names):
+            raise CommandError(
+                f"{path}: line {first[0]} has numbers and not the names of columns; put such a "
+                "line first, or say --header where they are names")
+
+    # --- bytes and lines ---------------------------------------------------------------
+
+    def _check_kind(self):
+        with open(self.path, "rb") as file:
+            head = file.read(4)
+        if head[:2] == b"\x1f\x8b" and not self._zipped:
+            raise CommandError(f"{self.path}: is compressed; its name should end in .gz")
+        if head == b"PAR1":
+            raise CommandError(f"{self.path}: is a Parquet file; its name should end in .parquet")
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff") and "16" not in self.encoding:
+            raise CommandError(f"{self.path}: is UTF-16 text; say --encoding utf-16")
+        if head == b"PK\x03\x04":
+            raise CommandError(
+                f"{self.path}: is a spreadsheet or an archive; save the table as CSV")
+
+    def _bytes(self):
+        return gzip.open(self.path, "rb") if self._zipped else open(self.path, "rb")
+
+    def _records(self):
+        """(line it begins on, cells) of each record; empty lines are none where there are
+        several columns."""
+        encoding = "utf-8-sig" if self._is_utf8 else self.encoding
+        width = None
+        with self._bytes() as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
+            reader, line = csv.reader(text, delimiter=self.sep, strict=True), 1
+            try:
+                for cells in reader:
+                    if cells or width == 1:
+                        width = width or len(cells)
+                        yield line, cells or [""]
+                    line = reader.line_num + 1
+            except csv.Error as error:
+                reason = ("a double quote is opened and not closed"
+                          if "unexpected end" in str(error) else str(error))
+                raise CommandError(f"{self.path}: line {line}: {reason}") from error
+
+    @property
+    def _is_utf8(self):
+        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig")
+
+    @contextlib.contextmanager
+    def _damage(self):
+        """Failures while reading, as messages."""
+        try:
+            yield
+        except UnicodeDecodeError as error:
+            raise CommandError(self._undecodable()) from error
+        except UnicodeError as error:       # of utf-16 without a mark
+            raise CommandError(f"{self.path}: is not {self.encoding} text: {error}") from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise CommandError(f"{self.path}: is damaged: {one_line(error)}") from error
+
+    def _undecodable(self):
+        """Which line is not in the encoding."""
+        encoding = "utf-8" if self._is_utf8 else self.encoding
+        decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+        with self._bytes() as raw:
+            for part in iter(lambda: raw.read(1 << 16), b""):
+                try:
+                    line += decoder.decode(part).count("\n")
+                except UnicodeDecodeError as error:
+                    good = error.object[:error.start].decode(encoding, "replace")
+                    line += good.count("\n")
+                    byte = error.object[error.start]
+                    return (f"{self.path}: line {line}: byte 0x{byte:02x} is not {encoding} text; "
+                            "try --encoding cp1252 (or latin-1)")
+        return f"{self.path}: ends in the middle of a character of {encoding}"
+
+    def place(self, row):
+        """Where the row is: ``line 18``. The header is on line 1, as in an editor."""
+        with self._damage():
+            line, _ = next(itertools.islice(self._records(), row + 1, None))
+        return f"line {line}"
+
+    # --- columns -----------------------------------------------------------------------
+
+    def usual(self):
+        """Positions of the columns to use by default, so far as the header tells: those with
+        a name. (Row names have none.)"""
+        return [j for j, name in enumerate(self.names) if name.strip()]
+
+    def estimate(self):
+        """Rows, and which columns seem to be numbers, from the first lines."""
+        with self._damage():
+            records = list(itertools.islice(self._records(), 1, 1 + _SAMPLE))
+            size, ratio = os.path.getsize(self.path), 1.0
+            if self._zipped:
+                with gzip.open(self.path) as file:
+                    ratio = len(file.read(1 << 20)) / max(1, file.fileobj.tell())
+        if not records:
+            raise CommandError(f"{self.path}: has a header and no rows")
+        width = len(",".join(itertools.chain(*[cells for _, cells in records])))
+        rows = len(records)
+        if rows == _SAMPLE:
+            rows = int(size * max(ratio, 1.0) / (width / rows)) + 1
+        numbers = [j for j in range(len(self.names)) if all(
+            _number(cells[j], self.decimal) or cells[j].strip().lower() in self._missing
+            for _, cells in records if j < len(cells))]
+        return rows, numbers
+
+    def batches(self, positions):
+        """Columns at some positions, batch by batch, as arrays of texts."""
+        pa, reading = optional("pyarrow", "a table", "cli"), optional(
+            "pyarrow.csv", "a table", "cli")
+        columns = [f"f{j}" for j in range(len(self.names))]
+        with self._damage(), self._bytes() as raw:
+            stream = _Utf8(raw, None if self._is_utf8 else self.encoding)
+            try:
+                reader = reading.open_csv(
+                    pa.PythonFile(stream, mode="r"),
+                    read_options=reading.ReadOptions(
+                        column_names=columns, skip_rows_after_names=1, block_size=_BLOCK),
+                    parse_options=reading.ParseOptions(
+                        delimiter=self.sep, newlines_in_values=True,
+                        ignore_empty_lines=len(columns) > 1),
+                    convert_options=reading.ConvertOptions(
+                        column_types=dict.fromkeys(columns, pa.string()),
+                        include_columns=[columns[j] for j in positions]))
+                for batch in reader:
+                    if batch.num_rows:
+                        yield batch.columns
+            except pa.ArrowInvalid as error:
+                self._look_for_fault()
+                raise CommandError(f"{self.path}: {one_line(error)}") from error
+        if stream.n_quotes % 2:     # pyarrow takes a file that ends within quotes
+            self._look_for_fault()
+
+    def _look_for_fault(self):
+        """CommandError naming the line of the first fault, if the standard library sees one."""
+        with self._damage():
+            for line, cells in self._records():
+                if len(cells) != len(self.names):
+                    raise CommandError(
+                        f"{self.path}: line {line} has {count(len(cells), 'cell')}, and the header "
+                        f"has {count(len(self.names), 'name')}")
+
+    def to_numbers(self, texts):
+        """float64 with NaN where a value is missing; NotANumber for another text."""
+        pa, pc = optional("pyarrow", "a table", "cli"), optional(
+            "pyarrow.compute", "a table", "cli")
+        texts = pc.utf8_trim_whitespace(texts)
+        gaps = self.gaps(texts)
+        numbers = pc.if_else(gaps, pa.scalar(None, pa.string()), texts)
+        if self.decimal != ".":
+            numbers = pc.replace_substring(numbers, self.decimal, ".")
+        try:
+            return pc.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False)
+        except pa.ArrowInvalid:
+            pass
+        texts, gaps = texts.to_pylist(), gaps.to_pylist()
+        bad = [i for i, (text, gap) in enumerate(zip(texts, gaps))
+               if not gap and not _number(text, self.decimal)]
+        text = texts[bad[0]]
+        reason = f"{quoted(text)} is not a number"
+        if self.decimal == "." and _number(text, ","):
+            reason += "; is the comma its decimal mark? --decimal ,"
+        raise NotANumber(reason, bad[0], 2 * len(bad) < len(texts) - sum(gaps))
+
+    def single(self, positions):
+        """Whether numbers are read as float32."""
+        return False
+
+    def gaps(self, texts):
+        """Where a cell stands for a missing value."""
+        pa, pc = optional("pyarrow", "a table", "cli"), optional(
+            "pyarrow.compute", "a table", "cli")
+        return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)),
+                        value_set=pa.array(self._missing))
+
+
+class _Utf8:
+    """The bytes of a file as UTF-8, with its double quotes counted."""
+
+    closed = False
+
+    def __init__(self, raw, encoding):
+        self._raw, self.n_quotes = raw, 0
+        self._decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
+
+    def read(self, size=-1):
+        part = self._raw.read(size)
+        if self._decoder is not None:
+            text = self._decoder.decode(part, final=not part)
+            while part and not text:        # no whole character yet
+                part = self._raw.read(size)
+                text = self._decoder.decode(part, final=not part)
+            part = text.encode()
+        self.n_quotes += part.count(b'"')
+        return part
+
+    def close(self):
+        self.closed = True
+
+
+def separator(path, sep):
+    """What stands between the cells of a file of this name."""
+    path = path.lower().removesuffix(".gz")
+    return sep or ("\t" if path.endswith((".tsv", ".tab")) else ",")
+
+
+def _number(text, decimal):
+    """Whether pyarrow would read the text as a number (infinity is one)."""
+    text = text.strip().replace(decimal, ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return "_" not in text and text.isascii() and value == value
+
+
+class CsvWriter:
+    """Rows of texts and numbers into a binary file."""
+
+    def __init__(self, file, path, names, options):
+        self._path, self._decimal = path, options.decimal
+        self._encoding, self._zip = options.encoding, None
+        if path.lower().endswith(".gz"):
+            # no time and no name in it: the same rows give the same bytes
+            self._zip = file = gzip.GzipFile("", "wb", 6, file, mtime=0)
+        self._text = io.TextIOWrapper(file, options.encoding, newline="", write_through=False)
+        self._writer = csv.writer(
+            self._text, delimiter=separator(path, options.sep), lineterminator="\n")
+        self._write([names])
+
+    def write(self, arrays):
+        """One batch of columns."""
+        self._write(zip(*[as_text(array, self._decimal).to_pylist() for array in arrays]))
+
+    def _write(self, rows):
+        try:
+            self._writer.writerows(rows)
+        except UnicodeEncodeError as error:
+            raise CommandError(
+                f"{self._path}: {quoted(error.object[error.start:error.end])} does not exist in "
+                f"{self._encoding}; leave --encoding out for utf-8") from error
+
+    def close(self):
+        self._text.flush()
+        self._text.detach()
+        if self._zip is not None:
+            self._zip.close()
+
+
+def as_text(array, decimal="."):
+    """Cells as texts: numbers as short as they can be read back, nothing for a null."""
+    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if pa.types.is_string(array.type):
+        texts = array
+    elif pa.types.is_floating(array.type):
+        # NaN is nothing, and -0 a zero
+        numbers = array.to_numpy(zero_copy_only=False) + 0
+        texts = pc.cast(pa.array(numbers, mask=np.isnan(numbers)), pa.string())
+        if decimal != ".":
+            texts = pc.replace_substring(texts, ".", decimal)
+    else:
+        try:
+            texts = pc.cast(array, pa.string())
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid):
+            texts = pa.array([None if v is None else str(v) for v in array.to_pylist()],
+                             pa.string())
+    return pc.fill_null(texts, "")

@@ -1,0 +1,119 @@
+"""The commands, and what becomes of their failures.
+
+A command is a module with ``add_arguments(parser)``, ``run(options, console) -> dict`` (the result
+for JSON, reported to the console on the way) and ``PACKAGES``, what it cannot do without. Its name
+is the command's, its docstring the help. To add one, name it here.
+"""
+
+import argparse
+import os
+import sys
+
+import emkernels
+from emkernels._extras import MissingExtraError, optional
+from emkernels.cli import bench, cluster, demo, describe, impute, info, segment
+from emkernels.cli._console import Console
+from emkernels.cli._messages import CommandError, one_line, why
+
+COMMANDS = (impute, cluster, segment, describe, bench, info, demo)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with its complaints in one line."""
+
+    def error(self, message):
+        raise CommandError(f"{one_line(message)} (see {self.prog} --help)")
+
+
+def make_parser():
+    """The parser of all commands."""
+    parser = _Parser(
+        prog="emkernels", allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Missing values, clusters and image segments by Expectation-Maximisation.",
+        epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
+               "Exit status: 0 done, 2 something to mend (one line on standard error says what), "
+               "130 interrupted.")
+    parser.add_argument("--version", action="version", version=emkernels.__version__)
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for module in COMMANDS:
+        summary, _, text = (module.__doc__ or "").partition("\n")
+        description, _, examples = text.partition("\nexamples:\n")
+        command = commands.add_parser(
+            module.__name__.rpartition(".")[2], help=summary.rstrip(".").lower(),
+            description=f"{summary}\n{description.rstrip()}",
+            epilog=f"examples:\n{examples.rstrip()}", allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter)
+        module.add_arguments(command)
+        command.set_defaults(module=module)
+    return parser
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the program's name; None: those of this process.
+
+    Returns
+    -------
+    int
+        The exit status: 0, 2 for what a user can mend, 130 after Ctrl-C, 1 where nobody reads
+        standard output any more.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):      # names of columns may not fit its encoding
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+        return status
+    except CommandError as error:
+        return _fail(2, error)
+    except MissingExtraError as error:
+        return _fail(2, error)
+    except MemoryError as error:
+        return _fail(2, f"not enough memory ({one_line(error) or 'no more to be had'}): use fewer "
+                        "columns or rows")
+    except BrokenPipeError:
+        _nobody_reads()
+        return 1
+    except OSError as error:
+        return _fail(2, (f"{error.filename}: " if error.filename else "") + why(error))
+    except KeyboardInterrupt:
+        return _fail(130, "interrupted")
+    except SystemExit as end:       # of --help, of --version and of rich on a broken pipe
+        return end.code or 0
+
+
+def _run(argv):
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    for package in options.module.PACKAGES:
+        optional(package, f"emkernels {options.command}", "cli")
+    console = Console(as_json=getattr(options, "json", False),
+                      quiet=getattr(options, "quiet", False))
+    with console.catching_warnings():
+        result = options.module.run(options, console)
+    console.result({"command": options.command, **(result or {})})
+    return 0
+
+
+def _fail(status, message):
+    print(f"emkernels: {one_line(message)}", file=sys.stderr)
+    return status
+
+
+def _nobody_reads():
+    """Keep the interpreter from a second complaint when it flushes standard output."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass

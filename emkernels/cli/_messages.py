@@ -1,0 +1,82 @@
+"""What the command line says when something is wrong: one line each."""
+
+import contextlib
+import difflib
+
+
+class CommandError(Exception):
+    """Something that whoever typed the command can mend; its text is the line that they read."""
+
+
+class NotANumber(Exception):
+    """A column with something else than numbers in it.
+
+    Attributes
+    ----------
+    reason : str
+    index : int or None
+        Position of the first such cell in its array.
+    likely : bool
+        Whether most of the other cells are numbers.
+    """
+
+    def __init__(self, reason, index=None, likely=False):
+        super().__init__(reason)
+        self.reason, self.index, self.likely = reason, index, likely
+
+
+# what the classes call their parameters, and what the command line does
+_OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
+            "n_init": "--starts", "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
+            "missing_values": "--missing-values"}
+
+
+def one_line(text, longest=500):
+    """The text without line breaks, and not without end."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= longest else text[:longest - 3] + "..."
+
+
+def in_options(text):
+    """What the classes say, in the names of the command line."""
+    for name, option in _OPTIONS.items():
+        text = text.replace(name, option)
+    return one_line(text)
+
+
+def why(error):
+    """The reason that an OSError has."""
+    return one_line(error.strerror or error)
+
+
+@contextlib.contextmanager
+def about(path):
+    """What the classes refuse inside becomes a CommandError about a file."""
+    try:
+        yield
+    except ValueError as error:
+        raise CommandError(f"{path}: {in_options(str(error))}") from error
+
+
+def listed(names, most=6):
+    """The first few of some names, in words."""
+    shown = ", ".join(map(str, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def quoted(text):
+    """A name between double quotes, as the messages have it."""
+    return f'"{one_line(text, 60)}"'
+
+
+def not_among(name, names):
+    """``there is no column "x"``, and which it may have been."""
+    near = difflib.get_close_matches(name, names, 1) or [n for n in names if n.strip() == name]
+    return f"there is no column {quoted(name)}" + (
+        f"; did you mean {quoted(near[0])}?" if near else
+        f"; there are {listed([quoted(n) for n in names])}")
+
+
+def count(n, one, many=None):
+    """``1 row``, ``2 rows``."""
+    return f"{n} {one if n == 1 else many or one + 's'}"

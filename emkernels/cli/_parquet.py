@@ -1,0 +1,138 @@
+"""Tables in Parquet files."""
+
+import contextlib
+import json
+
+import numpy as np
+
+from emkernels._extras import optional
+from emkernels.cli._messages import CommandError, NotANumber, one_line
+
+
+def _arrow(module="pyarrow"):
+    return optional(module, "Parquet", "cli")
+
+
+class ParquetSource:
+    """A table in a Parquet file; what :class:`CsvSource` has, typed.
+
+    Attributes
+    ----------
+    path : str
+    names : list of str
+    schema : pyarrow.Schema
+    """
+
+    def __init__(self, path, options):
+        self.path = path
+        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(path) as file:
+            self.schema, self.n_rows = file.schema_arrow, file.metadata.num_rows
+        self.names = list(self.schema.names)
+        if len(set(self.names)) < len(self.names):
+            raise CommandError(f"{path}: several columns have the same name")
+
+    @contextlib.contextmanager
+    def _damage(self):
+        pa = _arrow()
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise CommandError(
+                f"{self.path}: is no Parquet file, or a damaged one: {one_line(error, 120)}"
+            ) from error
+
+    def place(self, row):
+        """Where the row is: ``row 17``, the first being row 1."""
+        return f"row {row + 1}"
+
+    def _is_number(self, j):
+        types, kind = _arrow("pyarrow.types"), self.schema.field(j).type
+        return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+
+    def usual(self):
+        """Positions of the columns to use by default: all but the index of a data frame."""
+        index = {name for name in pandas_metadata(self.schema).get("index_columns", [])
+                 if isinstance(name, str)}
+        return [j for j, name in enumerate(self.names) if name not in index]
+
+    def estimate(self):
+        """Rows, and which columns are numbers."""
+        if self.n_rows == 0:
+            raise CommandError(f"{self.path}: has columns and no rows")
+        return self.n_rows, [j for j in range(len(self.names)) if self._is_number(j)]
+
+    def single(self, positions):
+        """Whether all of these columns are of no more precision than float32."""
+        types = _arrow("pyarrow.types")
+        return all(types.is_float32(self.schema.field(j).type)
+                   or types.is_float16(self.schema.field(j).type) for j in positions)
+
+    def batches(self, positions):
+        """Columns at some positions, batch by batch."""
+        names = [self.names[j] for j in positions]
+        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_size=1 << 16, columns=names):
+                if batch.num_rows:
+                    yield [batch.column(name) for name in names]
+
+    def to_numbers(self, array):
+        """Floats with NaN where a value is missing; NotANumber for an array of something else."""
+        pa, pc = _arrow(), _arrow("pyarrow.compute")
+        types = pa.types
+        if types.is_integer(array.type) or types.is_decimal(array.type):
+            array = pc.cast(array, pa.float64(), safe=False)
+        elif not types.is_floating(array.type):
+            raise NotANumber(f"is of type {array.type}, not of numbers")
+        return array.to_numpy(zero_copy_only=False)
+
+    def gaps(self, array):
+        """Where a cell is null."""
+        return array.is_null()
+
+
+def pandas_metadata(schema):
+    """What pandas noted in a file, or {}."""
+    try:
+        return json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+    except ValueError:
+        return {}
+
+
+class ParquetWriter:
+    """Batches of columns into a binary file."""
+
+    def __init__(self, file, schema):
+        self._schema = schema
+        self._writer = _arrow("pyarrow.parquet").ParquetWriter(file, schema)
+
+    def write(self, arrays):
+        """One batch of columns."""
+        self._writer.write_batch(_arrow().RecordBatch.from_arrays(arrays, schema=self._schema))
+
+    def close(self):
+        self._writer.close()
+
+
+def output_schema(schema, changed):
+    """The schema with columns that became floats, or are new; notes of pandas follow.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+    changed : dict of str to pyarrow.DataType
+    """
+    pa = _arrow()
+    fields = [pa.field(f.name, changed[f.name]) if f.name in changed else f for f in schema]
+    fields += [pa.field(name, kind) for name, kind in changed.items()
+               if name not in schema.names]
+    notes, metadata = pandas_metadata(schema), dict(schema.metadata or {})
+    if notes:
+        for column in notes.get("columns", []):
+            kind = changed.get(column.get("field_name"))
+            if kind is not None:
+                name = str(np.dtype(kind.to_pandas_dtype()))
+                column.update(pandas_type=name, numpy_type=name, metadata=None)
+        metadata[b"pandas"] = json.dumps(notes).encode()
+    return pa.schema(fields, metadata=metadata or None)

@@ -1,0 +1,348 @@
+"""Tables in and out: which columns are used, their numbers, and the same table with more in it."""
+
+import itertools
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from emkernels._extras import optional
+from emkernels.cli import _memory as memory
+from emkernels.cli._csv import CsvSource, CsvWriter, as_text
+from emkernels.cli._messages import (
+    CommandError,
+    NotANumber,
+    count,
+    listed,
+    not_among,
+    quoted,
+)
+from emkernels.cli._output import replacing
+from emkernels.cli._parquet import ParquetSource, ParquetWriter, output_schema
+
+TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".tab", ".tab.gz")
+PARQUET = (".parquet", ".pq")
+FORMATS = ".csv, .tsv (either with .gz too) or .parquet"
+_ROWS = 1 << 16     # written at once
+
+
+def is_parquet(path):
+    """Which format a name says; CommandError for neither."""
+    name = path.lower()
+    if name.endswith(PARQUET):
+        return True
+    if name.endswith(TEXT):
+        return False
+    suffix = os.path.splitext(path)[1]
+    what = f"unknown format {suffix}" if suffix else "its name does not end in a format"
+    raise CommandError(f"{path}: {what}; tables are {FORMATS}")
+
+
+def open_table(options):
+    """The source of a table; its header is read, not yet its rows."""
+    path = options.input
+    parquet = is_parquet(path)
+    if os.path.isdir(path):
+        raise CommandError(f"{path}: is a folder, not a table")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CommandError(f"{path}: is not a regular file; it is read twice")
+    return (ParquetSource if parquet else CsvSource)(path, options)
+
+
+@dataclass
+class Numbers:
+    """The columns of a table that are used.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_used), float64 or float32
+        NaN where a value is missing.
+    positions : list of int
+        Of the used columns in the table.
+    names : list of str
+    whole : list of bool
+        Whether a column has whole numbers only.
+    text : dict of str to int
+        Columns that are not of numbers, and how many of their cells are missing.
+    empty : list of str
+        Columns without any value.
+    stamp : tuple
+        Tells whether the file is still the same.
+    """
+
+    X: np.ndarray
+    positions: list
+    names: list
+    whole: list
+    text: dict
+    empty: list = field(default_factory=list)
+    stamp: tuple = ()
+
+    def __post_init__(self):
+        self.n_missing = np.isnan(self.X).sum(axis=0)
+
+    @property
+    def constant(self):
+        """Names of the columns with one value only."""
+        low, high = np.fmin.reduce(self.X, axis=0), np.fmax.reduce(self.X, axis=0)
+        return [name for name, same in zip(self.names, low == high) if same]
+
+    def frame(self, X=None):
+        """X (or other rows of its columns) as a data frame, for the names; no copy."""
+        return optional("pandas", "a table", "cli").DataFrame(
+            self.X if X is None else X, columns=self.names, copy=False)
+
+    def without(self, names):
+        """The same without some columns."""
+        keep = [at for at, name in enumerate(self.names) if name not in names]
+        return Numbers(self.X[:, keep], [self.positions[at] for at in keep],
+                       [self.names[at] for at in keep], [self.whole[at] for at in keep],
+                       self.text, self.empty, self.stamp)
+
+
+def _stamp(path):
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _positions(source, names):
+    """Where the named columns are."""
+    found = []
+    for name in names:
+        at = [j for j, other in enumerate(source.names) if other == name]
+        if len(at) != 1:
+            raise CommandError(f"{source.path}: " + (
+                not_among(name, source.names) if not at else
+                f"{len(at)} columns are called {quoted(name)}: it does not say which"))
+        found += at
+    return sorted(set(found))
+
+
+def read_numbers(source, options, console, *, copies):
+    """The columns that are to be used, as numbers.
+
+    Parameters
+    ----------
+    source : CsvSource or ParquetSource
+    options : argparse.Namespace
+        With columns, ignore and missing_values.
+    console : Console
+    copies : float
+        How often the numbers are in memory at the worst moment of what the command does.
+
+    Raises
+    ------
+    CommandError
+        Naming the file, the line (or row) and the column.
+    """
+    stamp, asked = _stamp(source.path), options.columns is not None
+    n_rows, likely = source.estimate()
+    positions = _positions(source, options.columns) if asked else source.usual()
+    positions = sorted(set(positions) - set(_positions(source, options.ignore or [])))
+    if not positions:
+        raise CommandError(f"{source.path}: --ignore leaves no column to use")
+    used = len(positions if asked else set(positions) & set(likely))
+    size = 4 if source.single([j for j in positions if j in likely]) else 8
+    memory.check_fits(
+        source.path, n_rows * used * size * copies,
+        "use fewer --columns, a Parquet file of float32 columns, or some of the rows")
+    markers = _markers(source, options)
+    with console.progress(f"reading {os.path.basename(source.path)}"):
+        parts, whole, text = _read(source, positions, asked, markers, console)
+    n_rows = max((sum(map(len, part)) for part in parts.values()), default=0)
+    used = [j for j in positions if j in parts]
+    if not used:
+        raise CommandError(f"{source.path}: no column is of numbers: "
+                           f"{listed([quoted(name) for name in text])}")
+    if n_rows == 0:
+        raise CommandError(f"{source.path}: has a header and no rows")
+    X = np.empty((n_rows, len(used)), np.float32 if source.single(used) else np.float64, order="F")
+    for at, j in enumerate(used):
+        np.concatenate(parts.pop(j), out=X[:, at], casting="same_kind")
+    numbers = Numbers(X, used, [source.names[j] for j in used], [whole[j] for j in used], text,
+                      stamp=stamp)
+    empty = [name for name, n in zip(numbers.names, numbers.n_missing) if n == n_rows]
+    if empty and (asked or len(empty) == len(used)):
+        raise CommandError(f"{source.path}: column {quoted(empty[0])} has no value in any row")
+    if empty:
+        numbers = numbers.without(empty)
+        numbers.empty = empty
+    return numbers
+
+
+def _read(source, positions, asked, markers, console):
+    """Arrays of numbers by position, which columns are whole, and the columns of text."""
+    parts, whole, text = {j: [] for j in positions}, dict.fromkeys(positions, True), {}
+    row = 0
+    for arrays in source.batches(positions):
+        for j, array in zip(positions, arrays):
+            name = source.names[j]
+            if j not in parts:
+                text[name] += int(np.sum(source.gaps(array).to_numpy(zero_copy_only=False)))
+                continue
+            try:
+                values = source.to_numbers(array)
+            except NotANumber as problem:
+                where = f"{source.path}: "
+                if problem.index is not None:
+                    where += f"{source.place(row + problem.index)}, "
+                where += f"column {quoted(name)}: {problem.reason}"
+                if asked:
+                    raise CommandError(where) from None
+                before = sum(int(np.isnan(part).sum()) for part in parts[j])
+                if problem.likely or (problem.index is not None and before < row):
+                    console.warn(where + ", so the column is left as it is; does it stand for a "
+                                 "missing value (--missing-values)?")
+                del parts[j]
+                text[name] = before + int(np.sum(
+                    source.gaps(array).to_numpy(zero_copy_only=False)))
+                continue
+            whole[j] &= bool(np.all((values == np.rint(values)) | np.isnan(values)))
+            parts[j].append(_checked(source, values, name, row, markers))
+        row += len(arrays[0])
+    return parts, whole, text
+
+
+def _markers(source, options):
+    """The numbers that stand for missing values; of words the source of a text takes care."""
+    markers = []
+    for text in options.missing_values:
+        try:
+            markers.append(float(text.replace(options.decimal, ".")))
+        except ValueError:
+            if not isinstance(source, CsvSource):
+                raise CommandError(
+                    f"{source.path}: no number equals --missing-values {text}") from None
+    return markers
+
+
+def _checked(source, values, name, row, markers):
+    """The values with NaN for the markers; CommandError for an infinity."""
+    for marker in markers:
+        values = np.where(values == marker, values.dtype.type(np.nan), values)
+    infinite = np.flatnonzero(np.isinf(values))
+    if len(infinite):
+        raise CommandError(
+            f"{source.path}: {source.place(row + int(infinite[0]))}, column {quoted(name)}: "
+            "infinity, or a number too large, is not a value to reckon with")
+    return values
+
+
+# --- writing -----------------------------------------------------------------------------
+
+def check_names(source, names, advice):
+    """CommandError where the table has a column of a name that is to be added."""
+    taken = [name for name in names if name in source.names]
+    if taken:
+        raise CommandError(f"{source.path}: has a column {quoted(taken[0])} already; {advice}")
+
+
+def write_table(options, source, numbers, blocks, *, carry=True):
+    """Write the table again, filled in and with columns added.
+
+    The rows are read once more and go through in batches.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    source, numbers
+        From :func:`open_table` and :func:`read_numbers`.
+    blocks : iterable of (ndarray of shape (n_rows, n_used) or None, dict of str to ndarray)
+        Every block is one copy of the table: the numbers without gaps (None: as they are), and
+        the columns to add.
+    carry : bool
+        False: only the added columns.
+    """
+    pa = optional("pyarrow", "a table", "cli")
+    parquet = is_parquet(options.output)
+    blocks = iter(blocks)
+    first = next(blocks)
+    changed = {}
+    if first[0] is not None:
+        changed = {j: at for at, j in enumerate(numbers.positions) if numbers.n_missing[at]}
+    kinds = {}
+    if parquet:
+        kinds = _kinds(source, numbers, changed) if carry else {}
+        kinds.update({name: pa.from_numpy_dtype(column.dtype) for name, column in first[1].items()})
+    with replacing(options.output, [source.path], force=options.force) as file:
+        if parquet:
+            typed = carry and isinstance(source, ParquetSource)
+            old = source.schema if typed else pa.schema([])
+            writer = ParquetWriter(file, output_schema(old, kinds))
+        else:
+            names = [*(source.names if carry else []), *first[1]]
+            writer = CsvWriter(file, options.output, names, options)
+        for filled, added in itertools.chain([first], blocks):
+            rows = _carried(source, numbers, filled, changed, kinds, options) if carry else (
+                (n, []) for n in _pieces(len(numbers.X)))
+            start = 0
+            for n, arrays in rows:
+                new = [pa.array(np.ascontiguousarray(column[start:start + n]))
+                       for column in added.values()]
+                writer.write(arrays + new)
+                start += n
+        writer.close()
+
+
+def _pieces(n_rows):
+    return [min(_ROWS, n_rows - start) for start in range(0, n_rows, _ROWS)]
+
+
+def _kinds(source, numbers, changed):
+    """Types of the columns whose type in a Parquet file is not that of the source, by name."""
+    pa = optional("pyarrow", "a table", "cli")
+    kinds = {}
+    if isinstance(source, CsvSource):
+        if len(set(source.names)) < len(source.names):
+            raise CommandError(f"{source.path}: several columns have the same name, which a "
+                               "Parquet file cannot hold")
+        kinds = dict.fromkeys(source.names, pa.string())
+        for at, j in enumerate(numbers.positions):
+            small = np.nanmax(np.abs(numbers.X[:, at])) <= 2**53
+            whole = numbers.whole[at] and small and j not in changed
+            kinds[source.names[j]] = pa.int64() if whole else pa.float64()
+        return kinds
+    for j in changed:
+        kind = source.schema.field(j).type
+        small = pa.types.is_float32(kind) or pa.types.is_float16(kind)
+        kinds[source.names[j]] = pa.float32() if small else pa.float64()
+    return kinds
+
+
+def _carried(source, numbers, filled, changed, kinds, options):
+    """(n_rows, columns) of the table, batch by batch, with what was missing filled in."""
+    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
+    everything, start = list(range(len(source.names))), 0
+    if _stamp(source.path) != numbers.stamp:
+        raise CommandError(f"{source.path}: changed while it was being worked on")
+    for arrays in source.batches(everything):
+        n, arrays = len(arrays[0]), list(arrays)
+        rows = slice(start, start + n)
+        for j, array in enumerate(arrays):
+            kind = kinds.get(source.names[j])
+            if kind is not None and isinstance(source, CsvSource):
+                array = _typed(source, array, kind)
+            elif kind is not None:
+                array = pc.cast(array, kind, safe=False)
+            if j in changed:
+                at = changed[j]
+                gaps = np.isnan(numbers.X[rows, at])
+                new = pa.array(filled[rows, at][gaps])
+                new = as_text(new, options.decimal) if pa.types.is_string(array.type) else (
+                    pc.cast(new, array.type))
+                array = pc.replace_with_mask(array, pa.array(gaps), new)
+            arrays[j] = array
+        yield n, arrays
+        start += n
+    if start != len(numbers.X):
+        raise CommandError(f"{source.path}: has {count(start, 'row')} on the second reading, and "
+                           f"had {count(len(numbers.X), 'row')} on the first")
+
+
+def _typed(source, array, kind):
+    """Texts of a CSV file as a type of Parquet, null where a value is missing."""
+    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
+    if kind == pa.string():
+        return pc.if_else(pc.equal(array, ""), pa.scalar(None, kind), array)
+    values = source.to_numbers(array)
+    return pa.array(values, mask=np.isnan(values)).cast(kind)

@@ -1,0 +1,257 @@
+"""Divide the rows of a table into clusters.
+
+Fits a mixture of normal distributions to the columns of numbers, for one number of clusters or for
+each of several (-k 2:10), and with --covariance full,diag for several shapes of cluster; the
+criterion chooses, the lower the better. Rows with missing values take part by what they have.
+OUT is the table with columns more: cluster (0, 1, ...), and cluster_0, cluster_1, ..., how
+probable each cluster is for the row. Without -o only the choice is printed.
+
+--method kmeans assigns every row to the nearest of -k centres instead; no value may be missing,
+and --standardize is usually wanted, as it lets every column count the same. (For a mixture the
+scale of a column matters with --covariance spherical only.)
+
+examples:
+  emkernels cluster iris.csv -k 2:6
+  emkernels cluster iris.csv -k 3 -o labelled.csv
+  emkernels cluster iris.csv -k 2:6 --covariance full,tied,diag --criterion icl -o labelled.csv
+  emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
+
+--json prints: command, input, output, rows, columns (the names used), standardized, method, k,
+covariance, criterion (null for kmeans), candidates (a list: k, covariance, parameters,
+log_likelihood, bic, aic, icl, converged, iterations, error; empty for kmeans), sizes (rows of each
+cluster), shares (weights of the mixture, or sizes / rows), centers (a list of numbers for each
+cluster, in the units of the table), inertia (kmeans, else null), kept (text, empty, constant: names
+of columns that were not used), rows_without_values, warnings.
+"""
+
+import warnings
+
+import numpy as np
+
+import emkernels
+from emkernels.cli import _options as options_of
+from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._output import check_output
+from emkernels.cli._tables import (
+    FORMATS,
+    check_names,
+    is_parquet,
+    open_table,
+    read_numbers,
+    write_table,
+)
+
+PACKAGES = ("pandas", "pyarrow", "rich")
+COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+def add_arguments(parser):
+    options_of.add_table(parser)
+    group = options_of.add_output(
+        parser, FORMATS, required=False, note="; without it the choice is only printed")
+    group.add_argument("--only-labels", action="store_true",
+                       help="write the column of labels alone")
+    group.add_argument("--name", default="cluster", metavar="NAME",
+                       help="name of the column of labels (default: cluster)")
+    group = parser.add_argument_group("clusters")
+    group.add_argument("-k", "--clusters", type=options_of.sizes, required=True, metavar="K",
+                       help="how many: 3, or 2:10 (both included), or 2,4,8")
+    group.add_argument("--method", choices=("em", "kmeans"), default="em",
+                       help="em: a mixture of normal distributions (default)")
+    group.add_argument("--covariance", type=options_of.choices(COVARIANCES), default=None,
+                       metavar="TYPES",
+                       help="shape of the clusters: full (default), tied (all the same), diag "
+                            "(columns independent), spherical (round); several with commas")
+    group.add_argument("--criterion", choices=("bic", "aic", "icl"), default=None,
+                       help="what chooses among several: bic (default), aic (takes more clusters) "
+                            "or icl (takes fewer, well separated ones)")
+    group.add_argument("--standardize", action="store_true",
+                       help="divide every column by its standard deviation first")
+    group.add_argument("--starts", type=options_of.integer(1), metavar="N",
+                       help="begin N times, keep the best (default 1)")
+    group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
+                       help="most iterations (default 100, kmeans 300)")
+    options_of.add_common(parser)
+
+
+def run(options, console):
+    """Cluster one table."""
+    _check(options)
+    source = open_table(options)
+    if options.output is not None and not options.only_labels:
+        added = [options.name] + [f"{options.name}_{c}" for c in range(max(options.clusters))]
+        check_names(source, added, "--name says another for the new one")
+    numbers = read_numbers(source, options, console, copies=3)
+    constant = numbers.constant if options.columns is None else []
+    if len(constant) == len(numbers.names):
+        raise CommandError(f"{source.path}: every column of numbers has one value only: there is "
+                           "nothing to tell rows apart by")
+    numbers = numbers.without(constant)
+    n_rows = len(numbers.X)
+    if max(options.clusters) > n_rows:
+        raise CommandError(f"{source.path}: -k {max(options.clusters)} is more than the "
+                           f"{count(n_rows, 'row')} of the table")
+    X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
+    frame = numbers.frame(X)
+    kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
+    fit = _kmeans if options.method == "kmeans" else _mixture
+    with about(source.path):
+        found = fit(options, console, frame)
+    sizes = np.bincount(found["labels"], minlength=found["k"])
+    found["centers"] = found["centers"] * scale + center
+    if found["shares"] is None:
+        found["shares"] = sizes / n_rows
+    if options.output is not None:
+        added = {options.name: found["labels"].astype(np.int64)}
+        if not options.only_labels and found["resp"] is not None:
+            added.update((f"{options.name}_{c}", found["resp"][:, c]) for c in range(found["k"]))
+        write_table(options, source, numbers, [(None, added)], carry=not options.only_labels)
+    result = {
+        "input": options.input, "output": options.output, "rows": n_rows,
+        "columns": numbers.names, "standardized": options.standardize, "method": options.method,
+        **{key: found[key] for key in ("k", "covariance", "criterion", "candidates")},
+        "sizes": sizes, **{key: found[key] for key in ("shares", "centers", "inertia")},
+        "kept": kept, "rows_without_values": int(np.isnan(numbers.X).all(axis=1).sum())}
+    _report(console, result, int(numbers.n_missing.sum()))
+    return result
+
+
+def _check(options):
+    if options.method == "kmeans":
+        if len(options.clusters) > 1:
+            raise CommandError("--method kmeans takes one -k: it has no likelihood to choose by")
+        if options.covariance or options.criterion:
+            name = "covariance" if options.covariance else "criterion"
+            raise CommandError(f"--{name} is for --method em")
+    if options.output is None:
+        if options.only_labels or options.force:
+            name = "only-labels" if options.only_labels else "force"
+            raise CommandError(f"--{name} needs -o OUT")
+        return
+    if not options.name.strip():
+        raise CommandError("--name needs a name")
+    is_parquet(options.output)
+    check_output(options.output, [options.input], force=options.force)
+
+
+def _scaled(X):
+    """X in standard deviations from the means of what is observed, both of which follow."""
+    center = np.nanmean(X, axis=0, dtype=np.float64)
+    scale = np.nanstd(X, axis=0, dtype=np.float64)
+    scale[scale == 0] = 1
+    return ((X - center) / scale).astype(X.dtype), center, scale
+
+
+def _mixture(options, console, frame):
+    """The best of all candidates."""
+    types, criterion = options.covariance or ["full"], options.criterion or "bic"
+    parameters = {"random_state": options.seed, "n_threads": options.threads}
+    if options.starts is not None:
+        parameters["n_init"] = options.starts
+    if options.max_iter is not None:
+        parameters["max_iter"] = options.max_iter
+    names = [f"{k} {type_}" for type_ in types for k in options.clusters]
+    with console.progress("fitting", total=len(names)) as bar:
+        if bar.callback is not None:
+            parameters["callback"] = _Fits(bar, names)
+        with warnings.catch_warnings():
+            # the table says it of each candidate, and below it is said of the best
+            warnings.filterwarnings("ignore", "Best performing initialization")
+            selection = emkernels.select_mixture(
+                frame, options.clusters, types, criterion, **parameters)
+    best = selection.best.set_params(callback=None)
+    if not best.converged_:
+        console.warn(f"{options.input}: EM with {best.n_components} clusters did not converge in "
+                     f"{best.n_iter_} iterations: a larger --max-iter gives it more")
+    candidates = [
+        {"k": row["n_components"], "covariance": row["covariance_type"],
+         "parameters": row["n_parameters"], "iterations": row["n_iter"],
+         **{key: row[key] for key in ("log_likelihood", "bic", "aic", "icl", "converged", "error")}}
+        for row in selection.table]
+    return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
+            "candidates": candidates, "labels": best.predict(frame),
+            "resp": best.predict_proba(frame), "shares": best.weights_, "centers": best.means_,
+            "inertia": None}
+
+
+class _Fits:
+    """The callback of several fits one after the other: the first iteration tells a new one."""
+
+    def __init__(self, bar, names):
+        self._bar, self._names = bar, iter(names)
+        self._first = True
+
+    def __call__(self, state):
+        if state.n_iter == 1 and state.init == 0:
+            if not self._first:
+                self._bar.step()
+            self._first = False
+            self._bar.rename(f"fitting {next(self._names, '')}")
+        self._bar.callback(state)
+
+
+def _kmeans(options, console, frame):
+    """K-means with one number of clusters."""
+    missing = np.argwhere(np.isnan(frame.to_numpy()))
+    if len(missing):
+        raise CommandError(
+            f"{options.input}: column {quoted(frame.columns[missing[0, 1]])} has missing values, "
+            "and --method kmeans needs them all; --method em does without, and emkernels impute "
+            "fills them in")
+    parameters = {"random_state": options.seed, "n_threads": options.threads}
+    if options.starts is not None:
+        parameters["n_init"] = options.starts
+    if options.max_iter is not None:
+        parameters["max_iter"] = options.max_iter
+    with console.progress("clustering"):
+        model = emkernels.KMeans(options.clusters[0], **parameters).fit(frame)
+    return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
+            "labels": model.labels_, "resp": None, "shares": None,
+            "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_}
+
+
+def _report(console, result, missing):
+    console.say(
+        f"{result['input']}: {count(result['rows'], 'row')}, "
+        f"{count(len(result['columns']), 'column')} used ({listed(result['columns'])})"
+        + (f", {count(missing, 'value')} missing" if missing else ""))
+    console.say()
+    if result["candidates"]:
+        criterion = result["criterion"]
+        lowest = min(c[criterion] for c in result["candidates"])
+        console.table(
+            ["clusters", "covariance", "parameters", "log-likelihood", criterion, ""],
+            [[c["k"], c["covariance"], c["parameters"], f"{c['log_likelihood']:.3f}",
+              f"{c[criterion]:.3f}", _remark(c, c[criterion] == lowest)]
+             if not c["error"] else [c["k"], c["covariance"], "", "", "", _remark(c, False)]
+             for c in result["candidates"]], left=(1, 5))
+        console.say()
+    else:
+        console.say(f"K-means: sum of squared distances {result['inertia']:.6g}")
+        console.say()
+    shown = range(min(6, len(result["columns"])))
+    console.table(
+        ["cluster", "rows", "share", *(f"mean {result['columns'][at]}" for at in shown)],
+        [[k, n, f"{100 * share:.1f} %", *(f"{center[at]:.5g}" for at in shown)]
+         for k, (n, share, center) in enumerate(
+             zip(result["sizes"], result["shares"], result["centers"]))])
+    console.say()
+    for what, names in result["kept"].items():
+        if names:
+            words = {"text": "text", "empty": "without any value",
+                     "constant": "with one value only"}[what]
+            console.say(f"columns not used, {words}: {listed([quoted(name) for name in names])}")
+    if result["rows_without_values"]:
+        console.say(f"{count(result['rows_without_values'], 'row')} without any value: their "
+                    "cluster is the one with the largest share")
+    if result["output"]:
+        console.say(f"{result['output']}: written")
+
+
+def _remark(candidate, chosen):
+    remarks = ["chosen"] if chosen else []
+    if candidate["error"]:
+        remarks.append(f"no fit: {candidate['error']}")
+    elif not candidate["converged"]:
+        remarks.append("not converged")
+    return ", ".join(remarks)

@@ -1,0 +1,203 @@
+"""Fill in the missing values of a table.
+
+Every column of numbers helps to fill in the others: their means and correlations are estimated
+from all rows, incomplete ones included (maximum likelihood by EM, values missing at random), and
+a missing cell gets its conditional mean, the best guess given the rest of its row. Columns of text
+and cells that are there come out as they went in.
+
+With -m 5 each missing cell is drawn five times at random instead, so that the copies differ by as
+much as is not known (multiple imputation). OUT then holds the copies one below the other, and two
+columns more: .imp, which copy (1 to 5), and .id, which row (from 1). Analyse each copy and pool.
+
+examples:
+  emkernels impute airquality.csv -o complete.csv
+  emkernels impute survey.csv -o complete.parquet --missing-values -999 --prior ridge
+  emkernels impute survey.csv -o five.csv.gz -m 5 --ignore id,year
+  emkernels impute flowers.csv -o complete.csv --model mixture -k 3
+
+Copy i of -m is what GaussianImputer.sample(X, 1, random_state=
+numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
+
+--json prints: command, input, output, rows, missing (cells), imputations (null without -m), model,
+components, prior, iterations, converged, log_likelihood, columns (a list: name, missing,
+observed_mean, imputed_mean), kept (text, empty: names of columns left as they are), constant,
+rows_without_values, warnings.
+"""
+
+import argparse
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+import emkernels
+from emkernels.cli import _options as options_of
+from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._output import check_output
+from emkernels.cli._tables import (
+    FORMATS,
+    check_names,
+    is_parquet,
+    open_table,
+    read_numbers,
+    write_table,
+)
+from emkernels.kernels import _core
+
+PACKAGES = ("pandas", "pyarrow", "rich")
+ADDED = (".imp", ".id")
+
+
+def _prior(text):
+    """``ridge`` or ``ridge:2.5``."""
+    word, colon, amount = text.partition(":")
+    if word != "ridge":
+        raise argparse.ArgumentTypeError(f"knows ridge and ridge:AMOUNT, not {text!r}")
+    if not colon:
+        return "ridge"
+    amount = options_of.real(amount)
+    if amount == 0:
+        raise argparse.ArgumentTypeError("needs an amount above 0")
+    return "ridge", amount
+
+
+def add_arguments(parser):
+    options_of.add_table(parser)
+    options_of.add_output(parser, FORMATS)
+    group = parser.add_argument_group("model")
+    group.add_argument("-m", "--imputations", type=options_of.integer(1), metavar="M",
+                       help="draw M random copies instead of one best guess")
+    group.add_argument("--model", choices=("gaussian", "mixture"), default="gaussian",
+                       help="one normal distribution (default), or a mixture of several: for rows "
+                            "that fall into groups")
+    group.add_argument("-k", "--components", type=options_of.integer(1), metavar="K",
+                       help="components of the mixture (default 2)")
+    group.add_argument("--prior", type=_prior, metavar="ridge",
+                       help="draw correlations towards zero, as one row more of each would "
+                            "(ridge:5: five rows); for tables with few rows or many columns")
+    group.add_argument("--clip", action="store_true",
+                       help="keep what is filled in between the smallest and the largest value "
+                            "of its column (by default a count may come out negative)")
+    group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
+                       help="most iterations of EM (default 1000)")
+    options_of.add_common(parser)
+
+
+def run(options, console):
+    """Impute one table into another."""
+    if options.components is not None and options.model != "mixture":
+        raise CommandError("-k is for --model mixture")
+    is_parquet(options.output)
+    check_output(options.output, [options.input], force=options.force)
+    source = open_table(options)
+    m = options.imputations
+    if m is not None:
+        check_names(source, ADDED, "rename it")
+    # X, its copies in the classes and the completed ones
+    workers = _workers(options.threads, m or 1)
+    numbers = read_numbers(source, options, console, copies=4 if m is None else 4 + 3 * workers)
+    frame = numbers.frame()
+    model = _model(options, numbers)
+    with about(source.path):
+        with console.progress("fitting") as bar:
+            imputer = model.set_params(callback=bar.callback).fit(frame)
+        imputer.set_params(callback=None)
+        means = np.zeros(len(numbers.names))
+        with console.progress("filling in", total=m) as bar:
+            if m is None:
+                blocks = [(imputer.transform(frame), {})]
+            else:
+                blocks = _draws(imputer, frame, options.seed, m, workers, bar)
+            write_table(options, source, numbers, _summed(blocks, numbers, means))
+    return _report(options, console, source, numbers, imputer, means / (m or 1))
+
+
+def _model(options, numbers):
+    parameters = {"prior": options.prior, "n_threads": options.threads,
+                  "random_state": options.seed}
+    if options.clip:
+        low, high = np.nanmin(numbers.X, axis=0), np.nanmax(numbers.X, axis=0)
+        one = low == high       # filled with their only value anyway
+        parameters.update(min_value=np.where(one, -np.inf, low),
+                          max_value=np.where(one, np.inf, high))
+    if options.max_iter is not None:
+        parameters["max_iter"] = options.max_iter
+    if options.model == "gaussian":
+        return emkernels.GaussianImputer(**parameters)
+    return emkernels.GaussianMixtureImputer(options.components or 2, **parameters)
+
+
+def _workers(threads, m):
+    n = (os.cpu_count() or 1) if threads == -1 else threads or _core.effective_n_threads()
+    return min(n, m)
+
+
+def _draws(imputer, frame, seed, m, workers, bar):
+    """The random copies in turn, a few at a time; each has a seed of its own."""
+    def one(seed):
+        return imputer.sample(frame, 1, random_state=seed)[0]
+
+    n_rows = len(frame)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        seeds, waiting = deque(np.random.SeedSequence(seed).spawn(m)), deque()
+        for i in range(1, m + 1):
+            while seeds and len(waiting) < workers:
+                waiting.append(pool.submit(one, seeds.popleft()))
+            yield waiting.popleft().result(), {
+                ".imp": np.full(n_rows, i), ".id": np.arange(1, n_rows + 1)}
+            bar.step()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _summed(blocks, numbers, means):
+    """The blocks as they are; the means of what was missing are added up on the way."""
+    gaps = np.isnan(numbers.X)
+    for filled, added in blocks:
+        for at in np.flatnonzero(numbers.n_missing):
+            means[at] += filled[gaps[:, at], at].mean(dtype=np.float64)
+        yield filled, added
+
+
+def _report(options, console, source, numbers, imputer, means):
+    n_rows, m = len(numbers.X), options.imputations
+    missing = int(numbers.n_missing.sum())
+    observed = np.nanmean(numbers.X, axis=0, dtype=np.float64)
+    without = int(np.isnan(numbers.X).all(axis=1).sum())
+    console.say(f"{source.path}: {count(n_rows, 'row')}, {count(len(numbers.names), 'column')} of "
+                f"numbers, {missing} of {numbers.X.size} values missing "
+                f"({100 * missing / numbers.X.size:.3g} %)")
+    console.say()
+    columns = [{"name": name, "missing": int(n), "observed_mean": observed[at],
+                "imputed_mean": means[at] if n else None}
+               for at, (name, n) in enumerate(zip(numbers.names, numbers.n_missing))]
+    console.table(
+        ["column", "missing", "share", "mean of the others", "mean filled in"],
+        [[c["name"], c["missing"], f"{100 * c['missing'] / n_rows:.1f} %",
+          f"{c['observed_mean']:.5g}", f"{c['imputed_mean']:.5g}" if c["missing"] else "-"]
+         for c in columns])
+    console.say()
+    notes = {"text, left as they are": list(numbers.text),
+             "without any value, left as they are": numbers.empty,
+             "with one value only, filled with it": numbers.constant}
+    for what, names in notes.items():
+        if names:
+            console.say(f"columns {what}: {listed([quoted(name) for name in names])}")
+    if without:
+        console.say(f"{count(without, 'row')} without any value: filled with "
+                    + ("the means" if m is None else "draws from the whole distribution"))
+    ends = "converged" if imputer.converged_ else "did not converge"
+    console.say(f"EM {ends} in {count(imputer.n_iter_, 'iteration')}; log-likelihood "
+                f"{imputer.log_likelihood_:.6g}")
+    console.say(f"{options.output}: written" + ("" if m is None else f", {m} copies below each "
+                                                "other, numbered in .imp" if m > 1 else
+                                                ", one random copy"))
+    return {"input": options.input, "output": options.output, "rows": n_rows, "missing": missing,
+            "imputations": m, "model": options.model,
+            "components": options.components or (2 if options.model == "mixture" else 1),
+            "prior": options.prior, "iterations": imputer.n_iter_,
+            "converged": imputer.converged_, "log_likelihood": imputer.log_likelihood_,
+            "columns": columns, "kept": {"text": list(numbers.text), "empty": numbers.empty},
+            "constant": numbers.constant, "rows_without_values": without}
