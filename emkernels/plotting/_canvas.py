@@ -152,7 +152,8 @@ def column_positions(columns, names, *, most=2, name="columns"):
                 f"{name}: there is no column {column}, only {count(len(names), 'column')}")
         found.append(int(column) % len(names))
     if not 1 <= len(found) <= most:
-        raise ValueError(f"{name} must name 1 to {most} columns, got {len(found)}")
+        wanted = "1 column" if most == 1 else f"1 to {most} columns"
+        raise ValueError(f"{name} must name {wanted}, got {len(found)}")
     if len(set(found)) != len(found):
         raise ValueError(f"{name} names column {names[found[0]]!r} twice")
     return np.array(found)
