@@ -1,5 +1,7 @@
 """Pictures of missing and imputed values."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -105,12 +107,26 @@ def test_patterns_of_one_column_and_of_many():
     drawn(ax)
 
 
+def test_names_do_not_run_into_each_other():
+    frame = pd.DataFrame(np.ones((4, 4)), columns=[f"a name of length 2{i}" for i in range(4)])
+    wide, narrow = plot_missing_patterns(frame), plt.subplots(1, 2)[1][0]
+    plot_missing_patterns(frame, ax=narrow)
+    for ax, rotation in ((wide, 0), (narrow, 90)):
+        ax.figure.canvas.draw()
+        labels = ax.child_axes[0].get_xticklabels()
+        assert {label.get_rotation() for label in labels} == {rotation}
+        boxes = [label.get_window_extent() for label in labels]
+        assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
+    long = plot_missing_patterns(pd.DataFrame({"x" * 80: [1.0, N]}))
+    assert len(long.child_axes[0].get_xticklabels()[0].get_text()) == 24
+
+
 def test_wrong_tables():
     for X, message in (([1.0, 2.0], "2-d table, got 1 dimension"), (np.empty((0, 2)), "X is empty"),
                        (np.empty((2, 0)), "X is empty")):
         with pytest.raises(ValueError, match=message):
             plot_missing_patterns(X)
-    with pytest.raises(ValueError, match="max_patterns must be at least 1"):
+    with pytest.raises(ValueError, match="max_patterns must be a whole number of at least 1"):
         plot_missing_patterns([[N]], max_patterns=0)
     with pytest.raises(TypeError, match="ax must be matplotlib axes, got list"):
         plot_missing_patterns([[N]], ax=[1])
