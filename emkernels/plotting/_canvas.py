@@ -64,9 +64,11 @@ def ink():
 # --- axes ------------------------------------------------------------------------------------
 
 def check_axes(ax, name="ax"):
-    """TypeError for what is not axes."""
+    """TypeError for what is not axes with x and y."""
     if not isinstance(ax, mpl(".axes").Axes):
         raise TypeError(f"{name} must be matplotlib axes, got {type(ax).__name__}")
+    if ax.name != "rectilinear":
+        raise TypeError(f"{name} must be axes of the plane, got {ax.name!r} axes")
     return ax
 
 
@@ -137,7 +139,7 @@ def count(n, what):
 
 def column_positions(columns, names, *, most=2, name="columns"):
     """Checked positions of columns given by position or name."""
-    if isinstance(columns, (str, int, np.integer)):
+    if isinstance(columns, str) or not np.iterable(columns):
         columns = [columns]
     found = []
     for column in columns:
@@ -152,7 +154,8 @@ def column_positions(columns, names, *, most=2, name="columns"):
                 f"{name}: there is no column {column}, only {count(len(names), 'column')}")
         found.append(int(column) % len(names))
     if not 1 <= len(found) <= most:
-        raise ValueError(f"{name} must name 1 to {most} columns, got {len(found)}")
+        wanted = "1 column" if most == 1 else f"1 to {most} columns"
+        raise ValueError(f"{name} must name {wanted}, got {len(found)}")
     if len(set(found)) != len(found):
         raise ValueError(f"{name} names column {names[found[0]]!r} twice")
     return np.array(found)
@@ -164,14 +167,20 @@ def some(names, most=6):
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def check_count(value, name):
+    """ValueError for what is not a whole number from 1 on."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+
+
 def rows_to_draw(usable, max_points, random_state):
     """At most max_points of the usable rows, in random order where some are left out (so that no
     group hides another), and what to say about the others.
 
     usable : ndarray of shape (n_samples,), bool
     """
-    if isinstance(max_points, bool) or max_points < 1:
-        raise ValueError(f"max_points must be at least 1, got {max_points}")
+    check_count(max_points, "max_points")
     rows, notes = np.flatnonzero(usable), []
     if len(rows) == 0:
         raise ValueError("X has no row without missing values in the drawn columns")

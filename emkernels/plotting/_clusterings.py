@@ -105,8 +105,9 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
                  extra=[rings])
     uncertain = points[soft[rows]]
     if len(names) == 2:
-        axes[1].scatter(*uncertain.T, s=2 * mark_size(len(rows)), facecolors="none", alpha=0.6,
-                        edgecolors=ink(), linewidths=0.6, zorder=2, rasterized=len(rows) > 5000)
+        axes[1].scatter(*uncertain.T, s=2 * mark_size(len(rows)), facecolors="none",
+                        edgecolors=ink(), linewidths=1 if len(uncertain) < 200 else 0.5, zorder=3.5,
+                        rasterized=len(rows) > 5000)
     else:
         axes[1].plot(uncertain[:, 0], np.zeros(len(uncertain)), "|", color=ink(), markersize=9,
                      clip_on=False, zorder=5)

@@ -109,8 +109,9 @@ def selecting(columns, n_features):
 
 def check_n_std(n_std):
     """Positive numbers, the largest first so that smaller ellipses lie on top."""
-    values = np.atleast_1d(np.asarray(n_std, dtype=np.float64))
-    if values.ndim != 1 or not (np.isfinite(values) & (values > 0)).all():
+    values = np.atleast_1d(n_std)
+    if values.ndim != 1 or values.dtype.kind not in "iuf" or not (
+            np.isfinite(values) & (values > 0)).all():
         raise ValueError(f"n_std must hold positive numbers, got {n_std!r}")
     return np.sort(values)[::-1]
 

@@ -75,6 +75,8 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
     if column is not None and columns is not None:
         raise TypeError("give column or columns, not both")
     missing = np.isnan(values)
+    if not missing.any():
+        raise ValueError("X has no missing value")
     if columns is not None:
         at = column_positions(columns, names)
         if len(at) != 2:

@@ -229,7 +229,7 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     soft = largest < threshold
     options = {"rasterized": len(rows) > 5000}
     ax.scatter(*points[~soft].T, c=mixed[~soft], s=size, linewidths=0, alpha=0.8, **options)
-    ax.scatter(*points[soft].T, c=mixed[soft], s=2 * size, edgecolors=ink(), linewidths=0.7,
+    ax.scatter(*points[soft].T, c=mixed[soft], s=2.5 * size, edgecolors=ink(), linewidths=0.5,
                zorder=2, **options)
     ax.set_xlabel(names[at[0]])
     ax.set_ylabel(names[at[1]] if len(at) == 2 else "largest responsibility")

@@ -7,6 +7,7 @@ from emkernels._extras import optional
 from emkernels.plotting._canvas import (
     BLUE,
     VERMILION,
+    check_count,
     count,
     ink,
     mpl,
@@ -55,13 +56,13 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
     '2 patterns, 33.3 % of the values missing'
     """
     missing, names = _missing(X)
-    if isinstance(max_patterns, bool) or max_patterns < 1:
-        raise ValueError(f"max_patterns must be at least 1, got {max_patterns}")
+    check_count(max_patterns, "max_patterns")
     patterns = kernels.missing_patterns(np.where(missing, np.float32(np.nan), np.float32(0)))
     counts = patterns.counts
     shown = np.argsort(-counts, kind="stable")[:int(max_patterns)]
     masks, counts = patterns.masks_of(shown), counts[shown]
-    ax = one_axes(ax, _figsize(len(shown), len(names)))
+    names = [name if len(name) <= 24 else name[:23] + "\N{HORIZONTAL ELLIPSIS}" for name in names]
+    ax = one_axes(ax, _figsize(len(shown), names))
     ax.set_axis_off()
     matrix = ax.inset_axes([0, 0, 0.8, 0.76])
     _draw_matrix(matrix, masks, names)
@@ -92,9 +93,10 @@ def _missing(X):
     return missing, [f"x{j}" for j in range(missing.shape[1])]
 
 
-def _figsize(n_patterns, n_features):
-    """Inches that leave a cell enough room, within what a page has."""
-    return (float(np.clip(2.5 + 0.4 * n_features, 6, 14)),
+def _figsize(n_patterns, names):
+    """Inches that leave a cell, and names of few columns, enough room, within what a page has."""
+    cell = max(0.4, 0.1 * max(map(len, names)) if len(names) <= 6 else 0)
+    return (float(np.clip(2.5 + cell * len(names), 6, 14)),
             float(np.clip(2.5 + 0.28 * n_patterns, 4, 10)))
 
 
@@ -105,9 +107,10 @@ def _draw_matrix(ax, masks, names):
                   cmap=colors, vmin=0, vmax=1, edgecolors="white",
                   linewidth=1 if masks.size <= 2000 else 0)
     named = np.arange(0, n_features, -(-n_features // MAX_NAMES))
-    shown = [name if len(name) <= 24 else name[:23] + "\N{HORIZONTAL ELLIPSIS}" for name in names]
-    crowded = n_features > 12 or n_features * max(map(len, shown)) > 72
-    ax.set_xticks(named, [shown[j] for j in named], rotation=90 if crowded else 0,
+    # inches for the names side by side, of 0.075 a letter
+    width = ax.get_window_extent().width / ax.figure.dpi
+    crowded = n_features * (1 + max(map(len, names))) * 0.075 > width
+    ax.set_xticks(named, [names[j] for j in named], rotation=90 if crowded else 0,
                   fontsize="small")
     ax.set(xlim=(-0.5, n_features - 0.5), ylim=(n_patterns - 0.5, -0.5), yticks=[],
            ylabel="patterns (colour: missing)")
