@@ -32,6 +32,7 @@ from _contenders import (
     share_that_matters,
 )
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
+from _segmentation import section_phantoms, section_photo  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
 from sklearn.cluster import KMeans
 from sklearn.cluster import kmeans_plusplus as sklearn_plusplus

@@ -61,7 +61,7 @@ class Segmentation:
     array([[0, 0, 1, 1],
            [0, 0, 1, 1]], dtype=int32)
     >>> result.recolored()[0, 3]
-    array([254, 254, 254], dtype=uint8)
+    array([250, 250, 250], dtype=uint8)
     """
 
     def __init__(self, image, raster, labels, colors, sizes, model, method, *, options,

@@ -26,9 +26,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     """Divide the pixels of an image into segments of like colour.
 
     'em' fits a Gaussian mixture to the pixels; each gets the segment of its most probable
-    component. With ``smoothness`` beta the labels z have the prior ``p(z)`` proportional to
-    ``prod_i weights[z_i] exp(beta * number of neighbouring pairs with equal labels)``, and
-    their posterior is approximated by mean field. Where integers repeat, they are counted
+    component. With ``smoothness`` beta, EM goes on with the labels' prior ``p(z)`` proportional
+    to ``exp(beta * number of neighbouring pairs with equal labels)`` in place of the weights,
+    and their posterior approximated by mean field. Where integers repeat, they are counted
     once: the fit is that of all pixels, at a fraction of the work.
 
     Parameters
@@ -67,8 +67,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         See :func:`select_mixture`. Its number of samples is that of the pixels; the mixtures
         compared are those without smoothing.
     tol, max_iter, n_init : float, int, int
-        As :class:`GaussianMixture` and :class:`KMeans` have them. The smoothing has `max_iter`
-        iterations of its own and begins once, at the best fit.
+        As :class:`GaussianMixture` and :class:`KMeans` have them. The smoothing begins twice,
+        from the best fit and from K-means of the blurred image, has `max_iter` iterations each
+        time, and the higher free energy is kept.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
         (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
@@ -98,7 +99,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     Besides the image there are in memory the labels, a table of at most 64 MB and the distinct
     pixels, where integers can be counted (channels of 24 bits together, for instance RGB of
     uint8); else the features of all pixels, in float32 where these are not float32 already
-    (float64 for float64). Smoothing needs features and posteriors of all pixels.
+    (float64 for float64). Smoothing needs the features of all pixels and twice their
+    posteriors.
 
     References
     ----------
