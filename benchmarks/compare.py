@@ -40,7 +40,7 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from threadpoolctl import threadpool_limits
 
 import emkernels
-from emkernels import GaussianMixture, kernels
+from emkernels import GaussianMixture
 from emkernels._config import config
 from emkernels.kernels.mixture import _em_pass as em_pass
 
