@@ -101,15 +101,21 @@ class CountedPixels:
         self.raster, self.bits = raster, bits
         n_channels = raster.values.shape[1]
         self._low = np.uint64(raster.low % 2**64)       # arithmetic modulo 2^64 knows no sign
-        narrow = raster.n_pixels < 2**32
-        table = np.zeros(1 << bits * n_channels, np.uint32 if narrow else np.uint64)
-        for _, codes in self._codes():
-            np.add.at(table, codes, table.dtype.type(1))
-        codes = np.flatnonzero(table)
-        self.weight = table[codes].astype(np.float64)
-        # the same memory, from now on: code -> row
-        self._row_of = table
-        self._row_of[codes] = np.arange(len(codes), dtype=table.dtype)
+        self._row_of_code = self._row_of_pixel = None
+        n_codes = 1 << bits * n_channels
+        if raster.n_pixels < n_codes // 16:     # a table would be larger than the image
+            codes, self._row_of_pixel, counts = np.unique(
+                np.concatenate([codes for _, codes in self._codes()]), return_inverse=True,
+                return_counts=True)
+        else:
+            table = np.zeros(n_codes, np.uint32 if raster.n_pixels < 2**32 else np.uint64)
+            for _, codes in self._codes():
+                np.add.at(table, codes, table.dtype.type(1))
+            codes = np.flatnonzero(table)
+            counts = table[codes]
+            table[codes] = np.arange(len(codes), dtype=table.dtype)
+            self._row_of_code = table           # the same memory, from now on
+        self.weight = counts.astype(np.float64)
         self.values = np.empty((len(codes), n_channels), raster.values.dtype)
         for channel in range(n_channels - 1, -1, -1):
             digit = (codes & ((1 << bits) - 1)).astype(np.uint64) + self._low
@@ -130,8 +136,11 @@ class CountedPixels:
         """Write what every row has to its pixels; out (n_pixels, ...) keeps what it holds
         outside of the mask."""
         inside = self.raster.inside
+        if self._row_of_pixel is not None:
+            out[... if inside is None else inside] = per_row[self._row_of_pixel]
+            return
         for part, codes in self._codes():
-            found = per_row[self._row_of[codes]]
+            found = per_row[self._row_of_code[codes]]
             if inside is None:
                 out[part] = found
             else:
