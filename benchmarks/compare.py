@@ -33,13 +33,14 @@ from _contenders import (
 )
 from _kmeans import section_kmeans  # noqa: F401
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
+from _segmentation import section_phantoms, section_photo  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from threadpoolctl import threadpool_limits
 
 import emkernels
-from emkernels import GaussianMixture, kernels
+from emkernels import GaussianMixture
 from emkernels._config import config
 from emkernels.kernels.mixture import _em_pass as em_pass
 

@@ -224,3 +224,42 @@ def gaussian_em(X, n_iter, start=None):
             covariance = (filled - mean).T @ (filled - mean) / len(X)
             covariance += sum(part[2] for part in parts) / len(X)
     return mean, covariance, np.array(trace)
+
+
+# --- mixtures on a grid ----------------------------------------------------------------
+
+
+def neighbour_sums(field, shape, there):
+    """Of every pixel the sum of field (n_pixels, K) over the neighbours that are there."""
+    grid = np.where(there[:, None], field, 0).reshape(*shape, -1)
+    total = np.zeros_like(grid)
+    for axis in range(len(shape)):
+        before = (slice(None),) * axis + (slice(None, -1),)
+        behind = (slice(None),) * axis + (slice(1, None),)
+        total[before] += grid[behind]
+        total[behind] += grid[before]
+    return total.reshape(field.shape)
+
+
+def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="full", *, shape,
+                     smoothness, resp, mask=None):
+    """One sweep of the mean field `resp`, in place, and moments and free energy under it."""
+    X, means = np.asarray(X, float), np.asarray(means, float)
+    there = np.ones(len(X), bool) if mask is None else np.asarray(mask).reshape(-1)
+    known = there & ~np.isnan(X).any(axis=1)
+    energy = np.zeros((len(X), len(means)))
+    with np.errstate(divide="ignore"):
+        energy[known] = np.log(weights) + log_density(
+            X[known], means, precisions_cholesky, covariance_type)
+    parity = np.indices(shape).sum(axis=0).reshape(-1) % 2
+    for colour in range(2):
+        joint = energy + smoothness * neighbour_sums(resp.astype(float), shape, there)
+        now = there & (parity == colour)
+        resp[now] = responsibilities(joint[now])[0]
+    q = np.where(there[:, None], resp.astype(float), 0)
+    counts, first, second = weighted_moments(X[known], q[known], means, covariance_type)
+    positive = q > 0
+    free_energy = (q[positive] * (energy[positive] - np.log(q[positive]))).sum()
+    # every pair is counted from both ends
+    free_energy += smoothness / 2 * (q * neighbour_sums(q, shape, there)).sum()
+    return counts, first, second, free_energy

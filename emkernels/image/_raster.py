@@ -1,0 +1,164 @@
+"""What the user passes as an image: its axes, its channels and which pixels count."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+CHUNK = 1 << 18     # pixels worked on at a time
+
+
+@dataclass
+class Raster:
+    """The pixels of an image in C order; values is a view where the layout allows.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the grid, without channels.
+    values : ndarray of shape (n_pixels, n_channels)
+        In the image's dtype (bool as uint8), without the alpha channel.
+    inside : bool ndarray of shape (n_pixels,) or None
+        Which pixels take part; None: all.
+    divisor : int or None
+        What integers are divided by to become features; None for floats.
+    is_bool : bool
+    low, high : int or float
+        The smallest and the largest value inside, NaN left out.
+    has_nan : bool
+        Inside.
+    """
+
+    shape: tuple
+    values: np.ndarray
+    inside: np.ndarray | None
+    divisor: int | None = None
+    is_bool: bool = False
+    low: float = 0
+    high: float = 0
+    has_nan: bool = False
+
+    @property
+    def n_pixels(self):
+        return len(self.values)
+
+    @property
+    def n_inside(self):
+        return self.n_pixels if self.inside is None else int(np.count_nonzero(self.inside))
+
+    def blocks(self):
+        """(slice of the pixels, values of those inside) for consecutive blocks of pixels."""
+        for first in range(0, self.n_pixels, CHUNK):
+            part = slice(first, first + CHUNK)
+            block = self.values[part]
+            yield part, block if self.inside is None else block[self.inside[part]]
+
+    def position(self, part, found):
+        """Index of a pixel in the image's grid: the `found`-th inside of a block."""
+        if self.inside is not None:
+            found = np.flatnonzero(self.inside[part])[found]
+        return tuple(int(i) for i in np.unravel_index(part.start + found, self.shape))
+
+    def pixel(self, part, found, channel):
+        """The words for a value in an error message."""
+        text = f"pixel {self.position(part, found)}"
+        return text if self.values.shape[1] == 1 else f"{text}, channel {int(channel)}"
+
+
+def read_raster(image, channel_axis="auto", mask=None):
+    """The Raster of an image, checked; ValueError or TypeError says what is wrong with it."""
+    if np.ma.isMaskedArray(image):
+        raise TypeError("image is a masked array: pass image.data and mask=~image.mask")
+    image = np.asarray(image)
+    if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
+        raise TypeError(
+            "image must be an array of bool, integers or floats of at most 64 bits, got "
+            f"{image.dtype}")
+    if image.size == 0:
+        raise ValueError(f"image is empty: its shape is {image.shape}")
+    axis = _find_channels(image.shape, channel_axis)
+    pixels = image[..., None] if axis is None else np.moveaxis(image, axis, -1)
+    shape = pixels.shape[:-1]
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"image must have 2 or 3 axes beside that of the channels, got shape {image.shape} "
+            f"with channel_axis={channel_axis!r}")
+    mask = _check_mask(mask, shape)
+    if isinstance(channel_axis, str) and axis is not None and pixels.shape[-1] == 4:
+        opaque = pixels[..., 3] != 0
+        mask, pixels = opaque if mask is None else mask & opaque, pixels[..., :3]
+        if not mask.any():
+            raise ValueError("every pixel that may take part is transparent (alpha is 0); "
+                             "channel_axis=-1 makes alpha a channel like the others")
+    inside = None if mask is None or mask.all() else np.ascontiguousarray(mask).reshape(-1)
+    values = pixels.reshape(-1, pixels.shape[-1])
+    is_bool = values.dtype == bool
+    raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool)
+    if image.dtype.kind == "f":
+        _scan_floats(raster)
+    else:
+        raster.low = min(int(block.min()) for _, block in raster.blocks() if len(block))
+        raster.high = max(int(block.max()) for _, block in raster.blocks() if len(block))
+        raster.divisor = _divisor(image.dtype, raster)
+    return raster
+
+
+def _find_channels(shape, channel_axis):
+    """The axis of the channels, or None."""
+    if isinstance(channel_axis, str):
+        if channel_axis != "auto":
+            raise ValueError(f"channel_axis must be 'auto', None or an int, got {channel_axis!r}")
+        if len(shape) not in (2, 3, 4):
+            raise ValueError(f"image must have 2 to 4 axes, got shape {shape}")
+        return -1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] in (1, 3, 4)) else None
+    if channel_axis is None:
+        return None
+    if isinstance(channel_axis, bool) or not isinstance(channel_axis, Integral):
+        raise TypeError(f"channel_axis must be 'auto', None or an int, got {channel_axis!r}")
+    if not -len(shape) <= channel_axis < len(shape):
+        raise ValueError(f"channel_axis={channel_axis} is not an axis of shape {shape}")
+    return int(channel_axis)
+
+
+def _check_mask(mask, shape):
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != shape:
+        raise ValueError(
+            f"mask must be boolean of shape {shape}, the image's without channels; got "
+            f"{mask.dtype} of shape {mask.shape}")
+    if not mask.any():
+        raise ValueError("mask is False everywhere: no pixel is left to segment")
+    return mask
+
+
+def _divisor(dtype, raster):
+    """The largest value that the dtype can hold; what there is in wider integers, where that
+    says nothing about the image."""
+    if dtype.kind == "b":
+        return 1
+    if dtype.itemsize <= 2:
+        return int(np.iinfo(dtype).max)
+    return max(abs(raster.low), abs(raster.high), 1)
+
+
+def _scan_floats(raster):
+    """Sets low, high and has_nan; an infinity or a channel of NaN alone is an error."""
+    seen = np.zeros(raster.values.shape[1], bool)
+    raster.low, raster.high = np.inf, -np.inf
+    for part, block in raster.blocks():
+        finite = np.isfinite(block)
+        if not finite.all():
+            infinite = np.argwhere(np.isinf(block))
+            if len(infinite):
+                raise ValueError(
+                    f"image is infinite at {raster.pixel(part, *infinite[0])}; leave it out with "
+                    "a mask, or make it NaN where it is unknown")
+            raster.has_nan = True
+        seen |= finite.any(axis=0)
+        raster.low = min(raster.low, float(block.min(where=finite, initial=np.inf)))
+        raster.high = max(raster.high, float(block.max(where=finite, initial=-np.inf)))
+    if not seen.all():
+        where = "" if len(seen) == 1 else f" in channel {int(seen.argmin())}"
+        raise ValueError(f"image has nothing but NaN{where}")

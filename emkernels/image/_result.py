@@ -1,0 +1,183 @@
+"""What a segmentation found."""
+
+import numpy as np
+
+from emkernels.image import _view as view
+from emkernels.image._pixels import read_pixels
+from emkernels.image._raster import CHUNK
+from emkernels.models._arguments import patterns_where_missing
+from emkernels.plotting import plot_segmentation
+
+ROWS_OF_REPR = 20
+
+
+class Segmentation:
+    """Segments of an image, from dark to bright; made by :func:`segment_image`.
+
+    Attributes
+    ----------
+    image : ndarray
+        As it was passed; it is not copied.
+    labels : ndarray of int32, of the image's shape without channels
+        The segment of each pixel, -1 outside of the mask.
+    n_segments : int
+    colors : ndarray of shape (n_segments, n_channels), float64
+        Mean of each segment's pixels in the image's units, NaN left out; of a segment without
+        pixels that of its component. Alpha is not among the channels.
+    sizes : ndarray of shape (n_segments,), int64
+        Pixels of each segment.
+    fractions : ndarray of shape (n_segments,)
+        Their shares of all pixels that take part.
+    posteriors : ndarray of float32, the image's shape without channels and then n_segments
+        Probability of each segment in each pixel, zero outside of the mask; for K-means 1 for
+        the pixel's segment. Computed anew at each access, from `image` as it then is, unless
+        there is smoothing.
+    model : GaussianMixture or KMeans
+        Component k is segment k. Its features are the channels, integers divided by the
+        largest value of their type (wider than 16 bits: by the largest absolute value there
+        is), or Lab values divided by 100; then the coordinates, where they take part.
+        ``model.predict`` gives the labels, but for smoothing.
+    method : str
+    smoothness : float
+    selection : SelectionResult or None
+        How the number of segments was chosen, where there were several to choose from. With
+        smoothing its `best` is the fit before.
+    n_iter : int
+    converged : bool
+    lower_bounds : list of float
+        Objective of each iteration for one pixel, with smoothing the free energy; for K-means
+        only minus the final inertia.
+
+    Examples
+    --------
+    >>> from emkernels import segment_image
+    >>> result = segment_image([[10, 12, 90, 91], [11, 9, 92, 89]], 2, random_state=0)
+    >>> result
+    Segmentation of 2 x 4 pixels into 2 by EM (converged, 2 iterations)
+    segment    share      pixels  colour
+          0   50.0 %           4  10.5
+          1   50.0 %           4  90.5
+    >>> result.labels
+    array([[0, 0, 1, 1],
+           [0, 0, 1, 1]], dtype=int32)
+    >>> result.recolored()[0, 3]
+    array([250, 250, 250], dtype=uint8)
+    """
+
+    def __init__(self, image, raster, labels, colors, sizes, model, method, *, options,
+                 smoothness=0.0, selection=None, field=None):
+        self.image, self.labels, self.colors, self.sizes = image, labels, colors, sizes
+        self.model, self.method = model, method
+        self.smoothness, self.selection = smoothness, selection
+        self.n_segments = len(sizes)
+        self.fractions = sizes / sizes.sum()
+        self.n_iter = int(model.n_iter_)
+        if method == "em":
+            self.converged = bool(model.converged_)
+            self.lower_bounds = list(model.lower_bounds_)
+        else:
+            self.converged = self.n_iter < model.max_iter
+            self.lower_bounds = [-float(model.inertia_) / float(sizes.sum())]
+        self._raster = raster
+        self._options = options     # of read_pixels
+        self._field = field         # posteriors that smoothing has made
+
+    @property
+    def posteriors(self):
+        shape = (*self.labels.shape, self.n_segments)
+        if self._field is not None:
+            return self._field.reshape(shape)
+        out = np.zeros((self._raster.n_pixels, self.n_segments), np.float32)
+        if self.method == "kmeans":
+            labels = self.labels.reshape(-1)
+            for first in range(0, len(labels), CHUNK):
+                part = labels[first : first + CHUNK, None]
+                out[first : first + CHUNK] = part == np.arange(self.n_segments)
+            return out.reshape(shape)
+        pixels = read_pixels(self._raster, **self._options)
+        patterns = patterns_where_missing(pixels.rows)[0] if self._raster.has_nan else None
+        pixels.spread(self.model._rows(pixels.rows, patterns, "resp"), out)
+        return out.reshape(shape)
+
+    # --- pictures ------------------------------------------------------------------------
+
+    def displayed(self):
+        """The image as people see it.
+
+        Returns
+        -------
+        ndarray of uint8, the image's shape without channels and then 3
+            uint8 and bool as they are, floats too where all are between 0 and 1. Other images
+            are stretched: the smallest value that takes part is black, the largest white. The
+            first three channels are red, green and blue; of one or two channels the first is
+            grey. NaN is shown as a medium grey.
+        """
+        return view.to_rgb(self._raster, self._raster.values).reshape(*self.labels.shape, 3)
+
+    def recolored(self):
+        """The image with every pixel in the colour of its segment.
+
+        Returns
+        -------
+        ndarray of uint8, the image's shape without channels and then 3
+            Colours as in :meth:`displayed`; medium grey outside of the mask.
+        """
+        # label -1 takes the last row
+        outside = np.full((1, 3), view.NEUTRAL, np.uint8)
+        return np.vstack([view.to_rgb(self._raster, self.colors), outside])[self.labels]
+
+    def overlay(self, alpha=0.5, boundaries=True, colors=None):
+        """The image tinted by segment, with the lines between segments.
+
+        Parameters
+        ----------
+        alpha : float
+            0: the image alone; 1: the tints alone.
+        boundaries : bool
+            Draw the last pixel of a segment, along rows and columns, white.
+        colors : array-like of shape (n_segments, 3), optional
+            Tints: integers from 0 to 255 or floats from 0 to 1. By default
+            :func:`emkernels.plotting.component_colors`.
+
+        Returns
+        -------
+        ndarray of uint8, the image's shape without channels and then 3
+        """
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
+        tints = view.tints(colors, self.n_segments)
+        out = self.displayed().reshape(-1, 3)
+        labels = self.labels.reshape(-1)
+        for first in range(0, len(labels), CHUNK):
+            part = labels[first : first + CHUNK]
+            inside = part >= 0
+            block = out[first : first + CHUNK]
+            mixed = (1 - alpha) * block[inside] + alpha * tints[part[inside]]
+            block[inside] = np.rint(mixed)
+        out = out.reshape(*self.labels.shape, 3)
+        if boundaries:
+            out[view.boundaries(self.labels)] = 255
+        return out
+
+    def plot(self, axes=None):
+        """Draw the image, the segments and their overlay; see
+        :func:`emkernels.plotting.plot_segmentation`."""
+        return plot_segmentation(self, axes=axes)
+
+    def __repr__(self):
+        how = "K-means" if self.method == "kmeans" else "EM"
+        state = "converged" if self.converged else "not converged"
+        more = f"smoothness {self.smoothness:g}, " if self.smoothness else ""
+        size = " x ".join(map(str, self.labels.shape))
+        lines = [
+            f"Segmentation of {size} pixels into {self.n_segments} by {how} ({more}{state}, "
+            f"{self.n_iter} iterations)",
+            f"{'segment':>7}  {'share':>7}  {'pixels':>10}  colour",
+        ]
+        for k in range(min(self.n_segments, ROWS_OF_REPR)):
+            colour = ", ".join(f"{value:.4g}" for value in self.colors[k])
+            lines.append(
+                f"{k:7d}  {100 * self.fractions[k]:5.1f} %  {self.sizes[k]:10d}  {colour}")
+        if self.n_segments > ROWS_OF_REPR:
+            lines.append(f"    ... {self.n_segments - ROWS_OF_REPR} more")
+        return "\n".join(lines)

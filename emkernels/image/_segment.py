@@ -1,0 +1,324 @@
+"""Segmenting an image: pixels counted, a mixture or K-means fitted, labels read back."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.image._pixels import read_pixels
+from emkernels.image._potts import smooth
+from emkernels.image._raster import CHUNK, read_raster
+from emkernels.image._result import Segmentation
+from emkernels.models._arguments import patterns_where_missing
+from emkernels.models.gaussian_mixture import GaussianMixture
+from emkernels.models.kmeans import KMeans
+from emkernels.models.selection import CRITERIA, select_mixture
+
+AUTO = range(1, 11)
+
+
+def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask=None,
+                  color_space="rgb", smoothness=0.0, coordinates=0.0, covariance_type="full",
+                  criterion="bic", tol=1e-3, max_iter=100, n_init=1, reg_covar=None,
+                  random_state=None, n_threads=None, callback=None):
+    """Divide the pixels of an image into segments of like colour.
+
+    'em' fits a Gaussian mixture to the pixels; each gets the segment of its most probable
+    component. With ``smoothness`` beta, EM goes on with the labels' prior ``p(z)`` proportional
+    to ``exp(beta * number of neighbouring pairs with equal labels)`` in place of the weights,
+    and their posterior approximated by mean field. Where integers repeat, they are counted
+    once: the fit is that of all pixels, at a fraction of the work.
+
+    Parameters
+    ----------
+    image : array-like of bool, integers or floats
+        (height, width), (height, width, channels) or a volume (depth, height, width) with or
+        without channels behind. Read in place and not changed. NaN is a missing value: 'em'
+        uses the channels that there are (a pixel without any gets the most frequent segment);
+        with smoothness its neighbours alone decide about such a pixel.
+    n_segments : int, iterable of int or 'auto', default=5
+        Of several numbers the best by `criterion`; 'auto': of 1 to 10.
+    method : {'em', 'kmeans'}, default='em'
+    channel_axis : 'auto', int or None, default='auto'
+        'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries;
+        4 channels are then RGB and alpha, which is no feature: pixels whose alpha is 0 are
+        left out. Another 3-d array is a volume. With an int every channel is a feature; None:
+        there are no channels.
+    mask : array-like of bool, of the image's shape without channels, optional
+        False: the pixel takes no part, and its label is -1.
+    color_space : {'rgb', 'lab'}, default='rgb'
+        'rgb': channels as they are; 'lab': CIE Lab (needs scikit-image), for RGB images of
+        uint8, uint16 or floats between 0 and 1.
+    smoothness : float, default=0
+        What a like neighbour adds to the log probability of a label; neighbours share a side
+        (in a volume a face). 0.5 takes single pixels away, 1 to 2 are for noise. Not with
+        'kmeans'.
+    coordinates : float, default=0
+        Above 0 the pixel's coordinates are features too. The longest side of the image spans
+        ``coordinates * sqrt(12) * s``, s the root of the mean variance of the colour features:
+        at 1 the position along that side varies as much as a colour. K-means and spherical
+        covariances weigh coordinates by this scale; the other covariances have a scale of
+        their own, so that it matters for where EM begins only.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        'em' only.
+    criterion : {'bic', 'icl', 'aic'}, default='bic'
+        See :func:`select_mixture`. Its number of samples is that of the pixels; the mixtures
+        compared are those without smoothing.
+    tol, max_iter, n_init : float, int, int
+        As :class:`GaussianMixture` and :class:`KMeans` have them. The smoothing begins twice,
+        from the best fit and from K-means of the blurred image, has `max_iter` iterations each
+        time, and the higher free energy is kept.
+    reg_covar : float, default=None
+        Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
+        (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
+        bool 1e-6 of the mean variance of the channels. No part of the objective, which may fall
+        a little because of it.
+    random_state : int, RandomState instance or None, default=None
+    n_threads : int, default=None
+        The result has the same bits for every number of threads.
+    callback : callable, default=None
+        ``callback(EMState)`` after each iteration; a true result ends the fit, and then the
+        smoothing. 'em' only.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad arguments, an infinity or, for 'kmeans', a NaN in the image, fewer different pixels
+        than segments; or every start collapsed.
+    MissingExtraError
+        color_space='lab' without scikit-image.
+
+    Notes
+    -----
+    Besides the image there are in memory the labels, a table of at most 64 MB and the distinct
+    pixels, where integers can be counted (channels of 24 bits together, for instance RGB of
+    uint8); else the features of all pixels, in float32 where these are not float32 already
+    (float64 for float64). Smoothing needs the features of all pixels and twice their
+    posteriors.
+
+    References
+    ----------
+    C. Carson, S. Belongie, H. Greenspan, J. Malik, Blobworld: image segmentation using
+    expectation-maximization, IEEE Trans. PAMI 24, 2002.
+    G. Celeux, F. Forbes, N. Peyrard, EM procedures using mean field-like approximations for
+    Markov model-based image segmentation, Pattern Recognition 36, 2003 (the smoothing).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import segment_image
+    >>> image = np.full((20, 30), 50, np.uint8)
+    >>> image[5:15, 10:20] = 200
+    >>> image += np.random.default_rng(0).integers(0, 20, image.shape, dtype=np.uint8)
+    >>> result = segment_image(image, 2, random_state=0)
+    >>> result.sizes
+    array([500, 100])
+    >>> result.labels[10, 8:12]
+    array([0, 0, 1, 1], dtype=int32)
+    """
+    sizes, several = _check_sizes(n_segments)
+    _check_choice("method", method, ("em", "kmeans"))
+    _check_choice("color_space", color_space, ("rgb", "lab"))
+    _check_choice("criterion", criterion, CRITERIA)
+    _check_number("smoothness", smoothness)
+    _check_number("coordinates", coordinates)
+    parameters = {"tol": tol, "max_iter": max_iter, "n_init": n_init,
+                  "random_state": random_state, "n_threads": n_threads}
+    if method == "kmeans":
+        _check_kmeans(several, smoothness, callback)
+        validate_parameter_constraints(
+            KMeans._parameter_constraints, parameters, "segment_image")
+    else:
+        parameters.update(covariance_type=covariance_type, callback=callback,
+                          reg_covar=0.0 if reg_covar is None else reg_covar)
+        validate_parameter_constraints(
+            GaussianMixture._parameter_constraints, parameters, "segment_image")
+    raster = read_raster(image, channel_axis, mask)
+    if method == "kmeans" and raster.has_nan:
+        raise ValueError(
+            f"image is NaN at {_first_nan(raster)}, which K-means cannot use; method='em' can, "
+            "and a mask leaves pixels out")
+    options = {"color_space": color_space, "coordinates": coordinates}
+    pixels = read_pixels(raster, **options)
+    sizes = _check_distinct(pixels, sizes, n_segments)
+    if method == "em" and reg_covar is None:
+        parameters["reg_covar"] = pixels.reg_covar
+    found = {"options": options, "smoothness": float(smoothness)}
+    if method == "kmeans":
+        model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
+        return _finish(image, pixels, model, method, model.labels_, **found)
+    with warnings.catch_warnings():
+        if reg_covar is None:
+            # it falls a little where an image has few levels; who sets reg_covar is told
+            warnings.filterwarnings("ignore", "the objective fell", EMWarning)
+        try:
+            model, found["selection"] = _fit_mixture(pixels, sizes, several, criterion, parameters)
+            patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
+            if smoothness > 0:
+                model, field = smooth(model, pixels, patterns, smoothness)
+                return _finish(image, pixels, model, method, None, field, **found)
+        except DegenerateFitError as error:
+            raise DegenerateFitError(
+                "every start collapsed: a segment shrank to pixels of one colour, or of colours "
+                "in one plane. Fewer segments or a larger reg_covar (now "
+                f"{parameters['reg_covar']:.3g}) keep it from that, more starts (n_init) may"
+            ) from error
+    labels = model._rows(pixels.rows, patterns, "labels")
+    return _finish(image, pixels, model, method, labels, **found)
+
+
+def _fit_mixture(pixels, sizes, several, criterion, parameters):
+    """The mixture of the rows and, where there were several sizes, how it was chosen."""
+    if several:
+        parameters = dict(parameters)
+        selection = select_mixture(
+            pixels.rows, sizes, parameters.pop("covariance_type"), criterion,
+            sample_weight=pixels.weight, **parameters)
+        return selection.best, selection
+    model = GaussianMixture(sizes[0], **parameters)
+    return model.fit(pixels.rows, sample_weight=pixels.weight), None
+
+
+def _finish(image, pixels, model, method, row_labels, field=None, **found):
+    """Segments in order of brightness, in the labels, the model and the field alike."""
+    raster = pixels.raster
+    means = model.means_ if method == "em" else model.cluster_centers_
+    if field is None:
+        labels, values, weight = row_labels, pixels.values, pixels.weight
+    else:
+        labels, values, weight = _labels_of_field(field, raster), raster.values, None
+    sizes, colors = _measure(labels, values, weight, pixels.colours(means))
+    order = np.argsort(colors.mean(axis=1), kind="stable")
+    rank = np.full(len(order) + 1, -1, np.int32)        # the last for label -1
+    rank[order] = np.arange(len(order))
+    labels = rank[labels]
+    if method == "kmeans":
+        model.cluster_centers_, model.labels_ = model.cluster_centers_[order], labels
+    else:
+        parts = ["weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"]
+        for name in parts[:2] if model.covariance_type == "tied" else parts:
+            setattr(model, name, getattr(model, name)[order])
+    if field is None:
+        row_labels, labels = labels, np.full(raster.n_pixels, -1, np.int32)
+        pixels.spread(row_labels, labels)
+    else:
+        field = _in_order(field, order)
+    return Segmentation(
+        np.asarray(image), raster, labels.reshape(raster.shape), colors[order], sizes[order],
+        model, method, field=field, **found)
+
+
+def _measure(labels, values, weight, otherwise):
+    """Sizes of the segments and means of their values; `otherwise` (n_segments, n_channels)
+    where a segment has none."""
+    n_segments, n_channels = otherwise.shape
+    sizes, counts, sums = np.zeros(n_segments), np.zeros(otherwise.shape), np.zeros(otherwise.shape)
+    for first in range(0, len(labels), CHUNK):
+        part = slice(first, first + CHUNK)
+        inside = labels[part] >= 0
+        label, block = labels[part][inside], values[part][inside].astype(np.float64)
+        w = np.ones(len(label)) if weight is None else weight[part][inside]
+        counted = np.bincount(label, w, n_segments)
+        sizes += counted
+        for channel in range(n_channels):
+            value = block[:, channel]
+            known = ~np.isnan(value)
+            if known.all():
+                counts[:, channel] += counted
+                sums[:, channel] += np.bincount(label, w * value, n_segments)
+            else:
+                counts[:, channel] += np.bincount(label, w * known, n_segments)
+                sums[:, channel] += np.bincount(label, w * np.where(known, value, 0), n_segments)
+    colors = np.array(otherwise, dtype=np.float64)
+    np.divide(sums, counts, out=colors, where=counts > 0)
+    return np.rint(sizes).astype(np.int64), colors
+
+
+def _labels_of_field(field, raster):
+    """The most probable segment of each pixel, -1 outside of the mask."""
+    labels = np.empty(len(field), np.int32)
+    for first in range(0, len(field), CHUNK):
+        labels[first : first + CHUNK] = field[first : first + CHUNK].argmax(axis=1)
+    if raster.inside is not None:
+        labels[~raster.inside] = -1
+    return labels
+
+
+def _in_order(field, order):
+    """float32 with its columns in order; the same memory where it is float32 already."""
+    out = field if field.dtype == np.float32 else np.empty(field.shape, np.float32)
+    for first in range(0, len(field), CHUNK):
+        part = slice(first, first + CHUNK)
+        out[part] = field[part][:, order]
+    return out
+
+
+# --- checks --------------------------------------------------------------------------------
+
+
+def _check_sizes(n_segments):
+    """The numbers of segments to try, and whether there may be several."""
+    if isinstance(n_segments, str):
+        if n_segments != "auto":
+            raise ValueError(
+                f"n_segments must be an int, several ints or 'auto', got {n_segments!r}")
+        return list(AUTO), True
+    several = not isinstance(n_segments, (bool, Real))
+    try:
+        sizes = list(n_segments) if several else [n_segments]
+    except TypeError:
+        sizes = [n_segments]
+    for size in sizes:
+        if isinstance(size, (bool, np.bool_)) or not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"n_segments must be 1 or more, and whole, got {size!r}")
+    if not sizes:
+        raise ValueError("n_segments names no number to try")
+    return [int(size) for size in sizes], several
+
+
+def _check_choice(name, value, choices):
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _check_number(name, value):
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
+        raise ValueError(f"{name} must be a finite number of 0 or more, got {value!r}")
+
+
+def _check_kmeans(several, smoothness, callback):
+    if several:
+        raise ValueError(
+            "method='kmeans' takes one n_segments: K-means has no likelihood, so no criterion "
+            "can choose among several; method='em' has")
+    if smoothness > 0:
+        raise ValueError(
+            "smoothness needs method='em': method='kmeans' has no probabilities to smooth")
+    if callback is not None:
+        raise ValueError("callback sees iterations of EM; method='kmeans' has none")
+
+
+def _check_distinct(pixels, sizes, n_segments):
+    """The sizes, those of 'auto' as far as there are pixels; ValueError for too few."""
+    found = pixels.n_distinct(max(2, *sizes))
+    if found < 2:
+        raise ValueError("there is nothing to segment: all pixels that take part are the same")
+    if isinstance(n_segments, str):
+        return [size for size in sizes if size <= found]
+    if max(sizes) > found:
+        raise ValueError(
+            f"n_segments={max(sizes)} is too many: only {found} different pixels take part")
+    return sizes
+
+
+def _first_nan(raster):
+    for part, block in raster.blocks():
+        missing = np.argwhere(np.isnan(block))
+        if len(missing):
+            return raster.pixel(part, *missing[0])

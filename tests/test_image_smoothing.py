@@ -1,0 +1,209 @@
+"""Smoothed segmentations, against the oracle and against the truth."""
+
+import numpy as np
+import pytest
+import reference
+from phantoms import as_uint8, ball, colours, dice, discs
+from sklearn.exceptions import ConvergenceWarning
+
+from emkernels import GaussianMixture, kernels, segment_image
+from emkernels.em import run_em
+from emkernels.image._potts import PottsProblem
+
+
+def grid(shape, n_features, covariance_type, seed=0):
+    """Rows of a grid with unknown pixels, a mask, a field and a model."""
+    rng = np.random.default_rng(seed)
+    n = int(np.prod(shape))
+    X = rng.normal(size=(n, n_features))
+    X[rng.random(n) < 0.1, 0] = np.nan
+    mask = rng.random(n) < 0.85
+    resp = rng.dirichlet(np.ones(3), size=n)
+    factors = {
+        "full": np.triu(rng.normal(size=(3, n_features, n_features)), 1) + 1.5 * np.eye(n_features),
+        "tied": np.triu(rng.normal(size=(n_features, n_features)), 1) + 1.5 * np.eye(n_features),
+        "diag": rng.uniform(0.5, 2, (3, n_features)), "spherical": rng.uniform(0.5, 2, 3),
+    }[covariance_type]
+    return X, mask, resp, (rng.dirichlet(np.ones(3)), rng.normal(size=(3, n_features)), factors,
+                           covariance_type)
+
+
+@pytest.mark.parametrize("covariance_type", reference.COVARIANCE_TYPES)
+@pytest.mark.parametrize("shape", [(7, 9), (4, 5, 6), (1, 8)])
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_kernel_is_the_oracle(shape, covariance_type, masked):
+    X, mask, resp, model = grid(shape, 2, covariance_type)
+    options = {"shape": shape, "smoothness": 0.7, "mask": mask if masked else None}
+    ours, theirs = resp.copy(), resp.copy()
+    for _ in range(3):
+        found = kernels.potts_statistics(X, *model, resp=ours, **options)
+        expected = reference.potts_statistics(X, *model, resp=theirs, **options)
+        np.testing.assert_allclose(ours, theirs, atol=1e-12)
+        for a, b in zip(found, expected):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+class OracleProblem(PottsProblem):
+    def accumulate(self, parameters):
+        found = reference.potts_statistics(
+            self.X, parameters.weights, parameters.means, parameters.precisions_cholesky,
+            self.covariance_type, shape=self.shape, smoothness=self.smoothness, resp=self.resp,
+            mask=self.mask)
+        return self._statistics(parameters.means, *found)
+
+
+def test_em_on_the_grid_is_that_of_the_oracle():
+    image, truth = discs(0.15)
+    image[5:8, 5:8] = np.nan
+    mask = np.random.default_rng(0).random(image.size) < 0.9
+    X, labels = image.reshape(-1, 1), truth.ravel().astype(np.int32)
+    histories, fields = [], []
+    for kind in (PottsProblem, OracleProblem):
+        problem = kind(X, "full", 0.0, shape=image.shape, mask=mask, smoothness=1.0)
+        known = mask & ~np.isnan(X[:, 0])
+        assert problem.total == np.count_nonzero(known)
+        start = problem.parameters_of(labels, 3)
+        for k in range(3):
+            of_it = X[known & (labels == k), 0]
+            np.testing.assert_allclose(start.means[k], of_it.mean())
+            np.testing.assert_allclose(start.covariances[k], of_it.var())
+        problem.resp = np.full((len(X), 3), 1 / 3)
+        result = run_em(problem, lambda i: start, max_iter=6, tol=0.0)
+        np.testing.assert_array_equal(result.parameters.weights, 1 / 3)
+        histories.append(result.history)
+        fields.append(problem.resp)
+    np.testing.assert_allclose(*histories, rtol=1e-10)
+    np.testing.assert_allclose(fields[0][mask], fields[1][mask], atol=1e-8)
+
+
+@pytest.mark.parametrize("covariance_type", reference.COVARIANCE_TYPES)
+@pytest.mark.parametrize("make, n", [(discs, 3), (colours, 3), (ball, 2)])
+def test_the_free_energy_never_falls(make, n, covariance_type):
+    image, _ = make(0.2)
+    with pytest.warns(ConvergenceWarning):
+        result = segment_image(image, n, smoothness=0.8, covariance_type=covariance_type,
+                               reg_covar=0, tol=0, max_iter=25, random_state=0)
+    bounds = np.array(result.lower_bounds)
+    assert len(bounds) == 25 and bounds[-1] > bounds[0]
+    assert (np.diff(bounds) >= -1e-12 * np.abs(bounds[1:])).all()
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4", "f8"])
+@pytest.mark.parametrize("make, n, noise", [(discs, 3, 0.15), (colours, 3, 0.2), (ball, 2, 0.2)])
+def test_smoothing_comes_nearer_to_the_truth(make, n, noise, dtype):
+    image, truth = make(noise)
+    image = as_uint8(image) if dtype == "u1" else image.astype(dtype)
+    before = image.copy()
+    plain = segment_image(image, n, random_state=0)
+    smooth = segment_image(image, n, smoothness=1.0, random_state=0)
+    assert dice(smooth.labels, truth) > 0.95
+    assert dice(smooth.labels, truth) > dice(plain.labels, truth) + 0.03
+    np.testing.assert_array_equal(image, before)
+    assert smooth.smoothness == 1 and smooth.converged and isinstance(smooth.model, GaussianMixture)
+    # what the smoothed result says of itself
+    assert smooth.posteriors.shape == (*truth.shape, n) and smooth.posteriors.dtype == np.float32
+    np.testing.assert_array_equal(smooth.posteriors.argmax(axis=-1), smooth.labels)
+    np.testing.assert_allclose(smooth.posteriors.sum(axis=-1), 1, rtol=1e-5)
+    assert smooth.posteriors.base is smooth.posteriors.base is not None     # kept, not made anew
+    np.testing.assert_array_equal(smooth.sizes, np.bincount(smooth.labels.ravel(), minlength=n))
+    assert (np.diff(smooth.colors.mean(axis=1)) > 0).all()
+    values = image.reshape(truth.size, -1)
+    for k in range(n):
+        np.testing.assert_allclose(
+            smooth.colors[k], values[smooth.labels.ravel() == k].mean(axis=0, dtype=float))
+    # the means of the model are those of the smoothed posteriors, in the same order
+    scale = 255 if dtype == "u1" else 1
+    np.testing.assert_allclose(smooth.model.means_ * scale, smooth.colors, rtol=0.03)
+    np.testing.assert_allclose(
+        smooth.model.weights_, smooth.posteriors.reshape(-1, n).mean(axis=0), rtol=1e-3)
+
+
+def test_noise_that_no_single_pixel_shows_through():
+    # the fit without neighbours is no start here, K-means of the blurred image is
+    for make, n, noise in ((ball, 2, 0.4), (colours, 3, 0.4)):
+        image, truth = make(noise)
+        assert dice(segment_image(image, n, random_state=0).labels, truth) < 0.7
+        result = segment_image(image, n, smoothness=1.0, random_state=0)
+        assert dice(result.labels, truth) > 0.9
+
+
+def test_many_components_for_few_colours():
+    # blurred, a segment of K-means may be empty: the other start is left
+    image = np.repeat(np.array([[0.0, 0.1, 1.0, 1.1]]), 3, axis=0)
+    for reg_covar in (None, 1e-9):
+        result = segment_image(image, 4, smoothness=0.5, random_state=0, reg_covar=reg_covar)
+        np.testing.assert_array_equal(result.labels, np.tile(np.arange(4), (3, 1)))
+
+
+def test_more_smoothness_makes_fewer_borders():
+    image = as_uint8(discs(0.15)[0])
+    borders = []
+    for smoothness in (0, 0.3, 0.8, 1.5):
+        labels = segment_image(image, 3, smoothness=smoothness, random_state=0).labels
+        borders.append(np.count_nonzero(np.diff(labels, axis=0)))
+    assert borders == sorted(borders, reverse=True) and borders[-1] < borders[0] / 5, borders
+
+
+def test_neighbours_decide_about_unknown_pixels():
+    image, truth = colours(0.05)
+    image[4:8, 4:8] = np.nan
+    image[20:24, 28:32, 1] = np.nan         # one channel is enough to be unknown
+    result = segment_image(image, 3, smoothness=1.0, random_state=0)
+    np.testing.assert_array_equal(result.labels, truth)
+    assert np.isfinite(result.posteriors).all() and np.isfinite(result.colors).all()
+    image[::2, ::2] = image[1::2, 1::2] = np.nan    # half of all, no two beside each other
+    result = segment_image(image, 3, smoothness=1.0, random_state=0)
+    assert dice(result.labels, truth) > 0.97
+
+
+@pytest.mark.parametrize("dtype", ["u1", "f4"])
+def test_mask_with_smoothness(dtype):
+    image, truth = discs(0.1)
+    image = as_uint8(image) if dtype == "u1" else image.astype(dtype)
+    mask = np.ones(image.shape, bool)
+    mask[:, 30:34] = mask[0] = False
+    spoilt = np.where(mask, image, 255 if dtype == "u1" else np.nan).astype(dtype)
+    result = segment_image(spoilt, 3, smoothness=1.0, mask=mask, random_state=0)
+    assert ((result.labels == -1) == ~mask).all()
+    assert (result.posteriors[~mask] == 0).all()
+    assert dice(result.labels[mask], truth[mask]) > 0.95
+    assert result.sizes.sum() == mask.sum()
+
+
+def test_selection_is_made_before_smoothing():
+    image, truth = discs(0.06)
+    result = segment_image(as_uint8(image), "auto", smoothness=1.0, random_state=0)
+    plain = segment_image(as_uint8(image), "auto", random_state=0)
+    assert result.n_segments == plain.n_segments == 3
+    assert [row["bic"] for row in result.selection.table] == [
+        row["bic"] for row in plain.selection.table]
+    assert result.selection.best is not result.model
+    assert dice(result.labels, truth) > 0.98
+
+
+def test_lab_and_coordinates_with_smoothness():
+    image, truth = colours(0.1)
+    for options in ({"color_space": "lab"}, {"coordinates": 0.5}):
+        result = segment_image(as_uint8(image), 3, smoothness=0.8, random_state=0, **options)
+        assert dice(result.labels, truth) > 0.97
+
+
+def test_callback_and_iterations():
+    image = discs(0.2)[0]
+    seen = []
+    segment_image(image, 3, smoothness=1.0, random_state=0,
+                  callback=lambda state: seen.append(state.n_iter))
+    assert seen.count(1) == 3       # the fit, and the smoothing from there and from elsewhere
+    with pytest.warns(ConvergenceWarning) as seen:
+        segment_image(image, 3, smoothness=1.0, random_state=0, max_iter=2, tol=1e-9)
+    assert "smoothed segmentation did not converge in 2 iterations" in str(seen[1].message)
+    assert seen[1].filename == __file__
+    result = segment_image(image, 3, smoothness=1.0, random_state=0,
+                           callback=lambda state: True)
+    assert result.n_iter == 1 and not result.converged
+
+    def interrupt(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        segment_image(image, 3, smoothness=1.0, random_state=0, callback=interrupt)

@@ -1,0 +1,135 @@
+"""Segmentations as pictures and as text."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from phantoms import as_uint8, ball, colours, discs
+
+from emkernels import segment_image
+from emkernels.image._view import boundaries
+from emkernels.plotting import component_colors
+
+plt.switch_backend("Agg")
+
+
+def test_displayed_as_it_is():
+    image = as_uint8(colours(0.1)[0])
+    np.testing.assert_array_equal(segment_image(image, 3, random_state=0).displayed(), image)
+    floats = np.clip(colours(0.1)[0], 0, 1)
+    np.testing.assert_array_equal(
+        segment_image(floats, 3, random_state=0).displayed(), np.rint(floats * 255))
+    grey = as_uint8(discs(0.1)[0])
+    shown = segment_image(grey, 3, random_state=0).displayed()
+    np.testing.assert_array_equal(shown, np.repeat(grey[..., None], 3, axis=-1))
+    mask = grey > 100
+    np.testing.assert_array_equal(
+        segment_image(mask, 2, random_state=0).displayed()[..., 0], 255 * mask)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2", "i8", "f4"])
+def test_displayed_stretched(dtype):
+    image = (1000 * discs(0.1)[0] + 500).astype(dtype)
+    image[0, :2] = 30000, 3
+    mask = np.ones(image.shape, bool)
+    mask[0, :2] = False         # outside: clipped
+    shown = segment_image(image, 3, mask=mask, random_state=0).displayed()
+    low, high = image[mask].min(), image[mask].max()
+    expected = np.clip((image.astype(float) - low) / (high - low), 0, 1) * 255
+    np.testing.assert_allclose(shown[..., 1], expected, atol=0.51)
+    assert shown[0, 0, 0] == 255 and shown[0, 1, 0] == 0
+
+
+def test_displayed_channels_and_nan():
+    image = np.concatenate([colours(0.05)[0], discs(0.05, shape=(40, 60))[0][..., None]], axis=-1)
+    image = np.clip(image, 0, 1)
+    image[2, 3, 1] = np.nan
+    shown = segment_image(image, 3, channel_axis=-1, random_state=0).displayed()
+    assert shown.shape == (40, 60, 3) and shown[2, 3, 1] == 128
+    np.testing.assert_array_equal(shown[5:], np.rint(255 * image[5:, :, :3]))
+    shown = segment_image(image[..., 2:], 3, channel_axis=-1, random_state=0).displayed()
+    np.testing.assert_array_equal(shown, np.rint(255 * image[..., [2, 2, 2]]))
+
+
+def test_recolored():
+    image = as_uint8(colours(0.1)[0])
+    mask = np.ones(image.shape[:2], bool)
+    mask[3:6] = False
+    result = segment_image(image, 3, mask=mask, random_state=0)
+    out = result.recolored()
+    assert out.dtype == np.uint8 and out.shape == image.shape
+    assert (out[3:6] == 128).all()
+    np.testing.assert_array_equal(out[mask], np.rint(result.colors)[result.labels[mask]])
+    volume = segment_image(ball(0.1)[0], 2, random_state=0)
+    assert volume.recolored().shape == volume.overlay().shape == (*volume.labels.shape, 3)
+
+
+def test_overlay():
+    image = as_uint8(discs(0.1)[0])
+    mask = np.ones(image.shape, bool)
+    mask[:, :5] = False
+    result = segment_image(image, 3, mask=mask, random_state=0)
+    shown = result.displayed()
+    np.testing.assert_array_equal(result.overlay(0, boundaries=False), shown)
+    tints = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 0.2]])
+    whole = result.overlay(1, boundaries=False, colors=tints)
+    np.testing.assert_array_equal(whole[mask], np.rint(255 * tints)[result.labels[mask]])
+    np.testing.assert_array_equal(whole[~mask], shown[~mask])
+    np.testing.assert_array_equal(
+        result.overlay(1, False, (255 * tints).astype(int)), whole)
+    half = result.overlay()
+    line = boundaries(result.labels)
+    assert (half[line] == 255).all()
+    expected = 0.5 * shown + 0.5 * 255 * component_colors(3)[result.labels]
+    np.testing.assert_allclose(half[mask & ~line], expected[mask & ~line], atol=0.51)
+
+
+def test_boundaries():
+    labels = np.zeros((5, 6), int)
+    labels[1:3, 2:4] = 1
+    expected = np.zeros((5, 6), bool)
+    expected[0, 2:4] = expected[1:3, 1] = expected[1:3, 3] = expected[2, 2] = True
+    np.testing.assert_array_equal(boundaries(labels), expected)
+    # the planes of a volume are looked at one by one
+    np.testing.assert_array_equal(boundaries(np.stack([labels, 0 * labels])),
+                                  np.stack([expected, 0 * expected]))
+
+
+def test_plot():
+    result = segment_image(as_uint8(discs(0.1)[0]), 3, random_state=0)
+    axes = result.plot()
+    np.testing.assert_array_equal(axes[1].images[0].get_array(), result.recolored())
+    plt.close(axes[0].figure)
+    figure, own = plt.subplots(1, 3)
+    assert list(result.plot(axes=own)) == list(own)
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"alpha": 1.5}, r"alpha must be between 0 and 1, got 1\.5"),
+    ({"colors": [[0, 0, 0]]}, r"colors must have shape \(3, 3\), got \(1, 3\)"),
+    ({"colors": np.full((3, 3), 1.5)}, r"integers from 0 to 255 or floats from 0 to 1"),
+    ({"colors": np.full((3, 3), 300)}, r"integers from 0 to 255"),
+    ({"colors": np.full((3, 3), "red")}, r"integers from 0 to 255"),
+])
+def test_bad_overlays(options, message):
+    result = segment_image(as_uint8(discs(0.1)[0]), 3, random_state=0)
+    with pytest.raises(ValueError, match=message):
+        result.overlay(**options)
+
+
+def test_text():
+    image = as_uint8(discs(0.05)[0])
+    text = repr(segment_image(image, 3, smoothness=1.0, random_state=0))
+    first, header, *rows = text.split("\n")
+    assert first.startswith("Segmentation of 48 x 64 pixels into 3 by EM (smoothness 1, converged")
+    assert header.split() == ["segment", "share", "pixels", "colour"]
+    result = segment_image(image, 3, "kmeans", random_state=0)
+    first, header, *rows = repr(result).split("\n")
+    assert "by K-means (converged, " in first and len(rows) == 3
+    for k, row in enumerate(rows):
+        number, share, percent, pixels, colour = row.split()
+        assert int(number) == k and percent == "%" and int(pixels) == result.sizes[k]
+        assert float(colour) == pytest.approx(result.colors[k, 0], abs=0.1)
+        assert float(share) == pytest.approx(100 * result.fractions[k], abs=0.06)
+    many = repr(segment_image(image, 30, "kmeans", random_state=0))
+    assert many.endswith("... 10 more") and len(many.split("\n")) == 23
