@@ -31,10 +31,9 @@ from _contenders import (
     parity,
     share_that_matters,
 )
+from _kmeans import section_kmeans  # noqa: F401
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
-from sklearn.cluster import KMeans
-from sklearn.cluster import kmeans_plusplus as sklearn_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 from threadpoolctl import threadpool_limits
@@ -296,47 +295,6 @@ def section_tiny(run):
         imports[module] = 1e3 * min(timing.child(IMPORT, module) for _ in range(rounds // 2 + 1))
     timing.table(["import", "ms"], imports.items())
     return {"fit_seconds": best, "ratio": fit, "call_us": calls, "import_ms": imports}
-
-
-def section_kmeans(run):
-    """K-means kernels: a Lloyd iteration, and seeding."""
-    shapes = TINY_SHAPES if run.quick else [(5 * 10**5, 3, 8), (2 * 10**5, 16, 32), (10**5, 64, 64)]
-    rows, out = [], []
-    for n, d, k in shapes:
-        X = blobs(n, d, k)
-        start = X[np.random.default_rng(1).choice(n, k, replace=False)]
-        labels = np.empty(n, np.int32)
-
-        def ours(n_iter):
-            centers, options = start, {"n_threads": run.threads, "check_finite": False}
-            for _ in range(n_iter):
-                s = kernels.kmeans_statistics(X, centers, out=labels, **options)
-                centers = s.sums / s.counts[:, None]
-            return kernels.kmeans_statistics(X, centers, out=labels, **options).inertia, n_iter
-
-        def theirs(n_iter):
-            model = KMeans(k, init=start, n_init=1, max_iter=n_iter, tol=0).fit(X)
-            return model.inertia_, model.n_iter_
-
-        seconds, results = run.iterations({"emkernels": ours, "scikit-learn": theirs})
-        (a, high), (b, n_iter) = results["emkernels"], results["scikit-learn"]
-        if n_iter != high or not abs(a - b) <= PARITY * b:
-            differences.append((f"k-means {shape_text((n, d, k))}", abs(a - b) / b))
-        best, seeds = timing.alternate({
-            "emkernels": lambda: kernels.kmeans_plusplus(
-                X, k, random_state=0, n_threads=run.threads)[1],
-            "scikit-learn": lambda: sklearn_plusplus(X, k, random_state=0)[1],
-        }, run.rounds, run.least)
-        same = bool(np.array_equal(seeds["emkernels"], seeds["scikit-learn"]))
-        speeds = [ratio(seconds, "scikit-learn"), ratio(best, "scikit-learn")]
-        out.append({"shape": [n, d, k], "lloyd": seconds, "seeding": best, "ratios": speeds,
-                    "same_seeds": same})
-        rows.append([shape_text((n, d, k)), ms(seconds, "emkernels"), ms(seconds, "scikit-learn"),
-                     speeds[0], ms(best, "emkernels"), ms(best, "scikit-learn"), speeds[1],
-                     "yes" if same else "no"])
-    timing.table(["shape", "Lloyd ms", "scikit-learn", "x sklearn", "seeding ms", "scikit-learn",
-                  "x sklearn", "same seeds"], rows)
-    return {"rows": out}
 
 
 def section_squarem(run):

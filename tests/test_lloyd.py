@@ -20,7 +20,7 @@ def test_bounded_passes_give_the_labels_of_plain_ones(simd, dtype, d):
     origin, before, plain = centers.mean(axis=0), None, np.zeros(n, np.int32)
     counts, sums = np.zeros(k), np.zeros((k, d))
     for _ in range(8):
-        more, _, further, _ = _bounded_pass(
+        more, further, _ = _bounded_pass(
             X, centers, labels, upper, lower, 1.0, origin, None, before)
         counts += more
         sums += further

@@ -126,23 +126,31 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
 
 
 cdef inline double own_distance(const Rows *rows, Py_ssize_t row,
-                                const double *centre) noexcept nogil:
-    """Distance of one row to one centre."""
+                                const real *centre) noexcept nogil:
+    """Distance of one row to one centre, in the precision of the rows."""
     cdef const char *x = rows.x + row * rows.row_stride
-    cdef double total = 0, gap
-    cdef Py_ssize_t d
-    for d in range(rows.n_features):
+    cdef Py_ssize_t D = rows.n_features, d = 0
+    cdef vec total = splat(0), a, b
+    cdef double rest = 0, gap
+    if rows.column_stride == sizeof(real):
+        while d + LANES <= D:
+            memcpy(&a, x + d * <Py_ssize_t>sizeof(real), sizeof(vec))
+            memcpy(&b, centre + d, sizeof(vec))
+            a = a - b
+            total = total + a * a
+            d += LANES
+    while d < D:
         gap = read(x + d * rows.column_stride) - centre[d]
-        total += gap * gap
-    return sqrt(total)
+        rest += gap * gap
+        d += 1
+    return sqrt(rest + lanes(&total))
 
 
 cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                         const Bounds *bounds, double *accumulators) noexcept nogil:
     """One Lloyd pass that computes distances only where a label may change (Hamerly, SDM
     2010): the others follow from how far the centres have moved. Accumulators: the change
-    of counts (K,) | of numbers of rows (K,) | of sums of x - origin (K, D) | labels that
-    changed."""
+    of counts (K,) | of sums of x - origin (K, D) | labels that changed."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
     cdef Py_ssize_t stride = component_stride(g)
@@ -178,7 +186,7 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
                     need[n_needed] = <int>j
                     n_needed += 1
                     continue
-                upper = own_distance(&job.rows, row, g.means + k * D) * bounds.scale * (1 + slack)
+                upper = own_distance(&job.rows, row, mean + k * stride) * bounds.scale * (1 + slack)
                 bounds.upper[row] = <float>(upper * (1 + 1e-7))
                 if upper > max(bounds.lower[row], bounds.half_gap[k]):
                     need[n_needed] = <int>j
@@ -227,17 +235,15 @@ cdef inline void move_row(const Job *job, const Bounds *bounds, Py_ssize_t row, 
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, d
     cdef Py_ssize_t old = -1 if bounds.first_pass else job.labels_out[row]
     cdef double weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
-    cdef double *sums = accumulators + 2 * K
+    cdef double *sums = accumulators + K
     cdef double value
     if old == k:
         return
     job.labels_out[row] = <int>k
     sums[K * D] += 1
-    accumulators[K + k] += 1
     accumulators[k] += weight
     if old >= 0:
         accumulators[old] -= weight
-        accumulators[K + old] -= 1
     for d in range(D):
         value = weight * (<double>x[d * TILE] - bounds.origin[d])
         sums[k * D + d] += value

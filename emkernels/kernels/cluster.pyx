@@ -267,10 +267,10 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
 
 cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                      int *labels, Bounds *bounds, double *changes, int n_threads) noexcept nogil:
-    """changes (2 * K + K * D + 1,) += those of counts, numbers of rows, sums, and labels."""
+    """changes (K + K * D + 1,) += those of counts, sums, and labels."""
     cdef Job job
     cdef Plan plan
-    cdef Py_ssize_t n = 2 * K + K * rows.n_features + 1, i
+    cdef Py_ssize_t n = K + K * rows.n_features + 1, i
     cdef double *ones = <double*>malloc(K * sizeof(double))
     cdef int status
     if ones == NULL:
@@ -389,8 +389,7 @@ def _bounded_pass(X, centers, labels, upper, lower, double scale, origin, sample
     labels (int32), upper and lower (float32, distances divided by `scale`) are kept from pass
     to pass; `before` are the
     centres of the pass before, None in the first. All centres are rounded to the dtype of X.
-    Returns the changes of the counts, of the numbers of rows and of the sums of x - origin, and
-    how many labels changed.
+    Returns the changes of the counts and of the sums of x - origin, and how many labels changed.
     """
     cdef Rows rows
     cdef Bounds bounds
@@ -419,13 +418,12 @@ def _bounded_pass(X, centers, labels, upper, lower, double scale, origin, sample
         bounds.shift = <const float*>address(shift)
         bounds.other_shift = <const float*>address(other_shift)
         bounds.half_gap = <const float*>address(half_gap)
-    changes = np.zeros(2 * K + K * D + 1)
+    changes = np.zeros(K + K * D + 1)
     out = <double*>address(changes)
     with nogil:
         status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
     check_status(status)
-    return changes[:K], changes[K : 2 * K], changes[2 * K : 2 * K + K * D].reshape(K, D), \
-        int(changes[2 * K + K * D])
+    return changes[:K], changes[K : K + K * D].reshape(K, D), int(changes[K + K * D])
 
 
 def _half_gaps(centers):

@@ -39,7 +39,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
     before, most, end = None, np.zeros(len(centers)), "max_iter reached"
     for n_iter in range(1, max_iter + 1):
-        more, _, further, changed = _bounded_pass(
+        more, further, changed = _bounded_pass(
             X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
         counts += more
         sums += further
