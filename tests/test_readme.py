@@ -109,7 +109,7 @@ def test_cython(folder, monkeypatch):
 # --- the command line ----------------------------------------------------------------------
 
 LINES = [shlex.split(line, comments=True) for line in
-         "".join(blocks("Command line", "sh")).splitlines()]
+         "".join(blocks("Command line", "sh")).splitlines() if line.strip()]
 # they measure: whole minutes
 MEASURING = ("bench", "demo")
 
