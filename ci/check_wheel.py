@@ -70,7 +70,8 @@ def check_wheel(path):
 def check_sdist(path):
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    for file in (*Path("emkernels").rglob("*"), *Path("tests").rglob("*")):
+    folders = ("emkernels", "examples", "tests")
+    for file in (file for folder in folders for file in Path(folder).rglob("*")):
         source = file.suffix in (".py", ".pyx", ".pxd", ".pxi", ".pyi", ".h")
         if source and file.as_posix() not in names:
             yield f"{file} is missing"

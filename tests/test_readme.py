@@ -1,19 +1,153 @@
-"""The README's Python runs as it stands."""
+"""What the README shows runs as it stands."""
 
+import os
 import re
+import shlex
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from skimage.io import imsave
+from sklearn.datasets import load_iris, load_sample_image
+
+import emkernels
+from emkernels.cli._main import COMMANDS, make_parser
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+README = CHECKOUT / "README.md"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
+
+# heading, text below it, heading, ...
+_parts = re.split(r"^##+ (.*)\n", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+SECTIONS = dict(zip(_parts[1::2], _parts[2::2]))
+FROM_CYTHON = "Kernels from Cython"
 
 
-def test_python_blocks(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 3
+def blocks(heading, language):
+    return re.findall(rf"```{language}\n(.*?)```", SECTIONS[heading], flags=re.DOTALL)
+
+
+def run(*command, folder):
+    done = subprocess.run([sys.executable, *command], cwd=folder, env=ENVIRONMENT, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to be in, without a display."""
+    monkeypatch.chdir(tmp_path)
+    before = matplotlib.get_backend()
+    matplotlib.use("Agg")
+    yield tmp_path
+    pyplot.close("all")
+    matplotlib.use(before)
+
+
+def execute(heading):
+    """The names that the Python of one section leaves behind, in one session of its own."""
     names = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for block in blocks:
-            exec(compile(block, str(README), "exec"), names)
-    assert names["mean"].shape == (1000, 1)
-    assert "n_components" in capsys.readouterr().out
+        for block in blocks(heading, "python"):
+            exec(compile(block, f"{README}: {heading}", "exec"), names)
+    return names
+
+
+PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
+
+
+def test_the_recipes_are_there():
+    assert PYTHON[:5] == [
+        "A mixture", "Missing values", "Multiple imputation", "Segmentation", FROM_CYTHON]
+    everywhere = README.read_text(encoding="utf-8").count("```python\n")
+    assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
+
+
+@pytest.mark.parametrize("heading", [heading for heading in PYTHON if heading != FROM_CYTHON])
+def test_python(heading, folder, capsys):
+    names = execute(heading)
+    printed = capsys.readouterr().out
+    if heading == "A mixture":
+        assert names["mean"].shape == (150, 2)
+        assert "n_components" in printed
+    elif heading == "Missing values":
+        assert "Little's test" in printed and np.isnan(names["X"]).any()
+    elif heading == "Multiple imputation":
+        assert "20 imputations" in printed and len(names["tables"]) == 20
+    elif heading == "Segmentation":
+        assert set(np.unique(names["result"].labels)) == set(range(5))
+    elif heading == "Kernels from Python":
+        assert names["total"].weight == pytest.approx(150)
+    elif heading == "Pictures":
+        assert (folder / "mixture.png").stat().st_size > 5000
+    else:
+        assert "K-means and EM" in printed
+
+
+def test_cython(folder, monkeypatch):
+    (source,) = blocks(FROM_CYTHON, "cython")
+    # the example is this very code
+    example = CHECKOUT / "examples" / "cython_client" / "em_step.pyx"
+    assert example.read_text(encoding="utf-8") == source
+    (folder / "em_step.pyx").write_text(source, encoding="utf-8")
+    (command,) = re.findall(r"^`cythonize (.*?)`", SECTIONS[FROM_CYTHON], flags=re.MULTILINE)
+    run("-m", "Cython.Build.Cythonize", *shlex.split(command), folder=folder)
+    monkeypatch.syspath_prepend(folder)
+    names = execute(FROM_CYTHON)
+    del sys.modules["em_step"]
+    counts, _, _ = names["moments"]
+    assert counts.sum() == pytest.approx(150)
+
+
+# --- the command line ----------------------------------------------------------------------
+
+LINES = [shlex.split(line, comments=True) for line in
+         "".join(blocks("Command line", "sh")).splitlines() if line.strip()]
+# they measure: whole minutes
+MEASURING = ("bench", "demo")
+
+
+def written(line):
+    return line[line.index("-o") + 1] if "-o" in line else None
+
+
+@pytest.fixture
+def files(folder):
+    """The files that the lines read."""
+    table = load_iris(as_frame=True).data
+    holes = np.random.default_rng(0).random(table.shape) < 0.1
+    table.mask(holes).to_csv(folder / "survey.csv", index=False)
+    imsave(folder / "photo.jpg", load_sample_image("china.jpg")[::2, ::2])
+    return folder
+
+
+def test_every_command_is_shown():
+    shown = {line[1] for line in LINES} | set(
+        re.findall(r"`emkernels ([a-z]+)`", SECTIONS["Command line"]))
+    assert shown == {module.__name__.rpartition(".")[2] for module in COMMANDS}
+    for line in LINES:
+        assert line[0] == "emkernels"
+        make_parser().parse_args(line[1:])      # those that measure, too
+
+
+@pytest.mark.parametrize("line", [
+    pytest.param(line, marks=pytest.mark.slow if line[1] in MEASURING else (),
+                 id=" ".join(line[1:])) for line in LINES])
+def test_line(line, files):
+    done = run("-m", *line, folder=files)
+    assert done.stdout.strip() and not done.stderr
+    if written(line):
+        assert (files / written(line)).stat().st_size > 0
+
+
+def test_links():
+    """Files that the README points at are there."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")):
+        assert (CHECKOUT / target).exists(), target
