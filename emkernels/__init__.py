@@ -7,12 +7,15 @@ __version__ = "0.1.0"
 # name -> module; resolved when first used, so that importing the package loads neither
 # scikit-learn nor SciPy
 _PUBLIC = {
+    "ClusteringComparison": "emkernels.comparison",
     "EMWarning": "emkernels.em",
     "GaussianImputer": "emkernels.models.imputers",
     "GaussianMixture": "emkernels.models.gaussian_mixture",
     "GaussianMixtureImputer": "emkernels.models.imputers",
+    "KMeans": "emkernels.models.kmeans",
     "SelectionResult": "emkernels.models.selection",
     "SufficientStatistics": "emkernels.statistics",
+    "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",
     "missing_data_summary": "emkernels.models.missing",
     "pool": "emkernels.models.missing",

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from emkernels import kernels
-from emkernels.kernels import _core, cluster, incomplete, mixture
+from emkernels.kernels import _core, cluster, incomplete, mixture, potts
 
 
 def documented():
-    for module in (mixture, incomplete, cluster, _core):
+    for module in (mixture, incomplete, cluster, potts, _core):
         yield module.__name__, module
         for name, item in vars(module).items():
             if callable(item) and item.__module__ == module.__name__:

@@ -13,6 +13,7 @@
 cdef enum:
     HEADER = 16     # reals before a component's mean: its constant, then padding
     REACH = 45
+    CACHE_LINE = 64     # bytes
 
 
 cdef inline Py_ssize_t triangle(Py_ssize_t n_padded) noexcept nogil:
@@ -166,9 +167,10 @@ cdef inline void quadratic_small(const real *mean, const real *factor, const vec
 
 cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stride,
                             const vec *x, Py_ssize_t n_features, Py_ssize_t n,
-                            vec *q) noexcept nogil:
+                            const char *ahead, vec *q) noexcept nogil:
     """q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie
-    `stride` apart; scale NULL for ones. n is a literal, 4 or 1."""
+    `stride` apart; scale NULL for ones. n is a literal, 1 to 4. From `ahead` on, unless NULL, a
+    cache line is fetched with each of the 2 * n_features steps."""
     cdef vec acc[8]
     cdef vec x0, x1, z
     cdef Py_ssize_t d, k, half
@@ -178,6 +180,9 @@ cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stri
         for d in range(n_features):
             x0 = x[d * VECTORS + half]
             x1 = x[d * VECTORS + half + 1]
+            if ahead != NULL:
+                prefetch(ahead)
+                ahead += CACHE_LINE
             for k in range(n):
                 z = x0 - splat(mean[k * stride + d])
                 if scale != NULL:
@@ -193,25 +198,31 @@ cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stri
 
 
 cdef void axis_forms(const real *mean, const real *scale, Py_ssize_t stride, const vec *x,
-                     Py_ssize_t n_features, Py_ssize_t n_components, vec *q) noexcept nogil:
-    """Quadratic forms q (n_components, TILE) along the axes."""
+                     Py_ssize_t n_features, Py_ssize_t n_components, const char *ahead,
+                     vec *q) noexcept nogil:
+    """Quadratic forms q (n_components, TILE) along the axes. `ahead`: what is read next, or
+    NULL; it is fetched meanwhile."""
     cdef Py_ssize_t k = 0
     while k + 4 <= n_components:
-        if scale == NULL:
-            axis_group(mean, NULL, stride, x, n_features, 4, q)
+        if ahead != NULL and k < 8:
+            axis_group(mean, NULL, stride, x, n_features, 4, ahead, q)
+            ahead += 2 * n_features * CACHE_LINE
+        elif scale == NULL:
+            axis_group(mean, NULL, stride, x, n_features, 4, NULL, q)
         else:
-            axis_group(mean, scale, stride, x, n_features, 4, q)
+            axis_group(mean, scale, stride, x, n_features, 4, NULL, q)
             scale += 4 * stride
         mean += 4 * stride
         q += 4 * VECTORS
         k += 4
-    while k < n_components:
-        axis_group(mean, scale, stride, x, n_features, 1, q)
-        if scale != NULL:
-            scale += stride
-        mean += stride
-        q += VECTORS
-        k += 1
+    if k >= 8:
+        ahead = NULL
+    if k + 3 == n_components:
+        axis_group(mean, scale, stride, x, n_features, 3, ahead, q)
+    elif k + 2 == n_components:
+        axis_group(mean, scale, stride, x, n_features, 2, ahead, q)
+    elif k + 1 == n_components:
+        axis_group(mean, scale, stride, x, n_features, 1, ahead, q)
 
 
 cdef void whiten(const real *shared, const vec *x, vec *diff, Py_ssize_t n_padded,

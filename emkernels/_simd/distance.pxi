@@ -35,6 +35,56 @@ cdef Py_ssize_t nearest_far(const real *x, Py_ssize_t j, const real *centre, Py_
     return nearest
 
 
+cdef inline const char *behind_tile(const Rows *rows, Py_ssize_t start) noexcept nogil:
+    """Address of the rows behind the tile that begins at `start`, where they are one piece of
+    memory; else NULL."""
+    if (rows.order != NULL or rows.column_stride != sizeof(real)
+            or rows.row_stride != rows.n_features * <Py_ssize_t>sizeof(real)):
+        return NULL
+    return rows.x + (start + TILE) * rows.row_stride
+
+
+cdef inline void nearest_two(const vec *form, Py_ssize_t n_centers, vec *best, vec *second,
+                             vec *label) noexcept nogil:
+    """The smallest of the forms (n_centers, TILE), unless NULL the second smallest, and the
+    first index of the smallest, as numbers."""
+    cdef vec b[VECTORS]
+    cdef vec s[VECTORS]
+    cdef vec at[VECTORS]
+    cdef vec number, f
+    cdef Py_ssize_t k, v
+    for v in range(VECTORS):
+        b[v] = s[v] = splat(INFINITY)
+        at[v] = splat(0)
+    for k in range(n_centers):
+        number = splat(<real>k)
+        for v in range(VECTORS):
+            f = form[k * VECTORS + v]
+            at[v] = where_less(f, b[v], number, at[v])
+            if second != NULL:
+                s[v] = vmin(vmax(f, b[v]), s[v])
+            b[v] = vmin(f, b[v])
+    for v in range(VECTORS):
+        best[v] = b[v]
+        label[v] = at[v]
+        if second != NULL:
+            second[v] = s[v]
+
+
+cdef inline void add_gap(const Rows *rows, Py_ssize_t row, const real *x, const real *centre,
+                         double weight, double *sums) noexcept nogil:
+    """sums += weight * (row - centre); x is the row's lane of a tile."""
+    cdef Py_ssize_t D = rows.n_features, d = 0
+    cdef const char *at = rows.x + row * rows.row_stride
+    if rows.column_stride == sizeof(real):
+        while d + LANES <= D:
+            add_gaps(sums + d, at + d * <Py_ssize_t>sizeof(real), centre + d, weight)
+            d += LANES
+    while d < D:
+        sums[d] += weight * (<double>x[d * TILE] - <double>centre[d])
+        d += 1
+
+
 cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                        double *accumulators) noexcept nogil:
     """Rows first .. first + count - 1: labels (if wanted), counts, sums of x - centre and
@@ -42,16 +92,13 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
     cdef Py_ssize_t stride = component_stride(g)
-    cdef Py_ssize_t t, j, k, d, start, size, row
+    cdef Py_ssize_t t, j, k, start, size, row
     cdef const real *mean = <const real*>g.packed + HEADER
-    cdef const real *centre
-    cdef const real *distance
     cdef double *sums = accumulators + K
     cdef double *tail = sums + K * D
-    cdef double *target
     cdef double weight, square
-    cdef real best[TILE]
-    cdef real label[TILE]     # as numbers, so that the selection stays on the lanes
+    cdef vec best[VECTORS]
+    cdef vec label[VECTORS]
     cdef Panels p
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
@@ -61,28 +108,18 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
         size = min(<Py_ssize_t>TILE, first + count - start)
         pack_tile(&job.rows, start, size, n, x)
         pack_weights(&job.rows, start, size, w)
-        for j in range(TILE):
-            best[j] = INFINITY
-            label[j] = 0
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
-        for k in range(K):
-            distance = <const real*>(p.resp + k * VECTORS)
-            for j in range(TILE):
-                label[j] = <real>k if distance[j] < best[j] else label[j]
-                best[j] = distance[j] if distance[j] < best[j] else best[j]
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start), p.resp)
+        nearest_two(p.resp, K, best, NULL, label)
         for j in range(size):
-            k = <Py_ssize_t>label[j]
+            k = <Py_ssize_t>(<const real*>label)[j]
             row = row_at(&job.rows, start + j)
             weight = w[j]
-            square = best[j]
+            square = (<const real*>best)[j]
             if square == INFINITY:
                 k = nearest_far(x, j, mean, stride, D, K, &square)
             accumulators[k] += weight
             tail[0] += weight * square if weight != 0 else 0
-            target = sums + k * D
-            centre = mean + k * stride
-            for d in range(D):
-                target[d] += weight * (<double>x[d * TILE + j] - <double>centre[d])
+            add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
             if job.labels_out != NULL:
                 tail[1] += job.labels_out[row] != k
                 job.labels_out[row] = <int>k
@@ -111,15 +148,15 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef Py_ssize_t stride = component_stride(g)
     cdef Py_ssize_t t, j, k, row, size, n_needed = 0
     cdef const real *mean = <const real*>g.packed + HEADER
-    cdef const real *distance
     # the bounds are kept in float32 and computed in the precision of the data
     cdef double slack = 4e-7 + (D + 8) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
     cdef double upper
     # all distances of a tile of rows cost little more than one distance of each row
     cdef bint direct = K * D <= 256
-    cdef real best[TILE]
-    cdef real second[TILE]
-    cdef real label[TILE]
+    cdef vec best_two[2 * VECTORS]
+    cdef vec label[VECTORS]
+    cdef const real *best = <const real*>best_two
+    cdef const real *second = best + TILE
     cdef Rows needed = job.rows
     cdef Panels p
     carve(job, scratch, &p)
@@ -146,28 +183,18 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
                 if upper > max(bounds.lower[row], bounds.half_gap[k]):
                     need[n_needed] = <int>j
                     n_needed += 1
-    needed.order = need
+    needed.order = need if n_needed < count else NULL
     needed.x += first * needed.row_stride
     for t in range((n_needed + TILE - 1) // TILE):
         size = min(<Py_ssize_t>TILE, n_needed - t * TILE)
         pack_tile(&needed, t * TILE, size, n, x)
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
-        for j in range(TILE):
-            best[j] = INFINITY
-            second[j] = INFINITY
-            label[j] = 0
-        for k in range(K):
-            distance = <const real*>(p.resp + k * VECTORS)
-            for j in range(TILE):
-                second[j] = distance[j] if distance[j] < second[j] else second[j]
-                second[j] = best[j] if distance[j] < best[j] else second[j]
-                label[j] = <real>k if distance[j] < best[j] else label[j]
-                best[j] = distance[j] if distance[j] < best[j] else best[j]
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&needed, t * TILE), p.resp)
+        nearest_two(p.resp, K, best_two, best_two + VECTORS, label)
         for j in range(size):
             row = first + need[t * TILE + j]
             bounds.upper[row] = <float>(sqrt(<double>best[j]) * bounds.scale * (1 + slack))
             bounds.lower[row] = <float>(sqrt(<double>second[j]) * bounds.scale * (1 - slack))
-            move_row(job, bounds, row, <Py_ssize_t>label[j], x + j, accumulators)
+            move_row(job, bounds, row, <Py_ssize_t>(<const real*>label)[j], x + j, accumulators)
 
 
 cdef void widen_bounds(const Bounds *bounds, const int *label, float *upper, float *lower,
@@ -219,55 +246,65 @@ cdef inline void move_row(const Job *job, const Bounds *bounds, Py_ssize_t row, 
 
 
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
-                        double *closest, unsigned short *nearer, int commit,
-                        double *potentials) noexcept nogil:
-    """k-means++ seeding: potentials (K,) += sum w min(closest, |x - candidate|^2), with a bit in
-    nearer (n_samples,) for each of the first 16 candidates that is nearer than `closest`.
-    With commit = k >= 0, `closest` takes candidate k in, of which only those rows are read."""
+                        const Seeding *seeding) noexcept nogil:
+    """k-means++ seeding: take the last seed into `closest`, then potentials of the block's rows
+    with each candidate: sums of w min(closest, |x - candidate|^2)."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
-    cdef Py_ssize_t stride = component_stride(g)
-    cdef Py_ssize_t t, j, k, start, size
+    cdef Py_ssize_t stride = component_stride(g), new = seeding.take_in
+    cdef Py_ssize_t t, j, k, v, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
-    cdef const real *distance
-    cdef double value, total, scaled
-    cdef real overflow      # 0, or NaN
-    cdef double limit[TILE]
-    cdef unsigned short bits[TILE]
+    cdef double *potentials
+    cdef vec overflow      # 0, or NaN
+    cdef vec limit[VECTORS]
+    cdef vec value[VECTORS]
+    cdef real *closest = <real*>limit
     cdef Panels p
-    if commit >= 0:
-        for j in range(first, first + count):
-            if commit >= 16 or nearer[j] >> commit & 1:
-                value = own_distance(&job.rows, j, g.means + commit * D)
-                closest[j] = min(closest[j], value * value)
-        return
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
+    potentials = seeding.potentials + first // job.block_rows * seeding.n_candidates
+    for k in range(seeding.n_candidates):
+        potentials[k] = 0
     for t in range((count + TILE - 1) // TILE):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
         pack_tile(&job.rows, start, size, n, x)
         pack_weights(&job.rows, start, size, w)
         for j in range(TILE):
-            limit[j] = closest[start + j] if j < size else 0
-            bits[j] = 0
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, p.resp)
-        for k in range(K):
-            distance = <const real*>(p.resp + k * VECTORS)
-            total = 0
-            overflow = 0
-            for j in range(TILE):
-                overflow += 0 * distance[j]
-                bits[j] |= (k < 16 and distance[j] < limit[j]) << k
-                value = distance[j] if distance[j] < limit[j] else limit[j]
-                total += w[j] * value
-            if overflow != 0:
-                total = 0
-                for j in range(size):
-                    value = far_distance(x, j, mean + k * stride, D, &scaled)
-                    bits[j] |= (k < 16 and value < limit[j]) << k
-                    if w[j] != 0:
-                        total += w[j] * min(value, limit[j])
-            potentials[k] += total
-        memcpy(nearer + start, bits, size * sizeof(unsigned short))
+            closest[j] = 0
+        for j in range(size):
+            closest[j] = <real>seeding.closest[start + j]
+        axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start), p.resp)
+        overflow = splat(0)
+        for v in range(K * VECTORS):
+            overflow = overflow + splat(0) * p.resp[v]
+        if lanes(&overflow) != 0:
+            closest_far(job, seeding, start, size, x, w, potentials)
+            continue
+        if new:
+            for v in range(VECTORS):
+                limit[v] = vmin(p.resp[v], limit[v])
+            for j in range(size):
+                seeding.closest[start + j] = closest[j]
+        for k in range(seeding.n_candidates):
+            for v in range(VECTORS):
+                value[v] = vmin(p.resp[(new + k) * VECTORS + v], limit[v])
+            potentials[k] += tile_dot(<const real*>value, w)
+
+
+cdef void closest_far(const Job *job, const Seeding *seeding, Py_ssize_t start, Py_ssize_t size,
+                      const real *x, const real *w, double *potentials) noexcept nogil:
+    """The same for a tile with distances that overflow in the precision of the rows."""
+    cdef Py_ssize_t D = job.gaussians.n_features, stride = component_stride(&job.gaussians)
+    cdef Py_ssize_t j, k, new = seeding.take_in
+    cdef const real *mean = <const real*>job.gaussians.packed + HEADER
+    cdef double *closest = seeding.closest + start
+    cdef double scaled
+    for j in range(size):
+        if new:
+            closest[j] = min(closest[j], far_distance(x, j, mean, D, &scaled))
+        if w[j] != 0:
+            for k in range(seeding.n_candidates):
+                potentials[k] += w[j] * min(closest[j], far_distance(
+                    x, j, mean + (new + k) * stride, D, &scaled))

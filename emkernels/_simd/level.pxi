@@ -5,8 +5,8 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Gaussians, Incomplete, Job,
-    Rows, Table, second_size)
+    DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Field, Gaussians,
+    Incomplete, Job, Rows, Seeding, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -26,10 +26,15 @@ cdef extern from "vector.h" nogil:
     dvec dsplat "emk_dsplat"(double x)
     dvec droot "emk_droot"(dvec x)
     dvec dmax "emk_dmax"(dvec a, dvec b)
+    double tile_dot "emk_tile_dot"(const real *a, const real *b)
     double dot "emk_dot"(const double *a, const double *b, Py_ssize_t n)
     vec power_of_two "emk_power_of_two"(vec shifted)
     vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
     void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
+    vec vmin "emk_min"(vec a, vec b)
+    vec where_less "emk_where_less"(vec x, vec y, vec a, vec b)
+    void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)
+    void prefetch "emk_prefetch"(const char *address)
     void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
@@ -42,6 +47,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "field.pxi"
 include "dense.pxi"
 include "incomplete.pxi"
 include "completion.pxi"

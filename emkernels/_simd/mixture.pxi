@@ -18,6 +18,7 @@ ctypedef struct Panels:
     Py_ssize_t *tile_index  # (n_tiles,)
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
     unsigned char *flags    # (n_tiles, TILE)
+    vec *field              # (n_components, TILE), of one tile (see field.pxi)
     # incomplete rows only (see incomplete.pxi)
     vec *mask               # like x: 1 where observed; NULL where the lists below serve
     unsigned char *mixed    # (n_tiles,)
@@ -81,6 +82,10 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     used += T * TILE
     p.mask = NULL
     p.best = NULL
+    if job.field != NULL:
+        used = aligned(used)
+        p.field = <vec*>(scratch + used)
+        used += K * tile
     if job.incomplete != NULL and not job.incomplete.indicator:
         used = carve_incomplete(job, scratch, aligned(used), p)
     return used
@@ -177,9 +182,9 @@ cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec 
     cdef vec constant
     if g.covariance_type == TIED:
         whiten(<const real*>g.packed + K * stride, x, p.diff, n, p.whitened)
-        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, out)
+        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, NULL, out)
     else:
-        axis_forms(mean, mean + n, stride, x, g.n_features, K, out)
+        axis_forms(mean, mean + n, stride, x, g.n_features, K, NULL, out)
     for k in range(K):
         p.active[t * K + k] = True
         constant = splat((mean + k * stride)[-HEADER])
@@ -221,6 +226,8 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
                     best[v] = vmax(lp[k * VECTORS + v], best[v])
             else:
                 skipped += 1
+        if job.field != NULL:
+            add_field(p, job, t, start, size, <real*>lp, <real*>best)
         if job.rows.known != NULL:
             keep_known(job, start, size, <real*>lp, <real*>best)
         if job.log_prob_out != NULL:
@@ -230,6 +237,8 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
             harden(p, job, t, start, size, log_likelihood)
             continue
         normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
+        if job.field != NULL:
+            close_field(p, job, t, lp, log_likelihood)
         if skip:
             hint = best_component(p, t, K)
 
@@ -554,6 +563,8 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
         if job.incomplete != NULL and p.best == NULL:
             open_tile(&p, job, t)
+        if job.field != NULL:
+            open_field(&p, job, t)
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
     elif p.best != NULL:

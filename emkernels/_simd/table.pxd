@@ -66,9 +66,23 @@ ctypedef struct Incomplete:
     const double *uniforms        # draws: (n_samples,), which component
 
 
+cdef enum:
+    FIELD_DIMENSIONS = 3
+
+
+# A Potts prior on the pixels of a grid (see field.pxi); their responsibilities, read and
+# written, are Job.resp_out
+ctypedef struct Field:
+    double smoothness
+    const unsigned char *links    # (n_samples,) bit b: the row has a neighbour at offsets[b]
+    Py_ssize_t offsets[2 * FIELD_DIMENSIONS]
+    bint first_half               # of the checkerboard
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
+    const Field *field            # NULL where rows are independent
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -101,6 +115,13 @@ ctypedef struct Bounds:
     bint first_pass
 
 
+ctypedef struct Seeding:
+    double *closest               # (n_samples,) squared distance to the nearest seed
+    bint take_in                  # the first centre is a new seed, to be taken into `closest`
+    Py_ssize_t n_candidates       # the other centres
+    double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
+
+
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
@@ -130,8 +151,7 @@ ctypedef struct Table:
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                           const Bounds *bounds, double *accumulators) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
-                          char *scratch, double *closest, unsigned short *nearer,
-                          int commit, double *potentials) noexcept nogil
+                          char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil

@@ -11,6 +11,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #if EMK_DOUBLE
 typedef double emk_real;
@@ -33,10 +36,28 @@ static inline emk_ivec emk_to_bits(emk_vec v) { return (emk_ivec)v; }
 static inline emk_vec emk_keep_if_ge(emk_vec v, emk_vec a, emk_vec b) {
   return (emk_vec)((emk_ivec)v & (a >= b));
 }
-static inline emk_vec emk_max(emk_vec a, emk_vec b) {
-  emk_ivec m = a > b;
+/* a where x < y, b elsewhere (and where either is NaN) */
+static inline emk_vec emk_where_less(emk_vec x, emk_vec y, emk_vec a, emk_vec b) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+  return (emk_vec)_mm512_mask_blend_pd(_mm512_cmp_pd_mask(x, y, _CMP_LT_OQ), b, a);
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  return (emk_vec)_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x, y, _CMP_LT_OQ), b, a);
+#else
+  emk_ivec m = x < y;
   return (emk_vec)(((emk_ivec)a & m) | ((emk_ivec)b & ~m));
+#endif
 }
+/* a < b ? a : b and a > b ? a : b, lane by lane, as the instructions have it */
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+static inline emk_vec emk_min(emk_vec a, emk_vec b) { return (emk_vec)_mm512_min_pd(a, b); }
+static inline emk_vec emk_max(emk_vec a, emk_vec b) { return (emk_vec)_mm512_max_pd(a, b); }
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+static inline emk_vec emk_min(emk_vec a, emk_vec b) { return (emk_vec)_mm512_min_ps(a, b); }
+static inline emk_vec emk_max(emk_vec a, emk_vec b) { return (emk_vec)_mm512_max_ps(a, b); }
+#else
+static inline emk_vec emk_min(emk_vec a, emk_vec b) { return emk_where_less(a, b, a, b); }
+static inline emk_vec emk_max(emk_vec a, emk_vec b) { return emk_where_less(b, a, a, b); }
+#endif
 #if EMK_LANES == 2
 #define EMK_EVEN 0, 2
 #define EMK_ODD 1, 3
@@ -92,12 +113,20 @@ static inline emk_vec emk_splat(emk_real x) { return x; }
 static inline emk_vec emk_from_bits(emk_ivec i) { emk_vec v; memcpy(&v, &i, sizeof v); return v; }
 static inline emk_ivec emk_to_bits(emk_vec v) { emk_ivec i; memcpy(&i, &v, sizeof i); return i; }
 static inline emk_vec emk_keep_if_ge(emk_vec v, emk_vec a, emk_vec b) { return a >= b ? v : 0; }
+static inline emk_vec emk_where_less(emk_vec x, emk_vec y, emk_vec a, emk_vec b) {
+  return x < y ? a : b;
+}
+static inline emk_vec emk_min(emk_vec a, emk_vec b) { return a < b ? a : b; }
 static inline emk_vec emk_max(emk_vec a, emk_vec b) { return a > b ? a : b; }
 static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) { (void)b; return a; }
 static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
   memcpy(v, row[0] + offset, sizeof(emk_vec));
 }
 #endif
+
+/* A tile is TILE data rows: VECTORS vectors of LANES rows. */
+#define EMK_VECTORS 4
+#define EMK_TILE (EMK_VECTORS * EMK_LANES)
 
 /* float64 lanes, whatever the precision of the rows: small matrices, one for each lane. */
 #if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
@@ -115,6 +144,33 @@ typedef double emk_dvec;
 static inline emk_dvec emk_dsplat(double x) { return x; }
 static inline emk_dvec emk_dmax(emk_dvec a, emk_dvec b) { return a > b ? a : b; }
 #endif
+/* target[i] += w * (x[i] - c[i]) over LANES values, in float64; x may be unaligned */
+static inline void emk_add_gaps(double *target, const char *x, const emk_real *c, double w) {
+#if EMK_LANES == 1
+  emk_real a;
+  memcpy(&a, x, sizeof a);
+  *target += w * ((double)a - (double)*c);
+#elif EMK_DOUBLE
+  emk_dvec a, b, t;
+  memcpy(&a, x, sizeof a);
+  memcpy(&b, c, sizeof b);
+  memcpy(&t, target, sizeof t);
+  t += emk_dsplat(w) * (a - b);
+  memcpy(target, &t, sizeof t);
+#else
+  typedef float half __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
+  for (int i = 0; i < 2; i++, x += sizeof(half), c += EMK_DLANES, target += EMK_DLANES) {
+    half a, b;
+    emk_dvec t;
+    memcpy(&a, x, sizeof a);
+    memcpy(&b, c, sizeof b);
+    memcpy(&t, target, sizeof t);
+    t += emk_dsplat(w)
+         * (__builtin_convertvector(a, emk_dvec) - __builtin_convertvector(b, emk_dvec));
+    memcpy(target, &t, sizeof t);
+  }
+#endif
+}
 static inline emk_dvec emk_droot(emk_dvec x) {
   double lane[EMK_DLANES];
   memcpy(lane, &x, sizeof x);
@@ -152,12 +208,44 @@ static inline double emk_dot(const double *a, const double *b, Py_ssize_t n) {
   return total;
 }
 
+/* sum a[j] b[j] over a tile, in float64 */
+static inline double emk_tile_dot(const emk_real *a, const emk_real *b) {
+#if EMK_DOUBLE
+  return emk_dot(a, b, EMK_TILE);
+#elif EMK_LANES == 1
+  double total = 0;
+  for (int i = 0; i < EMK_TILE; i++) total += (double)a[i] * b[i];
+  return total;
+#else
+  typedef float half __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
+  emk_dvec total = emk_dsplat(0);
+  double lane[EMK_DLANES];
+  for (int i = 0; i < EMK_TILE; i += EMK_DLANES) {
+    half x, y;
+    memcpy(&x, a + i, sizeof x);
+    memcpy(&y, b + i, sizeof y);
+    total += __builtin_convertvector(x, emk_dvec) * __builtin_convertvector(y, emk_dvec);
+  }
+  memcpy(lane, &total, sizeof total);
+  for (int w = EMK_DLANES / 2; w > 0; w /= 2)
+    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+  return lane[0];
+#endif
+}
+
 /* Loads are not moved across: keeps a loop's accumulators in registers where the compiler
    would rather fill them with constants of the code behind the loop. */
 #if defined(__GNUC__)
 #define emk_fence() __asm__ volatile("" ::: "memory")
 #else
 #define emk_fence() ((void)0)
+#endif
+
+/* Ask for the cache line of an address that will be read soon; any address will do. */
+#if defined(__GNUC__)
+#define emk_prefetch(address) __builtin_prefetch(address, 0, 2)
+#else
+#define emk_prefetch(address) ((void)(address))
 #endif
 
 /* 2**n where the low mantissa bits of `shifted` hold the biased exponent n + bias. */
@@ -175,9 +263,6 @@ static inline emk_vec emk_split_exponent(emk_vec x, emk_vec *m) {
   return emk_from_bits(n + emk_to_bits(emk_splat(shift))) - emk_splat(shift);
 }
 
-/* A tile is TILE data rows: VECTORS vectors of LANES rows. */
-#define EMK_VECTORS 4
-#define EMK_TILE (EMK_VECTORS * EMK_LANES)
 /* Width of the register tile of the moment update: 4 x EMK_MB features. */
 #ifndef EMK_MB
 #define EMK_MB 4

@@ -20,6 +20,7 @@ from emkernels.kernels.mixture import (
     responsibilities,
     weighted_moments,
 )
+from emkernels.kernels.potts import PottsStatistics, potts_statistics
 
 __all__ = [
     "ConditionalMoments",
@@ -27,6 +28,7 @@ __all__ = [
     "KMeansStatistics",
     "MissingPatterns",
     "Moments",
+    "PottsStatistics",
     "check_finite",
     "check_labels",
     "check_sample_weight",
@@ -40,6 +42,7 @@ __all__ = [
     "kmeans_statistics",
     "log_density",
     "missing_patterns",
+    "potts_statistics",
     "responsibilities",
     "weighted_moments",
 ]

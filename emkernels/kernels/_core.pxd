@@ -1,6 +1,6 @@
 """What the kernels share: the dispatch table, the threads, the one chunk driver."""
 
-from emkernels._simd.table cimport Bounds, Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport Bounds, Gaussians, Job, Rows, Seeding, Table
 
 cdef enum Work:
     MIXTURE
@@ -29,9 +29,7 @@ ctypedef struct Plan:
     double *accumulators        # (n_groups, accumulator_length); merged into the first
     char *scratch
     const Bounds *bounds        # BOUNDED only
-    double *closest             # k-means++ only
-    unsigned short *nearer
-    int commit
+    const Seeding *seeding      # CLOSEST only
     void *memory
 
 

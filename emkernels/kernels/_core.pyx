@@ -250,8 +250,7 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
         elif plan.work == BOUNDED:
             plan.table.bounded_block(job, first, count, scratch, plan.bounds, accumulators)
         else:
-            plan.table.closest_block(job, first, count, scratch, plan.closest, plan.nearer,
-                                     plan.commit, accumulators)
+            plan.table.closest_block(job, first, count, scratch, plan.seeding)
         block += stride
 
 

@@ -8,7 +8,7 @@ from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Table
+from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Seeding, Table
 from emkernels.kernels._core cimport (
     BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
@@ -86,87 +86,104 @@ cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
     return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
 
 
-cdef enum:
-    CHUNK = 1024
-
-
-cdef inline double draw_weight(const Rows *rows, const double *closest,
-                               Py_ssize_t i) noexcept nogil:
-    return row_weight(rows, i) * closest[i] if closest != NULL else row_weight(rows, i)
-
-
-cdef void chunk_sums(const Rows *rows, const double *closest, double *sums) noexcept nogil:
-    """Sums of weight * closest over chunks of rows, in eight lanes."""
-    cdef double lane[8]
-    cdef Py_ssize_t chunk, i, j, end
-    for chunk in range((rows.n_samples + CHUNK - 1) // CHUNK):
-        i = chunk * CHUNK
-        end = min(i + CHUNK, rows.n_samples)
-        for j in range(8):
-            lane[j] = 0
-        if rows.sample_weight == NULL and closest != NULL:
-            while i + 8 <= end:
-                for j in range(8):
-                    lane[j] += closest[i + j]
-                i += 8
-        while i < end:
-            lane[0] += draw_weight(rows, closest, i)
-            i += 1
-        for j in range(1, 8):
-            lane[0] += lane[j]
-        sums[chunk] = lane[0]
-
-
-cdef Py_ssize_t pick(const Rows *rows, const double *closest, const double *sums,
-                     double target) noexcept nogil:
-    """First row at which the running sum of weight * closest reaches the target; without
-    `closest`, at which the running sum of the weights passes it."""
-    cdef Py_ssize_t n_chunks = (rows.n_samples + CHUNK - 1) // CHUNK, chunk = 0, i, last = 0
+cdef double total_weight(const Rows *rows) noexcept nogil:
     cdef double total = 0
-    while chunk < n_chunks - 1 and total + sums[chunk] < target:
-        total += sums[chunk]
-        chunk += 1
-    for i in range(chunk * CHUNK, rows.n_samples):
-        total += draw_weight(rows, closest, i)
-        if total > target or (closest != NULL and total >= target):
+    cdef Py_ssize_t i
+    if rows.sample_weight == NULL:
+        return rows.n_samples
+    for i in range(rows.n_samples):
+        total += rows.sample_weight[i]
+    return total
+
+
+cdef Py_ssize_t pick_by_weight(const Rows *rows, double target) noexcept nogil:
+    """First row at which the running sum of the weights passes the target."""
+    cdef Py_ssize_t i, last = 0
+    cdef double total = 0
+    for i in range(rows.n_samples):
+        total += row_weight(rows, i)
+        if total > target:
             return i
         if row_weight(rows, i) > 0:
             last = i
     return last
 
 
-cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
-    cdef Py_ssize_t d
-    cdef const char *at
+cdef inline double element(const char *at, bint double_) noexcept nogil:
+    """A value of X, which may be unaligned."""
     cdef double wide
     cdef float narrow
+    if double_:
+        memcpy(&wide, at, sizeof(double))
+        return wide
+    memcpy(&narrow, at, sizeof(float))
+    return narrow
+
+
+cdef double square_to(const Rows *rows, bint double_, Py_ssize_t i,
+                      const double *seed) noexcept nogil:
+    """|x_i - seed|^2."""
+    cdef const char *x = rows.x + i * rows.row_stride
+    cdef double total[4]
+    cdef double gap
+    cdef Py_ssize_t d
+    for d in range(4):
+        total[d] = 0
     for d in range(rows.n_features):
-        at = rows.x + i * rows.row_stride + d * rows.column_stride
-        if double_:
-            memcpy(&wide, at, sizeof(double))
-            out[d] = wide
-        else:
-            memcpy(&narrow, at, sizeof(float))
-            out[d] = narrow
+        gap = element(x + d * rows.column_stride, double_) - seed[d]
+        total[d & 3] += gap * gap
+    return (total[0] + total[1]) + (total[2] + total[3])
 
 
-cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize_t n_candidates,
-                      double *ones, double *closest, unsigned short *nearer, int commit,
-                      double *potentials, int n_threads, bint interruptible) noexcept nogil:
-    """potentials (n_candidates,) of each candidate; or, commit >= 0, that candidate taken in."""
+ctypedef struct Draw:
+    # what rows are drawn from: weight * squared distance to the nearest seed
+    Py_ssize_t block_rows
+    Py_ssize_t n_blocks
+    const double *potentials    # of blocks, `stride` apart
+    Py_ssize_t stride
+    const double *closest       # (n_samples,) without `seed`
+    const double *seed
+
+
+cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw,
+                     double target) noexcept nogil:
+    """First row at which the running sum reaches the target."""
+    cdef Py_ssize_t block = 0, i, last = 0
+    cdef double total = 0, value
+    while (block < draw.n_blocks - 1
+            and total + draw.potentials[block * draw.stride] < target):
+        total += draw.potentials[block * draw.stride]
+        block += 1
+    for i in range(block * draw.block_rows, rows.n_samples):
+        value = row_weight(rows, i)
+        if value > 0:
+            last = i
+            value *= min(draw.closest[i], square_to(rows, double_, i, draw.seed))
+        total += value
+        if total >= target:
+            return i
+    return last
+
+
+cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
+    cdef Py_ssize_t d
+    for d in range(rows.n_features):
+        out[d] = element(rows.x + i * rows.row_stride + d * rows.column_stride, double_)
+
+
+cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t n_centers,
+                      double *ones, Seeding *seeding, Draw *draw, int n_threads,
+                      bint interruptible) noexcept nogil:
+    """potentials (n_blocks, n_candidates) of the candidates, and the cut into blocks."""
     cdef Plan plan
-    cdef Py_ssize_t k
-    cdef int status = set_centers(job, table_of(double_), candidates, n_candidates, ones)
+    cdef int status = set_centers(job, table_of(double_), centers, n_centers, ones)
     if status == 0:
-        status = make_plan(&plan, job, double_, CLOSEST, n_candidates, n_threads)
+        status = make_plan(&plan, job, double_, CLOSEST, 0, n_threads)
     if status == 0:
-        plan.closest = closest
-        plan.nearer = nearer
-        plan.commit = commit
+        plan.seeding = seeding
         status = run(&plan, interruptible)
-        for k in range(n_candidates):
-            if commit < 0:
-                potentials[k] = plan.accumulators[k]
+        draw.block_rows = job.block_rows
+        draw.n_blocks = plan.n_blocks
         free_plan(&plan)
     if status == 0 and interruptible:
         status = look_for_signal()      # there may be many passes, each of a single step
@@ -176,60 +193,74 @@ cdef int closest_pass(Job *job, bint double_, const double *candidates, Py_ssize
 cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
                       const double *uniforms, Py_ssize_t *indices, int n_threads,
                       bint interruptible) noexcept nogil:
+    """One pass over the rows for each seed: it takes in the seed before, of which only a block
+    was needed so far, and tries the candidates for the next."""
     cdef Job job
-    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best, trials
-    cdef double current = 0
+    cdef Seeding seeding
+    cdef Draw draw
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best = 0, trials = 1
+    cdef Py_ssize_t most_blocks = n // table_of(double_).tile + 1
+    cdef double current, potential
     cdef double *closest = <double*>malloc(n * sizeof(double))
-    cdef unsigned short *nearer = <unsigned short*>malloc(n * sizeof(unsigned short))
-    # candidates (n_trials, D), potentials and ones (n_trials,), sums of chunks of rows
-    cdef double *buffer = <double*>malloc((n_trials * (D + 2) + n // CHUNK + 1) * sizeof(double))
+    # seed and candidates (n_trials + 1, D), ones (n_trials + 1,), the seed before (D,)
+    cdef double *buffer = <double*>malloc(((n_trials + 1) * (D + 1) + D) * sizeof(double))
+    cdef double *potentials = <double*>malloc(most_blocks * n_trials * sizeof(double))
     cdef Py_ssize_t *row = <Py_ssize_t*>malloc(n_trials * sizeof(Py_ssize_t))
-    cdef double *potentials
     cdef double *ones
-    cdef double *sums
+    cdef double *seed
     cdef int status = 0
     memset(&job, 0, sizeof(Job))
+    memset(&draw, 0, sizeof(Draw))
     job.rows = rows[0]
-    if closest == NULL or nearer == NULL or buffer == NULL or row == NULL:
+    if closest == NULL or potentials == NULL or buffer == NULL or row == NULL:
         status = OUT_OF_MEMORY
     else:
-        potentials = buffer + n_trials * D
-        ones = potentials + n_trials
-        sums = ones + n_trials
+        ones = buffer + (n_trials + 1) * D
+        seed = ones + n_trials + 1
         for i in range(n):
             closest[i] = INFINITY
-        # packed for n_trials centres from the start, so that the buffer fits any number
-        memset(buffer, 0, n_trials * D * sizeof(double))
-        status = set_centers(&job, table_of(double_), buffer, n_trials, ones)
-        chunk_sums(rows, NULL, sums)
-        for i in range((n + CHUNK - 1) // CHUNK):
-            current += sums[i]
-        for c in range(K):
-            trials = 1 if c == 0 else n_trials
-            if c > 0:
-                chunk_sums(rows, closest, sums)
+        # packed for the most centres from the start, so that the buffer fits any number
+        memset(buffer, 0, (n_trials + 1) * D * sizeof(double))
+        status = set_centers(&job, table_of(double_), buffer, n_trials + 1, ones)
+        seeding.closest = draw.closest = closest
+        seeding.potentials = potentials
+        draw.seed = seed
+        for c in range(K if status == 0 else 0):
+            if c == 0:
+                row[0] = pick_by_weight(rows, uniforms[0] * total_weight(rows))
+            else:
+                memcpy(buffer, seed, D * sizeof(double))
+                trials = n_trials
+                for t in range(trials):
+                    row[t] = pick(rows, double_, &draw,
+                                  uniforms[1 + (c - 1) * n_trials + t] * current)
+            seeding.take_in = c > 0
+            seeding.n_candidates = trials
             for t in range(trials):
-                i = 0 if c == 0 else 1 + (c - 1) * n_trials + t
-                row[t] = pick(rows, closest if c > 0 else NULL, sums, uniforms[i] * current)
-                copy_row(rows, double_, row[t], buffer + t * D)
-            if status == 0:
-                status = closest_pass(&job, double_, buffer, trials, ones, closest, nearer, -1,
-                                      potentials, n_threads, interruptible)
+                copy_row(rows, double_, row[t], buffer + (seeding.take_in + t) * D)
+            if c + 1 == K and trials == 1:
+                indices[c] = row[0]      # nothing to choose, and nothing comes after
+                break
+            status = closest_pass(&job, double_, buffer, seeding.take_in + trials, ones, &seeding,
+                                  &draw, n_threads, interruptible)
             if status != 0:
                 break
-            best = 0
-            for t in range(1, trials):
-                if potentials[t] < potentials[best]:
+            current = INFINITY
+            for t in range(trials):
+                potential = 0
+                for i in range(draw.n_blocks):
+                    potential += potentials[i * trials + t]
+                if t == 0 or potential < current:
+                    current = potential
                     best = t
             indices[c] = row[best]
-            current = potentials[best]
-            if c + 1 < K:
-                status = closest_pass(&job, double_, buffer, trials, ones, closest, nearer,
-                                      <int>best, NULL, n_threads, interruptible)
+            memcpy(seed, buffer + (seeding.take_in + best) * D, D * sizeof(double))
+            draw.potentials = potentials + best
+            draw.stride = trials
     free(job.gaussians.packed)
     free(closest)
-    free(nearer)
     free(buffer)
+    free(potentials)
     free(row)
     return status
 

@@ -28,17 +28,46 @@ def check_rows(estimator, X, *, min_samples=1):
     patterns, largest = patterns_where_missing(checked)
     if patterns is not None:
         check_columns_observed(checked, patterns)
-    # sums of squares must stay finite in the precision of the rows (float64 for the sums)
-    room = 1024 if checked.dtype == np.float32 else checked.shape[0]
-    limit = float(np.sqrt(np.finfo(checked.dtype).max / (4 * room * checked.shape[1])))
-    if largest > limit:
-        row, column = np.argwhere(np.abs(checked) == largest)[0]
-        raise ValueError(
-            f"X is too large for {checked.dtype}: {checked[row, column]:.6g} at row {row}, column "
-            f"{column}; sums of squares overflow beyond {limit:.3g}. Rescale the column"
-            + (" or pass float64" if checked.dtype == np.float32 else "")
-        )
+    check_magnitude(checked, largest)
     return checked, patterns
+
+
+def check_complete(X, what):
+    """The largest absolute value of X; ValueError for a NaN or an infinity."""
+    try:
+        return kernels.check_finite(X)
+    except ValueError as error:
+        if not np.isnan(X).any():
+            raise
+        raise ValueError(
+            f"{error}. {what} needs complete rows; GaussianMixture and the imputers take NaN as "
+            "missing"
+        ) from None
+
+
+def check_complete_rows(estimator, X, what):
+    """The rows to fit by a model that knows no missing values, and the largest absolute value;
+    the estimator is not touched."""
+    checked = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False,
+                          estimator=estimator, input_name="X")
+    largest = check_complete(checked, what)
+    check_magnitude(checked, largest)
+    return checked, largest
+
+
+def check_magnitude(X, largest, name="X", n_samples=None):
+    """ValueError naming the place of the largest absolute value, where sums of squares of
+    n_samples rows (len(X) when None) overflow in the precision of X (float64 for the sums)."""
+    n_samples = X.shape[0] if n_samples is None else n_samples
+    room = 1024 if X.dtype == np.float32 else n_samples
+    limit = float(np.sqrt(np.finfo(X.dtype).max / (4 * room * X.shape[1])))
+    if largest > limit:
+        row, column = np.argwhere(np.abs(X) == largest)[0]
+        raise ValueError(
+            f"{name} is too large for {X.dtype}: {X[row, column]:.6g} at row {row}, column "
+            f"{column}; sums of squares overflow beyond {limit:.3g}. Rescale the column"
+            + (" or pass float64" if X.dtype == np.float32 else "")
+        )
 
 
 def check_columns_observed(X, patterns):

@@ -2,15 +2,22 @@
 
 import numpy as np
 
+from emkernels.kernels import weighted_moments
 from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass
 
 
-def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None):
+def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None, report=None):
     """Iterate nearest centres and means from given centres.
 
     Stops when no label changes, when the squared shift of all centres is at most `tol`
-    times the mean variance of the columns, or after `max_iter` iterations. A cluster that
-    loses its last row moves to the row farthest from its centre.
+    times the mean variance of the columns, or after `max_iter` iterations. A cluster without
+    weight moves to the row farthest from its centre; one that finds no such row, to the
+    heaviest cluster.
+
+    Parameters
+    ----------
+    report : callable, optional
+        Called with a line of text for each iteration, and for how it ended.
 
     Returns
     -------
@@ -19,7 +26,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     inertia : float
     n_iter : int
     """
-    variance = _mean_variance(X, n_threads)
+    mean, variance = _mean_and_variance(X, n_threads)
     limit = tol * variance
     scale = np.sqrt(variance) if variance > 0 else 1.0
     centers = _rounded(np.array(centers, dtype=np.float64), X)
@@ -27,30 +34,34 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     upper, lower = np.empty(X.shape[0], np.float32), np.empty(X.shape[0], np.float32)
     # counts and sums about one point, kept up to date by the rows that move
     origin = centers.mean(axis=0)
-    counts, n_rows, sums = np.zeros(len(centers)), np.zeros(len(centers)), np.zeros(centers.shape)
-    before, most = None, np.zeros(len(centers))
+    if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
+        origin = mean       # sums about a point far from all rows would lose digits
+    counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
+    before, most, end = None, np.zeros(len(centers)), "max_iter reached"
     for n_iter in range(1, max_iter + 1):
-        more, more_rows, further, changed = _bounded_pass(
+        more, _, further, changed = _bounded_pass(
             X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
         counts += more
-        n_rows += more_rows
         sums += further
-        empty = np.flatnonzero(n_rows == 0)
-        if len(empty):
-            _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, origin)
-            # the rows that moved have no bounds: begin again with those of all rows
-            upper[:] = np.inf
-            lower[:] = 0
-        if changed == 0 and before is not None:
-            break
-        before, centers = centers, centers.copy()
         most = np.maximum(most, counts)
-        # what is left of a sum when its rows have gone is rounding
-        filled = (n_rows > 0) & (counts > 1e-12 * most)
-        centers[filled] = origin + sums[filled] / counts[filled, None]
-        centers = _rounded(centers, X)
-        if ((centers - before) ** 2).sum() <= limit:
+        if (counts < 1e-6 * most).any():
+            # what is left of a sum when its rows have gone is rounding
+            counts, sums = _sums(X, labels, centers, origin, sample_weight, n_threads)
+            most = counts.copy()
+        if report:
+            inertia = _kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
+            report(f"Iteration {n_iter}, inertia {inertia:.10g}")
+        if changed == 0 and before is not None:
+            end = "no label changed (strict convergence)"
             break
+        before, centers = centers, _rounded(
+            _new_centers(X, labels, centers, counts, sums, origin, sample_weight), X)
+        shift = ((centers - before) ** 2).sum()
+        if shift <= limit:
+            end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
+            break
+    if report:
+        report(f"Ended at iteration {n_iter}: {end}")
     del upper, lower
     inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
     return labels, centers, inertia, n_iter
@@ -61,32 +72,52 @@ def _rounded(centers, X):
     return centers.astype(X.dtype).astype(np.float64)
 
 
-def _mean_variance(X, n_threads):
-    """Mean over the columns of their variance, in one pass about a row of X."""
+def _mean_and_variance(X, n_threads):
+    """Mean of the rows and the columns' mean variance, in one pass about a row of X."""
     origin = X[:1].astype(np.float64)
     _, sums, inertia, _ = _kmeans_pass(X, origin, n_threads=n_threads)
-    shift = sums[0] / len(X) - origin[0]
-    return max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
+    mean = sums[0] / len(X)
+    shift = mean - origin[0]
+    return mean, max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
 
 
-def _relocate(X, centers, labels, counts, n_rows, sums, empty, sample_weight, origin):
-    """Give each empty cluster the row farthest from its centre, in order."""
+def _sums(X, labels, centers, origin, sample_weight, n_threads):
+    """Counts and sums of x - origin of every cluster, from all rows."""
+    moments = weighted_moments(X, labels, centers, "spherical", sample_weight,
+                               n_threads=n_threads, check_finite=False)
+    return moments.counts, moments.first + moments.counts[:, None] * (centers - origin)
+
+
+def _new_centers(X, labels, centers, counts, sums, origin, sample_weight):
+    """The means of the clusters, after the empty ones have got a row each."""
+    whole, empty = counts, np.flatnonzero(counts == 0)
+    if len(empty):
+        counts, sums = counts.copy(), sums.copy()
+        for k, row in zip(empty, _farthest(X, labels, centers, sample_weight, len(empty))):
+            weight = 1.0 if sample_weight is None else sample_weight[row]
+            moved = weight * (X[row].astype(np.float64) - origin)
+            counts[labels[row]] -= weight
+            sums[labels[row]] -= moved
+            counts[k], sums[k] = weight, moved
+    filled = counts > 1e-9 * whole
+    new = np.empty(centers.shape)
+    new[filled] = origin + sums[filled] / counts[filled, None]
+    new[~filled] = new[counts.argmax()]
+    return new
+
+
+def _farthest(X, labels, centers, sample_weight, n):
+    """At most n rows of positive weight that are farthest from their centres; none where every
+    row is at its centre, up to rounding: there are fewer distinct rows than clusters."""
     distances = np.empty(X.shape[0])
     for start in range(0, X.shape[0], 4096):
         rows = slice(start, start + 4096)
         distances[rows] = ((X[rows].astype(np.float64) - centers[labels[rows]]) ** 2).sum(axis=1)
     if sample_weight is not None:
-        distances[sample_weight == 0] = 0
-    for k in empty:
-        row = int(distances.argmax())
-        if distances[row] == 0:
-            return      # fewer distinct rows than clusters
-        weight = 1.0 if sample_weight is None else sample_weight[row]
-        distances[row] = 0
-        moved = weight * (X[row].astype(np.float64) - origin)
-        old, labels[row] = labels[row], k
-        counts[old] -= weight
-        sums[old] -= moved
-        n_rows[old] -= 1
-        n_rows[k] = 1
-        counts[k], sums[k] = weight, moved
+        distances[sample_weight == 0] = -1
+    rounding = 2 * np.finfo(X.dtype).eps * np.abs(centers).max()
+    if not distances.max() > X.shape[1] * rounding ** 2:
+        return []
+    # in scikit-learn's order, so that the clusters have its numbers
+    rows = np.argpartition(distances, -n)[:-n - 1:-1]
+    return rows[distances[rows] >= 0]

@@ -1,0 +1,266 @@
+"""K-means and EM side by side on the same rows."""
+
+import math
+import time
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _get_feature_names
+
+from emkernels import kernels
+from emkernels._extras import optional
+from emkernels.models import _arguments as arguments
+from emkernels.models._covariance import full_covariance
+from emkernels.models.gaussian_mixture import GaussianMixture
+from emkernels.models.kmeans import KMeans
+
+CHUNK = 65536
+
+
+@dataclass(repr=False, eq=False)
+class ClusteringComparison:
+    """Result of :func:`compare_clusterings`; ``print`` it for a table.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    kmeans : KMeans
+    mixture : GaussianMixture
+        Its components in the order of the clusters of `kmeans` that they overlap most.
+    kmeans_labels, mixture_labels : ndarray of shape (n_samples,), int
+        In the numbering of `kmeans`; the largest responsibility decides for the mixture.
+    adjusted_rand : float
+        Adjusted Rand index of the two labellings: 1 for the same, about 0 for unrelated ones.
+        Of rows, whatever they weigh.
+    soft : ndarray of shape (n_samples,), bool
+        Whether the largest responsibility is below `soft_below`.
+    soft_below : float
+    soft_share : float
+        Share of such rows, by weight.
+    table : list of dict
+        For each cluster: `cluster`; `kmeans_rows`, `mixture_rows` and `common_rows`, how many it
+        has in either labelling and in both; `kmeans_share` and `mixture_share` of all weight;
+        `elongation`, the square root of the largest over the smallest eigenvalue of the
+        component's covariance, 1 for a sphere; `spread`, its ``det ** (1 / (2 n_features))``,
+        the radius of the sphere of the same volume; `soft_share` of the mixture's cluster.
+    kmeans_bic, mixture_bic : float
+        Bayesian information criterion, the lower the better, of the mixture that K-means
+        implies and of the mixture. That of K-means has spheres of one variance ``inertia /
+        (n_features n)`` about the centres, weighted by the shares of the clusters; -inf where
+        every row lies on a centre.
+    kmeans_seconds, mixture_seconds : float
+        Wall time of the fits.
+    feature_names : list of str
+
+    References
+    ----------
+    D. Pelleg, A. Moore, X-means: extending K-means with efficient estimation of the number of
+    clusters, ICML 2000 (the mixture that K-means implies; here its own likelihood, not that of
+    the assigned rows).
+    L. Hubert, P. Arabie, Comparing partitions, Journal of Classification 2, 1985.
+    """
+
+    X: np.ndarray
+    kmeans: KMeans
+    mixture: GaussianMixture
+    kmeans_labels: np.ndarray
+    mixture_labels: np.ndarray
+    adjusted_rand: float
+    soft: np.ndarray
+    soft_below: float
+    soft_share: float
+    table: list
+    kmeans_bic: float
+    mixture_bic: float
+    kmeans_seconds: float
+    mixture_seconds: float
+    feature_names: list
+
+    def __str__(self):
+        n, d = self.X.shape
+        converged = "" if self.mixture.converged_ else ", not converged"
+        lines = [
+            f"K-means and EM ({self.mixture.covariance_type} covariances): {n} rows, {d} columns, "
+            f"{len(self.table)} clusters",
+            "",
+            f"{'':<12}{'seconds':>10} {'iterations':>11} {'BIC':>16}",
+            f"{'K-means':<12}{self.kmeans_seconds:10.4f} {self.kmeans.n_iter_:11d} "
+            f"{self.kmeans_bic:16.3f}",
+            f"{'EM':<12}{self.mixture_seconds:10.4f} {self.mixture.n_iter_:11d} "
+            f"{self.mixture_bic:16.3f}{converged}",
+            "",
+            f"Adjusted Rand index of the two: {self.adjusted_rand:.3f}",
+            f"Rows of no clear component (largest responsibility below {self.soft_below:g}): "
+            f"{np.count_nonzero(self.soft)} ({100 * self.soft_share:.1f} %)",
+            "",
+            f"{'':7} {'rows':^29} {'share':^15} {'component':^20}".rstrip(),
+            f"{'cluster':>7} {'K-means':>9} {'EM':>9} {'common':>9} {'K-means':>7} {'EM':>7} "
+            f"{'elongation':>10} {'spread':>9} {'soft':>7}",
+        ]
+        for row in self.table:
+            lines.append(
+                f"{row['cluster']:7d} {row['kmeans_rows']:9d} {row['mixture_rows']:9d} "
+                f"{row['common_rows']:9d} {row['kmeans_share']:7.3f} {row['mixture_share']:7.3f} "
+                f"{row['elongation']:10.4g} {row['spread']:9.4g} {100 * row['soft_share']:5.1f} %")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def to_frame(self):
+        """The table of the clusters as a pandas DataFrame, one row a cluster."""
+        pandas = optional("pandas", "a table of clusters as a frame", "cli")
+        return pandas.DataFrame(self.table).set_index("cluster")
+
+
+def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=None,
+                        soft_below=0.9, random_state=None, n_init=1, tol=1e-6, max_iter=1000,
+                        n_threads=None, **parameters):
+    """Fit K-means and a Gaussian mixture to the same rows and set them side by side.
+
+    K-means puts the border of two clusters halfway between their centres, whatever the shapes
+    and sizes; EM estimates those, and says how sure each row's cluster is.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Complete rows: K-means knows no missing values.
+    n_clusters : int
+        Of K-means, and components of the mixture.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    sample_weight : array-like of shape (n_samples,), optional
+    soft_below : float
+        Rows whose largest responsibility is below it count as soft; above 0, at most 1.
+    random_state : int, RandomState instance or None
+        Both fits begin with the same draws, so that EM goes on from what K-means found.
+    n_init : int
+        Starts of either.
+    tol : float
+    max_iter : int
+        Of EM. The clusters of K-means can be a plateau on which EM gains little for many
+        iterations before it leaves; the looser `tol` of :class:`GaussianMixture` would stop there.
+    n_threads : int, optional
+    **parameters
+        Further parameters of :class:`GaussianMixture`.
+
+    Returns
+    -------
+    ClusteringComparison
+
+    Raises
+    ------
+    ValueError, TypeError
+        Bad parameters or data (the argument, row or column is named), missing values, or a
+        mixture that collapsed in every start.
+
+    Examples
+    --------
+    Two long clusters, one above the other:
+
+    >>> import numpy as np
+    >>> from emkernels import compare_clusterings
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(400, 2)) * [8, 0.5] + np.repeat([[0, 0], [0, 4]], 200, axis=0)
+    >>> result = compare_clusterings(X, 2, random_state=0)
+    >>> [row["mixture_rows"] for row in result.table]
+    [200, 200]
+    >>> abs(result.adjusted_rand) < 0.1
+    True
+    >>> result.mixture_bic < result.kmeans_bic
+    True
+    """
+    if not (isinstance(soft_below, Real) and 0 < soft_below <= 1):
+        raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
+    names = _get_feature_names(X)
+    kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
+    X, _ = arguments.check_complete_rows(kmeans, X, "K-means")
+    names = [f"x{j}" for j in range(X.shape[1])] if names is None else [str(n) for n in names]
+    sample_weight = arguments.check_sample_weight(sample_weight, X)
+    seed = random_state
+    if not isinstance(seed, (int, np.integer)):
+        seed = check_random_state(seed).randint(2**31 - 1)
+    mixture = GaussianMixture(
+        n_clusters, covariance_type=covariance_type, n_init=n_init, n_threads=n_threads,
+        random_state=seed, tol=tol, max_iter=max_iter, **parameters)
+    kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
+    mixture_seconds = _timed_fit(mixture, X, sample_weight)
+    overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)
+    _reorder(mixture, linear_sum_assignment(overlap, maximize=True)[1])
+    mixture_labels = mixture.predict(X)
+    soft = np.concatenate([mixture.predict_proba(X[i : i + CHUNK]).max(axis=1) < soft_below
+                           for i in range(0, len(X), CHUNK)])
+    weight = np.ones(len(X)) if sample_weight is None else sample_weight
+    return ClusteringComparison(
+        X, kmeans, mixture, kmeans.labels_, mixture_labels,
+        float(adjusted_rand_score(kmeans.labels_, mixture_labels)),
+        soft, float(soft_below), float(weight[soft].sum() / weight.sum()),
+        _table(mixture, kmeans.labels_, mixture_labels, soft, weight),
+        _kmeans_bic(kmeans, X, weight), float(mixture.bic(X, sample_weight=sample_weight)),
+        kmeans_seconds, mixture_seconds, names)
+
+
+def _timed_fit(model, X, sample_weight):
+    began = time.perf_counter()
+    model.fit(X, sample_weight=sample_weight)
+    return time.perf_counter() - began
+
+
+def _overlap(labels, others, n, weight=None):
+    """Weight of the rows for every pair of labels, (n, n)."""
+    pairs = labels.astype(np.int64) * n + others
+    return np.bincount(pairs, weight, n * n).reshape(n, n)
+
+
+def _reorder(mixture, order):
+    """The same mixture with its components in another order."""
+    names = ["weights_", "means_"]
+    if mixture.covariance_type != "tied":
+        names += ["covariances_", "precisions_", "precisions_cholesky_"]
+    for name in names:
+        setattr(mixture, name, getattr(mixture, name)[order])
+
+
+def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
+    k, d = mixture.means_.shape
+    rows = _overlap(kmeans_labels, mixture_labels, k).astype(np.int64)
+    shares = _overlap(kmeans_labels, mixture_labels, k, weight) / weight.sum()
+    soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
+    table = []
+    for j in range(k):
+        covariance = full_covariance(mixture.covariances_, mixture.covariance_type, j, d)
+        values = np.linalg.eigvalsh(covariance.astype(np.float64))
+        # down to the precision of the covariances
+        values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])
+        share = float(shares[:, j].sum())
+        table.append({
+            "cluster": j, "kmeans_rows": int(rows[j].sum()), "mixture_rows": int(rows[:, j].sum()),
+            "common_rows": int(rows[j, j]), "kmeans_share": float(shares[j].sum()),
+            "mixture_share": share, "elongation": math.sqrt(values[-1] / values[0]),
+            "spread": float(np.exp(np.log(values).mean() / 2)),
+            "soft_share": float(soft_shares[j] / share) if share > 0 else 0.0,
+        })
+    return table
+
+
+def _kmeans_bic(kmeans, X, weight):
+    """BIC of the mixture of equal spheres about the centres of K-means."""
+    k, d = kmeans.cluster_centers_.shape
+    total = float(weight.sum())
+    variance = kmeans.inertia_ / (d * total)
+    if variance == 0:
+        return -math.inf
+    shares = np.bincount(kmeans.labels_, weight, k) / total
+    held = shares > 0
+    log_likelihood = 0.0
+    for first in range(0, len(X), CHUNK):
+        rows = slice(first, first + CHUNK)
+        densities = kernels.e_step(
+            X[rows], shares[held], kmeans.cluster_centers_[held].astype(np.float64),
+            np.full(np.count_nonzero(held), variance ** -0.5), "spherical",
+            want=("log_prob_norm",), n_threads=kmeans.n_threads, check_finite=False)[0]
+        log_likelihood += float(weight[rows] @ densities.astype(np.float64))
+    # weights that sum to one, centres, one variance
+    return -2 * log_likelihood + (k - 1 + k * d + 1) * math.log(total)

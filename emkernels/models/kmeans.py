@@ -1,0 +1,297 @@
+"""K-means."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from emkernels import kernels
+from emkernels.models import _arguments as arguments
+from emkernels.models._lloyd import lloyd
+
+
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+    """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
+
+    Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's
+    algorithm: every row to its nearest centre, every centre to the mean of its rows. The same
+    `random_state` gives the clustering of scikit-learn, up to rounding and ties. Distances that
+    bounds show not to matter are not computed, which changes no label.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+    init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
+        'k-means++': rows far from each other, by greedy draws; 'random': rows drawn at random;
+        an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
+        random_state)`` returns them, and sees X as it is and read-only.
+    n_init : 'auto' or int, default='auto'
+        Number of starts, of which the one of the lowest inertia is kept. 'auto': 10 for
+        'random' and a callable, else 1.
+    max_iter : int, default=300
+        Of one start.
+    tol : float, default=1e-4
+        A start ends when no label changes, or when the squared shift of all centres in an
+        iteration is at most `tol` times the mean variance of the columns.
+    verbose : int, default=0
+        1 or more: a line for each iteration, at the cost of one more pass over the rows.
+    random_state : int, RandomState instance or None, default=None
+    copy_x : bool, default=True
+        Accepted and not used: X is read in place and never written.
+    algorithm : {'lloyd', 'elkan'}, default='lloyd'
+        Accepted and not used: both name the same clustering, of which the distances are
+        bounded as by Hamerly.
+    n_threads : int, default=None
+        *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
+        every number.
+
+    Attributes
+    ----------
+    cluster_centers_ : ndarray of shape (n_clusters, n_features), dtype of X
+    labels_ : ndarray of shape (n_samples,), int32
+        The nearest centre of each row.
+    inertia_ : float
+        Weighted sum of the squared distances to the nearest centre.
+    n_iter_ : int
+        Iterations of the best start.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    References
+    ----------
+    S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory 28, 1982.
+    D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
+    G. Hamerly, Making k-means even faster, SDM 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import KMeans
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> km = KMeans(n_clusters=2, random_state=0).fit(X)
+    >>> km.cluster_centers_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> km.predict([[0, 0], [12, 3]])
+    array([1, 0], dtype=int32)
+    >>> km.transform([[1, 5]]).round(2)
+    array([[9.49, 3.  ]])
+    """
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
+        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "copy_x": ["boolean"],
+        "algorithm": [StrOptions({"lloyd", "elkan"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+    }
+
+    def __init__(self, n_clusters=8, *, init="k-means++", n_init="auto", max_iter=300, tol=1e-4,
+                 verbose=0, random_state=None, copy_x=True, algorithm="lloyd", n_threads=None):
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+        self.n_threads = n_threads
+
+    # --- fitting ---------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Find the centres.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float32 or float64
+            Read in place, in any layout.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError, TypeError
+            Bad parameters or data (the argument, row or column is named), missing values,
+            sparse rows; the estimator then stays as it was.
+        KeyboardInterrupt
+            Ctrl-C, within a second; the estimator stays as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Fewer clusters with rows than `n_clusters`.
+        """
+        named, (X, largest) = X, arguments.check_complete_rows(self, X, "K-means")
+        if len(X) < self.n_clusters:
+            raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
+        sample_weight = arguments.check_sample_weight(sample_weight, X)
+        heaviest = 1.0 if sample_weight is None else float(sample_weight.max())
+        if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
+            raise ValueError(
+                f"sample_weight is too large: with {heaviest:.6g} at row "
+                f"{int(sample_weight.argmax())}, weighted sums of squares overflow"
+            )
+        random_state = check_random_state(self.random_state)
+        start, n_init = self._starts(X, sample_weight, random_state)
+        report = print if self.verbose else None
+        best = None
+        for i in range(n_init):
+            centers = start()
+            if report:
+                report(f"Initialization complete ({i + 1} of {n_init})")
+            result = lloyd(X, centers, sample_weight=sample_weight, max_iter=self.max_iter,
+                           tol=self.tol, n_threads=self.n_threads, report=report)
+            # the same clustering again is no better for its rounding
+            if best is None or (result[2] < best[2] and not _same_clustering(result[0], best[0])):
+                best = result
+        labels, centers, inertia, n_iter = best
+        n_found = np.count_nonzero(np.bincount(labels))
+        if n_found < self.n_clusters:
+            warnings.warn(
+                f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
+                f"({self.n_clusters}). Possibly due to duplicate points in X.",
+                ConvergenceWarning, stacklevel=3,
+            )
+        arguments.remember_columns(self, named)
+        self.cluster_centers_ = centers.astype(X.dtype)
+        self._n_features_out = self.n_clusters
+        self.labels_ = labels
+        self.inertia_ = inertia
+        self.n_iter_ = n_iter
+        return self
+
+    def _starts(self, X, sample_weight, random_state):
+        """A function of no arguments that makes the centres of a start, and how many starts."""
+        k, init = self.n_clusters, self.init
+        n_init = self.n_init
+        if isinstance(init, str) and init == "k-means++":
+            def start():
+                return kernels.kmeans_plusplus(
+                    X, k, sample_weight=sample_weight, random_state=random_state,
+                    n_threads=self.n_threads, check_finite=False)[0]
+        elif isinstance(init, str):
+            chance = np.full(len(X), 1 / len(X))
+            if sample_weight is not None:
+                chance = sample_weight / sample_weight.sum()
+            if np.count_nonzero(chance) < k:
+                raise ValueError(
+                    f"init='random' draws {k} rows, but only {np.count_nonzero(chance)} have a "
+                    "positive weight"
+                )
+
+            def start():
+                return X[random_state.choice(len(X), size=k, replace=False, p=chance)]
+        elif callable(init):
+            rows = X.view()
+            rows.flags.writeable = False
+
+            def start():
+                return _check_centers(init(rows, k, random_state=random_state), X, k)
+        else:
+            centers = _check_centers(init, X, k)
+            if n_init not in ("auto", 1):
+                warnings.warn(
+                    "Explicit initial center position passed: performing only one init in "
+                    f"{type(self).__name__} instead of n_init={n_init}.",
+                    RuntimeWarning, stacklevel=4,
+                )
+            return lambda: centers, 1
+        if n_init == "auto":
+            n_init = 1 if isinstance(init, str) and init == "k-means++" else 10
+        return start, n_init
+
+    def fit_predict(self, X, y=None, sample_weight=None):
+        """Fit, then the cluster of every row; parameters as in :meth:`fit`."""
+        return self.fit(X, sample_weight=sample_weight).labels_
+
+    def fit_transform(self, X, y=None, sample_weight=None):
+        """Fit, then :meth:`transform`; parameters as in :meth:`fit`."""
+        return self.fit(X, sample_weight=sample_weight).transform(X)
+
+    # --- rows --------------------------------------------------------------------------
+
+    def _validate(self, X):
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
+                          ensure_all_finite=False)
+        arguments.check_complete(X, "K-means")
+        return X
+
+    def _pass(self, X, sample_weight=None, *, return_labels):
+        return kernels.kmeans_statistics(
+            X, self.cluster_centers_, sample_weight, return_labels=return_labels,
+            n_threads=self.n_threads, check_finite=False)
+
+    def predict(self, X):
+        """The nearest centre of each row, (n_samples,) int32."""
+        return self._pass(self._validate(X), return_labels=True).labels
+
+    def transform(self, X):
+        """Distances of each row to each centre, (n_samples, n_clusters), dtype of X."""
+        X = self._validate(X)
+        centers = self.cluster_centers_.astype(np.float64)
+        out = np.empty((len(X), len(centers)), X.dtype)
+        # by difference, in float64: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
+        for first in range(0, len(X), 4096):
+            rows = slice(first, first + 4096)
+            out[rows] = cdist(X[rows], centers)
+        return out
+
+    def score(self, X, y=None, sample_weight=None):
+        """Minus the (weighted) sum of the squared distances to the nearest centres."""
+        X = self._validate(X)
+        weight = arguments.check_sample_weight(sample_weight, X)
+        return -self._pass(X, weight, return_labels=False).inertia
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _check_centers(centers, X, n_clusters):
+    """Centres in the precision of X, finite, of the right shape."""
+    centers = check_array(centers, dtype=X.dtype, order="C", input_name="init")
+    for size, expected, what in (
+            (centers.shape[0], n_clusters, "number of clusters"),
+            (centers.shape[1], X.shape[1], "number of features of the data")):
+        if size != expected:
+            raise ValueError(
+                f"The shape of the initial centers {centers.shape} does not match the {what} "
+                f"{expected}."
+            )
+    arguments.check_magnitude(centers, np.abs(centers).max(), "init", len(X))
+    return centers
+
+
+def _same_clustering(labels, others):
+    """Whether every cluster of `labels` lies in one of `others`."""
+    image = np.empty(labels.max() + 1, others.dtype)
+    image[labels] = others
+    return bool((image[labels] == others).all())

@@ -1,0 +1,202 @@
+"""K-means and EM side by side."""
+
+import doctest
+import math
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+from sklearn.datasets import load_iris
+from sklearn.metrics import adjusted_rand_score
+
+import emkernels.comparison
+from emkernels import ClusteringComparison, GaussianMixture, KMeans, compare_clusterings
+
+
+def stripes(n=300, seed=0):
+    """Three long clusters, one above the other."""
+    truth = np.repeat([0, 1, 2], n)
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(3 * n, 2)) * [6, 0.4] + np.c_[0 * truth, 3 * truth], truth
+
+
+@pytest.fixture(scope="module")
+def result():
+    return compare_clusterings(stripes()[0], 3, random_state=0)
+
+
+def test_long_clusters_are_found_by_em_and_not_by_kmeans(result):
+    truth = stripes()[1]
+    assert adjusted_rand_score(truth, result.kmeans_labels) < 0.2
+    assert adjusted_rand_score(truth, result.mixture_labels) > 0.99
+    assert result.adjusted_rand < 0.2
+    assert result.mixture_bic < result.kmeans_bic - 1000
+    for row in result.table:
+        assert 12 < row["elongation"] < 18
+        assert_allclose(row["spread"], math.sqrt(6 * 0.4), rtol=0.1)
+
+
+def test_iris():
+    X, truth = load_iris(return_X_y=True)
+    result = compare_clusterings(X, 3, random_state=0)
+    assert isinstance(result, ClusteringComparison)
+    assert_allclose(adjusted_rand_score(truth, result.kmeans_labels), 0.716, atol=5e-4)
+    assert_allclose(adjusted_rand_score(truth, result.mixture_labels), 0.904, atol=5e-4)
+    assert_allclose(result.mixture_bic, 580.84, atol=0.01)
+    assert [row["mixture_rows"] for row in result.table] == [45, 50, 55]
+    assert result.feature_names == ["x0", "x1", "x2", "x3"]
+    assert result.kmeans_seconds > 0
+    assert result.mixture_seconds > 0
+
+
+@pytest.mark.parametrize("type_", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("start", ["kmeans", "random_from_data"])
+def test_the_mixture_keeps_its_fit_in_the_order_of_the_clusters(type_, start):
+    X, _ = stripes(100)
+    X = np.concatenate([X, X + [40, 0]])
+    result = compare_clusterings(
+        X, 4, covariance_type=type_, random_state=3, init_params=start)
+    alone = GaussianMixture(
+        4, covariance_type=type_, random_state=3, tol=1e-6, max_iter=1000, init_params=start)
+    alone.fit(X)
+    assert_array_equal(result.kmeans.labels_, KMeans(4, random_state=3, n_init=1).fit(X).labels_)
+    if start == "random_from_data":
+        assert (result.mixture.weights_ != alone.weights_).any()     # there is something to order
+    assert_allclose(result.mixture.score_samples(X), alone.score_samples(X), rtol=1e-12)
+    assert_allclose(np.sort(result.mixture.weights_), np.sort(alone.weights_), rtol=1e-12)
+    assert_array_equal(result.mixture.predict(X), result.mixture_labels)
+    assert_allclose(result.mixture_bic, alone.bic(X), rtol=1e-12)
+    # the best of all orders
+    overlap = np.array([[((result.kmeans_labels == a) & (result.mixture_labels == b)).sum()
+                         for b in range(4)] for a in range(4)])
+    assert_array_equal([row["common_rows"] for row in result.table], overlap.diagonal())
+    for order in np.array(np.meshgrid(*[range(4)] * 4)).reshape(4, -1).T:
+        if len(set(order)) == 4:
+            assert overlap[range(4), order].sum() <= overlap.trace()
+
+
+def test_table_by_hand(result):
+    X = result.X
+    resp = result.mixture.predict_proba(X)
+    assert_array_equal(result.soft, resp.max(axis=1) < 0.9)
+    assert_allclose(result.soft_share, result.soft.mean())
+    for j, row in enumerate(result.table):
+        mine = result.mixture_labels == j
+        assert row["cluster"] == j
+        assert row["kmeans_rows"] == (result.kmeans_labels == j).sum()
+        assert row["mixture_rows"] == mine.sum()
+        assert_allclose(row["mixture_share"], mine.mean())
+        values = np.linalg.eigvalsh(result.mixture.covariances_[j])
+        assert_allclose(row["elongation"], np.sqrt(values[1] / values[0]))
+        assert_allclose(row["spread"], np.linalg.det(result.mixture.covariances_[j]) ** 0.25)
+        assert_allclose(row["soft_share"], result.soft[mine].mean())
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_mixture_that_kmeans_implies(weighted):
+    X, _ = stripes(80)
+    X[::3, 1] += 1      # soft rows
+    weight = np.random.default_rng(1).random(len(X)) if weighted else np.ones(len(X))
+    result = compare_clusterings(X, 3, sample_weight=weight if weighted else None, random_state=0)
+    labels, centers = result.kmeans_labels, result.kmeans.cluster_centers_
+    variance = (weight * ((X - centers[labels]) ** 2).sum(axis=1)).sum() / (2 * weight.sum())
+    terms = [np.log(weight[labels == k].sum() / weight.sum())
+             + multivariate_normal(centers[k], variance).logpdf(X) for k in range(3)]
+    expected = -2 * weight @ logsumexp(terms, axis=0) + 9 * np.log(weight.sum())
+    assert_allclose(result.kmeans_bic, expected, rtol=1e-10)
+    assert_allclose(sum(row["kmeans_share"] for row in result.table), 1)
+    assert result.soft.any()
+    assert_allclose(result.soft_share, weight[result.soft].sum() / weight.sum())
+    for k, row in enumerate(result.table):
+        mine = result.mixture_labels == k
+        assert_allclose(row["mixture_share"], weight[mine].sum() / weight.sum())
+        assert_allclose(row["soft_share"], weight[mine & result.soft].sum() / weight[mine].sum())
+
+
+def test_no_variance_and_single_precision():
+    X = np.repeat(np.random.default_rng(0).normal(size=(3, 2)), 40, axis=0) * 1e3
+    result = compare_clusterings(X, 3, random_state=0, reg_covar=1e-3)
+    assert not np.isnan(result.kmeans_bic)
+    exact = compare_clusterings(np.repeat([[0.0], [8.0]], 40, axis=0), 2, random_state=0)
+    assert exact.kmeans_bic == -np.inf
+    assert "-inf" in str(exact)
+    assert [row["elongation"] for row in exact.table] == [1, 1]
+    single = compare_clusterings(stripes()[0].astype("f4"), 3, random_state=0)
+    assert single.mixture.means_.dtype == single.kmeans.cluster_centers_.dtype == np.float32
+    assert adjusted_rand_score(stripes()[1], single.mixture_labels) > 0.99
+
+
+def test_one_cluster():
+    result = compare_clusterings(stripes()[0], 1, random_state=0)
+    assert result.adjusted_rand == 1
+    assert result.soft_share == 0
+    assert result.table[0]["common_rows"] == 900
+
+
+def test_same_for_every_number_of_threads_and_every_run():
+    X, _ = stripes(2000)
+    results = [compare_clusterings(X, 3, random_state=np.random.RandomState(4), n_threads=t)
+               for t in (1, 2, 3)]
+    for other in results[1:]:
+        assert other.table == results[0].table
+        assert other.kmeans_bic == results[0].kmeans_bic
+        assert other.mixture_bic == results[0].mixture_bic
+        assert_array_equal(other.soft, results[0].soft)
+
+
+# a fit that is cut short warns, too
+@pytest.mark.filterwarnings("ignore:Best performing:sklearn.exceptions.ConvergenceWarning")
+def test_what_is_printed(result):
+    text = str(result)
+    assert repr(result) == text
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 90
+    assert lines == [line.rstrip() for line in lines]
+    assert lines[0] == "K-means and EM (full covariances): 900 rows, 2 columns, 3 clusters"
+    assert f"Adjusted Rand index of the two: {result.adjusted_rand:.3f}" in lines
+    assert f"below 0.9): {result.soft.sum()} (" in text
+    assert [int(line.split()[0]) for line in lines[-3:]] == [0, 1, 2]
+    assert int(lines[-1].split()[2]) == result.table[2]["mixture_rows"]
+    cut = compare_clusterings(result.X[:300], 2, random_state=0, max_iter=2, tol=0)
+    assert "not converged" in str(cut)
+
+
+def test_frames(result):
+    pandas = pytest.importorskip("pandas")
+    frame = result.to_frame()
+    assert frame.index.name == "cluster"
+    assert_array_equal(frame["kmeans_rows"], [row["kmeans_rows"] for row in result.table])
+    table = pandas.DataFrame(result.X, columns=["length", "width"])
+    named = compare_clusterings(table, 3, random_state=0)
+    assert named.feature_names == ["length", "width"]
+    assert named.table == result.table
+
+
+def test_bad_input():
+    X, _ = stripes(20)
+    holes = X.copy()
+    holes[3, 1] = np.nan
+    with pytest.raises(ValueError, match="row 3, column 1. K-means needs complete rows"):
+        compare_clusterings(holes, 3)
+    with pytest.raises(ValueError, match="soft_below must be above 0 and at most 1, got 1.5"):
+        compare_clusterings(X, 3, soft_below=1.5)
+    with pytest.raises(ValueError, match="soft_below must be above 0 and at most 1, got 'a'"):
+        compare_clusterings(X, 3, soft_below="a")
+    with pytest.raises(ValueError, match="'n_clusters' parameter of KMeans"):
+        compare_clusterings(X, 0)
+    with pytest.raises(ValueError, match="n_clusters=61"):
+        compare_clusterings(X, 61)
+    with pytest.raises(ValueError, match="'covariance_type' parameter"):
+        compare_clusterings(X, 3, covariance_type="round")
+    with pytest.raises(ValueError, match="negative"):
+        compare_clusterings(X, 3, sample_weight=-np.ones(60))
+    with pytest.raises(TypeError, match="unexpected keyword"):
+        compare_clusterings(X, 3, colour="red")
+
+
+def test_example():
+    outcome = doctest.testmod(emkernels.comparison)
+    assert outcome.attempted > 4
+    assert outcome.failed == 0
