@@ -21,6 +21,7 @@ from emkernels.cli._messages import CommandError, NotANumber, count, one_line, q
 
 # cells that mean "missing", in any case of letters
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none")
+# bytes that are parsed at once; a row must fit into them
 _BLOCK = 1 << 22
 # lines that the guesses before reading look at
 _SAMPLE = 1000
@@ -163,13 +164,14 @@ class CsvSource:
         pa, reading = optional("pyarrow", "a table", "cli"), optional(
             "pyarrow.csv", "a table", "cli")
         columns = [f"f{j}" for j in range(len(self.names))]
+        block = max(_BLOCK, 32 * sum(len(name) + 1 for name in self.names))
         with self._damage(), self._bytes() as raw:
             stream = _Utf8(raw, None if self._is_utf8 else self.encoding)
             try:
                 reader = reading.open_csv(
                     pa.PythonFile(stream, mode="r"),
                     read_options=reading.ReadOptions(
-                        column_names=columns, skip_rows_after_names=1, block_size=_BLOCK),
+                        column_names=columns, skip_rows_after_names=1, block_size=block),
                     parse_options=reading.ParseOptions(
                         delimiter=self.sep, newlines_in_values=True,
                         ignore_empty_lines=len(columns) > 1),
@@ -181,7 +183,9 @@ class CsvSource:
                         yield batch.columns
             except pa.ArrowInvalid as error:
                 self._look_for_fault()
-                raise CommandError(f"{self.path}: {one_line(error)}") from error
+                if "straddling" in str(error):
+                    error = f"a row is longer than {block} bytes"
+                raise CommandError(f"{self.path}: {one_line(error)}") from None
         if stream.n_quotes % 2:     # pyarrow takes a file that ends within quotes
             self._look_for_fault()
 

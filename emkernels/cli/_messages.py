@@ -3,6 +3,8 @@
 import contextlib
 import difflib
 
+import numpy as np
+
 
 class CommandError(Exception):
     """Something that whoever typed the command can mend; its text is the line that they read."""
@@ -53,7 +55,9 @@ def why(error):
 def about(path):
     """What the classes refuse inside becomes a CommandError about a file."""
     try:
-        yield
+        # numbers near the limits are refused by name; what numpy says of them on the way is less
+        with np.errstate(all="ignore"):
+            yield
     except ValueError as error:
         raise CommandError(f"{path}: {in_options(str(error))}") from error
 

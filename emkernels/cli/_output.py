@@ -35,7 +35,8 @@ def check_output(path, inputs, *, force):
         if not os.path.isfile(target):
             raise CommandError(f"{path}: is not a regular file")
         _check_new(path, target, force)
-    if not os.access(folder, os.W_OK | os.X_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
         raise CommandError(f"{path}: the folder {folder} may not be written to")
     return target
 

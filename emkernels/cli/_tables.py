@@ -94,6 +94,8 @@ class Numbers:
 
     def without(self, names):
         """The same without some columns."""
+        if not names:
+            return self
         keep = [at for at, name in enumerate(self.names) if name not in names]
         return Numbers(self.X[:, keep], [self.positions[at] for at in keep],
                        [self.names[at] for at in keep], [self.whole[at] for at in keep],
@@ -118,7 +120,7 @@ def _positions(source, names):
     return sorted(set(found))
 
 
-def read_numbers(source, options, console, *, copies):
+def read_numbers(source, options, console, *, copies, least_rows=2):
     """The columns that are to be used, as numbers.
 
     Parameters
@@ -129,6 +131,7 @@ def read_numbers(source, options, console, *, copies):
     console : Console
     copies : float
         How often the numbers are in memory at the worst moment of what the command does.
+    least_rows : int
 
     Raises
     ------
@@ -154,8 +157,10 @@ def read_numbers(source, options, console, *, copies):
     if not used:
         raise CommandError(f"{source.path}: no column is of numbers: "
                            f"{listed([quoted(name) for name in text])}")
-    if n_rows == 0:
-        raise CommandError(f"{source.path}: has a header and no rows")
+    if n_rows < least_rows:
+        raise CommandError(f"{source.path}: has {count(n_rows, 'row')}, and {least_rows} are "
+                           "needed at least")
+    _check_different(source, used)
     X = np.empty((n_rows, len(used)), np.float32 if source.single(used) else np.float64, order="F")
     for at, j in enumerate(used):
         np.concatenate(parts.pop(j), out=X[:, at], casting="same_kind")
@@ -168,6 +173,14 @@ def read_numbers(source, options, console, *, copies):
         numbers = numbers.without(empty)
         numbers.empty = empty
     return numbers
+
+
+def _check_different(source, used):
+    names = [source.names[j] for j in used]
+    for name in names:
+        if names.count(name) > 1:
+            raise CommandError(f"{source.path}: {names.count(name)} columns are called "
+                               f"{quoted(name)}; give each a name of its own")
 
 
 def _read(source, positions, asked, markers, console):
@@ -224,7 +237,7 @@ def _checked(source, values, name, row, markers):
     if len(infinite):
         raise CommandError(
             f"{source.path}: {source.place(row + int(infinite[0]))}, column {quoted(name)}: "
-            "infinity, or a number too large, is not a value to reckon with")
+            "infinite, or too large a number")
     return values
 
 

@@ -81,7 +81,7 @@ def run(options, console):
     if options.output is not None and not options.only_labels:
         added = [options.name] + [f"{options.name}_{c}" for c in range(max(options.clusters))]
         check_names(source, added, "--name says another for the new one")
-    numbers = read_numbers(source, options, console, copies=3)
+    numbers = read_numbers(source, options, console, copies=5 + options.standardize)
     constant = numbers.constant if options.columns is None else []
     if len(constant) == len(numbers.names):
         raise CommandError(f"{source.path}: every column of numbers has one value only: there is "

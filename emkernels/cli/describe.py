@@ -32,17 +32,20 @@ def add_arguments(parser):
 def run(options, console):
     """Print the tables."""
     source = open_table(options)
-    numbers = read_numbers(source, options, console, copies=3)
+    numbers = read_numbers(source, options, console, copies=4, least_rows=1)
     with about(source.path), console.progress("counting"):
         summary = emkernels.missing_data_summary(numbers.frame())
     little, reason = None, None
     # without the columns that the test refuses
     tested = numbers.without(numbers.constant)
-    with console.progress("Little's test"):
-        try:
-            little = emkernels.little_mcar_test(tested.frame())
-        except ValueError as error:
-            reason = in_options(str(error))
+    if not tested.names:
+        reason = "every column has one value only"
+    else:
+        with console.progress("Little's test"):
+            try:
+                little = emkernels.little_mcar_test(tested.frame())
+            except ValueError as error:
+                reason = in_options(str(error))
     columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
                         values)) for values in zip(*summary.columns.values())]
     names = np.array(numbers.names, dtype=object)

@@ -94,9 +94,10 @@ def run(options, console):
     m = options.imputations
     if m is not None:
         check_names(source, ADDED, "rename it")
-    # X, its copies in the classes and the completed ones
+    # as measured: X as it is read, in the classes, and completed
     workers = _workers(options.threads, m or 1)
-    numbers = read_numbers(source, options, console, copies=4 if m is None else 4 + 3 * workers)
+    numbers = read_numbers(
+        source, options, console, copies=5 if m is None else 4 + 2.5 * workers)
     frame = numbers.frame()
     model = _model(options, numbers)
     with about(source.path):

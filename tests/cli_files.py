@@ -1,0 +1,68 @@
+"""Tables as files, and the command line as tests call it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tables import AIRQUALITY
+
+from emkernels.cli import main
+from emkernels.kernels import _core
+
+ROOT = str(Path(_core.__file__).parents[2])
+
+
+def text_of(value):
+    return "" if np.isnan(value) else f"{value:g}"
+
+
+def air_quality(path, *, missing="NA"):
+    """The table as CSV (with a column of text in the middle); the numbers as a data frame."""
+    lines = [",".join([*AIRQUALITY.names[:3], "place", *AIRQUALITY.names[3:]])]
+    for row in AIRQUALITY.X:
+        cells = [text_of(value) or missing for value in row]
+        lines.append(",".join([*cells[:3], "New York", *cells[3:]]))
+    path.write_text("\n".join(lines) + "\n")
+    return pd.DataFrame(AIRQUALITY.X.copy(), columns=list(AIRQUALITY.names))
+
+
+def iris(path):
+    """The flowers as CSV with their species; the measures as a data frame."""
+    from sklearn.datasets import load_iris
+
+    data = load_iris(as_frame=True)
+    frame = data.data.rename(columns=lambda name: name.removesuffix(" (cm)"))
+    frame.assign(species=data.target_names[data.target]).to_csv(path, index=False)
+    return frame
+
+
+def run(*arguments):
+    """The exit status of a command."""
+    return main([str(argument) for argument in arguments])
+
+
+def result(capsys, *arguments):
+    """What a command that succeeds prints with --json."""
+    assert run(*arguments, "--json") == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def complaint(capsys, *arguments):
+    """The one line of a command that fails, without its beginning; nothing else is printed."""
+    assert run(*arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("emkernels: ") and err.endswith("\n") and err.count("\n") == 1, err
+    return err.removeprefix("emkernels: ").rstrip("\n")
+
+
+def process(*arguments, **options):
+    """A command in a process of its own."""
+    options = {"capture_output": True, "text": True, "timeout": 120, "check": False, **options}
+    environment = {**os.environ, "PYTHONPATH": ROOT, **options.pop("env", {})}
+    return subprocess.run([sys.executable, "-m", "emkernels", *map(str, arguments)],
+                          env=environment, **options)
