@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _get_feature_names
 
-from emkernels import kernels
+from emkernels import kernels, plotting
 from emkernels._extras import optional
 from emkernels.models import _arguments as arguments
 from emkernels.models._covariance import full_covariance
@@ -114,6 +114,10 @@ class ClusteringComparison:
         """The table of the clusters as a pandas DataFrame, one row a cluster."""
         pandas = optional("pandas", "a table of clusters as a frame", "cli")
         return pandas.DataFrame(self.table).set_index("cluster")
+
+    def plot(self, *, axes=None):
+        """K-means beside EM: see :func:`emkernels.plotting.plot_clusterings`."""
+        return plotting.plot_clusterings(self, axes=axes)
 
 
 def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=None,

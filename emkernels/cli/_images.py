@@ -91,7 +91,7 @@ def read_mask(path, shape, console):
             f"{shape[1]} x {shape[0]}")
     if pixels.ndim == 3:
         pixels = pixels[:, :, :3].mean(axis=2)
-    inside = pixels * 2 > max(1, pixels.max())
+    inside = pixels > pixels.max() / 2
     if not inside.any():
         raise CommandError(f"{path}: the mask is black everywhere: no pixel takes part")
     return inside
