@@ -33,7 +33,9 @@ ax.figure.savefig(folder / "mixture.png")
 # 150 petals have 102 sizes: counted once, with weights, they give the same mixture
 petals = X[["petal length (cm)", "petal width (cm)"]].to_numpy()
 sizes, counts = np.unique(petals, axis=0, return_counts=True)
-start = {"means_init": petals[[0, 75, 149]], "tol": 1e-8, "max_iter": 1000}
+start = {"weights_init": [1 / 3] * 3, "means_init": petals[[0, 75, 149]],
+         "precisions_init": np.repeat(np.linalg.inv(np.cov(petals.T))[None], 3, axis=0),
+         "tol": 1e-8, "max_iter": 1000}
 everyone = GaussianMixture(3, **start).fit(petals)
 counted = GaussianMixture(3, **start).fit(sizes, sample_weight=counts)
 difference = abs(everyone.means_ - counted.means_).max()
