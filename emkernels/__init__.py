@@ -24,6 +24,7 @@ _PUBLIC = {
     "select_mixture": "emkernels.models.selection",
     "show_config": "emkernels._config",
 }
+_MODULES = ("kernels", "plotting")
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 
@@ -33,8 +34,10 @@ def __getattr__(name):
         value = getattr(importlib.import_module(_PUBLIC[name]), name)
         globals()[name] = value
         return value
+    if name in _MODULES:
+        return importlib.import_module(f"emkernels.{name}")
     raise AttributeError(f"module 'emkernels' has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *_PUBLIC, *_MODULES})

@@ -243,7 +243,7 @@ def test_clusterings_of_two_features():
     np.testing.assert_array_equal(rings, X[both.soft])
     assert legend_texts(right)[-1] == f"below 0.9\n({100 * both.soft.mean():.3g} % of rows)"
     assert left.get_title() == "K-means, 4 clusters"
-    assert right.get_title() == "EM, 4 components\nadjusted Rand index 0.500"
+    assert right.get_title() == "EM, 4 components\nagreement with K-means (adjusted Rand) 0.500"
     assert (left.get_xlabel(), left.get_ylabel()) == ("x0", "x1")
     drawn(left)
 

@@ -12,7 +12,6 @@ emkernels and scikit_learn in seconds, ratio, difference), ratio (the geometric 
 """
 
 import math
-import time
 import warnings
 from functools import partial
 
@@ -21,6 +20,7 @@ import numpy as np
 import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
+from emkernels.cli._timing import take_turns
 from emkernels.kernels import _core
 
 PACKAGES = ("rich",)
@@ -72,21 +72,6 @@ def run(options, console):
 
 def _threads(n_threads):
     return "all" if n_threads == -1 else n_threads or _core.effective_n_threads()
-
-
-def take_turns(contenders, budget):
-    """The shortest time of each contender, and what it returned; five turns, or as many as fit
-    into the budget in seconds, one at least."""
-    best, results = [math.inf] * len(contenders), [None] * len(contenders)
-    began = time.perf_counter()
-    for turn in range(1, 6):
-        for at, contender in enumerate(contenders):
-            before = time.perf_counter()
-            results[at] = contender()
-            best[at] = min(best[at], time.perf_counter() - before)
-        if (time.perf_counter() - began) * (turn + 1) / turn > budget:
-            break
-    return best, results
 
 
 def _blobs(rng, n, d, k):

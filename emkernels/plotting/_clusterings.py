@@ -64,6 +64,16 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
         Another number of axes, columns that are not there.
     MissingExtraError
         Without matplotlib.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from emkernels import compare_clusterings
+    >>> from emkernels.plotting import plot_clusterings
+    >>> comparison = compare_clusterings(load_iris(as_frame=True).data, 3, random_state=0)
+    >>> axes = plot_clusterings(comparison, columns=(2, 3))
+    >>> axes[0].get_xlabel()
+    'petal length (cm)'
     """
     for name in ("X", "kmeans", "mixture", "kmeans_labels", "mixture_labels", "adjusted_rand",
                  "soft"):
@@ -112,7 +122,7 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
         axes[1].plot(uncertain[:, 0], np.zeros(len(uncertain)), "|", color=ink(), markersize=9,
                      clip_on=False, zorder=5)
     set_title(axes[1], f"EM, {count(len(gaussians.weights), 'component')}",
-              f"adjusted Rand index {comparison.adjusted_rand:.3f}")
+              f"agreement with K-means (adjusted Rand) {comparison.adjusted_rand:.3f}")
     return axes
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     add_legend,
+    component_colors,
     count,
     many_axes,
     marker,
@@ -38,6 +39,17 @@ def plot_segmentation(result, *, axes=None):
         Another number of axes.
     MissingExtraError
         Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import segment_image
+    >>> from emkernels.plotting import plot_segmentation
+    >>> image = np.random.default_rng(0).integers(0, 60, (20, 30), dtype=np.uint8)
+    >>> image[5:15, 10:20] += 180
+    >>> axes = plot_segmentation(segment_image(image, 2, random_state=0))
+    >>> [ax.get_title() for ax in axes]
+    ['Image', '2 segments by EM', 'Overlay']
     """
     labels = _labels(result, "n_segments", "fractions", "method", "smoothness", "recolored",
                      "overlay", "displayed")
@@ -58,13 +70,15 @@ def plot_segmentation(result, *, axes=None):
         ax.set(xticks=[], yticks=[])
         set_title(ax, *title)
     add_legend(axes[2], _shares(labels, recolored, np.asarray(result.fractions)),
-               title="segment, its colour")
+               title="segment: colour, tint")
     return axes
 
 
 def _shares(labels, recolored, fractions):
-    """Entries of the legend: the segments by share, the largest first."""
+    """Entries of the legend: the segments by share, the largest first, each with its mean colour
+    and its tint in the overlay."""
     labels, colors = labels.ravel(), recolored.reshape(-1, 3)
+    tints = component_colors(len(fractions))
     order = np.argsort(-fractions, kind="stable")
     handles = []
     for k in order[:MAX_LEGEND]:
@@ -72,7 +86,8 @@ def _shares(labels, recolored, fractions):
         empty = labels[at] != k
         handles.append(marker(
             "none" if empty else colors[at] / 255, f"{k} ({percent(fractions[k])})", "s",
-            markeredgecolor="grey", markeredgewidth=0.5, markersize=9))
+            fillstyle="left", markerfacecoloralt="none" if empty else tints[k],
+            markeredgecolor="grey", markeredgewidth=0.5, markersize=11))
     if len(order) > MAX_LEGEND:
         rest = order[MAX_LEGEND:]
         handles.append(marker("none", f"{len(rest)} more ({percent(fractions[rest].sum())})", "s"))
@@ -103,6 +118,17 @@ def plot_posteriors(result, *, axes=None):
         Another number of axes; a segmentation without posteriors.
     MissingExtraError
         Without matplotlib.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import segment_image
+    >>> from emkernels.plotting import plot_posteriors
+    >>> image = np.random.default_rng(0).integers(0, 60, (20, 30), dtype=np.uint8)
+    >>> image[5:15, 10:20] += 180
+    >>> axes = plot_posteriors(segment_image(image, 2, random_state=0))
+    >>> axes[1].get_title()
+    'segment 1 (16.7 %)'
     """
     labels = _labels(result, "n_segments", "fractions")
     posteriors = getattr(result, "posteriors", None)    # may be computed at each access
