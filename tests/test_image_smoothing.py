@@ -1,5 +1,7 @@
 """Smoothed segmentations, against the oracle and against the truth."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import reference
@@ -8,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import GaussianMixture, kernels, segment_image
 from emkernels.em import run_em
+from emkernels.image import _potts
 from emkernels.image._potts import PottsProblem
 
 
@@ -207,3 +210,39 @@ def test_callback_and_iterations():
 
     with pytest.raises(KeyboardInterrupt):
         segment_image(image, 3, smoothness=1.0, random_state=0, callback=interrupt)
+
+
+def fits_with_posteriors_given_up(image, n, monkeypatch):
+    """How many fits there are where none is kept; the result is that of two."""
+    runs = []
+    monkeypatch.setattr(_potts, "run_em", lambda *a, **k: runs.append(1) or run_em(*a, **k))
+    kept = segment_image(image, n, smoothness=1.0, random_state=0)
+    assert len(runs) == 2
+    monkeypatch.setattr(_potts, "KEPT", 0)
+    again = segment_image(image, n, smoothness=1.0, random_state=0)
+    np.testing.assert_array_equal(kept.posteriors, again.posteriors)
+    assert kept.lower_bounds == again.lower_bounds
+    return len(runs) - 2
+
+
+def test_a_start_that_won_runs_again_where_its_posteriors_were_given_up(monkeypatch):
+    assert fits_with_posteriors_given_up(colours(0.4)[0], 3, monkeypatch) == 3
+
+
+def test_the_last_start_never_runs_again(monkeypatch):
+    image, _ = colours(0.02)
+    image[10, 10] = image[20:22, 50] = [0.9, 0.05, 0.05]      # too few for the blurred image
+    assert fits_with_posteriors_given_up(image, 4, monkeypatch) == 2
+
+
+def test_memory_of_smoothing(monkeypatch):
+    """Features of all pixels, one field of posteriors, and less than that again."""
+    monkeypatch.setattr(_potts, "KEPT", 0)
+    image = as_uint8(np.kron(colours(0.05)[0], np.ones((40, 40, 1))))
+    tracemalloc.start()
+    try:
+        segment_image(image, 5, smoothness=1.0, random_state=0, tol=1.0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * image.size * 4

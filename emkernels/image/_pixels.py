@@ -146,6 +146,13 @@ class CountedPixels:
             else:
                 out[part][inside[part]] = found
 
+    def onto_grid(self):
+        """Features of every pixel, zeros outside of the mask; the rows are given up for them."""
+        out = np.zeros((self.raster.n_pixels, self.rows.shape[1]), self.rows.dtype)
+        self.spread(self.rows, out)
+        self.rows = self.values = self.weight = self._row_of_code = self._row_of_pixel = None
+        return out
+
     def colours(self, means):
         """Means of features in the image's units."""
         return self._features.inverse(means)
@@ -198,9 +205,18 @@ class AllPixels:
         else:
             out[self.raster.inside] = per_row
 
+    def onto_grid(self):
+        """Features of every pixel, zeros outside of the mask; the rows are given up for them."""
+        rows, self.rows, self.values = self.rows, None, None
+        if self.raster.inside is None:
+            return rows
+        out = np.zeros((self.raster.n_pixels, rows.shape[1]), rows.dtype)
+        self.spread(rows, out)
+        return out
+
     def colours(self, means):
         """Means of features in the image's units, without coordinates."""
-        return self._features.inverse(means[:, : self.values.shape[1]])
+        return self._features.inverse(means[:, : self.raster.values.shape[1]])
 
     def n_distinct(self, enough):
         """How many different rows there are, rows of NaN alone left out; counted up to

@@ -12,12 +12,14 @@ from emkernels import kernels
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._raster import CHUNK
 from emkernels.kernels.potts import _potts_grid, _potts_pass
+from emkernels.models._arguments import patterns_where_missing
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.models.kmeans import KMeans
 
 BLUR = 1.5          # standard deviation in pixels
 SAMPLE = 1 << 16    # pixels that K-means sees of a blurred image
 STARTS = 10
+KEPT = 1 << 26      # bytes of posteriors that one start keeps while the other runs
 
 
 class PottsProblem(GaussianProblem):
@@ -91,21 +93,22 @@ class PottsProblem(GaussianProblem):
         return self.maximise(self._statistics(about, *moments, 0.0), equal)
 
 
-def smooth(model, pixels, patterns, smoothness):
+def smooth(model, X, raster, smoothness):
     """A mixture fitted to rows goes on as components on the grid of the image.
 
-    There are two starts, of which that with the higher free energy is kept: the fitted mixture
-    with its posteriors, good where there is little noise, and K-means of the blurred image, good
-    where there is much.
+    There are two starts, of which that with the higher free energy is kept: K-means of the
+    blurred image, good where there is much noise, and the fitted mixture with its posteriors, good
+    where there is little. Large posteriors of the first are not kept beside those of the second;
+    where the first wins it runs again.
 
     Parameters
     ----------
     model : GaussianMixture
         Fitted; it is not touched. Its tol, max_iter, reg_covar, callback, random_state and
         n_threads hold.
-    pixels : CountedPixels or AllPixels
-    patterns : MissingPatterns or None
-        Of the rows.
+    X : ndarray of shape (n_pixels, n_features)
+        Features of every pixel of the grid; outside of the mask they are ignored.
+    raster : Raster
     smoothness : float
 
     Returns
@@ -115,45 +118,55 @@ def smooth(model, pixels, patterns, smoothness):
     resp : ndarray of shape (n_pixels, n_components)
         Zero outside of the mask.
     """
-    raster, n_components = pixels.raster, model.n_components
-    on_grid = pixels.weight is None and raster.inside is None
-    X = pixels.rows if on_grid else _on_grid(pixels, pixels.rows)
+    n_components = model.n_components
     problem = PottsProblem(
         X, model.covariance_type, model.reg_covar, shape=raster.shape, mask=raster.inside,
         smoothness=smoothness, n_threads=model.n_threads)
     if problem.total == 0:
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
 
-    def from_mixture():
-        resp = model._rows(pixels.rows, patterns, "resp")
-        parameters = model._parameters()
-        parameters.weights = np.full(n_components, 1 / n_components)
-        return parameters, resp if on_grid else _on_grid(pixels, resp)
+    seed = check_random_state(model.random_state).randint(2**31 - 1)
 
     def from_blurred():
-        labels = _labels_of_blurred(problem, n_components, model.random_state)
+        labels = _labels_of_blurred(problem, n_components, seed)
         parameters = problem.parameters_of(labels, n_components)
         return parameters, _field_of(labels, problem, n_components)
 
-    best, failure = None, None
-    for start in (from_mixture, from_blurred):
+    def from_mixture():
+        patterns = patterns_where_missing(X)[0] if raster.has_nan else None
+        resp = model._rows(X, patterns, "resp")
+        _clear_outside(resp, problem)
+        parameters = model._parameters()
+        parameters.weights = np.full(n_components, 1 / n_components)
+        return parameters, resp
+
+    def fit(start, callback=None):
+        problem.resp = None     # before the next one is made
+        parameters, problem.resp = start()
+        return run_em(problem, lambda i: parameters, max_iter=model.max_iter, tol=model.tol,
+                      callback=callback)
+
+    best, winner, kept, failure = None, None, None, None
+    for start in (from_blurred, from_mixture):
         try:
-            parameters, problem.resp = start()
-            result = run_em(problem, lambda i, found=parameters: found,
-                            max_iter=model.max_iter, tol=model.tol, callback=model.callback)
+            result = fit(start, model.callback)
         except DegenerateFitError as error:
             failure = error
             continue
         if result.interrupted:
             raise KeyboardInterrupt
         # what is less than tol apart is the same to EM; then the start without noise has it
-        if best is None or result.lower_bound > best[0].lower_bound - model.tol:
-            best = result, problem.resp
+        if best is None or result.lower_bound > best.lower_bound + model.tol:
+            best, winner = result, start
+            kept = problem.resp if result.stopped or start is from_mixture or (
+                problem.resp.nbytes <= KEPT) else None
         if result.stopped:
             break
     if best is None:
         raise failure
-    return _smoothed(model, problem, *best), best[1]
+    if kept is None:
+        best, kept = fit(winner), problem.resp
+    return _smoothed(model, problem, best, kept), kept
 
 
 def _smoothed(model, problem, result, resp):
@@ -174,39 +187,46 @@ def _smoothed(model, problem, result, resp):
     return smoothed
 
 
-def _on_grid(pixels, per_row):
-    out = np.zeros((pixels.raster.n_pixels, per_row.shape[1]), per_row.dtype)
-    pixels.spread(per_row, out)
-    return out
+def _clear_outside(resp, problem):
+    """Zero posteriors outside of the mask."""
+    if problem.mask is not None:
+        for part in problem.parts():
+            resp[part][~problem.mask[part]] = 0
 
 
-def _labels_of_blurred(problem, n_components, random_state):
+def _labels_of_blurred(problem, n_components, seed):
     """K-means of the image, blurred over the pixels that are known; -1 where none is near."""
     X, shape = problem.X, problem.shape
     known = np.concatenate([problem.known_pixels(part) for part in problem.parts()])
-    everywhere = known.all()
-    near = None if everywhere else gaussian_filter(
-        known.reshape(shape).astype(X.dtype), BLUR, mode="constant").reshape(-1)
-    blurred = np.empty(X.shape, X.dtype)
-    for column in range(X.shape[1]):
-        values = X[:, column] if everywhere else np.where(known, X[:, column], 0)
-        blurred[:, column] = gaussian_filter(
-            values.reshape(shape), BLUR, mode="reflect" if everywhere else "constant").reshape(-1)
-    rows = np.arange(len(X))
-    if not everywhere:
-        rows = np.flatnonzero((near > 1e-3) & (True if problem.mask is None else problem.mask))
-        blurred = blurred[rows] / near[rows, None]
-    if len(blurred) > SAMPLE:
-        sample = blurred[check_random_state(random_state).randint(len(blurred), size=SAMPLE)]
-    else:
-        sample = blurred
+    near = usable = None
+    if not known.all():
+        near = gaussian_filter(known.reshape(shape).astype(X.dtype), BLUR, mode="constant").ravel()
+        usable = near > 1e-3
+        if problem.mask is not None:
+            usable &= problem.mask
+    blurred = np.empty((X.shape[1], len(X)), X.dtype)       # a filter writes to a column
+    for values, column in zip(X.T, blurred):
+        gaussian_filter((values if near is None else np.where(known, values, 0)).reshape(shape),
+                        BLUR, output=column.reshape(shape),
+                        mode="reflect" if near is None else "constant")
+        if near is not None:
+            np.divide(column, near, out=column, where=usable)
+    n_usable = len(X) if usable is None else np.count_nonzero(usable)
+    sample = slice(None) if usable is None else np.flatnonzero(usable)
+    if n_usable > SAMPLE:
+        chosen = check_random_state(seed).randint(n_usable, size=SAMPLE)
+        sample = chosen if usable is None else sample[chosen]
     with warnings.catch_warnings():
         # fewer colours than components: the components without pixels end this start
         warnings.simplefilter("ignore", ConvergenceWarning)
-        clusters = KMeans(n_components, n_init=STARTS, random_state=random_state,
-                          n_threads=problem.n_threads).fit(sample)
+        clusters = KMeans(n_components, n_init=STARTS, random_state=seed,
+                          n_threads=problem.n_threads).fit(blurred[:, sample].T)
     labels = np.full(len(X), -1, np.int32)
-    labels[rows] = clusters.predict(blurred)
+    for part in problem.parts():
+        if usable is None:
+            labels[part] = clusters.predict(blurred[:, part].T)
+        elif usable[part].any():
+            labels[part][usable[part]] = clusters.predict(blurred[:, part][:, usable[part]].T)
     return labels
 
 
@@ -217,6 +237,5 @@ def _field_of(labels, problem, n_components):
         label, block = labels[part], resp[part]
         block[:] = label[:, None] == np.arange(n_components)
         block[label < 0] = 1 / n_components
-        if problem.mask is not None:
-            block[~problem.mask[part]] = 0
+    _clear_outside(resp, problem)
     return resp

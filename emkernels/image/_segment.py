@@ -99,8 +99,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     Besides the image there are in memory the labels, a table of at most 64 MB and the distinct
     pixels, where integers can be counted (channels of 24 bits together, for instance RGB of
     uint8); else the features of all pixels, in float32 where these are not float32 already
-    (float64 for float64). Smoothing needs the features of all pixels and twice their
-    posteriors.
+    (float64 for float64). Smoothing needs the features of all pixels, their posteriors in the same
+    dtype, and a quarter more. Of posteriors above 64 MB only one start's are held: where the
+    start that ran first wins, it runs again.
 
     References
     ----------
@@ -159,9 +160,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             warnings.filterwarnings("ignore", "the objective fell", EMWarning)
         try:
             model, found["selection"] = _fit_mixture(pixels, sizes, several, criterion, parameters)
-            patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
             if smoothness > 0:
-                model, field = smooth(model, pixels, patterns, smoothness)
+                model, field = smooth(model, pixels.onto_grid(), raster, smoothness)
                 return _finish(image, pixels, model, method, None, field, **found)
         except DegenerateFitError as error:
             raise DegenerateFitError(
@@ -169,6 +169,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
                 "in one plane. Fewer segments or a larger reg_covar (now "
                 f"{parameters['reg_covar']:.3g}) keep it from that, more starts (n_init) may"
             ) from error
+    patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
     labels = model._rows(pixels.rows, patterns, "labels")
     return _finish(image, pixels, model, method, labels, **found)
 
