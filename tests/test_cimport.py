@@ -19,6 +19,7 @@ from reference import COVARIANCE_TYPES
 from emkernels import kernels
 from emkernels.kernels import cluster, mixture
 from emkernels.kernels import incomplete as incomplete_module
+from emkernels.kernels import potts as potts_module
 
 HERE = Path(__file__).parent / "cimport_client"
 ROOT = str(Path(kernels.__file__).parents[2])
@@ -99,6 +100,22 @@ class TestClient:
         assert client.kmeans_plusplus(rows(p), uniforms, 2, indices, n_threads) == 0
         expected = kernels.kmeans_plusplus(p.X, 4, random_state=0, n_local_trials=2)[1]
         assert_array_equal(indices, expected)
+
+    @pytest.mark.parametrize("masked", [True, False])
+    def test_potts_statistics(self, client, n_threads, masked):
+        p = problem(480, 5, 2, "tied")
+        mask = np.arange(480) % 7 > 0 if masked else None
+        field, resp = np.full((480, 2), 0.5), np.full((480, 2), 0.5)
+        expected = kernels.potts_statistics(
+            p.X, p.weights, p.means, p.factors, "tied", shape=(20, 24), smoothness=0.7,
+            resp=field, mask=mask)
+        targets = np.zeros(2), np.zeros((2, 5)), np.zeros((5, 5)), np.zeros(1)
+        assert client.potts_statistics(
+            rows(p), np.array([1, 20, 24]), None if mask is None else mask.view(np.uint8), 0.7,
+            p.weights, p.means, p.factors, resp, *targets, n_threads) == 0
+        assert_array_equal(resp, field)
+        for target, value in zip(targets, expected):
+            assert_array_equal(target, np.reshape(value, target.shape))
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
@@ -206,7 +223,8 @@ def test_every_kernel_is_in_the_table():
             (mixture, ("log_density", "responsibilities", "weighted_moments", "em_statistics")),
             (cluster, ("kmeans_statistics", "kmeans_plusplus")),
             (incomplete_module, ("missing_patterns", "incomplete_statistics",
-                                 "conditional_moments"))]:
+                                 "conditional_moments")),
+            (potts_module, ("potts_statistics",))]:
         assert set(module.__pyx_capi__) == {f"{n}_{p}" for n in names for p in ("f32", "f64")}
         for name in module.__pyx_capi__:
             c_function(module, name)
@@ -281,3 +299,24 @@ def test_incomplete_rows_by_ctypes(suffix, dtype):
             covariances.ctypes.data, 2) == 0
         assert_array_equal(imputed, moments.imputed)
         assert_array_equal(covariances, moments.covariances)
+
+
+@pytest.mark.parametrize("suffix, dtype", [("f32", "f4"), ("f64", "f8")])
+def test_potts_statistics_by_ctypes(suffix, dtype):
+    p = problem(480, 3, 2, "full", dtype)
+    mask = np.arange(480) % 7 > 0
+    resp = np.full((480, 2), 0.5, dtype)
+    expected_resp = resp.copy()
+    expected = kernels.potts_statistics(
+        p.X, p.weights, p.means, p.factors, "full", shape=(6, 8, 10), smoothness=0.7,
+        resp=expected_resp, mask=mask)
+    targets = np.zeros(2), np.zeros((2, 3)), np.zeros((2, 3, 3)), np.zeros(1)
+    shape = np.array([6, 8, 10], np.intp)
+    status = c_function(potts_module, f"potts_statistics_{suffix}")(
+        p.X.ctypes.data, shape.ctypes.data, 3, 3, 1, mask.ctypes.data, 0.7, p.weights.ctypes.data,
+        p.means.ctypes.data, p.factors.ctypes.data, 2, 0, resp.ctypes.data,
+        *(t.ctypes.data for t in targets), 2)
+    assert status == 0
+    assert_array_equal(resp, expected_resp)
+    for target, value in zip(targets, expected):
+        assert_array_equal(target, np.reshape(value, target.shape))

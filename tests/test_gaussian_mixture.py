@@ -548,3 +548,14 @@ def test_tied_float32_keeps_its_scatter(shift):
     second = weighted_moments(X, labels, centers, "tied").second
     d = X.astype(float) - centers.astype(np.float32).astype(float)[labels]
     assert_allclose(second, d.T @ d, rtol=2e-5, atol=2e-5 * len(X))
+
+
+def test_names_may_be_strings_of_numpy():
+    X = load_iris().data
+    options = {"covariance_type": "full", "init_params": "k-means++", "random_state": 0}
+    plain = GaussianMixture(2, **options).fit(X)
+    ours = GaussianMixture(
+        2, **{name: np.str_(v) if isinstance(v, str) else v for name, v in options.items()}).fit(X)
+    assert ours.score(X) == plain.score(X)
+    X[3, 1] = np.nan
+    assert GaussianMixture(2, covariance_type=np.str_("diag"), random_state=0).fit(X).converged_

@@ -12,6 +12,7 @@ import numpy as np
 from emkernels import kernels
 
 TYPES = ("full", "tied", "diag", "spherical")
+SMOOTHNESS = 0.7
 
 
 def blob_means(n_features, n_components, separation=1.0, seed=0):
@@ -170,6 +171,24 @@ class Problem:
         return labels, hot.sum(axis=0), hot.T @ self.X, squared.min(axis=1).sum()
 
     @cached_property
+    def uncertain(self):
+        """Posteriors that know nothing."""
+        return np.full((self.n_samples, self.n_components), 1 / self.n_components, self.dtype)
+
+    def numpy_potts(self):
+        """A sweep over rows in a line, the even ones first, from posteriors all the same."""
+        k, joint = self.n_components, np.log(self.weights) + self.numpy_log_density()
+        resp = np.full((self.n_samples + 2, k), 1 / k)
+        resp[[0, -1]] = 0           # no pixel
+        inner, beside = resp[1:-1], lambda: SMOOTHNESS * (resp[:-2] + resp[2:])
+        for half in (slice(0, None, 2), slice(1, None, 2)):
+            field = (joint + beside())[half]
+            inner[half] = np.exp(field - np.logaddexp.reduce(field, axis=1)[:, None])
+        entropy = -(inner * np.log(np.maximum(inner, 1e-300))).sum()
+        free_energy = (inner * joint).sum() + entropy + (inner * beside()).sum() / 2
+        return (*self.numpy_moments(inner), free_energy)
+
+    @cached_property
     def labels(self):
         return np.arange(self.n_samples, dtype=np.int32) % self.n_components
 
@@ -183,12 +202,12 @@ class Case:
     arguments: object       # Problem -> tuple of positional arguments
     expected: object        # Problem -> what the kernel returns
     typed: bool = False     # the covariance type matters
-    options: tuple = ()
+    options: object = lambda p: {}      # Problem -> dict of its keyword arguments
 
     def call(self, problem, **more):
         """A function without arguments that runs the kernel on the problem."""
         function, arguments = getattr(kernels, self.kernel), self.arguments(problem)
-        options = dict(self.options) | more
+        options = self.options(problem) | more
         return lambda: function(*arguments, **options)
 
     def check(self, problem):
@@ -249,10 +268,13 @@ CASES = {case.name: case for case in (
          lambda p: p.numpy_posterior(), typed=True),
     Case("e_step_labels", "e_step", lambda p: (p.X, *p.model),
          lambda p: (p.numpy_posterior()[0].argmax(axis=1),), typed=True,
-         options=(("want", ("labels",)),)),
+         options=lambda p: {"want": ("labels",)}),
+    Case("potts_statistics", "potts_statistics", lambda p: (p.X, *p.model),
+         lambda p: p.numpy_potts(), typed=True, options=lambda p: {
+             "shape": (p.n_samples,), "smoothness": SMOOTHNESS, "resp": p.uncertain.copy()}),
     Case("kmeans_statistics", "kmeans_statistics", lambda p: (p.X, p.means),
          lambda p: p.numpy_nearest()),
     Case("kmeans_plusplus", "kmeans_plusplus", lambda p: (p.X, p.n_components),
-         _sequential_seeds, options=(("random_state", 0),)),
+         _sequential_seeds, options=lambda p: {"random_state": 0}),
     Case("check_finite", "check_finite", lambda p: (p.X,), lambda p: np.abs(p.X).max()),
 )}

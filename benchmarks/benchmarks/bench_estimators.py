@@ -6,11 +6,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from sklearn.cluster import KMeans as SklearnKMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
 
 import emkernels
-from emkernels import GaussianMixture
+from emkernels import GaussianMixture, KMeans, segment_image
 
 from ._cases import TYPES, blobs
 
@@ -117,6 +118,52 @@ class Separated:
 
     def time_eight_iterations(self, separation):
         self.model.fit(self.X)
+
+
+class Clusters:
+    """K-means from given centres: a whole fit, and labels of rows."""
+
+    params = [list(SHAPES), ["float64", "float32"]]
+    param_names = ["shape", "dtype"]
+
+    def setup(self, shape, dtype):
+        n, d, k = SHAPES[shape]
+        self.X = blobs(n, d, k, dtype=np.dtype(dtype))
+        options = {"init": self.X[:k], "n_init": 1}
+        head = self.X[:2000].astype(np.float64)
+        ours, theirs = (cls(k, **options).fit(head) for cls in (KMeans, SklearnKMeans))
+        np.testing.assert_allclose(ours.inertia_, theirs.inertia_, rtol=1e-10)
+        self.model = KMeans(k, **options).fit(self.X)
+
+    def time_fit(self, shape, dtype):
+        self.model.fit(self.X)
+
+    def time_predict(self, shape, dtype):
+        self.model.predict(self.X)
+
+    def time_transform(self, shape, dtype):
+        self.model.transform(self.X)
+
+
+class Segments:
+    """A noisy image of a megapixel, as bytes and as floats."""
+
+    params = [["uint8", "float32"], ["em", "kmeans", "smooth"]]
+    param_names = ["dtype", "method"]
+
+    def setup(self, dtype, method):
+        truth = np.kron(np.arange(20).reshape(4, 5) % 4, np.ones((256, 200), int))
+        image = 0.15 + 0.2 * truth + np.random.default_rng(0).normal(0, 0.04, truth.shape)
+        self.image = image.clip(0, 1).astype(np.float32)
+        if dtype == "uint8":
+            self.image = np.rint(255 * self.image).astype(np.uint8)
+        self.options = {"em": {}, "kmeans": {"method": "kmeans"}, "smooth": {"smoothness": 1.0}}
+        self.options = self.options[method] | {"random_state": 0}
+        labels = segment_image(self.image, 4, **self.options).labels
+        assert np.mean(labels == truth) > 0.9
+
+    def time_segment(self, dtype, method):
+        segment_image(self.image, 4, **self.options)
 
 
 class Rows:

@@ -74,7 +74,7 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
         n_threads=n_threads)[:4])
 
 
-def _incomplete_pass(X, weights, means, precisions_cholesky, str covariance_type, sample_weight,
+def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight,
                      patterns, *, known=None, leave_empty_out=False, n_threads=None):
     """incomplete_statistics for the EM loop: every array already checked and contiguous.
     leave_empty_out: rows without any value are not visited ('full' and 'tied')."""
@@ -113,7 +113,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, str covariance_type
     return counts, first, second, tail[0], tail[1]
 
 
-def _incomplete_rows(X, weights, means, precisions_cholesky, str covariance_type, patterns, want,
+def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns, want,
                      *, normals=None, uniforms=None, n_threads=None):
     """Outputs for each row, all arguments checked: a dict of 'resp', 'log_prob_norm', 'labels',
     'log_prob', 'imputed', 'covariances' and 'offsets', those that `want` names. The missing

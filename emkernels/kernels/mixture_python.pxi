@@ -313,7 +313,7 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     return EMStatistics(counts, first, second, log_likelihood)
 
 
-def _em_pass(X, weights, means, precisions_cholesky, str covariance_type, sample_weight=None, *,
+def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight=None, *,
              known=None, order=None, labels=None, centre=None, scatter=None, n_threads=None):
     """em_statistics for the EM loop: every array already checked and contiguous.
 

@@ -279,7 +279,7 @@ def _potts_grid(shape, mask, Py_ssize_t n_pixels):
     return whole, order[:n_present], n_even, links
 
 
-def _potts_pass(X, weights, means, precisions_cholesky, str covariance_type, grid,
+def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
                 double smoothness, resp, labels=None, n_threads=None):
     """potts_statistics for the EM loop: every array already checked and contiguous, the grid
     from _potts_grid. labels (n_pixels,) int32 receives the most probable components."""

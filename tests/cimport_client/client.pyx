@@ -5,6 +5,7 @@ from emkernels.kernels.incomplete cimport (
     incomplete_statistics_f64, missing_patterns_f32, missing_patterns_f64)
 from emkernels.kernels.mixture cimport (
     em_statistics_f64, log_density_f64, responsibilities_f64, weighted_moments_f32)
+from emkernels.kernels.potts cimport potts_statistics_f64
 
 
 def log_density(const double[:, :] X, const double[:, ::1] means, const double[:, :, ::1] factors,
@@ -73,6 +74,23 @@ def kmeans_plusplus(const double[:, :] X, const double[::1] uniforms, Py_ssize_t
         status = kmeans_plusplus_f64(&X[0, 0], X.shape[0], X.shape[1], X.strides[0] // 8,
                                      X.strides[1] // 8, NULL, indices.shape[0], n_local_trials,
                                      &uniforms[0], &indices[0], n_threads)
+    return status
+
+
+def potts_statistics(const double[:, :] X, const Py_ssize_t[::1] shape,
+                     const unsigned char[::1] mask, double smoothness,
+                     const double[::1] weights, const double[:, ::1] means,
+                     const double[:, ::1] factor, double[:, ::1] resp, double[::1] counts,
+                     double[:, ::1] first, double[:, ::1] second, double[::1] free_energy,
+                     int n_threads):
+    """The tied type; mask may be None."""
+    cdef int status
+    cdef const unsigned char *there = NULL if mask is None else &mask[0]
+    with nogil:
+        status = potts_statistics_f64(
+            &X[0, 0], &shape[0], X.shape[1], X.strides[0] // 8, X.strides[1] // 8, there,
+            smoothness, &weights[0], &means[0, 0], &factor[0, 0], means.shape[0], 1, &resp[0, 0],
+            &counts[0], &first[0, 0], &second[0, 0], &free_energy[0], n_threads)
     return status
 
 
