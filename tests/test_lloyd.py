@@ -5,36 +5,94 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
-from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass
+from emkernels.kernels.cluster import LloydBounds, _bounded_pass, _kmeans_pass
 from emkernels.models._lloyd import lloyd
+
+
+def check_passes(X, centers, n_passes, move, few=None, weight=None):
+    """Passes with bounds beside plain ones: the same labels to the bit, counts and sums of their
+    rows. `few`: from how many changes on there are bounds. Returns the bounds."""
+    (n, d), k = X.shape, len(centers)
+    labels, bounds = np.zeros(n, np.int32), LloydBounds(X, k, float(X.std()))
+    bounds.few = n if few is None else few
+    origin, before, plain = centers.mean(axis=0), None, np.zeros(n, np.int32)
+    counts, sums = np.zeros(k), np.zeros((k, d))
+    for i in range(n_passes):
+        old = labels.copy()
+        more, further, changed = _bounded_pass(X, centers, labels, bounds, origin, weight, before)
+        counts += more
+        sums += further
+        full_counts, full_sums, _, _ = _kmeans_pass(X, centers, plain, weight)
+        assert_array_equal(labels, plain, err_msg=f"pass {i}")
+        assert changed == (n if before is None else (labels != old).sum())
+        assert_allclose(counts, full_counts, atol=1e-9 * n)
+        assert_allclose(full_counts[:, None] * origin + sums, full_sums,
+                        atol=1e-7 * n * np.abs(X).max())
+        before = centers
+        centers = move(i, centers, full_sums / np.maximum(full_counts, 1e-9)[:, None])
+        centers = centers.astype(X.dtype).astype(np.float64)
+    return bounds
+
+
+def to_the_mean(i, centers, means):
+    return means
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("d", [1, 2, 4, 8, 12, 16, 28, 40])
 def test_bounded_passes_give_the_labels_of_plain_ones(simd, dtype, d):
     rng = np.random.default_rng(d)
-    n, k = 6000, 16
-    X = rng.normal(size=(n, d)).astype(dtype)
-    centers = X[rng.choice(n, k, replace=False)].astype(np.float64)
-    labels, upper, lower = np.zeros(n, np.int32), np.empty(n, np.float32), np.empty(n, np.float32)
-    origin, before, plain = centers.mean(axis=0), None, np.zeros(n, np.int32)
-    counts, sums = np.zeros(k), np.zeros((k, d))
-    for _ in range(8):
-        more, further, _ = _bounded_pass(
-            X, centers, labels, upper, lower, 1.0, origin, None, before)
-        counts += more
-        sums += further
-        full_counts, full_sums, _, _ = _kmeans_pass(X, centers, plain)
-        if dtype == "f8":
-            assert_array_equal(labels, plain)
-            assert_array_equal(counts, full_counts)
-        else:
-            assert (labels != plain).mean() < 1e-3      # ties within rounding
-        rows = np.array([X[labels == j].astype(float).sum(axis=0) for j in range(k)])
-        assert_allclose(counts[:, None] * origin + sums, rows, atol=1e-6 * n)
-        assert_allclose(full_sums.sum(axis=0), rows.sum(axis=0), atol=1e-2)
-        before = centers
-        centers = (full_sums / full_counts[:, None]).astype(dtype).astype(np.float64)
+    X = rng.normal(size=(6000, d)).astype(dtype)
+    bounds = check_passes(X, X[:16].astype(np.float64), 9, to_the_mean)
+    assert bounds.n_groups == (16 if X[0].nbytes >= 32 else 8)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d, k", [(3, 20), (5, 150), (40, 64), (40, 150)])
+def test_groups_of_centres(simd, dtype, d, k):
+    rng = np.random.default_rng(k)
+    X = (4 * rng.normal(size=(40, d))[rng.integers(40, size=5000)] + rng.normal(size=(5000, d)))
+    bounds = check_passes(X.astype(dtype), X[:k].astype(dtype).astype(np.float64), 8, to_the_mean,
+                          weight=rng.random(5000))
+    assert 1 < bounds.n_groups <= 64 and bounds.n_groups * bounds.group_size >= k
+    assert 2 * bounds.n_groups <= max(16, X.astype(dtype)[0].nbytes)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_bounds_while_centres_jump(simd, dtype):
+    """Some centres go far away and come back, others meet, others hardly move."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 10)).astype(dtype)
+    steps = 10.0 ** rng.integers(-9, 3, size=(12, 24, 1)) * rng.normal(size=(12, 24, 10))
+
+    def jump(i, centers, means):
+        moved = means + steps[i]
+        if i % 3 == 0:
+            moved[5] = moved[6]
+        return moved if i % 4 else means
+
+    check_passes(X, X[:24].astype(np.float64), 12, jump)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_ties_are_the_first_of_equals(simd, dtype):
+    rng = np.random.default_rng(1)
+    X = rng.integers(0, 3, size=(4000, 6)).astype(dtype)
+    centers = rng.integers(0, 3, size=(30, 6)).astype(np.float64)
+
+    def step(i, centers, means):
+        moved = centers.copy()
+        moved[rng.integers(30, size=3), rng.integers(6)] += rng.choice([-1, 1])
+        return moved
+
+    check_passes(X, centers, 15, step)
+
+
+@pytest.mark.parametrize("few", [0, 30, 300, 3000])
+def test_bounds_from_any_pass_on(few):
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(3000, 20)) + 3 * rng.normal(size=(12, 20))[rng.integers(12, size=3000)]
+    check_passes(X, X[:12].copy(), 15, to_the_mean, few=few)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

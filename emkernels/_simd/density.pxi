@@ -165,38 +165,6 @@ cdef inline void quadratic_small(const real *mean, const real *factor, const vec
         q[v] = total
 
 
-cdef inline void axis_group(const real *mean, const real *scale, Py_ssize_t stride,
-                            const vec *x, Py_ssize_t n_features, Py_ssize_t n,
-                            const char *ahead, vec *q) noexcept nogil:
-    """q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie
-    `stride` apart; scale NULL for ones. n is a literal, 1 to 4. From `ahead` on, unless NULL, a
-    cache line is fetched with each of the 2 * n_features steps."""
-    cdef vec acc[8]
-    cdef vec x0, x1, z
-    cdef Py_ssize_t d, k, half
-    for half in range(0, VECTORS, 2):
-        for k in range(2 * n):
-            acc[k] = splat(0)
-        for d in range(n_features):
-            x0 = x[d * VECTORS + half]
-            x1 = x[d * VECTORS + half + 1]
-            if ahead != NULL:
-                prefetch(ahead)
-                ahead += CACHE_LINE
-            for k in range(n):
-                z = x0 - splat(mean[k * stride + d])
-                if scale != NULL:
-                    z = z * splat(scale[k * stride + d])
-                acc[2 * k] = acc[2 * k] + z * z
-                z = x1 - splat(mean[k * stride + d])
-                if scale != NULL:
-                    z = z * splat(scale[k * stride + d])
-                acc[2 * k + 1] = acc[2 * k + 1] + z * z
-        for k in range(n):
-            q[k * VECTORS + half] = acc[2 * k]
-            q[k * VECTORS + half + 1] = acc[2 * k + 1]
-
-
 cdef void axis_forms(const real *mean, const real *scale, Py_ssize_t stride, const vec *x,
                      Py_ssize_t n_features, Py_ssize_t n_components, const char *ahead,
                      vec *q) noexcept nogil:

@@ -96,7 +96,8 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef double *sums = accumulators + K
     cdef double *tail = sums + K * D
-    cdef double weight, square
+    cdef double weight, square, inertia = 0
+    cdef Py_ssize_t n_changed = 0
     cdef vec best[VECTORS]
     cdef vec label[VECTORS]
     cdef Panels p
@@ -118,137 +119,13 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
             if square == INFINITY:
                 k = nearest_far(x, j, mean, stride, D, K, &square)
             accumulators[k] += weight
-            tail[0] += weight * square if weight != 0 else 0
+            inertia += weight * square if weight != 0 else 0
             add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
             if job.labels_out != NULL:
-                tail[1] += job.labels_out[row] != k
+                n_changed += job.labels_out[row] != k
                 job.labels_out[row] = <int>k
-
-
-cdef inline double own_distance(const Rows *rows, Py_ssize_t row,
-                                const real *centre) noexcept nogil:
-    """Distance of one row to one centre, in the precision of the rows."""
-    cdef const char *x = rows.x + row * rows.row_stride
-    cdef Py_ssize_t D = rows.n_features, d = 0
-    cdef vec total = splat(0), a, b
-    cdef double rest = 0, gap
-    if rows.column_stride == sizeof(real):
-        while d + LANES <= D:
-            memcpy(&a, x + d * <Py_ssize_t>sizeof(real), sizeof(vec))
-            memcpy(&b, centre + d, sizeof(vec))
-            a = a - b
-            total = total + a * a
-            d += LANES
-    while d < D:
-        gap = read(x + d * rows.column_stride) - centre[d]
-        rest += gap * gap
-        d += 1
-    return sqrt(rest + lanes(&total))
-
-
-cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
-                        const Bounds *bounds, double *accumulators) noexcept nogil:
-    """One Lloyd pass that computes distances only where a label may change (Hamerly, SDM
-    2010): the others follow from how far the centres have moved. Accumulators: the change
-    of counts (K,) | of sums of x - origin (K, D) | labels that changed."""
-    cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
-    cdef Py_ssize_t stride = component_stride(g)
-    cdef Py_ssize_t t, j, k, row, size, n_needed = 0
-    cdef const real *mean = <const real*>g.packed + HEADER
-    # the bounds are kept in float32 and computed in the precision of the data
-    cdef double slack = 4e-7 + (D + 8) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
-    cdef double upper
-    # all distances of a tile of rows cost little more than one distance of each row
-    cdef bint direct = K * D <= 256
-    cdef vec best_two[2 * VECTORS]
-    cdef vec label[VECTORS]
-    cdef const real *best = <const real*>best_two
-    cdef const real *second = best + TILE
-    cdef Rows needed = job.rows
-    cdef Panels p
-    carve(job, scratch, &p)
-    cdef real *x = <real*>p.x
-    cdef int *need = <int*>p.scaled     # positions in the block
-    cdef unsigned char *doubtful = p.flags
-    if bounds.first_pass:
-        for j in range(count):
-            need[j] = <int>j
-        n_needed = count
-    else:
-        widen_bounds(bounds, job.labels_out + first, bounds.upper + first, bounds.lower + first,
-                     count, doubtful)
-        for j in range(count):
-            if doubtful[j]:
-                row = first + j
-                k = job.labels_out[row]
-                if direct:
-                    need[n_needed] = <int>j
-                    n_needed += 1
-                    continue
-                upper = own_distance(&job.rows, row, mean + k * stride) * bounds.scale * (1 + slack)
-                bounds.upper[row] = <float>(upper * (1 + 1e-7))
-                if upper > max(bounds.lower[row], bounds.half_gap[k]):
-                    need[n_needed] = <int>j
-                    n_needed += 1
-    needed.order = need if n_needed < count else NULL
-    needed.x += first * needed.row_stride
-    for t in range((n_needed + TILE - 1) // TILE):
-        size = min(<Py_ssize_t>TILE, n_needed - t * TILE)
-        pack_tile(&needed, t * TILE, size, n, x)
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&needed, t * TILE), p.resp)
-        nearest_two(p.resp, K, best_two, best_two + VECTORS, label)
-        for j in range(size):
-            row = first + need[t * TILE + j]
-            bounds.upper[row] = <float>(sqrt(<double>best[j]) * bounds.scale * (1 + slack))
-            bounds.lower[row] = <float>(sqrt(<double>second[j]) * bounds.scale * (1 - slack))
-            move_row(job, bounds, row, <Py_ssize_t>(<const real*>label)[j], x + j, accumulators)
-
-
-cdef void widen_bounds(const Bounds *bounds, const int *label, float *upper, float *lower,
-                       Py_ssize_t count, unsigned char *doubtful) noexcept nogil:
-    """Let the bounds follow the centres; doubtful where they no longer settle the label."""
-    cdef float up = <float>(1 + 1.3e-7), down = <float>(1 - 1.3e-7)
-    cdef Py_ssize_t start = 0, size, j
-    # in local arrays, which nothing aliases: the lookups by label then become gathers
-    cdef float u[64]
-    cdef float low[64]
-    cdef unsigned char doubt[64]
-    cdef const float *shift = bounds.shift
-    cdef const float *other_shift = bounds.other_shift
-    cdef const float *half_gap = bounds.half_gap
-    while start < count:
-        size = min(<Py_ssize_t>64, count - start)
-        for j in range(size):
-            u[j] = (upper[start + j] + shift[label[start + j]]) * up
-            low[j] = lower[start + j] * down - other_shift[label[start + j]]
-            doubt[j] = (u[j] > low[j] * down) & (u[j] > half_gap[label[start + j]])
-        memcpy(upper + start, u, size * sizeof(float))
-        memcpy(lower + start, low, size * sizeof(float))
-        memcpy(doubtful + start, doubt, size)
-        start += size
-
-
-cdef inline void move_row(const Job *job, const Bounds *bounds, Py_ssize_t row, Py_ssize_t k,
-                          const real *x, double *accumulators) noexcept nogil:
-    """Take the row from its cluster, if it has one, to cluster k."""
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, d
-    cdef Py_ssize_t old = -1 if bounds.first_pass else job.labels_out[row]
-    cdef double weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
-    cdef double *sums = accumulators + K
-    cdef double value
-    if old == k:
-        return
-    job.labels_out[row] = <int>k
-    sums[K * D] += 1
-    accumulators[k] += weight
-    if old >= 0:
-        accumulators[old] -= weight
-    for d in range(D):
-        value = weight * (<double>x[d * TILE] - bounds.origin[d])
-        sums[k * D + d] += value
-        if old >= 0:
-            sums[old * D + d] -= value
+    tail[0] += inertia
+    tail[1] += n_changed
 
 
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,

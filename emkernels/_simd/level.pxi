@@ -5,8 +5,8 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Field, Gaussians,
-    Incomplete, Job, Rows, Seeding, Table, second_size)
+    DIAG, FIELD_DIMENSIONS, FULL, MAX_GROUPS, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
+    Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -33,9 +33,16 @@ cdef extern from "vector.h" nogil:
     void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
     vec vmin "emk_min"(vec a, vec b)
     vec where_less "emk_where_less"(vec x, vec y, vec a, vec b)
+    void axis_group "emk_axis_group"(const real *mean, const real *scale, Py_ssize_t stride,
+                                     const vec *x, Py_ssize_t n_features, int n,
+                                     const char *ahead, vec *q)
     void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)
     void prefetch "emk_prefetch"(const char *address)
     void fence "emk_fence"()
+    unsigned long long bits_below "emk_bits_below"(
+        const unsigned short *a, const float *b, int n, float limit)
+    int count_bits "emk_count_bits"(unsigned long long bits)
+    int lowest_bit "emk_lowest_bit"(unsigned long long bits)
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
 # Features are padded to a multiple of FEATURES, the height of a register tile.
@@ -52,6 +59,7 @@ include "dense.pxi"
 include "incomplete.pxi"
 include "completion.pxi"
 include "distance.pxi"
+include "bounds.pxi"
 
 
 cdef Table table_

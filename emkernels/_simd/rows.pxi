@@ -16,6 +16,14 @@ cdef inline Py_ssize_t row_at(const Rows *rows, Py_ssize_t position) noexcept no
     return rows.order[position] if rows.order != NULL else position
 
 
+cdef inline void pack_narrow(const char *x0, Py_ssize_t n_features, real *x) noexcept nogil:
+    """x (n_features, TILE) of rows that lie one after the other; n_features is a literal."""
+    cdef Py_ssize_t d, j
+    for d in range(n_features):
+        for j in range(TILE):
+            x[d * TILE + j] = read(x0 + (j * n_features + d) * <Py_ssize_t>sizeof(real))
+
+
 cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssize_t n_padded,
                     real *x) noexcept nogil:
     """x (n_padded, TILE) = rows first .. first + count - 1, count <= TILE.
@@ -30,6 +38,12 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
         for d in range(rows.n_features):
             memcpy(x + d * TILE, rows.x + first * rows.row_stride + d * rows.column_stride,
                    TILE * sizeof(real))
+    elif (rows.order == NULL and rows.column_stride == sizeof(real) and count == TILE
+            and rows.row_stride == 2 * sizeof(real) and rows.n_features == 2):
+        pack_narrow(rows.x + first * rows.row_stride, 2, x)
+    elif (rows.order == NULL and rows.column_stride == sizeof(real) and count == TILE
+            and rows.row_stride == 3 * sizeof(real) and rows.n_features == 3):
+        pack_narrow(rows.x + first * rows.row_stride, 3, x)
     else:
         for j in range(TILE):
             at = row_at(rows, first + (j if j < count else 0))

@@ -79,10 +79,34 @@ ctypedef struct Field:
     bint first_half               # of the checkerboard
 
 
+cdef enum:
+    MAX_GROUPS = 64     # bits of an unsigned long long
+
+
+# What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
+# `scale`, to fit float32. A bound is kept as it was when it was set, less (upper) or plus (lower)
+# how far the centres had travelled until then.
+ctypedef struct Bounds:
+    double scale
+    double slack                  # relative error of a distance, and of a float32
+    Py_ssize_t n_groups           # of centres side by side, at most MAX_GROUPS; 0: no bounds
+    Py_ssize_t group_size
+    float *upper                  # (n_samples,) the distance to the row's own centre
+    unsigned short *lower         # (n_samples, n_groups) upper halves of float32: to any other
+    const float *travelled        # (n_clusters,) the sum of the moves of each centre
+    const float *group_travelled  # (n_groups,) the sum of the largest moves of the group
+    float absolute                # error of these sums
+    const float *half_gap         # (n_clusters,) half the distance to the nearest other centre
+    const double *origin          # (n_features,) the point that sums are taken about
+    bint fill                     # they are not set yet
+    bint first_pass               # there are no labels yet
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
     const Field *field            # NULL where rows are independent
+    const Bounds *bounds          # NULL but in bounded passes of K-means
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -100,19 +124,6 @@ ctypedef struct Job:
     char *resp_out
     char *log_prob_norm_out
     int *labels_out
-
-
-ctypedef struct Bounds:
-    double scale                  # that all distances here are multiplied by, to fit float32
-    float *upper                  # (n_samples,) at least the distance to the row's own centre
-    float *lower                  # (n_samples,) at most the distance to any other centre
-    # for each centre, rounded outwards: how far it has moved since the last pass, the largest
-    # move of any other centre, half the distance to the nearest other centre
-    const float *shift
-    const float *other_shift
-    const float *half_gap
-    const double *origin          # (n_features,) the point that sums are taken about
-    bint first_pass
 
 
 ctypedef struct Seeding:
@@ -148,8 +159,8 @@ ctypedef struct Table:
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
-    void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
-                          const Bounds *bounds, double *accumulators) noexcept nogil
+    void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
+                          char *scratch, double *accumulators) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

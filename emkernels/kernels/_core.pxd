@@ -28,7 +28,6 @@ ctypedef struct Plan:
     Py_ssize_t scratch_bytes
     double *accumulators        # (n_groups, accumulator_length); merged into the first
     char *scratch
-    const Bounds *bounds        # BOUNDED only
     const Seeding *seeding      # CLOSEST only
     void *memory
 

@@ -248,7 +248,7 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
         elif plan.work == KMEANS:
             plan.table.kmeans_block(job, first, count, scratch, accumulators)
         elif plan.work == BOUNDED:
-            plan.table.bounded_block(job, first, count, scratch, plan.bounds, accumulators)
+            plan.table.bounded_block(job, first, count, scratch, accumulators)
         else:
             plan.table.closest_block(job, first, count, scratch, plan.seeding)
         block += stride

@@ -4,15 +4,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport SPHERICAL, Bounds, Gaussians, Job, Rows, Seeding, Table
+from emkernels._simd.table cimport (
+    MAX_GROUPS, SPHERICAL, Bounds, Gaussians, Job, Rows, Seeding, Table)
+
 from emkernels.kernels._core cimport (
     BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
     make_plan, output, rows_at, run, set_rows, stored, table_of)
+
+cdef enum:
+    NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
+    FEW = 20            # one row in so many
 
 
 class KMeansStatistics(NamedTuple):
@@ -278,11 +284,11 @@ cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_s
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.labels_out = labels
+    job.bounds = bounds
     status = set_centers(&job, table_of(double_), centers, K, ones)
     if status == 0:
         status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
     if status == 0:
-        plan.bounds = bounds
         status = run(&plan, True)
         if status == 0:
             for i in range(n):
@@ -382,14 +388,55 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
     return counts, sums, tail[0], int(tail[1])
 
 
-def _bounded_pass(X, centers, labels, upper, lower, double scale, origin, sample_weight=None,
-                  before=None, n_threads=None):
+class LloydBounds:
+    """What passes of :func:`_bounded_pass` over the same rows hand on.
+
+    Bounds cost more than they save while many rows change their cluster; they are kept from the
+    pass on that finds few. Besides the labels they are a float32 and at most 64 numbers of 2 bytes
+    for each row, no more bytes than the row has.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    n_clusters : int
+    scale : float
+        A typical distance.
+    """
+
+    def __init__(self, X, n_clusters, scale):
+        self.n_samples, self.scale = len(X), scale
+        self.few = len(X) // FEW if n_clusters * X.shape[1] > NO_BOUNDS else -1
+        most = min(MAX_GROUPS, max(8, X.itemsize * X.shape[1] // 2))
+        self.group_size = -(-n_clusters // most)
+        self.n_groups, self.fill = 0, False
+        self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)
+        self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
+
+    def follow(self, before, centers):
+        """The centres have moved."""
+        if self.n_groups:
+            shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / self.scale * (1 + 1e-6)
+            self.travelled += shift
+            self.group_travelled += np.maximum.reduceat(
+                shift, np.arange(0, len(shift), self.group_size))
+
+    def note(self, n_changed):
+        """So many labels have changed in a pass."""
+        self.fill = self.n_groups == 0 and n_changed <= self.few
+        if self.fill:
+            self.n_groups = -(-len(self.travelled) // self.group_size)
+            self.upper = np.empty(self.n_samples, np.float32)
+            self.lower = np.empty((self.n_samples, self.n_groups), np.uint16)
+            self.group_travelled = np.zeros(self.n_groups)
+
+
+def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=None,
+                  n_threads=None):
     """One Lloyd pass for a loop: every array already checked and contiguous.
 
-    labels (int32), upper and lower (float32, distances divided by `scale`) are kept from pass
-    to pass; `before` are the
-    centres of the pass before, None in the first. All centres are rounded to the dtype of X.
-    Returns the changes of the counts and of the sums of x - origin, and how many labels changed.
+    labels (int32) and `known` (LloydBounds) are kept from pass to pass; `before` are the centres of
+    the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
+    changes of the counts and of the sums of x - origin, and how many labels changed.
     """
     cdef Rows rows
     cdef Bounds bounds
@@ -403,37 +450,51 @@ def _bounded_pass(X, centers, labels, upper, lower, double scale, origin, sample
     if sample_weight is not None:
         rows.sample_weight = <const double*>address(sample_weight)
     memset(&bounds, 0, sizeof(Bounds))
-    bounds.scale = 1 / scale
+    upper, lower = known.upper, known.lower
+    if not known.fill:
+        known.follow(before, centers)
+    travelled = known.travelled.astype(np.float32)
+    group_travelled = known.group_travelled.astype(np.float32)
+    half_gap = np.full(K, np.inf)
+    # the bounds are kept in float32 and computed in the precision of the data
+    bounds.scale, bounds.slack = 1 / known.scale, 4e-7 + (D + 8) * np.finfo(X.dtype).eps
+    bounds.n_groups, bounds.group_size = known.n_groups, known.group_size
     bounds.upper = <float*>address(upper)
-    bounds.lower = <float*>address(lower)
+    bounds.lower = <unsigned short*>address(lower)
+    bounds.travelled = <const float*>address(travelled)
+    bounds.group_travelled = <const float*>address(group_travelled)
+    bounds.absolute = 4e-7 * known.group_travelled.max()
     bounds.origin = <const double*>address(origin)
-    bounds.first_pass = before is None
-    if before is not None:
-        shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / scale
-        largest, farthest = np.sort(shift), shift.argmax()
-        other_shift = np.full(K, largest[K - 1])
-        other_shift[farthest] = largest[K - 2] if K > 1 else 0
-        shift, other_shift = ((a * (1 + 1e-6)).astype(np.float32) for a in (shift, other_shift))
-        half_gap = (_half_gaps(centers) / scale * (1 - 1e-6)).astype(np.float32)
-        bounds.shift = <const float*>address(shift)
-        bounds.other_shift = <const float*>address(other_shift)
-        bounds.half_gap = <const float*>address(half_gap)
+    bounds.fill, bounds.first_pass = known.fill, before is None
+    if known.n_groups and not known.fill:
+        set_half_gaps(center, K, D, <double*>address(half_gap))
+    half_gap = (half_gap / known.scale * (1 - 1e-6)).astype(np.float32)
+    bounds.half_gap = <const float*>address(half_gap)
     changes = np.zeros(K + K * D + 1)
     out = <double*>address(changes)
     with nogil:
         status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
     check_status(status)
-    return changes[:K], changes[K : K + K * D].reshape(K, D), int(changes[K + K * D])
+    n_changed = int(changes[K + K * D])
+    known.note(n_changed)
+    return changes[:K], changes[K : K + K * D].reshape(K, D), n_changed
 
 
-def _half_gaps(centers):
+cdef void set_half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:
     """Half the distance of each centre to its nearest other centre."""
-    gaps = np.full(len(centers), np.inf)
-    for k, center in enumerate(centers):
-        distance = np.sqrt(((centers - center) ** 2).sum(axis=1))
-        distance[k] = np.inf
-        gaps[k] = distance.min()
-    return gaps / 2
+    cdef double total[4]
+    cdef double gap
+    cdef Py_ssize_t i, j, d
+    for i in range(K):
+        for j in range(i):
+            for d in range(4):
+                total[d] = 0
+            for d in range(D):
+                gap = centers[i * D + d] - centers[j * D + d]
+                total[d & 3] += gap * gap
+            gap = sqrt(total[0] + total[1] + total[2] + total[3]) / 2
+            gaps[i] = min(gaps[i], gap)
+            gaps[j] = min(gaps[j], gap)
 
 
 def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,

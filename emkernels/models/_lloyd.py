@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels.kernels import weighted_moments
-from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass
+from emkernels.kernels.cluster import LloydBounds, _bounded_pass, _kmeans_pass
 
 
 def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None, report=None):
@@ -31,7 +31,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     scale = np.sqrt(variance) if variance > 0 else 1.0
     centers = _rounded(np.array(centers, dtype=np.float64), X)
     labels = np.zeros(X.shape[0], np.int32)
-    upper, lower = np.empty(X.shape[0], np.float32), np.empty(X.shape[0], np.float32)
+    bounds = LloydBounds(X, len(centers), scale)
     # counts and sums about one point, kept up to date by the rows that move
     origin = centers.mean(axis=0)
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
@@ -40,7 +40,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     before, most, end = None, np.zeros(len(centers)), "max_iter reached"
     for n_iter in range(1, max_iter + 1):
         more, further, changed = _bounded_pass(
-            X, centers, labels, upper, lower, scale, origin, sample_weight, before, n_threads)
+            X, centers, labels, bounds, origin, sample_weight, before, n_threads)
         counts += more
         sums += further
         most = np.maximum(most, counts)
@@ -62,7 +62,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
             break
     if report:
         report(f"Ended at iteration {n_iter}: {end}")
-    del upper, lower
+    del bounds
     inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
     return labels, centers, inertia, n_iter
 
