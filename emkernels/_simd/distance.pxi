@@ -36,12 +36,13 @@ cdef Py_ssize_t nearest_far(const real *x, Py_ssize_t j, const real *centre, Py_
 
 
 cdef inline const char *behind_tile(const Rows *rows, Py_ssize_t start) noexcept nogil:
-    """Address of the rows behind the tile that begins at `start`, where they are one piece of
-    memory; else NULL."""
+    """Address of rows that are read soon after the tile that begins at `start`, where all are one
+    piece of memory; else NULL."""
+    cdef Py_ssize_t here = start * rows.row_stride
     if (rows.order != NULL or rows.column_stride != sizeof(real)
             or rows.row_stride != rows.n_features * <Py_ssize_t>sizeof(real)):
         return NULL
-    return rows.x + (start + TILE) * rows.row_stride
+    return rows.x + here + max(TILE * rows.row_stride, <Py_ssize_t>AHEAD)
 
 
 cdef inline void nearest_two(const vec *form, Py_ssize_t n_centers, vec *best, vec *second,
@@ -128,6 +129,37 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     tail[1] += n_changed
 
 
+cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const real *mean,
+                     Py_ssize_t stride, Py_ssize_t n_centers, real *form) noexcept nogil:
+    """Squared distances (n_centers, TILE) of rows start .. start + size - 1 to a few centres. Wide
+    rows are read as they lie: to put them into a tile would take as long as the distances. The
+    columns are contiguous."""
+    cdef Py_ssize_t D = rows.n_features, first, j, k, d, n
+    cdef Py_ssize_t n_vectors = D // LANES
+    cdef const char *row[2]
+    cdef real total[2 * SOME]
+    cdef real gap, value
+    for j in range(0, TILE, 2):
+        # lanes past `size` repeat the first row
+        row[0] = rows.x + row_at(rows, start + (j if j < size else 0)) * rows.row_stride
+        row[1] = rows.x + row_at(rows, start + (j + 1 if j + 1 < size else 0)) * rows.row_stride
+        first = 0
+        while first < n_centers:
+            n = min(<Py_ssize_t>SOME, n_centers - first)
+            row_forms(row[0], row[1], mean + first * stride, stride, n_vectors, <int>n, total)
+            for k in range(n):
+                for d in range(2):
+                    form[(first + k) * TILE + j + d] = total[d * SOME + k]
+            first += SOME
+        for k in range(n_centers if n_vectors * LANES < D else 0):
+            for n in range(2):
+                value = form[k * TILE + j + n]
+                for d in range(n_vectors * LANES, D):
+                    gap = read(row[n] + d * <Py_ssize_t>sizeof(real)) - mean[k * stride + d]
+                    value = value + gap * gap
+                form[k * TILE + j + n] = value
+
+
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                         const Seeding *seeding) noexcept nogil:
     """k-means++ seeding: take the last seed into `closest`, then potentials of the block's rows
@@ -152,17 +184,22 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     for t in range((count + TILE - 1) // TILE):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
-        pack_tile(&job.rows, start, size, n, x)
         pack_weights(&job.rows, start, size, w)
         for j in range(TILE):
             closest[j] = 0
         for j in range(size):
             closest[j] = <real>seeding.closest[start + j]
-        axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start), p.resp)
+        if D >= 4 * LANES and job.rows.column_stride == sizeof(real):
+            wide_forms(&job.rows, start, size, mean, stride, K, <real*>p.resp)
+        else:
+            pack_tile(&job.rows, start, size, n, x)
+            axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start),
+                       p.resp)
         overflow = splat(0)
         for v in range(K * VECTORS):
             overflow = overflow + splat(0) * p.resp[v]
         if lanes(&overflow) != 0:
+            pack_tile(&job.rows, start, size, n, x)
             closest_far(job, seeding, start, size, x, w, potentials)
             continue
         if new:

@@ -39,6 +39,11 @@ cdef extern from "vector.h" nogil:
     void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)
     void prefetch "emk_prefetch"(const char *address)
     void fence "emk_fence"()
+    enum:
+        SOME "EMK_SOME"
+        AHEAD "EMK_AHEAD"
+    void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
+                                   Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(
         const unsigned short *a, const float *b, int n, float limit)
     int count_bits "emk_count_bits"(unsigned long long bits)

@@ -88,8 +88,57 @@ static inline emk_vec emk_max(emk_vec a, emk_vec b) { return emk_where_less(b, a
 static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) {
   return emk_shuffle(a, b, EMK_EVEN) + emk_shuffle(a, b, EMK_ODD);
 }
-/* v[i][j] = *(row[j] + offset + i): a LANES x LANES block of rows, transposed. Each round
-   interleaves the two halves; after log2(LANES) rounds every lane is in place. */
+/* v[i][j] = *(row[j] + offset + i): a LANES x LANES block of rows, transposed. */
+#if defined(__AVX512F__) && defined(__AVX512DQ__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+/* Quarters of four rows are put into one vector by the loads; pairs of those interleave. */
+static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) {
+    __m512d half[2];
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+      const char *const *r = row + i;
+      const Py_ssize_t at = offset + 16 * q;
+#define EMK_QUARTER(n) _mm_loadu_pd((const double *)(r[n] + at))
+      half[i] = _mm512_castpd128_pd512(EMK_QUARTER(0));
+      half[i] = _mm512_mask_broadcast_f64x2(half[i], 0x0c, EMK_QUARTER(2));
+      half[i] = _mm512_mask_broadcast_f64x2(half[i], 0x30, EMK_QUARTER(4));
+      half[i] = _mm512_mask_broadcast_f64x2(half[i], 0xc0, EMK_QUARTER(6));
+#undef EMK_QUARTER
+    }
+    v[2 * q] = (emk_vec)_mm512_unpacklo_pd(half[0], half[1]);
+    v[2 * q + 1] = (emk_vec)_mm512_unpackhi_pd(half[0], half[1]);
+  }
+}
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) {
+    __m512 a[4];
+    __m512d b[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      const char *const *r = row + i;
+      const Py_ssize_t at = offset + 16 * q;
+#define EMK_QUARTER(n) _mm_loadu_ps((const float *)(r[n] + at))
+      a[i] = _mm512_castps128_ps512(EMK_QUARTER(0));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x00f0, EMK_QUARTER(4));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x0f00, EMK_QUARTER(8));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0xf000, EMK_QUARTER(12));
+#undef EMK_QUARTER
+    }
+    b[0] = _mm512_castps_pd(_mm512_unpacklo_ps(a[0], a[1]));
+    b[1] = _mm512_castps_pd(_mm512_unpacklo_ps(a[2], a[3]));
+    b[2] = _mm512_castps_pd(_mm512_unpackhi_ps(a[0], a[1]));
+    b[3] = _mm512_castps_pd(_mm512_unpackhi_ps(a[2], a[3]));
+    v[4 * q] = (emk_vec)_mm512_unpacklo_pd(b[0], b[1]);
+    v[4 * q + 1] = (emk_vec)_mm512_unpackhi_pd(b[0], b[1]);
+    v[4 * q + 2] = (emk_vec)_mm512_unpacklo_pd(b[2], b[3]);
+    v[4 * q + 3] = (emk_vec)_mm512_unpackhi_pd(b[2], b[3]);
+  }
+}
+#else
+/* Each round interleaves the two halves; after log2(LANES) rounds every lane is in place. */
 static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
   emk_vec t[EMK_LANES];
 #pragma GCC unroll 16
@@ -105,6 +154,7 @@ static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset
     for (int i = 0; i < EMK_LANES; i++) v[i] = t[i];
   }
 }
+#endif
 #else
 #define EMK_LANES 1
 typedef emk_real emk_vec;
@@ -247,6 +297,8 @@ static inline double emk_tile_dot(const emk_real *a, const emk_real *b) {
 #else
 #define emk_prefetch(address) ((void)(address))
 #endif
+/* How many bytes ahead of a stream, as measured: into the second cache, not the first. */
+#define EMK_AHEAD 16384
 
 /* q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie `stride`
    apart; scale NULL for ones. n is a literal, 1 to 4: in C, where inlining can be insisted on, for
@@ -330,6 +382,43 @@ static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
   memcpy(sums, t, sizeof sums);
   for (int i = 0; i < n; i++) out[i] = sums[i];
 #endif
+}
+
+/* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
+   and n centres, `stride` apart; n is a literal, at most EMK_SOME. */
+#define EMK_SOME 8
+static EMK_ALWAYS_INLINE void emk_two_rows(const char *row0, const char *row1,
+                                           const emk_real *mean, Py_ssize_t stride,
+                                           Py_ssize_t n_vectors, const int n, emk_real *out) {
+  emk_vec acc[2 * EMK_SOME];
+#pragma GCC unroll 16
+  for (int k = 0; k < 2 * EMK_SOME; k++) acc[k] = emk_splat(0);
+  for (Py_ssize_t d = 0; d < n_vectors; d++) {
+    emk_vec x0, x1, m;
+    memcpy(&x0, row0 + d * (Py_ssize_t)sizeof(emk_vec), sizeof x0);
+    memcpy(&x1, row1 + d * (Py_ssize_t)sizeof(emk_vec), sizeof x1);
+    emk_prefetch(row0 + d * (Py_ssize_t)sizeof(emk_vec) + EMK_AHEAD);
+    emk_prefetch(row1 + d * (Py_ssize_t)sizeof(emk_vec) + EMK_AHEAD);
+#pragma GCC unroll 8
+    for (int k = 0; k < n; k++) {
+      memcpy(&m, mean + k * stride + d * EMK_LANES, sizeof m);
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+      __asm__("" : "+v"(m));      // loaded once
+#endif
+      acc[k] = acc[k] + (x0 - m) * (x0 - m);
+      acc[EMK_SOME + k] = acc[EMK_SOME + k] + (x1 - m) * (x1 - m);
+    }
+  }
+  emk_lane_sums(acc, 2 * EMK_SOME, out);
+}
+static inline void emk_row_forms(const char *row0, const char *row1, const emk_real *mean,
+                                 Py_ssize_t stride, Py_ssize_t n_vectors, int n, emk_real *out) {
+#define EMK_CASE(n) \
+  case n: emk_two_rows(row0, row1, mean, stride, n_vectors, n, out); break;
+  switch (n) {
+    EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4) EMK_CASE(5) EMK_CASE(6) EMK_CASE(7) EMK_CASE(8)
+  }
+#undef EMK_CASE
 }
 
 /* Bit i, i < n <= 64: whether a[i] - b[i] < limit; a holds the upper halves of float32. */

@@ -51,8 +51,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     copy_x : bool, default=True
         Accepted and not used: X is read in place and never written.
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
-        Accepted and not used: both name the same clustering, of which the distances are
-        bounded as by Hamerly.
+        Accepted and not used: both name the same clustering. Distances are bounded as by Elkan
+        (for more than 64 clusters, or more than row bytes / 2, for groups of centres) from the
+        iteration on in which few rows change their cluster; the bounds take at most as much
+        memory as X.
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
@@ -73,7 +75,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     ----------
     S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory 28, 1982.
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
-    G. Hamerly, Making k-means even faster, SDM 2010.
+    C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003.
+    Y. Ding et al., Yinyang k-means, ICML 2015 (groups of centres).
 
     Examples
     --------
