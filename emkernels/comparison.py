@@ -139,7 +139,9 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     soft_below : float
         Rows whose largest responsibility is below it count as soft; above 0, at most 1.
     random_state : int, RandomState instance or None
-        Both fits begin with the same draws, so that EM goes on from what K-means found.
+        Both fits begin with the same draws, so that EM goes on from what K-means found. Where
+        that is a poor local maximum of the likelihood, ``init_params="k-means++"`` and several
+        `n_init` find a better one.
     n_init : int
         Starts of either.
     tol : float

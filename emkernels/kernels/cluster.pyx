@@ -392,8 +392,8 @@ class LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
-    pass on that finds few. Besides the labels they are a float32 and at most 64 numbers of 2 bytes
-    for each row, no more bytes than the row has.
+    pass on that finds few. For each row they are a float32 and at most 64 numbers of 2 bytes, which
+    are 16 bytes or no more than the row has.
 
     Parameters
     ----------

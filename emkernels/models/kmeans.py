@@ -53,8 +53,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
         Accepted and not used: both name the same clustering. Distances are bounded as by Elkan
         (for more than 64 clusters, or more than row bytes / 2, for groups of centres) from the
-        iteration on in which few rows change their cluster; the bounds take at most as much
-        memory as X.
+        iteration on in which few rows change their cluster; the bounds take no more memory
+        than X, or 20 bytes a row.
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
