@@ -559,3 +559,23 @@ def test_names_may_be_strings_of_numpy():
     assert ours.score(X) == plain.score(X)
     X[3, 1] = np.nan
     assert GaussianMixture(2, covariance_type=np.str_("diag"), random_state=0).fit(X).converged_
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-14, 1e9, 1e300])
+def test_the_unit_of_weights_does_not_matter(unit):
+    X = load_iris().data
+    weight = np.random.default_rng(0).random(len(X))
+    plain = GaussianMixture(3, random_state=0).fit(X, sample_weight=weight)
+    scaled = GaussianMixture(3, random_state=0).fit(X, sample_weight=unit * weight)
+    assert_allclose(scaled.means_, plain.means_, rtol=1e-10)
+    assert_allclose(scaled.lower_bound_, plain.lower_bound_, rtol=1e-10)
+    assert scaled.n_iter_ == plain.n_iter_
+
+
+def test_weights_whose_sums_overflow_are_refused():
+    X = load_iris().data
+    X[3, 2] = np.nan
+    weight = np.ones(len(X))
+    weight[7] = 1e306
+    with pytest.raises(ValueError, match=r"sample_weight is too large: with 1e\+306 at row 7"):
+        GaussianMixture(2).fit(X, sample_weight=weight)

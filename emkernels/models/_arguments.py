@@ -129,10 +129,21 @@ def check_start_precisions(precisions, covariance_type, n_components, n_features
 
 
 def check_sample_weight(sample_weight, X):
-    """Contiguous float64 weights or None."""
+    """Contiguous float64 weights or None; ValueError also where sums over X would overflow."""
     if sample_weight is None:
         return None
-    return kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
+    weight = kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
+    row = int(weight.argmax())
+    heaviest = float(weight[row])
+    if heaviest > 1:
+        # fmax leaves out NaN
+        largest = float(max(np.fmax.reduce(X, axis=None), -np.fmin.reduce(X, axis=None)))
+        if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
+            raise ValueError(
+                f"sample_weight is too large: with {heaviest:.6g} at row {row}, weighted sums "
+                "of squares overflow"
+            )
+    return weight
 
 
 def check_labels(labels, n_samples, n_components):

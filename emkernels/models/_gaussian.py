@@ -181,7 +181,8 @@ class GaussianProblem:
 
     def maximise(self, statistics, parameters):
         fixed = self.fixed
-        counts = statistics.counts + 10 * np.finfo(np.float64).eps
+        # no component divides by zero; in units of a row's weight, whatever that is
+        counts = statistics.counts + 10 * np.finfo(np.float64).eps * (self.total / len(self.X))
         offsets = statistics.first / counts[:, None]
         means = parameters.means if "means" in fixed else statistics.centers + offsets
         if "weights" in fixed:

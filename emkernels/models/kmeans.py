@@ -150,16 +150,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         ConvergenceWarning
             Fewer clusters with rows than `n_clusters`.
         """
-        named, (X, largest) = X, arguments.check_complete_rows(self, X, "K-means")
+        named, (X, _) = X, arguments.check_complete_rows(self, X, "K-means")
         if len(X) < self.n_clusters:
             raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
         sample_weight = arguments.check_sample_weight(sample_weight, X)
-        heaviest = 1.0 if sample_weight is None else float(sample_weight.max())
-        if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
-            raise ValueError(
-                f"sample_weight is too large: with {heaviest:.6g} at row "
-                f"{int(sample_weight.argmax())}, weighted sums of squares overflow"
-            )
         random_state = check_random_state(self.random_state)
         start, n_init = self._starts(X, sample_weight, random_state)
         report = print if self.verbose else None
