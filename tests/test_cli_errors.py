@@ -66,8 +66,8 @@ def test_bad_csv(content, words, folder, capsys):
 @pytest.mark.parametrize("content, columns, words", [
     (b"a,b\n1,2\n3,x\n", "a,b", 't.csv: line 3, column "b": "x" is not a number'),
     (b'a,t,b\n1,"u\nv",2\n\n3,w,x\n', "b", 't.csv: line 5, column "b": "x" is not a number'),
-    (b'a,b\n"1,5",2\n"2,5",3\n', "a", 't.csv: line 2, column "a": "1,5" is not a number; is the '
-                                      "comma its decimal mark? --decimal ,"),
+    (b'a,b\n"1,5",2\n"2,5",3\n', "a", 't.csv: line 2, column "a": "1,5" is not a number '
+                                      "(--decimal , makes the comma the decimal mark)"),
     (b"a,b\n1,2\n", "c", 't.csv: there is no column "c"; there are "a", "b"'),
     (b"age,b\n1,2\n", "agee", 't.csv: there is no column "agee"; did you mean "age"?'),
     (b"a,a\n1,2\n3,4\n", "a", 't.csv: 2 columns are called "a": it does not say which'),

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
-from emkernels.kernels.cluster import LloydBounds, _bounded_pass, _kmeans_pass
+from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
 from emkernels.models._lloyd import lloyd
 
 
@@ -13,7 +13,7 @@ def check_passes(X, centers, n_passes, move, few=None, weight=None):
     """Passes with bounds beside plain ones: the same labels to the bit, counts and sums of their
     rows. `few`: from how many changes on there are bounds. Returns the bounds."""
     (n, d), k = X.shape, len(centers)
-    labels, bounds = np.zeros(n, np.int32), LloydBounds(X, k, float(X.std()))
+    labels, bounds = np.zeros(n, np.int32), _LloydBounds(X, k, float(X.std()))
     bounds.few = n if few is None else few
     origin, before, plain = centers.mean(axis=0), None, np.zeros(n, np.int32)
     counts, sums = np.zeros(k), np.zeros((k, d))

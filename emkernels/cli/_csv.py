@@ -217,7 +217,7 @@ class CsvSource:
         text = texts[bad[0]]
         reason = f"{quoted(text)} is not a number"
         if self.decimal == "." and _number(text, ","):
-            reason += "; is the comma its decimal mark? --decimal ,"
+            reason += " (--decimal , makes the comma the decimal mark)"
         raise NotANumber(reason, bad[0], 2 * len(bad) < len(texts) - sum(gaps))
 
     def single(self, positions):

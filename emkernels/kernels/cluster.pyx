@@ -10,7 +10,6 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     MAX_GROUPS, SPHERICAL, Bounds, Gaussians, Job, Rows, Seeding, Table)
-
 from emkernels.kernels._core cimport (
     BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
@@ -388,7 +387,7 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
     return counts, sums, tail[0], int(tail[1])
 
 
-class LloydBounds:
+class _LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
@@ -434,7 +433,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
                   n_threads=None):
     """One Lloyd pass for a loop: every array already checked and contiguous.
 
-    labels (int32) and `known` (LloydBounds) are kept from pass to pass; `before` are the centres of
+    labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres of
     the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
     changes of the counts and of the sums of x - origin, and how many labels changed.
     """

@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels.kernels import weighted_moments
-from emkernels.kernels.cluster import LloydBounds, _bounded_pass, _kmeans_pass
+from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
 
 
 def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None, report=None):
@@ -31,7 +31,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     scale = np.sqrt(variance) if variance > 0 else 1.0
     centers = _rounded(np.array(centers, dtype=np.float64), X)
     labels = np.zeros(X.shape[0], np.int32)
-    bounds = LloydBounds(X, len(centers), scale)
+    bounds = _LloydBounds(X, len(centers), scale)
     # counts and sums about one point, kept up to date by the rows that move
     origin = centers.mean(axis=0)
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
