@@ -433,8 +433,8 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
                   n_threads=None):
     """One Lloyd pass for a loop: every array already checked and contiguous.
 
-    labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres of
-    the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
+    labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres
+    of the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
     changes of the counts and of the sums of x - origin, and how many labels changed.
     """
     cdef Rows rows
