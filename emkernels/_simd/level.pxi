@@ -20,6 +20,7 @@ cdef extern from "vector.h" nogil:
         TILE "EMK_TILE"
         MB "EMK_MB"
         ACC "EMK_ACC"
+        AHEAD "EMK_AHEAD"
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
@@ -33,22 +34,23 @@ cdef extern from "vector.h" nogil:
     void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
     vec vmin "emk_min"(vec a, vec b)
     vec where_less "emk_where_less"(vec x, vec y, vec a, vec b)
-    void axis_group "emk_axis_group"(const real *mean, const real *scale, Py_ssize_t stride,
-                                     const vec *x, Py_ssize_t n_features, int n,
-                                     const char *ahead, vec *q)
     void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)
     void prefetch "emk_prefetch"(const char *address)
     void fence "emk_fence"()
+    void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
+
+cdef extern from "distances.h" nogil:
     enum:
         SOME "EMK_SOME"
-        AHEAD "EMK_AHEAD"
+    void axis_group "emk_axis_group"(const real *mean, const real *scale, Py_ssize_t stride,
+                                     const vec *x, Py_ssize_t n_features, int n,
+                                     const char *ahead, vec *q)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(
         const unsigned short *a, const float *b, int n, float limit)
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
-    void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
 # Features are padded to a multiple of FEATURES, the height of a register tile.
 cdef enum:

@@ -1,0 +1,141 @@
+/* Loops over distances that need what plain Cython cannot say: inlining that is insisted on, and
+   masks as bits. */
+#ifndef EMK_DISTANCES_H
+#define EMK_DISTANCES_H
+
+#include "vector.h"
+
+/* q (n, TILE) = sum_d (scale_d (x_d - mean_d))^2 of n components side by side, which lie `stride`
+   apart; scale NULL for ones. n is a literal, 1 to 4: in C, where inlining can be insisted on, for
+   with n in a variable every step would branch. From `ahead` on, unless NULL, a cache line is
+   fetched with each of the 2 * n_features steps. */
+#if defined(__GNUC__)
+#define EMK_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define EMK_ALWAYS_INLINE inline
+#endif
+static EMK_ALWAYS_INLINE void emk_axis_group(const emk_real *mean, const emk_real *scale,
+                                             Py_ssize_t stride, const emk_vec *x,
+                                             Py_ssize_t n_features, const int n,
+                                             const char *ahead, emk_vec *q) {
+  for (int half = 0; half < EMK_VECTORS; half += 2) {
+    emk_vec acc[8];
+#pragma GCC unroll 8
+    for (int k = 0; k < 2 * n; k++) acc[k] = emk_splat(0);
+    for (Py_ssize_t d = 0; d < n_features; d++) {
+      emk_vec x0 = x[d * EMK_VECTORS + half], x1 = x[d * EMK_VECTORS + half + 1];
+      if (ahead) {
+        emk_prefetch(ahead);
+        ahead += 64;
+      }
+#pragma GCC unroll 4
+      for (int k = 0; k < n; k++) {
+        emk_vec m = emk_splat(mean[k * stride + d]), z0 = x0 - m, z1 = x1 - m;
+        if (scale) {
+          emk_vec s = emk_splat(scale[k * stride + d]);
+          z0 = z0 * s;
+          z1 = z1 * s;
+        }
+        acc[2 * k] = acc[2 * k] + z0 * z0;
+        acc[2 * k + 1] = acc[2 * k + 1] + z1 * z1;
+      }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < n; k++) {
+      q[k * EMK_VECTORS + half] = acc[2 * k];
+      q[k * EMK_VECTORS + half + 1] = acc[2 * k + 1];
+    }
+  }
+}
+
+/* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
+   and n centres, `stride` apart; n is a literal, at most EMK_SOME. */
+#define EMK_SOME 8
+static EMK_ALWAYS_INLINE void emk_two_rows(const char *row0, const char *row1,
+                                           const emk_real *mean, Py_ssize_t stride,
+                                           Py_ssize_t n_vectors, const int n, emk_real *out) {
+  emk_vec acc[2 * EMK_SOME];
+#pragma GCC unroll 16
+  for (int k = 0; k < 2 * EMK_SOME; k++) acc[k] = emk_splat(0);
+  for (Py_ssize_t d = 0; d < n_vectors; d++) {
+    emk_vec x0, x1, m;
+    memcpy(&x0, row0 + d * (Py_ssize_t)sizeof(emk_vec), sizeof x0);
+    memcpy(&x1, row1 + d * (Py_ssize_t)sizeof(emk_vec), sizeof x1);
+    emk_prefetch(row0 + d * (Py_ssize_t)sizeof(emk_vec) + EMK_AHEAD);
+    emk_prefetch(row1 + d * (Py_ssize_t)sizeof(emk_vec) + EMK_AHEAD);
+#pragma GCC unroll 8
+    for (int k = 0; k < n; k++) {
+      memcpy(&m, mean + k * stride + d * EMK_LANES, sizeof m);
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+      __asm__("" : "+v"(m));      // loaded once
+#endif
+      acc[k] = acc[k] + (x0 - m) * (x0 - m);
+      acc[EMK_SOME + k] = acc[EMK_SOME + k] + (x1 - m) * (x1 - m);
+    }
+  }
+  emk_lane_sums(acc, 2 * EMK_SOME, out);
+}
+static inline void emk_row_forms(const char *row0, const char *row1, const emk_real *mean,
+                                 Py_ssize_t stride, Py_ssize_t n_vectors, int n, emk_real *out) {
+#define EMK_CASE(n) \
+  case n: emk_two_rows(row0, row1, mean, stride, n_vectors, n, out); break;
+  switch (n) {
+    EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4) EMK_CASE(5) EMK_CASE(6) EMK_CASE(7) EMK_CASE(8)
+  }
+#undef EMK_CASE
+}
+
+/* Bit i, i < n <= 64: whether a[i] - b[i] < limit; a holds the upper halves of float32. */
+static inline unsigned long long emk_bits_below(const uint16_t *a, const float *b, int n,
+                                                float limit) {
+  unsigned long long bits = 0;
+  int i = 0;
+#if defined(__AVX512BW__) && defined(__AVX512VL__)
+  for (; i < n; i += 16) {
+    __mmask16 m = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : (__mmask16)0xffff;
+    __m512i wide = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, a + i)), 16);
+    __m512 gap = _mm512_sub_ps(_mm512_castsi512_ps(wide), _mm512_maskz_loadu_ps(m, b + i));
+    m = _mm512_mask_cmp_ps_mask(m, gap, _mm512_set1_ps(limit), _CMP_LT_OQ);
+    bits |= (unsigned long long)m << i;
+  }
+#else
+#if defined(__SSE4_1__)
+  for (; i + 4 <= n; i += 4) {
+    __m128i wide = _mm_slli_epi32(_mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)(a + i))), 16);
+    __m128 gap = _mm_sub_ps(_mm_castsi128_ps(wide), _mm_loadu_ps(b + i));
+    int m = _mm_movemask_ps(_mm_cmplt_ps(gap, _mm_set1_ps(limit)));
+    bits |= (unsigned long long)m << i;
+  }
+#endif
+  for (; i < n; i++) {
+    uint32_t wide = (uint32_t)a[i] << 16;
+    float value;
+    memcpy(&value, &wide, 4);
+    if (value - b[i] < limit) bits |= 1ULL << i;
+  }
+#endif
+  return bits;
+}
+
+static inline int emk_count_bits(unsigned long long bits) {
+#if defined(__GNUC__)
+  return __builtin_popcountll(bits);
+#else
+  int n = 0;
+  for (; bits; bits &= bits - 1) n++;
+  return n;
+#endif
+}
+
+/* Position of the lowest bit that is set; there must be one. */
+static inline int emk_lowest_bit(unsigned long long bits) {
+#if defined(__GNUC__)
+  return __builtin_ctzll(bits);
+#else
+  int n = 0;
+  while (!(bits >> n & 1)) n++;
+  return n;
+#endif
+}
+
+#endif
