@@ -55,6 +55,7 @@ class ClusteringComparison:
     kmeans_seconds, mixture_seconds : float
         Wall time of the fits.
     feature_names : list of str
+    sample_weight : ndarray of shape (n_samples,) or None
 
     References
     ----------
@@ -79,13 +80,14 @@ class ClusteringComparison:
     kmeans_seconds: float
     mixture_seconds: float
     feature_names: list
+    sample_weight: np.ndarray | None = None
 
     def __str__(self):
         n, d = self.X.shape
         converged = "" if self.mixture.converged_ else ", not converged"
         lines = [
             f"K-means and EM ({self.mixture.covariance_type} covariances): {n} rows, {d} columns, "
-            f"{len(self.table)} clusters",
+            f"{len(self.table)} cluster{'s' * (len(self.table) != 1)}",
             "",
             f"{'':<12}{'seconds':>10} {'iterations':>11} {'BIC':>16}",
             f"{'K-means':<12}{self.kmeans_seconds:10.4f} {self.kmeans.n_iter_:11d} "
@@ -178,7 +180,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     >>> result.mixture_bic < result.kmeans_bic
     True
     """
-    if not (isinstance(soft_below, Real) and 0 < soft_below <= 1):
+    if isinstance(soft_below, bool) or not (isinstance(soft_below, Real) and 0 < soft_below <= 1):
         raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
     names = _get_feature_names(X)
     kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
@@ -191,6 +193,11 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     mixture = GaussianMixture(
         n_clusters, covariance_type=covariance_type, n_init=n_init, n_threads=n_threads,
         random_state=seed, tol=tol, max_iter=max_iter, **parameters)
+    for model in (kmeans, mixture):
+        model._validate_params()
+    if len(X) < n_clusters:
+        raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}")
+    mixture._prepare(*mixture._validate(X, reset=True), sample_weight, None, False)
     kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
     mixture_seconds = _timed_fit(mixture, X, sample_weight)
     overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)
@@ -205,7 +212,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         soft, float(soft_below), float(weight[soft].sum() / weight.sum()),
         _table(mixture, kmeans.labels_, mixture_labels, soft, weight),
         _kmeans_bic(kmeans, X, weight), float(mixture.bic(X, sample_weight=sample_weight)),
-        kmeans_seconds, mixture_seconds, names)
+        kmeans_seconds, mixture_seconds, names, sample_weight)
 
 
 def _timed_fit(model, X, sample_weight):
@@ -256,7 +263,8 @@ def _kmeans_bic(kmeans, X, weight):
     k, d = kmeans.cluster_centers_.shape
     total = float(weight.sum())
     variance = kmeans.inertia_ / (d * total)
-    if variance == 0:
+    # rows on their centres leave the rounding of these
+    if variance <= (4 * np.finfo(X.dtype).eps * np.abs(kmeans.cluster_centers_).max()) ** 2:
         return -math.inf
     shares = np.bincount(kmeans.labels_, weight, k) / total
     held = shares > 0

@@ -2,6 +2,7 @@
 
 import doctest
 import math
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -200,3 +201,24 @@ def test_example():
     outcome = doctest.testmod(emkernels.comparison)
     assert outcome.attempted > 4
     assert outcome.failed == 0
+
+
+@pytest.mark.parametrize("bad", [
+    {"covariance_type": "bogus"}, {"tol": -1}, {"max_iter": -3}, {"n_init": "auto"},
+    {"reg_covar": -1}, {"init_params": "x"}, {"means_init": np.zeros((5, 2))}])
+def test_nothing_is_fitted_with_bad_parameters(bad):
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    with (mock.patch("emkernels.comparison._timed_fit", side_effect=AssertionError),
+          pytest.raises((ValueError, TypeError), match=next(iter(bad)).removesuffix("_init"))):
+        compare_clusterings(X, 2, **bad)
+
+
+def test_rows_on_their_centres_have_no_bic():
+    X = np.random.default_rng(0).normal(size=(3, 2)).repeat(7, axis=0)
+    result = compare_clusterings(X, 3, random_state=0, reg_covar=1e-3)
+    assert result.kmeans_bic == -np.inf
+
+
+def test_one_cluster_is_one():
+    text = str(compare_clusterings(np.random.default_rng(0).normal(size=(50, 2)), 1))
+    assert "1 cluster\n" in text

@@ -1,6 +1,7 @@
 """What segment_image says about arguments it cannot use, before any work."""
 
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -31,9 +32,9 @@ def spoilt(value, *where, image=None):
     ({"method": "gmm"}, r"method must be one of 'em', 'kmeans', got 'gmm'"),
     ({"color_space": "hsv"}, r"color_space must be one of 'rgb', 'lab', got 'hsv'"),
     ({"criterion": "dic"}, r"criterion must be one of 'bic', 'aic', 'icl', got 'dic'"),
-    ({"smoothness": -1}, r"smoothness must be a finite number of 0 or more, got -1"),
-    ({"smoothness": np.nan}, r"smoothness must be a finite number of 0 or more, got nan"),
-    ({"smoothness": "1"}, r"smoothness must be a finite number of 0 or more, got '1'"),
+    ({"smoothness": -1}, r"smoothness must be a number from 0 to 1e\+06, got -1"),
+    ({"smoothness": np.nan}, r"smoothness must be a number from 0 to 1e\+06, got nan"),
+    ({"smoothness": "1"}, r"smoothness must be a number from 0 to 1e\+06, got '1'"),
     ({"coordinates": np.inf}, r"coordinates must be a finite number of 0 or more, got inf"),
     ({"tol": -1}, r"'tol' parameter of segment_image must be"),
     ({"max_iter": 1.5}, r"'max_iter' parameter of segment_image must be"),
@@ -132,3 +133,38 @@ def test_lab_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage.color", None)
     with pytest.raises(MissingExtraError, match=r"color_space='lab' needs .*emkernels\[image\]"):
         segment_image(as_uint8(colours(0.1)[0]), color_space="lab")
+
+
+def test_no_known_pixel_is_said_before_any_fit():
+    image = np.random.default_rng(0).random((6, 8, 2))
+    image[:, ::2, 0] = image[:, 1::2, 1] = np.nan
+    with (mock.patch("emkernels.image._segment._fit_mixture", side_effect=AssertionError),
+          pytest.raises(ValueError, match="every pixel has a NaN: smoothness needs")):
+        segment_image(image, 2, channel_axis=-1, smoothness=1.0)
+
+
+def test_few_known_pixels_leave_the_other_start():
+    image = np.full((4, 12), np.nan)
+    image[0, 0], image[3, 11], image[0, 11] = 0.1, 0.9, 0.5
+    mask = ~np.isnan(image)
+    mask[2, 5] = True
+    with pytest.raises(ValueError, match="collapsed|n_segments"):
+        segment_image(image, 4, smoothness=1.0, mask=mask, random_state=0)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_values_that_have_no_squares(scale):
+    with pytest.raises(ValueError, match="rescale it"):
+        segment_image(scale * np.random.default_rng(0).random((6, 8)), 2)
+
+
+@pytest.mark.parametrize("smoothness", [1e7, np.inf])
+def test_smoothness_beyond_measure(smoothness):
+    with pytest.raises(ValueError, match="smoothness must be a number from 0 to 1e"):
+        segment_image(np.random.default_rng(0).random((6, 8)), 2, smoothness=smoothness)
+
+
+def test_kmeans_checks_what_it_does_not_use():
+    with pytest.raises(ValueError, match="covariance_type must be one of"):
+        segment_image(np.random.default_rng(0).random((6, 8)), 2, "kmeans",
+                      covariance_type="bogus")

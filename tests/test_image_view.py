@@ -76,9 +76,17 @@ def test_overlay():
     np.testing.assert_array_equal(whole[~mask], shown[~mask])
     np.testing.assert_array_equal(
         result.overlay(1, False, (255 * tints).astype(int)), whole)
-    half = result.overlay()
+    half = result.overlay(boundaries=True)
     line = boundaries(result.labels)
+    assert not line[:, :5].any()        # outside of the mask nothing is drawn
     assert (half[line] == 255).all()
+    # lines all over the picture are left out unless they are asked for
+    assert line.mean() > 0.25
+    np.testing.assert_array_equal(result.overlay(), result.overlay(boundaries=False))
+    calm = segment_image(discs(0.01)[0], 3, random_state=0)
+    np.testing.assert_array_equal(calm.overlay(), calm.overlay(boundaries=True))
+    with pytest.raises(ValueError, match="alpha must be between 0 and 1, got 'x'"):
+        calm.overlay(alpha="x")
     expected = 0.5 * shown + 0.5 * 255 * component_colors(3)[result.labels]
     np.testing.assert_allclose(half[mask & ~line], expected[mask & ~line], atol=0.51)
 

@@ -2,6 +2,7 @@
 
 import doctest
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -338,3 +339,26 @@ def test_example():
     result = doctest.testmod(emkernels.models.kmeans)
     assert result.attempted > 4
     assert result.failed == 0
+
+
+def test_converged():
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    model = KMeans(5, init=X[:5], n_init=1, tol=0).fit(X)
+    assert model.converged_ and model.n_iter_ > 3
+    assert KMeans(5, init=X[:5], n_init=1, tol=0, max_iter=model.n_iter_).fit(X).converged_
+    assert not KMeans(5, init=X[:5], n_init=1, tol=0, max_iter=3).fit(X).converged_
+
+
+def test_a_number_is_the_weight_of_every_row():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    one, two = (KMeans(3, random_state=0).fit(X, sample_weight=w) for w in (2.0, np.full(60, 2.0)))
+    assert one.inertia_ == two.inertia_
+
+
+def test_names_of_two_kinds_are_refused_before_any_work():
+    import pandas as pd
+
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", 1])
+    with (mock.patch("emkernels.models.kmeans.lloyd", side_effect=AssertionError),
+          pytest.raises(TypeError, match="string")):
+        KMeans(2).fit(frame)

@@ -100,7 +100,7 @@ def test_same_clustering_as_scikit_learn(n_threads):
     X = np.random.default_rng(0).normal(size=(3000, 5))
     seeds = X[:7]
     weight = np.random.default_rng(1).random(3000)
-    labels, centers, inertia, n_iter = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
+    labels, centers, inertia, n_iter, _ = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
     peer = KMeans(7, init=seeds, n_init=1).fit(X, sample_weight=weight)
     assert_array_equal(labels, peer.labels_)
     assert_allclose(centers, peer.cluster_centers_, rtol=1e-10, atol=1e-12)
@@ -112,16 +112,25 @@ def test_empty_clusters_move_to_far_rows_that_weigh_something():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 20, [[1e3, 1e3]]])
     weight = np.r_[np.ones(100), 0]
-    labels, _, inertia, _ = lloyd(X, [[0, 0], [1e4, 1e4]], sample_weight=weight)
+    labels, _, inertia, *_ = lloyd(X, [[0, 0], [1e4, 1e4]], sample_weight=weight)
     assert_array_equal(np.bincount(labels[:100]), [50, 50])
     assert inertia < 300
+
+
+@pytest.mark.parametrize("dtype, large", [("f4", 4.5e6), ("f4", 1e8), ("f8", 1.7e18)])
+def test_a_large_column_hides_no_distances(dtype, large):
+    """A column that rounds by more than another holds, as coordinates and times do."""
+    X = np.column_stack([np.full(40, large), np.tile([0, 1, 2, 3], 10)]).astype(dtype)
+    start = np.array([[large, 0], [large, 1], [large, 1e3], [large, 2e3]])
+    labels, _, inertia, *_ = lloyd(X, start)
+    assert len(np.unique(labels)) == 4 and inertia == pytest.approx(0, abs=1e-20)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-30, 1, 1e30, 1e150])
 def test_any_scale(scale):
     X = np.random.default_rng(0).normal(size=(500, 2))
     expected = lloyd(X, X[:4])
-    labels, centers, _, n_iter = lloyd(X * scale, X[:4] * scale)
+    labels, centers, _, n_iter, _ = lloyd(X * scale, X[:4] * scale)
     assert_array_equal(labels, expected[0])
     assert n_iter == expected[3]
     assert_allclose(centers / scale, expected[1], rtol=1e-10)

@@ -12,7 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import GaussianMixture as Peer
 
-from emkernels import GaussianMixture, SelectionResult, select_mixture
+from emkernels import GaussianMixture, SelectionResult, compare_clusterings, select_mixture
 from emkernels.plotting import (
     component_colors,
     plot_clusterings,
@@ -313,9 +313,47 @@ def test_principal_axes_of_more_features():
     drawn(left)
 
 
+def widths(*axes):
+    axes[0].figure.canvas.draw()
+    return [ax.get_position().width for ax in axes]
+
+
+def test_clusterings_that_leave_no_doubt():
+    both = fitted_pair(blobs(n_features=1, centres=((0,), (60,))), 2, ["length"])
+    assert not both.soft.any()
+    left, right = plot_clusterings(both)
+    assert min(widths(left, right)) > 0.3
+    assert len(right.lines) == 3        # two densities, the mixture, no rows in doubt
+
+
+def test_weights_count_in_histograms():
+    X = np.repeat([[0.0], [10.0]], 50, axis=0) + np.random.default_rng(0).normal(size=(100, 1))
+    weight = np.repeat([19.0, 1.0], 50)
+    both = compare_clusterings(X, 2, sample_weight=weight, random_state=0)
+    for ax in plot_clusterings(both):
+        area = sum(bar.get_width() * bar.get_height() for bar in ax.patches if bar.get_x() > 5)
+        assert area == pytest.approx(0.05)
+
+
+def test_borders_where_centres_repeat():
+    X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.1, 1.0]]).repeat(5, axis=0)
+    both = fitted_pair(X, 3)
+    expected = drawn_borders(plot_clusterings(both)[0])
+    both.kmeans.cluster_centers_ = both.kmeans.cluster_centers_[[0, 1, 2, 2, 0]]
+    again = drawn_borders(plot_clusterings(both)[0])
+    assert len(expected) > 1
+    np.testing.assert_allclose(np.sort(again, axis=None), np.sort(expected, axis=None))
+
+
+def drawn_borders(ax):
+    (lines,) = (c for c in ax.collections if isinstance(c, LineCollection))
+    return np.array(lines.get_segments())
+
+
 def test_clusterings_of_one_feature():
     X = blobs(n_features=1, centres=((0,), (6,), (12,)))
     both = fitted_pair(X, 3, ["length"])
+    both.soft[[3, 9]] = True
     left, right = plot_clusterings(both)
     centres = np.sort(both.kmeans.cluster_centers_[:, 0])
     vertical = sorted(line.get_xdata()[0] for line in left.lines)

@@ -102,3 +102,18 @@ def test_an_infinity_is_named():
     with pytest.raises(ValueError, match="row 7, column 1"):
         kernels.potts_statistics(X, *model, shape=(4, 5), smoothness=1.0, resp=resp)
     assert_array_equal(resp, before)
+
+
+@pytest.mark.parametrize("bad, error, words", [
+    ({"smoothness": 1e9}, ValueError, "smoothness must be a number from 0 to 1e"),
+    ({"smoothness": None}, ValueError, "smoothness must be a number from 0 to 1e"),
+    ({"shape": 4}, TypeError, "shape must be a tuple of integers, got 4"),
+    ({"shape": (2.5, 2)}, TypeError, "shape must be a tuple of integers"),
+    ({"resp": np.zeros((4, 2))}, ValueError, "resp must hold probabilities"),
+    ({"resp": np.full((4, 2), 0.9)}, ValueError, "resp must hold probabilities"),
+])
+def test_more_bad_arguments(bad, error, words):
+    arguments = {"shape": (2, 2), "smoothness": 1.0, "resp": np.full((4, 2), 0.5)} | bad
+    with pytest.raises(error, match=words):
+        kernels.potts_statistics(np.zeros((4, 1)), [0.5, 0.5], [[0.0], [1.0]],
+                                 np.ones((2, 1, 1)), **arguments)

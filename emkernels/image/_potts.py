@@ -122,8 +122,6 @@ def smooth(model, X, raster, smoothness):
     problem = PottsProblem(
         X, model.covariance_type, model.reg_covar, shape=raster.shape, mask=raster.inside,
         smoothness=smoothness, n_threads=model.n_threads)
-    if problem.total == 0:
-        raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
 
     seed = check_random_state(model.random_state).randint(2**31 - 1)
 
@@ -212,6 +210,8 @@ def _labels_of_blurred(problem, n_components, seed):
         if near is not None:
             np.divide(column, near, out=column, where=usable)
     n_usable = len(X) if usable is None else np.count_nonzero(usable)
+    if n_usable < n_components:
+        raise DegenerateFitError(f"{n_usable} pixels are known, of {n_components} segments")
     sample = slice(None) if usable is None else np.flatnonzero(usable)
     if n_usable > SAMPLE:
         chosen = check_random_state(seed).randint(n_usable, size=SAMPLE)

@@ -159,6 +159,12 @@ def _scan_floats(raster):
         seen |= finite.any(axis=0)
         raster.low = min(raster.low, float(block.min(where=finite, initial=np.inf)))
         raster.high = max(raster.high, float(block.max(where=finite, initial=-np.inf)))
+    largest = max(abs(raster.low), abs(raster.high))
+    # squares of these, and of a millionth of them, are to be had
+    if seen.all() and (largest > 1e140 or 0 < largest < 1e-140):
+        raise ValueError(
+            f"image has values up to {largest:.3g}, of which the squares overflow or vanish: "
+            "rescale it")
     if not seen.all():
         where = "" if len(seen) == 1 else f" in channel {int(seen.argmin())}"
         raise ValueError(f"image has nothing but NaN{where}")

@@ -1,5 +1,7 @@
 """What a segmentation found."""
 
+from numbers import Real
+
 import numpy as np
 
 from emkernels.image import _view as view
@@ -76,7 +78,7 @@ class Segmentation:
             self.converged = bool(model.converged_)
             self.lower_bounds = list(model.lower_bounds_)
         else:
-            self.converged = self.n_iter < model.max_iter
+            self.converged = model.converged_
             self.lower_bounds = [-float(model.inertia_) / float(sizes.sum())]
         self._raster = raster
         self._options = options     # of read_pixels
@@ -126,15 +128,16 @@ class Segmentation:
         outside = np.full((1, 3), view.NEUTRAL, np.uint8)
         return np.vstack([view.to_rgb(self._raster, self.colors), outside])[self.labels]
 
-    def overlay(self, alpha=0.5, boundaries=True, colors=None):
+    def overlay(self, alpha=0.5, boundaries=None, colors=None):
         """The image tinted by segment, with the lines between segments.
 
         Parameters
         ----------
         alpha : float
             0: the image alone; 1: the tints alone.
-        boundaries : bool
-            Draw the last pixel of a segment, along rows and columns, white.
+        boundaries : bool, optional
+            Draw the last pixel of a segment, along rows and columns, white. None: unless that
+            are a quarter of all pixels, which would hide the tints.
         colors : array-like of shape (n_segments, 3), optional
             Tints: integers from 0 to 255 or floats from 0 to 1. By default
             :func:`emkernels.plotting.component_colors`.
@@ -143,7 +146,7 @@ class Segmentation:
         -------
         ndarray of uint8, the image's shape without channels and then 3
         """
-        if not 0 <= alpha <= 1:
+        if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
         tints = view.tints(colors, self.n_segments)
         out = self.displayed().reshape(-1, 3)
@@ -155,8 +158,10 @@ class Segmentation:
             mixed = (1 - alpha) * block[inside] + alpha * tints[part[inside]]
             block[inside] = np.rint(mixed)
         out = out.reshape(*self.labels.shape, 3)
-        if boundaries:
-            out[view.boundaries(self.labels)] = 255
+        if boundaries or boundaries is None:
+            lines = view.boundaries(self.labels)
+            if boundaries or lines.mean() < 0.25:
+                out[lines] = 255
         return out
 
     def plot(self, axes=None):

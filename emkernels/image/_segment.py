@@ -11,6 +11,7 @@ from emkernels.image._pixels import read_pixels
 from emkernels.image._potts import smooth
 from emkernels.image._raster import CHUNK, read_raster
 from emkernels.image._result import Segmentation
+from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
@@ -90,7 +91,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     ------
     ValueError, TypeError
         Bad arguments, an infinity or, for 'kmeans', a NaN in the image, fewer different pixels
-        than segments; or every start collapsed.
+        than segments, all pixels the same; or every start collapsed.
     MissingExtraError
         color_space='lab' without scikit-image.
 
@@ -127,12 +128,13 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     _check_choice("method", method, ("em", "kmeans"))
     _check_choice("color_space", color_space, ("rgb", "lab"))
     _check_choice("criterion", criterion, CRITERIA)
-    _check_number("smoothness", smoothness)
+    _check_number("smoothness", smoothness, MOST_SMOOTHNESS)
     _check_number("coordinates", coordinates)
     parameters = {"tol": tol, "max_iter": max_iter, "n_init": n_init,
                   "random_state": random_state, "n_threads": n_threads}
     if method == "kmeans":
         _check_kmeans(several, smoothness, callback)
+        _check_choice("covariance_type", covariance_type, ("full", "tied", "diag", "spherical"))
         validate_parameter_constraints(
             KMeans._parameter_constraints, parameters, "segment_image")
     else:
@@ -147,6 +149,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             "and a mask leaves pixels out")
     options = {"color_space": color_space, "coordinates": coordinates}
     pixels = read_pixels(raster, **options)
+    if smoothness > 0 and raster.has_nan and not any(
+            (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
+        raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
     sizes = _check_distinct(pixels, sizes, n_segments)
     if method == "em" and reg_covar is None:
         parameters["reg_covar"] = pixels.reg_covar
@@ -288,9 +293,11 @@ def _check_choice(name, value, choices):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
 
 
-def _check_number(name, value):
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf:
-        raise ValueError(f"{name} must be a finite number of 0 or more, got {value!r}")
+def _check_number(name, value, most=None):
+    if (isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value < np.inf
+            or (most is not None and value > most)):
+        limit = "finite number of 0 or more" if most is None else f"number from 0 to {most:.0e}"
+        raise ValueError(f"{name} must be a {limit}, got {value!r}")
 
 
 def _check_kmeans(several, smoothness, callback):

@@ -32,11 +32,11 @@ def to_rgb(raster, values):
 
 def boundaries(labels):
     """Where a pixel's label differs from that of the pixel after it along one of the last two
-    axes; bool, of the shape of labels."""
+    axes; bool, of the shape of labels. Label -1 is no segment, and ends none."""
     out = np.zeros(labels.shape, bool)
     out[..., :-1, :] |= labels[..., :-1, :] != labels[..., 1:, :]
     out[..., :-1] |= labels[..., :-1] != labels[..., 1:]
-    return out
+    return out & (labels >= 0)
 
 
 def tints(colors, n):

@@ -337,7 +337,8 @@ cdef object as_float64(object array, str name, tuple shape):
     for i in range(n):
         if values[i] - values[i] != 0:
             raise ValueError(
-                f"{name} contains {values[i]} at index {np.unravel_index(i, array.shape)}"
+                f"{name} contains {values[i]} at index "
+                f"{', '.join(map(str, np.unravel_index(i, array.shape)))}"
             )
     return array
 

@@ -18,6 +18,7 @@ from emkernels.kernels._core cimport (
 cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
     FEW = 20            # one row in so many
+    MOST_TRIALS = 65536
 
 
 class KMeansStatistics(NamedTuple):
@@ -217,7 +218,8 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
     memset(&job, 0, sizeof(Job))
     memset(&draw, 0, sizeof(Draw))
     job.rows = rows[0]
-    if closest == NULL or potentials == NULL or buffer == NULL or row == NULL:
+    if (closest == NULL or potentials == NULL or buffer == NULL or row == NULL
+            or n_trials > MOST_TRIALS):
         status = OUT_OF_MEMORY
     else:
         ones = buffer + (n_trials + 1) * D
@@ -355,6 +357,8 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
         check_rows_finite(&rows, is_double(X), "X")
     if out is not None:
         output(out, (X.shape[0],), np.int32, "out")
+        if np.may_share_memory(out, X):
+            raise ValueError("out must be an array of its own, not a part of X")
     elif return_labels:
         out = np.zeros(X.shape[0], np.int32)
     counts, sums, inertia, _ = _kmeans_pass(X, centers, out, sample_weight, n_threads)
@@ -560,8 +564,9 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
         n_local_trials = 2 + int(np.log(K))
     if isinstance(n_local_trials, bool) or not hasattr(n_local_trials, "__index__"):
         raise TypeError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
-    if n_local_trials < 1:
-        raise ValueError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
+    if not 1 <= n_local_trials <= MOST_TRIALS:
+        raise ValueError(
+            f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
     trials = n_local_trials
     sample_weight = as_weights(sample_weight, X.shape[0], double_)
     if sample_weight is not None:

@@ -1,5 +1,6 @@
 """Kernel of mixtures on a grid whose neighbours tend to be alike: a Potts prior by mean field."""
 
+from operator import index
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from emkernels.kernels._core cimport (
 from emkernels.kernels._gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
     run_job, set_model)
+
+MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
 
 
 class PottsStatistics(NamedTuple):
@@ -163,7 +166,7 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     shape : tuple of 1 to 3 ints
         Of the grid.
     smoothness : float
-        What a like neighbour adds to the log probability, 0 or more.
+        What a like neighbour adds to the log probability, from 0 to 1e6.
     resp : ndarray of shape (n_pixels, n_components), dtype of X, C-contiguous
         The mean field, read and overwritten. Rows of pixels that the mask leaves out are
         neither.
@@ -208,8 +211,10 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     means = means.astype(X.dtype).astype(np.float64)
     weights = as_mixture_weights(weights, means.shape[0])
     precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
-    if isinstance(smoothness, (str, bool)) or not 0 <= smoothness < np.inf:
-        raise ValueError(f"smoothness must be a finite number of 0 or more, got {smoothness!r}")
+    if (not isinstance(smoothness, (int, float, np.number)) or isinstance(smoothness, bool)
+            or not 0 <= smoothness <= MOST_SMOOTHNESS):
+        raise ValueError(
+            f"smoothness must be a number from 0 to {MOST_SMOOTHNESS:.0e}, got {smoothness!r}")
     if resp is None:
         raise TypeError("resp must be a numpy array, got None")
     resp = output(resp, (X.shape[0], means.shape[0]), X.dtype, "resp")
@@ -219,8 +224,10 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     if check_finite:
         _refuse_infinity(X)
         rows = resp if mask is None else resp[np.asarray(mask, dtype=bool).reshape(-1)]
-        if len(rows) and not (rows.min() >= 0 and rows.max() <= 1 + 1e-5):
-            raise ValueError("resp must hold probabilities")
+        for first in range(0, len(rows), 65536):
+            part = rows[first : first + 65536]
+            if not (part.min() >= 0 and np.abs(part.sum(axis=1) - 1).max() <= 1e-4):
+                raise ValueError("the rows of resp must hold probabilities, which sum to one")
     return PottsStatistics(*_potts_pass(
         X, weights, means, precisions_cholesky, covariance_type, grid, float(smoothness), resp,
         n_threads=n_threads))
@@ -253,7 +260,10 @@ def _potts_grid(shape, mask, Py_ssize_t n_pixels):
     cdef const unsigned char *there = NULL
     cdef int *position
     cdef unsigned char *link
-    shape = tuple([int(n) for n in shape])
+    try:
+        shape = tuple([index(n) for n in shape])
+    except TypeError:
+        raise TypeError(f"shape must be a tuple of integers, got {shape!r}") from None
     if not 1 <= len(shape) <= FIELD_DIMENSIONS or min(shape) < 1:
         raise ValueError(f"shape must have 1 to {FIELD_DIMENSIONS} positive numbers, got {shape}")
     whole = (1,) * (FIELD_DIMENSIONS - len(shape)) + shape

@@ -1,8 +1,14 @@
 """Checks of what a user passes to a model, each with a named error."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils.validation import _check_feature_names, _check_n_features
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _get_feature_names,
+)
 
 from emkernels import kernels
 from emkernels.models._covariance import check_precisions
@@ -22,6 +28,7 @@ def patterns_where_missing(X):
 def check_rows(estimator, X, *, min_samples=1):
     """The rows to fit and their patterns (None where nothing is missing), checked; the estimator
     is not touched."""
+    _get_feature_names(X)       # TypeError for some that are texts and some that are not
     checked = check_array(
         X, dtype=[np.float64, np.float32], ensure_all_finite=False,
         ensure_min_samples=min_samples, estimator=estimator, input_name="X")
@@ -48,6 +55,7 @@ def check_complete(X, what):
 def check_complete_rows(estimator, X, what):
     """The rows to fit by a model that knows no missing values, and the largest absolute value;
     the estimator is not touched."""
+    _get_feature_names(X)       # TypeError for some that are texts and some that are not
     checked = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False,
                           estimator=estimator, input_name="X")
     largest = check_complete(checked, what)
@@ -129,9 +137,12 @@ def check_start_precisions(precisions, covariance_type, n_components, n_features
 
 
 def check_sample_weight(sample_weight, X):
-    """Contiguous float64 weights or None; ValueError also where sums over X would overflow."""
+    """Contiguous float64 weights or None; a number is that of every row. ValueError also
+    where sums over X would overflow."""
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(len(X), float(sample_weight))
     weight = kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
     row = int(weight.argmax())
     heaviest = float(weight[row])

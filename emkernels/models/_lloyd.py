@@ -25,6 +25,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     centers : ndarray of shape (n_clusters, n_features), float64
     inertia : float
     n_iter : int
+    converged : bool
     """
     mean, variance = _mean_and_variance(X, n_threads)
     limit = tol * variance
@@ -37,7 +38,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
         origin = mean       # sums about a point far from all rows would lose digits
     counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
-    before, most, end = None, np.zeros(len(centers)), "max_iter reached"
+    before, most, end = None, np.zeros(len(centers)), None
     for n_iter in range(1, max_iter + 1):
         more, further, changed = _bounded_pass(
             X, centers, labels, bounds, origin, sample_weight, before, n_threads)
@@ -61,10 +62,10 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
     if report:
-        report(f"Ended at iteration {n_iter}: {end}")
+        report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     del bounds
     inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
-    return labels, centers, inertia, n_iter
+    return labels, centers, inertia, n_iter, end is not None
 
 
 def _rounded(centers, X):
@@ -109,15 +110,19 @@ def _new_centers(X, labels, centers, counts, sums, origin, sample_weight):
 def _farthest(X, labels, centers, sample_weight, n):
     """At most n rows of positive weight that are farthest from their centres; none where every
     row is at its centre, up to rounding: there are fewer distinct rows than clusters."""
-    distances = np.empty(X.shape[0])
+    distances, somewhere = np.empty(X.shape[0]), False
+    # column by column: what one rounds away may be all that another holds
+    rounding = 2 * np.finfo(X.dtype).eps * np.abs(centers).max(axis=0)
     for start in range(0, X.shape[0], 4096):
         rows = slice(start, start + 4096)
-        distances[rows] = ((X[rows].astype(np.float64) - centers[labels[rows]]) ** 2).sum(axis=1)
+        gaps = X[rows].astype(np.float64) - centers[labels[rows]]
+        distances[rows] = (gaps ** 2).sum(axis=1)
+        weighed = slice(None) if sample_weight is None else sample_weight[rows] > 0
+        somewhere = somewhere or bool((np.abs(gaps[weighed]) > rounding).any())
+    if not somewhere:
+        return []
     if sample_weight is not None:
         distances[sample_weight == 0] = -1
-    rounding = 2 * np.finfo(X.dtype).eps * np.abs(centers).max()
-    if not distances.max() > X.shape[1] * rounding ** 2:
-        return []
     # in scikit-learn's order, so that the clusters have its numbers
     rows = np.argpartition(distances, -n)[:-n - 1:-1]
     return rows[distances[rows] >= 0]

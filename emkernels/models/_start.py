@@ -92,20 +92,14 @@ def _responsibilities(problem, n_components, init_params, random_state):
         mean = column_means(X, weight, n_threads)
         return np.repeat(mean[None], n_components, axis=0), random_state
     if init_params == "random_from_data":
-        chance = None if weight is None else weight / weight.sum()
-        if chance is not None and np.count_nonzero(chance) < n_components:
-            raise ValueError(
-                f"random_from_data draws {n_components} rows, but only "
-                f"{np.count_nonzero(chance)} have a positive weight"
-            )
-        indices = random_state.choice(X.shape[0], size=n_components, replace=False, p=chance)
+        indices = _random_rows(X, n_components, weight, random_state)
         return X[indices].astype(np.float64), _seed_labels(X, indices)
     seeds, indices = kmeans_plusplus(
         X, n_components, sample_weight=weight, random_state=random_state,
         n_threads=n_threads, check_finite=False)
     if init_params == "k-means++":
         return seeds.astype(np.float64), _seed_labels(X, indices)
-    labels, centers, _, _ = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
+    labels, centers, *_ = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
     return centers, labels
 
 
@@ -167,6 +161,17 @@ def _statistics(problem, centers, resp):
     return total
 
 
+def _random_rows(X, n_components, weight, random_state):
+    """Indices of different rows, drawn by weight."""
+    chance = None if weight is None else weight / weight.sum()
+    if chance is not None and np.count_nonzero(chance) < n_components:
+        raise ValueError(
+            f"random_from_data draws {n_components} rows, but only "
+            f"{np.count_nonzero(chance)} have a positive weight"
+        )
+    return random_state.choice(len(X), size=n_components, replace=False, p=chance)
+
+
 def _incomplete_statistics(problem, n_components, init_params, random_state):
     """Statistics of the start of rows with missing values, from the values that there are:
     K-means and seeds over observed columns, covariances from pairs of columns."""
@@ -186,8 +191,7 @@ def _incomplete_statistics(problem, n_components, init_params, random_state):
         labels = random_state.randint(n_components, size=len(X)).astype(np.int32)
         centers = np.repeat(mean[None], n_components, axis=0)
     elif init_params == "random_from_data":
-        chance = None if weight is None else weight / weight.sum()
-        rows = X[random_state.choice(len(X), size=n_components, replace=False, p=chance)]
+        rows = X[_random_rows(X, n_components, weight, random_state)]
         centers = np.where(np.isnan(rows), mean, rows).astype(np.float64)
     else:
         centers = observed_seeds(X, n_components, *arguments)

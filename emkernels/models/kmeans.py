@@ -68,6 +68,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         Weighted sum of the squared distances to the nearest centre.
     n_iter_ : int
         Iterations of the best start.
+    converged_ : bool
+        *More.* Whether they ended before `max_iter`.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -131,7 +133,8 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Read in place, in any layout.
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
+            A weight of 2 is the same as the row twice. A row of weight 0 never becomes the
+            centre of an empty cluster.
 
         Returns
         -------
@@ -167,7 +170,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             # the same clustering again is no better for its rounding
             if best is None or (result[2] < best[2] and not _same_clustering(result[0], best[0])):
                 best = result
-        labels, centers, inertia, n_iter = best
+        labels, centers, inertia, n_iter, converged = best
         n_found = np.count_nonzero(np.bincount(labels))
         if n_found < self.n_clusters:
             warnings.warn(
@@ -181,6 +184,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.labels_ = labels
         self.inertia_ = inertia
         self.n_iter_ = n_iter
+        self.converged_ = converged
         return self
 
     def _starts(self, X, sample_weight, random_state):

@@ -104,21 +104,23 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
                                                   comparison.mixture_labels)]
     soft = np.asarray(comparison.soft)
     axes = many_axes(axes, 2, n_columns=2, figsize=(11, 4.6), sharex=True, sharey=len(names) == 2)
-    _draw_kmeans(axes[0], (centres - origin) @ directions, points, labels[0], names,
+    weight = getattr(comparison, "sample_weight", None)
+    weight = None if weight is None else np.asarray(weight)[rows]
+    _draw_kmeans(axes[0], (centres - origin) @ directions, points, labels[0], names, weight,
                  bounded=X.shape[1] == len(names))
     set_title(axes[0], f"K-means, {count(len(centres), 'cluster')}", note)
     # rings in the plane, ticks below a histogram
     threshold = getattr(comparison, "soft_below", 0.9)
     rings = marker("none", f"below {threshold:g}\n({percent(soft.mean())} of rows)",
                    "o" if len(names) == 2 else "|", markeredgecolor=ink(), markersize=7)
-    draw_mixture(axes[1], gaussians, points, labels[1], names, n_std=n_std,
-                 extra=[rings])
+    draw_mixture(axes[1], gaussians, points, labels[1], names, n_std=n_std, extra=[rings],
+                 weight=weight)
     uncertain = points[soft[rows]]
     if len(names) == 2:
         axes[1].scatter(*uncertain.T, s=2 * mark_size(len(rows)), facecolors="none",
                         edgecolors=ink(), linewidths=1 if len(uncertain) < 200 else 0.5, zorder=3.5,
                         rasterized=len(rows) > 5000)
-    else:
+    elif len(uncertain):
         axes[1].plot(uncertain[:, 0], np.zeros(len(uncertain)), "|", color=ink(), markersize=9,
                      clip_on=False, zorder=5)
     set_title(axes[1], f"EM, {count(len(gaussians.weights), 'component')}",
@@ -139,11 +141,11 @@ def _principal_axes(values):
              for i, share in enumerate(shares)])
 
 
-def _draw_kmeans(ax, centres, points, labels, names, *, bounded):
+def _draw_kmeans(ax, centres, points, labels, names, weight, *, bounded):
     """Points by label, centres and, where the clusters are seen whole, their boundaries."""
     palette = component_colors(len(centres))
     if len(names) == 1:
-        draw_histogram(ax, points[:, 0], labels, palette)
+        draw_histogram(ax, points[:, 0], labels, palette, weight)
         middle = np.sort(centres[:, 0])
         for x in (middle[1:] + middle[:-1]) / 2 if bounded else ():
             ax.axvline(x, color=ink(), linewidth=1)
@@ -155,8 +157,9 @@ def _draw_kmeans(ax, centres, points, labels, names, *, bounded):
     draw_centres(ax, centres, palette, numbered=len(centres) > MAX_LEGEND)
     if bounded:
         reach = 100 * float(np.ptp(np.concatenate([points, centres]), axis=0).max())
+        edges = voronoi_edges(np.unique(centres, axis=0), reach)
         ax.add_collection(mpl(".collections").LineCollection(
-            voronoi_edges(centres, reach), colors=ink(), linewidths=1, zorder=2), autolim=False)
+            edges, colors=ink(), linewidths=1, zorder=2), autolim=False)
     ax.set(xlabel=names[0], ylabel=names[1])
 
 
@@ -169,6 +172,7 @@ def voronoi_edges(centres, reach):
     Parameters
     ----------
     centres : ndarray of shape (n, 2)
+        All different.
     reach : float
         Where edges without an end are cut, from the middle of their centres.
 

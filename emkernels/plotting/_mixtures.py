@@ -120,7 +120,8 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     return ax
 
 
-def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, extra=()):
+def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, extra=(),
+                 weight=None):
     """Points by label and the components over one or two directions, with a legend, which `extra`
     adds to."""
     n_components = len(gaussians.weights)
@@ -135,7 +136,7 @@ def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, 
         handles.append(marker(UNLABELLED, "no label"))
     if len(names) == 1:
         if points is not None:
-            draw_histogram(ax, points[:, 0], labels, colors)
+            draw_histogram(ax, points[:, 0], labels, colors, weight)
         draw_curves(ax, gaussians, colors)
         handles.append(line(ink(), "mixture", linestyle="--", linewidth=1.2))
         ax.set(xlabel=names[0], ylabel="density")
@@ -164,10 +165,12 @@ def draw_points(ax, points, labels, palette, **options):
     return ax.scatter(points[:, 0], points[:, 1], c=colors[labels], **options)
 
 
-def draw_histogram(ax, x, labels, palette):
-    """A density histogram stacked by label."""
+def draw_histogram(ax, x, labels, palette, weight=None):
+    """A density histogram, of rows by weight, stacked by label."""
     present = np.unique(labels)
+    weights = None if weight is None else [weight[labels == k] for k in present]
     ax.hist([x[labels == k] for k in present], bins=histogram_edges(x), density=True, stacked=True,
+            weights=weights,
             color=[UNLABELLED if k < 0 else tuple(palette[k]) for k in present], alpha=0.45,
             zorder=1)
 

@@ -161,6 +161,8 @@ def plot_history(model, *, ax=None):
 def _history(item, name):
     """The finite numbers of one history."""
     if hasattr(item, "fit") and not hasattr(item, "lower_bounds_"):
+        if hasattr(item, "n_iter_"):
+            raise TypeError(f"{name} ({type(item).__name__}) keeps no history of an objective")
         raise NotFittedError(f"{name} ({type(item).__name__}) has no lower_bounds_: call fit first")
     numbers = getattr(item, "lower_bounds_", item)
     try:
