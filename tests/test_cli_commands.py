@@ -248,6 +248,16 @@ def test_pictures_that_cannot_be(flower, tmp_path, capsys):
     assert not (tmp_path / "o.png").exists()
 
 
+def test_posteriors_that_do_not_fit(flower, tmp_path, capsys, monkeypatch):
+    path, pixels = flower
+    size = pixels.shape[0] * pixels.shape[1]
+    monkeypatch.setattr("emkernels.cli._memory.available_bytes", lambda: 150 * size)
+    arguments = ["segment", path, "-k", "7", "-o", tmp_path / "o.png", "--smoothness"]
+    line = complaint(capsys, *arguments, "1")
+    assert f"needs about {size * (100 + 8 * 7) / 1000:.3g} kB of memory" in line
+    assert run(*arguments, "0", "--quiet") == 0
+
+
 # --- bench and progress --------------------------------------------------------------------
 
 def test_bench(monkeypatch, capsys):
