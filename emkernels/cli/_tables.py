@@ -24,6 +24,7 @@ TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".tab", ".tab.gz")
 PARQUET = (".parquet", ".pq")
 FORMATS = ".csv, .tsv (either with .gz too) or .parquet"
 _ROWS = 1 << 16     # written at once
+_LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
 
 
 def is_parquet(path):
@@ -233,14 +234,14 @@ def _markers(source, options):
 
 
 def _checked(source, values, name, row, markers):
-    """The values with NaN for the markers; CommandError for an infinity."""
+    """The values with NaN for the markers; CommandError for an infinity and the like."""
     for marker in markers:
         values = np.where(values == marker, values.dtype.type(np.nan), values)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
+    large = np.flatnonzero(np.abs(values) > _LARGEST)
+    if len(large):
         raise CommandError(
-            f"{source.path}: {source.place(row + int(infinite[0]))}, column {quoted(name)}: "
-            "infinite, or too large a number")
+            f"{source.path}: {source.place(row + int(large[0]))}, column {quoted(name)}: "
+            f"infinite, or too large a number (above {_LARGEST:g})")
     return values
 
 
