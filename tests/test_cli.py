@@ -56,11 +56,17 @@ def test_version(capsys):
 @pytest.mark.parametrize("arguments, words", [
     (["imput"], "invalid choice: 'imput'"),
     (["impute"], "the following arguments are required: IN, -o/--output (see emkernels impute "),
-    (["info", "--nonsense"], "unrecognized arguments: --nonsense"),
+    (["info", "--nonsense"], "unrecognized arguments: --nonsense (see emkernels info --help)"),
+    (["describe", "x.csv", "--seed", "3"], "--seed 3 (see emkernels describe --help)"),
+    (["--nonsense"], "unrecognized arguments: --nonsense (see emkernels --help)"),
     (["cluster", "x.csv"], "-k/--clusters"),
     (["cluster", "x.csv", "-k", "0"], "a range (2:10)"),
     (["cluster", "x.csv", "-k", "9:2"], "a range (2:10)"),
     (["cluster", "x.csv", "-k", "few"], "got 'few'"),
+    (["cluster", "x.csv", "-k", "2:"], "got '2:'"),
+    (["cluster", "x.csv", "-k", "1:100000000000"], "takes numbers up to 1000000"),
+    (["cluster", "x.csv", "-k", "1:600,700:1200"], "1000 of them"),
+    (["cluster", "x.csv", "-k", "40000000"], "takes numbers up to 1000000"),
     (["cluster", "x.csv", "-k", "2", "--covariance", "full,oval"], "not 'oval'"),
     (["segment", "x.png", "-o", "y.png", "-k", "some"], "(or auto)"),
     (["segment", "x.png", "-o", "y.png", "--smoothness", "-1"], "a number of 0 or more"),
@@ -230,6 +236,7 @@ def test_texts():
     assert len(one_line("x" * 1000)) == 500
     assert in_options("Increase max_iter, or prior='ridge'") == (
         "Increase --max-iter, or --prior ridge")
+    assert in_options("method='em' can") == "--method em can"
     assert not_among("ozon", ["ozone", "wind"]) == (
         'there is no column "ozon"; did you mean "ozone"?')
     assert not_among("zzz", ["a", "b"]) == 'there is no column "zzz"; there are "a", "b"'

@@ -49,10 +49,13 @@ CASES = [
                                           "--encoding cp1252 (or latin-1)"),
     ("a,ö\n1,2\n".encode("latin-1"), "t.csv: line 1: byte 0xf6 is not utf-8 text"),
     ("a,b\n1,2\n".encode("utf-16"), "t.csv: is UTF-16 text; say --encoding utf-16"),
+    ("a,b\n1,2\n".encode("utf-32"), "t.csv: is UTF-32 text; say --encoding utf-32"),
+    (b"a,b\n" + 200_000 * b"z" + b",2\n3\n", "t.csv: line 3 has 1 cell, and the header has 2"),
     (b"PAR1....", "t.csv: is a Parquet file; its name should end in .parquet"),
     (b"PK\x03\x04....", "t.csv: is a spreadsheet or an archive; save the table as CSV"),
     (gzip.compress(b"a,b\n1,2\n"), "t.csv: is compressed; its name should end in .gz"),
-    (b"a,b\n1e200,2\n-1e200,5\n3,\n", "t.csv: column 'a' has values up to 1e+200"),
+    (b"a,b\n1,2\n-1e200,5\n3,\n", 't.csv: line 3, column "a": infinite, or too large a number '
+                                  "(above 1e+140)"),
 ]
 
 
@@ -66,8 +69,12 @@ def test_bad_csv(content, words, folder, capsys):
 @pytest.mark.parametrize("content, columns, words", [
     (b"a,b\n1,2\n3,x\n", "a,b", 't.csv: line 3, column "b": "x" is not a number'),
     (b'a,t,b\n1,"u\nv",2\n\n3,w,x\n', "b", 't.csv: line 5, column "b": "x" is not a number'),
-    (b'a,b\n"1,5",2\n"2,5",3\n', "a", 't.csv: line 2, column "a": "1,5" is not a number '
-                                      "(--decimal , makes the comma the decimal mark)"),
+    (b'a,b\n"1,5",2\n"2,5",3\n', "a", 't.csv: line 2, column "a": "1,5" is not a number; is the '
+                                      "comma its decimal mark? --decimal ,"),
+    (b'a,b\n"-1,250",2\n"2,5",3\n', "a", 't.csv: line 2, column "a": "-1,250" is not a number; is '
+        "the comma its decimal mark (--decimal ,)? One between thousands has to be taken out"),
+    (b'a,b\n"1,234,567",2\n1,3\n', "a", 't.csv: line 2, column "a": "1,234,567" is not a number; '
+                                       "commas between thousands have to be taken out"),
     (b"a,b\n1,2\n", "c", 't.csv: there is no column "c"; there are "a", "b"'),
     (b"age,b\n1,2\n", "agee", 't.csv: there is no column "agee"; did you mean "age"?'),
     (b"a,a\n1,2\n3,4\n", "a", 't.csv: 2 columns are called "a": it does not say which'),
@@ -99,6 +106,23 @@ def test_a_word_among_numbers_is_pointed_out(folder, capsys):
     assert 'columns text, left as they are: "b"' in out
 
 
+def test_a_column_written_in_another_way_is_pointed_out(folder, capsys):
+    (folder / "t.csv").write_text('a,b\n"1,5",2\n"2,5",3\n,4\n1,1\n')
+    assert run("impute", "t.csv", "-o", "out.csv", "--quiet") == 0
+    assert capsys.readouterr().err == (
+        'emkernels: warning: t.csv: line 2, column "a": "1,5" is not a number, so the column is '
+        "left as it is; is the comma its decimal mark? --decimal ,\n")
+
+
+@pytest.mark.parametrize("cell", ["1.234", "1.234,5", "1.234.567", "1.5"])
+def test_points_where_the_comma_is_the_decimal_mark(cell, folder, capsys):
+    """1.234 may be a thousand."""
+    (folder / "t.csv").write_text(f"a;b\n1,5;2\n{cell};3\n2;1\n")
+    assert complaint(capsys, "describe", "t.csv", "--sep", ";", "--decimal", ",", "--columns",
+                     "a") == (f't.csv: line 3, column "a": "{cell}" is not a number; --decimal , '
+                              "takes no points")
+
+
 def test_a_word_after_a_block_of_numbers(folder, capsys, monkeypatch):
     monkeypatch.setattr(_csv, "_BLOCK", 64)
     (folder / "t.csv").write_text("a,b\n" + "1,2\n2,\n" * 40 + "3,x\n4,y\n" * 40)
@@ -120,7 +144,7 @@ def test_bad_parquet(folder, capsys):
     assert line.startswith("t.parquet: is no Parquet file, or a damaged one: ")
     parquet("t.parquet", a=[1.0, np.inf, 2.0], b=[1, 2, 3])
     assert complaint(capsys, "describe", "t.parquet") == (
-        't.parquet: row 2, column "a": infinite, or too large a number')
+        't.parquet: row 2, column "a": infinite, or too large a number (above 1e+140)')
     parquet("t.parquet", a=["x", "y"], b=[1, 2])
     assert complaint(capsys, "describe", "t.parquet", "--columns", "a").startswith(
         't.parquet: column "a": is of type ')
@@ -153,7 +177,8 @@ def test_damaged_gzip(folder, capsys):
 # --- paths ---------------------------------------------------------------------------------
 
 def test_inputs_that_are_no_table(folder, capsys):
-    assert complaint(capsys, "describe", "no.csv") == "no.csv: No such file or directory"
+    for name in ("no.csv", "no.csv.gz", "no.parquet"):
+        assert complaint(capsys, "describe", name) == f"{name}: No such file or directory"
     assert complaint(capsys, "describe", "t.xlsx") == (
         "t.xlsx: unknown format .xlsx; tables are .csv, .tsv (either with .gz too) or .parquet")
     assert "its name does not end in a format" in complaint(capsys, "describe", "table")

@@ -4,6 +4,7 @@ import csv
 import gzip
 import os
 import stat
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,23 @@ def test_windows_line_ends_and_blank_lines(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"x,y\r\n1,2\r\n\r\n3,\r\n4,5\r\n6,1\r\n\r\n")
     assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--quiet") == 0
     assert [row[0] for row in records(tmp_path / "out.csv")] == ["x", "1", "3", "4", "6"]
+
+
+@pytest.mark.parametrize("cell", ["a\rb", "a\r\nb", "a\nb", "\r", "\0", "z" * 200_000, ' a"b '])
+def test_cells_that_need_care(cell, tmp_path):
+    before = [["t", "x", "y"], [cell, "1", "2"], ["u", "3", "4"], ["v", "5", "1"]]
+    with open(tmp_path / "in.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(before)
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--quiet") == 0
+    assert records(tmp_path / "out.csv") == before
+
+
+def test_all_columns_of_a_name_are_ignored(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("x,x,y,z\n1,1,2,3\n2,,3,\n2,4,5,2\n1,2,2,7\n")
+    found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv",
+                   "--ignore", "x")
+    assert [column["name"] for column in found["columns"]] == ["y", "z"]
+    assert records(tmp_path / "out.csv")[2][:3] == ["2", "", "3"]
 
 
 def test_blank_lines_of_one_column_are_missing_values(tmp_path):
@@ -221,6 +239,42 @@ def test_parquet_keeps_types_and_order(tmp_path):
     np.testing.assert_array_equal(out["count"], expected[:, 0])
     np.testing.assert_array_equal(out["small"], expected[:, 2].astype(np.float32))
     np.testing.assert_array_equal(out["real"], expected[:, 3])
+
+
+def test_text_from_whole_numbers_and_decimals_of_parquet(tmp_path):
+    """What is there keeps its digits, and what is filled in has fractions."""
+    pq.write_table(pa.table({
+        "n": pa.array([2**60 + 1, 2**60 + 3, None, 2**60 + 7]),
+        "small": pa.array([1, None, 3, 9], pa.uint8()),
+        "price": pa.array([Decimal("1.10"), Decimal("3.30"), Decimal("2.00"), None])},
+    ), tmp_path / "in.parquet")
+    more = ["--columns", "small,price", "--prior", "ridge", "--quiet"]
+    X = np.array([[1, 1.1], [np.nan, 3.3], [3, 2], [9, np.nan]])
+    filled = GaussianImputer(prior="ridge").fit_transform(X)
+    for decimal in ".,":
+        assert run("impute", tmp_path / "in.parquet", "-o", tmp_path / "out.csv", *more,
+                   "--decimal", decimal, "--sep", ";", "--force") == 0
+        rows = records(tmp_path / "out.csv", sep=";")[1:]
+        assert [row[0] for row in rows] == [str(2**60 + 1), str(2**60 + 3), "", str(2**60 + 7)]
+        assert [row[1] for row in rows[::2]] == ["1", "3"]
+        assert [row[2] for row in rows[:3]] == [
+            text.replace(".", decimal) for text in ("1.10", "3.30", "2.00")]
+        assert [float(rows[1][1].replace(",", ".")), float(rows[3][2].replace(",", "."))] == [
+            filled[1, 0], filled[3, 1]]
+    assert run("impute", tmp_path / "in.parquet", "-o", tmp_path / "out.parquet", *more) == 0
+    out = pd.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(out[["small", "price"]], filled)
+
+
+def test_long_whole_numbers_keep_their_digits(tmp_path):
+    (tmp_path / "in.csv").write_text("id,x,y\n9007199254740993,1,2\n 007 ,,3\n-5,4,5\n+8,2,2\n")
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--quiet") == 0
+    out = pd.read_parquet(tmp_path / "out.parquet")
+    assert out["id"].dtype == np.int64
+    (tmp_path / "in.csv").write_text("id,x,y\n9007199254740993,1,2\n007,,3\n-5,4,5\n8,2,2\n")
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--quiet",
+               "--force") == 0
+    assert list(pd.read_parquet(tmp_path / "out.parquet")["id"]) == [9007199254740993, 7, -5, 8]
 
 
 def test_float32_stays_float32_in_the_model(tmp_path, rng):

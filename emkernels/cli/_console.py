@@ -45,16 +45,18 @@ class Console:
             "rich.text", "a report", "cli").Text
         table = kind.Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for at, head in enumerate(heads):
+            # heads and texts fold in a narrow terminal, numbers do not
+            longest = max((len(str(row[at])) for row in rows), default=0)
             table.add_column(text(head), justify="left" if at in left else "right",
-                             overflow="fold")
+                             overflow="fold", min_width=min(longest, 12) if at in left else longest)
         for row in rows:
-            table.add_row(*[text(str(cell)) for cell in row])
+            table.add_row(*[text(one_line(cell)) for cell in row])
         # a file and a pipe have room for every line
         width = None if sys.stdout.isatty() else 10_000
         console = optional("rich.console", "a report", "cli").Console(
             file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
         with console.capture() as printed:
-            console.print(table)
+            console.print(table, crop=False)
         lines = [line.rstrip() for line in printed.get().splitlines()]
         print("\n".join(lines))
 
@@ -62,7 +64,10 @@ class Console:
         """The result as JSON, where that was asked for."""
         if self.as_json:
             result = {**result, "warnings": self.warnings}
-            print(json.dumps(_plain(result), allow_nan=False, ensure_ascii=False, indent=2))
+            # what the encoding of the output has not, JSON escapes in a way of its own
+            text = json.dumps(_plain(result), allow_nan=False, indent=2, ensure_ascii=not (
+                sys.stdout.encoding or "utf-8").lower().startswith("utf"))
+            print(text)
 
     # --- standard error ----------------------------------------------------------------
 

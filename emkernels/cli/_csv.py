@@ -12,6 +12,7 @@ import gzip
 import io
 import itertools
 import os
+import re
 import zlib
 
 import numpy as np
@@ -23,6 +24,8 @@ from emkernels.cli._messages import CommandError, NotANumber, count, one_line, q
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none")
 # bytes that are parsed at once; a row must fit into them
 _BLOCK = 1 << 22
+# with commas between thousands
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 # lines that the guesses before reading look at
 _SAMPLE = 1000
 
@@ -41,6 +44,7 @@ class CsvSource:
         self.sep, self.decimal = separator(path, options.sep), options.decimal
         self._missing = (*MISSING, *(text.strip().lower() for text in options.missing_values))
         self._zipped = path.lower().endswith(".gz")
+        csv.field_size_limit(2**31 - 1)     # of the standard library, 128 kB unless told
         self._check_kind()
         with self._damage():
             first = next(self._records(), None)
@@ -68,7 +72,10 @@ class CsvSource:
             raise CommandError(f"{self.path}: is compressed; its name should end in .gz")
         if head == b"PAR1":
             raise CommandError(f"{self.path}: is a Parquet file; its name should end in .parquet")
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff") and "16" not in self.encoding:
+        if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") and "32" not in self.encoding:
+            raise CommandError(f"{self.path}: is UTF-32 text; say --encoding utf-32")
+        told = "16" in self.encoding or "32" in self.encoding
+        if head[:2] in (b"\xff\xfe", b"\xfe\xff") and not told:
             raise CommandError(f"{self.path}: is UTF-16 text; say --encoding utf-16")
         if head == b"PK\x03\x04":
             raise CommandError(
@@ -206,6 +213,8 @@ class CsvSource:
         gaps = self.gaps(texts)
         numbers = pc.if_else(gaps, pa.scalar(None, pa.string()), texts)
         if self.decimal != ".":
+            # a point is no decimal mark then: 1.234 may be a thousand
+            numbers = pc.replace_substring(numbers, ".", "_")
             numbers = pc.replace_substring(numbers, self.decimal, ".")
         try:
             return pc.cast(numbers, pa.float64()).to_numpy(zero_copy_only=False)
@@ -214,11 +223,23 @@ class CsvSource:
         texts, gaps = texts.to_pylist(), gaps.to_pylist()
         bad = [i for i, (text, gap) in enumerate(zip(texts, gaps))
                if not gap and not _number(text, self.decimal)]
-        text = texts[bad[0]]
-        reason = f"{quoted(text)} is not a number"
-        if self.decimal == "." and _number(text, ","):
-            reason += " (--decimal , makes the comma the decimal mark)"
-        raise NotANumber(reason, bad[0], 2 * len(bad) < len(texts) - sum(gaps))
+        hint = self._hint(texts[bad[0]])
+        strange = sum(not self._hint(texts[i]) for i in bad)
+        raise NotANumber(f"{quoted(texts[bad[0]])} is not a number", bad[0],
+                         2 * strange < len(texts) - sum(gaps), hint)
+
+    def _hint(self, text):
+        """How a number may be written that is none with the decimal mark told, or ""."""
+        if self.decimal == ",":
+            return "; --decimal , takes no points" if _number(text, ".") or _number(
+                text.replace(".", ""), ",") else ""
+        thousands, decimal = _THOUSANDS.fullmatch(text), _number(text, ",")
+        if thousands and decimal:
+            return ("; is the comma its decimal mark (--decimal ,)? One between thousands has to "
+                    "be taken out")
+        if thousands:
+            return "; commas between thousands have to be taken out"
+        return "; is the comma its decimal mark? --decimal ," if decimal else ""
 
     def single(self, positions):
         """Whether numbers are read as float32."""
@@ -264,7 +285,9 @@ def separator(path, sep):
 
 def _number(text, decimal):
     """Whether pyarrow would read the text as a number (infinity is one)."""
-    text = text.strip().replace(decimal, ".")
+    text = text.strip()
+    if decimal != ".":
+        text = text.replace(".", "_").replace(decimal, ".")
     try:
         value = float(text)
     except ValueError:
@@ -282,17 +305,27 @@ class CsvWriter:
             # no time and no name in it: the same rows give the same bytes
             self._zip = file = gzip.GzipFile("", "wb", 6, file, mtime=0)
         self._text = io.TextIOWrapper(file, options.encoding, newline="", write_through=False)
-        self._writer = csv.writer(
-            self._text, delimiter=separator(path, options.sep), lineterminator="\n")
-        self._write([names])
+        form = {"delimiter": separator(path, options.sep), "lineterminator": "\n"}
+        self._writer = csv.writer(self._text, **form)
+        # Python before 3.13 leaves a cell with a lone carriage return without quotes
+        self._quoting = csv.writer(self._text, quoting=csv.QUOTE_ALL, **form)
+        self._write([names], any("\r" in name for name in names))
 
     def write(self, arrays):
         """One batch of columns."""
-        self._write(zip(*[as_text(array, self._decimal).to_pylist() for array in arrays]))
+        pc = optional("pyarrow.compute", "a table", "cli")
+        texts = [as_text(array, self._decimal) for array in arrays]
+        returns = any(pc.any(pc.match_substring(column, "\r")).as_py() for column in texts)
+        self._write(zip(*[column.to_pylist() for column in texts]), returns)
 
-    def _write(self, rows):
+    def _write(self, rows, returns):
         try:
-            self._writer.writerows(rows)
+            if not returns:
+                self._writer.writerows(rows)
+                return
+            for row in rows:
+                quoting = any("\r" in cell for cell in row)
+                (self._quoting if quoting else self._writer).writerow(row)
         except UnicodeEncodeError as error:
             raise CommandError(
                 f"{self._path}: {quoted(error.object[error.start:error.end])} does not exist in "
@@ -318,6 +351,8 @@ def as_text(array, decimal="."):
         texts = pc.cast(pa.array(numbers, mask=np.isnan(numbers)), pa.string())
         if decimal != ".":
             texts = pc.replace_substring(texts, ".", decimal)
+    elif pa.types.is_decimal(array.type):
+        texts = pc.replace_substring(pc.cast(array, pa.string()), ".", decimal)
     else:
         try:
             texts = pc.cast(array, pa.string())

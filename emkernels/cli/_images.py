@@ -63,9 +63,9 @@ def _open(path):
         raise CommandError(f"{path}: is not a picture in a format that Pillow knows") from None
     except kind.DecompressionBombError as error:
         raise CommandError(f"{path}: is too large: {one_line(error)}") from error
-    except OSError:
-        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise       # of the file, not of what is in it
         raise CommandError(f"{path}: is damaged: {one_line(error)}") from error
 
 

@@ -6,7 +6,10 @@ is the command's, its docstring the help. To add one, name it here.
 """
 
 import argparse
+import contextlib
+import io
 import os
+import signal
 import sys
 
 import emkernels
@@ -45,7 +48,7 @@ def make_parser():
             epilog=f"examples:\n{examples.rstrip()}", allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(command)
-        command.set_defaults(module=module)
+        command.set_defaults(module=module, parser=command)
     return parser
 
 
@@ -60,16 +63,20 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit status: 0, 2 for what a user can mend, 130 after Ctrl-C, 1 where nobody reads
-        standard output any more.
+        The exit status: 0, 2 for what a user can mend, 130 after Ctrl-C (143 when terminated), 1
+        where nobody reads standard output any more.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:          # closed by whoever started the process
+            setattr(sys, name, io.StringIO())
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):      # names of columns may not fit its encoding
             stream.reconfigure(errors="backslashreplace")
     try:
-        status = _run(argv)
-        sys.stdout.flush()
-        return status
+        with _ending_in_order():
+            status = _run(argv)
+            sys.stdout.flush()
+            return status
     except CommandError as error:
         return _fail(2, error)
     except MissingExtraError as error:
@@ -82,15 +89,17 @@ def main(argv=None):
         return 1
     except OSError as error:
         return _fail(2, (f"{error.filename}: " if error.filename else "") + why(error))
-    except KeyboardInterrupt:
-        return _fail(130, "interrupted")
+    except KeyboardInterrupt as end:
+        return _fail(end.args[0] if end.args else 130, "interrupted")
     except SystemExit as end:       # of --help, of --version and of rich on a broken pipe
         return end.code or 0
 
 
 def _run(argv):
     parser = make_parser()
-    options = parser.parse_args(argv)
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     if options.command is None:
         parser.print_help(sys.stderr)
         return 2
@@ -102,6 +111,25 @@ def _run(argv):
         result = options.module.run(options, console)
     console.result({"command": options.command, **(result or {})})
     return 0
+
+
+@contextlib.contextmanager
+def _ending_in_order():
+    """A request to end unwinds as Ctrl-C does: nothing half-written is left behind."""
+    def end(number, frame):
+        raise KeyboardInterrupt(128 + number)
+
+    before = {}
+    with contextlib.suppress(ValueError):       # signals are the main thread's
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(status, message):

@@ -19,23 +19,28 @@ class NotANumber(Exception):
     index : int or None
         Position of the first such cell in its array.
     likely : bool
-        Whether most of the other cells are numbers.
+        Whether most of the other cells are numbers, or would be as `hint` says.
+    hint : str
+        How the cell may be read as a number.
     """
 
-    def __init__(self, reason, index=None, likely=False):
+    def __init__(self, reason, index=None, likely=False, hint=""):
         super().__init__(reason)
-        self.reason, self.index, self.likely = reason, index, likely
+        self.reason, self.index, self.likely, self.hint = reason, index, likely, hint
 
 
 # what the classes call their parameters, and what the command line does
 _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
             "n_init": "--starts", "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
-            "missing_values": "--missing-values"}
+            "missing_values": "--missing-values", "method='em'": "--method em"}
+
+# what would not be printed, but obeyed by a terminal
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def one_line(text, longest=500):
     """The text without line breaks, and not without end."""
-    text = " ".join(str(text).split())
+    text = " ".join(str(text).split()).translate(_CONTROLS)
     return text if len(text) <= longest else text[:longest - 3] + "..."
 
 

@@ -3,6 +3,9 @@
 import argparse
 import csv
 
+# the largest number of clusters, and how many numbers may be tried
+_MOST, _TRIED = 1_000_000, 1000
+
 
 def integer(low, high=None):
     """A type for argparse: an integer of at least `low` (and at most `high`)."""
@@ -40,7 +43,11 @@ def sizes(text):
     try:
         for part in text.split(","):
             first, colon, last = part.partition(":")
-            found += range(int(first), int(last) + 1) if colon else [int(first)]
+            numbers = range(int(first), int(last if colon else first) + 1)
+            if numbers and (numbers[-1] > _MOST or len(found) + len(numbers) > _TRIED):
+                raise argparse.ArgumentTypeError(
+                    f"takes numbers up to {_MOST}, and {_TRIED} of them, got {text!r}")
+            found += numbers
     except ValueError:
         found = []
     if not found or min(found) < 1:

@@ -81,7 +81,10 @@ class ParquetSource:
         """Floats with NaN where a value is missing; NotANumber for an array of something else."""
         pa, pc = _arrow(), _arrow("pyarrow.compute")
         types = pa.types
-        if types.is_integer(array.type) or types.is_decimal(array.type):
+        if types.is_decimal(array.type):
+            # through text, which is rounded correctly
+            array = pc.cast(pc.cast(array, pa.string()), pa.float64())
+        elif types.is_integer(array.type):
             array = pc.cast(array, pa.float64(), safe=False)
         elif not types.is_floating(array.type):
             raise NotANumber(f"is of type {array.type}, not of numbers")

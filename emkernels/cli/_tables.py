@@ -24,6 +24,7 @@ TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".tab", ".tab.gz")
 PARQUET = (".parquet", ".pq")
 FORMATS = ".csv, .tsv (either with .gz too) or .parquet"
 _ROWS = 1 << 16     # written at once
+_LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
 
 
 def is_parquet(path):
@@ -46,6 +47,8 @@ def open_table(options):
         raise CommandError(f"{path}: is a folder, not a table")
     if os.path.exists(path) and not os.path.isfile(path):
         raise CommandError(f"{path}: is not a regular file; it is read twice")
+    with open(path, "rb"):      # whatever the format, the same words for a file that is not there
+        pass
     return (ParquetSource if parquet else CsvSource)(path, options)
 
 
@@ -107,12 +110,12 @@ def _stamp(path):
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _positions(source, names):
-    """Where the named columns are."""
+def _positions(source, names, *, every=False):
+    """Where the named columns are; with `every`, all of the same name."""
     found = []
     for name in names:
         at = [j for j, other in enumerate(source.names) if other == name]
-        if len(at) != 1:
+        if not at or (len(at) > 1 and not every):
             raise CommandError(f"{source.path}: " + (
                 not_among(name, source.names) if not at else
                 f"{len(at)} columns are called {quoted(name)}: it does not say which"))
@@ -141,7 +144,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     stamp, asked = _stamp(source.path), options.columns is not None
     n_rows, likely = source.estimate()
     positions = _positions(source, options.columns) if asked else source.usual()
-    positions = sorted(set(positions) - set(_positions(source, options.ignore or [])))
+    positions = sorted(set(positions) - set(_positions(source, options.ignore or [], every=True)))
     if not positions:
         raise CommandError(f"{source.path}: --ignore leaves no column to use")
     used = len(positions if asked else set(positions) & set(likely))
@@ -201,11 +204,12 @@ def _read(source, positions, asked, markers, console):
                     where += f"{source.place(row + problem.index)}, "
                 where += f"column {quoted(name)}: {problem.reason}"
                 if asked:
-                    raise CommandError(where) from None
+                    raise CommandError(where + problem.hint) from None
                 before = sum(int(np.isnan(part).sum()) for part in parts[j])
                 if problem.likely or (problem.index is not None and before < row):
-                    console.warn(where + ", so the column is left as it is; does it stand for a "
-                                 "missing value (--missing-values)?")
+                    console.warn(where + ", so the column is left as it is" + (
+                        problem.hint or
+                        "; does it stand for a missing value (--missing-values)?"))
                 del parts[j]
                 text[name] = before + int(np.sum(
                     source.gaps(array).to_numpy(zero_copy_only=False)))
@@ -230,14 +234,14 @@ def _markers(source, options):
 
 
 def _checked(source, values, name, row, markers):
-    """The values with NaN for the markers; CommandError for an infinity."""
+    """The values with NaN for the markers; CommandError for an infinity and the like."""
     for marker in markers:
         values = np.where(values == marker, values.dtype.type(np.nan), values)
-    infinite = np.flatnonzero(np.isinf(values))
-    if len(infinite):
+    large = np.flatnonzero(np.abs(values) > _LARGEST)
+    if len(large):
         raise CommandError(
-            f"{source.path}: {source.place(row + int(infinite[0]))}, column {quoted(name)}: "
-            "infinite, or too large a number")
+            f"{source.path}: {source.place(row + int(large[0]))}, column {quoted(name)}: "
+            f"infinite, or too large a number (above {_LARGEST:g})")
     return values
 
 
@@ -245,7 +249,8 @@ def _checked(source, values, name, row, markers):
 
 def check_names(source, names, advice):
     """CommandError where the table has a column of a name that is to be added."""
-    taken = [name for name in names if name in source.names]
+    known = set(source.names)
+    taken = [name for name in names if name in known]
     if taken:
         raise CommandError(f"{source.path}: has a column {quoted(taken[0])} already; {advice}")
 
@@ -311,7 +316,7 @@ def _kinds(source, numbers, changed):
                                "Parquet file cannot hold")
         kinds = dict.fromkeys(source.names, pa.string())
         for at, j in enumerate(numbers.positions):
-            small = np.nanmax(np.abs(numbers.X[:, at])) <= 2**53
+            small = np.nanmax(np.abs(numbers.X[:, at])) < 2**63
             whole = numbers.whole[at] and small and j not in changed
             kinds[source.names[j]] = pa.int64() if whole else pa.float64()
         return kinds
@@ -336,13 +341,15 @@ def _carried(source, numbers, filled, changed, kinds, options):
             if kind is not None and isinstance(source, CsvSource):
                 array = _typed(source, array, kind)
             elif kind is not None:
-                array = pc.cast(array, kind, safe=False)
+                array = pa.array(source.to_numbers(array), from_pandas=True).cast(kind)
             if j in changed:
                 at = changed[j]
                 gaps = np.isnan(numbers.X[rows, at])
                 new = pa.array(filled[rows, at][gaps])
-                new = as_text(new, options.decimal) if pa.types.is_string(array.type) else (
-                    pc.cast(new, array.type))
+                if kind is None:        # of a file of text: what is there keeps its digits
+                    array, new = (as_text(each, options.decimal) for each in (array, new))
+                else:
+                    new = pc.cast(new, kind)
                 array = pc.replace_with_mask(array, pa.array(gaps), new)
             arrays[j] = array
         yield n, arrays
@@ -357,5 +364,10 @@ def _typed(source, array, kind):
     pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
     if kind == pa.string():
         return pc.if_else(pc.equal(array, ""), pa.scalar(None, kind), array)
+    if kind == pa.int64():      # digits that a float would lose
+        try:
+            return pc.cast(pc.utf8_trim_whitespace(array), kind)
+        except pa.ArrowInvalid:
+            pass
     values = source.to_numbers(array)
     return pa.array(values, mask=np.isnan(values)).cast(kind)

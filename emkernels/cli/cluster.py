@@ -30,6 +30,7 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
 from emkernels.cli._output import check_output
 from emkernels.cli._tables import (
@@ -93,6 +94,10 @@ def run(options, console):
                            f"{count(n_rows, 'row')} of the table")
     X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
     frame = numbers.frame(X)
+    shown = options.method == "em" and options.output is not None and not options.only_labels
+    if shown:
+        check_fits(source.path, n_rows * max(options.clusters) * X.itemsize,
+                   "use fewer -k, or --only-labels")
     kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
     fit = _kmeans if options.method == "kmeans" else _mixture
     with about(source.path):
@@ -103,8 +108,9 @@ def run(options, console):
         found["shares"] = sizes / n_rows
     if options.output is not None:
         added = {options.name: found["labels"].astype(np.int64)}
-        if not options.only_labels and found["resp"] is not None:
-            added.update((f"{options.name}_{c}", found["resp"][:, c]) for c in range(found["k"]))
+        if shown:
+            resp = found["model"].predict_proba(frame)
+            added.update((f"{options.name}_{c}", resp[:, c]) for c in range(found["k"]))
         write_table(options, source, numbers, [(None, added)], carry=not options.only_labels)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
@@ -162,7 +168,7 @@ def _mixture(options, console, frame):
     best = selection.best.set_params(callback=None)
     if not best.converged_:
         console.warn(f"{options.input}: EM with {best.n_components} clusters did not converge in "
-                     f"{best.n_iter_} iterations: a larger --max-iter gives it more")
+                     f"{count(best.n_iter_, 'iteration')}: a larger --max-iter gives it more")
     candidates = [
         {"k": row["n_components"], "covariance": row["covariance_type"],
          "parameters": row["n_parameters"], "iterations": row["n_iter"],
@@ -170,8 +176,7 @@ def _mixture(options, console, frame):
         for row in selection.table]
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
             "candidates": candidates, "labels": best.predict(frame),
-            "resp": best.predict_proba(frame), "shares": best.weights_, "centers": best.means_,
-            "inertia": None}
+            "model": best, "shares": best.weights_, "centers": best.means_, "inertia": None}
 
 
 class _Fits:
@@ -206,7 +211,7 @@ def _kmeans(options, console, frame):
     with console.progress("clustering"):
         model = emkernels.KMeans(options.clusters[0], **parameters).fit(frame)
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
-            "labels": model.labels_, "resp": None, "shares": None,
+            "labels": model.labels_, "model": model, "shares": None,
             "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_}
 
 

@@ -87,6 +87,8 @@ def _report(console, source, numbers, summary, columns, patterns, little, reason
     for name in numbers.empty:
         console.say(f"column {quoted(name)}: no value in any row, not counted above")
     if little is None:
+        if reason.startswith("Little's test"):
+            reason = "it" + reason.removeprefix("Little's test")
         console.say(f"Little's test could not be done: {reason}")
         return
     left_out = f", without {listed(numbers.constant)} (one value only)" if numbers.constant else ""

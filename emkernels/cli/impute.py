@@ -142,10 +142,10 @@ def _draws(imputer, frame, seed, m, workers, bar):
     n_rows = len(frame)
     pool = ThreadPoolExecutor(workers)
     try:
-        seeds, waiting = deque(np.random.SeedSequence(seed).spawn(m)), deque()
+        sequence, waiting = np.random.SeedSequence(seed), deque()
         for i in range(1, m + 1):
-            while seeds and len(waiting) < workers:
-                waiting.append(pool.submit(one, seeds.popleft()))
+            while sequence.n_children_spawned < m and len(waiting) < workers:
+                waiting.append(pool.submit(one, *sequence.spawn(1)))
             yield waiting.popleft().result(), {
                 ".imp": np.full(n_rows, i), ".id": np.arange(1, n_rows + 1)}
             bar.step()

@@ -34,6 +34,8 @@ from emkernels.cli._output import check_output, replacing
 PACKAGES = ("PIL", "rich")
 # what the picture, its copies in floats and the result take at the worst moment
 BYTES_FOR_PIXEL = 100
+# and with smoothing the posterior of every segment
+BYTES_FOR_POSTERIOR = 8
 VIEWS = ("recolored", "overlay", "labels", "triptych")
 
 
@@ -84,7 +86,10 @@ def run(options, console):
         raise CommandError(f"--view labels holds {images.OUTSIDE} segments at most")
     inputs = [options.input] + ([options.mask] if options.mask else [])
     check_output(options.output, inputs, force=options.force)
-    image = images.read_image(options.input, console, bytes_for_pixel=BYTES_FOR_PIXEL)
+    most = 10 if sizes == "auto" else max(sizes)
+    image = images.read_image(
+        options.input, console, bytes_for_pixel=BYTES_FOR_PIXEL
+        + (BYTES_FOR_POSTERIOR * most if options.smoothness else 0))
     mask = None if options.mask is None else images.read_mask(options.mask, image.shape, console)
     with console.progress("segmenting") as bar, about(options.input):
         result = emkernels.segment_image(

@@ -1,0 +1,293 @@
+"""What the commands compute: the same as the classes do from Python."""
+
+import json
+import sys
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+from cli_files import air_quality, complaint, iris, process, result, run
+from PIL import Image
+from sklearn.datasets import load_sample_image
+
+from emkernels import (
+    GaussianImputer,
+    GaussianMixtureImputer,
+    KMeans,
+    little_mcar_test,
+    segment_image,
+    select_mixture,
+)
+from emkernels.cli import _images, bench
+
+# --- impute and describe -------------------------------------------------------------------
+
+def test_copies_are_those_of_the_class(tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv")
+    found = result(capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "-m", "3",
+                   "--seed", "7")
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert list(out[".imp"]) == [i for i in (1, 2, 3) for _ in range(len(frame))]
+    assert list(out[".id"]) == 3 * list(range(1, len(frame) + 1))
+    assert (out["place"] == "New York").all()
+    imputer = GaussianImputer().fit(frame)
+    for i, seed in enumerate(np.random.SeedSequence(7).spawn(3)):
+        np.testing.assert_array_equal(
+            out.loc[out[".imp"] == i + 1, list(frame.columns)],
+            imputer.sample(frame, 1, random_state=seed)[0])
+    gaps = np.tile(frame["ozone"].isna(), 3)
+    ozone = found["columns"][0]
+    assert ozone["missing"] == 37
+    assert ozone["imputed_mean"] == pytest.approx(out.loc[gaps, "ozone"].mean())
+    assert ozone["observed_mean"] == pytest.approx(frame["ozone"].mean())
+
+
+def test_a_mixture_fills_in(tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv")
+    found = result(capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--model",
+                   "mixture", "-k", "3", "--seed", "5", "--clip")
+    imputer = GaussianMixtureImputer(
+        3, random_state=5, min_value=frame.min(), max_value=frame.max()).fit(frame)
+    np.testing.assert_array_equal(
+        pd.read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
+    assert (found["components"], found["iterations"]) == (3, imputer.n_iter_)
+    assert "-k is for --model mixture" in complaint(
+        capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "no.csv", "-k", "3")
+
+
+def test_describe_counts_and_tests(tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv")
+    found = result(capsys, "describe", tmp_path / "air.csv")
+    assert [column["missing"] for column in found["columns"]] == list(frame.isna().sum())
+    assert [column["std"] for column in found["columns"]] == pytest.approx(list(frame.std()))
+    assert (found["rows"], found["complete_rows"]) == (153, len(frame.dropna()))
+    rows = {tuple(p["missing"]): p["rows"] for p in found["patterns"]}
+    assert rows == {(): 111, ("ozone",): 35, ("solar_r",): 5, ("ozone", "solar_r"): 2}
+    little = little_mcar_test(frame)
+    assert found["little"]["p_value"] == little.p_value
+    assert found["little"]["statistic"] == little.statistic
+    assert found["text"] == [{"name": "place", "missing": 0}]
+    frame.dropna().to_csv(tmp_path / "whole.csv", index=False)
+    assert run("describe", tmp_path / "whole.csv") == 0
+    assert "Little's test could not be done: it has nothing to compare" in capsys.readouterr().out
+
+
+# --- cluster -------------------------------------------------------------------------------
+
+def test_clusters_are_those_of_the_class(tmp_path, capsys):
+    frame = iris(tmp_path / "iris.csv")
+    types = ["full", "diag"]
+    found = result(capsys, "cluster", tmp_path / "iris.csv", "-k", "2:4", "--covariance",
+                   ",".join(types), "--criterion", "icl", "--seed", "3", "-o", tmp_path / "o.csv")
+    selection = select_mixture(frame, [2, 3, 4], types, "icl", random_state=3)
+    assert [c["icl"] for c in found["candidates"]] == [row["icl"] for row in selection.table]
+    best, out = selection.best, pd.read_csv(tmp_path / "o.csv")
+    assert (found["k"], found["covariance"]) == (best.n_components, best.covariance_type)
+    np.testing.assert_array_equal(out["cluster"], best.predict(frame))
+    resp = out[[f"cluster_{c}" for c in range(best.n_components)]]
+    np.testing.assert_array_equal(resp, best.predict_proba(frame))
+    np.testing.assert_array_equal(out.iloc[:, :4], frame)
+    assert list(out.columns[4:6]) == ["species", "cluster"]
+    assert found["sizes"] == list(out["cluster"].value_counts(sort=False).sort_index())
+    assert found["kept"]["text"] == ["species"]
+
+
+def test_kmeans_of_standardized_columns(tmp_path, capsys):
+    frame = iris(tmp_path / "iris.csv")
+    found = result(capsys, "cluster", tmp_path / "iris.csv", "-k", "3", "--method", "kmeans",
+                   "--standardize", "-o", tmp_path / "o.csv", "--only-labels", "--name", "kind")
+    X = (frame - frame.mean()) / frame.std(ddof=0)
+    model = KMeans(3, random_state=0).fit(X)
+    out = pd.read_csv(tmp_path / "o.csv")
+    assert list(out.columns) == ["kind"] and list(out["kind"]) == list(model.labels_)
+    assert found["inertia"] == pytest.approx(model.inertia_)
+    np.testing.assert_allclose(
+        found["centers"], frame.groupby(out["kind"]).mean(), rtol=1e-10)
+
+
+def test_clusters_that_cannot_be(tmp_path, capsys):
+    path = tmp_path / "iris.csv"
+    iris(path)
+
+    def line(*arguments):
+        return complaint(capsys, "cluster", path, *arguments)
+
+    assert line("-k", "151").endswith("-k 151 is more than the 150 rows of the table")
+    assert line("-k", "2:3", "--method", "kmeans").startswith("--method kmeans takes one -k")
+    assert line("-k", "2", "--method", "kmeans", "--criterion", "aic") == (
+        "--criterion is for --method em")
+    assert line("-k", "2", "--only-labels") == "--only-labels needs -o OUT"
+    assert 'has a column "species" already' in line(
+        "-k", "2", "--name", "species", "-o", tmp_path / "o.csv")
+    air_quality(tmp_path / "air.csv")
+    assert 'column "ozone" has missing values' in complaint(
+        capsys, "cluster", tmp_path / "air.csv", "-k", "2", "--method", "kmeans")
+    assert run("cluster", path, "-k", "2", "--max-iter", "1", "--quiet") == 0
+    assert "did not converge in 1 iteration:" in capsys.readouterr().err
+
+
+# --- segment -------------------------------------------------------------------------------
+
+@pytest.fixture
+def flower(tmp_path):
+    """A small photograph, and its pixels."""
+    pixels = np.ascontiguousarray(load_sample_image("flower.jpg")[150:300:4, 200:400:4])
+    Image.fromarray(pixels).save(tmp_path / "flower.png")
+    return tmp_path / "flower.png", pixels
+
+
+def opened(path):
+    with Image.open(path) as image:
+        return np.array(image)
+
+
+@pytest.mark.parametrize("more, options", [
+    ([], {}),
+    (["--method", "kmeans"], {"method": "kmeans"}),
+    (["--smoothness", "1", "--coordinates", "0.5"], {"smoothness": 1.0, "coordinates": 0.5}),
+    (["--color-space", "lab"], {"color_space": "lab"}),
+])
+def test_segments_are_those_of_the_function(more, options, flower, tmp_path, capsys):
+    path, pixels = flower
+    wanted = segment_image(pixels, 3, random_state=2, **options)
+    found = result(capsys, "segment", path, "-k", "3", "--seed", "2", *more, "-o",
+                   tmp_path / "o.png", "--view", "labels")
+    np.testing.assert_array_equal(opened(tmp_path / "o.png"), wanted.labels)
+    assert [s["pixels"] for s in found["segments"]] == list(np.bincount(wanted.labels.ravel()))
+    np.testing.assert_array_equal([s["color"] for s in found["segments"]], wanted.colors)
+    for view, shown in (("recolored", wanted.recolored()), ("overlay", wanted.overlay())):
+        assert run("segment", path, "-k", "3", "--seed", "2", *more, "-o", tmp_path / "v.png",
+                   "--view", view, "--force", "--quiet") == 0
+        np.testing.assert_array_equal(opened(tmp_path / "v.png"), shown)
+
+
+def test_how_many_segments(flower, tmp_path, capsys):
+    path, pixels = flower
+    found = result(capsys, "segment", path, "-k", "2:4", "-o", tmp_path / "o.tif")
+    wanted = segment_image(pixels, [2, 3, 4], random_state=0)
+    assert [c["bic"] for c in found["candidates"]] == [row["bic"] for row in wanted.selection.table]
+    assert found["k"] == len(wanted.fractions)
+    np.testing.assert_array_equal(opened(tmp_path / "o.tif"), wanted.recolored())
+
+
+def test_masks(flower, tmp_path, capsys):
+    path, pixels = flower
+    mask = np.zeros(pixels.shape[:2], np.uint8)
+    mask[5:20, 10:40] = 255
+    Image.fromarray(mask).convert("RGBA").save(tmp_path / "mask.png")
+    arguments = ["segment", path, "-o", tmp_path / "o.png", "--view", "labels", "--mask"]
+    found = result(capsys, *arguments, tmp_path / "mask.png")
+    labels = opened(tmp_path / "o.png")
+    assert ((labels == 255) == (mask == 0)).all() and found["outside"] == (mask == 0).sum()
+    np.testing.assert_array_equal(
+        labels[mask > 0], segment_image(pixels, 5, mask=mask > 0, random_state=0).labels[mask > 0])
+    arguments[3] = tmp_path / "new.png"
+    Image.fromarray(mask[1:]).save(tmp_path / "small.png")
+    assert "the mask has 50 x 37 pixels, and the picture 50 x 38" in complaint(
+        capsys, *arguments, tmp_path / "small.png")
+    Image.fromarray(0 * mask).save(tmp_path / "black.png")
+    assert "black everywhere" in complaint(capsys, *arguments, tmp_path / "black.png")
+    assert not (tmp_path / "new.png").exists()
+
+
+def test_modes_of_pictures(flower, tmp_path, capsys):
+    _, pixels = flower
+    image = Image.fromarray(pixels)
+    grey = np.array(image.convert("L"))
+    images = {
+        "grey.png": (image.convert("L"), grey), "sixteen.png": (
+            Image.fromarray(grey.astype(np.uint16) * 257), grey.astype(np.uint16) * 257),
+        "float.tif": (Image.fromarray(grey / np.float32(255)), grey / np.float32(255)),
+        "palette.png": (image.quantize(16), np.array(image.quantize(16).convert("RGB"))),
+        "alpha.png": (image.convert("RGBA"), np.array(image.convert("RGBA"))),
+        "print.tif": (image.convert("CMYK"), np.array(image.convert("CMYK").convert("RGB"))),
+    }
+    for name, (picture, expected) in images.items():
+        picture.save(tmp_path / name)
+        assert run("segment", tmp_path / name, "-k", "3", "--quiet", "--force", "-o",
+                   tmp_path / "o.png", "--view", "labels") == 0
+        np.testing.assert_array_equal(
+            opened(tmp_path / "o.png"), segment_image(expected, 3, random_state=0).labels)
+    image.save(tmp_path / "many.gif", save_all=True, append_images=[image.rotate(180)])
+    found = result(capsys, "segment", tmp_path / "many.gif", "-o", tmp_path / "gif.png")
+    assert found["warnings"] == [f"{tmp_path / 'many.gif'}: the first of 2 pictures is used"]
+    turned = Image.Exif()
+    turned[274] = 6
+    image.save(tmp_path / "turned.jpg", exif=turned)
+    found = result(capsys, "segment", tmp_path / "turned.jpg", "-o", tmp_path / "turned.png")
+    assert (found["width"], found["height"]) == (38, 50)
+
+
+def test_pictures_that_cannot_be(flower, tmp_path, capsys):
+    path, pixels = flower
+    Image.fromarray(pixels).save(tmp_path / "whole.jpg")
+    content = (tmp_path / "whole.jpg").read_bytes()
+
+    def line(name, content=None, *more, output="o.png"):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        return complaint(capsys, "segment", tmp_path / name, "-o", tmp_path / output, *more)
+
+    for name, part in (("half.jpg", content[:900]), ("tiny.jpg", content[:30])):
+        assert line(name, part).startswith(f"{tmp_path / name}: is damaged: ")
+    assert line("text.png", b"hello").endswith("is not a picture in a format that Pillow knows")
+    assert line("no.png").endswith("no.png: No such file or directory")
+    assert line("flower.png", None, "--force", output="flower.png").endswith("never overwritten")
+    assert line("flower.png", None, "--view", "labels", output="o.jpg").endswith("write a .png")
+    assert "unknown format .gif" in line("flower.png", output="o.gif")
+    Image.fromarray(pixels[:1, :1]).save(tmp_path / "one.png")
+    assert "all pixels that take part are the same" in line("one.png")
+    nan = pixels[..., 0].astype(np.float32)
+    nan[3, 4] = np.nan
+    Image.fromarray(nan).save(tmp_path / "nan.tif")
+    assert "NaN at pixel (3, 4)" in (said := line("nan.tif", None, "--method", "kmeans"))
+    assert "--method em can" in said
+    with mock.patch.object(_images, "check_fits", side_effect=MemoryError("9 TB")):
+        assert line("flower.png").startswith("not enough memory (9 TB)")
+    assert not (tmp_path / "o.png").exists()
+
+
+def test_posteriors_that_do_not_fit(flower, tmp_path, capsys, monkeypatch):
+    path, pixels = flower
+    size = pixels.shape[0] * pixels.shape[1]
+    monkeypatch.setattr("emkernels.cli._memory.available_bytes", lambda: 150 * size)
+    arguments = ["segment", path, "-k", "7", "-o", tmp_path / "o.png", "--smoothness"]
+    line = complaint(capsys, *arguments, "1")
+    assert f"needs about {size * (100 + 8 * 7) / 1000:.3g} kB of memory" in line
+    assert run(*arguments, "0", "--quiet") == 0
+
+
+# --- bench and progress --------------------------------------------------------------------
+
+def test_bench(monkeypatch, capsys):
+    monkeypatch.setattr(bench, "MIXTURES", ((300, 2, 2, "full"), (300, 2, 2, "diag")))
+    monkeypatch.setattr(bench, "CLUSTERS", ((300, 2, 3),))
+    monkeypatch.setattr(bench, "IMPUTED", ((100, 4),))
+    monkeypatch.setattr(bench, "BUDGET", 0.0)
+    rows = result(capsys, "bench", "--threads", "1")["rows"]
+    assert [row["task"].split(",")[0] for row in rows] == [
+        "mixture", "mixture", "K-means", "imputation"]
+    assert all(row["emkernels"] > 0 and row["scikit_learn"] > 0 for row in rows)
+    assert all(row["difference"] < 1e-8 for row in rows[:3]) and rows[3]["difference"] < 0.3
+    assert run("bench") == 0
+    assert "times as fast in the geometric mean" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_drawn_on_a_terminal_only(terminal, tmp_path, monkeypatch, capsys):
+    air_quality(tmp_path / "air.csv")
+    monkeypatch.setenv("TERM", "xterm")
+    with mock.patch.object(sys.stderr, "isatty", lambda: terminal):
+        assert run("impute", tmp_path / "air.csv", "-o", tmp_path / "o.csv", "-m", "2") == 0
+    out, err = capsys.readouterr()
+    assert ("filling in" in err) == terminal and (err == "") != terminal
+    assert "filling in" not in out and "2 copies" in out
+
+
+def test_the_same_json_from_every_number_of_threads(tmp_path):
+    air_quality(tmp_path / "air.csv")
+    found = [process("cluster", tmp_path / "air.csv", "-k", "1:3", "--covariance", "diag",
+                     "--threads", n, "--json") for n in (1, 2)]
+    assert found[0].returncode == 0 and found[0].stdout == found[1].stdout
+    assert json.loads(found[0].stdout)["rows"] == 153
