@@ -31,7 +31,9 @@ def test_closed_streams(name, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-def test_standard_output_on_a_full_disk(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_on_a_full_disk(unbuffered, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     air_quality(tmp_path / "air.csv")
     with open("/dev/full", "w") as full:
         done = process("describe", tmp_path / "air.csv", capture_output=False, stdout=full,

@@ -88,6 +88,10 @@ def main(argv=None):
         _nobody_reads()
         return 1
     except OSError as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _nobody_reads()     # it was standard output that failed
         return _fail(2, (f"{error.filename}: " if error.filename else "") + why(error))
     except KeyboardInterrupt as end:
         return _fail(end.args[0] if end.args else 130, "interrupted")
