@@ -197,7 +197,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         model._validate_params()
     if len(X) < n_clusters:
         raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}")
-    mixture._prepare(*mixture._validate(X, reset=True), sample_weight, None, False)
+    mixture._prepare(*mixture._rows_to_fit(X), sample_weight, None, False)
     kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
     mixture_seconds = _timed_fit(mixture, X, sample_weight)
     overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)

@@ -71,7 +71,7 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
             n_centers = candidates(g, bounds, groups, &p)
         axis_forms(mean if groups == ALL_GROUPS else p.packed + HEADER, NULL, stride, p.x, D,
                    n_centers, behind_tile(&needed, t * TILE), p.form)
-        nearest_two(p.form, n_centers, best, NULL, label)
+        nearest(p.form, n_centers, best, label)
         if bounds.n_groups > 0:
             set_bounds(bounds, &needed, first, t * TILE, size, K, groups, p.form, best, label)
         for j in range(TILE):
@@ -177,9 +177,9 @@ cdef void set_bounds(const Bounds *bounds, const Rows *needed, Py_ssize_t first,
     cdef vec gap
     cdef vec least[VECTORS]
     cdef unsigned short *target
-    cdef unsigned short lower[MAX_GROUPS * TILE]
-    cdef int group[MAX_GROUPS]
-    if groups == ALL_GROUPS and G < MAX_GROUPS:
+    cdef unsigned short lower[CENTRE_GROUPS * TILE]
+    cdef int group[CENTRE_GROUPS]
+    if groups == ALL_GROUPS and G < CENTRE_GROUPS:
         groups = (<unsigned long long>1 << G) - 1
     while groups != 0:
         g = lowest_bit(groups)

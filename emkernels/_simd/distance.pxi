@@ -45,31 +45,25 @@ cdef inline const char *behind_tile(const Rows *rows, Py_ssize_t start) noexcept
     return rows.x + here + max(TILE * rows.row_stride, <Py_ssize_t>AHEAD)
 
 
-cdef inline void nearest_two(const vec *form, Py_ssize_t n_centers, vec *best, vec *second,
-                             vec *label) noexcept nogil:
-    """The smallest of the forms (n_centers, TILE), unless NULL the second smallest, and the
-    first index of the smallest, as numbers."""
+cdef inline void nearest(const vec *form, Py_ssize_t n_centers, vec *best,
+                         vec *label) noexcept nogil:
+    """The smallest of the forms (n_centers, TILE), and its first index as a number."""
     cdef vec b[VECTORS]
-    cdef vec s[VECTORS]
     cdef vec at[VECTORS]
     cdef vec number, f
     cdef Py_ssize_t k, v
     for v in range(VECTORS):
-        b[v] = s[v] = splat(INFINITY)
+        b[v] = splat(INFINITY)
         at[v] = splat(0)
     for k in range(n_centers):
         number = splat(<real>k)
         for v in range(VECTORS):
             f = form[k * VECTORS + v]
             at[v] = where_less(f, b[v], number, at[v])
-            if second != NULL:
-                s[v] = vmin(vmax(f, b[v]), s[v])
             b[v] = vmin(f, b[v])
     for v in range(VECTORS):
         best[v] = b[v]
         label[v] = at[v]
-        if second != NULL:
-            second[v] = s[v]
 
 
 cdef inline void add_gap(const Rows *rows, Py_ssize_t row, const real *x, const real *centre,
@@ -111,7 +105,7 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
         pack_tile(&job.rows, start, size, n, x)
         pack_weights(&job.rows, start, size, w)
         axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start), p.resp)
-        nearest_two(p.resp, K, best, NULL, label)
+        nearest(p.resp, K, best, label)
         for j in range(size):
             k = <Py_ssize_t>(<const real*>label)[j]
             row = row_at(&job.rows, start + j)

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FIELD_DIMENSIONS, FULL, MAX_GROUPS, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
     Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
 
 cdef extern from "vector.h" nogil:

@@ -80,7 +80,7 @@ ctypedef struct Field:
 
 
 cdef enum:
-    MAX_GROUPS = 64     # bits of an unsigned long long
+    CENTRE_GROUPS = 64     # bits of an unsigned long long
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -89,7 +89,7 @@ cdef enum:
 ctypedef struct Bounds:
     double scale
     double slack                  # relative error of a distance, and of a float32
-    Py_ssize_t n_groups           # of centres side by side, at most MAX_GROUPS; 0: no bounds
+    Py_ssize_t n_groups           # of centres side by side, at most CENTRE_GROUPS; 0: no bounds
     Py_ssize_t group_size
     float *upper                  # (n_samples,) the distance to the row's own centre
     unsigned short *lower         # (n_samples, n_groups) upper halves of float32: to any other

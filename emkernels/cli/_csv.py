@@ -354,6 +354,7 @@ def as_text(array, decimal="."):
     elif pa.types.is_decimal(array.type):
         texts = pc.replace_substring(pc.cast(array, pa.string()), ".", decimal)
     else:
+        # lists and structures, which Arrow has no text for, as Python writes them
         try:
             texts = pc.cast(array, pa.string())
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid):

@@ -26,8 +26,6 @@ def check_output(path, inputs, *, force):
     folder = os.path.dirname(target)
     if not os.path.basename(path) or os.path.isdir(target):
         raise CommandError(f"{path}: is a folder; name a file in it")
-    if not os.path.isdir(folder):
-        raise CommandError(f"{path}: there is no folder {folder}")
     if os.path.lexists(target):
         for source in inputs:
             if os.path.exists(source) and os.path.samefile(source, target):
@@ -35,10 +33,17 @@ def check_output(path, inputs, *, force):
         if not os.path.isfile(target):
             raise CommandError(f"{path}: is not a regular file")
         _check_new(path, target, force)
+    check_folder(path, folder)
+    return target
+
+
+def check_folder(path, folder):
+    """CommandError about `path` where files cannot be put into a folder."""
+    if not os.path.isdir(folder):
+        raise CommandError(f"{path}: there is no folder {folder}")
     effective = os.access in os.supports_effective_ids
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
         raise CommandError(f"{path}: the folder {folder} may not be written to")
-    return target
 
 
 def _check_new(path, target, force):

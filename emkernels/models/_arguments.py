@@ -26,8 +26,8 @@ def patterns_where_missing(X):
 
 
 def check_rows(estimator, X, *, min_samples=1):
-    """The rows to fit and their patterns (None where nothing is missing), checked; the estimator
-    is not touched."""
+    """The rows to fit, their patterns (None where nothing is missing) and the largest absolute
+    value, checked; the estimator is not touched."""
     _get_feature_names(X)       # TypeError for some that are texts and some that are not
     checked = check_array(
         X, dtype=[np.float64, np.float32], ensure_all_finite=False,
@@ -36,7 +36,7 @@ def check_rows(estimator, X, *, min_samples=1):
     if patterns is not None:
         check_columns_observed(checked, patterns)
     check_magnitude(checked, largest)
-    return checked, patterns
+    return checked, patterns, largest
 
 
 def check_complete(X, what):
@@ -136,9 +136,9 @@ def check_start_precisions(precisions, covariance_type, n_components, n_features
     return check_precisions(precisions, covariance_type, n_components, n_features)
 
 
-def check_sample_weight(sample_weight, X):
-    """Contiguous float64 weights or None; a number is that of every row. ValueError also
-    where sums over X would overflow."""
+def check_sample_weight(sample_weight, X, largest=0.0):
+    """Contiguous float64 weights or None; a number is that of every row. ValueError also where
+    sums of squares of X, whose largest absolute value is given, would overflow."""
     if sample_weight is None:
         return None
     if isinstance(sample_weight, Real):
@@ -146,14 +146,11 @@ def check_sample_weight(sample_weight, X):
     weight = kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
     row = int(weight.argmax())
     heaviest = float(weight[row])
-    if heaviest > 1:
-        # fmax leaves out NaN
-        largest = float(max(np.fmax.reduce(X, axis=None), -np.fmin.reduce(X, axis=None)))
-        if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
-            raise ValueError(
-                f"sample_weight is too large: with {heaviest:.6g} at row {row}, weighted sums "
-                "of squares overflow"
-            )
+    if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
+        raise ValueError(
+            f"sample_weight is too large: with {heaviest:.6g} at row {row}, weighted sums "
+            "of squares overflow"
+        )
     return weight
 
 

@@ -211,9 +211,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
-        named, (X, patterns) = X, self._validate(X, reset=True)
+        named, (X, patterns, largest) = X, self._rows_to_fit(X)
         warm = self.warm_start and hasattr(self, "converged_")
-        problem, given = self._prepare(X, patterns, sample_weight, labels, warm)
+        problem, given = self._prepare(X, patterns, largest, sample_weight, labels, warm)
         random_state = check_random_state(self.random_state)
 
         def start(i):
@@ -251,22 +251,24 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             )
         return X, patterns
 
-    def _validate(self, X, *, reset):
+    def _rows_to_fit(self, X):
+        """The rows, the patterns of their missing values and the largest absolute value."""
+        X, patterns, largest = arguments.check_rows(self, X, min_samples=2)
+        if X.shape[0] < self.n_components:
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = "
+                f"{self.n_components}, n_samples = {X.shape[0]}"
+            )
+        return X, patterns, largest
+
+    def _validate(self, X):
         """The rows and the patterns of their missing values, None where there are none."""
-        if reset:
-            X, patterns = arguments.check_rows(self, X, min_samples=2)
-            if X.shape[0] < self.n_components:
-                raise ValueError(
-                    f"Expected n_samples >= n_components but got n_components = "
-                    f"{self.n_components}, n_samples = {X.shape[0]}"
-                )
-            return X, patterns
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
                           ensure_all_finite=False)
         return X, arguments.patterns_where_missing(X)[0]
 
-    def _prepare(self, X, patterns, sample_weight, labels, warm):
+    def _prepare(self, X, patterns, largest, sample_weight, labels, warm):
         """Everything checked, before any work."""
         k, n_features, type_ = self.n_components, X.shape[1], self.covariance_type
         given = {
@@ -277,7 +279,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         precisions = arguments.check_start_precisions(self.precisions_init, type_, k, n_features)
         if precisions is not None:
             given["precisions_cholesky"] = factors_from_precisions(precisions, type_)
-        sample_weight = arguments.check_sample_weight(sample_weight, X)
+        sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
         problem = GaussianProblem(
             X, type_, self.reg_covar, sample_weight=sample_weight,
             known=arguments.check_labels(labels, X.shape[0], k),
@@ -334,22 +336,22 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def score_samples(self, X):
         """Log density of each row, (n_samples,)."""
-        return self._rows(*self._validate(X, reset=False), "log_prob_norm")
+        return self._rows(*self._validate(X), "log_prob_norm")
 
     def score(self, X, y=None, *, sample_weight=None):
         """Mean log density of the rows (weighted where weights are given)."""
-        X, patterns = self._validate(X, reset=False)
+        X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         values = self._rows(X, patterns, "log_prob_norm").astype(np.float64)
         return float(values.mean() if weight is None else np.average(values, weights=weight))
 
     def predict(self, X):
         """Most probable component of each row, (n_samples,)."""
-        return self._rows(*self._validate(X, reset=False), "labels").astype(np.int64)
+        return self._rows(*self._validate(X), "labels").astype(np.int64)
 
     def predict_proba(self, X):
         """Posterior probability of each component for each row, (n_samples, n_components)."""
-        return self._rows(*self._validate(X, reset=False), "resp")
+        return self._rows(*self._validate(X), "resp")
 
     def impute(self, X):
         """X with every missing value replaced by its mean given the row's observed values.
@@ -365,7 +367,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             A copy, float32 for float32 input; observed values are unchanged. A row without any
             value gets the mean of the mixture.
         """
-        X, patterns = self._validate(X, reset=False)
+        X, patterns = self._validate(X)
         return X.copy(order="C") if patterns is None else self._rows(X, patterns, "imputed")
 
     def bic(self, X, *, sample_weight=None):
@@ -393,7 +395,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _criteria(self, X, sample_weight, *, entropy=False):
         """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
-        X, patterns = self._validate(X, reset=False)
+        X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         n = X.shape[0] if weight is None else float(weight.sum())
         log_likelihood = uncertain = 0.0

@@ -153,10 +153,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         ConvergenceWarning
             Fewer clusters with rows than `n_clusters`.
         """
-        named, (X, _) = X, arguments.check_complete_rows(self, X, "K-means")
+        named, (X, largest) = X, arguments.check_complete_rows(self, X, "K-means")
         if len(X) < self.n_clusters:
             raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
-        sample_weight = arguments.check_sample_weight(sample_weight, X)
+        sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
         random_state = check_random_state(self.random_state)
         start, n_init = self._starts(X, sample_weight, random_state)
         report = print if self.verbose else None

@@ -9,6 +9,7 @@ import secrets
 import shutil
 
 from emkernels.cli._messages import CommandError, why
+from emkernels.cli._output import check_folder
 
 PAGE = "report.html"
 STYLE = """
@@ -103,17 +104,13 @@ def folder_for(path, names, *, force, default):
     for name in there:
         if not os.path.isfile(os.path.join(target, name)):
             raise CommandError(f"{os.path.join(path, name)}: is not a regular file")
-    parent = target if os.path.isdir(target) else os.path.dirname(target)
-    if not os.path.isdir(parent):
-        raise CommandError(f"{path}: there is no folder {parent}")
-    effective = os.access in os.supports_effective_ids
-    if not os.access(parent, os.W_OK | os.X_OK, effective_ids=effective):
-        raise CommandError(f"{path}: the folder {parent} may not be written to")
+    check_folder(path, target if os.path.isdir(target) else os.path.dirname(target))
     return path
 
 
 def write_files(path, files):
-    """All files or none into a folder, which is made where there is none.
+    """Files into a folder: one that is not there comes with all of them; into one that is, they
+    are moved once all are written.
 
     Parameters
     ----------
@@ -121,7 +118,8 @@ def write_files(path, files):
     files : dict of str to bytes
     """
     target = os.path.realpath(path)
-    temporary = os.path.join(os.path.dirname(target), f".emkernels-{secrets.token_hex(6)}.tmp")
+    beside = target if os.path.isdir(target) else os.path.dirname(target)
+    temporary = os.path.join(beside, f".emkernels-{secrets.token_hex(6)}.tmp")
     try:
         os.mkdir(temporary)
         for name, data in files.items():

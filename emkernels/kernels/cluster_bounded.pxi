@@ -1,0 +1,137 @@
+# Passes of Lloyd's loop that hand on bounds.
+
+cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                     int *labels, Bounds *bounds, double *changes, int n_threads) noexcept nogil:
+    """changes (K + K * D + 1,) += those of counts, sums, and labels."""
+    cdef Job job
+    cdef Plan plan
+    cdef Py_ssize_t n = K + K * rows.n_features + 1, i
+    cdef double *ones = <double*>malloc(K * sizeof(double))
+    cdef int status
+    if ones == NULL:
+        return OUT_OF_MEMORY
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    job.bounds = bounds
+    status = set_centers(&job, table_of(double_), centers, K, ones)
+    if status == 0:
+        status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
+    if status == 0:
+        status = run(&plan, True)
+        if status == 0:
+            for i in range(n):
+                changes[i] += plan.accumulators[i]
+        free_plan(&plan)
+    free(job.gaussians.packed)
+    free(ones)
+    return status
+
+
+class _LloydBounds:
+    """What passes of :func:`_bounded_pass` over the same rows hand on.
+
+    Bounds cost more than they save while many rows change their cluster; they are kept from the
+    pass on that finds few. For each row they are a float32 and at most 64 numbers of 2 bytes, which
+    are 16 bytes or no more than the row has.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    n_clusters : int
+    scale : float
+        A typical distance.
+    """
+
+    def __init__(self, X, n_clusters, scale):
+        self.n_samples, self.scale = len(X), scale
+        self.few = len(X) // FEW if n_clusters * X.shape[1] > NO_BOUNDS else -1
+        most = min(CENTRE_GROUPS, max(8, X.itemsize * X.shape[1] // 2))
+        self.group_size = -(-n_clusters // most)
+        self.n_groups, self.fill = 0, False
+        self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)
+        self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
+
+    def follow(self, before, centers):
+        """The centres have moved."""
+        if self.n_groups:
+            shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / self.scale * (1 + 1e-6)
+            self.travelled += shift
+            self.group_travelled += np.maximum.reduceat(
+                shift, np.arange(0, len(shift), self.group_size))
+
+    def note(self, n_changed):
+        """So many labels have changed in a pass."""
+        self.fill = self.n_groups == 0 and n_changed <= self.few
+        if self.fill:
+            self.n_groups = -(-len(self.travelled) // self.group_size)
+            self.upper = np.empty(self.n_samples, np.float32)
+            self.lower = np.empty((self.n_samples, self.n_groups), np.uint16)
+            self.group_travelled = np.zeros(self.n_groups)
+
+
+def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=None,
+                  n_threads=None):
+    """One Lloyd pass for a loop: every array already checked and contiguous.
+
+    labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres
+    of the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
+    changes of the counts and of the sums of x - origin, and how many labels changed.
+    """
+    cdef Rows rows
+    cdef Bounds bounds
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
+    cdef const double *center = <const double*>address(centers)
+    cdef int *label = <int*>address(labels)
+    cdef double *out
+    set_rows(&rows, X)
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    memset(&bounds, 0, sizeof(Bounds))
+    upper, lower = known.upper, known.lower
+    if not known.fill:
+        known.follow(before, centers)
+    travelled = known.travelled.astype(np.float32)
+    group_travelled = known.group_travelled.astype(np.float32)
+    half_gap = np.full(K, np.inf)
+    # the bounds are kept in float32 and computed in the precision of the data
+    bounds.scale, bounds.slack = 1 / known.scale, 4e-7 + (D + 8) * np.finfo(X.dtype).eps
+    bounds.n_groups, bounds.group_size = known.n_groups, known.group_size
+    bounds.upper = <float*>address(upper)
+    bounds.lower = <unsigned short*>address(lower)
+    bounds.travelled = <const float*>address(travelled)
+    bounds.group_travelled = <const float*>address(group_travelled)
+    bounds.absolute = 4e-7 * known.group_travelled.max()
+    bounds.origin = <const double*>address(origin)
+    bounds.fill, bounds.first_pass = known.fill, before is None
+    if known.n_groups and not known.fill:
+        set_half_gaps(center, K, D, <double*>address(half_gap))
+    half_gap = (half_gap / known.scale * (1 - 1e-6)).astype(np.float32)
+    bounds.half_gap = <const float*>address(half_gap)
+    changes = np.zeros(K + K * D + 1)
+    out = <double*>address(changes)
+    with nogil:
+        status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
+    check_status(status)
+    n_changed = int(changes[K + K * D])
+    known.note(n_changed)
+    return changes[:K], changes[K : K + K * D].reshape(K, D), n_changed
+
+
+cdef void set_half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:
+    """Half the distance of each centre to its nearest other centre."""
+    cdef double total[4]
+    cdef double gap
+    cdef Py_ssize_t i, j, d
+    for i in range(K):
+        for j in range(i):
+            for d in range(4):
+                total[d] = 0
+            for d in range(D):
+                gap = centers[i * D + d] - centers[j * D + d]
+                total[d & 3] += gap * gap
+            gap = sqrt(total[0] + total[1] + total[2] + total[3]) / 2
+            gaps[i] = min(gaps[i], gap)
+            gaps[j] = min(gaps[j], gap)

@@ -1,0 +1,275 @@
+# Seeding by greedy k-means++.
+
+cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
+    return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
+
+
+cdef double total_weight(const Rows *rows) noexcept nogil:
+    cdef double total = 0
+    cdef Py_ssize_t i
+    if rows.sample_weight == NULL:
+        return rows.n_samples
+    for i in range(rows.n_samples):
+        total += rows.sample_weight[i]
+    return total
+
+
+cdef Py_ssize_t pick_by_weight(const Rows *rows, double target) noexcept nogil:
+    """First row at which the running sum of the weights passes the target."""
+    cdef Py_ssize_t i, last = 0
+    cdef double total = 0
+    for i in range(rows.n_samples):
+        total += row_weight(rows, i)
+        if total > target:
+            return i
+        if row_weight(rows, i) > 0:
+            last = i
+    return last
+
+
+cdef inline double element(const char *at, bint double_) noexcept nogil:
+    """A value of X, which may be unaligned."""
+    cdef double wide
+    cdef float narrow
+    if double_:
+        memcpy(&wide, at, sizeof(double))
+        return wide
+    memcpy(&narrow, at, sizeof(float))
+    return narrow
+
+
+cdef double square_to(const Rows *rows, bint double_, Py_ssize_t i,
+                      const double *seed) noexcept nogil:
+    """|x_i - seed|^2."""
+    cdef const char *x = rows.x + i * rows.row_stride
+    cdef double total[4]
+    cdef double gap
+    cdef Py_ssize_t d
+    for d in range(4):
+        total[d] = 0
+    for d in range(rows.n_features):
+        gap = element(x + d * rows.column_stride, double_) - seed[d]
+        total[d & 3] += gap * gap
+    return (total[0] + total[1]) + (total[2] + total[3])
+
+
+ctypedef struct Draw:
+    # what rows are drawn from: weight * squared distance to the nearest seed
+    Py_ssize_t block_rows
+    Py_ssize_t n_blocks
+    const double *potentials    # of blocks, `stride` apart
+    Py_ssize_t stride
+    const double *closest       # (n_samples,) without `seed`
+    const double *seed
+
+
+cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw,
+                     double target) noexcept nogil:
+    """First row at which the running sum reaches the target."""
+    cdef Py_ssize_t block = 0, i, last = 0
+    cdef double total = 0, value
+    while (block < draw.n_blocks - 1
+            and total + draw.potentials[block * draw.stride] < target):
+        total += draw.potentials[block * draw.stride]
+        block += 1
+    for i in range(block * draw.block_rows, rows.n_samples):
+        value = row_weight(rows, i)
+        if value > 0:
+            last = i
+            value *= min(draw.closest[i], square_to(rows, double_, i, draw.seed))
+        total += value
+        if total >= target:
+            return i
+    return last
+
+
+cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
+    cdef Py_ssize_t d
+    for d in range(rows.n_features):
+        out[d] = element(rows.x + i * rows.row_stride + d * rows.column_stride, double_)
+
+
+cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t n_centers,
+                      double *ones, Seeding *seeding, Draw *draw, int n_threads,
+                      bint interruptible) noexcept nogil:
+    """potentials (n_blocks, n_candidates) of the candidates, and the cut into blocks."""
+    cdef Plan plan
+    cdef int status = set_centers(job, table_of(double_), centers, n_centers, ones)
+    if status == 0:
+        status = make_plan(&plan, job, double_, CLOSEST, 0, n_threads)
+    if status == 0:
+        plan.seeding = seeding
+        status = run(&plan, interruptible)
+        draw.block_rows = job.block_rows
+        draw.n_blocks = plan.n_blocks
+        free_plan(&plan)
+    if status == 0 and interruptible:
+        status = look_for_signal()      # there may be many passes, each of a single step
+    return status
+
+
+cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
+                      const double *uniforms, Py_ssize_t *indices, int n_threads,
+                      bint interruptible) noexcept nogil:
+    """One pass over the rows for each seed: it takes in the seed before, of which only a block
+    was needed so far, and tries the candidates for the next."""
+    cdef Job job
+    cdef Seeding seeding
+    cdef Draw draw
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best = 0, trials = 1
+    cdef Py_ssize_t most_blocks = n // table_of(double_).tile + 1
+    cdef double current, potential
+    cdef double *closest = <double*>malloc(n * sizeof(double))
+    # seed and candidates (n_trials + 1, D), ones (n_trials + 1,), the seed before (D,)
+    cdef double *buffer = <double*>malloc(((n_trials + 1) * (D + 1) + D) * sizeof(double))
+    cdef double *potentials = <double*>malloc(most_blocks * n_trials * sizeof(double))
+    cdef Py_ssize_t *row = <Py_ssize_t*>malloc(n_trials * sizeof(Py_ssize_t))
+    cdef double *ones
+    cdef double *seed
+    cdef int status = 0
+    memset(&job, 0, sizeof(Job))
+    memset(&draw, 0, sizeof(Draw))
+    job.rows = rows[0]
+    if (closest == NULL or potentials == NULL or buffer == NULL or row == NULL
+            or n_trials > MOST_TRIALS):
+        status = OUT_OF_MEMORY
+    else:
+        ones = buffer + (n_trials + 1) * D
+        seed = ones + n_trials + 1
+        for i in range(n):
+            closest[i] = INFINITY
+        # packed for the most centres from the start, so that the buffer fits any number
+        memset(buffer, 0, (n_trials + 1) * D * sizeof(double))
+        status = set_centers(&job, table_of(double_), buffer, n_trials + 1, ones)
+        seeding.closest = draw.closest = closest
+        seeding.potentials = potentials
+        draw.seed = seed
+        for c in range(K if status == 0 else 0):
+            if c == 0:
+                row[0] = pick_by_weight(rows, uniforms[0] * total_weight(rows))
+            else:
+                memcpy(buffer, seed, D * sizeof(double))
+                trials = n_trials
+                for t in range(trials):
+                    row[t] = pick(rows, double_, &draw,
+                                  uniforms[1 + (c - 1) * n_trials + t] * current)
+            seeding.take_in = c > 0
+            seeding.n_candidates = trials
+            for t in range(trials):
+                copy_row(rows, double_, row[t], buffer + (seeding.take_in + t) * D)
+            if c + 1 == K and trials == 1:
+                indices[c] = row[0]      # nothing to choose, and nothing comes after
+                break
+            status = closest_pass(&job, double_, buffer, seeding.take_in + trials, ones, &seeding,
+                                  &draw, n_threads, interruptible)
+            if status != 0:
+                break
+            current = INFINITY
+            for t in range(trials):
+                potential = 0
+                for i in range(draw.n_blocks):
+                    potential += potentials[i * trials + t]
+                if t == 0 or potential < current:
+                    current = potential
+                    best = t
+            indices[c] = row[best]
+            memcpy(seed, buffer + (seeding.take_in + best) * D, D * sizeof(double))
+            draw.potentials = potentials + best
+            draw.stride = trials
+    free(job.gaussians.packed)
+    free(closest)
+    free(buffer)
+    free(potentials)
+    free(row)
+    return status
+
+
+def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
+                    n_local_trials=None, n_threads=None, check_finite=True):
+    """Seeds for K-means: greedy k-means++.
+
+    The first seed is drawn with probability proportional to the weights; each next one is
+    the best of `n_local_trials` rows drawn with probability proportional to weight times
+    squared distance to the nearest seed so far, best meaning the smallest remaining sum.
+    The random numbers are used in scikit-learn's order, so that the same `random_state`
+    gives the same seeds, up to rounding.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Rows in any layout, read in place.
+    n_clusters : int
+    sample_weight : array-like of shape (n_samples,), optional
+    random_state : int, numpy.random.RandomState, numpy.random.Generator or None
+        None: numpy's global state.
+    n_local_trials : int, optional
+        2 + floor(log(n_clusters)) when None.
+    n_threads : int, optional
+    check_finite : bool
+
+    Returns
+    -------
+    centers : ndarray of shape (n_clusters, n_features), dtype of X
+    indices : ndarray of shape (n_clusters,)
+        ``centers = X[indices]``. With fewer distinct rows than clusters some come twice.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`log_density`; n_clusters outside 1 .. n_samples.
+
+    References
+    ----------
+    D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import kmeans_plusplus
+    >>> centers, indices = kmeans_plusplus(np.array([[0.0], [0.0], [9.0]]), 2, random_state=0)
+    >>> sorted(centers.ravel().tolist())
+    [0.0, 9.0]
+    """
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_
+    cdef Py_ssize_t K, trials
+    cdef const double *uniform
+    cdef Py_ssize_t *index
+    X = as_matrix(X, "X")
+    double_ = is_double(X)
+    set_rows(&rows, X)
+    if isinstance(n_clusters, bool) or not hasattr(n_clusters, "__index__"):
+        raise TypeError(f"n_clusters must be an integer, got {n_clusters!r}")
+    if not 1 <= n_clusters <= X.shape[0]:
+        raise ValueError(f"n_clusters must lie in 1 .. n_samples = {X.shape[0]}, got {n_clusters}")
+    K = n_clusters
+    if n_local_trials is None:
+        n_local_trials = 2 + int(np.log(K))
+    if isinstance(n_local_trials, bool) or not hasattr(n_local_trials, "__index__"):
+        raise TypeError(f"n_local_trials must be a positive integer, got {n_local_trials!r}")
+    if not 1 <= n_local_trials <= MOST_TRIALS:
+        raise ValueError(
+            f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
+    trials = n_local_trials
+    sample_weight = as_weights(sample_weight, X.shape[0], double_)
+    if sample_weight is not None:
+        rows.sample_weight = <const double*>address(sample_weight)
+    if check_finite:
+        check_rows_finite(&rows, double_, "X")
+    if random_state is None:
+        random_state = np.random.mtrand._rand
+    elif isinstance(random_state, (int, np.integer)):
+        random_state = np.random.RandomState(random_state)
+    if not hasattr(random_state, "uniform"):
+        raise TypeError(
+            "random_state must be None, an integer, a RandomState or a Generator, "
+            f"got {random_state!r}"
+        )
+    uniforms = random_state.uniform(size=1 + (K - 1) * trials)
+    indices = np.empty(K, np.intp)
+    uniform, index = <const double*>address(uniforms), <Py_ssize_t*>address(indices)
+    with nogil:
+        status = run_plusplus(&rows, double_, K, trials, uniform, index, threads, True)
+    check_status(status)
+    return X[indices], indices
