@@ -21,18 +21,21 @@ DEAD, TWINS = 1e-2, 1e-3
 STEP_ROWS = 2048
 
 
-def rounding_variance(X):
-    """Variance that a column's values have from being rounded, (n_features,): to the steps in
-    which they come (one for whole numbers), and to the precision of X."""
+def rounding_variance(X, *, steps=True):
+    """Variance that a column's values have from being rounded, (n_features,): to the precision
+    of X and, with `steps`, to the steps in which they come (one for whole numbers)."""
     rows = np.array(X[::max(1, -(-len(X) // STEP_ROWS))], dtype=np.float64, order="C")
     rows.sort(axis=0)
     with np.errstate(invalid="ignore"):
-        steps = np.diff(rows, axis=0)
-        # the smallest step between values; NaN lies at the end
-        step = np.where(steps > 0, steps, np.inf).min(axis=0, initial=np.inf)
         largest = np.nanmax(np.abs(rows), axis=0, initial=0)
+        precision = (8 * np.finfo(X.dtype).eps * largest) ** 2
+        if not steps:
+            return precision
+        gaps = np.diff(rows, axis=0)
+        # the smallest step between values; NaN lies at the end
+        step = np.where(gaps > 0, gaps, np.inf).min(axis=0, initial=np.inf)
     step[~np.isfinite(step)] = 0
-    return step**2 / 12 + (8 * np.finfo(X.dtype).eps * largest) ** 2
+    return step**2 / 12 + precision
 
 
 def total_covariance_of(parameters, covariance_type):

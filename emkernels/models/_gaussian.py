@@ -125,9 +125,10 @@ class GaussianProblem:
 
     @property
     def rounding(self):
-        """What rounding adds to the variances of the columns."""
+        """What rounding adds to the variances of the columns; that of values which come in
+        steps is no matter where a prior bounds what a spike on one of them gains."""
         if self._rounding is None:
-            self._rounding = rounding_variance(self.X)
+            self._rounding = rounding_variance(self.X, steps=self.covariance_prior is None)
         return self._rounding
 
     def is_degenerate(self, parameters):

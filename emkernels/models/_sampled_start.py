@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels import kernels
-from emkernels.em import run_em
+from emkernels.em import DegenerateFitError, run_em
 from emkernels.models._gaussian import CovariancePrior, GaussianProblem, Gaussians, column_means
 from emkernels.models._standardised import Scaling, summarise_columns
 from emkernels.models._start import start_parameters
@@ -35,13 +35,14 @@ def column_scaling(X, sample_weight, covariance_type, n_threads, patterns=None):
     return Scaling(center, np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
-def draw_rows(X, sample_weight, random_state, known=None, n_rows=START_ROWS):
+def draw_rows(X, sample_weight, random_state, known=None):
     """Indices of rows to begin with and their weights (None where there are none): all rows of
     positive weight or, of many, some drawn without regard to X, a few of every column for
     columns that few rows have, and rows whose component is known.
 
     Rows are drawn by weight, with replacement; their weights are then how often they were.
     """
+    n_rows = START_ROWS
     rows = np.arange(len(X)) if sample_weight is None else np.flatnonzero(sample_weight)
     if len(rows) <= n_rows:
         return rows, None if sample_weight is None else sample_weight[rows]
@@ -126,15 +127,38 @@ class SampledStarts:
         """Parameters that start i begins with, in raw units."""
         return self._raw(self._start(i))
 
-    def best_of(self, n_init, n_iter, callback=None):
-        """The best of `n_init` starts after `n_iter` iterations each, in raw units, and how
-        many collapsed; DegenerateFitError when all did.
+    def best_of(self, n_init, n_iter, **options):
+        """The best of `n_init` starts, in raw units, and how many collapsed; DegenerateFitError
+        when all did.
+
+        Starts of one kind are compared after `n_iter` iterations: those of K-means are ahead of
+        others so early, whatever becomes of them. The best of each kind run to their ends, on
+        the same rows (`options` are those of :func:`emkernels.em.run_em`).
 
         C. Biernacki, G. Celeux, G. Govaert, Choosing starting values for the EM algorithm for
         getting the highest likelihood in multivariate Gaussian mixture models, Computational
         Statistics & Data Analysis 41, 2003.
         """
-        result = run_em(self.problem, self._start, n_init=n_init, max_iter=n_iter, tol=SHORT_TOL)
-        if result.interrupted:
-            raise KeyboardInterrupt
-        return self._raw(result.parameters), result.n_failed
+        best, n_failed, failure = [], 0, None
+        for kind in range(min(n_init, len(self.init_params))):
+            own = range(kind, n_init, len(self.init_params))
+            try:
+                result = run_em(
+                    self.problem, lambda j, own=own: self._start(own[j]), n_init=len(own),
+                    max_iter=n_iter, tol=SHORT_TOL)
+            except DegenerateFitError as error:
+                n_failed, failure = n_failed + len(own), error
+                continue
+            if result.interrupted:
+                raise KeyboardInterrupt
+            n_failed += result.n_failed
+            best.append(result.parameters)
+        if not best:
+            raise failure
+        if len(best) > 1:
+            result = run_em(self.problem, best.__getitem__, n_init=len(best), **options)
+            if result.interrupted:
+                raise KeyboardInterrupt
+            n_failed += result.n_failed
+            best = [result.parameters]
+        return self._raw(best[0]), n_failed

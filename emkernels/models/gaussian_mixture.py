@@ -97,9 +97,9 @@ default='kmeans'
         drawn with `random_state`. None: as scikit-learn, of the rows as they are; K-means
         then sees little but the column of the largest numbers.
     short_iter : int, default=None
-        *More.* Starts are compared after so many iterations, on at most 20,000 rows, and the
-        best alone goes on: ten starts cost little more than one. None: every start runs to
-        its end.
+        *More.* Starts of the same kind (`init_params`) are compared after so many iterations,
+        the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
+        with all rows: ten starts cost little more than one. None: every start runs to its end.
 
     Attributes
     ----------
@@ -254,6 +254,7 @@ default='kmeans'
         self.lower_bounds_ = result.history
         found = self._examine(problem, result)
         self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
+        self._degenerate_columns = sorted({names[j] for js in found.spikes.values() for j in js})
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
@@ -278,7 +279,9 @@ default='kmeans'
                           previous_bound=self.lower_bound_, **options)
         kinds = arguments.check_init_params(self.init_params)
         random_state = check_random_state(self.random_state)
-        short = self.short_iter is not None and self.n_init > 1 and self.n_components > 1
+        # one component has one maximum
+        n_init = 1 if self.short_iter is not None and self.n_components == 1 else self.n_init
+        short = self.short_iter is not None and n_init > 1
         if self.init_scaling is None and not short:
             def start(i):
                 return start_parameters(
@@ -287,15 +290,16 @@ default='kmeans'
             start = SampledStarts(problem, self.n_components, kinds, random_state, given,
                                   standardise=self.init_scaling is not None)
         if not short:
-            return run_em(problem, start, n_init=self.n_init,
-                          progress=self._progress(self.n_init), **options)
-        best, n_failed = start.best_of(self.n_init, self.short_iter)
+            return run_em(problem, start, n_init=n_init,
+                          progress=self._progress(n_init), **options)
+        best, n_failed = start.best_of(
+            n_init, self.short_iter, **{**options, "callback": None})
         try:
             result = run_em(problem, lambda i: best, progress=self._progress(1), **options)
         except DegenerateFitError:      # it collapsed after all: the others, to their ends
             n_failed = 1
-            result = run_em(problem, start, n_init=self.n_init,
-                            progress=self._progress(self.n_init), **options)
+            result = run_em(problem, start, n_init=n_init,
+                            progress=self._progress(n_init), **options)
         result.n_failed += n_failed
         return result
 
