@@ -98,8 +98,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         Further parameters of :class:`GaussianMixture`. Not all defaults are those of the class:
         ``n_init=12, short_iter=20, init_params=('kmeans', 'k-means++', 'random_from_data'),
         init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
-        max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for with more care, and the
-        units of the columns do not matter.
+        max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
+        with more care, and the units of the columns do not matter.
 
     Returns
     -------
