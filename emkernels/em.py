@@ -18,6 +18,11 @@ class EMWarning(UserWarning):
     """The objective of an EM fit fell, or starts were dropped."""
 
 
+class DegenerateWarning(EMWarning):
+    """Components that describe no group of rows: spikes, dead ones, twins; or a regularisation
+    that hides what there is."""
+
+
 @dataclass
 class EMState:
     """What a callback sees after each iteration.

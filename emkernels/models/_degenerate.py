@@ -1,6 +1,6 @@
 """Components that describe no group of rows: spikes, dead ones, twins; and what to say of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import eigh
@@ -59,6 +59,7 @@ class Examination:
 
     Attributes
     ----------
+    reg_covar : float or ndarray of shape (n_features,)
     spikes : dict of int to list of int
         Components without extent in some direction, and the columns of that direction, the
         most important first.
@@ -76,6 +77,7 @@ class Examination:
         Columns without variance, but for `reg_covar`.
     """
 
+    reg_covar: float | np.ndarray = 0.0
     spikes: dict = field(default_factory=dict)
     deviations: dict = field(default_factory=dict)
     few_rows: int | None = None
@@ -83,6 +85,49 @@ class Examination:
     twins: list = field(default_factory=list)
     drowned: list = field(default_factory=list)
     constant: list = field(default_factory=list)
+
+    def reordered(self, order):
+        """The same of a mixture whose component i is this one's ``order[i]``."""
+        new = {int(old): i for i, old in enumerate(order)}
+        return replace(
+            self, spikes={new[k]: columns for k, columns in self.spikes.items()},
+            deviations={new[k]: share for k, share in self.deviations.items()},
+            dead=sorted(new[k] for k in self.dead),
+            twins=sorted(tuple(sorted((new[i], new[j]))) for i, j in self.twins))
+
+    def texts(self, names):
+        """What there is to say, one text for each kind; `names` are those of the columns."""
+        texts = []
+        if self.spikes:
+            parts = [f"component {k} in {_columns(columns, names)} (its deviation there is "
+                     f"{self.deviations[k]:.1g} of the data's)"
+                     for k, columns in sorted(self.spikes.items())]
+            texts.append(
+                f"collapsed: {some(parts, 3)}. A spike on one value, or on a line or plane: "
+                "likelihood, BIC and AIC grow by it for nothing. Use fewer components, "
+                "covariance_prior='empirical', or leave the column out")
+        few = "" if self.few_rows is None else (
+            f" (only {self.few_rows} rows have a positive weight)")
+        if self.dead:
+            texts.append(f"{_components(self.dead)} without a row{few}: use fewer components, or "
+                         "another start")
+        elif few:
+            texts.append(f"more components than rows of positive weight, {self.few_rows}: "
+                         "use fewer components")
+        if self.twins:
+            pairs = [f"{i} and {j}" for i, j in self.twins]
+            texts.append(f"the components {some(pairs)} are the same: use fewer components, or "
+                         "another start (init_params, n_init)")
+        if self.drowned:
+            largest = np.max(self.reg_covar)
+            texts.append(
+                f"reg_covar={largest:.3g} is not small against the variance of "
+                f"{_columns(self.drowned, names)}: what is narrower than its root, "
+                f"{np.sqrt(largest):.2g}, cannot be told apart. Use reg_covar='auto', or rescale")
+        if self.constant:
+            texts.append(f"{_columns(self.constant, names)} with one value only: all of the "
+                         "variance there is reg_covar; leave out what does not vary")
+        return texts
 
 
 def find_spikes(parameters, covariance_type, reg_covar, rounding):
@@ -170,7 +215,7 @@ def _smallest_share(covariance, total, basis):
 
 def examine(parameters, covariance_type, reg_covar, rounding, n_rows, *, fixed=frozenset()):
     """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
-    found = Examination()
+    found = Examination(reg_covar)
     weights = parameters.weights / parameters.weights.sum()
     if len(weights) > n_rows:
         found.few_rows = n_rows
@@ -191,49 +236,6 @@ def examine(parameters, covariance_type, reg_covar, rounding, n_rows, *, fixed=f
         found.constant = [int(j) for j in np.flatnonzero(raw <= 1e-9 * part)]
         found.drowned = [int(j) for j in np.flatnonzero((part > MUCH * raw) & (raw > 1e-9 * part))]
     return found
-
-
-def describe(found, names, reg_covar):
-    """What there is to say of an :class:`Examination`, one text for each kind.
-
-    Parameters
-    ----------
-    found : Examination
-    names : list of str
-        How messages call the columns.
-    reg_covar : float or ndarray of shape (n_features,)
-    """
-    texts = []
-    if found.spikes:
-        parts = [f"component {k} in {_columns(columns, names)} (its deviation there is "
-                 f"{found.deviations[k]:.1g} of the data's)"
-                 for k, columns in found.spikes.items()]
-        texts.append(
-            f"collapsed: {some(parts, 3)}. A spike on one value, or on a line or plane: "
-            "likelihood, BIC and AIC grow by it for nothing. Use fewer components, "
-            "covariance_prior='empirical', or leave the column out")
-    few = "" if found.few_rows is None else (
-        f" (only {found.few_rows} rows have a positive weight)")
-    if found.dead:
-        texts.append(f"{_components(found.dead)} without a row{few}: use fewer components, or "
-                     "another start")
-    elif few:
-        texts.append(f"more components than rows of positive weight, {found.few_rows}: "
-                     "use fewer components")
-    if found.twins:
-        pairs = [f"{i} and {j}" for i, j in found.twins]
-        texts.append(f"the components {some(pairs)} are the same: use fewer components, or "
-                     "another start (init_params, n_init)")
-    if found.drowned:
-        largest = np.max(reg_covar)
-        texts.append(
-            f"reg_covar={largest:.3g} is not small against the variance of "
-            f"{_columns(found.drowned, names)}: what is narrower than its root, "
-            f"{np.sqrt(largest):.2g}, cannot be told apart. Use reg_covar='auto', or rescale")
-    if found.constant:
-        texts.append(f"{_columns(found.constant, names)} with one value only: all of the variance "
-                     "there is reg_covar; leave out what does not vary")
-    return texts
 
 
 def _components(numbers):

@@ -1,6 +1,7 @@
 """What the imputers share: checks, the fit, the transform, densities, imputations."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,10 +12,11 @@ from sklearn.utils._param_validation import Interval, MissingValues, Options, St
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import kernels
-from emkernels.em import EMResult, EMWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
+from emkernels.models._degenerate import examine
 from emkernels.models._multiple import MultipleImputation
 from emkernels.models._standardised import (
     Scaling,
@@ -178,7 +180,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         result = run_em(problem, start, n_init=n_init, max_iter=self.max_iter,
                         tol=self.tol, convergence="distance", acceleration=self.acceleration,
                         callback=self.callback, progress=progress)
-        notes, singular = [], []
+        singular, notes = [], self._weak_components(problem, result, names)
         if self.prior is None:
             pairs = imputing.never_together(patterns, problem.sample_weight)
             if len(pairs):
@@ -201,6 +203,18 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                 "where few rows have the same columns, the likelihood may have no maximum, and "
                 "prior='ridge' gives it one", ConvergenceWarning))
         return result, notes
+
+    def _weak_components(self, problem, result, names):
+        """Notes on components that have no rows, or are the same as others."""
+        if not result.history:
+            return []
+        weight = problem.sample_weight
+        found = examine(
+            result.parameters, problem.covariance_type, 0.0, 0.0,
+            len(problem.X) if weight is None else np.count_nonzero(weight))
+        # those at the floor of the variances are told with it
+        return [(text, DegenerateWarning)
+                for text in replace(found, spikes={}).texts(names)]
 
     def _singular(self, problem, parameters, names):
         """A note on a likelihood without a maximum: a component whose variance is at the floor."""

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emkernels import kernels
-from emkernels.em import DegenerateFitError, EMWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
@@ -254,7 +254,7 @@ default='kmeans'
         self.lower_bounds_ = result.history
         found = self._examine(problem, result)
         self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
-        self._degenerate_columns = sorted({names[j] for js in found.spikes.values() for j in js})
+        self._examination = found
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
@@ -266,8 +266,8 @@ default='kmeans'
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning, stacklevel=4,
             )
-        for text in degenerate.describe(found, names, problem.reg_covar):
-            warnings.warn(text, EMWarning, stacklevel=4)
+        for text in found.texts(names):
+            warnings.warn(text, DegenerateWarning, stacklevel=4)
         return X, patterns
 
     def _run(self, problem, given, warm):
@@ -388,6 +388,16 @@ default='kmeans'
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
+
+    def _reorder(self, order):
+        """Component i becomes the one that was ``order[i]``, in all that is fitted."""
+        names = ["weights_", "means_"]
+        if self._fitted_type != "tied":
+            names += ["covariances_", "precisions_", "precisions_cholesky_"]
+        for name in names:
+            setattr(self, name, getattr(self, name)[order])
+        self._examination = self._examination.reordered(order)
+        self.degenerate_components_ = np.array(sorted(self._examination.spikes), dtype=np.int64)
 
     def _n_parameters(self):
         k, n_features = self.means_.shape

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples
 
-from emkernels.em import DegenerateFitError, EMWarning
-from emkernels.models._words import some
+from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
+from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
 CRITERIA = ("bic", "aic", "icl")
@@ -112,7 +112,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
 
     Warns
     -----
-    EMWarning
+    DegenerateWarning
         Candidates with collapsed components have a lower criterion than the one chosen, or there
         is no other; the number chosen is the largest or the smallest (above 1) that was tried.
         What the fit of the chosen one warned about comes as well.
@@ -140,6 +140,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         raise ValueError("n_components and covariance_types must name at least one candidate")
     n_rows = _num_samples(X)
     few = [size for size in sizes if size <= n_rows]
+    names = None
     fits, table = [], []
     for type_ in types:
         for size in sizes:
@@ -157,12 +158,14 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             except DegenerateFitError as error:
                 row["error"] = str(error)
                 continue
+            names = names or column_names(X, model.n_features_in_)
             row.update(
                 n_parameters=model._n_parameters(),
                 **model._criteria(X, sample_weight, entropy=True),
                 converged=model.converged_, n_iter=model.n_iter_,
                 degenerate=model.degenerate_components_.tolist(),
-                degenerate_columns=list(model._degenerate_columns))
+                degenerate_columns=sorted({names[j] for columns in
+                                           model._examination.spikes.values() for j in columns}))
             fits.append((row, model, said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
@@ -206,7 +209,7 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
         notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
                      "tried: there may be fewer")
     for note in notes:
-        warnings.warn(note, EMWarning, stacklevel=3)
+        warnings.warn(note, DegenerateWarning, stacklevel=3)
     for each in said:
         warnings.warn(str(each.message), each.category, stacklevel=3)
     return SelectionResult(best, criterion, table)
