@@ -69,14 +69,14 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         ``accumulate(parameters) -> statistics``, ``objective(statistics, parameters) ->
         float``, ``maximise(statistics, parameters) -> parameters``, and, for acceleration
         or convergence by parameters, ``to_vector``, ``from_vector`` and
-        ``relative_change(old, new)``. For convergence by distance also ``total``, what to
+        ``relative_change(old, new)``. For convergence by distance also ``n_rows``, what to
         multiply the objective with, and ``resolution``, the relative size of its rounding.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
     convergence : {'lower_bound', 'parameters', 'distance'}
         'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
-        the steps to come would add, to the parameters and to ``total`` times the objective;
+        the steps to come would add, to the parameters and to ``n_rows`` times the objective;
         both must be below `tol`.
     acceleration : {None, 'squarem'}
     callback : callable, optional
@@ -278,7 +278,7 @@ class _Distance:
         seen = abs(change) > rounding * max(1.0, abs(bound))
         if self.size <= rounding:       # no shorter step can be seen, but its gain may be
             self.confirmed = True
-            return abs(change) * self.problem.total if seen and self.size else 0.0
+            return abs(change) * self.problem.n_rows if seen and self.size else 0.0
         self.confirmed = self.n_plain >= self.PLAIN
         if self.n_plain == 0 or not self.size < before:
             return np.inf               # a first step, or one from extrapolated parameters
@@ -292,7 +292,7 @@ class _Distance:
             return steps
         # a fall within rounding is as good as no gain, one beyond it is not
         gains = change * square / (1 - square) if change > 0 else -change
-        return max(steps, gains * self.problem.total)
+        return max(steps, gains * self.problem.n_rows)
 
 
 class Progress:

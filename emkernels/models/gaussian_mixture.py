@@ -7,16 +7,16 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.em import Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
 from emkernels.models import _persistence as persistence
+from emkernels.models._arguments import Interval
 from emkernels.models._covariance import (
     COVARIANCE_TYPES,
     factors_from_precisions,
@@ -26,9 +26,10 @@ from emkernels.models._covariance import (
 )
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.models._start import start_parameters
+from emkernels.models._state import Stateful
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
     """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
 
     Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
@@ -52,7 +53,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
         Start precisions (inverse covariances), of the shape of the covariance type.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
     warm_start : bool, default=False
     verbose : int, default=0
         1 or more: iterations; a bar on a terminal, plain lines elsewhere.
@@ -68,7 +69,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         *More.* Squared extrapolation with a guard that keeps the objective monotone.
     callback : callable, default=None
         *More.* ``callback(EMState)`` after each iteration; a true result ends the fit.
-    covariance_prior : None, 'empirical' or tuple (dof, scale), default=None
+    covariance_prior : None, 'empirical' or pair (dof, scale), default=None
         *More.* Inverse-Wishart prior on every covariance (inverse gamma on every variance
         for 'diag' and 'spherical'), part of the objective. scale is a number (times the
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
@@ -94,8 +95,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Objective of the best start for one unit of weight.
     lower_bounds_ : list of float
         Its history.
+    classes_ : ndarray
+        *More.* After a fit with `labels`: what component k is called. Components that no label
+        names come behind and have no entry.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
+    `random_state` alone.
 
     References
     ----------
@@ -127,7 +136,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "verbose_interval": [Interval(Integral, 1, None, closed="left")],
@@ -135,7 +144,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "convergence": [StrOptions({"lower_bound", "parameters"})],
         "acceleration": [StrOptions({"squarem"}), None],
         "callback": [callable, None],
-        "covariance_prior": [StrOptions({"empirical"}), tuple, None],
+        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
         "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
         "fixed": [tuple, list, set, frozenset],
     }
@@ -168,6 +177,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.weight_concentration = weight_concentration
         self.fixed = fixed
 
+    _elsewhere = {
+        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+        "cluster_centers_": "the means of the components are means_",
+        "inertia_": "the objective is lower_bound_",
+    }
+
     # --- fitting ---------------------------------------------------------------------
 
     def fit(self, X, y=None, *, sample_weight=None, labels=None):
@@ -176,13 +191,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), float32 or float64
-            Read in place, in any layout. NaN is a missing value: the likelihood is then that
-            of the observed values (missing at random).
+            Read in place, in any layout. NaN (None, NA, a masked cell, a null) is a missing
+            value: the likelihood is then that of the observed values (missing at random).
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
-        labels : array-like of int of shape (n_samples,), optional
-            The component of rows that are known, -1 for the others.
+        labels : array-like of shape (n_samples,), optional
+            The component of rows that are known: whole numbers of any type, or False and True,
+            or texts, which are numbered in the order of sorting (a categorical: of its
+            categories), see `classes_`. -1 or missing for the others.
 
         Returns
         -------
@@ -212,9 +229,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
         named, (X, patterns, largest) = X, self._rows_to_fit(X)
+        arguments.check_labelled(self, named, sample_weight, labels)
+        labels, classes = arguments.check_labels(labels, X.shape[0], self.n_components)
         warm = self.warm_start and hasattr(self, "converged_")
         problem, given = self._prepare(X, patterns, largest, sample_weight, labels, warm)
-        random_state = check_random_state(self.random_state)
+        random_state = _inputs.as_random_state(self.random_state)
 
         def start(i):
             if warm:
@@ -234,6 +253,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         )
         arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
+        self._remember_labels(classes)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.lower_bound_ = result.lower_bound
@@ -263,10 +283,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _validate(self, X):
         """The rows and the patterns of their missing values, None where there are none."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
-                          ensure_all_finite=False)
-        return X, arguments.patterns_where_missing(X)[0]
+        X, names = arguments.read_new_rows(self, X)
+        return X, arguments.patterns_where_missing(X, names)[0]
 
     def _prepare(self, X, patterns, largest, sample_weight, labels, warm):
         """Everything checked, before any work."""
@@ -282,7 +300,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
         problem = GaussianProblem(
             X, type_, self.reg_covar, sample_weight=sample_weight,
-            known=arguments.check_labels(labels, X.shape[0], k),
+            known=labels,
             covariance_prior=arguments.check_covariance_prior(
                 self.covariance_prior, type_, X, sample_weight, k, self.n_threads, patterns),
             weight_concentration=arguments.check_concentration(self.weight_concentration, k),
@@ -302,12 +320,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         return Gaussians(*[np.ascontiguousarray(p, dtype=np.float64) for p in (
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)])
 
-    def _set_parameters(self, parameters, dtype=np.float64):
-        type_, factors = self.covariance_type, parameters.precisions_cholesky
+    def _remember_labels(self, classes):
+        if classes is not None:
+            self.classes_ = classes
+        elif "classes_" in vars(self):
+            del self.classes_
+
+    def _set_parameters(self, parameters, dtype=np.float64, fitted=None):
+        """What was fitted; `fitted` are its type and what was fixed, those set now when None."""
+        type_, fixed = (self.covariance_type, self.fixed) if fitted is None else fitted
+        factors = parameters.precisions_cholesky
         precisions = precisions_from_factors(factors, type_)
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
-        self._fitted_type = type_
+        self._fitted_type, self._fitted_fixed = type_, frozenset(fixed)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
@@ -316,9 +342,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _n_parameters(self):
         k, n_features = self.means_.shape
-        counts = {"covariances": n_covariance_parameters(self.covariance_type, k, n_features),
+        counts = {"covariances": n_covariance_parameters(self._fitted_type, k, n_features),
                   "means": k * n_features, "weights": k - 1}
-        return sum(n for name, n in counts.items() if name not in self.fixed)
+        return sum(n for name, n in counts.items() if name not in self._fitted_fixed)
 
     # --- rows --------------------------------------------------------------------------
 
@@ -326,11 +352,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         p = self._parameters()
         if patterns is not None:
             out = _incomplete_rows(
-                X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, patterns,
+                X, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
                 want, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
         out = kernels.e_step(
-            X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, want=want,
+            X, p.weights, p.means, p.precisions_cholesky, self._fitted_type, want=want,
             n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
@@ -340,6 +366,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def score(self, X, y=None, *, sample_weight=None):
         """Mean log density of the rows (weighted where weights are given)."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         values = self._rows(X, patterns, "log_prob_norm").astype(np.float64)
@@ -395,6 +422,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
 
     def _criteria(self, X, sample_weight, *, entropy=False):
         """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         n = X.shape[0] if weight is None else float(weight.sum())
@@ -432,20 +460,20 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             Their components.
         """
         check_is_fitted(self)
-        if n_samples < 1:
+        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
                 "one sample."
             )
-        rng = check_random_state(self.random_state)
+        rng = _inputs.as_random_state(self.random_state)
         weights = np.asarray(self.weights_, dtype=np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         n_features = self.means_.shape[1]
         parts = []
         for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            if self.covariance_type in ("full", "tied"):
+            if self._fitted_type in ("full", "tied"):
                 covariance = full_covariance(
-                    self.covariances_, self.covariance_type, k, n_features)
+                    self.covariances_, self._fitted_type, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
             else:
                 normal = rng.standard_normal(size=(count, n_features))
@@ -479,6 +507,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         ----------
         columns : sequence of int or str
         values : array-like of shape (len(columns),)
+            A series whose index are names must have those of the columns, in their order.
 
         Returns
         -------
@@ -500,6 +529,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         columns : sequence of int or str
             The columns that X holds.
         X : array-like of shape (n_samples, len(columns))
+            NaN is a missing value: a row goes by what it has of the columns. A data frame must
+            have the names of the columns, in their order.
 
         Returns
         -------

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
-from emkernels import kernels
 from emkernels.models import _missing_table as table
+from emkernels.models._arguments import missing_patterns
 from emkernels.models._standardised import summarise_columns
 
 _SHOWN = 20     # patterns that a printed summary lists
@@ -82,9 +82,11 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     Parameters
     ----------
     estimates : array-like of shape (m,) or (m, p)
-        One row for each imputation; the columns of a data frame give the names.
+        One row for each imputation; the columns of a data frame, or the index of a list of
+        series, give the names.
     variances : array-like of shape (m,), (m, p) or (m, p, p)
-        Squared standard errors, or the covariance matrices of the estimates.
+        Squared standard errors, or the covariance matrices of the estimates. Their names, where
+        they have some, must be those of the estimates.
     complete_df : float or array-like of shape (p,), optional
     confidence : float, default=0.95
 
@@ -110,7 +112,8 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     >>> round(result.estimate, 3), round(result.standard_error, 3), round(result.df, 1)
     (4.1, 0.648, 12.9)
     """
-    names = getattr(estimates, "columns", None)
+    names = table.names_of_all(estimates, "estimates")
+    table.names_of_all(variances, "variances", names)
     q, single = table.finite(estimates, "estimates"), np.ndim(estimates) == 1
     u = table.finite(variances, "variances")
     if q.ndim not in (1, 2):
@@ -233,7 +236,7 @@ def missing_data_summary(X):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        NaN, None or NA where a value is missing.
+        NaN, None, NA, a null or a masked cell where a value is missing.
 
     Returns
     -------
@@ -263,7 +266,7 @@ def missing_data_summary(X):
     """
     X, names = table.as_table(X)
     n_samples, n_features = X.shape
-    found = kernels.missing_patterns(X)
+    found = missing_patterns(X, names)
     summary = summarise_columns(X)
     n_observed = summary.counts
     # divisor n - 1
@@ -329,7 +332,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        NaN, None or NA where a value is missing.
+        NaN, None, NA, a null or a masked cell where a value is missing.
     ddof : {0, 1}, default=0
         Divisor n - ddof of Sigma: 0, the ML estimate, as in R's naniar and BaylorEdPsych, or 1,
         Little's own correction, as in Stata's mcartest: a statistic (n - 1) / n times as large.
@@ -369,7 +372,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
     X, names = table.as_table(X)
     n_features = X.shape[1]
-    patterns = kernels.missing_patterns(X)
+    patterns = missing_patterns(X, names)
     summary = summarise_columns(X)
     for name, empty, constant in zip(names, summary.empty, summary.constant):
         if empty or constant:

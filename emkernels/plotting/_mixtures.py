@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels import kernels
+from emkernels._inputs import check_same_rows
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     UNLABELLED,
@@ -58,8 +59,8 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     density : bool, default=False
         Contours of the density of the mixture over two columns, a factor of ``sqrt(10)`` between
         them.
-    labels : array-like of int of shape (n_samples,), optional
-        Components that colour the rows, -1 for grey; without, the most probable ones.
+    labels : array-like of shape (n_samples,), optional
+        Components that colour the rows, -1 or missing for grey; without, the most probable ones.
     max_points : int, default=20_000
         Of more rows, so many are drawn; the title says so.
     random_state : int, RandomState instance or None, default=0
@@ -102,6 +103,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     if labels is not None:
         if X is None:
             raise ValueError("labels are those of the rows of X, which is not given")
+        check_same_rows(X, labels, "labels")
         labels = kernels.check_labels(labels, len(values), n_components)
     notes, points = "", None
     if X is not None:
