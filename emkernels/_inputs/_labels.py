@@ -81,8 +81,9 @@ def _from_numbers(array, known, n_components, name, is_bool=False):
 
 def _categories(labels):
     """The categories of a categorical of texts, or None."""
-    categories = getattr(getattr(labels, "dtype", None), "categories", None)
-    if categories is None:
+    dtype = getattr(labels, "dtype", None)
+    categories = getattr(dtype, "categories", None)
+    if categories is None or type(dtype).__name__ == "Categorical":     # of polars: no order
         return None
     try:
         categories = list(categories)

@@ -5,6 +5,8 @@ import numpy as np
 
 def names_of(values):
     """What a container calls its columns (a series its values), where all are texts; else None."""
+    if type(values).__name__ == "LazyFrame":
+        return None
     for attribute in ("columns", "column_names", "index"):
         names = getattr(values, attribute, None)
         if attribute == "index" and not hasattr(names, "equals"):

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from emkernels import _inputs, kernels
+from emkernels.models._arguments import missing_patterns
 from emkernels.models._covariance import (
     full_covariance,
     precision_cholesky,
@@ -65,7 +66,7 @@ def _derived(model, parameters, columns, covariance_type):
 
 def _marginal_parameters(model, columns):
     """Gaussians of some columns, of the same covariance type."""
-    type_, covariances = model._fitted_type, np.asarray(model.covariances_, np.float64)
+    type_, covariances = model._type, np.asarray(model.covariances_, np.float64)
     if type_ == "full":
         covariances = covariances[:, columns[:, None], columns[None, :]]
     elif type_ == "tied":
@@ -80,7 +81,7 @@ def _marginal_parameters(model, columns):
 
 def marginal(model, columns):
     columns = column_indices(model, columns)
-    return _derived(model, _marginal_parameters(model, columns), columns, model._fitted_type)
+    return _derived(model, _marginal_parameters(model, columns), columns, model._type)
 
 
 def _others(model, given):
@@ -95,7 +96,7 @@ def _regressions(model, given, others):
     n_features = model.means_.shape[1]
     for k in range(len(model.weights_)):
         covariance = full_covariance(
-            np.asarray(model.covariances_, np.float64), model._fitted_type, k, n_features)
+            np.asarray(model.covariances_, np.float64), model._type, k, n_features)
         cross = covariance[np.ix_(others, given)]
         if len(given) == 0:
             yield cross, covariance[np.ix_(others, others)]
@@ -118,12 +119,12 @@ def condition(model, columns, values):
                          ": leave out of columns what is not known")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
-                             model._fitted_type, want=["resp"])[0][0]
+                             model._type, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
         covariances.append(residual)
-    type_ = "full" if model._fitted_type in ("full", "tied") else model._fitted_type
+    type_ = "full" if model._type in ("full", "tied") else model._type
     if type_ == "full":
         covariances = np.array(covariances)
     else:
@@ -141,7 +142,8 @@ def regress(model, columns, X):
     X = _read(model, X, given, "X")
     if X.ndim != 2 or X.shape[1] != len(given):
         raise ValueError(f"X must have shape (n_samples, {len(given)}), got {X.shape}")
-    patterns = kernels.missing_patterns(X)
+    names = getattr(model, "feature_names_in_", None)
+    patterns = missing_patterns(X, None if names is None else names[given])
     if patterns.n_patterns == 1 and not patterns.n_missing[0]:
         return _regress(model, given, others, X)
     mean, covariance = np.empty((len(X), len(others))), np.empty((len(X), len(others), len(others)))
@@ -157,7 +159,7 @@ def _regress(model, given, others, X):
     if len(given):
         part = _marginal_parameters(model, given)
         resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
-                              model._fitted_type, want=["resp"], n_threads=model.n_threads)[0]
+                              model._type, want=["resp"], n_threads=model.n_threads)[0]
     else:
         resp = np.repeat(np.asarray(model.weights_, np.float64)[None], len(X), axis=0)
     means = np.empty((len(model.weights_), len(X), len(others)))

@@ -290,7 +290,7 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         inner = self._columns.take(rows)
         if not self._columns.varying.size:
             return self._finish(rows, inner)
-        patterns = kernels.missing_patterns(inner)
+        patterns = self._patterns(inner)
         if not patterns.n_missing.any():
             return self._finish(rows, inner)
         p = self._raw()
@@ -362,10 +362,16 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         inner = self._columns_of(X)
         if inner.shape[1] == 0:
             return np.zeros(len(inner))
-        patterns, p = kernels.missing_patterns(inner), self._raw()
+        patterns, p = self._patterns(inner), self._raw()
         return _incomplete_rows(
             inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
             ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
+
+    def _patterns(self, inner):
+        """The patterns of the varying columns; an infinity is named."""
+        names = getattr(self, "feature_names_in_", None)
+        return arguments.missing_patterns(
+            inner, None if names is None else names[self._columns.varying])
 
     def _columns_of(self, X):
         return self._columns.take(self._check_rows(X))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.validation import _get_feature_names
@@ -50,7 +49,8 @@ class Columns:
         return np.ascontiguousarray(X[:, index])
 
 
-class Fitted(NamedTuple):
+@dataclass(frozen=True)
+class Fitted:
     """What a fit was made with and methods go by."""
 
     missing_values: object

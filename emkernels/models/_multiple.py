@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config, _wrap_data_with_container
 
-from emkernels import _inputs, kernels
+from emkernels import _inputs
 from emkernels.kernels import _core
 from emkernels.models import _arguments as arguments
 from emkernels.models import _posterior as posterior
@@ -123,7 +123,7 @@ class MultipleImputation:
                 "mixture or another covariance_type")
         inner = self._columns.take(rows)
         completed = [inner] * n_imputations
-        patterns = kernels.missing_patterns(inner) if inner.shape[1] else None
+        patterns = self._patterns(inner) if inner.shape[1] else None
         if patterns is not None and patterns.n_missing.any():
             basis = rows if training_data is None else self._check_rows(training_data)
             completed = self._draws(
@@ -138,7 +138,7 @@ class MultipleImputation:
                thinning):
         """`inner` completed m times."""
         weight = arguments.check_sample_weight(sample_weight, basis)
-        known = patterns if basis is inner else kernels.missing_patterns(basis)
+        known = patterns if basis is inner else self._patterns(basis)
         scaling, type_ = self._scaling, self._fitted_type
         start = scaling.to_standard(self._raw(), type_)
         prior = self._fitted.prior

@@ -40,7 +40,7 @@ def save(model, path):
         "converged": bool(model.converged_),
         "n_iter": int(model.n_iter_),
         "lower_bound": float(model.lower_bound_).hex(),
-        "fitted": [model._fitted_type, sorted(model._fitted_fixed)],
+        "fitted": [model._type, sorted(model._fixed)],
         "classes": _plain(getattr(model, "classes_", None)),
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }

@@ -307,7 +307,7 @@ class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
             fixed=arguments.check_fixed(self.fixed, given, warm),
             n_threads=self.n_threads, patterns=patterns,
         )
-        if warm and (self.means_.shape != (k, n_features) or self._fitted_type != type_):
+        if warm and (self.means_.shape != (k, n_features) or self._type != type_):
             raise ValueError(
                 "warm_start cannot go on: n_components, covariance_type or the number of "
                 "columns differ from the last fit"
@@ -340,11 +340,21 @@ class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
 
+    # of the fit; of parameters put in by hand, as they are set
+
+    @property
+    def _type(self):
+        return vars(self).get("_fitted_type", self.covariance_type)
+
+    @property
+    def _fixed(self):
+        return vars(self).get("_fitted_fixed", self.fixed)
+
     def _n_parameters(self):
         k, n_features = self.means_.shape
-        counts = {"covariances": n_covariance_parameters(self._fitted_type, k, n_features),
+        counts = {"covariances": n_covariance_parameters(self._type, k, n_features),
                   "means": k * n_features, "weights": k - 1}
-        return sum(n for name, n in counts.items() if name not in self._fitted_fixed)
+        return sum(n for name, n in counts.items() if name not in self._fixed)
 
     # --- rows --------------------------------------------------------------------------
 
@@ -352,11 +362,11 @@ class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
         p = self._parameters()
         if patterns is not None:
             out = _incomplete_rows(
-                X, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
+                X, p.weights, p.means, p.precisions_cholesky, self._type, patterns,
                 want, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
         out = kernels.e_step(
-            X, p.weights, p.means, p.precisions_cholesky, self._fitted_type, want=want,
+            X, p.weights, p.means, p.precisions_cholesky, self._type, want=want,
             n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
@@ -471,9 +481,9 @@ class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
         n_features = self.means_.shape[1]
         parts = []
         for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            if self._fitted_type in ("full", "tied"):
+            if self._type in ("full", "tied"):
                 covariance = full_covariance(
-                    self.covariances_, self._fitted_type, k, n_features)
+                    self.covariances_, self._type, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
             else:
                 normal = rng.standard_normal(size=(count, n_features))

@@ -220,7 +220,7 @@ class GaussianImputer(BaseGaussianImputer):
         if not names:
             return None, names
         p = self._raw()
-        return (rows, p.means[0], p.covariances[0], kernels.missing_patterns(rows),
+        return (rows, p.means[0], p.covariances[0], self._patterns(rows),
                 arguments.check_sample_weight(sample_weight, rows)), names
 
 

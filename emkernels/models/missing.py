@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
+from emkernels import _inputs
 from emkernels.models import _missing_table as table
 from emkernels.models._arguments import missing_patterns
 from emkernels.models._standardised import summarise_columns
@@ -264,9 +265,10 @@ def missing_data_summary(X):
     array([[3, 2],
            [2, 2]])
     """
+    known = _inputs.names_of(X)
     X, names = table.as_table(X)
     n_samples, n_features = X.shape
-    found = missing_patterns(X, names)
+    found = missing_patterns(X, known)
     summary = summarise_columns(X)
     n_observed = summary.counts
     # divisor n - 1
@@ -370,9 +372,10 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     """
     if ddof not in (0, 1):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
+    known = _inputs.names_of(X)
     X, names = table.as_table(X)
     n_features = X.shape[1]
-    patterns = missing_patterns(X, names)
+    patterns = missing_patterns(X, known)
     summary = summarise_columns(X)
     for name, empty, constant in zip(names, summary.empty, summary.constant):
         if empty or constant:

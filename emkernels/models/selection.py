@@ -1,10 +1,12 @@
 """Choosing a mixture by an information criterion."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.em import DegenerateFitError
+from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.models import _arguments as arguments
 from emkernels.models.gaussian_mixture import GaussianMixture
 
 CRITERIA = ("bic", "aic", "icl")
@@ -55,6 +57,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     criterion : {'bic', 'aic', 'icl'}
         The lower the better.
     sample_weight : array-like of shape (n_samples,), optional
+        The criteria take a weight for a number of rows, so that its unit matters to them.
     **parameters
         Further parameters of :class:`GaussianMixture`.
 
@@ -109,4 +112,18 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             table.append(row)
     if best is None:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
+    if sample_weight is not None:
+        _warn_about_unit(sample_weight, X)
     return SelectionResult(best[1], criterion, table)
+
+
+def _warn_about_unit(sample_weight, X):
+    """Weights that are shares, not numbers of rows: nothing is left of the penalty."""
+    rows, _ = arguments.read_rows(X, GaussianMixture())
+    weight = arguments.check_sample_weight(sample_weight, rows)
+    total, n_rows = weight.sum(), np.count_nonzero(weight)
+    if total < 0.1 * n_rows:
+        warnings.warn(
+            f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
+            "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
+            "sum to the number of rows", EMWarning, stacklevel=3)
