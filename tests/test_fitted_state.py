@@ -186,7 +186,8 @@ def test_attributes_of_relatives(model, name, words):
 @pytest.mark.parametrize("estimator", [
     GaussianMixture(True), GaussianMixture(max_iter=True), GaussianMixture(n_init=True),
     GaussianMixture(n_threads=True), GaussianMixture(tol=True), KMeans(True),
-    KMeans(2, n_init=True), KMeans(2, max_iter=True), GaussianImputer(max_iter=True), GaussianImputer(n_threads=True),
+    KMeans(2, n_init=True), KMeans(2, max_iter=True), GaussianImputer(max_iter=True),
+    GaussianImputer(n_threads=True),
     GaussianMixtureImputer(True), GaussianMixtureImputer(n_init=True),
     GaussianMixture(np.True_)])
 def test_true_is_no_number(estimator):

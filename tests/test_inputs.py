@@ -435,3 +435,10 @@ def test_rows_go_by_index():
             lambda: plotting.plot_mixture(mixture, part, labels=pd.Series(LABELS))):
         with pytest.raises(ValueError, match="index of (sample_weight|labels).*row 0 is 0.*39"):
             call()
+
+
+def test_statistics_know_names_of_means():
+    model = {**MIXED, "means": frame(MODEL["means"])}
+    SufficientStatistics.from_data(frame(FULL), **model)
+    with pytest.raises(ValueError, match="means must have the names of X"):
+        SufficientStatistics.from_data(SWAPPED, **model)

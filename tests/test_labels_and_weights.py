@@ -237,3 +237,19 @@ def test_shares_are_no_numbers_of_rows():
     for unit in (1e-100, 1e39):
         with pytest.raises(ValueError, match="takes it for a number of rows"):
             imputer.sample(holes, 2, sample_weight=unit * WEIGHT)
+
+
+def test_a_picture_takes_the_labels_of_the_fit():
+    plotting = pytest.importorskip("emkernels.plotting")
+    model = fit(SPECIES)
+    ax = plotting.plot_mixture(model, X, labels=SPECIES)
+    colors = ax.collections[0].get_facecolors()
+    palette = plotting.component_colors(3)
+    assert_allclose(colors[0, :3], palette[1])      # virginica is component 1
+    assert_allclose(colors[60, :3], palette[0])
+    assert_allclose(colors[20, :3], int("9A", 16) / 255)
+    with pytest.raises(ValueError, match="labels name 'other'.*'setosa', 'virginica'"):
+        plotting.plot_mixture(model, X, labels=["other"] * 150)
+    with pytest.raises(ValueError, match="labels name 'other'.*by number"):
+        plotting.plot_mixture(fit(KNOWN), X, labels=["other"] * 150)
+    ax.figure.clear()

@@ -73,8 +73,8 @@ def _from_numbers(array, known, n_components, name, is_bool=False):
         if not float(value).is_integer():
             raise ValueError(f"{name} must hold integers, got {value} at row {row}")
         raise ValueError(
-            f"{name} must lie in -1 .. {n_components - 1}, got {value} at row {row} (texts may "
-            "be anything)")
+            f"{name} must lie in -1 .. {n_components - 1}, got {value} at row {row}: "
+            "components are counted from 0, or named by texts")
     codes[known] = values.astype(np.int32)
     return codes, np.array([False, True])[:n_components] if is_bool else np.arange(n_components)
 

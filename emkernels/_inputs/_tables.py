@@ -220,9 +220,12 @@ def _not_numbers(array, name):
         where = f" ({array[index]!s} at {place(index)})"
     elif array.ndim == 0 and array.dtype.kind == "O":
         where = f" ({type(array.item()).__name__})"
-    remedy = REMEDIES.get(array.dtype.kind, REMEDIES["O"])
-    return UnusableInputError(
-        f"{name} must hold real numbers, got dtype {array.dtype}{where}; {remedy}")
+        return UnusableInputError(
+            f"{name} must hold real numbers, got dtype object{where}: pass an array, rows of "
+            "numbers or a data frame")
+    dtype = "of records" if array.dtype.kind == "V" else array.dtype
+    return UnusableInputError(f"{name} must hold real numbers, got dtype {dtype}{where}; "
+                              + REMEDIES.get(array.dtype.kind, REMEDIES["O"]))
 
 
 def _unusable_text(array):

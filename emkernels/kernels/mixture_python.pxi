@@ -11,8 +11,8 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
-        Rows in any layout; read in place, never copied whole. Other real dtypes are
-        converted to float64.
+        Rows in any layout; read in place, never copied whole. Other real dtypes, objects and
+        data frames are converted.
     means : array-like of shape (n_components, n_features)
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision: (n_components, n_features,
@@ -38,7 +38,8 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
         Wrong shapes, NaN or infinity (the row and column are named), a factor without a
         positive diagonal, an unusable `out`, n_threads of 0 or below -1.
     TypeError
-        Complex, object or text dtypes.
+        Text, dates, complex numbers and other objects that are no real numbers (the column and
+        row are named; a ValueError too), masked cells, sparse and lazy tables.
 
     References
     ----------

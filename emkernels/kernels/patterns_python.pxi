@@ -93,7 +93,7 @@ def missing_patterns(X):
     ValueError
         An infinity (its row and column are named), 2^31 rows or more.
     TypeError
-        Complex, object or text dtypes.
+        What holds no real numbers (a ValueError too), sparse and lazy tables.
 
     References
     ----------

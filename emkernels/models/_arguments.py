@@ -199,7 +199,8 @@ def check_means(means, n_components, n_features):
             f"but got {means.shape}"
         )
     if not np.isfinite(means).all():
-        raise ValueError("means_init contains NaN or infinity")
+        where = _inputs.place(np.argwhere(~np.isfinite(means))[0])
+        raise ValueError(f"means_init contains NaN or infinity, first at {where}")
     return means
 
 
@@ -215,7 +216,7 @@ def check_sample_weight(sample_weight, X, largest=0.0):
     sums of squares of X, whose largest absolute value is given, would overflow."""
     if sample_weight is None:
         return None
-    if isinstance(sample_weight, Real):
+    if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool):
         sample_weight = np.full(len(X), float(sample_weight))
     weight = kernels.check_sample_weight(sample_weight, X.shape[0])
     row = int(weight.argmax())

@@ -114,10 +114,10 @@ def _build(cls, header, arrays):
 
 def _plain(value):
     """A value as JSON has it."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
+    if hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
     if isinstance(value, (tuple, list, set, frozenset)):
         return [_plain(item) for item in value]
     return value

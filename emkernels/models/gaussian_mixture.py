@@ -210,6 +210,8 @@ class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
         ValueError
             Bad parameters or data (the argument, row or column is named), or every start
             collapsed; the estimator then stays as it was.
+        TypeError
+            Sparse and lazy tables, masked weights. A cell that is no real number is both.
         KeyboardInterrupt
             Ctrl-C, within a second. Where an iteration was complete, the estimator then has
             the parameters of the last one, with ``converged_`` False; else it stays as it was.

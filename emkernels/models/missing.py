@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import _inputs
 from emkernels.models import _missing_table as table
-from emkernels.models._arguments import missing_patterns
+from emkernels.models._arguments import missing_patterns, numbers
 from emkernels.models._standardised import summarise_columns
 
 _SHOWN = 20     # patterns that a printed summary lists
@@ -128,7 +128,7 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
                          f"of shape {q.shape}, got {u.shape}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    complete = np.asarray(np.inf if complete_df is None else complete_df, dtype=np.float64)
+    complete = numbers(np.inf if complete_df is None else complete_df, "complete_df")
     if complete.shape not in ((), (p,)) or not (complete > 0).all():
         raise ValueError("complete_df must be a positive number, or one for each parameter, got "
                          f"{complete_df}")
