@@ -232,6 +232,15 @@ def test_what_takes_no_missing_value_says_so(name):
         ENTRIES[name](masked(GAPS))
 
 
+class Delayed:
+    """As a frame of dask."""
+
+    columns = ("a", "b", "c")
+
+    def compute(self):
+        return self
+
+
 class Tensor:
     """As one that lies on a GPU."""
 
@@ -264,6 +273,7 @@ BAD = {
     "polars date": (pl.DataFrame({"b": pd.date_range("2020", periods=N)}), "'b'.*2020-01-01"),
     "Arrow text": (pa.table({"a": FULL[:, 0], "b": ["x"] * N}), "'b'.*'x' at row 0"),
     "lazy": (pl.DataFrame(FULL).lazy(), "LazyFrame.*collect"),
+    "delayed": (Delayed(), r"Delayed.*compute\(\)"),
     "sparse": (scipy.sparse.csr_array(FULL), "sparse.*toarray"),
     "tensor": (Tensor(), r"Tensor.*cpu\(\)"),
     "ragged": ([[1.0, 2.0, 3.0], [1.0]], "not rectangular: row 1"),
@@ -273,7 +283,8 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_what_cannot_be_used_is_named(name, kind):
-    if name in ANY_CELLS and kind not in ("lazy", "sparse", "tensor", "ragged"):
+    if name in ANY_CELLS and kind not in (
+            "lazy", "delayed", "sparse", "tensor", "ragged"):
         return
     X, message = BAD[kind]
     with warnings.catch_warnings():

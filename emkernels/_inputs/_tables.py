@@ -123,6 +123,8 @@ def refuse_unread(X, name):
     kind = type(X).__name__
     if kind == "LazyFrame":
         raise TypeError(f"{name} is a LazyFrame, which has no rows yet: pass {name}.collect()")
+    if hasattr(X, "columns") and hasattr(X, "compute"):     # of dask
+        raise TypeError(f"{name} is a {kind} whose rows are not read yet: pass {name}.compute()")
     if hasattr(X, "nnz") and (hasattr(X, "toarray") or hasattr(X, "todense")):
         raise TypeError(f"{name} is sparse ({kind}), and dense rows are needed: pass "
                         f"{name}.toarray()")
