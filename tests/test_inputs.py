@@ -409,6 +409,11 @@ def test_pool_goes_by_name():
                 [rows[1][0], rows[1][1][["b", "a"]]]):
         with pytest.raises(ValueError, match="must have the names of the estimates"):
             emkernels.pool(estimates, bad)
+    degrees = pd.Series({"a": 10.0, "b": 20.0})
+    assert_array_equal(emkernels.pool(estimates, variances, complete_df=degrees).df,
+                       emkernels.pool(estimates, variances, complete_df=[10, 20]).df)
+    with pytest.raises(ValueError, match="complete_df must have the names of the estimates"):
+        emkernels.pool(estimates, variances, complete_df=degrees[["b", "a"]])
     with pytest.raises(ValueError, match=r"estimates\[1\] must have the names"):
         emkernels.pool([rows[0][0], rows[0][1][["b", "a"]]], variances)
 

@@ -115,6 +115,7 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     """
     names = table.names_of_all(estimates, "estimates")
     table.names_of_all(variances, "variances", names)
+    _inputs.check_names(complete_df, names, "complete_df", "the estimates")
     q, single = table.finite(estimates, "estimates"), np.ndim(estimates) == 1
     u = table.finite(variances, "variances")
     if q.ndim not in (1, 2):
