@@ -9,10 +9,9 @@ from numbers import Real
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _get_feature_names
 
-from emkernels import kernels, plotting
+from emkernels import _inputs, kernels, plotting
 from emkernels._extras import optional
 from emkernels.em import DegenerateWarning
 from emkernels.models import _arguments as arguments
@@ -88,7 +87,7 @@ class ClusteringComparison:
         n, d = self.X.shape
         converged = "" if self.mixture.converged_ else ", not converged"
         lines = [
-            f"K-means and EM ({self.mixture.covariance_type} covariances): {n} rows, {d} columns, "
+            f"K-means and EM ({self.mixture._fitted_type} covariances): {n} rows, {d} columns, "
             f"{len(self.table)} cluster{'s' * (len(self.table) != 1)}",
             "",
             f"{'':<12}{'seconds':>10} {'iterations':>11} {'BIC':>16}",
@@ -142,7 +141,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     sample_weight : array-like of shape (n_samples,), optional
     soft_below : float
         Rows whose largest responsibility is below it count as soft; above 0, at most 1.
-    random_state : int, RandomState instance or None
+    random_state : int, RandomState, Generator or None
         Both fits begin with the same draws, so that EM goes on from what K-means found. Where
         that is a poor local maximum of the likelihood, ``init_params="k-means++"`` and several
         `n_init` find a better one.
@@ -186,12 +185,13 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
     names = _get_feature_names(X)
     kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
+    arguments.check_labelled(GaussianMixture(**parameters), X, sample_weight)
     X, _ = arguments.check_complete_rows(kmeans, X, "K-means")
     names = [f"x{j}" for j in range(X.shape[1])] if names is None else [str(n) for n in names]
     sample_weight = arguments.check_sample_weight(sample_weight, X)
     seed = random_state
     if not isinstance(seed, (int, np.integer)):
-        seed = check_random_state(seed).randint(2**31 - 1)
+        seed = _inputs.as_random_state(seed).randint(2**31 - 1)
     mixture = GaussianMixture(
         n_clusters, covariance_type=covariance_type, n_init=n_init, n_threads=n_threads,
         random_state=seed, tol=tol, max_iter=max_iter, **parameters)
@@ -241,7 +241,7 @@ def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
     soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
     table = []
     for j in range(k):
-        covariance = full_covariance(mixture.covariances_, mixture.covariance_type, j, d)
+        covariance = full_covariance(mixture.covariances_, mixture._fitted_type, j, d)
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         # down to the precision of the covariances
         values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 
 _MAGIC = b"EMKSTAT1"
 _ARRAYS = ("centers", "counts", "first", "second")
@@ -104,6 +104,8 @@ class SufficientStatistics:
         SufficientStatistics
             Its centres are the means, rounded to the precision of X.
         """
+        _inputs.check_names(means, _inputs.names_of(X), "means", "X")
+        X = _inputs.as_rows(X)
         arguments = X, weights, means, precisions_cholesky, covariance_type, sample_weight
         try:
             kernels.check_finite(X)
@@ -111,8 +113,7 @@ class SufficientStatistics:
             moments = kernels.incomplete_statistics(*arguments, n_threads=n_threads)
         else:
             moments = kernels.em_statistics(*arguments, n_threads=n_threads, check_finite=False)
-        narrow = getattr(np.asarray(X), "dtype", None) == np.float32
-        centers = np.asarray(means, dtype=np.float32 if narrow else np.float64)
+        centers = np.asarray(_inputs.as_rows(means, "means"), dtype=X.dtype)
         return cls(covariance_type, centers, *moments)
 
     @property
@@ -301,7 +302,7 @@ def _array(value, name, shape):
     """A float64 array of the given shape; zeros for None."""
     if value is None:
         return np.zeros(shape)
-    value = np.array(value, dtype=np.float64, order="C")
+    value = np.array(_inputs.as_rows(value, name, missing=False), dtype=np.float64, order="C")
     if shape is not None and value.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
     if not np.isfinite(value).all():

@@ -335,7 +335,7 @@ def test_integers_objects_and_nullable_columns():
     filled = GaussianImputer().fit(whole).transform(whole)
     assert filled.dtype == np.float64
     assert_array_equal(filled, whole)
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="column 0 of X is not numeric: 'a' at row 0"):
         GaussianImputer().fit([["a", 1.0], ["b", 2.0]])
 
 

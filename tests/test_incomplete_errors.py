@@ -53,7 +53,7 @@ def test_infinity(simd, name, dtype, bad, tmp_path):
     (np.zeros((0, 3)), ValueError, "X must have at least one row"),
     (np.zeros((3, 0)), ValueError, "X must have at least one row"),
     (np.zeros((N, D), complex), TypeError, "X must hold real numbers"),
-    (np.full((N, D), None), TypeError, "X must hold real numbers"),
+    (np.full((N, D), {}), TypeError, "column 0 of X is not numeric: {} at row 0"),
 ], ids=repr)
 def test_not_a_matrix(name, bad, error, message):
     with pytest.raises(error, match=message):

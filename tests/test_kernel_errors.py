@@ -1,8 +1,11 @@
 """Bad input gives an error that names the argument, and leaves `out` as it was."""
 
+import decimal
+
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+import scipy.sparse
+from numpy.testing import assert_allclose, assert_array_equal
 from problems import problem, read_only, strided, unaligned
 from reference import COVARIANCE_TYPES
 
@@ -74,7 +77,11 @@ def test_not_finite_in_a_long_array(name):
     (np.zeros((3, 0)), ValueError, r"X must have at least one row.*\(3, 0\)"),
     ([], ValueError, "X must be a 2-d array"),
     (np.zeros((N, D), complex), TypeError, "X must hold real numbers, got dtype complex128"),
-    (np.zeros((N, D), object), TypeError, "X must hold real numbers, got dtype object"),
+    (np.full((N, D), {}), TypeError, "column 0 of X is not numeric: {} at row 0"),
+    ([[0.0, 1.0, "a"]], TypeError, "column 2 of X is not numeric: 'a' at row 0"),
+    ([[0.0, 1.0], [1.0]], ValueError, "X is not rectangular: row 1 has shape"),
+    (np.ma.masked_equal(np.eye(D), 0), TypeError, "X is a masked array.* row 0, column 1"),
+    (scipy.sparse.eye_array(D), TypeError, r"X is sparse.*X.toarray\(\)"),
     (np.full((N, D), "1"), TypeError, "X must hold real numbers, got dtype <U1"),
     (np.zeros((N, D), "M8[s]"), TypeError, "X must hold real numbers, got dtype datetime64"),
     (np.zeros((N, D), "f8,f8"), TypeError, "X must hold real numbers"),
@@ -187,18 +194,33 @@ def test_sample_weight(name):
             (2.0, "sample_weight must have")]:
         with pytest.raises(ValueError, match=message):
             call(name, sample_weight=bad)
-    for bad in (ones.astype(complex), np.full(N, "1"), ones.astype(object)):
+    for bad in (ones.astype(complex), np.full(N, "1")):
         with pytest.raises(TypeError, match="sample_weight must hold real numbers"):
             call(name, sample_weight=bad)
+    with pytest.raises(TypeError, match="sample_weight is a masked array.* row 3"):
+        call(name, sample_weight=np.ma.masked_array(ones, np.arange(N) == 3))
 
 
 @pytest.mark.parametrize("name", WITH_WEIGHTS)
-def test_sample_weight_beyond_float32(name):
-    X = problem(N, D, K).X.astype("f4")
-    weight = np.ones(N)
-    weight[9] = 1e39
-    with pytest.raises(ValueError, match="sample_weight must fit into float32.* at row 9"):
-        call(name, X=X, sample_weight=weight)
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weights_of_any_type_and_unit(name, dtype):
+    """Statistics are linear in the weights, from 1e-100 to 1e39, also of float32 rows."""
+    X = problem(N, D, K).X.astype(dtype)
+    plain = 1.0 + np.arange(N) % 3
+    expected = call(name, X=X, sample_weight=plain)
+    for weight in (plain.astype(object), [decimal.Decimal(int(w)) for w in plain],
+                   plain.astype("f4"), plain.astype(int)):
+        for part, other in zip(call(name, X=X, sample_weight=weight), expected, strict=True):
+            assert_array_equal(part, other)
+    for unit in (1e-100, 1e-46, 1e-20, 1e39):
+        found = call(name, X=X, sample_weight=unit * plain)
+        for field, part, other in zip(getattr(found, "_fields", "xx"), found, expected,
+                                      strict=True):
+            linear = field in ("counts", "first", "second", "sums", "log_likelihood", "inertia")
+            other = np.asarray(other, np.float64)
+            size = np.abs(other).max() or 1
+            assert_allclose(np.asarray(part, np.float64) / (unit if linear else 1), other,
+                            rtol=0, atol=size * (1e-5 if dtype == "f4" else 1e-13))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -312,8 +334,8 @@ def test_resp():
         call("weighted_moments", resp=np.full(N, 2**63, np.uint64))
     with pytest.raises(ValueError, match=r"resp must have shape \(40,\), got \(39,\)"):
         call("weighted_moments", resp=labels[:-1])
-    with pytest.raises(TypeError, match="resp must hold integers, got dtype float64"):
-        call("weighted_moments", resp=labels.astype(float))
+    with pytest.raises(ValueError, match="resp must hold integers, got 0.5 at row 0"):
+        call("weighted_moments", resp=labels + 0.5)
 
 
 def test_n_clusters():

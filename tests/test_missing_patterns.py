@@ -128,8 +128,8 @@ def test_every_kind_of_nan_is_missing(simd):
     (np.zeros((0, 3)), ValueError, "at least one row"),
     (np.zeros((3, 0)), ValueError, "at least one row"),
     (np.zeros((3, 2), complex), TypeError, "X must hold real numbers"),
-    ([[None, 1.0]], TypeError, "X must hold real numbers"),
-    ([["a", "b"]], TypeError, "X must hold real numbers"),
+    ([[None, {}]], TypeError, "column 1 of X is not numeric: {} at row 0"),
+    ([["a", "b"]], TypeError, "column 0 of X is not numeric: 'a' at row 0"),
 ], ids=repr)
 def test_not_a_matrix(bad, error, message):
     with pytest.raises(error, match=message):

@@ -113,7 +113,7 @@ def test_bad_input_to_a_fitted_model():
     with pytest.raises(ValueError, match="NaN"):
         model.condition([0], [np.nan])
     with pytest.raises(ValueError, match="row 1, column 0"):
-        model.regress([0], [[0.0], [np.nan]])
+        model.regress([0], [[0.0], [np.inf]])
     with pytest.raises(ValueError, match="at least one"):
         model.sample(0)
 

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 
 from emkernels import kernels
+from emkernels._inputs import as_random_state
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._raster import CHUNK
 from emkernels.kernels.potts import _potts_grid, _potts_pass
@@ -123,7 +123,7 @@ def smooth(model, X, raster, smoothness):
         X, model.covariance_type, model.reg_covar, shape=raster.shape, mask=raster.inside,
         smoothness=smoothness, n_threads=model.n_threads)
 
-    seed = check_random_state(model.random_state).randint(2**31 - 1)
+    seed = as_random_state(model.random_state).randint(2**31 - 1)
 
     def from_blurred():
         labels = _labels_of_blurred(problem, n_components, seed)
@@ -214,7 +214,7 @@ def _labels_of_blurred(problem, n_components, seed):
         raise DegenerateFitError(f"{n_usable} pixels are known, of {n_components} segments")
     sample = slice(None) if usable is None else np.flatnonzero(usable)
     if n_usable > SAMPLE:
-        chosen = check_random_state(seed).randint(n_usable, size=SAMPLE)
+        chosen = as_random_state(seed).randint(n_usable, size=SAMPLE)
         sample = chosen if usable is None else sample[chosen]
     with warnings.catch_warnings():
         # fewer colours than components: the components without pixels end this start

@@ -43,10 +43,11 @@ cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 cdef int check_threads(object n_threads) except -1
-cdef object as_matrix(object array, str name)
+cdef object as_matrix(object array, str name, bint missing=*)
 cdef object as_centers(object centers, str name, object X)
 cdef object as_float64(object array, str name, tuple shape)
-cdef object as_weights(object sample_weight, Py_ssize_t n_samples, bint is_double=*)
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples)
+cpdef tuple weights_in_unit(object sample_weight, object dtype)
 cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name)
 cdef object output(object out, tuple shape, object dtype, str name)
 cdef void *address(object array) except? NULL

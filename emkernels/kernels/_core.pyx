@@ -10,11 +10,11 @@ import numpy as np
 from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cython.parallel cimport prange
-from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
+from emkernels import _inputs
 from emkernels._simd.table cimport FULL
 
 cdef extern from "Python.h":
@@ -301,16 +301,10 @@ cdef bint is_double(object X) except -1:
     return X.dtype.itemsize == 8
 
 
-cdef object as_matrix(object array, str name):
-    """A 2-d float32 or float64 array, the caller's own where it is one."""
-    array = np.asarray(array)
-    if array.dtype.char not in "fd" or not array.dtype.isnative:
-        if array.dtype.kind not in "fiub":
-            raise TypeError(
-                f"{name} must hold real numbers, got dtype {array.dtype}"
-            )
-        array = array.astype(np.float32 if array.dtype == np.dtype("f4").newbyteorder("S")
-                             else np.float64)
+cdef object as_matrix(object array, str name, bint missing=False):
+    """A 2-d float32 or float64 array, the caller's own where it is one; missing: whether masked
+    cells may be missing values."""
+    array = _inputs.as_rows(array, name, missing=missing)
     if array.ndim != 2:
         raise ValueError(f"{name} must be a 2-d array, got {array.ndim} dimension(s)")
     if array.shape[0] == 0 or array.shape[1] == 0:
@@ -322,10 +316,7 @@ cdef object as_float64(object array, str name, tuple shape):
     """A finite C-contiguous float64 array of the given shape (None: any size)."""
     cdef const double *values
     cdef Py_ssize_t i, n
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    array = np.ascontiguousarray(array, dtype=np.float64)
+    array = np.ascontiguousarray(_inputs.as_rows(array, name, missing=False), dtype=np.float64)
     if array.ndim != len(shape):
         raise ValueError(f"{name} must have {len(shape)} dimension(s), got shape {array.shape}")
     for i in range(len(shape)):
@@ -353,13 +344,11 @@ cdef object as_centers(object centers, str name, object X):
     return centers
 
 
-cdef object as_weights(object sample_weight, Py_ssize_t n_samples, bint is_double=True):
-    """Contiguous float64 weights, none negative, some positive, in the precision of the
-    data that they weight; None stays None."""
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples):
+    """Contiguous float64 weights, none negative, some positive; None stays None."""
     cdef const double *w
     cdef Py_ssize_t i
     cdef double total = 0
-    cdef double limit = INFINITY if is_double else np.finfo(np.float32).max
     if sample_weight is None:
         return None
     sample_weight = as_float64(sample_weight, "sample_weight", (n_samples,))
@@ -367,23 +356,33 @@ cdef object as_weights(object sample_weight, Py_ssize_t n_samples, bint is_doubl
     for i in range(n_samples):
         if w[i] < 0:
             raise ValueError(f"sample_weight must not be negative, got {w[i]} at row {i}")
-        if w[i] > limit:
-            raise ValueError(
-                f"sample_weight must fit into float32, the precision of X, got {w[i]} at row {i}"
-            )
-        total += w[i] if is_double else <double>(<float>w[i])
+        total += w[i]
     if not total > 0:
         raise ValueError("sample_weight must have a positive sum, every weight is zero")
     return sample_weight
+
+
+cpdef tuple weights_in_unit(object sample_weight, object dtype):
+    """Checked weights as rows of `dtype` can have them, and the unit that they are then in.
+
+    float32 blocks hold the weights in float32: the largest is brought into [1/2, 1) by a power of
+    two, which rounds nothing. Statistics times the unit are those of the weights given.
+    """
+    if sample_weight is None or dtype != np.float32:
+        return sample_weight, 1.0
+    largest = sample_weight.max()
+    if 2.0**-40 < largest <= 1:
+        return sample_weight, 1.0
+    exponent = int(np.frexp(largest)[1])
+    return np.ldexp(sample_weight, -exponent), math.ldexp(1.0, exponent)
 
 
 cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name):
     """Contiguous int32 labels in -1 .. n_components - 1."""
     cdef const int *values
     cdef Py_ssize_t i
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{name} must hold integers, got dtype {labels.dtype}")
+    if type(labels) is not np.ndarray or labels.dtype.kind not in "iu":
+        labels = _inputs.as_labels(labels, n_samples, n_components, name, classes=False)[0]
     if labels.shape != (n_samples,):
         raise ValueError(f"{name} must have shape ({n_samples},), got {labels.shape}")
     if labels.dtype != np.int32:
@@ -482,22 +481,22 @@ cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except
 
 def check_finite(X, name="X"):
     """The largest absolute value of X (2-d, real); ValueError naming the first row and column
-    with NaN or infinity."""
+    with NaN (or a masked cell) or infinity."""
     cdef Rows rows
-    X = as_matrix(X, name)
+    X = as_matrix(X, name, True)
     set_rows(&rows, X)
     return check_rows_finite(&rows, is_double(X), name)
 
 
-def check_sample_weight(sample_weight, Py_ssize_t n_samples, dtype="float64"):
-    """Contiguous float64 weights (n_samples,), none negative, some positive, in the range of
-    `dtype`, the precision of the rows; ValueError naming the row otherwise."""
-    return as_weights(sample_weight, n_samples, np.dtype(dtype) == np.float64)
+def check_sample_weight(sample_weight, Py_ssize_t n_samples):
+    """Contiguous float64 weights (n_samples,), none negative, some positive; ValueError naming
+    the row otherwise."""
+    return as_weights(sample_weight, n_samples)
 
 
 def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):
-    """Contiguous int32 labels (n_samples,) in -1 .. n_components - 1; ValueError naming the
-    row otherwise."""
+    """Contiguous int32 labels (n_samples,) in -1 .. n_components - 1, -1 where one is missing;
+    ValueError naming the row otherwise."""
     return as_labels(labels, n_samples, n_components, name)
 
 

@@ -13,7 +13,7 @@ from emkernels._simd.table cimport (
 from emkernels.kernels._core cimport (
     BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
     check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
-    make_plan, output, rows_at, run, set_rows, stored, table_of)
+    make_plan, output, rows_at, run, set_rows, stored, table_of, weights_in_unit)
 
 cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
@@ -143,7 +143,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     cdef Rows rows
     X = as_matrix(X, "X")
     centers = as_centers(centers, "centers", X)
-    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     if check_finite:
         set_rows(&rows, X)
         check_rows_finite(&rows, is_double(X), "X")
@@ -154,7 +154,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     elif return_labels:
         out = np.zeros(X.shape[0], np.int32)
     counts, sums, inertia, _ = _kmeans_pass(X, centers, out, sample_weight, n_threads)
-    return KMeansStatistics(out, counts, sums, inertia)
+    return KMeansStatistics(out, counts * unit, sums * unit, inertia * unit)
 
 
 def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):

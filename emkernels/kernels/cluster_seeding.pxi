@@ -252,7 +252,7 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
         raise ValueError(
             f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
     trials = n_local_trials
-    sample_weight = as_weights(sample_weight, X.shape[0], double_)
+    sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     if sample_weight is not None:
         rows.sample_weight = <const double*>address(sample_weight)
     if check_finite:

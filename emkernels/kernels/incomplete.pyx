@@ -13,7 +13,8 @@ from emkernels._simd.table cimport (
     second_size)
 from emkernels.kernels._core cimport (
     OUT_OF_MEMORY, address, as_centers, as_float64, as_matrix, as_weights,
-    check_status, check_threads, is_double, look_for_signal, rows_at, set_rows, table_of)
+    check_status, check_threads, is_double, look_for_signal, rows_at, set_rows, table_of,
+    weights_in_unit)
 from emkernels.kernels._gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
     run_job, set_model)

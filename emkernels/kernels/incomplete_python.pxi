@@ -60,18 +60,18 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
     (array([[3., 1.]]), array([[[5., 1.],
             [1., 2.]]]))
     """
-    X = as_matrix(X, "X")
+    X = as_matrix(X, "X", True)
     code = covariance_code(covariance_type)
     means = as_centers(means, "means", X)
     means = means.astype(X.dtype).astype(np.float64)
     weights = as_mixture_weights(weights, means.shape[0])
     precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
-    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     check_threads(n_threads)
     patterns = as_patterns(patterns, X)
-    return EMStatistics(*_incomplete_pass(
+    return EMStatistics(*[total * unit for total in _incomplete_pass(
         X, weights, means, precisions_cholesky, covariance_type, sample_weight, patterns,
-        n_threads=n_threads)[:4])
+        n_threads=n_threads)[:4]])
 
 
 def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight,
@@ -175,7 +175,7 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, pa
 cdef tuple model_arguments(object X, object weights, object means, object precisions_cholesky,
                            object covariance_type, object patterns, object n_threads):
     """X, weights, means, factors and patterns, checked; without weights there is one component."""
-    X = as_matrix(X, "X")
+    X = as_matrix(X, "X", True)
     code = covariance_code(covariance_type)
     means = as_centers(means, "means", X)
     if weights is None:

@@ -8,10 +8,12 @@ from libc.math cimport INFINITY, log
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from emkernels import _inputs
 from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
 from emkernels.kernels._core cimport (
     OUT_OF_MEMORY, address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite,
-    check_status, check_threads, is_double, output, rows_at, set_rows, stored, table_of)
+    check_status, check_threads, is_double, output, rows_at, set_rows, stored, table_of,
+    weights_in_unit)
 from emkernels.kernels._gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
     run_job, set_model)

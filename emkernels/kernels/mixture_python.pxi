@@ -11,8 +11,8 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
-        Rows in any layout; read in place, never copied whole. Other real dtypes are
-        converted to float64.
+        Rows in any layout; read in place, never copied whole. Other real dtypes, objects and
+        data frames are converted.
     means : array-like of shape (n_components, n_features)
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision: (n_components, n_features,
@@ -38,7 +38,8 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
         Wrong shapes, NaN or infinity (the row and column are named), a factor without a
         positive diagonal, an unusable `out`, n_threads of 0 or below -1.
     TypeError
-        Complex, object or text dtypes.
+        Text, dates, complex numbers and other objects that are no real numbers (the column and
+        row are named; a ValueError too), masked cells, sparse and lazy tables.
 
     References
     ----------
@@ -129,10 +130,8 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
             f"log_prob contains {log_prob[row, column]}, first at row {row}, column {column}"
         )
     if log_weights is not None:
-        log_weights = np.asarray(log_weights)
-        if log_weights.dtype.kind not in "fiub":
-            raise TypeError(f"log_weights must hold real numbers, got dtype {log_weights.dtype}")
-        log_weights = np.ascontiguousarray(log_weights, dtype=np.float64)
+        log_weights = np.ascontiguousarray(
+            _inputs.as_rows(log_weights, "log_weights", missing=False), dtype=np.float64)
         if log_weights.shape != (log_prob.shape[1],):
             raise ValueError(
                 f"log_weights must have shape ({log_prob.shape[1]},), got {log_weights.shape}"
@@ -169,7 +168,8 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
     resp : array-like of shape (n_samples, n_components), or (n_samples,) integers
-        Responsibilities, or labels in 0 .. n_components - 1 (-1: the row counts nowhere).
+        Responsibilities, or labels in 0 .. n_components - 1 (-1 or missing: the row counts
+        nowhere).
     centers : array-like of shape (n_components, n_features)
         Rounded to the precision of X before use.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
@@ -217,8 +217,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     double_ = is_double(X)
     set_rows(&rows, X)
     memset(&resp_rows, 0, sizeof(Rows))
-    resp = np.asarray(resp)
-    if resp.ndim == 1:
+    if np.ndim(resp) == 1:
         resp = as_labels(resp, X.shape[0], K, "resp")
         labels = <const int*>address(resp)
     else:
@@ -233,7 +232,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
         if resp.min() < 0:
             row, column = np.argwhere(resp < 0)[0]
             raise ValueError(f"resp must not be negative, first at row {row}, column {column}")
-    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
@@ -245,7 +244,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
                              resp_rows.column_stride, labels, center, K, code, c, f, s,
                              threads, True)
     check_status(status)
-    return Moments(counts, first, second)
+    return Moments(counts * unit, first * unit, second * unit)
 
 
 def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full",
@@ -302,7 +301,7 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     means = means.astype(X.dtype).astype(np.float64)
     weights = as_mixture_weights(weights, means.shape[0])
     precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
-    sample_weight = as_weights(sample_weight, X.shape[0], is_double(X))
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     cdef Rows rows
     if check_finite:
         set_rows(&rows, X)
@@ -310,7 +309,7 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     counts, first, second, log_likelihood, _ = _em_pass(
         X, weights, means, precisions_cholesky, covariance_type, sample_weight,
         n_threads=n_threads)
-    return EMStatistics(counts, first, second, log_likelihood)
+    return EMStatistics(counts * unit, first * unit, second * unit, log_likelihood * unit)
 
 
 def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight=None, *,

@@ -74,7 +74,7 @@ class MissingPatterns:
 
 
 def missing_patterns(X):
-    """Group the rows of X by which of their values are missing (NaN).
+    """Group the rows of X by which of their values are missing (NaN, None, NA, masked).
 
     One pass over X and a hash table of the patterns; X is not copied. Memory: 12 to 20 bytes
     for each row and, for each pattern, one bit for each column.
@@ -93,7 +93,7 @@ def missing_patterns(X):
     ValueError
         An infinity (its row and column are named), 2^31 rows or more.
     TypeError
-        Complex, object or text dtypes.
+        What holds no real numbers (a ValueError too), sparse and lazy tables.
 
     References
     ----------
@@ -110,7 +110,7 @@ def missing_patterns(X):
     array([[False, False],
            [False,  True]])
     """
-    return _patterns_of(as_matrix(X, "X"))
+    return _patterns_of(as_matrix(X, "X", True))
 
 
 def _patterns_of(X):

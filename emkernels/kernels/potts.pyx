@@ -206,7 +206,7 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     array([0, 0, 0, 0])
     """
     cdef int code = covariance_code(covariance_type)
-    X = as_matrix(X, "X")
+    X = as_matrix(X, "X", True)
     means = as_centers(means, "means", X)
     means = means.astype(X.dtype).astype(np.float64)
     weights = as_mixture_weights(weights, means.shape[0])

@@ -3,14 +3,15 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import _param_validation, check_array
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
     _get_feature_names,
+    check_is_fitted,
 )
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.models._covariance import check_precisions
 from emkernels.models._gaussian import CovariancePrior, total_covariance
 
@@ -27,56 +28,120 @@ def check_init_params(init_params):
         raise ValueError("init_params names no kind of start")
     return kinds
 
+_OPTIONS = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "input_name": "X"}
 
-def patterns_where_missing(X):
+
+class Interval(_param_validation.Interval):
+    """An interval of numbers; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
+def patterns_where_missing(X, names=None):
     """The patterns of missing values, None where there are none, and the largest absolute value;
     ValueError for an infinity."""
     try:
         return None, kernels.check_finite(X)
     except ValueError:
-        patterns = kernels.missing_patterns(X)
+        patterns = missing_patterns(X, names)
         return patterns, patterns.largest
+
+
+def missing_patterns(X, names=None):
+    """Those of the kernels; an infinity is named by the name of its column."""
+    try:
+        return kernels.missing_patterns(X)
+    except ValueError:
+        infinite = np.isinf(X)
+        if names is None or not infinite.any():
+            raise
+        where = _inputs.place(np.argwhere(infinite)[0], names)
+        raise ValueError(f"X contains infinity, first at {where}") from None
+
+
+def read_rows(X, estimator, *, min_samples=1):
+    """The rows that an estimator is fitted to, in place where they are a plain array, and the
+    names of the columns as messages have them, None where there are none."""
+    table, names = _inputs.as_table(X)
+    _get_feature_names(X)       # TypeError for some that are texts and some that are not
+    return check_array(
+        table, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS), names
+
+
+def read_new_rows(estimator, X):
+    """Rows for a fitted estimator, of the columns of the fit, and the names as above."""
+    check_is_fitted(estimator)
+    _inputs.refuse_unread(X, "X")
+    _check_feature_names(estimator, X, reset=False)
+    table, names = _inputs.as_table(X)
+    rows = check_array(table, estimator=estimator, **_OPTIONS)
+    _check_n_features(estimator, rows, reset=False)
+    return rows, names
 
 
 def check_rows(estimator, X, *, min_samples=1):
     """The rows to fit, their patterns (None where nothing is missing) and the largest absolute
     value, checked; the estimator is not touched."""
-    _get_feature_names(X)       # TypeError for some that are texts and some that are not
-    checked = check_array(
-        X, dtype=[np.float64, np.float32], ensure_all_finite=False,
-        ensure_min_samples=min_samples, estimator=estimator, input_name="X")
-    patterns, largest = patterns_where_missing(checked)
+    checked, names = read_rows(X, estimator, min_samples=min_samples)
+    patterns, largest = patterns_where_missing(checked, names)
     if patterns is not None:
-        check_columns_observed(checked, patterns)
-    check_magnitude(checked, largest)
+        check_columns_observed(checked, patterns, names)
+    check_magnitude(checked, largest, names=names)
     return checked, patterns, largest
 
 
-def check_complete(X, what):
+def check_complete(X, what, names=None):
     """The largest absolute value of X; ValueError for a NaN or an infinity."""
     try:
         return kernels.check_finite(X)
     except ValueError as error:
+        where = _inputs.place(np.argwhere(~np.isfinite(X))[0], names)
+        text = f"X contains NaN or infinity, first at {where}"
         if not np.isnan(X).any():
-            raise
+            raise ValueError(text) from error
         raise ValueError(
-            f"{error}. {what} needs complete rows; GaussianMixture and the imputers take NaN as "
+            f"{text}. {what} needs complete rows; GaussianMixture and the imputers take NaN as "
             "missing"
         ) from None
+
+
+def refuse_masked(X, what):
+    """TypeError for masked cells, where nothing can be missing."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
+        where = _inputs.place(np.argwhere(np.ma.getmaskarray(X))[0])
+        raise TypeError(
+            f"X is a masked array with masked cells, first at {where}, and {what} needs complete "
+            "rows; GaussianMixture and the imputers take them as missing")
 
 
 def check_complete_rows(estimator, X, what):
     """The rows to fit by a model that knows no missing values, and the largest absolute value;
     the estimator is not touched."""
-    _get_feature_names(X)       # TypeError for some that are texts and some that are not
-    checked = check_array(X, dtype=[np.float64, np.float32], ensure_all_finite=False,
-                          estimator=estimator, input_name="X")
-    largest = check_complete(checked, what)
-    check_magnitude(checked, largest)
+    refuse_masked(X, what)
+    checked, names = read_rows(X, estimator)
+    largest = check_complete(checked, what, names)
+    check_magnitude(checked, largest, names=names)
     return checked, largest
 
 
-def check_magnitude(X, largest, name="X", n_samples=None):
+def check_labelled(estimator, X, sample_weight=None, labels=None):
+    """What a fit gets beside X, where it is labelled, is labelled as X is: rows of weights and
+    labels, columns of parameters."""
+    _inputs.check_same_rows(X, sample_weight, "sample_weight")
+    _inputs.check_same_rows(X, labels, "labels")
+    names = _inputs.names_of(X)
+    if names is None:
+        return
+    for name in ("means_init", "precisions_init", "init", "min_value", "max_value"):
+        _inputs.check_names(getattr(estimator, name, None), names, name, "X")
+    for name in ("covariance_prior", "prior"):
+        prior = getattr(estimator, name, None)
+        if isinstance(prior, (tuple, list)) and len(prior) == 2:
+            _inputs.check_names(prior[1], names, f"the scale of {name}", "X")
+
+
+def check_magnitude(X, largest, name="X", n_samples=None, names=None):
     """ValueError naming the place of the largest absolute value, where sums of squares of
     n_samples rows (len(X) when None) overflow in the precision of X (float64 for the sums)."""
     n_samples = X.shape[0] if n_samples is None else n_samples
@@ -85,20 +150,23 @@ def check_magnitude(X, largest, name="X", n_samples=None):
     if largest > limit:
         row, column = np.argwhere(np.abs(X) == largest)[0]
         raise ValueError(
-            f"{name} is too large for {X.dtype}: {X[row, column]:.6g} at row {row}, column "
-            f"{column}; sums of squares overflow beyond {limit:.3g}. Rescale the column"
+            f"{name} is too large for {X.dtype}: {X[row, column]:.6g} at "
+            f"{_inputs.place((row, column), names)}; sums of squares overflow beyond {limit:.3g}. "
+            "Rescale the column"
             + (" or pass float64" if X.dtype == np.float32 else "")
         )
 
 
-def check_columns_observed(X, patterns):
+def check_columns_observed(X, patterns, names=None):
     """ValueError naming the first column that is missing in every row."""
     empty = np.ones(X.shape[1], bool)
     for first in range(0, patterns.n_patterns, 4096):
         empty &= patterns.masks_of(slice(first, first + 4096)).all(axis=0)
         if not empty.any():
             return
-    raise ValueError(f"X has no observed value in column {int(empty.argmax())}")
+    column = int(empty.argmax())
+    raise ValueError("X has no observed value in column "
+                     f"{column if names is None else repr(names[column])}")
 
 
 def remember_columns(estimator, X):
@@ -107,10 +175,15 @@ def remember_columns(estimator, X):
     _check_n_features(estimator, X, reset=True)
 
 
+def numbers(values, name):
+    """A float64 array of its own, C-contiguous; text and its like are named by cell."""
+    return np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64, order="C")
+
+
 def check_weights(weights, n_components):
     if weights is None:
         return None
-    weights = np.array(weights, dtype=np.float64)
+    weights = numbers(weights, "weights_init")
     if weights.shape != (n_components,):
         raise ValueError(
             f"The parameter 'weights' should have the shape of {(n_components,)}, "
@@ -132,21 +205,23 @@ def check_weights(weights, n_components):
 def check_means(means, n_components, n_features):
     if means is None:
         return None
-    means = np.array(means, dtype=np.float64, order="C")
+    means = numbers(means, "means_init")
     if means.shape != (n_components, n_features):
         raise ValueError(
             f"The parameter 'means' should have the shape of {(n_components, n_features)}, "
             f"but got {means.shape}"
         )
     if not np.isfinite(means).all():
-        raise ValueError("means_init contains NaN or infinity")
+        where = _inputs.place(np.argwhere(~np.isfinite(means))[0])
+        raise ValueError(f"means_init contains NaN or infinity, first at {where}")
     return means
 
 
 def check_start_precisions(precisions, covariance_type, n_components, n_features):
     if precisions is None:
         return None
-    return check_precisions(precisions, covariance_type, n_components, n_features)
+    return check_precisions(
+        numbers(precisions, "precisions_init"), covariance_type, n_components, n_features)
 
 
 def check_sample_weight(sample_weight, X, largest=0.0):
@@ -154,9 +229,9 @@ def check_sample_weight(sample_weight, X, largest=0.0):
     sums of squares of X, whose largest absolute value is given, would overflow."""
     if sample_weight is None:
         return None
-    if isinstance(sample_weight, Real):
+    if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool):
         sample_weight = np.full(len(X), float(sample_weight))
-    weight = kernels.check_sample_weight(sample_weight, X.shape[0], X.dtype)
+    weight = kernels.check_sample_weight(sample_weight, X.shape[0])
     row = int(weight.argmax())
     heaviest = float(weight[row])
     if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
@@ -168,16 +243,16 @@ def check_sample_weight(sample_weight, X, largest=0.0):
 
 
 def check_labels(labels, n_samples, n_components):
-    """Known components as int32, or None."""
+    """Known components as int32 and what they are called, or None twice."""
     if labels is None:
-        return None
-    return kernels.check_labels(labels, n_samples, n_components)
+        return None, None
+    return _inputs.as_labels(labels, n_samples, n_components)
 
 
 def check_concentration(concentration, n_components):
     if concentration is None:
         return None
-    concentration = np.asarray(concentration, dtype=np.float64)
+    concentration = numbers(concentration, "weight_concentration")
     if concentration.ndim == 0:
         concentration = np.full(n_components, float(concentration))
     if concentration.shape != (n_components,):
@@ -224,7 +299,11 @@ def check_covariance_prior(prior, covariance_type, X, sample_weight, n_component
     else:
         if len(prior) != 2:
             raise ValueError(f"covariance_prior must be a pair (dof, scale), got {prior!r}")
-        dof, scale = float(prior[0]), np.asarray(prior[1], dtype=np.float64)
+        dof, scale = (numbers(part, f"the {what} of covariance_prior")
+                      for what, part in zip(("dof", "scale"), prior, strict=True))
+        if dof.ndim:
+            raise ValueError(f"the dof of covariance_prior must be a number, got {prior[0]!r}")
+        dof = float(dof)
         if scale.ndim == 0:
             scale = float(scale) * np.eye(n_features)
         elif scale.ndim == 1:

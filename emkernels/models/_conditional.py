@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
+from emkernels.models._arguments import missing_patterns
 from emkernels.models._covariance import (
     full_covariance,
     precision_cholesky,
@@ -17,6 +18,8 @@ def column_indices(model, columns, *, name="columns"):
     names = list(getattr(model, "feature_names_in_", ()))
     if isinstance(columns, (str, int, np.integer)):
         columns = [columns]
+    if isinstance(columns, slice) or not hasattr(columns, "__iter__"):
+        raise TypeError(f"{name} must hold positions or names of columns, got {columns!r}")
     out = []
     for column in columns:
         if isinstance(column, str):
@@ -35,13 +38,23 @@ def column_indices(model, columns, *, name="columns"):
     return np.array(out)
 
 
+def _read(model, values, given, name):
+    """Values of the given columns as float64, NaN where missing; names must be those of the
+    columns, as the fit saw them."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None:
+        _inputs.check_names(values, names[given], name, "the columns")
+    return np.asarray(_inputs.as_rows(values, name), dtype=np.float64)
+
+
 def _derived(model, parameters, columns, covariance_type):
     """A fitted mixture with other parameters, over some columns of the model's."""
     derived = type(model)(
         len(parameters.weights), covariance_type=covariance_type, reg_covar=model.reg_covar,
         tol=model.tol, max_iter=model.max_iter, random_state=model.random_state,
         n_threads=model.n_threads)
-    derived._set_parameters(parameters)
+    derived._set_parameters(parameters, fitted=(covariance_type, ()))
+    derived._remember_labels(getattr(model, "classes_", None))
     derived.n_features_in_ = len(columns)
     if hasattr(model, "feature_names_in_"):
         derived.feature_names_in_ = model.feature_names_in_[columns]
@@ -55,7 +68,7 @@ def _derived(model, parameters, columns, covariance_type):
 
 def _marginal_parameters(model, columns):
     """Gaussians of some columns, of the same covariance type."""
-    type_, covariances = model.covariance_type, np.asarray(model.covariances_, np.float64)
+    type_, covariances = model._type, np.asarray(model.covariances_, np.float64)
     if type_ == "full":
         covariances = covariances[:, columns[:, None], columns[None, :]]
     elif type_ == "tied":
@@ -70,7 +83,7 @@ def _marginal_parameters(model, columns):
 
 def marginal(model, columns):
     columns = column_indices(model, columns)
-    return _derived(model, _marginal_parameters(model, columns), columns, model.covariance_type)
+    return _derived(model, _marginal_parameters(model, columns), columns, model._type)
 
 
 def _others(model, given):
@@ -85,8 +98,11 @@ def _regressions(model, given, others):
     n_features = model.means_.shape[1]
     for k in range(len(model.weights_)):
         covariance = full_covariance(
-            np.asarray(model.covariances_, np.float64), model.covariance_type, k, n_features)
+            np.asarray(model.covariances_, np.float64), model._type, k, n_features)
         cross = covariance[np.ix_(others, given)]
+        if len(given) == 0:
+            yield cross, covariance[np.ix_(others, others)]
+            continue
         factor = cho_factor(covariance[np.ix_(given, given)], lower=True)
         coefficients = cho_solve(factor, cross.T).T
         residual = covariance[np.ix_(others, others)] - coefficients @ cross.T
@@ -96,19 +112,21 @@ def _regressions(model, given, others):
 def condition(model, columns, values):
     given = column_indices(model, columns)
     others = _others(model, given)
-    values = np.asarray(values, dtype=np.float64)
+    values = _read(model, values, given, "values")
     if values.shape != (len(given),):
         raise ValueError(f"values must have shape ({len(given)},), got {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError("values contains NaN or infinity")
+        at = int(np.argmin(np.isfinite(values)))
+        raise ValueError(f"values contains NaN or infinity, first for column {list(columns)[at]!r}"
+                         ": leave out of columns what is not known")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
-                             model.covariance_type, want=["resp"])[0][0]
+                             model._type, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
         covariances.append(residual)
-    type_ = "full" if model.covariance_type in ("full", "tied") else model.covariance_type
+    type_ = "full" if model._type in ("full", "tied") else model._type
     if type_ == "full":
         covariances = np.array(covariances)
     else:
@@ -123,12 +141,29 @@ def condition(model, columns, values):
 def regress(model, columns, X):
     given = column_indices(model, columns)
     others = _others(model, given)
-    X = np.asarray(X, dtype=np.float64)
+    X = _read(model, X, given, "X")
     if X.ndim != 2 or X.shape[1] != len(given):
         raise ValueError(f"X must have shape (n_samples, {len(given)}), got {X.shape}")
-    part = _marginal_parameters(model, given)
-    resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
-                          model.covariance_type, want=["resp"], n_threads=model.n_threads)[0]
+    names = getattr(model, "feature_names_in_", None)
+    patterns = missing_patterns(X, None if names is None else names[given])
+    if patterns.n_patterns == 1 and not patterns.n_missing[0]:
+        return _regress(model, given, others, X)
+    mean, covariance = np.empty((len(X), len(others))), np.empty((len(X), len(others), len(others)))
+    for p, missing in enumerate(patterns.masks):
+        rows = patterns.order[patterns.offsets[p]:patterns.offsets[p + 1]]
+        mean[rows], covariance[rows] = _regress(
+            model, given[~missing], others, np.ascontiguousarray(X[rows][:, ~missing]))
+    return mean, covariance
+
+
+def _regress(model, given, others, X):
+    """The mean and covariance of the others for complete rows of the given columns."""
+    if len(given):
+        part = _marginal_parameters(model, given)
+        resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
+                              model._type, want=["resp"], n_threads=model.n_threads)[0]
+    else:
+        resp = np.repeat(np.asarray(model.weights_, np.float64)[None], len(X), axis=0)
     means = np.empty((len(model.weights_), len(X), len(others)))
     residuals = []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):

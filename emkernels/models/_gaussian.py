@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emkernels.kernels import _core
 from emkernels.kernels import incomplete as incomplete_kernel
 from emkernels.kernels import mixture as kernel
 from emkernels.models._available import observed_means, pairwise_covariances
@@ -35,6 +36,7 @@ def column_means(X, sample_weight, n_threads, patterns=None):
 def total_covariance(X, sample_weight, n_threads, patterns=None):
     """Weighted covariance of all rows, about their mean as the kernels see it; where patterns
     are given, that of the pairs of observed values."""
+    sample_weight, _ = _core.weights_in_unit(sample_weight, X.dtype)
     if patterns is not None:
         mean = observed_means(X, sample_weight, n_threads)[0]
         return pairwise_covariances(
@@ -92,6 +94,7 @@ class GaussianProblem:
     reg_covar : float or ndarray of shape (n_features,)
         Added to the variances; one for each column where the type is not 'spherical'.
     sample_weight : ndarray or None
+        Kept as the kernels can have them, in a `unit`; statistics are in that of the user.
     known : int32 ndarray or None
         Components of rows, -1 where unknown.
     covariance_prior : CovariancePrior or None
@@ -110,7 +113,7 @@ class GaussianProblem:
         self.patterns = patterns
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
-        self.sample_weight = sample_weight
+        self.sample_weight, self.unit = _core.weights_in_unit(sample_weight, X.dtype)
         self.known = known
         self.covariance_prior = covariance_prior
         self.weight_concentration = weight_concentration
@@ -119,6 +122,7 @@ class GaussianProblem:
         self.total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         # a distance from the maximum is one for one row
         self.objective_scale, self.resolution = 1.0, 64 * float(np.finfo(X.dtype).eps)
+        self.n_rows = X.shape[0] if sample_weight is None else np.count_nonzero(sample_weight)
         self.scatter = self.centre = None
         self.labels = self.order = None
         self._rounding = None
@@ -169,7 +173,7 @@ class GaussianProblem:
         statistics.covariance_type, statistics.centers = self.covariance_type, centers
         statistics.counts, statistics.first, statistics.second = counts, first, second
         statistics.log_likelihood = log_likelihood
-        return statistics
+        return statistics if self.unit == 1 else statistics.scale(self.unit)
 
     def _reorder(self, pairs, n_components):
         """Visit the rows sorted by component from the next pass on, where that saves work."""

@@ -8,14 +8,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import MissingIndicator
-from sklearn.utils._param_validation import Interval, MissingValues, Options, StrOptions
+from sklearn.utils._param_validation import MissingValues, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
+from emkernels.models._arguments import Interval
 from emkernels.models._degenerate import examine
 from emkernels.models._multiple import MultipleImputation
 from emkernels.models._standardised import (
@@ -24,10 +25,11 @@ from emkernels.models._standardised import (
     at_floor,
     summarise_columns,
 )
+from emkernels.models._state import Stateful
 from emkernels.models._words import column_names, some
 
 
-class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
+class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEstimator):
     """An imputer by a Gaussian mixture; a subclass says which, and how EM begins."""
 
     _parameter_constraints: dict = {
@@ -36,7 +38,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         "keep_empty_features": ["boolean"],
         "min_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
         "max_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
-        "prior": [StrOptions({"ridge"}), tuple, None],
+        "prior": [StrOptions({"ridge"}), tuple, list, None],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "acceleration": [StrOptions({"squarem"}), None],
@@ -53,6 +55,11 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = not isinstance(value, Real) or bool(np.isnan(value))
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    _elsewhere = {
+        "statistics_": "location_ (GaussianImputer) or means_ hold what is estimated",
+        "labels_": "GaussianMixture(...).fit_predict(X) labels rows, incomplete ones too",
+    }
 
     # --- fitting ---------------------------------------------------------------------
 
@@ -97,9 +104,11 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
     def _fit(self, X, sample_weight):
         rows = imputing.check_incomplete(self, X, self.missing_values, reset=True)
         names = column_names(X, rows.shape[1])
+        arguments.check_labelled(self, X, sample_weight)
         weight = arguments.check_sample_weight(sample_weight, rows)
-        imputing.check_limits(self.min_value, self.max_value, rows.shape[1])
-        patterns = kernels.missing_patterns(rows)       # names an infinite cell
+        limits = imputing.check_limits(self.min_value, self.max_value, rows.shape[1])
+        # names an infinite cell
+        patterns = arguments.missing_patterns(rows, _inputs.names_of(X))
         summary = summarise_columns(rows, weight)
         imputing.check_scales(summary, rows.dtype, names)
         if summary.empty.all() and not self.keep_empty_features:
@@ -131,6 +140,9 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
             log_likelihood = problem.log_likelihood
         # --- nothing can fail from here on
         arguments.remember_columns(self, X)
+        self._fitted = imputing.Fitted(
+            self.missing_values, limits, None if problem is None else problem.covariance_prior,
+            self.max_iter, self.acceleration)
         self._columns, self._fitted_type, self.indicator_ = columns, self._shape()[0], indicator
         self.n_patterns_, self.n_iter_ = n_patterns, result.n_iter
         self.converged_, self.lower_bounds_ = result.converged, result.history
@@ -208,10 +220,8 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         """Notes on components that have no rows, or are the same as others."""
         if not result.history:
             return []
-        weight = problem.sample_weight
         found = examine(
-            result.parameters, problem.covariance_type, 0.0, 0.0,
-            len(problem.X) if weight is None else np.count_nonzero(weight))
+            result.parameters, problem.covariance_type, 0.0, 0.0, problem.n_rows)
         # those at the floor of the variances are told with it
         return [(text, DegenerateWarning)
                 for text in replace(found, spikes={}).texts(names)]
@@ -264,10 +274,10 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
 
     def _check_rows(self, X):
         check_is_fitted(self)
-        rows = imputing.check_incomplete(self, X, self.missing_values, reset=False)
+        rows = imputing.check_incomplete(self, X, self._fitted.missing_values, reset=False)
         if len(self._columns.varying) < rows.shape[1]:
             # the kernels see the other columns only: an infinity is looked for in all
-            arguments.patterns_where_missing(rows)
+            arguments.patterns_where_missing(rows, _inputs.names_of(X))
         return rows
 
     def transform(self, X):
@@ -293,7 +303,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         inner = self._columns.take(rows)
         if not self._columns.varying.size:
             return self._finish(rows, inner)
-        patterns = kernels.missing_patterns(inner)
+        patterns = self._patterns(inner)
         if not patterns.n_missing.any():
             return self._finish(rows, inner)
         p = self._raw()
@@ -306,7 +316,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         """The output: `inner` completed, the constants, the limits, the indicator."""
         kept, inside = self._columns.kept, self._columns.inside
         self._warn_skipped(rows.shape[1])
-        limits = imputing.check_limits(self.min_value, self.max_value, rows.shape[1])
+        limits = self._fitted.limits
         if len(inside) == rows.shape[1]:
             out = inner if inner is not rows else rows.copy()
         else:
@@ -365,16 +375,23 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
         inner = self._columns_of(X)
         if inner.shape[1] == 0:
             return np.zeros(len(inner))
-        patterns, p = kernels.missing_patterns(inner), self._raw()
+        patterns, p = self._patterns(inner), self._raw()
         return _incomplete_rows(
             inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
             ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
+
+    def _patterns(self, inner):
+        """The patterns of the varying columns; an infinity is named."""
+        names = getattr(self, "feature_names_in_", None)
+        return arguments.missing_patterns(
+            inner, None if names is None else names[self._columns.varying])
 
     def _columns_of(self, X):
         return self._columns.take(self._check_rows(X))
 
     def score(self, X, y=None, sample_weight=None):
         """Mean of :meth:`score_samples` (weighted where weights are given)."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         values = self.score_samples(X).astype(np.float64)
         weight = arguments.check_sample_weight(sample_weight, values[:, None])
         return float(values.mean() if weight is None else np.average(values, weights=weight))

@@ -1,13 +1,12 @@
 """What an imputer accepts: rows, columns, limits, priors; each refusal names its cause."""
 
-import numbers
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
-from sklearn.utils import check_array
-from sklearn.utils.validation import validate_data
 
-from emkernels.models._arguments import _is_positive
+from emkernels import _inputs
+from emkernels.models._arguments import _is_positive, numbers, read_new_rows, read_rows
 from emkernels.models._gaussian import CovariancePrior
 
 # Standard deviations with which densities, and squares of data, stay in range.
@@ -49,24 +48,30 @@ class Columns:
         return np.ascontiguousarray(X[:, index])
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit was made with and methods go by."""
+
+    missing_values: object
+    limits: list
+    prior: CovariancePrior | None       # of standardised columns
+    max_iter: int
+    acceleration: str | None
+
+
 def check_incomplete(estimator, X, missing_values, *, reset):
     """X as float32 or float64 with NaN for the missing cells; the estimator is not touched.
 
     With NaN for `missing_values` X is read in place where it is an array of such a type;
     with a number it is copied where that number occurs.
     """
-    options = {"dtype": [np.float64, np.float32], "ensure_all_finite": False}
-    if reset:
-        rows = check_array(X, estimator=estimator, input_name="X", **options)
-    else:
-        rows = validate_data(estimator, X, reset=False, **options)
-    if not isinstance(missing_values, numbers.Real) or np.isnan(missing_values):
+    rows, names = read_rows(X, estimator) if reset else read_new_rows(estimator, X)
+    if not isinstance(missing_values, Real) or np.isnan(missing_values):
         return rows
     nan = np.isnan(rows)
     if nan.any():
-        row, column = np.argwhere(nan)[0]
         raise ValueError(
-            f"X contains NaN at row {row}, column {column}, but missing_values is "
+            f"X contains NaN at {_inputs.place(np.argwhere(nan)[0], names)}, but missing_values is "
             f"{missing_values!r}: only that stands for a missing value")
     missing = rows == missing_values
     if missing.any():
@@ -106,7 +111,7 @@ def check_limits(low, high, n_features):
     """min_value and max_value, one for each column of the input."""
     limits = []
     for name, value, default in (("min_value", low, -np.inf), ("max_value", high, np.inf)):
-        value = np.asarray(default if value is None else value, dtype=np.float64)
+        value = numbers(default if value is None else value, name)
         if value.ndim == 0:
             value = np.full(n_features, float(value))
         if value.shape != (n_features,):
@@ -138,13 +143,17 @@ def check_prior(prior, covariance_type, n_components, scale, columns, n_features
         raise ValueError(
             f"prior must be None, 'ridge', ('ridge', amount) or (dof, scale), got {prior!r}")
     if isinstance(prior[0], str):
-        if (prior[0] != "ridge" or not isinstance(prior[1], numbers.Real)
+        if (prior[0] != "ridge" or not isinstance(prior[1], Real)
                 or not 0 < prior[1] < np.inf):
             raise ValueError(f"prior must be ('ridge', amount) with amount > 0, got {prior!r}")
         dof = float(prior[1])
         matrix = dof / n_components ** (2 / max(1, n_varying)) * np.eye(n_varying)
     else:
-        dof = float(prior[0])
+        dof, matrix = (numbers(part, f"the {what} of prior")
+                       for what, part in zip(("dof", "scale"), prior, strict=True))
+        if dof.ndim:
+            raise ValueError(f"the dof of prior must be a number, got {prior[0]!r}")
+        dof = float(dof)
         # an inverse gamma prior of every variance is the Wishart one of one column
         least = -(n_varying + 1) if covariance_type in ("full", "tied") else -2
         if not least <= dof < np.inf:
@@ -152,7 +161,6 @@ def check_prior(prior, covariance_type, n_components, scale, columns, n_features
                 "prior needs a finite dof of at least " + (
                     "-(columns + 1) = " if covariance_type in ("full", "tied") else "")
                 + f"{least}, got {dof}")
-        matrix = np.asarray(prior[1], dtype=np.float64)
         if matrix.ndim < 2:
             matrix = np.diag(np.broadcast_to(matrix, n_features) if matrix.ndim == 0 else matrix)
         if matrix.shape != (n_features, n_features) or not np.isfinite(matrix).all():

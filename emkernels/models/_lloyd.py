@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import weighted_moments
+from emkernels.kernels import _core, weighted_moments
 from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
 
 
@@ -27,6 +27,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     n_iter : int
     converged : bool
     """
+    sample_weight, unit = _core.weights_in_unit(sample_weight, X.dtype)
     mean, variance = _mean_and_variance(X, n_threads)
     limit = tol * variance
     scale = np.sqrt(variance) if variance > 0 else 1.0
@@ -51,7 +52,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
             most = counts.copy()
         if report:
             inertia = _kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
-            report(f"Iteration {n_iter}, inertia {inertia:.10g}")
+            report(f"Iteration {n_iter}, inertia {unit * inertia:.10g}")
         if changed == 0 and before is not None:
             end = "no label changed (strict convergence)"
             break
@@ -65,7 +66,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     del bounds
     inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
-    return labels, centers, inertia, n_iter, end is not None
+    return labels, centers, unit * inertia, n_iter, end is not None
 
 
 def _rounded(centers, X):

@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from emkernels import _inputs
+from emkernels.models._arguments import numbers
 from emkernels.models._information import observed_inverses, pattern_moments
 from emkernels.models.imputers import FLOOR, GaussianImputer
 
@@ -35,62 +37,38 @@ def distance_of_means(X, patterns, location, covariance):
 def as_table(X, name="X"):
     """Rows as a float array with NaN where a value is missing, and the names of the columns.
 
-    Takes arrays and data frames, columns of integers, and None or NA in columns of objects. An
-    array of float32 or float64 is returned as it is.
+    An array of float32 or float64 is returned as it is; for what else is taken see
+    :func:`emkernels._inputs.as_table`.
     """
-    frame = hasattr(X, "columns") and hasattr(X, "to_numpy")
-    if frame:
-        names = tuple(str(column) for column in X.columns)
-        values = X.to_numpy()
-    else:
-        values = X if isinstance(X, np.ndarray) else np.asarray(X)
+    values, names = _inputs.as_table(X, name)
     if values.ndim != 2:
         raise ValueError(f"{name} must be a 2-d table, got {values.ndim} dimension(s)")
     if 0 in values.shape:
         raise ValueError(f"{name} is empty: {values.shape[0]} rows, {values.shape[1]} columns")
-    if not frame:
-        names = tuple(f"x{j}" for j in range(values.shape[1]))
-    if values.dtype not in (np.float32, np.float64):
-        out = np.empty(values.shape)
-        for j in range(values.shape[1]):
-            out[:, j] = _numbers(values[:, j], name, names[j])
-        values = out
-    return values, names
-
-
-def _numbers(column, name, title):
-    """One column as floats; None and NA (which equal nothing, not even themselves) as NaN."""
-    if column.dtype.kind in "biuf":
-        return column
-    if column.dtype.kind == "O":
-        numbers = np.array([_number(value) for value in column], dtype=object)
-        bad = np.flatnonzero([value is None for value in numbers])
-        if len(bad) == 0:
-            return numbers.astype(np.float64)
-        what = f"{column[bad[0]]!r} at row {bad[0]}"
-    else:
-        what = f"values of type {column.dtype}"
-    raise ValueError(f"column {title!r} of {name} is not numeric: {what}")
-
-
-def _number(value):
-    """A float, NaN for None or NA, or None for anything else."""
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
-        return np.nan
-    if isinstance(value, (str, bytes, complex, np.complexfloating)):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
+    return values, tuple(f"x{j}" for j in range(values.shape[1])) if names is None else names
 
 
 def finite(values, name):
     """Values as float64, refusing NaN and infinity."""
-    values = np.asarray(values, dtype=np.float64)
+    values = numbers(values, name)
     if not np.isfinite(values).all():
-        raise ValueError(f"{name} contains NaN or infinity")
+        where = _inputs.place(np.argwhere(~np.isfinite(values))[0])
+        raise ValueError(f"{name} contains NaN or infinity, first at {where}")
     return values
+
+
+def names_of_all(tables, name, wanted=None):
+    """The names of a frame, or of every one of a list of series or frames, which must agree with
+    each other and with those wanted; None where there are none."""
+    parts = list(tables) if isinstance(tables, (list, tuple)) else [tables]
+    for i, part in enumerate(parts):
+        title = name if part is tables else f"{name}[{i}]"
+        own = _inputs.names_of(part)
+        if own is None or (part is tables and getattr(part, "ndim", 2) == 1):
+            continue        # one series is one parameter, and its index the imputations
+        _inputs.check_names(part, wanted, title, "the estimates")
+        wanted = own
+    return wanted
 
 
 def text_table(rows, left=(0,)):

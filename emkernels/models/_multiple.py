@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config, _wrap_data_with_container
 
-from emkernels import kernels
+from emkernels import _inputs
 from emkernels.kernels import _core
 from emkernels.models import _arguments as arguments
-from emkernels.models import _imputing as imputing
 from emkernels.models import _posterior as posterior
 
 
@@ -109,6 +108,8 @@ class MultipleImputation:
         True
         """
         named, rows = X, self._check_rows(X)
+        _inputs.check_same_rows(
+            X if training_data is None else training_data, sample_weight, "sample_weight")
         for name, value, low in (("n_imputations", n_imputations, 1), ("burn_in", burn_in, 1),
                                  ("thinning", 1 if thinning is None else thinning, 1)):
             if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
@@ -116,13 +117,13 @@ class MultipleImputation:
         if method not in ("bootstrap", "augmentation"):
             raise ValueError(f"method must be 'bootstrap' or 'augmentation', got {method!r}")
         if method == "augmentation" and (
-                self._fitted_type != "full" or self._shape()[1] > 1):
+                self._fitted_type != "full" or len(self._raw().weights) > 1):
             raise ValueError(
                 "method='augmentation' is for one Gaussian with a full covariance, not for a "
                 "mixture or another covariance_type")
         inner = self._columns.take(rows)
         completed = [inner] * n_imputations
-        patterns = kernels.missing_patterns(inner) if inner.shape[1] else None
+        patterns = self._patterns(inner) if inner.shape[1] else None
         if patterns is not None and patterns.n_missing.any():
             basis = rows if training_data is None else self._check_rows(training_data)
             completed = self._draws(
@@ -137,11 +138,10 @@ class MultipleImputation:
                thinning):
         """`inner` completed m times."""
         weight = arguments.check_sample_weight(sample_weight, basis)
-        known = patterns if basis is inner else kernels.missing_patterns(basis)
+        known = patterns if basis is inner else self._patterns(basis)
         scaling, type_ = self._scaling, self._fitted_type
         start = scaling.to_standard(self._raw(), type_)
-        prior = imputing.check_prior(self.prior, type_, len(start.weights), scaling.scale,
-                                     self._columns, self.n_features_in_)
+        prior = self._fitted.prior
         seeds = seed_sequence(random_state).spawn(m + 1)
 
         def problem(weight):
@@ -149,7 +149,7 @@ class MultipleImputation:
 
         if method == "bootstrap":
             source = posterior.Bootstrap(
-                problem, known, start, weight, self.max_iter, self.acceleration,
+                problem, known, start, weight, self._fitted.max_iter, self._fitted.acceleration,
                 prior is not None)
             parameters = [None] * m
         else:

@@ -41,6 +41,8 @@ def save(model, path):
         "n_iter": int(model.n_iter_),
         "lower_bound": float(model.lower_bound_).hex(),
         "degenerate": model.degenerate_components_.tolist(),
+        "fitted": [model._type, sorted(model._fixed)],
+        "classes": _plain(getattr(model, "classes_", None)),
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -89,7 +91,8 @@ def _build(cls, header, arrays):
         parameters[name] = arrays.get(name)
     model = cls(**parameters)
     n_components, n_features = arrays["means_"].shape
-    shape = second_shape(model.covariance_type, n_components, n_features)
+    type_, fixed = header.get("fitted") or (model.covariance_type, model.fixed)
+    shape = second_shape(type_, n_components, n_features)
     for name, expected in (("weights_", (n_components,)), ("covariances_", shape),
                            ("precisions_cholesky_", shape)):
         if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
@@ -98,7 +101,9 @@ def _build(cls, header, arrays):
         raise ValueError("means_ is not finite")
     dtype = arrays["means_"].dtype
     parameters = [np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4]]
-    model._set_parameters(Gaussians(*parameters), dtype)
+    model._set_parameters(Gaussians(*parameters), dtype, (type_, fixed))
+    if header.get("classes") is not None:
+        model._remember_labels(np.array(header["classes"]))
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()
     model.converged_, model.n_iter_ = bool(header["converged"]), int(header["n_iter"])
     model.lower_bound_ = float.fromhex(header["lower_bound"])
@@ -111,10 +116,10 @@ def _build(cls, header, arrays):
 
 def _plain(value):
     """A value as JSON has it."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
     if isinstance(value, np.generic):
         return value.item()
+    if hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
     if isinstance(value, (tuple, list, set, frozenset)):
         return [_plain(item) for item in value]
     return value

@@ -47,6 +47,10 @@ class Bootstrap:
         self.make_problem, self.patterns, self.start = make_problem, patterns, start
         n = patterns.n_samples
         total = n if sample_weight is None else float(sample_weight.sum())
+        if not 0.5 <= total < 2**62:
+            raise ValueError(
+                f"sample_weight sums to {total:.6g}: method='bootstrap' takes it for a number of "
+                "rows; scale the weights to sum to theirs")
         self.size = max(1, round(total))
         self.chances = np.full(n, 1 / n) if sample_weight is None else sample_weight / total
         self.max_iter, self.acceleration = max_iter, acceleration
@@ -125,9 +129,10 @@ class Augmentation:
         moments = kernels.weighted_moments(
             completed, np.zeros(len(completed), np.int32), centers, "full",
             problem.sample_weight, n_threads=1)
-        n, s = moments.counts[0], problem.scaling.scale
-        offset = moments.first[0] / n
-        scatter = (moments.second[0] - n * np.outer(offset, offset)) / np.outer(s, s) + self.scale
+        n, s = moments.counts[0] * problem.unit, problem.scaling.scale
+        offset = moments.first[0] / moments.counts[0]
+        scatter = moments.second[0] * problem.unit - n * np.outer(offset, offset)
+        scatter = scatter / np.outer(s, s) + self.scale
         mean = (centers[0] + offset - problem.scaling.center) / s
         # the precision is Wishart: T T' with T upper triangular, between factors of its scale
         p = len(mean)

@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels import kernels
 from emkernels.em import DegenerateFitError, run_em
+from emkernels.kernels import _core
 from emkernels.models._gaussian import CovariancePrior, GaussianProblem, Gaussians, column_means
 from emkernels.models._standardised import Scaling, summarise_columns
 from emkernels.models._start import start_parameters
@@ -17,6 +18,7 @@ SHORT_TOL = 1e-5
 def column_scaling(X, sample_weight, covariance_type, n_threads, patterns=None):
     """Means and standard deviations of the columns; one deviation, the root of the mean
     variance, for 'spherical'; 1 for columns that do not vary."""
+    sample_weight, _ = _core.weights_in_unit(sample_weight, X.dtype)
     if patterns is not None:
         summary = summarise_columns(X, sample_weight)
         center, variance = summary.means, summary.deviations**2
@@ -101,7 +103,8 @@ class SampledStarts:
         if np.any(reg_covar):
             reg_covar = reg_covar / (scale[0] if type_ == "spherical" else scale) ** 2
         self.problem = GaussianProblem(
-            sample, type_, reg_covar, sample_weight=weight,
+            sample, type_, reg_covar,
+            sample_weight=None if weight is None else weight * problem.unit,
             known=None if problem.known is None else problem.known[rows],
             covariance_prior=prior, weight_concentration=problem.weight_concentration,
             fixed=problem.fixed, n_threads=problem.n_threads,

@@ -152,7 +152,7 @@ class StandardisedProblem(GaussianProblem):
                          covariance_prior=covariance_prior, n_threads=n_threads,
                          patterns=patterns)
         self.scaling, self.floor = scaling, floor
-        self.objective_scale = self.total
+        self.objective_scale = self.n_rows
         self.lift = False
         self.log_likelihood = np.nan    # of the last E-step
 

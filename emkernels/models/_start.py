@@ -147,7 +147,7 @@ def _statistics(problem, centers, resp):
     if isinstance(resp, np.ndarray):
         moments = weighted_moments(X, resp, centers, problem.covariance_type, weight,
                                    n_threads=problem.n_threads, check_finite=False)
-        return SufficientStatistics(problem.covariance_type, centers, *moments)
+        return SufficientStatistics(problem.covariance_type, centers, *moments).scale(problem.unit)
     for first in range(0, X.shape[0], 65536):
         rows = slice(first, first + 65536)
         chunk = resp.uniform(size=(len(X[rows]), len(centers))).astype(X.dtype)
@@ -158,7 +158,7 @@ def _statistics(problem, centers, resp):
         moments = weighted_moments(X[rows], chunk, centers, problem.covariance_type, part,
                                    n_threads=problem.n_threads, check_finite=False)
         total += SufficientStatistics(problem.covariance_type, centers, *moments)
-    return total
+    return total.scale(problem.unit)
 
 
 def _random_rows(X, n_components, weight, random_state):
@@ -213,7 +213,7 @@ def _incomplete_statistics(problem, n_components, init_params, random_state):
             X, labels, centers, weight, n_threads, np.diagonal(everything[0]))
         kept = labels >= 0
         counts = np.bincount(
-            labels[kept], None if weight is None else weight[kept], n_components).astype(float)
+            labels[kept], None if weight is None else weight[kept], n_components) * problem.unit
     total = SufficientStatistics.zeros(problem.covariance_type, centers)
     total.counts[:] = counts
     spreads = counts[:, None, None] * covariances

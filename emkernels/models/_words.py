@@ -1,11 +1,11 @@
 """How messages name columns and lists."""
 
-from sklearn.utils.validation import _get_feature_names
+from emkernels import _inputs
 
 
 def column_names(X, n_features):
     """How messages call the columns: by name, else by position."""
-    names = _get_feature_names(X)
+    names = _inputs.names_of(X)
     return [str(i) for i in range(n_features)] if names is None else [repr(n) for n in names]
 
 

@@ -7,17 +7,17 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
 from emkernels.models import _degenerate as degenerate
 from emkernels.models import _persistence as persistence
+from emkernels.models._arguments import Interval
 from emkernels.models._covariance import (
     COVARIANCE_TYPES,
     factors_from_precisions,
@@ -28,12 +28,13 @@ from emkernels.models._covariance import (
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.models._sampled_start import SampledStarts, column_scaling
 from emkernels.models._start import start_parameters
+from emkernels.models._state import Stateful
 from emkernels.models._words import column_names
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
 
 
-class GaussianMixture(DensityMixin, BaseEstimator):
+class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
     """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
 
     Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
@@ -62,7 +63,7 @@ default='kmeans'
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
         Start precisions (inverse covariances), of the shape of the covariance type.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
     warm_start : bool, default=False
     verbose : int, default=0
         1 or more: iterations; a bar on a terminal, plain lines elsewhere.
@@ -80,7 +81,7 @@ default='kmeans'
         *More.* Squared extrapolation with a guard that keeps the objective monotone.
     callback : callable, default=None
         *More.* ``callback(EMState)`` after each iteration; a true result ends the fit.
-    covariance_prior : None, 'empirical' or tuple (dof, scale), default=None
+    covariance_prior : None, 'empirical' or pair (dof, scale), default=None
         *More.* Inverse-Wishart prior on every covariance (inverse gamma on every variance
         for 'diag' and 'spherical'), part of the objective. scale is a number (times the
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
@@ -120,8 +121,16 @@ default='kmeans'
         is within ten times `reg_covar` or what the rounding of the data makes, and less than
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
+    classes_ : ndarray
+        *More.* After a fit with `labels`: what component k is called. Components that no label
+        names come behind and have no entry.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
+    `random_state` alone.
 
     References
     ----------
@@ -153,7 +162,7 @@ default='kmeans'
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "verbose_interval": [Interval(Integral, 1, None, closed="left")],
@@ -161,7 +170,7 @@ default='kmeans'
         "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
         "acceleration": [StrOptions({"squarem"}), None],
         "callback": [callable, None],
-        "covariance_prior": [StrOptions({"empirical"}), tuple, None],
+        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
         "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
         "fixed": [tuple, list, set, frozenset],
         "init_scaling": [StrOptions({"standard"}), None],
@@ -198,6 +207,12 @@ default='kmeans'
         self.init_scaling = init_scaling
         self.short_iter = short_iter
 
+    _elsewhere = {
+        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+        "cluster_centers_": "the means of the components are means_",
+        "inertia_": "the objective is lower_bound_",
+    }
+
     # --- fitting ---------------------------------------------------------------------
 
     def fit(self, X, y=None, *, sample_weight=None, labels=None):
@@ -206,13 +221,15 @@ default='kmeans'
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), float32 or float64
-            Read in place, in any layout. NaN is a missing value: the likelihood is then that
-            of the observed values (missing at random).
+            Read in place, in any layout. NaN (None, NA, a masked cell, a null) is a missing
+            value: the likelihood is then that of the observed values (missing at random).
         y : ignored
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
-        labels : array-like of int of shape (n_samples,), optional
-            The component of rows that are known, -1 for the others.
+        labels : array-like of shape (n_samples,), optional
+            The component of rows that are known: whole numbers of any type, or False and True,
+            or texts, which are numbered in the order of sorting (a categorical: of its
+            categories), see `classes_`. -1 or missing for the others.
 
         Returns
         -------
@@ -223,6 +240,8 @@ default='kmeans'
         ValueError
             Bad parameters or data (the argument, row or column is named), or every start
             collapsed; the estimator then stays as it was.
+        TypeError
+            Sparse and lazy tables, masked weights. A cell that is no real number is both.
         KeyboardInterrupt
             Ctrl-C, within a second. Where an iteration was complete, the estimator then has
             the parameters of the last one, with ``converged_`` False; else it stays as it was.
@@ -242,12 +261,15 @@ default='kmeans'
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, labels):
         named, (X, patterns, largest) = X, self._rows_to_fit(X)
+        arguments.check_labelled(self, named, sample_weight, labels)
+        labels, classes = arguments.check_labels(labels, X.shape[0], self.n_components)
         warm = self.warm_start and hasattr(self, "converged_")
         problem, given = self._prepare(X, patterns, largest, sample_weight, labels, warm)
         result = self._run(problem, given, warm)
         names = column_names(named, X.shape[1])
         arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
+        self._remember_labels(classes)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.lower_bound_ = result.lower_bound
@@ -278,7 +300,7 @@ default='kmeans'
             return run_em(problem, lambda i: self._parameters(), progress=self._progress(1),
                           previous_bound=self.lower_bound_, **options)
         kinds = arguments.check_init_params(self.init_params)
-        random_state = check_random_state(self.random_state)
+        random_state = _inputs.as_random_state(self.random_state)
         # one component has one maximum
         n_init = 1 if self.short_iter is not None and self.n_components == 1 else self.n_init
         short = self.short_iter is not None and n_init > 1
@@ -297,7 +319,7 @@ default='kmeans'
         try:
             result = run_em(problem, lambda i: best, progress=self._progress(1), **options)
         except DegenerateFitError:      # it collapsed after all: the others, to their ends
-            n_failed = 1
+            n_failed += 1
             result = run_em(problem, start, n_init=n_init,
                             progress=self._progress(n_init), **options)
         result.n_failed += n_failed
@@ -312,11 +334,9 @@ default='kmeans'
         """What is wrong with the components; nothing where there was no iteration."""
         if not result.history:
             return degenerate.Examination()
-        weight = problem.sample_weight
-        n_rows = len(problem.X) if weight is None else np.count_nonzero(weight)
         return degenerate.examine(
-            result.parameters, self.covariance_type, problem.reg_covar, problem.rounding, n_rows,
-            fixed=problem.fixed)
+            result.parameters, self.covariance_type, problem.reg_covar, problem.rounding,
+            problem.n_rows, fixed=problem.fixed)
 
     def _rows_to_fit(self, X):
         """The rows, the patterns of their missing values and the largest absolute value."""
@@ -330,10 +350,8 @@ default='kmeans'
 
     def _validate(self, X):
         """The rows and the patterns of their missing values, None where there are none."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
-                          ensure_all_finite=False)
-        return X, arguments.patterns_where_missing(X)[0]
+        X, names = arguments.read_new_rows(self, X)
+        return X, arguments.patterns_where_missing(X, names)[0]
 
     def _prepare(self, X, patterns, largest, sample_weight, labels, warm):
         """Everything checked, before any work."""
@@ -349,14 +367,14 @@ default='kmeans'
         sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
         problem = GaussianProblem(
             X, type_, self._reg_covar(X, sample_weight, patterns), sample_weight=sample_weight,
-            known=arguments.check_labels(labels, X.shape[0], k),
+            known=labels,
             covariance_prior=arguments.check_covariance_prior(
                 self.covariance_prior, type_, X, sample_weight, k, self.n_threads, patterns),
             weight_concentration=arguments.check_concentration(self.weight_concentration, k),
             fixed=arguments.check_fixed(self.fixed, given, warm),
             n_threads=self.n_threads, patterns=patterns,
         )
-        if warm and (self.means_.shape != (k, n_features) or self._fitted_type != type_):
+        if warm and (self.means_.shape != (k, n_features) or self._type != type_):
             raise ValueError(
                 "warm_start cannot go on: n_components, covariance_type or the number of "
                 "columns differ from the last fit"
@@ -377,12 +395,20 @@ default='kmeans'
         return Gaussians(*[np.ascontiguousarray(p, dtype=np.float64) for p in (
             self.weights_, self.means_, self.covariances_, self.precisions_cholesky_)])
 
-    def _set_parameters(self, parameters, dtype=np.float64):
-        type_, factors = self.covariance_type, parameters.precisions_cholesky
+    def _remember_labels(self, classes):
+        if classes is not None:
+            self.classes_ = classes
+        elif "classes_" in vars(self):
+            del self.classes_
+
+    def _set_parameters(self, parameters, dtype=np.float64, fitted=None):
+        """What was fitted; `fitted` are its type and what was fixed, those set now when None."""
+        type_, fixed = (self.covariance_type, self.fixed) if fitted is None else fitted
+        factors = parameters.precisions_cholesky
         precisions = precisions_from_factors(factors, type_)
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
-        self._fitted_type = type_
+        self._fitted_type, self._fitted_fixed = type_, frozenset(fixed)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = parameters.get_covariances(type_).astype(dtype)
@@ -399,11 +425,21 @@ default='kmeans'
         self._examination = self._examination.reordered(order)
         self.degenerate_components_ = np.array(sorted(self._examination.spikes), dtype=np.int64)
 
+    # of the fit; of parameters put in by hand, as they are set
+
+    @property
+    def _type(self):
+        return vars(self).get("_fitted_type", self.covariance_type)
+
+    @property
+    def _fixed(self):
+        return vars(self).get("_fitted_fixed", self.fixed)
+
     def _n_parameters(self):
         k, n_features = self.means_.shape
-        counts = {"covariances": n_covariance_parameters(self.covariance_type, k, n_features),
+        counts = {"covariances": n_covariance_parameters(self._type, k, n_features),
                   "means": k * n_features, "weights": k - 1}
-        return sum(n for name, n in counts.items() if name not in self.fixed)
+        return sum(n for name, n in counts.items() if name not in self._fixed)
 
     # --- rows --------------------------------------------------------------------------
 
@@ -411,11 +447,11 @@ default='kmeans'
         p = self._parameters()
         if patterns is not None:
             out = _incomplete_rows(
-                X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, patterns,
+                X, p.weights, p.means, p.precisions_cholesky, self._type, patterns,
                 want, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
         out = kernels.e_step(
-            X, p.weights, p.means, p.precisions_cholesky, self.covariance_type, want=want,
+            X, p.weights, p.means, p.precisions_cholesky, self._type, want=want,
             n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
@@ -425,6 +461,7 @@ default='kmeans'
 
     def score(self, X, y=None, *, sample_weight=None):
         """Mean log density of the rows (weighted where weights are given)."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         values = self._rows(X, patterns, "log_prob_norm").astype(np.float64)
@@ -480,6 +517,7 @@ default='kmeans'
 
     def _criteria(self, X, sample_weight, *, entropy=False):
         """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         X, patterns = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         n = X.shape[0] if weight is None else float(weight.sum())
@@ -517,20 +555,20 @@ default='kmeans'
             Their components.
         """
         check_is_fitted(self)
-        if n_samples < 1:
+        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
             raise ValueError(
                 f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
                 "one sample."
             )
-        rng = check_random_state(self.random_state)
+        rng = _inputs.as_random_state(self.random_state)
         weights = np.asarray(self.weights_, dtype=np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         n_features = self.means_.shape[1]
         parts = []
         for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            if self.covariance_type in ("full", "tied"):
+            if self._type in ("full", "tied"):
                 covariance = full_covariance(
-                    self.covariances_, self.covariance_type, k, n_features)
+                    self.covariances_, self._type, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
             else:
                 normal = rng.standard_normal(size=(count, n_features))
@@ -564,6 +602,7 @@ default='kmeans'
         ----------
         columns : sequence of int or str
         values : array-like of shape (len(columns),)
+            A series whose index are names must have those of the columns, in their order.
 
         Returns
         -------
@@ -585,6 +624,8 @@ default='kmeans'
         columns : sequence of int or str
             The columns that X holds.
         X : array-like of shape (n_samples, len(columns))
+            NaN is a missing value: a row goes by what it has of the columns. A data frame must
+            have the names of the columns, in their order.
 
         Returns
         -------

@@ -3,12 +3,12 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.models import _arguments as arguments
 from emkernels.models import _information as information
+from emkernels.models._arguments import Interval
 from emkernels.models._covariance import COVARIANCE_TYPES, precision_cholesky
 from emkernels.models._gaussian import Gaussians
 from emkernels.models._imputer import BaseGaussianImputer
@@ -33,7 +33,8 @@ class GaussianImputer(BaseGaussianImputer):
     Parameters
     ----------
     missing_values : NaN or number, default=NaN
-        What stands for a missing value. NaN includes None and the NA of pandas.
+        What stands for a missing value. NaN includes None, the NA of pandas, nulls and masked
+        cells.
     prior : None, 'ridge', ('ridge', amount) or (dof, scale), default=None
         Inverse-Wishart prior of the covariance, of density proportional to
         ``|Sigma|^(-(dof + p + 1) / 2) exp(-tr(scale Sigma^-1) / 2)``; the maximum is where
@@ -44,7 +45,7 @@ class GaussianImputer(BaseGaussianImputer):
         None: maximum likelihood, the same as dof = -(p + 1) and scale = 0.
     tol : float, default=1e-6
         EM stops when the estimated distance from the maximum is less: in every parameter of
-        the standardised columns, and in the log-likelihood.
+        the standardised columns, and in the log-likelihood (of weights of mean 1).
     max_iter : int, default=1000
         Most passes over the rows.
     acceleration : {'squarem', None}, default='squarem'
@@ -101,6 +102,9 @@ class GaussianImputer(BaseGaussianImputer):
 
     Rows with nothing observed are left out of the fit and imputed by the mean. A constant
     column is left out of the model and imputed by its value.
+
+    Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
+    `random_state` alone.
 
     References
     ----------
@@ -208,13 +212,14 @@ class GaussianImputer(BaseGaussianImputer):
     def _for_information(self, X, sample_weight):
         """X, location, covariance, patterns and weights of the columns that vary, and their
         names (positions where the fit saw none)."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._columns_of(X)
         known = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))
         names = list(known[self._columns.varying])
         if not names:
             return None, names
         p = self._raw()
-        return (rows, p.means[0], p.covariances[0], kernels.missing_patterns(rows),
+        return (rows, p.means[0], p.covariances[0], self._patterns(rows),
                 arguments.check_sample_weight(sample_weight, rows)), names
 
 
@@ -319,10 +324,7 @@ feature_names_in_, indicator_
 
     def _starter(self, problem):
         """The starts of a mixture of standardised rows, some of them where there are many."""
-        random_state = self.random_state
-        if isinstance(random_state, np.random.Generator):
-            random_state = int(random_state.integers(2**32))
-        random_state = check_random_state(random_state)
+        random_state = _inputs.as_random_state(self.random_state)
         weight, type_ = problem.sample_weight, problem.covariance_type
         n_rows = len(problem.X) if weight is None else np.count_nonzero(weight)
         if n_rows < self.n_components:
@@ -336,7 +338,7 @@ feature_names_in_, indicator_
         part = StandardisedProblem(
             sample, type_, Scaling(np.zeros(p), np.ones(p)), problem.floor,
             patterns=patterns if patterns.n_missing.any() else None,
-            sample_weight=weight,
+            sample_weight=None if weight is None else weight * problem.unit,
             covariance_prior=problem.covariance_prior, n_threads=problem.n_threads)
         given = dict.fromkeys(("weights", "means", "precisions_cholesky"))
 

@@ -13,16 +13,18 @@ from sklearn.base import (
     _fit_context,
 )
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Options, StrOptions
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.models import _arguments as arguments
+from emkernels.models._arguments import Interval
 from emkernels.models._lloyd import lloyd
+from emkernels.models._state import Stateful
 
 
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(
+        Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 
     Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's
@@ -47,7 +49,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         iteration is at most `tol` times the mean variance of the columns.
     verbose : int, default=0
         1 or more: a line for each iteration, at the cost of one more pass over the rows.
-    random_state : int, RandomState instance or None, default=None
+    random_state : int, RandomState, Generator or None, default=None
     copy_x : bool, default=True
         Accepted and not used: X is read in place and never written.
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
@@ -102,7 +104,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
-        "random_state": ["random_state"],
+        "random_state": ["random_state", np.random.Generator],
         "copy_x": ["boolean"],
         "algorithm": [StrOptions({"lloyd", "elkan"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
@@ -120,6 +122,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.copy_x = copy_x
         self.algorithm = algorithm
         self.n_threads = n_threads
+
+    _elsewhere = {
+        "means_": "the centres are cluster_centers_",
+        "weights_": "K-means has none; GaussianMixture has",
+    }
 
     # --- fitting ---------------------------------------------------------------------
 
@@ -154,10 +161,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Fewer clusters with rows than `n_clusters`.
         """
         named, (X, largest) = X, arguments.check_complete_rows(self, X, "K-means")
+        arguments.check_labelled(self, named, sample_weight)
         if len(X) < self.n_clusters:
             raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
         sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
-        random_state = check_random_state(self.random_state)
+        random_state = _inputs.as_random_state(self.random_state)
         start, n_init = self._starts(X, sample_weight, random_state)
         report = print if self.verbose else None
         best = None
@@ -238,10 +246,9 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     # --- rows --------------------------------------------------------------------------
 
     def _validate(self, X):
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32],
-                          ensure_all_finite=False)
-        arguments.check_complete(X, "K-means")
+        arguments.refuse_masked(X, "K-means")
+        X, names = arguments.read_new_rows(self, X)
+        arguments.check_complete(X, "K-means", names)
         return X
 
     def _pass(self, X, sample_weight=None, *, return_labels):
@@ -266,6 +273,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def score(self, X, y=None, sample_weight=None):
         """Minus the (weighted) sum of the squared distances to the nearest centres."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         X = self._validate(X)
         weight = arguments.check_sample_weight(sample_weight, X)
         return -self._pass(X, weight, return_labels=False).inertia
@@ -278,6 +286,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
 def _check_centers(centers, X, n_clusters):
     """Centres in the precision of X, finite, of the right shape."""
+    centers = _inputs.as_rows(centers, "init", missing=False)
     centers = check_array(centers, dtype=X.dtype, order="C", input_name="init")
     for size, expected, what in (
             (centers.shape[0], n_clusters, "number of clusters"),

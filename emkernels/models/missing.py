@@ -7,8 +7,9 @@ import numpy as np
 from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
-from emkernels import kernels
+from emkernels import _inputs
 from emkernels.models import _missing_table as table
+from emkernels.models._arguments import missing_patterns, numbers
 from emkernels.models._standardised import summarise_columns
 
 _SHOWN = 20     # patterns that a printed summary lists
@@ -82,9 +83,11 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     Parameters
     ----------
     estimates : array-like of shape (m,) or (m, p)
-        One row for each imputation; the columns of a data frame give the names.
+        One row for each imputation; the columns of a data frame, or the index of a list of
+        series, give the names.
     variances : array-like of shape (m,), (m, p) or (m, p, p)
-        Squared standard errors, or the covariance matrices of the estimates.
+        Squared standard errors, or the covariance matrices of the estimates. Their names, where
+        they have some, must be those of the estimates.
     complete_df : float or array-like of shape (p,), optional
     confidence : float, default=0.95
 
@@ -110,7 +113,9 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     >>> round(result.estimate, 3), round(result.standard_error, 3), round(result.df, 1)
     (4.1, 0.648, 12.9)
     """
-    names = getattr(estimates, "columns", None)
+    names = table.names_of_all(estimates, "estimates")
+    table.names_of_all(variances, "variances", names)
+    _inputs.check_names(complete_df, names, "complete_df", "the estimates")
     q, single = table.finite(estimates, "estimates"), np.ndim(estimates) == 1
     u = table.finite(variances, "variances")
     if q.ndim not in (1, 2):
@@ -124,7 +129,7 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
                          f"of shape {q.shape}, got {u.shape}")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    complete = np.asarray(np.inf if complete_df is None else complete_df, dtype=np.float64)
+    complete = numbers(np.inf if complete_df is None else complete_df, "complete_df")
     if complete.shape not in ((), (p,)) or not (complete > 0).all():
         raise ValueError("complete_df must be a positive number, or one for each parameter, got "
                          f"{complete_df}")
@@ -233,7 +238,7 @@ def missing_data_summary(X):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        NaN, None or NA where a value is missing.
+        NaN, None, NA, a null or a masked cell where a value is missing.
 
     Returns
     -------
@@ -261,9 +266,10 @@ def missing_data_summary(X):
     array([[3, 2],
            [2, 2]])
     """
+    known = _inputs.names_of(X)
     X, names = table.as_table(X)
     n_samples, n_features = X.shape
-    found = kernels.missing_patterns(X)
+    found = missing_patterns(X, known)
     summary = summarise_columns(X)
     n_observed = summary.counts
     # divisor n - 1
@@ -329,7 +335,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        NaN, None or NA where a value is missing.
+        NaN, None, NA, a null or a masked cell where a value is missing.
     ddof : {0, 1}, default=0
         Divisor n - ddof of Sigma: 0, the ML estimate, as in R's naniar and BaylorEdPsych, or 1,
         Little's own correction, as in Stata's mcartest: a statistic (n - 1) / n times as large.
@@ -367,9 +373,10 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     """
     if ddof not in (0, 1):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
+    known = _inputs.names_of(X)
     X, names = table.as_table(X)
     n_features = X.shape[1]
-    patterns = kernels.missing_patterns(X)
+    patterns = missing_patterns(X, known)
     summary = summarise_columns(X)
     for name, empty, constant in zip(names, summary.empty, summary.constant):
         if empty or constant:

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples
 
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
+from emkernels.models import _arguments as arguments
 from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
@@ -89,6 +90,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     criterion : {'bic', 'aic', 'icl'}
         The lower the better.
     sample_weight : array-like of shape (n_samples,), optional
+        The criteria take a weight for a number of rows, so that its unit matters to them.
     allow_degenerate : bool, default=False
         Choose among the mixtures with collapsed components too (see
         `GaussianMixture.degenerate_components_`). Their criterion is low for nothing, a spike
@@ -169,6 +171,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             fits.append((row, model, said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
+    if sample_weight is not None:
+        _warn_about_unit(sample_weight, X)
     return _chosen(fits, table, criterion, allow_degenerate, few)
 
 
@@ -213,3 +217,15 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     for each in said:
         warnings.warn(str(each.message), each.category, stacklevel=3)
     return SelectionResult(best, criterion, table)
+
+
+def _warn_about_unit(sample_weight, X):
+    """Weights that are shares, not numbers of rows: nothing is left of the penalty."""
+    rows, _ = arguments.read_rows(X, GaussianMixture())
+    weight = arguments.check_sample_weight(sample_weight, rows)
+    total, n_rows = weight.sum(), np.count_nonzero(weight)
+    if total < 0.1 * n_rows:
+        warnings.warn(
+            f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
+            "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
+            "sum to the number of rows", EMWarning, stacklevel=3)

@@ -1,9 +1,9 @@
 """What the pictures share: colours, axes, legends, columns by name and the rows to draw."""
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from emkernels._extras import optional
+from emkernels._inputs import as_random_state
 
 # The first six are those of Okabe and Ito without black and yellow; the others keep their
 # distance from them, and from each other, for readers with any of the dichromacies.
@@ -189,7 +189,7 @@ def rows_to_draw(usable, max_points, random_state):
         notes.append(f"{count(n_left_out, 'row')} with missing values left out")
     if len(rows) > max_points:
         notes.insert(0, f"{max_points:,} of {len(rows):,} rows drawn")
-        rows = check_random_state(random_state).choice(rows, int(max_points), replace=False)
+        rows = as_random_state(random_state).choice(rows, int(max_points), replace=False)
     return rows, "\n".join(notes)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.models._covariance import COVARIANCE_TYPES, precision_cholesky
 from emkernels.models._missing_table import as_table
 from emkernels.plotting._canvas import ink, mpl
@@ -53,9 +53,7 @@ def table_for(model, X):
         raise ValueError(
             f"X has {values.shape[1]} columns, the model was fitted to {n_features}")
     if known is not None:
-        if hasattr(X, "columns") and names != tuple(known):
-            at = next(j for j in range(n_features) if names[j] != known[j])
-            raise ValueError(f"column {at} of X is {names[at]!r}, that of the fit {known[at]!r}")
+        _inputs.check_names(X, known, "X")
         names = tuple(known)
     infinite = np.isinf(values)
     if infinite.any():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels._inputs import check_names, names_of
 from emkernels.models._missing_table import as_table
 from emkernels.plotting._canvas import (
     BLUE,
@@ -71,7 +72,7 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
     'x1'
     """
     values, names = as_table(X)
-    tables = _tables(imputed, values.shape)
+    tables = _tables(imputed, values.shape, names_of(X))
     if column is not None and columns is not None:
         raise TypeError("give column or columns, not both")
     missing = np.isnan(values)
@@ -101,7 +102,7 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
                       [names[j] for j in at], max_points, random_state, ax)
 
 
-def _tables(imputed, shape):
+def _tables(imputed, shape, names):
     """Completed tables as arrays, each of the shape of X."""
     several = isinstance(imputed, (list, tuple)) and len(imputed) and np.ndim(imputed[0]) == 2
     if not several and isinstance(imputed, np.ndarray):
@@ -110,6 +111,7 @@ def _tables(imputed, shape):
     for number, item in enumerate(imputed if several else [imputed]):
         name = f"imputed[{number}]" if several else "imputed"
         table, _ = as_table(item, name)
+        check_names(item, names, name, "X")
         if table.shape != shape:
             raise ValueError(f"{name} has shape {table.shape}, X has {shape}")
         tables.append(table)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels import kernels
+from emkernels._inputs import as_labels, check_same_rows
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     UNLABELLED,
@@ -58,8 +58,9 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     density : bool, default=False
         Contours of the density of the mixture over two columns, a factor of ``sqrt(10)`` between
         them.
-    labels : array-like of int of shape (n_samples,), optional
-        Components that colour the rows, -1 for grey; without, the most probable ones.
+    labels : array-like of shape (n_samples,), optional
+        Components that colour the rows, by number or as the fit had them, -1 or missing for grey;
+        without, the most probable ones.
     max_points : int, default=20_000
         Of more rows, so many are drawn; the title says so.
     random_state : int, RandomState instance or None, default=0
@@ -102,7 +103,8 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     if labels is not None:
         if X is None:
             raise ValueError("labels are those of the rows of X, which is not given")
-        labels = kernels.check_labels(labels, len(values), n_components)
+        check_same_rows(X, labels, "labels")
+        labels = _component_numbers(model, labels, len(values))
     notes, points = "", None
     if X is not None:
         rows, notes = rows_to_draw(
@@ -118,6 +120,20 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     set_title(ax, f"Gaussian mixture, {count(n_components, 'component')} "
                   f"({fitted_type(model)})", notes)
     return ax
+
+
+def _component_numbers(model, labels, n_samples):
+    """Labels as numbers of components; texts are those that the model was fitted with."""
+    codes, names = as_labels(labels, n_samples, len(model.weights_))
+    if names.dtype.kind != "U":
+        return codes
+    known = [str(name) for name in getattr(model, "classes_", ())]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(
+            f"labels name {str(unknown[0])!r}, and the components of the model are called "
+            f"{', '.join(map(repr, known)) or 'by number'}")
+    return np.array([*map(known.index, names), -1], np.int32)[codes]
 
 
 def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, extra=(),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels import kernels
-from emkernels._extras import optional
+from emkernels._inputs import missing_cells
 from emkernels.plotting._canvas import (
     BLUE,
     VERMILION,
@@ -29,8 +29,8 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
     Parameters
     ----------
     X : array-like or data frame of shape (n_samples, n_features)
-        NaN is a missing value; in data frames and tables of objects whatever pandas takes for
-        missing, so that columns of texts can be drawn too.
+        NaN, None, NA, NaT, a null or a masked cell is a missing value; columns of texts and
+        dates can be drawn too.
     max_patterns : int, default=20
     ax : matplotlib.axes.Axes, optional
 
@@ -45,7 +45,7 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
     ValueError
         An empty X, or one that is no table.
     MissingExtraError
-        Without matplotlib; without pandas for tables of objects.
+        Without matplotlib.
 
     Examples
     --------
@@ -78,19 +78,12 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
 
 def _missing(X):
     """Where values are missing, (n_samples, n_features) bool, and the names of the columns."""
-    frame = hasattr(X, "columns") and hasattr(X, "isna")
-    missing = X.isna().to_numpy() if frame else X if isinstance(X, np.ndarray) else np.asarray(X)
+    missing, names = missing_cells(X)
     if missing.ndim != 2:
         raise ValueError(f"X must be a 2-d table, got {missing.ndim} dimension(s)")
     if 0 in missing.shape:
         raise ValueError(f"X is empty: {missing.shape[0]} rows, {missing.shape[1]} columns")
-    if frame:
-        return missing, [str(column) for column in X.columns]
-    if missing.dtype.kind in "fc":
-        missing = np.isnan(missing)
-    else:
-        missing = optional("pandas", "a table that is not of floats", "cli").isna(missing)
-    return missing, [f"x{j}" for j in range(missing.shape[1])]
+    return missing, [f"x{j}" for j in range(missing.shape[1])] if names is None else list(names)
 
 
 def _figsize(n_patterns, names):

@@ -1,0 +1,28 @@
+"""The one door for what people pass: containers in, plain arrays out, errors that name the cell."""
+
+from emkernels._inputs._labels import as_labels
+from emkernels._inputs._names import check_names, check_same_rows, names_of, place
+from emkernels._inputs._numbers import whole
+from emkernels._inputs._random import as_random_state
+from emkernels._inputs._tables import (
+    UnusableInputError,
+    as_rows,
+    as_table,
+    missing_cells,
+    refuse_unread,
+)
+
+__all__ = [
+    "UnusableInputError",
+    "as_labels",
+    "as_random_state",
+    "as_rows",
+    "as_table",
+    "check_names",
+    "check_same_rows",
+    "missing_cells",
+    "names_of",
+    "place",
+    "refuse_unread",
+    "whole",
+]

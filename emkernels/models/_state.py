@@ -1,0 +1,47 @@
+"""What every estimator has: a version in its pickles, and a word on attributes of its relatives."""
+
+import warnings
+
+from sklearn.exceptions import InconsistentVersionWarning
+
+from emkernels import __version__
+
+_KEY = "_emkernels_version"
+
+
+class VersionWarning(InconsistentVersionWarning):
+    """A pickle was written by another version of emkernels."""
+
+    def __str__(self):
+        return (
+            f"{self.estimator_name} was pickled by emkernels {self.original_sklearn_version} and "
+            f"is read by {self.current_sklearn_version}: its attributes may not be what this "
+            "version takes them for. Fit it again, or read it with the version that wrote it")
+
+
+class Stateful:
+    """To be inherited from before BaseEstimator.
+
+    A subclass may have ``_elsewhere``, names that people look for here and where to find them.
+    """
+
+    _elsewhere: dict = {}
+
+    def __getstate__(self):
+        return {**super().__getstate__(), _KEY: __version__}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop(_KEY, "of an unknown version")
+        if version != __version__:
+            warnings.warn(VersionWarning(
+                estimator_name=type(self).__name__, current_sklearn_version=__version__,
+                original_sklearn_version=version), stacklevel=2)
+        super().__setstate__(state)
+
+    def __getattr__(self, name):
+        # only called for what is not there
+        text = f"{type(self).__name__!r} object has no attribute {name!r}"
+        if name in type(self)._elsewhere:
+            text += f": {type(self)._elsewhere[name]}"
+        raise AttributeError(text, name=name, obj=self)
