@@ -19,6 +19,7 @@ import numpy as np
 
 from emkernels._extras import optional
 from emkernels.cli._messages import CommandError, NotANumber, count, one_line, quoted
+from emkernels.cli._pieces import TooLong, Utf8, pieces
 
 # cells that mean "missing", in any case of letters
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none")
@@ -171,27 +172,34 @@ class CsvSource:
         pa, reading = optional("pyarrow", "a table", "cli"), optional(
             "pyarrow.csv", "a table", "cli")
         columns = [f"f{j}" for j in range(len(self.names))]
-        block = max(_BLOCK, 32 * sum(len(name) + 1 for name in self.names))
+        most = max(_BLOCK, 32 * sum(len(name) + 1 for name in self.names))
+        parsing = reading.ParseOptions(delimiter=self.sep, newlines_in_values=True,
+                                       ignore_empty_lines=len(columns) > 1)
+        converting = reading.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=[columns[j] for j in positions])
+        n_skipped = 1
         with self._damage(), self._bytes() as raw:
-            stream = _Utf8(raw, None if self._is_utf8 else self.encoding)
+            stream = Utf8(raw, None if self._is_utf8 else self.encoding)
             try:
-                reader = reading.open_csv(
-                    pa.PythonFile(stream, mode="r"),
-                    read_options=reading.ReadOptions(
-                        column_names=columns, skip_rows_after_names=1, block_size=block),
-                    parse_options=reading.ParseOptions(
-                        delimiter=self.sep, newlines_in_values=True,
-                        ignore_empty_lines=len(columns) > 1),
-                    convert_options=reading.ConvertOptions(
-                        column_types=dict.fromkeys(columns, pa.string()),
-                        include_columns=[columns[j] for j in positions]))
-                for batch in reader:
-                    if batch.num_rows:
-                        yield batch.columns
-            except pa.ArrowInvalid as error:
+                for piece in pieces(stream, self.sep, _BLOCK, most):
+                    if parsing.ignore_empty_lines and not piece.strip(b"\r\n"):
+                        continue
+                    owned = pa.allocate_buffer(len(piece))
+                    np.frombuffer(owned, np.uint8)[:] = np.frombuffer(piece, np.uint8)
+                    table = reading.read_csv(
+                        pa.BufferReader(owned), parse_options=parsing,
+                        convert_options=converting, read_options=reading.ReadOptions(
+                            column_names=columns, skip_rows_after_names=n_skipped,
+                            block_size=len(piece) + 1, use_threads=False))
+                    n_skipped = 0
+                    for batch in table.to_batches():
+                        if batch.num_rows:
+                            yield batch.columns
+            except (pa.ArrowInvalid, TooLong) as error:
                 self._look_for_fault()
-                if "straddling" in str(error):
-                    error = f"a row is longer than {block} bytes"
+                if isinstance(error, TooLong):
+                    error = f"a row is longer than {most} bytes"
                 raise CommandError(f"{self.path}: {one_line(error)}") from None
         if stream.n_quotes % 2:     # pyarrow takes a file that ends within quotes
             self._look_for_fault()
@@ -251,30 +259,6 @@ class CsvSource:
             "pyarrow.compute", "a table", "cli")
         return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)),
                         value_set=pa.array(self._missing))
-
-
-class _Utf8:
-    """The bytes of a file as UTF-8, with its double quotes counted."""
-
-    closed = False
-
-    def __init__(self, raw, encoding):
-        self._raw, self.n_quotes = raw, 0
-        self._decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
-
-    def read(self, size=-1):
-        part = self._raw.read(size)
-        if self._decoder is not None:
-            text = self._decoder.decode(part, final=not part)
-            while part and not text:        # no whole character yet
-                part = self._raw.read(size)
-                text = self._decoder.decode(part, final=not part)
-            part = text.encode()
-        self.n_quotes += part.count(b'"')
-        return part
-
-    def close(self):
-        self.closed = True
 
 
 def separator(path, sep):
