@@ -71,6 +71,7 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         or convergence by parameters, ``to_vector``, ``from_vector`` and
         ``relative_change(old, new)``. For convergence by distance also ``total``, what to
         multiply the objective with, and ``resolution``, the relative size of its rounding.
+        A problem with ``endless`` true has no maximum to go to: the start ends there.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
@@ -179,6 +180,8 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
         near = distance is not None and moved < tol
         if moved < tol and plain and (not near or distance.confirmed):
             result.converged = True
+            return
+        if getattr(problem, "endless", False):
             return
         if squarem is not None:
             # near the limit plain steps confirm that it is near

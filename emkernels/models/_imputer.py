@@ -16,6 +16,7 @@ from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
 from emkernels.models._multiple import MultipleImputation
+from emkernels.models._one_thread import one_thread
 from emkernels.models._standardised import (
     Scaling,
     StandardisedProblem,
@@ -118,7 +119,8 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                 patterns = kernels.missing_patterns(columns.take(rows))
                 n_patterns = patterns.n_patterns
             problem = self._problem(columns.take(rows), weight, patterns, summary, columns)
-            result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
+            with one_thread(len(columns.varying)):
+                result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
         log_likelihood = 0.0
         if problem is not None:
             singular = any("no maximum:" in note for note, _ in notes)
@@ -170,7 +172,12 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
 
     def _run(self, problem, patterns, names):
         """The fit, and what there is to warn about."""
-        start, n_init = self._starter(problem), self._shape()[2]
+        starts, n_init = self._starter(problem), self._shape()[2]
+
+        def start(i):
+            problem.n_floored = 0
+            return starts(i)
+
         progress = None
         if self.verbose:
             progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
