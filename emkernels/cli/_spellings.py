@@ -5,11 +5,13 @@ import shlex
 from collections import Counter
 
 # what people write where nothing was measured; the empty cell, NA and the like are known anyway
-UNKNOWN = frozenset(
-    ["-", "--", "---", ".", "..", "...", "?", "??", "*", "**", "/", "\\", "_", "x", "#value!", "#div/0!", "#ref!", "#num!", "#null!", "n.a.", "n.d.", "nd", "n/d", "na.", "<na", "missing", "unknown", "unk", "undefined", "void", "nil", "<lod", "<loq", "lod", "loq", "bdl", "bld"])
+UNKNOWN = frozenset((
+    "-", "--", "---", ".", "..", "...", "?", "??", "*", "**", "/", "\\", "_", "#value!", "#div/0!",
+    "#ref!", "#num!", "#null!", "n.a.", "n.d.", "nd", "n/d", "missing", "unknown", "unk",
+    "undefined", "nil", "<lod", "<loq", "lod", "loq", "bdl"))
 # with commas between thousands, and with other things
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-_SPACED = re.compile(r"[+-]?\d{1,3}([ '’_\u00a0\u2009\u202f]\d{3})+([.,]\d*)?")
+_SPACED = re.compile(r"[+-]?\d{1,3}([ '\u2019_\u00a0\u2009\u202f]\d{3})+([.,]\d*)?")
 _LIMIT = re.compile(r"[<>≤≥]=?\s*\d+([.,]\d*)?")
 _UNIT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*([^\W\d_]{1,8}|[^\W\d_]*[°²³/$€£¥][\w°²³/]*)"
                    r"|([$€£¥])\s*[+-]?\d+(?:[.,]\d+)?")
