@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emkernels._one_thread import in_one_thread
+
 
 class DegenerateFitError(ValueError):
     """A start collapsed: no finite parameters maximise the expected log-likelihood."""
@@ -59,6 +61,7 @@ class EMResult:
     interrupted: bool = False
 
 
+@in_one_thread
 def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="lower_bound",
            acceleration=None, callback=None, progress=None, previous_bound=-np.inf):
     """Run EM from `n_init` starts and return the best.

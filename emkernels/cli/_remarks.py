@@ -75,11 +75,12 @@ def about_identifiers(source, numbers, console):
     if not names:
         return
     option = shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
-    one = len(names) == 1
-    console.warn(
-        f"{source.path}: column{'' if one else 's'} {listed([quoted(name) for name in names])} "
-        f"{'seems' if one else 'seem'} to number the rows, and {'is' if one else 'are'} used like the "
-        f"others; --ignore {option} leaves {'it' if one else 'them'} out")
+    what = "column {} seems to number the rows, and is used like the others; --ignore {} leaves it"
+    if len(names) > 1:
+        what = ("columns {} seem to number the rows, and are used like the others; --ignore {} "
+                "leaves them")
+    shown = listed([quoted(name) for name in names])
+    console.warn(f"{source.path}: {what.format(shown, option)} out")
 
 
 def _is_name(name):

@@ -11,12 +11,12 @@ from sklearn.utils._param_validation import Interval, MissingValues, Options, St
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import kernels
+from emkernels._one_thread import one_thread
 from emkernels.em import EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
 from emkernels.models._multiple import MultipleImputation
-from emkernels.models._one_thread import one_thread
 from emkernels.models._standardised import (
     Scaling,
     StandardisedProblem,

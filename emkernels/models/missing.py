@@ -8,8 +8,8 @@ from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import kernels
+from emkernels._one_thread import one_thread
 from emkernels.models import _missing_table as table
-from emkernels.models._one_thread import one_thread
 from emkernels.models._standardised import summarise_columns
 
 _SHOWN = 20     # patterns that a printed summary lists

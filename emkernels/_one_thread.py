@@ -43,3 +43,14 @@ def one_thread(n_rows):
             if _users == 0:
                 _limits.restore_original_limits()
                 _limits = None
+
+
+def in_one_thread(function):
+    """A function whose first argument has rows `X`, with linear algebra as of :func:`one_thread`
+    where its columns are few; without `X` as it is."""
+    @functools.wraps(function)
+    def inner(problem, *arguments, **options):
+        X = getattr(problem, "X", None)
+        with one_thread(SMALL + 1 if X is None else X.shape[1]):
+            return function(problem, *arguments, **options)
+    return inner
