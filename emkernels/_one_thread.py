@@ -11,8 +11,6 @@ import threadpoolctl
 SMALL = 512
 
 _lock = threading.Lock()
-_users = 0
-_limits = None
 
 
 @functools.cache
@@ -24,25 +22,18 @@ def _libraries():
 def one_thread(n_rows):
     """NumPy's and SciPy's linear algebra in one thread, where matrices of `n_rows` are small.
 
-    The number of threads is one of the process: whoever comes first changes it, and the last to
-    leave puts it back.
+    The number of threads is mostly one of the process, and only who has set it may put it back:
+    the first caller does both. Who comes meanwhile leaves it alone, and has the one thread for as
+    long as the first.
     """
-    global _users, _limits
-    if n_rows > SMALL:
+    if n_rows > SMALL or not _lock.acquire(blocking=False):
         yield
         return
-    with _lock:
-        if _users == 0:
-            _limits = _libraries().limit(limits=1)
-        _users += 1
     try:
-        yield
+        with _libraries().limit(limits=1):
+            yield
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0:
-                _limits.restore_original_limits()
-                _limits = None
+        _lock.release()
 
 
 def in_one_thread(function):
