@@ -1,6 +1,7 @@
 """Standard output, standard error, warnings and progress bars of a command."""
 
 import contextlib
+import io
 import json
 import math
 import sys
@@ -64,11 +65,12 @@ class Console:
             table.add_row(*[text(one_line(cell)) for cell in row])
         # a file and a pipe have room for every line
         width = None if self.out.isatty() else 10_000
-        console = optional("rich.console", "a report", "cli").Console(
-            file=self.out, width=width, markup=False, emoji=False, highlight=False)
-        with console.capture() as printed:
-            console.print(table, crop=False)
-        lines = [line.rstrip() for line in printed.get().splitlines()]
+        # drawn aside: rich ends the process where nobody reads
+        drawn = io.StringIO()
+        optional("rich.console", "a report", "cli").Console(
+            file=drawn, force_terminal=self.out.isatty(), width=width, markup=False, emoji=False,
+            highlight=False).print(table, crop=False)
+        lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
         print("\n".join(lines), file=self.out)
 
     def result(self, result):

@@ -15,6 +15,9 @@ _SPACED = re.compile(r"[+-]?\d{1,3}([ '\u2019_\u00a0\u2009\u202f]\d{3})+([.,]\d*
 _LIMIT = re.compile(r"[<>≤≥]=?\s*\d+([.,]\d*)?")
 _UNIT = re.compile(r"[+-]?\d+(?:[.,]\d+)?\s*([^\W\d_]{1,8}|[^\W\d_]*[°²³/$€£¥][\w°²³/]*)"
                    r"|([$€£¥])\s*[+-]?\d+(?:[.,]\d+)?")
+_COMMAS = "; commas between thousands have to be taken out"
+_EITHER = ("; is the comma its decimal mark (--decimal ,)? One between thousands has to be taken "
+           "out")
 # cells that are looked at
 _SAMPLE = 1000
 
@@ -54,6 +57,8 @@ def among_numbers(texts, decimal):
     unit = unit if n >= 0.8 * len(sample) else None
     found = [_help(text, decimal, unit) for text in sample]
     helps = Counter(filter(None, found))
+    if _COMMAS in helps:        # one such cell tells what the others mean
+        del helps[_EITHER]
     help_ = helps.most_common(1)[0][0] if helps else ""
     return found.index(help_) if help_ else 0, help_, len(texts) * found.count("") / len(sample)
 
@@ -74,10 +79,9 @@ def _help(text, decimal, unit):
     else:
         thousands, comma = _THOUSANDS.fullmatch(text), is_number(text, ",")
         if thousands and comma:
-            return ("; is the comma its decimal mark (--decimal ,)? One between thousands has to "
-                    "be taken out")
+            return _EITHER
         if thousands:
-            return "; commas between thousands have to be taken out"
+            return _COMMAS
         if comma:
             return "; is the comma its decimal mark? --decimal ,"
     if _SPACED.fullmatch(text):
