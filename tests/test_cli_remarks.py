@@ -166,7 +166,7 @@ def test_numbers_of_rows_are_said_and_used(command, name, folder, capsys):
     table.to_csv("t.csv", index=False)
     option = f"'{name}'" if " " in name else name
     assert warned(capsys, *command) == [
-        f't.csv: column "{name}" seems to number the rows, and is used like the others; --ignore '
+        f't.csv: column "{name}" looks like an identifier, and is used like the others; --ignore '
         f"{option} leaves it out"]
     assert warned(capsys, *command, "--ignore", name) == []
     assert warned(capsys, *command, "--columns", f"{name},bp,weight") == []
@@ -178,7 +178,7 @@ def test_an_id_that_comes_again_is_one_too(folder, capsys):
     frame().assign(site_id=np.arange(40) % 7, school_id=np.arange(40) % 3).to_csv(
         "t.csv", index=False)
     assert warned(capsys, "describe", "t.csv") == [
-        't.csv: columns "site_id", "school_id" seem to number the rows, and are used like the '
+        't.csv: columns "site_id", "school_id" look like identifiers, and are used like the '
         "others; --ignore site_id,school_id leaves them out"]
 
 

@@ -49,10 +49,10 @@ def about_codes(source, numbers, console):
     found = {}
     for at, name in enumerate(numbers.names):
         column = numbers.X[:, at]
-        if not np.isin([np.nanmin(column), np.nanmax(column)], CODES).any():
+        if not np.isin([np.fmin.reduce(column), np.fmax.reduce(column)], CODES).any():
             continue
         rest = column[~np.isin(column, CODES)]
-        low, high = np.nanmin(rest, initial=np.inf), np.nanmax(rest, initial=-np.inf)
+        low, high = np.fmin.reduce(rest, initial=np.inf), np.fmax.reduce(rest, initial=-np.inf)
         for code in CODES:
             apart = low - code if code < 0 else code - high
             if np.isfinite(apart) and apart > high - low and (column == code).any():
@@ -75,9 +75,9 @@ def about_identifiers(source, numbers, console):
     if not names:
         return
     option = shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
-    what = "column {} seems to number the rows, and is used like the others; --ignore {} leaves it"
+    what = "column {} looks like an identifier, and is used like the others; --ignore {} leaves it"
     if len(names) > 1:
-        what = ("columns {} seem to number the rows, and are used like the others; --ignore {} "
+        what = ("columns {} look like identifiers, and are used like the others; --ignore {} "
                 "leaves them")
     shown = listed([quoted(name) for name in names])
     console.warn(f"{source.path}: {what.format(shown, option)} out")
