@@ -137,8 +137,8 @@ def add_table(parser):
                             "may be given again. Empty cells, NA, NaN, null and the like always do")
     group = parser.add_argument_group("CSV and TSV, as read and as written")
     group.add_argument("--sep", type=one_character, metavar="C",
-                       help="what stands between cells (default: as a first line sep=; says, else a "
-                            "comma, a tab in .tsv)")
+                       help="what stands between cells (default: as a first line sep=; says, "
+                            "else a comma, a tab in .tsv)")
     group.add_argument("--decimal", choices=(".", ","), default=".",
                        help="decimal mark (default: a point)")
     group.add_argument("--encoding", type=encoding, default="utf-8", metavar="NAME",
