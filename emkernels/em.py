@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emkernels._one_thread import in_one_thread
+
 
 class DegenerateFitError(ValueError):
     """A start collapsed: no finite parameters maximise the expected log-likelihood."""
@@ -65,6 +67,7 @@ class EMResult:
     degenerate: bool | None = None      # where starts were compared
 
 
+@in_one_thread
 def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="lower_bound",
            acceleration=None, callback=None, progress=None, previous_bound=-np.inf):
     """Run EM from `n_init` starts and return the best.
@@ -77,7 +80,8 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         or convergence by parameters, ``to_vector``, ``from_vector`` and
         ``relative_change(old, new)``. For convergence by distance also ``objective_scale``,
         what to multiply the objective with, and ``resolution``, the relative size of its
-        rounding. For several starts ``is_degenerate(parameters)``.
+        rounding. For several starts ``is_degenerate(parameters)``. A problem with ``endless``
+        true has no maximum to go to: the start ends there.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
@@ -197,6 +201,8 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
         near = distance is not None and moved < tol
         if moved < tol and plain and (not near or distance.confirmed):
             result.converged = True
+            return
+        if getattr(problem, "endless", False):
             return
         if squarem is not None:
             # near the limit plain steps confirm that it is near

@@ -104,7 +104,7 @@ def test_json_is_all_there_is(tmp_path, capsys):
 
 def test_json_has_no_nan():
     console, printed = Console(as_json=True), []
-    with mock.patch.object(builtins, "print", printed.append):
+    with mock.patch.object(builtins, "print", lambda text, **_: printed.append(text)):
         console.result({"a": float("nan"), "b": [float("inf"), 1.5], "c": {1: None}})
     assert json.loads(printed[0]) == {"a": None, "b": [None, 1.5], "c": {"1": None},
                                       "warnings": []}

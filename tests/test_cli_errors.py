@@ -17,6 +17,7 @@ import pytest
 from cli_files import ROOT, air_quality, complaint, run
 
 from emkernels.cli import _csv, _memory, _output, _parquet, _tables
+from emkernels.cli._formats import Stored
 from emkernels.cli._messages import CommandError
 
 
@@ -53,7 +54,7 @@ CASES = [
     (b"a,b\n" + 200_000 * b"z" + b",2\n3\n", "t.csv: line 3 has 1 cell, and the header has 2"),
     (b"PAR1....", "t.csv: is a Parquet file; its name should end in .parquet"),
     (b"PK\x03\x04....", "t.csv: is a spreadsheet or an archive; save the table as CSV"),
-    (gzip.compress(b"a,b\n1,2\n"), "t.csv: is compressed; its name should end in .gz"),
+    (gzip.compress(b"a,b\n1,2\n"), "t.csv: is compressed; its name should end in .csv.gz"),
     (b"a,b\n1,2\n-1e200,5\n3,\n", 't.csv: line 3, column "a": infinite, or too large a number '
                                   "(above 1e+140)"),
 ]
@@ -102,7 +103,7 @@ def test_a_word_among_numbers_is_pointed_out(folder, capsys):
     out, err = capsys.readouterr()
     assert err == ('emkernels: warning: t.csv: line 10, column "b": "oops" is not a number, so the '
                    "column is left as it is; does it stand for a missing value "
-                   "(--missing-values)?\n")
+                   "(--missing-values oops)?\n")
     assert 'columns text, left as they are: "b"' in out
 
 
@@ -186,7 +187,7 @@ def test_inputs_that_are_no_table(folder, capsys):
     assert complaint(capsys, "describe", "folder.csv") == "folder.csv: is a folder, not a table"
     os.mkfifo(folder / "pipe.csv")
     assert complaint(capsys, "describe", "pipe.csv") == (
-        "pipe.csv: is not a regular file; it is read twice")
+        "pipe.csv: is not a regular file; it is read twice (- is standard input)")
 
 
 def test_outputs_that_cannot_be(folder, capsys):
@@ -361,17 +362,17 @@ def test_too_large_for_the_memory(name, folder, capsys, monkeypatch):
 
 
 def test_guess_of_the_rows(tmp_path):
-    options = SimpleNamespace(encoding="utf-8", sep=None, decimal=".", header=False,
+    options = SimpleNamespace(encoding="utf-8", sep=None, decimal=".", header=None,
                               missing_values=[])
     rng = np.random.default_rng(0)
     path = str(tmp_path / "long.csv")
     pd.DataFrame(rng.normal(size=(20_000, 4)), columns=list("abcd")).assign(
         t="word").to_csv(path, index=False)
-    rows, numbers = _csv.CsvSource(path, options).estimate()
+    rows, numbers = _csv.CsvSource(Stored(path, options), options).estimate()
     assert rows == pytest.approx(20_000, rel=0.05) and numbers == [0, 1, 2, 3]
     with open(path, "rb") as plain, gzip.open(path + ".gz", "wb") as zipped:
         zipped.write(plain.read())
-    rows, _ = _csv.CsvSource(path + ".gz", options).estimate()
+    rows, _ = _csv.CsvSource(Stored(path + ".gz", options), options).estimate()
     assert rows == pytest.approx(20_000, rel=0.1)
 
 

@@ -1,10 +1,12 @@
 """Streams that are closed, narrow or of few characters, and requests to end."""
 
+import gzip
 import json
 import os
 import re
 import signal
 import sys
+import tempfile
 import threading
 from unittest import mock
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 from cli_files import air_quality, process, run
 
+import emkernels
 from emkernels.cli import _main, _tables, main
 from emkernels.cli._console import Console
 
@@ -118,3 +121,113 @@ def test_responsibilities_that_do_not_fit(tmp_path, monkeypatch, capsys):
     assert "needs about 8 kB of memory, and 6 kB are free; use fewer -k, or --only-labels" in (
         capsys.readouterr().err)
     assert run("cluster", path, *more, "-o", tmp_path / "out.csv", "--only-labels") == 0
+
+
+# --- tables from standard input and to standard output -------------------------------------------
+
+def test_a_table_through_pipes(tmp_path):
+    air_quality(tmp_path / "air.csv")
+    content = (tmp_path / "air.csv").read_bytes()
+    assert run("impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--quiet") == 0
+    whole = (tmp_path / "out.csv").read_bytes()
+    before = set(os.listdir(tempfile.gettempdir()))
+    done = process("impute", "-", "-o", "-", input=content, text=False)
+    assert (done.returncode, done.stdout) == (0, whole)
+    # the report makes room for the table
+    assert b"standard input: 153 rows" in done.stderr and b"standard output: written" in done.stderr
+    done = process("impute", "-", "-o", "-", "--json", input=content, text=False)
+    assert done.stdout == whole
+    found = json.loads(done.stderr)
+    assert (found["input"], found["output"], found["rows"]) == ("-", "-", 153)
+    done = process("describe", "-", "--json", input=content, text=False)
+    assert json.loads(done.stdout)["missing"] == 44
+    labels = process("cluster", "-", "-k", "2", "-o", "-", "--only-labels", "--quiet",
+                     input=content, text=False)
+    assert labels.stdout.split()[0] == b"cluster" and len(labels.stdout.split()) == 154
+    assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before
+                if name.startswith("emkernels-")}
+
+
+@pytest.mark.parametrize("format_", ["csv", "csv.gz", "tsv", "tsv.gz", "parquet"])
+def test_formats_of_pipes(format_, tmp_path):
+    frame = air_quality(tmp_path / "air.csv")
+    name = tmp_path / f"air.{format_}"
+    if format_ == "parquet":
+        frame.to_parquet(name)
+    else:
+        sep = "\t" if "tsv" in format_ else ","
+        pd.read_csv(tmp_path / "air.csv").to_csv(name, sep=sep, index=False)
+    done = process("impute", "-", "-o", "-", "--format", format_, "--quiet",
+                   input=name.read_bytes(), text=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    if format_ == "parquet":
+        (tmp_path / "got.parquet").write_bytes(done.stdout)
+        assert not pd.read_parquet(tmp_path / "got.parquet").isna().any(axis=None)
+    else:
+        assert run("impute", name, "-o", tmp_path / f"whole.{format_}", "--quiet") == 0
+        assert done.stdout == (tmp_path / f"whole.{format_}").read_bytes()
+
+
+@pytest.mark.parametrize("content, words", [
+    (b"", "standard input: is empty; a table begins with a line of column names"),
+    (b"a,b\n1,x\n", 'standard input: has 1 row, and 2 are needed at least'),
+    (b"PAR1", "standard input: is a Parquet file; say --format parquet"),
+    (gzip.compress(b"a,b\n1,2\n"), "standard input: is compressed; say --format csv.gz"),
+    (b"a,b\n1,2\n1,inf\n", 'standard input: line 3, column "b": infinite')])
+def test_bad_standard_input(content, words):
+    done = process("impute", "-", "-o", "-", input=content, text=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().startswith(f"emkernels: {words}")
+
+
+def test_closed_standard_input_and_output(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run("describe", "-") == 2
+    assert capsys.readouterr().err == "emkernels: standard input: is closed\n"
+    air_quality(tmp_path / "air.csv")
+    monkeypatch.setattr(sys, "stdout", None)
+    assert run("impute", tmp_path / "air.csv", "-o", "-", "--quiet") == 2
+    assert capsys.readouterr().err == "emkernels: standard output: is closed\n"
+
+
+# --- nobody reads --------------------------------------------------------------------------------
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+@pytest.mark.parametrize("arguments, unbuffered", [(arguments.split(), "") for arguments in (
+    "--help", "info", "describe air.csv", "describe air.csv --json", "impute air.csv -o out.csv",
+    "impute air.csv -o -", "impute air.csv -o - --format parquet", "cluster air.csv -k 2",
+    "cluster air.csv -k 2 -o - --quiet", "segment in.png -o out.png")]
+    + [(["describe", "air.csv"], "1")], ids=" ".join)
+def test_nobody_reads_standard_output(arguments, unbuffered, tmp_path):
+    """As a shell has it of programs that end by SIGPIPE, and without a word."""
+    air_quality(tmp_path / "air.csv")
+    pytest.importorskip("PIL.Image").fromarray(
+        np.random.default_rng(0).integers(0, 255, (12, 12, 3), np.uint8)).save(tmp_path / "in.png")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = process(*arguments, capture_output=False, stdout=writing, stderr=-1, cwd=tmp_path,
+                       env={"PYTHONUNBUFFERED": unbuffered})
+    finally:
+        os.close(writing)
+    assert done.returncode == 141
+    lines = [line for line in done.stderr.splitlines() if "warning" not in line]
+    if "-" in arguments:        # the report is there
+        lines = [line for line in lines if "Error" in line or "Traceback" in line]
+    assert lines == []
+
+
+def test_help_tells_the_statuses(capsys):
+    assert main(["--help"]) == 0
+    assert "141 nobody reads the output any more" in capsys.readouterr().out
+
+
+def test_describe_prints_what_it_has_before_it_tests(tmp_path, monkeypatch, capsys):
+    air_quality(tmp_path / "air.csv")
+    flushed = []
+    monkeypatch.setattr(
+        emkernels, "little_mcar_test", lambda X: flushed.append(capsys.readouterr().out) or (
+            _ for _ in ()).throw(ValueError("stop")))
+    assert run("describe", tmp_path / "air.csv") == 0
+    assert "ozone" in flushed[0] and "37" in flushed[0]
+    assert capsys.readouterr().out == "Little's test could not be done: stop\n"

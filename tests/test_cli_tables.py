@@ -365,3 +365,64 @@ def test_a_link_leads_to_the_file_that_is_written(tmp_path):
     assert (tmp_path / "out.csv").is_symlink()
     assert len(records(tmp_path / "folder" / "real.csv")) == 154
     assert sorted(os.listdir(tmp_path)) == ["air.csv", "folder", "out.csv"]
+
+
+# --- headers -------------------------------------------------------------------------------------
+
+def test_a_table_without_a_header(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("1,2,a\n3,,b\n4,5,\n2,2,d\n")
+    found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv",
+                   "--no-header", "--prior", "ridge")
+    assert found["rows"] == 4
+    assert [column["name"] for column in found["columns"]] == ["x0", "x1"]
+    assert found["left_empty"]["columns"] == [{"name": "x2", "cells": 1, "reason": "text"}]
+    X = np.array([[1, 2], [3, np.nan], [4, 5], [2, 2]])
+    filled = GaussianImputer(prior="ridge").fit_transform(X)
+    # nor has what is written one
+    assert_same_cells(records(tmp_path / "out.csv"), [
+        ["1", "2", "a"], ["3", float(filled[1, 1]), "b"], ["4", "5", ""], ["2", "2", "d"]])
+    assert run("cluster", tmp_path / "in.csv", "-k", "2", "--no-header", "--quiet", "--ignore",
+               "x1", "-o", tmp_path / "labels.csv", "--only-labels") == 0
+    assert len(records(tmp_path / "labels.csv")) == 4
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--no-header",
+               "--prior", "ridge", "--quiet") == 0
+    assert list(pd.read_parquet(tmp_path / "out.parquet").columns) == ["x0", "x1", "x2"]
+
+
+def test_lines_are_counted_from_the_first_without_a_header(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("1,2\n3,x\n4,5\n2,2\n")
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "o.csv", "--no-header",
+               "--columns", "x0,x1") == 2
+    assert 'line 2, column "x1": "x" is not a number' in capsys.readouterr().err
+    (tmp_path / "in.csv").write_text("1,2\n3,4\n4,5,6\n2,2\n")
+    assert run("describe", tmp_path / "in.csv", "--no-header") == 2
+    assert "line 3 has 3 cells, and line 1 has 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n'])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_the_line_that_names_the_separator(first, encoding, tmp_path, capsys):
+    """Spreadsheets write and obey it."""
+    (tmp_path / "in.csv").write_bytes((first + "a;b;t\n1,5;2;x,y\n;3;z\n4,5;5;\n2;1,5;w\n").encode(
+        encoding))
+    more = ["--decimal", ",", "--prior", "ridge", "--encoding", encoding]
+    found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", *more)
+    assert [column["name"] for column in found["columns"]] == ["a", "b"]
+    assert found["rows"] == 4 and found["missing"] == 1
+    rows = records(tmp_path / "out.csv", encoding=encoding, sep=";")
+    assert rows[:2] == [["a", "b", "t"], ["1,5", "2", "x,y"]] and len(rows) == 5
+    X = np.array([[1.5, 2], [np.nan, 3], [4.5, 5], [2, 1.5]])
+    assert float(rows[2][0].replace(",", ".")) == GaussianImputer(prior="ridge").fit_transform(
+        X)[1, 0]
+
+
+def test_a_separator_that_is_named_in_the_file_and_lines(tmp_path, capsys):
+    (tmp_path / "in.csv").write_text("sep=|\na|b\n1|2\n3|x\n4|5\n")
+    assert run("describe", tmp_path / "in.csv", "--columns", "a,b") == 2
+    assert 'line 4, column "b"' in capsys.readouterr().err
+    (tmp_path / "in.csv").write_text("sep=|\n1|2\n3|4\n4|5|6\n")
+    assert run("describe", tmp_path / "in.csv", "--no-header") == 2
+    assert "line 4 has 3 cells, and line 2 has 2" in capsys.readouterr().err
+    # a name that only looks like it
+    (tmp_path / "in.csv").write_text("sep=,b\n1,2\n3,4\n4,5\n")
+    assert result(capsys, "describe", tmp_path / "in.csv")["columns"][0]["name"] == "sep="

@@ -1,6 +1,7 @@
 """Standard output, standard error, warnings and progress bars of a command."""
 
 import contextlib
+import io
 import json
 import math
 import sys
@@ -19,23 +20,34 @@ class Console:
         The result goes to standard output as one JSON object, and nothing else does.
     quiet : bool
         No report and no progress; warnings stay.
+    aside : bool
+        Standard output is for something else: what would go there goes to standard error.
 
     Attributes
     ----------
     warnings : list of str
     """
 
-    def __init__(self, *, as_json=False, quiet=False):
-        self.as_json, self.quiet = as_json, quiet
+    def __init__(self, *, as_json=False, quiet=False, aside=False):
+        self.as_json, self.quiet, self._aside = as_json, quiet, aside
         self.talks = not (as_json or quiet)
         self.warnings = []
 
     # --- standard output ---------------------------------------------------------------
 
+    @property
+    def out(self):
+        """Where the report goes."""
+        return sys.stderr if self._aside else sys.stdout
+
+    def flush(self):
+        """What was said so far is to be seen."""
+        self.out.flush()
+
     def say(self, text=""):
         """One line of the report."""
         if self.talks:
-            print(text)
+            print(text, file=self.out)
 
     def table(self, heads, rows, *, left=(0,)):
         """Rows of texts under heads; the columns in `left` begin at the left."""
@@ -52,13 +64,14 @@ class Console:
         for row in rows:
             table.add_row(*[text(one_line(cell)) for cell in row])
         # a file and a pipe have room for every line
-        width = None if sys.stdout.isatty() else 10_000
-        console = optional("rich.console", "a report", "cli").Console(
-            file=sys.stdout, width=width, markup=False, emoji=False, highlight=False)
-        with console.capture() as printed:
-            console.print(table, crop=False)
-        lines = [line.rstrip() for line in printed.get().splitlines()]
-        print("\n".join(lines))
+        width = None if self.out.isatty() else 10_000
+        # drawn aside: rich ends the process where nobody reads
+        drawn = io.StringIO()
+        optional("rich.console", "a report", "cli").Console(
+            file=drawn, force_terminal=self.out.isatty(), width=width, markup=False, emoji=False,
+            highlight=False).print(table, crop=False)
+        lines = [line.rstrip() for line in drawn.getvalue().splitlines()]
+        print("\n".join(lines), file=self.out)
 
     def result(self, result):
         """The result as JSON, where that was asked for."""
@@ -66,8 +79,8 @@ class Console:
             result = {**result, "warnings": self.warnings}
             # what the encoding of the output has not, JSON escapes in a way of its own
             text = json.dumps(_plain(result), allow_nan=False, indent=2, ensure_ascii=not (
-                sys.stdout.encoding or "utf-8").lower().startswith("utf"))
-            print(text)
+                self.out.encoding or "utf-8").lower().startswith("utf"))
+            print(text, file=self.out)
 
     # --- standard error ----------------------------------------------------------------
 

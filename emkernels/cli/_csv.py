@@ -19,13 +19,14 @@ import numpy as np
 
 from emkernels._extras import optional
 from emkernels.cli._messages import CommandError, NotANumber, count, one_line, quoted
+from emkernels.cli._pieces import TooLong, Utf8, pieces
+from emkernels.cli._spellings import among_numbers, is_number
 
 # cells that mean "missing", in any case of letters
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none")
 # bytes that are parsed at once; a row must fit into them
 _BLOCK = 1 << 22
-# with commas between thousands
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # lines that the guesses before reading look at
 _SAMPLE = 1000
 
@@ -35,43 +36,53 @@ class CsvSource:
 
     Attributes
     ----------
-    path : str
+    path, file : str
+        As messages have it, and where it is.
     names : list of str
     """
 
-    def __init__(self, path, options):
-        self.path, self.encoding = path, options.encoding
-        self.sep, self.decimal = separator(path, options.sep), options.decimal
+    def __init__(self, stored, options):
+        self.path, self.file, self._stored = stored.shown, stored.path, stored
+        self.encoding, self.decimal = options.encoding, options.decimal
         self._missing = (*MISSING, *(text.strip().lower() for text in options.missing_values))
-        self._zipped = path.lower().endswith(".gz")
+        self._zipped = stored.format.endswith(".gz")
         csv.field_size_limit(2**31 - 1)     # of the standard library, 128 kB unless told
         self._check_kind()
         with self._damage():
+            told = self._told_separator()
+            self._first = 1 if told is None else 2      # line of the first record
+            self.sep = options.sep = options.sep or told
+            self.sep = self.sep or separator(stored.format, None)
             first = next(self._records(), None)
         if first is None:
-            raise CommandError(f"{path}: is empty; a table begins with a line of column names")
+            raise CommandError(f"{self.path}: is empty; a table begins with a line of column names")
         self.names = first[1]
         if len(self.names) == 1:
             other = next((c for c in ";\t|," if c != self.sep and c in self.names[0]), None)
             if other:
                 shown = "tab" if other == "\t" else f"'{other}'"
                 raise CommandError(
-                    f"{path}: line {first[0]} has one column, and {shown} in it; is that what "
+                    f"{self.path}: line {first[0]} has one column, and {shown} in it; is that what "
                     f"stands between cells? --sep {shown}")
-        if not options.header and all(_number(name, self.decimal) for name in self.names):
+        self.headed = options.header is not False
+        if not self.headed:
+            self.names = [f"x{j}" for j in range(len(self.names))]
+        elif not options.header and all(is_number(name, self.decimal) for name in self.names):
             raise CommandError(
-                f"{path}: line {first[0]} has numbers and not the names of columns; put such a "
-                "line first, or say --header where they are names")
+                f"{self.path}: line {first[0]} has numbers and not the names of columns; say "
+                "--no-header where the table has no names, or --header where they are names")
 
     # --- bytes and lines ---------------------------------------------------------------
 
     def _check_kind(self):
-        with open(self.path, "rb") as file:
+        with open(self.file, "rb") as file:
             head = file.read(4)
         if head[:2] == b"\x1f\x8b" and not self._zipped:
-            raise CommandError(f"{self.path}: is compressed; its name should end in .gz")
+            kind = self._stored.format.lstrip(".") + ".gz"
+            raise CommandError(f"{self.path}: is compressed; {self._stored.should_be(kind)}")
         if head == b"PAR1":
-            raise CommandError(f"{self.path}: is a Parquet file; its name should end in .parquet")
+            raise CommandError(
+                f"{self.path}: is a Parquet file; {self._stored.should_be('parquet')}")
         if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") and "32" not in self.encoding:
             raise CommandError(f"{self.path}: is UTF-32 text; say --encoding utf-32")
         told = "16" in self.encoding or "32" in self.encoding
@@ -82,7 +93,7 @@ class CsvSource:
                 f"{self.path}: is a spreadsheet or an archive; save the table as CSV")
 
     def _bytes(self):
-        return gzip.open(self.path, "rb") if self._zipped else open(self.path, "rb")
+        return gzip.open(self.file, "rb") if self._zipped else open(self.file, "rb")
 
     def _records(self):
         """(line it begins on, cells) of each record; empty lines are none where there are
@@ -90,17 +101,26 @@ class CsvSource:
         encoding = "utf-8-sig" if self._is_utf8 else self.encoding
         width = None
         with self._bytes() as raw, io.TextIOWrapper(raw, encoding, newline="") as text:
-            reader, line = csv.reader(text, delimiter=self.sep, strict=True), 1
+            for _ in range(1, self._first):
+                text.readline()
+            reader, line = csv.reader(text, delimiter=self.sep, strict=True), self._first
             try:
                 for cells in reader:
                     if cells or width == 1:
                         width = width or len(cells)
                         yield line, cells or [""]
-                    line = reader.line_num + 1
+                    line = reader.line_num + self._first
             except csv.Error as error:
                 reason = ("a double quote is opened and not closed"
                           if "unexpected end" in str(error) else str(error))
                 raise CommandError(f"{self.path}: line {line}: {reason}") from error
+
+    def _told_separator(self):
+        """What a first line as ``sep=;``, which spreadsheets write and obey, says, or None."""
+        encoding = "utf-8-sig" if self._is_utf8 else self.encoding
+        with self._bytes() as raw, io.TextIOWrapper(raw, encoding) as text:
+            told = _TOLD.fullmatch(text.readline(16).rstrip("\n"))
+        return told and told[1]
 
     @property
     def _is_utf8(self):
@@ -135,9 +155,9 @@ class CsvSource:
         return f"{self.path}: ends in the middle of a character of {encoding}"
 
     def place(self, row):
-        """Where the row is: ``line 18``. The header is on line 1, as in an editor."""
+        """Where the row is: ``line 18``. The first line of the file is 1, as in an editor."""
         with self._damage():
-            line, _ = next(itertools.islice(self._records(), row + 1, None))
+            line, _ = next(itertools.islice(self._records(), row + self.headed, None))
         return f"line {line}"
 
     # --- columns -----------------------------------------------------------------------
@@ -150,10 +170,10 @@ class CsvSource:
     def estimate(self):
         """Rows, and which columns seem to be numbers, from the first lines."""
         with self._damage():
-            records = list(itertools.islice(self._records(), 1, 1 + _SAMPLE))
-            size, ratio = os.path.getsize(self.path), 1.0
+            records = list(itertools.islice(self._records(), self.headed, self.headed + _SAMPLE))
+            size, ratio = os.path.getsize(self.file), 1.0
             if self._zipped:
-                with gzip.open(self.path) as file:
+                with gzip.open(self.file) as file:
                     ratio = len(file.read(1 << 20)) / max(1, file.fileobj.tell())
         if not records:
             raise CommandError(f"{self.path}: has a header and no rows")
@@ -162,7 +182,7 @@ class CsvSource:
         if rows == _SAMPLE:
             rows = int(size * max(ratio, 1.0) / (width / rows)) + 1
         numbers = [j for j in range(len(self.names)) if all(
-            _number(cells[j], self.decimal) or cells[j].strip().lower() in self._missing
+            is_number(cells[j], self.decimal) or cells[j].strip().lower() in self._missing
             for _, cells in records if j < len(cells))]
         return rows, numbers
 
@@ -171,27 +191,34 @@ class CsvSource:
         pa, reading = optional("pyarrow", "a table", "cli"), optional(
             "pyarrow.csv", "a table", "cli")
         columns = [f"f{j}" for j in range(len(self.names))]
-        block = max(_BLOCK, 32 * sum(len(name) + 1 for name in self.names))
+        most = max(_BLOCK, 32 * sum(len(name) + 1 for name in self.names))
+        parsing = reading.ParseOptions(delimiter=self.sep, newlines_in_values=True,
+                                       ignore_empty_lines=len(columns) > 1)
+        converting = reading.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.string()),
+            include_columns=[columns[j] for j in positions])
+        skipped = {"skip_rows": self._first - 1, "skip_rows_after_names": int(self.headed)}
         with self._damage(), self._bytes() as raw:
-            stream = _Utf8(raw, None if self._is_utf8 else self.encoding)
+            stream = Utf8(raw, None if self._is_utf8 else self.encoding)
             try:
-                reader = reading.open_csv(
-                    pa.PythonFile(stream, mode="r"),
-                    read_options=reading.ReadOptions(
-                        column_names=columns, skip_rows_after_names=1, block_size=block),
-                    parse_options=reading.ParseOptions(
-                        delimiter=self.sep, newlines_in_values=True,
-                        ignore_empty_lines=len(columns) > 1),
-                    convert_options=reading.ConvertOptions(
-                        column_types=dict.fromkeys(columns, pa.string()),
-                        include_columns=[columns[j] for j in positions]))
-                for batch in reader:
-                    if batch.num_rows:
-                        yield batch.columns
-            except pa.ArrowInvalid as error:
+                for piece in pieces(stream, self.sep, _BLOCK, most):
+                    if parsing.ignore_empty_lines and not piece.strip(b"\r\n"):
+                        continue
+                    owned = pa.allocate_buffer(len(piece))
+                    np.frombuffer(owned, np.uint8)[:] = np.frombuffer(piece, np.uint8)
+                    table = reading.read_csv(
+                        pa.BufferReader(owned), parse_options=parsing,
+                        convert_options=converting, read_options=reading.ReadOptions(
+                            column_names=columns, block_size=len(piece) + 1, use_threads=False,
+                            **skipped))
+                    skipped = {}
+                    for batch in table.to_batches():
+                        if batch.num_rows:
+                            yield batch.columns
+            except (pa.ArrowInvalid, TooLong) as error:
                 self._look_for_fault()
-                if "straddling" in str(error):
-                    error = f"a row is longer than {block} bytes"
+                if isinstance(error, TooLong):
+                    error = f"a row is longer than {most} bytes"
                 raise CommandError(f"{self.path}: {one_line(error)}") from None
         if stream.n_quotes % 2:     # pyarrow takes a file that ends within quotes
             self._look_for_fault()
@@ -202,8 +229,9 @@ class CsvSource:
             for line, cells in self._records():
                 if len(cells) != len(self.names):
                     raise CommandError(
-                        f"{self.path}: line {line} has {count(len(cells), 'cell')}, and the header "
-                        f"has {count(len(self.names), 'name')}")
+                        f"{self.path}: line {line} has {count(len(cells), 'cell')}, and " + (
+                            f"the header has {count(len(self.names), 'name')}" if self.headed else
+                            f"line {self._first} has {len(self.names)}"))
 
     def to_numbers(self, texts):
         """float64 with NaN where a value is missing; NotANumber for another text."""
@@ -222,24 +250,11 @@ class CsvSource:
             pass
         texts, gaps = texts.to_pylist(), gaps.to_pylist()
         bad = [i for i, (text, gap) in enumerate(zip(texts, gaps))
-               if not gap and not _number(text, self.decimal)]
-        hint = self._hint(texts[bad[0]])
-        strange = sum(not self._hint(texts[i]) for i in bad)
-        raise NotANumber(f"{quoted(texts[bad[0]])} is not a number", bad[0],
-                         2 * strange < len(texts) - sum(gaps), hint)
-
-    def _hint(self, text):
-        """How a number may be written that is none with the decimal mark told, or ""."""
-        if self.decimal == ",":
-            return "; --decimal , takes no points" if _number(text, ".") or _number(
-                text.replace(".", ""), ",") else ""
-        thousands, decimal = _THOUSANDS.fullmatch(text), _number(text, ",")
-        if thousands and decimal:
-            return ("; is the comma its decimal mark (--decimal ,)? One between thousands has to "
-                    "be taken out")
-        if thousands:
-            return "; commas between thousands have to be taken out"
-        return "; is the comma its decimal mark? --decimal ," if decimal else ""
+               if not gap and not is_number(text, self.decimal)]
+        at, hint, n_strange = among_numbers([texts[i] for i in bad], self.decimal)
+        text = texts[bad[at]]
+        raise NotANumber(f"{quoted(text)} is not a number", bad[at],
+                         2 * n_strange < len(texts) - sum(gaps), hint, text)
 
     def single(self, positions):
         """Whether numbers are read as float32."""
@@ -253,63 +268,27 @@ class CsvSource:
                         value_set=pa.array(self._missing))
 
 
-class _Utf8:
-    """The bytes of a file as UTF-8, with its double quotes counted."""
-
-    closed = False
-
-    def __init__(self, raw, encoding):
-        self._raw, self.n_quotes = raw, 0
-        self._decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
-
-    def read(self, size=-1):
-        part = self._raw.read(size)
-        if self._decoder is not None:
-            text = self._decoder.decode(part, final=not part)
-            while part and not text:        # no whole character yet
-                part = self._raw.read(size)
-                text = self._decoder.decode(part, final=not part)
-            part = text.encode()
-        self.n_quotes += part.count(b'"')
-        return part
-
-    def close(self):
-        self.closed = True
-
-
-def separator(path, sep):
-    """What stands between the cells of a file of this name."""
-    path = path.lower().removesuffix(".gz")
-    return sep or ("\t" if path.endswith((".tsv", ".tab")) else ",")
-
-
-def _number(text, decimal):
-    """Whether pyarrow would read the text as a number (infinity is one)."""
-    text = text.strip()
-    if decimal != ".":
-        text = text.replace(".", "_").replace(decimal, ".")
-    try:
-        value = float(text)
-    except ValueError:
-        return False
-    return "_" not in text and text.isascii() and value == value
+def separator(format_, sep):
+    """What stands between the cells of a file of this format."""
+    return sep or ("\t" if format_.startswith((".tsv", ".tab")) else ",")
 
 
 class CsvWriter:
     """Rows of texts and numbers into a binary file."""
 
-    def __init__(self, file, path, names, options):
+    def __init__(self, file, path, format_, names, options):
         self._path, self._decimal = path, options.decimal
         self._encoding, self._zip = options.encoding, None
-        if path.lower().endswith(".gz"):
+        if format_.endswith(".gz"):
             # no time and no name in it: the same rows give the same bytes
             self._zip = file = gzip.GzipFile("", "wb", 6, file, mtime=0)
         self._text = io.TextIOWrapper(file, options.encoding, newline="", write_through=False)
-        form = {"delimiter": separator(path, options.sep), "lineterminator": "\n"}
+        form = {"delimiter": separator(format_, options.sep), "lineterminator": "\n"}
         self._writer = csv.writer(self._text, **form)
         # Python before 3.13 leaves a cell with a lone carriage return without quotes
         self._quoting = csv.writer(self._text, quoting=csv.QUOTE_ALL, **form)
-        self._write([names], any("\r" in name for name in names))
+        if names is not None:
+            self._write([names], any("\r" in name for name in names))
 
     def write(self, arrays):
         """One batch of columns."""

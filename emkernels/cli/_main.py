@@ -16,6 +16,7 @@ import emkernels
 from emkernels._extras import MissingExtraError, optional
 from emkernels.cli import bench, cluster, demo, describe, impute, info, segment
 from emkernels.cli._console import Console
+from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
 
 COMMANDS = (impute, cluster, segment, describe, bench, info, demo)
@@ -36,7 +37,7 @@ def make_parser():
         description="Missing values, clusters and image segments by Expectation-Maximisation.",
         epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
                "Exit status: 0 done, 2 something to mend (one line on standard error says what), "
-               "130 interrupted.")
+               "130 interrupted, 141 nobody reads the output any more (as | head -1).")
     parser.add_argument("--version", action="version", version=emkernels.__version__)
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for module in COMMANDS:
@@ -63,8 +64,9 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit status: 0, 2 for what a user can mend, 130 after Ctrl-C (143 when terminated), 1
-        where nobody reads standard output any more.
+        The exit status: 0, 2 for what a user can mend, 130 after Ctrl-C (143 when terminated), 141
+        where nobody reads standard output any more: what a shell sees of a program that ends by
+        SIGPIPE, as most do then.
     """
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:          # closed by whoever started the process
@@ -86,7 +88,7 @@ def main(argv=None):
                         "columns or rows")
     except BrokenPipeError:
         _nobody_reads()
-        return 1
+        return 141
     except OSError as error:
         try:
             sys.stdout.flush()
@@ -96,6 +98,11 @@ def main(argv=None):
     except KeyboardInterrupt as end:
         return _fail(end.args[0] if end.args else 130, "interrupted")
     except SystemExit as end:       # of --help, of --version and of rich on a broken pipe
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _nobody_reads()
+            return 141
         return end.code or 0
 
 
@@ -110,7 +117,8 @@ def _run(argv):
     for package in options.module.PACKAGES:
         optional(package, f"emkernels {options.command}", "cli")
     console = Console(as_json=getattr(options, "json", False),
-                      quiet=getattr(options, "quiet", False))
+                      quiet=getattr(options, "quiet", False),
+                      aside=getattr(options, "output", None) == STREAM)
     with console.catching_warnings():
         result = options.module.run(options, console)
     console.result({"command": options.command, **(result or {})})
@@ -137,7 +145,8 @@ def _ending_in_order():
 
 
 def _fail(status, message):
-    print(f"emkernels: {one_line(message)}", file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):
+        print(f"emkernels: {one_line(message)}", file=sys.stderr)
     return status
 
 

@@ -22,11 +22,14 @@ class NotANumber(Exception):
         Whether most of the other cells are numbers, or would be as `hint` says.
     hint : str
         How the cell may be read as a number.
+    text : str
+        The cell.
     """
 
-    def __init__(self, reason, index=None, likely=False, hint=""):
+    def __init__(self, reason, index=None, likely=False, hint="", text=""):
         super().__init__(reason)
-        self.reason, self.index, self.likely, self.hint = reason, index, likely, hint
+        self.reason, self.index, self.likely = reason, index, likely
+        self.hint, self.text = hint, text
 
 
 # what the classes call their parameters, and what the command line does

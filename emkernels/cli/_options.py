@@ -124,7 +124,8 @@ def add_output(parser, formats, *, required=True, note=""):
 def add_table(parser):
     """The input table, which of its columns to use, and how its text is written."""
     parser.add_argument("input", metavar="IN",
-                        help="table: .csv, .tsv (either with .gz too) or .parquet")
+                        help="table: .csv, .tsv (either with .gz too) or .parquet; - is standard "
+                             "input")
     group = parser.add_argument_group("columns")
     group.add_argument("--columns", type=names, metavar="A,B", default=None,
                        help="use these columns only (default: every column of numbers that has "
@@ -136,10 +137,20 @@ def add_table(parser):
                             "may be given again. Empty cells, NA, NaN, null and the like always do")
     group = parser.add_argument_group("CSV and TSV, as read and as written")
     group.add_argument("--sep", type=one_character, metavar="C",
-                       help="what stands between cells (default: a comma, a tab in .tsv)")
+                       help="what stands between cells (default: as a first line sep=; says, "
+                            "else a comma, a tab in .tsv)")
     group.add_argument("--decimal", choices=(".", ","), default=".",
                        help="decimal mark (default: a point)")
     group.add_argument("--encoding", type=encoding, default="utf-8", metavar="NAME",
                        help="encoding of the text (default: utf-8)")
-    group.add_argument("--header", action="store_true",
+    group.add_argument("--header", action="store_true", default=None,
                        help="line 1 is the header even though it looks like numbers")
+    group.add_argument("--no-header", action="store_false", dest="header", default=None,
+                       help="line 1 is a row like the others: the columns are called x0, x1, ..., "
+                            "and a CSV or TSV file that is written has no header either")
+    group = parser.add_argument_group("standard input and output")
+    group.add_argument("--format", choices=("csv", "csv.gz", "tsv", "tsv.gz", "parquet"),
+                       default="csv",
+                       help="what - is, as IN and as OUT (default: csv). A report, or what --json "
+                            "prints, goes to standard error where the table goes to standard "
+                            "output")

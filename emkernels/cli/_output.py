@@ -3,7 +3,9 @@
 import contextlib
 import os
 import secrets
+import sys
 
+from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, why
 
 
@@ -22,6 +24,8 @@ def check_output(path, inputs, *, force):
     ------
     CommandError
     """
+    if path == STREAM:
+        return path
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if not os.path.basename(path) or os.path.isdir(target):
@@ -55,8 +59,17 @@ def _check_new(path, target, force):
 def replacing(path, inputs, *, force):
     """A binary file to write, which becomes `path` when all went well, and else is removed.
 
-    It lies in the folder of `path`, with the permissions of any new file.
+    It lies in the folder of `path`, with the permissions of any new file. Of standard output
+    nothing can be taken back.
     """
+    if path == STREAM:
+        file = getattr(sys.stdout, "buffer", None)
+        if file is None:
+            raise CommandError("standard output: is closed")
+        sys.stdout.flush()
+        yield file
+        file.flush()
+        return
     target = check_output(path, inputs, force=force)
     temporary = os.path.join(os.path.dirname(target), f".emkernels-{secrets.token_hex(6)}.tmp")
     try:

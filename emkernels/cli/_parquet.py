@@ -18,18 +18,21 @@ class ParquetSource:
 
     Attributes
     ----------
-    path : str
+    path, file : str
+        As messages have it, and where it is.
     names : list of str
     schema : pyarrow.Schema
     """
 
-    def __init__(self, path, options):
-        self.path = path
-        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(path) as file:
+    headed = True
+
+    def __init__(self, stored, options):
+        self.path, self.file, self._stored = stored.shown, stored.path, stored
+        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.file) as file:
             self.schema, self.n_rows = file.schema_arrow, file.metadata.num_rows
         self.names = list(self.schema.names)
         if len(set(self.names)) < len(self.names):
-            raise CommandError(f"{path}: several columns have the same name")
+            raise CommandError(f"{self.path}: several columns have the same name")
 
     @contextlib.contextmanager
     def _damage(self):
@@ -72,7 +75,7 @@ class ParquetSource:
     def batches(self, positions):
         """Columns at some positions, batch by batch."""
         names = [self.names[j] for j in positions]
-        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.path) as file:
+        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.file) as file:
             for batch in file.iter_batches(batch_size=1 << 16, columns=names):
                 if batch.num_rows:
                     yield [batch.column(name) for name in names]
@@ -86,13 +89,16 @@ class ParquetSource:
             array = pc.cast(pc.cast(array, pa.string()), pa.float64())
         elif types.is_integer(array.type):
             array = pc.cast(array, pa.float64(), safe=False)
+        elif types.is_boolean(array.type):
+            raise NotANumber("is of type bool, not of numbers", likely=True,
+                             hint="; as whole numbers, 1 and 0, it would be used")
         elif not types.is_floating(array.type):
             raise NotANumber(f"is of type {array.type}, not of numbers")
         return array.to_numpy(zero_copy_only=False)
 
     def gaps(self, array):
-        """Where a cell is null."""
-        return array.is_null()
+        """Where a cell is null, or NaN."""
+        return array.is_null(nan_is_null=True)
 
 
 def pandas_metadata(schema):

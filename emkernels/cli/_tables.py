@@ -8,7 +8,9 @@ import numpy as np
 
 from emkernels._extras import optional
 from emkernels.cli import _memory as memory
+from emkernels.cli import _remarks as remarks
 from emkernels.cli._csv import CsvSource, CsvWriter, as_text
+from emkernels.cli._formats import PARQUET, Stored, format_of
 from emkernels.cli._messages import (
     CommandError,
     NotANumber,
@@ -17,39 +19,23 @@ from emkernels.cli._messages import (
     not_among,
     quoted,
 )
-from emkernels.cli._output import replacing
+from emkernels.cli._output import check_output, replacing
 from emkernels.cli._parquet import ParquetSource, ParquetWriter, output_schema
 
-TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".tab", ".tab.gz")
-PARQUET = (".parquet", ".pq")
-FORMATS = ".csv, .tsv (either with .gz too) or .parquet"
 _ROWS = 1 << 16     # written at once
 _LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
 
 
-def is_parquet(path):
-    """Which format a name says; CommandError for neither."""
-    name = path.lower()
-    if name.endswith(PARQUET):
-        return True
-    if name.endswith(TEXT):
-        return False
-    suffix = os.path.splitext(path)[1]
-    what = f"unknown format {suffix}" if suffix else "its name does not end in a format"
-    raise CommandError(f"{path}: {what}; tables are {FORMATS}")
+def check_target(options):
+    """CommandError, before any work, where OUT cannot be written."""
+    format_of(options.output, options)
+    check_output(options.output, [options.input], force=options.force)
 
 
 def open_table(options):
     """The source of a table; its header is read, not yet its rows."""
-    path = options.input
-    parquet = is_parquet(path)
-    if os.path.isdir(path):
-        raise CommandError(f"{path}: is a folder, not a table")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CommandError(f"{path}: is not a regular file; it is read twice")
-    with open(path, "rb"):      # whatever the format, the same words for a file that is not there
-        pass
-    return (ParquetSource if parquet else CsvSource)(path, options)
+    stored = Stored(options.input, options)
+    return (ParquetSource if stored.format in PARQUET else CsvSource)(stored, options)
 
 
 @dataclass
@@ -141,7 +127,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     CommandError
         Naming the file, the line (or row) and the column.
     """
-    stamp, asked = _stamp(source.path), options.columns is not None
+    stamp, asked = _stamp(source.file), options.columns is not None
     n_rows, likely = source.estimate()
     positions = _positions(source, options.columns) if asked else source.usual()
     positions = sorted(set(positions) - set(_positions(source, options.ignore or [], every=True)))
@@ -175,6 +161,9 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     if empty:
         numbers = numbers.without(empty)
         numbers.empty = empty
+    remarks.about_codes(source, numbers, console)
+    if not asked:
+        remarks.about_identifiers(source, numbers, console)
     return numbers
 
 
@@ -189,7 +178,7 @@ def _check_different(source, used):
 def _read(source, positions, asked, markers, console):
     """Arrays of numbers by position, which columns are whole, and the columns of text."""
     parts, whole, text = {j: [] for j in positions}, dict.fromkeys(positions, True), {}
-    row = 0
+    row, texts = 0, remarks.Texts(source.path)
     for arrays in source.batches(positions):
         for j, array in zip(positions, arrays):
             name = source.names[j]
@@ -199,17 +188,13 @@ def _read(source, positions, asked, markers, console):
             try:
                 values = source.to_numbers(array)
             except NotANumber as problem:
-                where = f"{source.path}: "
-                if problem.index is not None:
-                    where += f"{source.place(row + problem.index)}, "
-                where += f"column {quoted(name)}: {problem.reason}"
+                place = "" if problem.index is None else source.place(row + problem.index)
                 if asked:
-                    raise CommandError(where + problem.hint) from None
+                    raise CommandError(
+                        texts.line(place, [name], problem) + problem.hint) from None
                 before = sum(int(np.isnan(part).sum()) for part in parts[j])
                 if problem.likely or (problem.index is not None and before < row):
-                    console.warn(where + ", so the column is left as it is" + (
-                        problem.hint or
-                        "; does it stand for a missing value (--missing-values)?"))
+                    texts.add(place, name, problem)
                 del parts[j]
                 text[name] = before + int(np.sum(
                     source.gaps(array).to_numpy(zero_copy_only=False)))
@@ -217,6 +202,7 @@ def _read(source, positions, asked, markers, console):
             whole[j] &= bool(np.all((values == np.rint(values)) | np.isnan(values)))
             parts[j].append(_checked(source, values, name, row, markers))
         row += len(arrays[0])
+    texts.say(console)
     return parts, whole, text
 
 
@@ -270,28 +256,34 @@ def write_table(options, source, numbers, blocks, *, carry=True):
         the columns to add.
     carry : bool
         False: only the added columns.
+
+    Returns
+    -------
+    list of dict
+        Columns in which cells stay empty: name, cells, reason (text, no value, not used).
     """
     pa = optional("pyarrow", "a table", "cli")
-    parquet = is_parquet(options.output)
+    format_ = format_of(options.output, options)
+    parquet = format_ in PARQUET
     blocks = iter(blocks)
     first = next(blocks)
-    changed = {}
+    changed, left = {}, {}
     if first[0] is not None:
         changed = {j: at for at, j in enumerate(numbers.positions) if numbers.n_missing[at]}
     kinds = {}
     if parquet:
         kinds = _kinds(source, numbers, changed) if carry else {}
         kinds.update({name: pa.from_numpy_dtype(column.dtype) for name, column in first[1].items()})
-    with replacing(options.output, [source.path], force=options.force) as file:
+    with replacing(options.output, [source.file], force=options.force) as file:
         if parquet:
             typed = carry and isinstance(source, ParquetSource)
             old = source.schema if typed else pa.schema([])
             writer = ParquetWriter(file, output_schema(old, kinds))
         else:
-            names = [*(source.names if carry else []), *first[1]]
-            writer = CsvWriter(file, options.output, names, options)
+            names = [*(source.names if carry else []), *first[1]] if source.headed else None
+            writer = CsvWriter(file, options.output, format_, names, options)
         for filled, added in itertools.chain([first], blocks):
-            rows = _carried(source, numbers, filled, changed, kinds, options) if carry else (
+            rows = _carried(source, numbers, filled, changed, kinds, options, left) if carry else (
                 (n, []) for n in _pieces(len(numbers.X)))
             start = 0
             for n, arrays in rows:
@@ -300,6 +292,9 @@ def write_table(options, source, numbers, blocks, *, carry=True):
                 writer.write(arrays + new)
                 start += n
         writer.close()
+    reasons = {**dict.fromkeys(numbers.text, "text"), **dict.fromkeys(numbers.empty, "no value")}
+    return [{"name": source.names[j], "cells": n, "reason": reasons.get(
+        source.names[j], "not used")} for j, n in left.items() if n]
 
 
 def _pieces(n_rows):
@@ -327,16 +322,21 @@ def _kinds(source, numbers, changed):
     return kinds
 
 
-def _carried(source, numbers, filled, changed, kinds, options):
-    """(n_rows, columns) of the table, batch by batch, with what was missing filled in."""
+def _carried(source, numbers, filled, changed, kinds, options, left):
+    """(n_rows, columns) of the table, batch by batch, with what was missing filled in; how many
+    cells of the other columns are empty comes into `left`."""
     pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
     everything, start = list(range(len(source.names))), 0
-    if _stamp(source.path) != numbers.stamp:
+    if _stamp(source.file) != numbers.stamp:
         raise CommandError(f"{source.path}: changed while it was being worked on")
     for arrays in source.batches(everything):
         n, arrays = len(arrays[0]), list(arrays)
         rows = slice(start, start + n)
+        if start == 0:
+            left.clear()        # of the copy before
         for j, array in enumerate(arrays):
+            if j not in changed:
+                left[j] = left.get(j, 0) + pc.sum(source.gaps(array)).as_py()
             kind = kinds.get(source.names[j])
             if kind is not None and isinstance(source, CsvSource):
                 array = _typed(source, array, kind)

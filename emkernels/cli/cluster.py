@@ -36,13 +36,12 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
-from emkernels.cli._output import check_output
 from emkernels.cli._tables import (
-    FORMATS,
     check_names,
-    is_parquet,
+    check_target,
     open_table,
     read_numbers,
     write_table,
@@ -60,7 +59,8 @@ def _reg_covar(text):
 def add_arguments(parser):
     options_of.add_table(parser)
     group = options_of.add_output(
-        parser, FORMATS, required=False, note="; without it the choice is only printed")
+        parser, f"{FORMATS}; - is standard output", required=False,
+        note="; without it the choice is only printed")
     group.add_argument("--only-labels", action="store_true",
                        help="write the column of labels alone")
     group.add_argument("--name", default="cluster", metavar="NAME",
@@ -159,8 +159,7 @@ def _check(options):
         return
     if not options.name.strip():
         raise CommandError("--name needs a name")
-    is_parquet(options.output)
-    check_output(options.output, [options.input], force=options.force)
+    check_target(options)
 
 
 def _scaled(X):

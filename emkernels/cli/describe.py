@@ -35,6 +35,13 @@ def run(options, console):
     numbers = read_numbers(source, options, console, copies=4, least_rows=1)
     with about(source.path), console.progress("counting"):
         summary = emkernels.missing_data_summary(numbers.frame())
+    columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
+                        values)) for values in zip(*summary.columns.values())]
+    names = np.array(numbers.names, dtype=object)
+    patterns = [{"rows": n, "share": share, "missing": list(names[missing])} for n, share, missing
+                in zip(*(summary.patterns[key] for key in ("count", "share", "missing")))]
+    _report(console, source, numbers, summary, columns, patterns)
+    console.flush()     # the test may take its time
     little, reason = None, None
     # without the columns that the test refuses
     tested = numbers.without(numbers.constant)
@@ -46,12 +53,7 @@ def run(options, console):
                 little = emkernels.little_mcar_test(tested.frame())
             except ValueError as error:
                 reason = in_options(str(error))
-    columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
-                        values)) for values in zip(*summary.columns.values())]
-    names = np.array(numbers.names, dtype=object)
-    patterns = [{"rows": n, "share": share, "missing": list(names[missing])} for n, share, missing
-                in zip(*(summary.patterns[key] for key in ("count", "share", "missing")))]
-    _report(console, source, numbers, summary, columns, patterns, little, reason)
+    _report_test(console, numbers, little, reason)
     return {
         "input": options.input, "rows": summary.n_samples, "missing": summary.n_missing,
         "complete_rows": summary.n_complete, "empty_rows": summary.n_empty, "columns": columns,
@@ -62,7 +64,7 @@ def run(options, console):
         "text": [{"name": name, "missing": n} for name, n in numbers.text.items()]}
 
 
-def _report(console, source, numbers, summary, columns, patterns, little, reason):
+def _report(console, source, numbers, summary, columns, patterns):
     size = summary.n_samples * summary.n_features
     console.say(f"{source.path}: {count(summary.n_samples, 'row')}, "
                 f"{count(summary.n_features, 'column')} of numbers, {summary.n_missing} of {size} "
@@ -86,6 +88,9 @@ def _report(console, source, numbers, summary, columns, patterns, little, reason
         console.say(f"column {quoted(name)}: text, {n} missing, not counted above")
     for name in numbers.empty:
         console.say(f"column {quoted(name)}: no value in any row, not counted above")
+
+
+def _report_test(console, numbers, little, reason):
     if little is None:
         if reason.startswith("Little's test"):
             reason = "it" + reason.removeprefix("Little's test")

@@ -14,14 +14,16 @@ examples:
   emkernels impute survey.csv -o complete.parquet --missing-values -999 --prior ridge
   emkernels impute survey.csv -o five.csv.gz -m 5 --ignore id,year
   emkernels impute flowers.csv -o complete.csv --model mixture -k 3
+  zcat survey.csv.gz | emkernels impute - -o - | head
 
 Copy i of -m is what GaussianImputer.sample(X, 1, random_state=
 numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
 
---json prints: command, input, output, rows, missing (cells), imputations (null without -m), model,
-components, prior, iterations, converged, log_likelihood, columns (a list: name, missing,
-observed_mean, imputed_mean), kept (text, empty: names of columns left as they are), constant,
-rows_without_values, warnings.
+--json prints: command, input, output, rows, missing (cells), left_empty (cells; columns, a list:
+name, cells, reason: text, no value or not used), imputations (null without -m), model, components,
+prior, iterations, converged, log_likelihood, columns (a list: name, missing, observed_mean,
+imputed_mean), kept (text, empty: names of columns left as they are), constant, rows_without_values,
+warnings.
 """
 
 import argparse
@@ -33,12 +35,11 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
-from emkernels.cli._output import check_output
 from emkernels.cli._tables import (
-    FORMATS,
     check_names,
-    is_parquet,
+    check_target,
     open_table,
     read_numbers,
     write_table,
@@ -64,7 +65,7 @@ def _prior(text):
 
 def add_arguments(parser):
     options_of.add_table(parser)
-    options_of.add_output(parser, FORMATS)
+    options_of.add_output(parser, FORMATS, note="; - is standard output")
     group = parser.add_argument_group("model")
     group.add_argument("-m", "--imputations", type=options_of.integer(1), metavar="M",
                        help="draw M random copies instead of one best guess")
@@ -88,8 +89,7 @@ def run(options, console):
     """Impute one table into another."""
     if options.components is not None and options.model != "mixture":
         raise CommandError("-k is for --model mixture")
-    is_parquet(options.output)
-    check_output(options.output, [options.input], force=options.force)
+    check_target(options)
     source = open_table(options)
     m = options.imputations
     if m is not None:
@@ -110,8 +110,8 @@ def run(options, console):
                 blocks = [(imputer.transform(frame), {})]
             else:
                 blocks = _draws(imputer, frame, options.seed, m, workers, bar)
-            write_table(options, source, numbers, _summed(blocks, numbers, means))
-    return _report(options, console, source, numbers, imputer, means / (m or 1))
+            left = write_table(options, source, numbers, _summed(blocks, numbers, means))
+    return _report(options, console, source, numbers, imputer, means / (m or 1), left)
 
 
 def _model(options, numbers):
@@ -162,7 +162,7 @@ def _summed(blocks, numbers, means):
         yield filled, added
 
 
-def _report(options, console, source, numbers, imputer, means):
+def _report(options, console, source, numbers, imputer, means, left):
     n_rows, m = len(numbers.X), options.imputations
     missing = int(numbers.n_missing.sum())
     observed = np.nanmean(numbers.X, axis=0, dtype=np.float64)
@@ -186,16 +186,24 @@ def _report(options, console, source, numbers, imputer, means):
     for what, names in notes.items():
         if names:
             console.say(f"columns {what}: {listed([quoted(name) for name in names])}")
+    empty = sum(column["cells"] for column in left)
+    if empty:
+        most = sorted(left, key=lambda column: -column["cells"])
+        console.say(f"{count(empty, 'cell stays', 'cells stay')} empty"
+                    + ("" if m in (None, 1) else " in every copy") + ": " + listed(
+                        [f"{c['cells']} of {quoted(c['name'])} ({c['reason']})" for c in most]))
     if without:
         console.say(f"{count(without, 'row')} without any value: filled with "
                     + ("the means" if m is None else "draws from the whole distribution"))
     ends = "converged" if imputer.converged_ else "did not converge"
     console.say(f"EM {ends} in {count(imputer.n_iter_, 'iteration')}; log-likelihood "
                 f"{imputer.log_likelihood_:.6g}")
-    console.say(f"{options.output}: written" + ("" if m is None else f", {m} copies below each "
+    output = "standard output" if options.output == STREAM else options.output
+    console.say(f"{output}: written" + ("" if m is None else f", {m} copies below each "
                                                 "other, numbered in .imp" if m > 1 else
                                                 ", one random copy"))
     return {"input": options.input, "output": options.output, "rows": n_rows, "missing": missing,
+            "left_empty": {"cells": empty, "columns": left},
             "imputations": m, "model": options.model,
             "components": options.components or (2 if options.model == "mixture" else 1),
             "prior": options.prior, "iterations": imputer.n_iter_,

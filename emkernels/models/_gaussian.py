@@ -20,6 +20,9 @@ from emkernels.statistics import SufficientStatistics
 # share of pairs that matter, and from this many features on, sorting them pays.
 SORT_SHARE = 0.5
 SORT_FEATURES = 8
+# A pass over so few cells is over before a second thread has begun; on a busy machine every pass
+# would wait for it to get a CPU.
+FEW_CELLS = 2048
 
 
 def column_means(X, sample_weight, n_threads, patterns=None):
@@ -118,7 +121,7 @@ class GaussianProblem:
         self.covariance_prior = covariance_prior
         self.weight_concentration = weight_concentration
         self.fixed = fixed
-        self.n_threads = n_threads
+        self.n_threads = 1 if X.size <= FEW_CELLS else n_threads
         self.total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         # a distance from the maximum is one for one row
         self.objective_scale, self.resolution = 1.0, 64 * float(np.finfo(X.dtype).eps)

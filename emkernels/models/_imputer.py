@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import MissingValues, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import _inputs, kernels
+from emkernels._one_thread import one_thread
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
@@ -130,7 +131,8 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
                 patterns = kernels.missing_patterns(columns.take(rows))
                 n_patterns = patterns.n_patterns
             problem = self._problem(columns.take(rows), weight, patterns, summary, columns)
-            result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
+            with one_thread(len(columns.varying)):
+                result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
         log_likelihood = 0.0
         if problem is not None:
             singular = any("no maximum:" in note for note, _ in notes)
@@ -185,7 +187,12 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
 
     def _run(self, problem, patterns, names):
         """The fit, and what there is to warn about."""
-        start, n_init = self._starter(problem), self._shape()[2]
+        starts, n_init = self._starter(problem), self._shape()[2]
+
+        def start(i):
+            problem.n_floored = 0
+            return starts(i)
+
         progress = None
         if self.verbose:
             progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)

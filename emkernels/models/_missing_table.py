@@ -10,6 +10,29 @@ from emkernels.models._information import observed_inverses, pattern_moments
 from emkernels.models.imputers import FLOOR, GaussianImputer
 
 
+def check_information(patterns, names):
+    """ValueError where it is certain before any work that the likelihood has no maximum.
+
+    A hyperplane goes through as many rows as there are columns; and through those that observe a
+    column, where they are no more than the columns that all of them observe.
+    """
+    observed = ~patterns.masks
+    counts = np.where(observed.any(axis=1), patterns.counts, 0)
+    n_rows, n_features = int(counts.sum()), len(names)
+    if n_rows <= n_features:
+        raise ValueError(
+            f"Little's test needs more rows than columns: {n_rows} rows have a value, and there "
+            f"are {n_features} columns; use fewer columns")
+    for j, name in enumerate(names):
+        seen = observed[:, j]
+        n_seen, known = int(counts[seen].sum()), int(observed[seen].all(axis=0).sum()) - 1
+        if n_seen <= known + 1:
+            raise ValueError(
+                f"column {name!r} has a value in {n_seen} rows only, in all of which "
+                f"{known} other column{'s are' if known > 1 else ' is'} known: Little's test needs "
+                f"{known + 2} such rows, or leave the column out")
+
+
 def estimate(X, tol, max_iter):
     """ML location and covariance of one normal distribution, and whether EM converged."""
     with warnings.catch_warnings():

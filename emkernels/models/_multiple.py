@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._set_output import _get_output_config, _wrap_data_with_container
 
 from emkernels import _inputs
+from emkernels._one_thread import one_thread
 from emkernels.kernels import _core
 from emkernels.models import _arguments as arguments
 from emkernels.models import _posterior as posterior
@@ -157,9 +158,10 @@ class MultipleImputation:
             parameters = [None] * m
             if thinning is not None:
                 rng, last = np.random.default_rng(seeds[m]), None
-                for i in range(m):
-                    last = source.chain(rng, burn_in if i == 0 else thinning, last)
-                    parameters[i] = last
+                with one_thread(len(scaling.scale)):
+                    for i in range(m):
+                        last = source.chain(rng, burn_in if i == 0 else thinning, last)
+                        parameters[i] = last
 
         def one(i):
             rng, drawn = np.random.default_rng(seeds[i]), parameters[i]
@@ -168,4 +170,5 @@ class MultipleImputation:
                     rng, burn_in)
             return posterior.draw(inner, patterns, scaling.to_raw(drawn, type_), type_, rng)
 
-        return in_threads(one, range(m), self.n_threads)
+        with one_thread(len(scaling.scale)):
+            return in_threads(one, range(m), self.n_threads)

@@ -10,6 +10,11 @@ from emkernels.models._gaussian import GaussianProblem, Gaussians
 from emkernels.statistics import SufficientStatistics
 
 CHUNK = 2**16       # cells that NumPy looks at together
+# M-steps in a row with a variance at the floor after which EM ends: the likelihood has no
+# maximum there, and what steps do to the other directions is done. Few where there are no more
+# rows than columns, as then nothing else was to be expected.
+AT_FLOOR = 100
+AT_FLOOR_WIDE = 10
 
 
 @dataclass
@@ -154,7 +159,17 @@ class StandardisedProblem(GaussianProblem):
         self.scaling, self.floor = scaling, floor
         self.objective_scale = self.n_rows
         self.lift = False
+        self.n_floored = 0              # M-steps since the last one without a variance at the floor
         self.log_likelihood = np.nan    # of the last E-step
+
+    @property
+    def endless(self):
+        """Whether EM has long been where the likelihood has no maximum."""
+        if self.covariance_prior is not None or self.n_floored < AT_FLOOR_WIDE:
+            return False
+        weight = self.sample_weight
+        n_rows = len(self.X) if weight is None else np.count_nonzero(weight)
+        return n_rows <= self.X.shape[1] or self.n_floored >= AT_FLOOR
 
     def accumulate(self, parameters):
         raw = self.scaling.to_raw(parameters, self.covariance_type)
@@ -166,6 +181,7 @@ class StandardisedProblem(GaussianProblem):
         try:
             new = super().maximise(statistics, parameters)
             if not below_floor(new.precisions_cholesky, self.floor):
+                self.n_floored = 0
                 return new
         except DegenerateFitError:
             if not np.isfinite(statistics.second).all():
@@ -185,7 +201,11 @@ class StandardisedProblem(GaussianProblem):
 
     def _covariances(self, statistics, counts, offsets, residual):
         covariances = super()._covariances(statistics, counts, offsets, residual)
-        return lift(covariances, self.covariance_type, self.floor) if self.lift else covariances
+        if not self.lift:
+            return covariances
+        lifted = lift(covariances, self.covariance_type, self.floor)
+        self.n_floored = 0 if lifted is covariances else self.n_floored + 1
+        return lifted
 
     def from_vector(self, vector, like):
         proposal = super().from_vector(vector, like)
@@ -212,7 +232,7 @@ def below_floor(factors, floor):
 def lift(covariances, covariance_type, floor):
     """Covariances with every eigenvalue at least `floor`."""
     if covariance_type in ("diag", "spherical"):
-        return np.maximum(covariances, floor)
+        return covariances if covariances.min() >= floor else np.maximum(covariances, floor)
     values, vectors = np.linalg.eigh(covariances)
     if values.min() >= floor:
         return covariances

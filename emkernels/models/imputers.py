@@ -97,8 +97,9 @@ class GaussianImputer(BaseGaussianImputer):
     have the same columns, the likelihood has no maximum. It is then maximised over the
     covariances in which no combination of standardised columns has a variance below 1e-8
     (1e-6 for float32 rows), with a warning that names the columns; an exact relation is imputed
-    with a relative error of about that. EM may take very long to get there: ``prior='ridge'``
-    is the better model of such a table.
+    with a relative error of about that. EM ends after 100 passes with a variance there (10 where
+    there are no more rows than columns) even if it has not converged: ``prior='ridge'`` is the
+    better model of such a table.
 
     Rows with nothing observed are left out of the fit and imputed by the mean. A constant
     column is left out of the model and imputed by its value.
@@ -265,7 +266,8 @@ feature_names_in_, indicator_
     Notes
     -----
     No combination of standardised columns has a variance below 1e-6 in any component: the
-    likelihood is maximised over those mixtures.
+    likelihood is maximised over those mixtures. EM ends early at such a variance, as that of
+    :class:`GaussianImputer` does.
 
     References
     ----------

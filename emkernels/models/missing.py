@@ -8,6 +8,7 @@ from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import _inputs
+from emkernels._one_thread import one_thread
 from emkernels.models import _missing_table as table
 from emkernels.models._arguments import missing_patterns, numbers
 from emkernels.models._standardised import summarise_columns
@@ -351,8 +352,9 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     ------
     ValueError
         When there is nothing to test: all rows observe the same columns, or none is observed
-        under two patterns. A column that is constant, never observed, or a linear combination of
-        others; infinity (row and column are named); text.
+        under two patterns. No more rows than columns, or a column that is observed in too few
+        rows for the other columns that are known in them. A column that is constant, never
+        observed, or a linear combination of others; infinity (row and column are named); text.
 
     References
     ----------
@@ -389,9 +391,11 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
             "Little's test has nothing to compare: " + (
                 "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
                 else "no column is observed under two patterns of missing values"))
+    table.check_information(patterns, names)
     try:
-        location, covariance, converged = table.estimate(X, tol, max_iter)
-        statistic = table.distance_of_means(X, patterns, location, covariance)
+        with one_thread(n_features):
+            location, covariance, converged = table.estimate(X, tol, max_iter)
+            statistic = table.distance_of_means(X, patterns, location, covariance)
     except np.linalg.LinAlgError:
         raise ValueError("the covariance of the columns is singular: some are linear combinations "
                          "of others, or there are too few rows for Little's test") from None

@@ -1,0 +1,94 @@
+"""What to tell the owner of a table about its columns: text that may be numbers, numbers that may
+stand for missing values, and numbers that may only tell rows apart."""
+
+import re
+import shlex
+
+import numpy as np
+
+from emkernels.cli._messages import listed, quoted
+from emkernels.cli._spellings import stands_for_missing
+
+# what is written where a value is missing, if at all by a number
+CODES = (-99999, -9999, -999, -99, -9, 99, 999, 9999, 99999)
+_IDENTIFIER = re.compile(r"(.*[\W_])?ids?|index|idx|rownames?|row|unnamed: ?\d+", re.IGNORECASE)
+_CAMEL = re.compile(r".*[a-z0-9](ID|Id)")
+# rows from which on it is no chance that whole numbers are all different
+_MANY = 20
+
+
+class Texts:
+    """Columns that are not of numbers, though they may have been meant to be: one line for all
+    that have the same reason."""
+
+    def __init__(self, path):
+        self._path, self._found = path, {}
+
+    def add(self, place, name, problem):
+        """A column is left as it is."""
+        key = problem.hint or problem.text
+        self._found.setdefault(key, (place, [], problem))[1].append(name)
+
+    def line(self, place, names, problem):
+        """``t.csv: line 3, column "b" (and "c"): "x" is not a number; ...``"""
+        more = f" (and {listed([quoted(name) for name in names[1:]])})" if names[1:] else ""
+        where = f"{place}, " if place else ""
+        return f"{self._path}: {where}column {quoted(names[0])}{more}: {problem.reason}"
+
+    def say(self, console):
+        """The lines."""
+        for place, names, problem in self._found.values():
+            left = ("the columns are left as they are" if names[1:] else
+                    "the column is left as it is")
+            console.warn(self.line(place, names, problem) + f", so {left}" + (
+                problem.hint or stands_for_missing(problem.text)))
+
+
+def about_codes(source, numbers, console):
+    """A line for each number that is far from all others in several columns."""
+    found = {}
+    for at, name in enumerate(numbers.names):
+        column = numbers.X[:, at]
+        if not np.isin([np.fmin.reduce(column), np.fmax.reduce(column)], CODES).any():
+            continue
+        rest = column[~np.isin(column, CODES)]
+        low, high = np.fmin.reduce(rest, initial=np.inf), np.fmax.reduce(rest, initial=-np.inf)
+        for code in CODES:
+            apart = low - code if code < 0 else code - high
+            if np.isfinite(apart) and apart > high - low and (column == code).any():
+                found.setdefault(code, []).append((at, name))
+    for code, columns in found.items():
+        if len(columns) > 1:
+            rows = [int(np.flatnonzero(numbers.X[:, at] == code)[0]) for at, _ in columns]
+            which = "smallest" if code < 0 else "largest"
+            console.warn(
+                f"{source.path}: {code} is the {which} value, far from the others, of the columns "
+                f"{listed([quoted(name) for _, name in columns])} (first on "
+                f"{source.place(min(rows))}); if it stands for a missing value, say "
+                f"--missing-values {code}")
+
+
+def about_identifiers(source, numbers, console):
+    """A line for columns that seem to tell rows apart and nothing else."""
+    names = [name for at, name in enumerate(numbers.names)
+             if numbers.whole[at] and (_is_name(name) or _all_different(numbers.X[:, at]))]
+    if not names:
+        return
+    option = shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
+    what = "column {} looks like an identifier, and is used like the others; --ignore {} leaves it"
+    if len(names) > 1:
+        what = ("columns {} look like identifiers, and are used like the others; --ignore {} "
+                "leaves them")
+    shown = listed([quoted(name) for name in names])
+    console.warn(f"{source.path}: {what.format(shown, option)} out")
+
+
+def _is_name(name):
+    return bool(_IDENTIFIER.fullmatch(name.strip()) or _CAMEL.fullmatch(name.strip()))
+
+
+def _all_different(values):
+    """Whole numbers of 0 or more, none missing and none twice."""
+    if len(values) < _MANY or not np.min(values) >= 0:      # nor NaN
+        return False
+    return len(np.unique(values)) == len(values)
