@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emkernels import kernels
+from emkernels._callers import user_level
 from emkernels.em import Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
@@ -241,13 +242,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
-            result, 1e-10 if X.dtype == np.float64 else 1e-5, stacklevel=5,
+            result, 1e-10 if X.dtype == np.float64 else 1e-5, stacklevel=1 + user_level(),
             reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
         if not self.converged_ and not result.stopped and self.max_iter > 0:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init "
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
-                ConvergenceWarning, stacklevel=4,
+                ConvergenceWarning, stacklevel=user_level(),
             )
         return X, patterns
 

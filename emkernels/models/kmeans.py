@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emkernels import kernels
+from emkernels._callers import user_level
 from emkernels.models import _arguments as arguments
 from emkernels.models._lloyd import lloyd
 
@@ -176,7 +177,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             warnings.warn(
                 f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
-                ConvergenceWarning, stacklevel=3,
+                ConvergenceWarning, stacklevel=user_level(),
             )
         arguments.remember_columns(self, named)
         self.cluster_centers_ = centers.astype(X.dtype)
@@ -220,7 +221,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
                 warnings.warn(
                     "Explicit initial center position passed: performing only one init in "
                     f"{type(self).__name__} instead of n_init={n_init}.",
-                    RuntimeWarning, stacklevel=4,
+                    RuntimeWarning, stacklevel=user_level(),
                 )
             return lambda: centers, 1
         if n_init == "auto":
