@@ -1,5 +1,7 @@
 """The K-means section of compare.py: whole fits, iterations, seeding, one plain pass."""
 
+import math
+
 import _timing as timing
 import numpy as np
 from _contenders import PARITY, differences
@@ -37,14 +39,17 @@ def check(what, results, tolerance):
 
 def per_iteration(seconds, results, low, high):
     """name -> mean seconds of the iterations between two counts, as far as they were made."""
-    return {name: (seconds[name, high] - seconds[name, low])
-            / max(1, results[name, high].n_iter_ - results[name, low].n_iter_)
-            for name in {name for name, _ in seconds}}
+    means = {}
+    for name in {name for name, _ in seconds}:
+        difference = seconds[name, high] - seconds[name, low]
+        made = results[name, high].n_iter_ - results[name, low].n_iter_
+        # without an iteration in between, or below the noise, there is nothing to say
+        means[name] = difference / made if made > 0 and difference > 0 else math.nan
+    return means
 
 
 def section_kmeans(run):
-    """K-means: iterations of a fit, early and late, a whole fit, seeding, one pass without bounds.
-    """
+    """K-means: iterations, early and late, a whole fit, seeding, one pass without bounds."""
     rows, out = [], []
     for n, d, k in TINY_SHAPES if run.quick else SHAPES:
         for dtype in (np.float64, np.float32):

@@ -115,7 +115,7 @@ def error(filled, truth, missing):
     return float(np.sqrt(np.mean((((filled - truth) / scale)[missing]) ** 2)))
 
 
-def timed_fit(rounds=1, **options):
+def timed_fit(rounds, **options):
     best, fitted = np.inf, None
     Y = options.pop("Y")
     for _ in range(rounds):
@@ -172,12 +172,13 @@ def section_imputers(run):
         "seconds": best, "ratio": best["IterativeImputer"] / best["GaussianImputer"]}
     print(f"  {out['iterative']['ratio']:.3g} times faster (asked 20)")
 
-    out["large"] = large = timing.child(LARGE, 20_000 if run.quick else 10**6, run.threads)
+    out["large"] = large = min((timing.child(LARGE, 20_000 if run.quick else 10**6, run.threads)
+                                for _ in range(run.rounds)), key=lambda one: one["seconds"])
     print(f"  {large['n']:g} x 20: fitted in {large['seconds']:.3g} s, {large['n_iter']} passes, "
           f"{100 * large['memory']:.3g} % of X in memory besides X (asked: 30)")
 
     X = knocked_out(correlated(200 if run.quick else 2000, 20 if run.quick else 200), 0.1)
-    seconds, fitted = timed_fit(Y=X, n_threads=run.threads)
+    seconds, fitted = timed_fit(run.rounds, Y=X, n_threads=run.threads)
     out["wide"] = {"seconds": seconds, "n_iter": fitted.n_iter_, "converged": fitted.converged_}
     print(f"  {X.shape[0]} x {X.shape[1]}: fitted in {seconds:.3g} s, {fitted.n_iter_} passes, "
           f"converged: {fitted.converged_} (asked: seconds)")

@@ -68,19 +68,34 @@ def per_call(function, seconds=0.05, rounds=5):
 
 
 def geometric_mean(values):
-    values = [v for v in values if v == v and v > 0]
-    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+    """None where there is no value; NaN where one is: the mean of the others is of other shapes."""
+    values = [v for v in values if v is not None]
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 
-def child(code, *arguments, env=None):
-    """Run code in a fresh interpreter; what it prints as JSON on its last line."""
-    here = str(Path(__file__).resolve().parent)
+def finite(value):
+    """The same for JSON, which has neither NaN nor infinities."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def child(code, *arguments):
+    """Run code in a fresh interpreter; what it prints as JSON on its last line.
+
+    It looks for modules where this process does: by itself it would look into the current
+    folder first, which in a checkout has the sources of the package and no compiled module.
+    """
+    path = [str(Path(__file__).resolve().parent), *sys.path]
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{code}",
-         *map(str, arguments)],
-        capture_output=True, text=True, env={**os.environ, **(env or {})})
+        [sys.executable, "-c", f"import sys; sys.path[:] = {path!r}\n{code}",
+         *map(str, arguments)], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"a subprocess failed:\n{done.stderr}")
+        how = (f"with status {done.returncode}" if done.returncode > 0
+               else f"by signal {-done.returncode}")
+        raise RuntimeError(f"a subprocess ended {how}:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

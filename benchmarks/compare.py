@@ -6,7 +6,8 @@
 
 Quiet machine wanted. An iteration is timed by the difference of two iteration counts of
 whole fits from given starts; every contender does the same iterations, and their results are
-compared. Exit code 1 when they differ; limits missed are only printed.
+compared. Exit code 1 when they differ or a section fails, after the others have run; limits
+missed are only printed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 import platform
 import sys
 import time
+import traceback
 import warnings
 from functools import partial
 from pathlib import Path
@@ -59,13 +61,12 @@ def ms(seconds, name):
     return 1e3 * seconds[name] if name in seconds else None
 
 
-def without_nan(value):
-    """The same for JSON, which has no NaN."""
-    if isinstance(value, dict):
-        return {k: without_nan(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [without_nan(v) for v in value]
-    return None if isinstance(value, float) and value != value else value
+def positive(text):
+    """The type of options that count something."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
 
 
 def matmul_peak(dtype=np.float64, n=2048):
@@ -106,12 +107,12 @@ def section_full(run):
                      100 * flops / peak, 100 * share, f"{worst:.0e}"])
     timing.table(["shape", "emkernels ms", "scikit-learn", "oneDAL", "x sklearn", "x oneDAL",
                   "GF/s", "% peak", "% pairs", "parity"], rows)
-    means = {name: timing.geometric_mean([r[name] for r in out if r[name]])
+    means = {name: timing.geometric_mean([r[name] for r in out])
              for name in ("scikit-learn", "oneDAL")}
     print(f"  matrix product {peak / 1e9:.0f} GF/s; GF/s count 2 N K D^2. "
           "Asked: >= 60 % at D >= 32")
-    print(f"  geometric mean x scikit-learn {means['scikit-learn']:.3g} (asked 20, no shape "
-          f"below 6), x oneDAL {means['oneDAL']:.3g} (asked 2, none below 1.3)")
+    print(f"  geometric mean x scikit-learn {timing.cell(means['scikit-learn'], 3)} (asked 20, no "
+          f"shape below 6), x oneDAL {timing.cell(means['oneDAL'], 3)} (asked 2, none below 1.3)")
     print("  pairs: of a row and a component that matter (responsibility above 1e-19) at the end")
     print(f"  parity: largest relative difference of means and log-likelihood after {run.high} "
           f"iterations (allowed {PARITY:g})")
@@ -156,7 +157,8 @@ def section_types(run):
     timing.table(["type", "shape", "emkernels ms", "scikit-learn", "x sklearn", "parity"], rows)
     means = {t: timing.geometric_mean([r["ratio"] for r in out if r["type"] == t])
              for t in TYPES[1:]}
-    print("  geometric mean " + ", ".join(f"{t} {v:.3g}" for t, v in means.items()) + " (asked 8)")
+    print("  geometric mean " + ", ".join(
+        f"{t} {timing.cell(v, 3)}" for t, v in means.items()) + " (asked 8)")
     return {"rows": out, "geometric_mean": means}
 
 
@@ -181,7 +183,7 @@ def section_default(run):
     timing.table(["shape", "emkernels s", "scikit-learn", "x sklearn", "n_iter_ ours / theirs",
                   "lower_bound_ ours / theirs"], rows)
     mean = timing.geometric_mean([r["ratio"] for r in out])
-    print(f"  geometric mean {mean:.3g} (asked 15)")
+    print(f"  geometric mean {timing.cell(mean, 3)} (asked 15)")
     return {"rows": out, "geometric_mean": mean}
 
 
@@ -203,8 +205,8 @@ def section_skip(run):
                   for name, (X, _) in cases.items()])
     gain = seconds["separation 1"] / seconds["separation 3, true start"]
     cost = looking_in_vain(heap, k, run)
-    print(f"  separated against overlapping (separation 1): {gain:.3g} times faster (asked 3); "
-          f"looking in vain costs {cost:.1f} %")
+    print(f"  overlapping (separation 1) takes {timing.cell(gain, 3)} times as long as separated "
+          f"(asked 3); looking in vain costs {cost:.1f} %")
     return {"seconds": seconds, "gain": gain, "cost_percent": cost}
 
 
@@ -363,9 +365,9 @@ def main(arguments=None):
                         help=f"of {', '.join(SECTIONS)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, no meaningful times")
     parser.add_argument("--json", metavar="FILE", help="write the numbers there too")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender")
-    parser.add_argument("--iterations", type=int, default=5, help="iterations timed")
+    parser.add_argument("--threads", type=positive, default=2)
+    parser.add_argument("--rounds", type=positive, default=3, help="turns of each contender")
+    parser.add_argument("--iterations", type=positive, default=5, help="iterations timed")
     options = parser.parse_args(arguments)
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
@@ -380,19 +382,36 @@ def main(arguments=None):
         print("oneDAL left out: pip install scikit-learn-intelex brings daal4py")
     else:
         daal4py.daalinit(options.threads)
-    run, results = Run(options), {}
+    run, results, failed = Run(options), {}, {}
+
+    def write():
+        """As far as it has come: half an hour is not lost to a Ctrl-C either."""
+        if options.json:
+            report = {"facts": found, "options": vars(options), "sections": results,
+                      "differences": differences}
+            text = json.dumps(timing.finite(report), indent=1, default=float)
+            Path(options.json).write_text(text)
+
+    try:
+        write()
+    except OSError as error:
+        parser.error(f"argument --json: {error}")
     with threadpool_limits(options.threads):
         for name, section in SECTIONS.items():
-            if not options.sections or name in options.sections:
-                print(f"\n{name}: {section.__doc__}", flush=True)
+            if options.sections and name not in options.sections:
+                continue
+            print(f"\n{name}: {section.__doc__.strip()}", flush=True)
+            try:
                 results[name] = section(run)
+            except Exception as error:
+                failed[name] = results[name] = {"error": f"{type(error).__name__}: {error}"}
+                traceback.print_exc()
+            write()
     for what, much in differences:
         print(f"\nDIFFERENT RESULTS: {what}: {much}")
-    if options.json:
-        report = {"facts": found, "options": vars(options), "sections": results,
-                  "differences": differences}
-        Path(options.json).write_text(json.dumps(without_nan(report), indent=1, default=float))
-    return 1 if differences else 0
+    for name, result in failed.items():
+        print(f"\nFAILED: {name}: {result['error'].splitlines()[-1]}")
+    return 1 if differences or failed else 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.validation import _get_feature_names
 
 from emkernels import _inputs, kernels, plotting
+from emkernels._callers import user_level
 from emkernels._extras import optional
 from emkernels.em import DegenerateWarning
 from emkernels.models import _arguments as arguments
@@ -208,7 +209,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     mixture._reorder(linear_sum_assignment(overlap, maximize=True)[1])
     # by the numbers that the components have now
     for text in mixture._examination.texts(names):
-        warnings.warn(text, DegenerateWarning, stacklevel=2)
+        warnings.warn(text, DegenerateWarning, stacklevel=user_level())
     mixture_labels = mixture.predict(X)
     soft = np.concatenate([mixture.predict_proba(X[i : i + CHUNK]).max(axis=1) < soft_below
                            for i in range(0, len(X), CHUNK)])

@@ -271,8 +271,11 @@ def test_bench(monkeypatch, capsys):
         "mixture", "mixture", "K-means", "imputation"]
     assert all(row["emkernels"] > 0 and row["scikit_learn"] > 0 for row in rows)
     assert all(row["difference"] < 1e-8 for row in rows[:3]) and rows[3]["difference"] < 0.3
+    assert [row["rounds"] for row in rows] == [2, 2, 2, 2]
     assert run("bench") == 0
-    assert "times as fast in the geometric mean" in capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Times: the shortest of 2 rounds in turn; " in out
+    assert "x as fast in the geometric mean" in out
 
 
 @pytest.mark.parametrize("terminal", [True, False])

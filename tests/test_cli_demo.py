@@ -10,19 +10,22 @@ import numpy as np
 import pytest
 from cli_files import complaint, run
 from sklearn.datasets import load_breast_cancer, load_sample_image
+from threadpoolctl import threadpool_limits
 
-from emkernels.cli import demo
+from emkernels.cli import _timing, demo
 from emkernels.cli._demo import _report, clusters, gaps, mixtures, photograph
-from emkernels.cli._demo._section import Section, duration, times
+from emkernels.cli._demo._section import Section
 from emkernels.cli._messages import CommandError
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """The whole demo once (one turn each, a quarter of the photograph): status, output, folder."""
+    """The whole demo once (two rounds, a quarter of the photograph): its result and folder."""
     folder = tmp_path_factory.mktemp("demo") / "report"
     small = load_sample_image("china.jpg")[::2, ::2].copy()
-    with pytest.MonkeyPatch.context() as patch, mock.patch("builtins.print") as printed:
+    # on small matrices threads mostly wait for each other
+    with (pytest.MonkeyPatch.context() as patch, mock.patch("builtins.print") as printed,
+          threadpool_limits(1)):
         patch.setattr("sklearn.datasets.load_sample_image", lambda _: small)
         for module in (mixtures, clusters, gaps, photograph):
             patch.setattr(module, "BUDGET", 0.0)
@@ -96,9 +99,66 @@ def test_edges():
     assert photograph.edges(np.array([[0, 0, 1], [0, 0, 1]])) == 2 / 7
 
 
+# --- times ---------------------------------------------------------------------------------
+
+def test_every_time_is_the_best_of_rounds(shown):
+    result, folder = shown
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert text.count("Times: the shortest of 2 rounds in turn.") == 4
+    for name in ("mixtures", "clusters", "imputation", "photograph"):
+        assert [row["rounds"] for row in result[name]] == [2] * len(result[name])
+
+
+class Clock:
+    """A clock that only its contenders move."""
+
+    def __init__(self):
+        self.now, self.calls = 0.0, []
+
+    def __call__(self):
+        return self.now
+
+    def contender(self, name, *seconds):
+        """Takes these seconds, the last of them from then on, and returns how often it ran."""
+        def run():
+            n = self.calls.count(name)
+            self.calls.append(name)
+            self.now += seconds[min(n, len(seconds) - 1)]
+            return n + 1
+        return run
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(_timing.time, "perf_counter", clock)
+    return clock
+
+
+def test_contenders_take_turns_and_the_shortest_counts(clock):
+    best, results, n_rounds = _timing.take_turns(
+        [clock.contender("a", 9, 3, 5, 4, 6), clock.contender("b", 2, 1, 7, 7, 7)], 1000)
+    assert (best, results, n_rounds) == ([3, 1], [5, 5], 5)
+    assert "".join(clock.calls) == "abbaabbaab"
+
+
+@pytest.mark.parametrize("budget, rounds", [(0, 2), (5.9, 2), (6, 3), (9, 4), (1000, 5)])
+def test_what_is_long_has_fewer_rounds_and_never_one(clock, budget, rounds):
+    assert _timing.take_turns([clock.contender("a", 2.0)], budget)[2] == rounds
+
+
+def test_what_is_short_runs_again_in_its_turn(clock):
+    (best,), _, rounds = _timing.take_turns([clock.contender("a", 0.3, 2**-8, 2**-9)], 0.0)
+    assert best == 2**-9 and rounds == 2
+    assert clock.calls.count("a") == 1 + _timing.TURN // 2**-9
+
+
 def test_texts_of_times():
+    duration, times = _timing.duration, _timing.times
     assert [duration(0.00123), duration(0.5), duration(12.345)] == ["1.23 ms", "500 ms", "12.3 s"]
-    assert [times(2.04), times(9.96), times(51.2)] == ["2.0x", "10x", "51x"]
+    assert [times(x) for x in (0.917, 0.96, 2.04, 9.96, 51.2, 99.6, 317.4)] == [
+        "0.92x", "1.0x", "2.0x", "10x", "51x", "100x", "320x"]
+    assert [_timing.rounds_said(x) for x in ([2, 2], [5, 2, 3])] == ["2 rounds", "2 to 5 rounds"]
 
 
 # --- the report ----------------------------------------------------------------------------

@@ -14,7 +14,7 @@ PACKAGE = CHECKOUT if CHECKOUT.is_dir() else Path(emkernels.__file__).parent
 FLOORS = {
     "_simd": 0, "kernels": 1, "statistics": 2, "em": 2, "models": 3, "image": 4, "plotting": 4,
     "distributed": 4, "comparison": 4, "cli": 4, "__main__": 4, "_config": 4,
-    "_extras": 0, "_inputs": 0, "_one_thread": 0,
+    "_callers": 0, "_extras": 0, "_inputs": 0, "_one_thread": 0,
 }
 SOURCES = sorted(
     path for pattern in ("*.py", "*.pyi", "*.pyx", "*.pxd", "*.pxi")

@@ -22,8 +22,8 @@ numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
 --json prints: command, input, output, rows, missing (cells), left_empty (cells; columns, a list:
 name, cells, reason: text, no value or not used), imputations (null without -m), model, components,
 prior, iterations, converged, log_likelihood, columns (a list: name, missing, observed_mean,
-imputed_mean), kept (text, empty: names of columns left as they are), constant, rows_without_values,
-warnings.
+imputed_mean, beyond: how many are filled in outside of what is observed), kept (text, empty: names
+of columns left as they are), constant, rows_without_values, warnings.
 """
 
 import argparse
@@ -35,6 +35,7 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._beyond import Beyond
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
 from emkernels.cli._tables import (
@@ -105,13 +106,15 @@ def run(options, console):
             imputer = model.set_params(callback=bar.callback).fit(frame)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))
+        beyond = Beyond(numbers.X)
         with console.progress("filling in", total=m) as bar:
             if m is None:
                 blocks = [(imputer.transform(frame), {})]
             else:
                 blocks = _draws(imputer, frame, options.seed, m, workers, bar)
-            left = write_table(options, source, numbers, _summed(blocks, numbers, means))
-    return _report(options, console, source, numbers, imputer, means / (m or 1), left)
+            left = write_table(
+                options, source, numbers, _summed(beyond.seen(blocks), numbers, means))
+    return _report(options, console, source, numbers, imputer, means / (m or 1), beyond, left)
 
 
 def _model(options, numbers):
@@ -162,7 +165,7 @@ def _summed(blocks, numbers, means):
         yield filled, added
 
 
-def _report(options, console, source, numbers, imputer, means, left):
+def _report(options, console, source, numbers, imputer, means, beyond, left):
     n_rows, m = len(numbers.X), options.imputations
     missing = int(numbers.n_missing.sum())
     observed = np.nanmean(numbers.X, axis=0, dtype=np.float64)
@@ -172,7 +175,7 @@ def _report(options, console, source, numbers, imputer, means, left):
                 f"({100 * missing / numbers.X.size:.3g} %)")
     console.say()
     columns = [{"name": name, "missing": int(n), "observed_mean": observed[at],
-                "imputed_mean": means[at] if n else None}
+                "imputed_mean": means[at] if n else None, "beyond": int(beyond.counts[at])}
                for at, (name, n) in enumerate(zip(numbers.names, numbers.n_missing))]
     console.table(
         ["column", "missing", "share", "mean of the others", "mean filled in"],
@@ -195,6 +198,8 @@ def _report(options, console, source, numbers, imputer, means, left):
     if without:
         console.say(f"{count(without, 'row')} without any value: filled with "
                     + ("the means" if m is None else "draws from the whole distribution"))
+    for line in beyond.lines(numbers.names, m):
+        console.say(line)
     ends = "converged" if imputer.converged_ else "did not converge"
     console.say(f"EM {ends} in {count(imputer.n_iter_, 'iteration')}; log-likelihood "
                 f"{imputer.log_likelihood_:.6g}")

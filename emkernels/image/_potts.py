@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import kernels
+from emkernels._callers import user_level
 from emkernels._inputs import as_random_state
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._raster import CHUNK
@@ -169,12 +170,12 @@ def smooth(model, X, raster, smoothness):
 
 def _smoothed(model, problem, result, resp):
     """The mixture of a result, and what is to be said of it."""
-    warn_about(result, 1e-10 if resp.dtype == np.float64 else 1e-5, stacklevel=5,
+    warn_about(result, 1e-10 if resp.dtype == np.float64 else 1e-5, stacklevel=1 + user_level(),
                reason=": reg_covar is not part of it" if model.reg_covar else "")
     if not result.converged and not result.stopped and model.max_iter > 0:
         warnings.warn(
             f"the smoothed segmentation did not converge in {model.max_iter} iterations: "
-            "increase max_iter or tol", ConvergenceWarning, stacklevel=4)
+            "increase max_iter or tol", ConvergenceWarning, stacklevel=user_level())
     counts = sum(resp[part].sum(axis=0, dtype=np.float64) for part in problem.parts())
     counts += 10 * np.finfo(np.float64).eps
     result.parameters.weights = counts / counts.sum()

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import MissingValues, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import _inputs, kernels
+from emkernels._callers import user_level
 from emkernels._one_thread import one_thread
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
@@ -154,12 +155,12 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         if result.interrupted:
             raise KeyboardInterrupt
         for note, category in notes:
-            warnings.warn(note, category, stacklevel=4)
+            warnings.warn(note, category, stacklevel=user_level())
         if result.history:
             # what rounding takes from a likelihood that grows without limit is no news
             singular = any("no maximum:" in note for note, _ in notes)
             warn_about(result, np.inf if singular else 1e-8 if rows.dtype == np.float64 else 1e-4,
-                       stacklevel=4)
+                       stacklevel=1 + user_level())
         return rows
 
     def _problem(self, rows, weight, patterns, summary, columns):
@@ -346,7 +347,7 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
             skipped = skipped if names is None else names[skipped]
             warnings.warn(
                 f"Skipping features without any observed values: {skipped}. At least one "
-                "non-missing value is needed for imputation.", stacklevel=4)
+                "non-missing value is needed for imputation.", stacklevel=user_level())
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the output.

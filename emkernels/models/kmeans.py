@@ -17,6 +17,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs, kernels
+from emkernels._callers import user_level
 from emkernels.models import _arguments as arguments
 from emkernels.models._arguments import Interval
 from emkernels.models._lloyd import lloyd
@@ -184,7 +185,7 @@ class KMeans(
             warnings.warn(
                 f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
-                ConvergenceWarning, stacklevel=3,
+                ConvergenceWarning, stacklevel=user_level(),
             )
         arguments.remember_columns(self, named)
         self.cluster_centers_ = centers.astype(X.dtype)
@@ -228,7 +229,7 @@ class KMeans(
                 warnings.warn(
                     "Explicit initial center position passed: performing only one init in "
                     f"{type(self).__name__} instead of n_init={n_init}.",
-                    RuntimeWarning, stacklevel=4,
+                    RuntimeWarning, stacklevel=user_level(),
                 )
             return lambda: centers, 1
         if n_init == "auto":

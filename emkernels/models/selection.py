@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import _num_samples
 
+from emkernels._callers import user_level
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
 from emkernels.models._words import column_names, some
@@ -213,9 +214,9 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
         notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
                      "tried: there may be fewer")
     for note in notes:
-        warnings.warn(note, DegenerateWarning, stacklevel=3)
+        warnings.warn(note, DegenerateWarning, stacklevel=user_level())
     for each in said:
-        warnings.warn(str(each.message), each.category, stacklevel=3)
+        warnings.warn(str(each.message), each.category, stacklevel=user_level())
     return SelectionResult(best, criterion, table)
 
 

@@ -41,15 +41,3 @@ def new_figure(width, height):
     """A figure in inches that belongs to no window and no pyplot."""
     return optional("matplotlib.figure", "emkernels demo", "demo").Figure(
         figsize=(width, height), layout="constrained")
-
-
-def duration(seconds):
-    """A time in three digits."""
-    if seconds < 1:
-        return f"{1e3 * seconds:.3g} ms"
-    return f"{seconds:.3g} s"
-
-
-def times(ratio):
-    """A ratio in two digits."""
-    return f"{ratio:.1f}x" if ratio < 9.95 else f"{ratio:.0f}x"

@@ -1,0 +1,71 @@
+"""Values filled in that are smaller or larger than every observed one of their column.
+
+The normal distribution knows no bounds: lengths become negative, shares exceed one, and most where
+one group of rows misses a column altogether. That is right for the estimates and wrong in the
+table, so it is counted and said.
+"""
+
+import numpy as np
+
+from emkernels.cli._messages import count, listed, quoted
+
+# of the width of a column's range: what rounding, to float32 too, puts beyond it
+ROUNDING = 1e-6
+
+
+class Beyond:
+    """How many values go beyond, and how far.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+        NaN is missing; every column has a value.
+
+    Attributes
+    ----------
+    lowest, highest : ndarray of shape (n_columns,)
+        Of the values filled in and of those observed.
+    counts : ndarray of int of shape (n_columns,)
+    """
+
+    def __init__(self, X):
+        self.gaps = np.isnan(X)
+        self.low, self.high = (np.asarray(f(X, axis=0), np.float64) for f in (np.nanmin, np.nanmax))
+        self.lowest, self.highest = self.low.copy(), self.high.copy()
+        self.counts = np.zeros(X.shape[1], np.int64)
+
+    def seen(self, blocks):
+        """The blocks (filled table, columns added) as they are, counted on the way."""
+        slack = ROUNDING * (self.high - self.low)
+        for filled, added in blocks:
+            for at in np.flatnonzero(self.gaps.any(axis=0)):
+                values = filled[self.gaps[:, at], at]
+                outside = (values < self.low[at] - slack[at]) | (values > self.high[at] + slack[at])
+                self.counts[at] += np.count_nonzero(outside)
+                self.lowest[at] = min(self.lowest[at], values.min())
+                self.highest[at] = max(self.highest[at], values.max())
+            yield filled, added
+
+    def lines(self, names, m):
+        """What is to be said; the columns with most of them first.
+
+        Parameters
+        ----------
+        names : list of str
+        m : int or None
+            Copies.
+        """
+        most = [at for at in np.argsort(-self.counts, kind="stable") if self.counts[at]]
+        if not most:
+            return []
+        each = []
+        for at in most:
+            ends = [f"{way} to {found:.4g}" for way, found, end in (
+                ("down", self.lowest[at], self.low[at]), ("up", self.highest[at], self.high[at]))
+                if found != end]
+            n_filled = self.gaps[:, at].sum() * (m or 1)
+            each.append(f"{self.counts[at]} of {n_filled} in {quoted(names[at])} (observed "
+                        f"{self.low[at]:.4g} to {self.high[at]:.4g}, filled in "
+                        f"{' and '.join(ends)})")
+        return [f"{count(int(self.counts.sum()), 'value')} filled in beyond what is observed: "
+                f"{listed(each, 4)}; --clip keeps to it"]
