@@ -59,7 +59,7 @@ def test_recolored():
     assert out.dtype == np.uint8 and out.shape == image.shape
     assert (out[3:6] == 128).all()
     np.testing.assert_array_equal(out[mask], np.rint(result.colors)[result.labels[mask]])
-    volume = segment_image(ball(0.1)[0], 2, random_state=0)
+    volume = segment_image(ball(0.1)[0], 2, channel_axis=None, random_state=0)
     assert volume.recolored().shape == volume.overlay().shape == (*volume.labels.shape, 3)
 
 

@@ -229,4 +229,4 @@ def _warn_about_unit(sample_weight, X):
         warnings.warn(
             f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
             "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
-            "sum to the number of rows", EMWarning, stacklevel=3)
+            "sum to the number of rows", EMWarning, stacklevel=user_level())
