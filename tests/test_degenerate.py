@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 
 from emkernels import GaussianMixture, select_mixture
 from emkernels.em import DegenerateFitError, EMWarning, run_em
-from emkernels.models._degenerate import find_spikes, rounding_variance, total_covariance_of
+from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
 from emkernels.models._gaussian import Gaussians
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -87,12 +87,21 @@ def test_values_in_steps_and_far_from_zero_have_a_rounding():
     assert not len(fitted(GaussianMixture(
         2, random_state=0, reg_covar=0, covariance_prior="empirical"),
         X)[0].degenerate_components_)
-    assert_allclose(rounding_variance(X)[0], 1 / 12, rtol=1e-10)
-    assert rounding_variance(X, steps=False)[0] < 1e-20
-    assert rounding_variance(X)[1] < 1e-4
-    far = rounding_variance(np.array([[1e8], [1e8 + 1], [np.nan]]), steps=False)
+    # with the variance of rounding added, a single value is as likely as it should be
+    honest, _ = fitted(GaussianMixture(2, random_state=0, reg_covar=1 / 12), X)
+    assert honest.covariances_[:, 0, 0].min() < 0.2 and not len(honest.degenerate_components_)
+    rounding = Rounding.of(X)
+    assert_allclose(rounding.steps, [1 / 12, 0], rtol=1e-10)
+    assert (rounding.precision < 1e-20).all()
+    assert_allclose(rounding.least(0.1), [rounding.precision[0], 1], rtol=1e-10)
+    assert_allclose(rounding.least(1e-3), [1 / 12, 1e-2], rtol=1e-10)
+    assert_allclose(rounding.least(1e-3, bounded=True), [1e-2, 1e-2], rtol=1e-10)
+    far = Rounding.of(np.array([[1e8], [1e8 + 1], [np.nan]])).precision
     assert_allclose(far, (8 * 2.0**-52 * 1e8) ** 2, rtol=1e-6)
-    assert rounding_variance(X.astype(np.float32), steps=False)[0] > 1e-10
+    assert Rounding.of(X.astype(np.float32)).precision[0] > 1e-10
+    tenths = np.round(rng.normal(size=(300, 1)), 1)
+    assert_allclose(Rounding.of(tenths).steps, 0.01 / 12, rtol=1e-6)
+    assert_allclose(Rounding.of(tenths.astype(np.float32)).steps, 0.01 / 12, rtol=1e-3)
 
 
 def test_what_is_narrow_but_real_is_no_spike():
@@ -138,7 +147,7 @@ def test_spikes_by_trying_every_direction(seed):
         total = total_covariance_of(p, "full")
         expected = {i: is_spike(c, total, np.maximum(10 * reg, rounding))
                     for i, c in enumerate(covariances)}
-        found = find_spikes(p, "full", reg, rounding)
+        found = find_spikes(p, "full", np.maximum(10 * reg, rounding))
         for i in range(k):
             if expected[i] is not None:
                 assert (i in found) == expected[i]

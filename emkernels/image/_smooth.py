@@ -114,7 +114,8 @@ def keep_known(resp, known):
 
 def _smoothed(model, problem, result, resp):
     """The mixture of a result, and what is to be said of it."""
-    warn_about(result, np.inf, stacklevel=1 + user_level())     # the objective is not one that never falls
+    # the objective is not one that never falls
+    warn_about(result, np.inf, stacklevel=1 + user_level())
     if not result.converged and not result.stopped and model.max_iter > 0:
         warnings.warn(
             f"the smoothed segmentation did not converge in {model.max_iter} iterations: "

@@ -10,7 +10,7 @@ from emkernels.models._words import some
 
 # A component is a spike where its variance in a direction is so small: in multiples of
 # reg_covar, or of the data's rounding; and as a share of the data's variance there.
-NEAR_REGULARISATION, NEAR_ROUNDING = 10.0, 1.0
+NEAR_REGULARISATION = 10.0
 SHARE, LEAST_SHARE = 1e-2, 1e-6
 # reg_covar is not small where it is more of a column's variance than this.
 MUCH = 1e-2
@@ -21,21 +21,44 @@ DEAD, TWINS = 1e-2, 1e-3
 STEP_ROWS = 2048
 
 
-def rounding_variance(X, *, steps=True):
-    """Variance that a column's values have from being rounded, (n_features,): to the precision
-    of X and, with `steps`, to the steps in which they come (one for whole numbers)."""
-    rows = np.array(X[::max(1, -(-len(X) // STEP_ROWS))], dtype=np.float64, order="C")
-    rows.sort(axis=0)
-    with np.errstate(invalid="ignore"):
+@dataclass
+class Rounding:
+    """Variances that the columns' values have from being rounded.
+
+    Attributes
+    ----------
+    steps : ndarray of shape (n_features,)
+        To the steps in which they come, as whole numbers do: step^2 / 12; 0 without steps.
+    precision : ndarray of shape (n_features,)
+        To the floating-point numbers.
+    """
+
+    steps: np.ndarray
+    precision: np.ndarray
+
+    @classmethod
+    def of(cls, X):
+        """That of some of the rows."""
+        rows = np.array(X[::max(1, -(-len(X) // STEP_ROWS))], dtype=np.float64, order="C")
+        rows.sort(axis=0)       # NaN lies at the end
         largest = np.nanmax(np.abs(rows), axis=0, initial=0)
-        precision = (8 * np.finfo(X.dtype).eps * largest) ** 2
-        if not steps:
-            return precision
         gaps = np.diff(rows, axis=0)
-        # the smallest step between values; NaN lies at the end
         step = np.where(gaps > 0, gaps, np.inf).min(axis=0, initial=np.inf)
-    step[~np.isfinite(step)] = 0
-    return step**2 / 12 + precision
+        # there are steps where all values lie on them
+        places = (rows - rows[0]) / step
+        off = np.abs(places - np.rint(places))
+        stepped = np.isfinite(step) & (np.nanmax(off, axis=0, initial=0) < 1e-2)
+        return cls(np.where(stepped, step, 0.0) ** 2 / 12,
+                   (8 * np.finfo(X.dtype).eps * largest) ** 2)
+
+    def least(self, reg_covar, *, bounded=False):
+        """Variances that only a spike has: ten times what is added to them, or that of the
+        steps. Where what is added is that of the steps, a value is as likely as it should be,
+        and nothing but the precision is too small; so too where the likelihood is `bounded`."""
+        steps = 0.0 if bounded else self.steps
+        small = np.maximum(NEAR_REGULARISATION * reg_covar, steps)
+        honest = (self.steps > 0) & (reg_covar >= (1 - 1e-6) * self.steps)
+        return np.maximum(np.where(honest, 0.0, small), self.precision)
 
 
 def total_covariance_of(parameters, covariance_type):
@@ -130,28 +153,26 @@ class Examination:
         return texts
 
 
-def find_spikes(parameters, covariance_type, reg_covar, rounding):
+def find_spikes(parameters, covariance_type, least):
     """Components that are spikes: {component: (columns, deviation as a share of the data's)}.
 
     Component k is one if there is a direction v with ``v' S_k v <= 0.01 v' S v``, S being the
-    covariance of the whole mixture, and at most ten times what `reg_covar` makes of it, or at
-    most what the rounding of the data does; or with ``v' S_k v <= 1e-6 v' S v``.
+    covariance of the whole mixture, and at most ``v' diag(least) v``; or with ``v' S_k v <=
+    1e-6 v' S v``.
 
     Parameters
     ----------
     parameters : Gaussians
     covariance_type : str
-    reg_covar : float or ndarray of shape (n_features,)
-    rounding : ndarray of shape (n_features,)
-        From :func:`rounding_variance`.
+    least : ndarray of shape (n_features,)
+        From :meth:`Rounding.least`.
     """
-    n_components, n_features = parameters.means.shape
+    n_components = len(parameters.means)
     if n_components == 1:
         return {}
     total = total_covariance_of(parameters, covariance_type)
     variances = np.maximum(np.diagonal(total), 1e-300)
-    bound = np.maximum(NEAR_REGULARISATION * reg_covar, NEAR_ROUNDING * rounding)
-    bound = np.maximum(np.broadcast_to(bound, n_features), 1e-290)
+    bound = np.maximum(least, 1e-290)
     covariances = parameters.get_covariances(covariance_type)
     if covariance_type in ("diag", "spherical"):
         own = covariances if covariance_type == "diag" else covariances[:, None]
@@ -213,7 +234,7 @@ def _smallest_share(covariance, total, basis):
     return 1 / max(values[-1], 1e-300), basis @ vectors[:, -1]
 
 
-def examine(parameters, covariance_type, reg_covar, rounding, n_rows, *, fixed=frozenset()):
+def examine(parameters, covariance_type, reg_covar, least, n_rows, *, fixed=frozenset()):
     """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
     found = Examination(reg_covar)
     weights = parameters.weights / parameters.weights.sum()
@@ -223,7 +244,7 @@ def examine(parameters, covariance_type, reg_covar, rounding, n_rows, *, fixed=f
         found.dead = [int(k) for k in np.flatnonzero(weights * n_rows < DEAD)]
     dead = set(found.dead)
     for k, (columns, share) in find_spikes(
-            parameters, covariance_type, reg_covar, rounding).items():
+            parameters, covariance_type, least).items():
         if k not in dead:
             found.spikes[k], found.deviations[k] = columns, share
     found.twins = [pair for pair in _twins(parameters, covariance_type) if not dead & set(pair)]

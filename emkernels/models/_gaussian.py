@@ -13,7 +13,7 @@ from emkernels.models._covariance import (
     ill_defined,
     precision_cholesky,
 )
-from emkernels.models._degenerate import find_spikes, rounding_variance
+from emkernels.models._degenerate import Rounding, find_spikes
 from emkernels.statistics import SufficientStatistics
 
 # A pass over rows sorted by component skips most of the work of separated data; below this
@@ -128,19 +128,19 @@ class GaussianProblem:
         self.n_rows = X.shape[0] if sample_weight is None else np.count_nonzero(sample_weight)
         self.scatter = self.centre = None
         self.labels = self.order = None
-        self._rounding = None
+        self._least = None
 
     @property
-    def rounding(self):
-        """What rounding adds to the variances of the columns; that of values which come in
-        steps is no matter where a prior bounds what a spike on one of them gains."""
-        if self._rounding is None:
-            self._rounding = rounding_variance(self.X, steps=self.covariance_prior is None)
-        return self._rounding
+    def least_variances(self):
+        """What only a spike has in a column; what a prior bounds gains nothing from steps."""
+        if self._least is None:
+            self._least = Rounding.of(self.X).least(
+                self.reg_covar, bounded=self.covariance_prior is not None)
+        return self._least
 
     def is_degenerate(self, parameters):
         """Whether a component is a spike: without extent in some direction."""
-        return bool(find_spikes(parameters, self.covariance_type, self.reg_covar, self.rounding))
+        return bool(find_spikes(parameters, self.covariance_type, self.least_variances))
 
     # --- E-step ---------------------------------------------------------------------
 

@@ -229,7 +229,8 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         if not result.history:
             return []
         found = examine(
-            result.parameters, problem.covariance_type, 0.0, 0.0, problem.n_rows)
+            result.parameters, problem.covariance_type, 0.0, np.zeros(problem.X.shape[1]),
+            problem.n_rows)
         # those at the floor of the variances are told with it
         return [(text, DegenerateWarning)
                 for text in replace(found, spikes={}).texts(names)]

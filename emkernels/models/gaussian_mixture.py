@@ -336,8 +336,8 @@ default='kmeans'
         if not result.history:
             return degenerate.Examination()
         return degenerate.examine(
-            result.parameters, self.covariance_type, problem.reg_covar, problem.rounding,
-            problem.n_rows, fixed=problem.fixed)
+            result.parameters, self.covariance_type, problem.reg_covar,
+            problem.least_variances, problem.n_rows, fixed=problem.fixed)
 
     def _rows_to_fit(self, X):
         """The rows, the patterns of their missing values and the largest absolute value."""
