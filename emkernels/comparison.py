@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 from dataclasses import dataclass
 from numbers import Real
 
@@ -12,6 +13,7 @@ from sklearn.utils.validation import _get_feature_names
 
 from emkernels import _inputs, kernels, plotting
 from emkernels._extras import optional
+from emkernels.em import DegenerateWarning
 from emkernels.models import _arguments as arguments
 from emkernels.models._covariance import full_covariance
 from emkernels.models.gaussian_mixture import GaussianMixture
@@ -199,9 +201,14 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}")
     mixture._prepare(*mixture._rows_to_fit(X), sample_weight, None, False)
     kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
-    mixture_seconds = _timed_fit(mixture, X, sample_weight)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        mixture_seconds = _timed_fit(mixture, X, sample_weight)
     overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)
-    _reorder(mixture, linear_sum_assignment(overlap, maximize=True)[1])
+    mixture._reorder(linear_sum_assignment(overlap, maximize=True)[1])
+    # by the numbers that the components have now
+    for text in mixture._examination.texts(names):
+        warnings.warn(text, DegenerateWarning, stacklevel=2)
     mixture_labels = mixture.predict(X)
     soft = np.concatenate([mixture.predict_proba(X[i : i + CHUNK]).max(axis=1) < soft_below
                            for i in range(0, len(X), CHUNK)])
@@ -225,15 +232,6 @@ def _overlap(labels, others, n, weight=None):
     """Weight of the rows for every pair of labels, (n, n)."""
     pairs = labels.astype(np.int64) * n + others
     return np.bincount(pairs, weight, n * n).reshape(n, n)
-
-
-def _reorder(mixture, order):
-    """The same mixture with its components in another order."""
-    names = ["weights_", "means_"]
-    if mixture._fitted_type != "tied":
-        names += ["covariances_", "precisions_", "precisions_cholesky_"]
-    for name in names:
-        setattr(mixture, name, getattr(mixture, name)[order])
 
 
 def _table(mixture, kmeans_labels, mixture_labels, soft, weight):

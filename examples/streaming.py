@@ -11,7 +11,7 @@ from emkernels import GaussianMixture, SufficientStatistics
 from emkernels.plotting import plot_history
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
-n_components, n_chunks, n_iterations = 6, 20, 25
+n_components, n_chunks, n_iterations = 4, 20, 25
 
 
 def factors(covariances):

@@ -75,6 +75,7 @@ def test_describe_counts_and_tests(tmp_path, capsys):
 
 # --- cluster -------------------------------------------------------------------------------
 
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 2, is the smallest")
 def test_clusters_are_those_of_the_class(tmp_path, capsys):
     frame = iris(tmp_path / "iris.csv")
     types = ["full", "diag"]

@@ -116,6 +116,7 @@ def test_the_mixture_that_kmeans_implies(weighted):
         assert_allclose(row["soft_share"], weight[mine & result.soft].sum() / weight[mine].sum())
 
 
+@pytest.mark.filterwarnings("ignore:collapsed")         # rows that repeat
 def test_no_variance_and_single_precision():
     X = np.repeat(np.random.default_rng(0).normal(size=(3, 2)), 40, axis=0) * 1e3
     result = compare_clusterings(X, 3, random_state=0, reg_covar=1e-3)
@@ -213,6 +214,8 @@ def test_nothing_is_fitted_with_bad_parameters(bad):
         compare_clusterings(X, 2, **bad)
 
 
+@pytest.mark.filterwarnings("ignore:collapsed")         # rows that repeat
+@pytest.mark.filterwarnings("ignore:reg_covar=0.001 is not small")
 def test_rows_on_their_centres_have_no_bic():
     X = np.random.default_rng(0).normal(size=(3, 2)).repeat(7, axis=0)
     result = compare_clusterings(X, 3, random_state=0, reg_covar=1e-3)

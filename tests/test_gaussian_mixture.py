@@ -32,6 +32,8 @@ def start_for(X, k, covariance_type, seed=0):
             "means_init": X[rng.choice(len(X), k, replace=False)]}
 
 
+# from this start a component of wine ends in a plane, and so does the peer's
+@pytest.mark.filterwarnings("ignore:collapsed")
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("data", ["blobs", "iris", "wine"])
 def test_same_fit_as_scikit_learn_from_the_same_start(covariance_type, data):
@@ -170,6 +172,8 @@ def test_labels_name_components_in_any_order_and_leave_some_free():
     assert_allclose(model.means_, [[20, 0], [0, 20], [0, 0]], atol=0.5)
 
 
+# what is fixed may lie where no row is
+@pytest.mark.filterwarnings("ignore:component 2 without a row")
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("fixed", [("means",), ("weights",), ("covariances",),
                                    ("means", "covariances")])
@@ -422,13 +426,16 @@ def test_sample_has_the_moments_of_the_model():
             model.sample(200_000)[0]), atol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore:.* candidates have a lower aic")
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 5")   # by aic
 def test_selection_finds_the_number_of_components():
     X = np.concatenate([blobs(300, 2, 1), blobs(300, 2, 1) + 12, blobs(300, 2, 1) - 12])
     for criterion in ("bic", "aic", "icl"):
         result = select_mixture(X, range(1, 6), ("full", "spherical"), criterion, random_state=0)
         assert result.best.n_components == 3 or criterion == "aic"
         assert len(result.table) == 10
-        best = min(result.table, key=lambda row: row[criterion])
+        best = min((row for row in result.table if not row["degenerate"]),
+                   key=lambda row: row[criterion])
         assert best["n_components"] == result.best.n_components
         assert_allclose(getattr(result.best, criterion)(X), best[criterion])
         assert str(result).count("*") == 1
@@ -504,6 +511,7 @@ def test_fixed_parameters_survive_acceleration_and_are_not_counted():
     assert_allclose(model.bic(X), -2 * model.score(X) * 300 + 9 * np.log(300))
 
 
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 2, is the largest")
 def test_frames_need_no_second_look():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(blobs(), columns=["a", "b", "c"])

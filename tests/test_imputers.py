@@ -20,7 +20,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
 from emkernels.em import EMWarning, run_em
-from emkernels.models import _multiple, imputers
+from emkernels.models import _multiple, _sampled_start, imputers
 
 TYPES = ("full", "tied", "diag", "spherical")
 UNITS = np.array([1.0, 100.0, 1e-3, 1e4, 1.0, 10.0])
@@ -206,7 +206,7 @@ def test_what_slow_em_stops_at():
 class Line:
     """An EM map with two rates, one of them near one."""
 
-    n_rows, resolution = 100.0, 1e-15
+    objective_scale, resolution = 100.0, 1e-15
 
     def __init__(self, rates):
         self.rates = np.array(rates)
@@ -238,7 +238,7 @@ def test_distance_is_what_is_left(acceleration, rates):
                     convergence="distance", acceleration=acceleration)
     assert result.converged
     assert np.abs(result.parameters).max() < 1.1e-6
-    assert abs(problem.objective(None, result.parameters)) * problem.n_rows < 1.1e-6
+    assert abs(problem.objective(None, result.parameters)) * problem.objective_scale < 1.1e-6
     if rates[0] == 0.999:
         short = run_em(problem, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
                        convergence="parameters")
@@ -494,7 +494,7 @@ def test_mixture_starts_and_priors(init_params, prior):
 def test_mixture_starts_on_part_of_many_rows(monkeypatch):
     _, X = clusters(1000)
     whole = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
-    monkeypatch.setattr(imputers, "START_ROWS", 300)
+    monkeypatch.setattr(_sampled_start, "START_ROWS", 300)
     part = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
     assert_allclose(part.log_likelihood_, whole.log_likelihood_, atol=1e-5)
 

@@ -335,6 +335,7 @@ def test_weights_count_in_histograms():
         assert area == pytest.approx(0.05)
 
 
+@pytest.mark.filterwarnings("ignore:collapsed")        # four points, each five times
 def test_borders_where_centres_repeat():
     X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.1, 1.0]]).repeat(5, axis=0)
     both = fitted_pair(X, 3)

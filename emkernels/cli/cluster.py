@@ -6,9 +6,14 @@ criterion chooses, the lower the better. Rows with missing values take part by w
 OUT is the table with columns more: cluster (0, 1, ...), and cluster_0, cluster_1, ..., how
 probable each cluster is for the row. Without -o only the choice is printed.
 
+A cluster may collapse onto one value of a column with few different ones, or many zeros: such fits
+look better by every criterion the narrower they are, for nothing. They are marked, and not chosen
+where there is another. --ignore leaves such columns out, --prior empirical keeps clusters wide.
+
 --method kmeans assigns every row to the nearest of -k centres instead; no value may be missing,
-and --standardize is usually wanted, as it lets every column count the same. (For a mixture the
-scale of a column matters with --covariance spherical only.)
+and --standardize is usually wanted, as it lets every column count the same. A mixture begins from
+standardised columns anyway, and what it finds does not depend on their units, except with
+--covariance spherical, which has one deviation for all columns.
 
 examples:
   emkernels cluster iris.csv -k 2:6
@@ -18,10 +23,11 @@ examples:
 
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
 covariance, criterion (null for kmeans), candidates (a list: k, covariance, parameters,
-log_likelihood, bic, aic, icl, converged, iterations, error; empty for kmeans), sizes (rows of each
-cluster), shares (weights of the mixture, or sizes / rows), centers (a list of numbers for each
-cluster, in the units of the table), inertia (kmeans, else null), kept (text, empty, constant: names
-of columns that were not used), rows_without_values, warnings.
+log_likelihood, bic, aic, icl, converged, iterations, error, collapsed (numbers of clusters),
+collapsed_columns; empty for kmeans), sizes (rows of each cluster), shares (weights of the mixture,
+or sizes / rows), centers (a list of numbers for each cluster, in the units of the table), inertia
+(kmeans, else null), kept (text, empty, constant: names of columns that were not used),
+rows_without_values, warnings.
 """
 
 import warnings
@@ -41,9 +47,14 @@ from emkernels.cli._tables import (
     read_numbers,
     write_table,
 )
+from emkernels.models.selection import collapsed
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+def _reg_covar(text):
+    return text if text == "auto" else options_of.real(text)
 
 
 def add_arguments(parser):
@@ -69,9 +80,19 @@ def add_arguments(parser):
     group.add_argument("--standardize", action="store_true",
                        help="divide every column by its standard deviation first")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the best (default 1)")
+                       help="begin N times, keep the best (default 12, compared after a few "
+                            "iterations; kmeans 1)")
+    group.add_argument("--tol", type=options_of.real, metavar="T",
+                       help="stop when what is left to gain is less (default 0.001: a thousandth "
+                            "of a standard deviation; kmeans 0.0001)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
-                       help="most iterations (default 100, kmeans 300)")
+                       help="most iterations (default 1000, kmeans 300)")
+    group.add_argument("--reg-covar", type=_reg_covar, metavar="V",
+                       help="added to every variance: a number, or auto (default), a millionth of "
+                            "that of the column")
+    group.add_argument("--prior", choices=("none", "empirical"), default="none",
+                       help="empirical: a prior of the clusters' covariances with the weight of a "
+                            "few rows, which keeps them from collapsing (default none)")
     options_of.add_common(parser)
 
 
@@ -126,9 +147,11 @@ def _check(options):
     if options.method == "kmeans":
         if len(options.clusters) > 1:
             raise CommandError("--method kmeans takes one -k: it has no likelihood to choose by")
-        if options.covariance or options.criterion:
-            name = "covariance" if options.covariance else "criterion"
-            raise CommandError(f"--{name} is for --method em")
+        for name in ("covariance", "criterion", "reg_covar"):
+            if getattr(options, name) is not None:
+                raise CommandError(f"--{name.replace('_', '-')} is for --method em")
+        if options.prior != "none":
+            raise CommandError("--prior is for --method em")
     if options.output is None:
         if options.only_labels or options.force:
             name = "only-labels" if options.only_labels else "force"
@@ -148,14 +171,21 @@ def _scaled(X):
     return ((X - center) / scale).astype(X.dtype), center, scale
 
 
+def _parameters(options):
+    """What both methods have, where it was given."""
+    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter}
+    return {"random_state": options.seed, "n_threads": options.threads,
+            **{name: value for name, value in given.items() if value is not None}}
+
+
 def _mixture(options, console, frame):
     """The best of all candidates."""
     types, criterion = options.covariance or ["full"], options.criterion or "bic"
-    parameters = {"random_state": options.seed, "n_threads": options.threads}
-    if options.starts is not None:
-        parameters["n_init"] = options.starts
-    if options.max_iter is not None:
-        parameters["max_iter"] = options.max_iter
+    parameters = _parameters(options)
+    if options.reg_covar is not None:
+        parameters["reg_covar"] = options.reg_covar
+    if options.prior != "none":
+        parameters["covariance_prior"] = options.prior
     names = [f"{k} {type_}" for type_ in types for k in options.clusters]
     with console.progress("fitting", total=len(names)) as bar:
         if bar.callback is not None:
@@ -172,7 +202,8 @@ def _mixture(options, console, frame):
     candidates = [
         {"k": row["n_components"], "covariance": row["covariance_type"],
          "parameters": row["n_parameters"], "iterations": row["n_iter"],
-         **{key: row[key] for key in ("log_likelihood", "bic", "aic", "icl", "converged", "error")}}
+         **{key: row[key] for key in ("log_likelihood", "bic", "aic", "icl", "converged", "error")},
+         "collapsed": row["degenerate"], "collapsed_columns": row["degenerate_columns"]}
         for row in selection.table]
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
             "candidates": candidates, "labels": best.predict(frame),
@@ -203,11 +234,7 @@ def _kmeans(options, console, frame):
             f"{options.input}: column {quoted(frame.columns[missing[0, 1]])} has missing values, "
             "and --method kmeans needs them all; --method em does without, and emkernels impute "
             "fills them in")
-    parameters = {"random_state": options.seed, "n_threads": options.threads}
-    if options.starts is not None:
-        parameters["n_init"] = options.starts
-    if options.max_iter is not None:
-        parameters["max_iter"] = options.max_iter
+    parameters = _parameters(options)
     with console.progress("clustering"):
         model = emkernels.KMeans(options.clusters[0], **parameters).fit(frame)
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
@@ -223,11 +250,11 @@ def _report(console, result, missing):
     console.say()
     if result["candidates"]:
         criterion = result["criterion"]
-        lowest = min(c[criterion] for c in result["candidates"])
+        chosen = result["k"], result["covariance"]
         console.table(
             ["clusters", "covariance", "parameters", "log-likelihood", criterion, ""],
             [[c["k"], c["covariance"], c["parameters"], f"{c['log_likelihood']:.3f}",
-              f"{c[criterion]:.3f}", _remark(c, c[criterion] == lowest)]
+              f"{c[criterion]:.3f}", _remark(c, (c["k"], c["covariance"]) == chosen)]
              if not c["error"] else [c["k"], c["covariance"], "", "", "", _remark(c, False)]
              for c in result["candidates"]], left=(1, 5))
         console.say()
@@ -259,4 +286,6 @@ def _remark(candidate, chosen):
         remarks.append(f"no fit: {candidate['error']}")
     elif not candidate["converged"]:
         remarks.append("not converged")
+    if candidate["collapsed"]:
+        remarks.append(collapsed(candidate["collapsed"], candidate["collapsed_columns"]))
     return ", ".join(remarks)

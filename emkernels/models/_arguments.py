@@ -16,6 +16,19 @@ from emkernels.models._covariance import check_precisions
 from emkernels.models._gaussian import CovariancePrior, total_covariance
 
 _OPTIONS = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "input_name": "X"}
+STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+def check_init_params(init_params):
+    """The kinds of start, a tuple."""
+    kinds = (init_params,) if isinstance(init_params, str) else tuple(init_params)
+    for kind in kinds:
+        if not isinstance(kind, str) or kind not in STARTS:
+            raise ValueError(f"init_params knows {', '.join(map(repr, STARTS))}, not {kind!r}")
+    if not kinds:
+        raise ValueError("init_params names no kind of start")
+    return kinds
+
 
 
 class Interval(_param_validation.Interval):

@@ -61,6 +61,8 @@ def _derived(model, parameters, columns, covariance_type):
     # not fitted to these columns: no bound is known
     derived.converged_, derived.n_iter_ = model.converged_, model.n_iter_
     derived.lower_bound_, derived.lower_bounds_ = np.nan, []
+    # those that are spikes may be so along other columns
+    derived.degenerate_components_ = model.degenerate_components_.copy()
     return derived
 
 

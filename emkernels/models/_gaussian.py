@@ -13,6 +13,7 @@ from emkernels.models._covariance import (
     ill_defined,
     precision_cholesky,
 )
+from emkernels.models._degenerate import find_spikes, rounding_variance
 from emkernels.statistics import SufficientStatistics
 
 # A pass over rows sorted by component skips most of the work of separated data; below this
@@ -90,7 +91,8 @@ class GaussianProblem:
     X : ndarray of shape (n_samples, n_features)
         Checked rows.
     covariance_type : str
-    reg_covar : float
+    reg_covar : float or ndarray of shape (n_features,)
+        Added to the variances; one for each column where the type is not 'spherical'.
     sample_weight : ndarray or None
         Kept as the kernels can have them, in a `unit`; statistics are in that of the user.
     known : int32 ndarray or None
@@ -118,9 +120,28 @@ class GaussianProblem:
         self.fixed = fixed
         self.n_threads = n_threads
         self.total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
-        self.n_rows = X.shape[0] if sample_weight is None else np.count_nonzero(sample_weight)
+        # a distance from the maximum is one for one row
+        self.objective_scale, self.resolution = 1.0, 64 * float(np.finfo(X.dtype).eps)
         self.scatter = self.centre = None
         self.labels = self.order = None
+        self._rounding = None
+
+    @property
+    def weight_given(self):
+        """sample_weight in the unit of the user."""
+        return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
+
+    @property
+    def rounding(self):
+        """What rounding adds to the variances of the columns; that of values which come in
+        steps is no matter where a prior bounds what a spike on one of them gains."""
+        if self._rounding is None:
+            self._rounding = rounding_variance(self.X, steps=self.covariance_prior is None)
+        return self._rounding
+
+    def is_degenerate(self, parameters):
+        """Whether a component is a spike: without extent in some direction."""
+        return bool(find_spikes(parameters, self.covariance_type, self.reg_covar, self.rounding))
 
     # --- E-step ---------------------------------------------------------------------
 
@@ -202,7 +223,8 @@ class GaussianProblem:
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if "means" in fixed else None
         covariances = self._covariances(statistics, counts, offsets, residual)
-        if self.patterns is not None and self.reg_covar == 0 and self.covariance_prior is None:
+        if (self.patterns is not None and not np.any(self.reg_covar)
+                and self.covariance_prior is None):
             self._check_variances(covariances, means)
         return Gaussians(weights, means, covariances,
                          precision_cholesky(covariances, self.covariance_type))

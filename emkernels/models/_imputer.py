@@ -1,6 +1,7 @@
 """What the imputers share: checks, the fit, the transform, densities, imputations."""
 
 import warnings
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,11 +12,12 @@ from sklearn.utils._param_validation import MissingValues, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import _inputs, kernels
-from emkernels.em import EMResult, EMWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
 from emkernels.models._arguments import Interval
+from emkernels.models._degenerate import examine
 from emkernels.models._multiple import MultipleImputation
 from emkernels.models._standardised import (
     Scaling,
@@ -24,6 +26,7 @@ from emkernels.models._standardised import (
     summarise_columns,
 )
 from emkernels.models._state import Stateful
+from emkernels.models._words import column_names, some
 
 
 class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEstimator):
@@ -100,7 +103,7 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
         rows = imputing.check_incomplete(self, X, self.missing_values, reset=True)
-        names = imputing.column_names(X, rows.shape[1])
+        names = column_names(X, rows.shape[1])
         arguments.check_labelled(self, X, sample_weight)
         weight = arguments.check_sample_weight(sample_weight, rows)
         limits = imputing.check_limits(self.min_value, self.max_value, rows.shape[1])
@@ -189,13 +192,13 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         result = run_em(problem, start, n_init=n_init, max_iter=self.max_iter,
                         tol=self.tol, convergence="distance", acceleration=self.acceleration,
                         callback=self.callback, progress=progress)
-        notes, singular = [], []
+        singular, notes = [], self._weak_components(problem, result, names)
         if self.prior is None:
             pairs = imputing.never_together(patterns, problem.sample_weight)
             if len(pairs):
                 words = [f"{names[i]} and {names[j]}" for i, j in pairs]
                 notes.append((
-                    f"no row has both of the columns {imputing.some(words)}: how they depend on "
+                    f"no row has both of the columns {some(words)}: how they depend on "
                     "each other given the rest is not identified; prior='ridge' makes it so",
                     EMWarning))
             singular = self._singular(problem, result.parameters, names)
@@ -212,6 +215,18 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
                 "where few rows have the same columns, the likelihood may have no maximum, and "
                 "prior='ridge' gives it one", ConvergenceWarning))
         return result, notes
+
+    def _weak_components(self, problem, result, names):
+        """Notes on components that have no rows, or are the same as others."""
+        if not result.history:
+            return []
+        weight = problem.sample_weight
+        found = examine(
+            result.parameters, problem.covariance_type, 0.0, 0.0,
+            len(problem.X) if weight is None else np.count_nonzero(weight))
+        # those at the floor of the variances are told with it
+        return [(text, DegenerateWarning)
+                for text in replace(found, spikes={}).texts(names)]
 
     def _singular(self, problem, parameters, names):
         """A note on a likelihood without a maximum: a component whose variance is at the floor."""
@@ -233,7 +248,7 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
                     where = f" in component {k}" if len(parameters.weights) > 1 else ""
                     found.append(
                         f"in {len(combinations)} of {p} directions{where} the variance goes to "
-                        f"zero, along the columns {imputing.some(columns)}; they determine each "
+                        f"zero, along the columns {some(columns)}; they determine each "
                         "other, or too few rows have all of them")
         if not found:
             return []

@@ -42,6 +42,7 @@ def save(model, path):
         "lower_bound": float(model.lower_bound_).hex(),
         "fitted": [model._type, sorted(model._fixed)],
         "classes": _plain(getattr(model, "classes_", None)),
+        "degenerate": model.degenerate_components_.tolist(),
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -83,7 +84,7 @@ def load(cls, path):
 
 def _build(cls, header, arrays):
     parameters = dict(header["parameters"])
-    for name in ("fixed", "covariance_prior"):
+    for name in ("fixed", "covariance_prior", "init_params"):
         if isinstance(parameters[name], list):
             parameters[name] = tuple(parameters[name])
     for name in _INIT_ARRAYS:
@@ -106,6 +107,7 @@ def _build(cls, header, arrays):
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()
     model.converged_, model.n_iter_ = bool(header["converged"]), int(header["n_iter"])
     model.lower_bound_ = float.fromhex(header["lower_bound"])
+    model.degenerate_components_ = np.array(header.get("degenerate", []), dtype=np.int64)
     model.n_features_in_ = n_features
     if header["feature_names"]:
         model.feature_names_in_ = np.array(header["feature_names"], dtype=object)

@@ -24,7 +24,8 @@ def plot_selection(selection, *, criterion=None, ax=None):
     """Draw an information criterion against the number of components.
 
     One line for each covariance type; the best candidate has a star. Fits that failed are left
-    out and counted in the legend; hollow marks are fits that did not converge.
+    out and counted in the legend; hollow marks are fits that did not
+    converge, crosses those with collapsed components.
 
     Parameters
     ----------
@@ -80,10 +81,21 @@ def plot_selection(selection, *, criterion=None, ax=None):
         ax.plot(x, y, color=color, linewidth=1.5, zorder=2)
         ax.scatter(x, y, marker=shape, s=36, facecolors=face, edgecolors=color, zorder=3)
         handles.append(line(color, type_, marker=shape))
-    best = min(fitted, key=lambda row: row[criterion])
+    broken = [row for row in fitted if row.get("degenerate")]
+    # with the selection's own criterion what it chose, collapsed or not
+    best = getattr(selection, "chosen", None) if criterion == selection.criterion else None
+    if best is None:
+        sound = [row for row in fitted if not row.get("degenerate")]
+        best = min(sound or fitted, key=lambda row: row[criterion])
+    if broken:
+        ax.scatter([row["n_components"] for row in broken], [row[criterion] for row in broken],
+                   marker="x", s=90, color=ink(), linewidths=1.3, zorder=5)
     ax.scatter(best["n_components"], best[criterion], marker="*", s=260, facecolors="none",
                edgecolors=ink(), linewidths=1.3, zorder=4)
     handles.append(marker("none", "best", "*", markeredgecolor=ink(), markersize=13))
+    if broken:
+        handles.append(marker("none", "with collapsed components", "x", markeredgecolor=ink(),
+                              markersize=8))
     if not all(row["converged"] for row in fitted):
         handles.append(marker("none", "not converged", markeredgecolor=ink()))
     n_failed = len(table) - len(fitted)

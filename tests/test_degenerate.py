@@ -1,0 +1,333 @@
+"""Components that are no group of rows: found, named, and not chosen."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+
+from emkernels import GaussianMixture, select_mixture
+from emkernels.em import DegenerateFitError, EMWarning, run_em
+from emkernels.models._degenerate import find_spikes, rounding_variance, total_covariance_of
+from emkernels.models._gaussian import Gaussians
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def amounts(n=600, seed=0):
+    """Amounts of which three in five are zero, beside two columns that say nothing."""
+    rng = np.random.default_rng(seed)
+    amount = np.where(rng.random(n) < 0.6, 0.0, rng.lognormal(3, 0.5, n))
+    return np.c_[rng.normal(size=n), amount, rng.normal(size=n) * 5]
+
+
+def texts(caught):
+    return [str(each.message) for each in caught]
+
+
+def fitted(model, X, **options):
+    """A model and what its fit warned about."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(X, **options)
+    return model, texts(caught)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_a_spike_on_one_value_is_named_in_every_unit(covariance_type, unit, dtype):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(amounts() * unit, columns=["a", "amount", "c"], dtype=dtype)
+    model, said = fitted(GaussianMixture(
+        2, covariance_type=covariance_type, random_state=0, reg_covar="auto"), frame)
+    zeros = model.means_[:, 1].argmin()
+    assert_array_equal(model.degenerate_components_, [zeros])
+    (text,) = [text for text in said if text.startswith("collapsed")]
+    assert f"component {zeros} in column 'amount'" in text and "covariance_prior" in text
+    with pytest.warns(EMWarning, match="'amount'"):
+        GaussianMixture(2, covariance_type=covariance_type, random_state=0,
+                        reg_covar=1e-6 * unit**2).fit(frame)
+
+
+def test_a_spike_need_not_lie_along_a_column():
+    rng = np.random.default_rng(0)
+    line = rng.normal(size=300)
+    X = np.r_[np.c_[line, 3 - line], rng.normal(size=(300, 2)) * 3 + [8, 8]]
+    model, said = fitted(GaussianMixture(2, random_state=0), X)
+    flat = model.means_.sum(axis=1).argmin()
+    assert_array_equal(model.degenerate_components_, [flat])
+    assert np.diagonal(model.covariances_[flat]).min() > 0.5
+    assert any(f"component {flat} in the columns 0, 1" in text
+               or f"component {flat} in the columns 1, 0" in text for text in said)
+
+
+@pytest.mark.parametrize(("share", "found"), [(3e-7, True), (1e-5, False)])
+def test_less_than_a_millionth_of_the_variance_is_a_spike_whatever_reg_covar_is(share, found):
+    rng = np.random.default_rng(1)
+    X = np.r_[rng.normal(size=(500, 2)), np.c_[rng.normal(size=500),
+                                              9 + np.sqrt(share * 21.25) * rng.normal(size=500)]]
+    start = {"means_init": [[0, 0], [0, 9]], "weights_init": [0.5, 0.5],
+             "precisions_init": [np.eye(2), np.diag([1, 1 / (share * 21.25)])]}
+    model, said = fitted(GaussianMixture(2, reg_covar=0, **start), X)
+    assert_array_equal(model.degenerate_components_, [1] if found else [])
+    assert bool(said) == found
+
+
+def test_values_in_steps_and_far_from_zero_have_a_rounding():
+    rng = np.random.default_rng(2)
+    whole = np.r_[rng.random(400) < 0.02, rng.integers(5, 60, 200)].astype(float)
+    X = np.c_[whole, np.r_[rng.normal(size=400), rng.normal(size=200) + 8]]
+    model, _ = fitted(GaussianMixture(2, random_state=0, reg_covar=0), X)
+    narrow = model.means_[:, 0].argmin()        # its variance, 0.02, is below that of 1 / 12
+    assert 1e-3 < model.covariances_[narrow, 0, 0] < 1 / 12
+    assert_array_equal(model.degenerate_components_, [narrow])
+    # a prior bounds what a narrow component gains
+    assert not len(fitted(GaussianMixture(
+        2, random_state=0, reg_covar=0, covariance_prior="empirical"),
+        X)[0].degenerate_components_)
+    assert_allclose(rounding_variance(X)[0], 1 / 12, rtol=1e-10)
+    assert rounding_variance(X, steps=False)[0] < 1e-20
+    assert rounding_variance(X)[1] < 1e-4
+    far = rounding_variance(np.array([[1e8], [1e8 + 1], [np.nan]]), steps=False)
+    assert_allclose(far, (8 * 2.0**-52 * 1e8) ** 2, rtol=1e-6)
+    assert rounding_variance(X.astype(np.float32), steps=False)[0] > 1e-10
+
+
+def test_what_is_narrow_but_real_is_no_spike():
+    X = load_iris().data
+    for covariance_type in TYPES:
+        for k in (1, 2, 3, 4):
+            model = GaussianMixture(k, covariance_type=covariance_type, random_state=0)
+            model, said = fitted(model, X)
+            assert not len(model.degenerate_components_) and not any("collapsed" in t for t in said)
+    rng = np.random.default_rng(0)
+    close = np.r_[rng.normal(size=(300, 2)), rng.normal(size=(300, 2)) * 0.02 + 3]
+    for scale in (1e-6, 1.0, 1e6):
+        model, said = fitted(GaussianMixture(2, reg_covar="auto", random_state=0), close * scale)
+        assert said == [] and not len(model.degenerate_components_)
+
+
+def is_spike(own, total, bound):
+    """By trying directions of the plane, the rule as it is written; None where it is close."""
+    angles = np.linspace(0, np.pi, 20001)
+    # directions in units in which the own covariance is round see the narrow ones well
+    root = np.linalg.cholesky(np.linalg.inv(own))
+    v = np.c_[np.cos(angles), np.sin(angles)] @ root.T
+    v = np.r_[v, np.c_[np.cos(angles), np.sin(angles)]]
+    of = [np.einsum("vi,ij,vj->v", v, m, v) for m in (own, total, np.diag(bound))]
+    strict = ((of[0] <= 0.99 * of[2]) & (of[0] <= 0.0099 * of[1])) | (of[0] <= 0.99e-6 * of[1])
+    loose = ((of[0] <= 1.01 * of[2]) & (of[0] <= 0.0101 * of[1])) | (of[0] <= 1.01e-6 * of[1])
+    return True if strict.any() else None if loose.any() else False
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_spikes_by_trying_every_direction(seed):
+    rng = np.random.default_rng(seed)
+    seen = []
+    for _ in range(100):
+        k = 3
+        roots = rng.normal(size=(k, 2, 2)) * 10 ** rng.uniform(-4, 0, (k, 2, 1))
+        covariances = roots @ roots.transpose(0, 2, 1) + 1e-12 * np.eye(2)
+        factors = np.linalg.cholesky(np.linalg.inv(covariances))
+        # upper triangular U with U U' the precision
+        factors = np.array([np.linalg.inv(np.linalg.cholesky(c)).T for c in covariances])
+        p = Gaussians(np.full(k, 1 / k), rng.normal(size=(k, 2)), covariances, factors)
+        reg, rounding = 10 ** rng.uniform(-9, -4, 2), 10 ** rng.uniform(-12, -5, 2)
+        total = total_covariance_of(p, "full")
+        expected = {i: is_spike(c, total, np.maximum(10 * reg, rounding))
+                    for i, c in enumerate(covariances)}
+        found = find_spikes(p, "full", reg, rounding)
+        for i in range(k):
+            if expected[i] is not None:
+                assert (i in found) == expected[i]
+                seen.append(expected[i])
+    assert 30 < sum(seen) < len(seen) - 30
+
+
+def test_the_total_covariance_is_that_of_the_rows():
+    X = load_iris().data
+    for covariance_type in TYPES:
+        model = GaussianMixture(3, covariance_type=covariance_type, reg_covar=0, random_state=0,
+                                max_iter=3, tol=0)
+        model, _ = fitted(model, X)
+        total = total_covariance_of(model._parameters(), covariance_type)
+        expected = np.cov(X.T, bias=True)
+        if covariance_type in ("full", "tied"):
+            assert_allclose(total, expected, rtol=1e-10)
+        elif covariance_type == "diag":
+            assert_allclose(np.diag(total), np.diag(expected), rtol=1e-10)
+        else:
+            assert_allclose(np.trace(total), np.trace(expected), rtol=1e-10)
+
+
+# --- dead components, twins, few rows, reg_covar ----------------------------------------------
+
+def test_dead_components_and_twins_are_named():
+    X = load_iris().data
+    model, said = fitted(GaussianMixture(
+        3, means_init=[X[0], X[60], [1e6] * 4], random_state=0), X)
+    assert said == ["component 2 without a row: use fewer components, or another start"]
+    model, said = fitted(GaussianMixture(
+        3, means_init=[X[0], X[60], X[60]], weights_init=[0.4, 0.3, 0.3],
+        precisions_init=np.repeat(np.eye(4)[None], 3, axis=0)), X)
+    assert_array_equal(model.means_[1], model.means_[2])
+    assert ["the components 1 and 2 are the same" in text for text in said] == [True]
+    _, said = fitted(GaussianMixture(2, random_state=0), np.full((50, 3), 7.0))
+    assert any("component 1 without a row" in text for text in said)
+    assert any("the columns 0, 1, 2 with one value only" in text for text in said)
+    _, said = fitted(GaussianMixture(3, random_state=0), X,
+                     sample_weight=(np.arange(150) < 2) * 1.0)
+    assert any("component" in text and "2 rows have a positive weight" in text for text in said)
+
+
+def test_weights_in_any_unit_say_the_same():
+    X = load_iris().data
+    for unit in (1e-30, 1.0, 1e20):
+        _, said = fitted(GaussianMixture(3, means_init=[X[0], X[60], [1e6] * 4]), X,
+                         sample_weight=np.full(150, unit))
+        assert said == ["component 2 without a row: use fewer components, or another start"]
+
+
+def returns(n=1000, seed=0):
+    """Daily returns: two regimes, deviations of 5e-5 and 2e-4."""
+    rng = np.random.default_rng(seed)
+    return np.r_[rng.normal(5e-6, 5e-5, 7 * n // 10), rng.normal(-1e-5, 2e-4, 3 * n // 10)][:, None]
+
+
+def test_a_reg_covar_that_drowns_a_column_is_said_and_auto_is_not():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(np.c_[returns(), np.random.default_rng(1).normal(size=1000)],
+                         columns=["r", "x"])
+    for covariance_type in ("full", "tied", "diag"):
+        _, said = fitted(GaussianMixture(2, covariance_type=covariance_type, random_state=0),
+                         frame)
+        assert any("reg_covar=1e-06 is not small against the variance of column 'r'" in text
+                   and "reg_covar='auto'" in text for text in said)
+        _, said = fitted(GaussianMixture(2, covariance_type=covariance_type, random_state=0,
+                                         reg_covar="auto"), frame)
+        assert not any("not small" in text for text in said)
+    model = GaussianMixture(2, reg_covar="auto", random_state=0, tol=1e-6, max_iter=1000)
+    deviations = np.sort(np.sqrt(model.fit(returns(20_000)).covariances_.ravel()))
+    assert_allclose(deviations, [5e-5, 2e-4], rtol=0.05)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_auto_is_a_millionth_of_the_variances(covariance_type):
+    X = load_iris().data * [1, 1e3, 1e-3, 1] + [0, 1e5, 0, 0]
+    gaps = []
+    for reg_covar in (0.0, "auto"):
+        model = GaussianMixture(1, covariance_type=covariance_type, reg_covar=reg_covar).fit(X)
+        gaps.append(np.diag(model.covariances_[0]) if covariance_type == "full" else
+                    np.diag(model.covariances_) if covariance_type == "tied" else
+                    model.covariances_[0])
+    expected = 1e-6 * X.var(axis=0)
+    if covariance_type == "spherical":
+        expected = expected.mean()
+    assert_allclose(gaps[1] - gaps[0], expected, rtol=1e-6)
+    incomplete = np.r_[X, np.full((1, 4), np.nan)]
+    model = GaussianMixture(1, covariance_type=covariance_type, reg_covar="auto", tol=0,
+                            max_iter=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        covariance = model.fit(incomplete).covariances_
+    diagonal = covariance[0] if covariance_type != "tied" else covariance
+    diagonal = np.diag(diagonal) if np.ndim(diagonal) == 2 else diagonal
+    assert_allclose(diagonal, gaps[1], rtol=2e-8)       # reg_covar itself is 1e-6 of it
+
+
+def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
+    class Two:
+        """Starts that end at 0 or at 1, the higher one degenerate."""
+
+        def accumulate(self, parameters):
+            return parameters
+
+        def objective(self, statistics, parameters):
+            return float(parameters)
+
+        def maximise(self, statistics, parameters):
+            return parameters
+
+        def is_degenerate(self, parameters):
+            return parameters > self.limit
+
+    for limit, best in ((0.5, 0.0), (-1, 1.0), (2, 1.0)):
+        problem = Two()
+        problem.limit = limit
+        for order in ([0.0, 1.0], [1.0, 0.0]):
+            result = run_em(problem, order.__getitem__, n_init=2)
+            assert result.parameters == best
+
+
+# --- choosing ------------------------------------------------------------------------------
+
+def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
+    X = amounts()
+    choices = []
+    for factor in (1.0, 1e-3, np.array([1e3, 1, 1e-3])):
+        with pytest.warns(EMWarning, match="have a lower bic .* but collapsed ones .in 1"):
+            result = select_mixture(X * factor, range(1, 5), random_state=0)
+        table = result.table
+        assert not table[0]["degenerate"] and all(row["degenerate"] for row in table[1:])
+        assert table[1]["degenerate_columns"] == ["1"]
+        assert min(table, key=lambda row: row["bic"]) is not result.chosen
+        assert str(result).count("*") == 1 and str(result).count("collapsed: ") == 3
+        choices.append(result.best.n_components)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            free = select_mixture(X * factor, range(1, 5), random_state=0, allow_degenerate=True)
+        assert free.best.n_components == min(
+            free.table, key=lambda row: row["bic"])["n_components"] > 1
+    assert choices == [1, 1, 1]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        only = select_mixture(X, [2, 3], random_state=0)
+    assert any("every candidate has collapsed components" in text for text in texts(caught))
+    assert only.chosen is min(only.table, key=lambda row: row["bic"])
+
+
+def test_a_choice_at_the_edge_is_said():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 2)) + 10 * k for k in range(4)])
+    with pytest.warns(EMWarning, match="chosen, 3, is the largest that was tried"):
+        assert select_mixture(X, range(1, 4), random_state=0).best.n_components == 3
+    with pytest.warns(EMWarning, match="chosen, 4, is the smallest that was tried"):
+        assert select_mixture(X, range(4, 6), random_state=0).best.n_components == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert select_mixture(X, range(1, 6), random_state=0).best.n_components == 4
+        assert select_mixture(X, 3, random_state=0).best.n_components == 3
+
+
+def test_more_components_than_rows_are_left_out():
+    X = np.r_[np.random.default_rng(0).normal(size=(10, 1)), [[30.0], [31], [32], [33]]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = select_mixture(X, [1, 2, 14, 15, 40], ("full", "spherical"), random_state=0)
+    errors = [row["error"] for row in result.table]
+    assert errors[3] == errors[4] == errors[9] == "more components than the 14 rows"
+    assert errors[:3] == [None] * 3 and result.best.n_components in (1, 2)
+    with pytest.raises(ValueError, match="n_samples >= n_components"):
+        select_mixture(X, [15, 20], random_state=0)
+
+
+@pytest.mark.parametrize("criterion", ["bic", "aic", "icl"])
+def test_the_criterion_chooses(criterion):
+    """Overlapping groups, for which the three criteria differ."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(250, 1)), rng.normal(size=(250, 1)) * 0.5 + 2,
+                        rng.standard_t(4, size=(150, 1)) * 0.7 + 8])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = select_mixture(X, range(1, 7), criterion=criterion, random_state=0)
+    sound = [row for row in result.table if not row["degenerate"]]
+    assert result.chosen is min(sound, key=lambda row: row[criterion])
+    others = {name: min(sound, key=lambda row: row[name]) for name in ("bic", "aic", "icl")}
+    assert len({row["n_components"] for row in others.values()}) == 3
+
+
+def test_a_fit_that_cannot_be_is_an_error_still():
+    with pytest.raises(DegenerateFitError):
+        select_mixture(np.full((20, 2), 3.0), [2], reg_covar=0, random_state=0)

@@ -1,0 +1,250 @@
+"""Starts on standardised columns, cheap starts, and EM that stops when nothing is left to gain."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emkernels import GaussianMixture, select_mixture
+from emkernels.models import _sampled_start
+from emkernels.models._arguments import check_init_params
+from emkernels.models._gaussian import CovariancePrior, GaussianProblem
+from emkernels.models._sampled_start import SampledStarts, column_scaling, draw_rows
+from emkernels.models._start import start_parameters
+from emkernels.models.selection import CAREFUL
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def channels(seed=0):
+    """A logarithmic channel with two populations, 6.7 deviations apart, beside a linear one."""
+    rng = np.random.default_rng(seed)
+    return np.r_[np.c_[rng.normal(2, 0.3, 800), rng.normal(6e4, 8e3, 800)],
+                 np.c_[rng.normal(4, 0.3, 800), rng.normal(6e4, 8e3, 800)]]
+
+
+def small_class(seed=0):
+    """Three classes five deviations apart, with shares of 78, 21 and 0.8 %."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat([0, 1, 2], [3120, 840, 32])
+    return (np.array([1200, 1500, 1800.])[truth] + rng.normal(0, 60, len(truth)))[:, None], truth
+
+
+def test_starts_see_columns_of_small_numbers():
+    X, truth = channels(), np.repeat([0, 1], 800)
+    model = GaussianMixture(2, random_state=0, init_scaling="standard").fit(X)
+    labels = model.predict(X)
+    assert (labels == truth).mean() in (0.0, 1.0)
+    right = GaussianMixture(2, means_init=[[2, 6e4], [4, 6e4]]).fit(X)
+    assert_allclose(model.lower_bound_, right.lower_bound_, atol=1e-6)
+    assert GaussianMixture(2, random_state=0).fit(X).lower_bound_ < right.lower_bound_ - 0.5
+    for factor in (1, [1e-6, 1e6]):
+        assert select_mixture(X * factor, range(1, 4), random_state=0).best.n_components == 2
+
+
+def test_cheap_starts_find_a_small_class():
+    for seed in range(4):
+        X, truth = small_class(seed)
+        right = GaussianMixture(3, means_init=[[1200.], [1500.], [1800.]], tol=1e-8,
+                                max_iter=2000).fit(X)
+        model = GaussianMixture(3, random_state=0, **CAREFUL).fit(X)
+        assert_allclose(model.lower_bound_, right.lower_bound_, atol=2e-5)
+        labels = model.means_.ravel().argsort().argsort()[model.predict(X)]
+        assert (labels == right.predict(X)).mean() > 0.999
+        found = 2 * ((labels == 2) & (truth == 2)).sum() / ((labels == 2).sum() + 32)
+        assert found > 0.85     # Dice
+    assert GaussianMixture(3, random_state=0).fit(X).lower_bound_ < right.lower_bound_ - 0.01
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_fit_does_not_depend_on_units(covariance_type):
+    """Up to rounding, and for 'spherical' only where all columns have the same unit."""
+    rng = np.random.default_rng(1)
+    X = np.concatenate([rng.normal(size=(120, 3)) * s + m for s, m in ((1, 0), (0.6, 3), (1.5, 7))])
+    units = np.array([1e-5, 1.0, 1e4]) if covariance_type != "spherical" else np.full(3, 1e-4)
+    fits = [GaussianMixture(3, covariance_type=covariance_type, random_state=0, **CAREFUL).fit(Y)
+            for Y in (X, X * units)]
+    assert_allclose(fits[1].means_ / units, fits[0].means_, rtol=1e-5)
+    assert_allclose(fits[1].lower_bound_ + np.log(units).sum(), fits[0].lower_bound_, atol=1e-7)
+    assert_array_equal(fits[1].predict(X * units), fits[0].predict(X))
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("missing", [False, True])
+def test_standardised_starts_come_back_in_raw_units(covariance_type, missing):
+    """With all labels known a start is one M-step, which does not depend on units."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 3)) * [1, 100, 0.01] + [0, 1e4, 5]
+    known = np.repeat([0, 1, 2], 30).astype(np.int32)
+    X[known == 1] += 2 * X.std(axis=0)
+    weight = rng.uniform(1, 2, 90)
+    patterns = None
+    if missing:
+        X[rng.random(X.shape) < 0.2] = np.nan
+        from emkernels import kernels
+        patterns = kernels.missing_patterns(X)
+    scale = {"full": np.diag([1.0, 1e4, 1e-4]) + 1e-5, "tied": np.diag([1.0, 1e4, 1e-4]) + 1e-5,
+             "diag": np.array([1.0, 1e4, 1e-4]), "spherical": np.array(1e3)}[covariance_type]
+    reg = 5.0 if covariance_type == "spherical" else np.array([0.1, 50.0, 1e-4])
+    problem = GaussianProblem(X, covariance_type, reg, sample_weight=weight, known=known,
+                              covariance_prior=CovariancePrior(4.0, scale), patterns=patterns)
+    given = dict.fromkeys(("weights", "means", "precisions_cholesky"))
+    random_state = np.random.RandomState(0)
+    raw = start_parameters(problem, 3, "kmeans", random_state, given)
+    starts = SampledStarts(problem, 3, ("kmeans",), random_state, given, standardise=True)
+    assert not np.allclose(starts.scaling.scale, 1)
+    back = starts(0)
+    assert_allclose(back.weights, raw.weights, rtol=1e-12)
+    assert_allclose(back.means, raw.means, rtol=1e-10)
+    assert_allclose(back.precisions_cholesky, raw.precisions_cholesky, rtol=1e-8,
+                    atol=1e-10 * np.abs(raw.precisions_cholesky).max())
+    # and given parameters go there and back
+    own = {"weights": raw.weights, "means": raw.means,
+           "precisions_cholesky": raw.precisions_cholesky}
+    back = SampledStarts(problem, 3, ("kmeans",), random_state, own, standardise=True)(0)
+    for name, value in own.items():
+        assert_allclose(getattr(back, name), value, rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_scalings_are_weighted_means_and_deviations(dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(500, 3)) * [1, 10, 0.1] + [0, 1e3, 1]).astype(dtype)
+    X[:, 2] = 7
+    weight = rng.integers(0, 3, 500).astype(float)
+    mean = np.average(X, axis=0, weights=weight)
+    variance = np.average((X - mean) ** 2, axis=0, weights=weight)
+    found = column_scaling(X, weight, "full", None)
+    assert_allclose(found.center, mean, rtol=1e-6)
+    assert_allclose(found.scale, [np.sqrt(variance[0]), np.sqrt(variance[1]), 1], rtol=1e-4)
+    assert_allclose(column_scaling(X, weight, "spherical", None).scale,
+                    np.sqrt(variance.mean()), rtol=1e-4)
+
+
+def test_rows_are_drawn_by_weight_and_from_every_column(monkeypatch):
+    monkeypatch.setattr(_sampled_start, "START_ROWS", 500)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 2))
+    X[:-3, 1] = np.nan          # three rows have the last column
+    rows, weight = draw_rows(X, None, np.random.RandomState(0))
+    assert weight is None and 500 <= len(rows) <= 535 and set(rows[-3:]) == {3997, 3998, 3999}
+    given = np.r_[np.full(2000, 3.0), np.full(1000, 1.0), np.zeros(1000)]
+    given[-3:] = 1e-3
+    rows, weight = draw_rows(X, given, np.random.RandomState(0))
+    assert (given[rows] > 0).all() and (np.diff(rows) > 0).all()
+    heavy = weight[rows < 2000].sum() / weight.sum()
+    assert_allclose(heavy, 6 / 7, atol=0.05)
+    # drawn rows count how often, the few of every column what they were expected to
+    assert weight[-1] < 1e-3 and (weight >= 1).sum() > 300
+    assert_allclose(weight.sum(), 500, atol=10)
+    known = np.full(4000, -1)
+    known[[5, 17]] = 0
+    assert {5, 17} <= set(draw_rows(X, None, np.random.RandomState(1), known)[0])
+
+
+def test_cheap_starts_look_at_a_sample_and_end_with_all_rows(monkeypatch):
+    X = np.concatenate([np.random.default_rng(k).normal(size=(700, 2)) + 6 * k for k in range(3)])
+    whole = GaussianMixture(3, random_state=0, **CAREFUL).fit(X)
+    monkeypatch.setattr(_sampled_start, "START_ROWS", 150)
+    seen = []
+
+    def callback(state):
+        seen.append(state.n_iter)
+
+    part = GaussianMixture(3, random_state=0, callback=callback, **CAREFUL).fit(X)
+    assert_allclose(np.sort(part.means_, axis=0), np.sort(whole.means_, axis=0), atol=1e-3)
+    assert seen == list(range(1, part.n_iter_ + 1))        # of the last run alone
+    weight = np.r_[np.ones(1400), np.zeros(700)]
+    two = GaussianMixture(2, random_state=0, **CAREFUL).fit(X, sample_weight=weight)
+    assert_allclose(np.sort(two.means_[:, 0]), [0, 6], atol=0.2)
+
+
+def test_kinds_of_starts_take_turns(monkeypatch):
+    seen = []
+    real = _sampled_start.start_parameters
+
+    def spy(problem, n_components, kind, random_state, given):
+        seen.append(kind)
+        return real(problem, n_components, kind, random_state, given)
+
+    monkeypatch.setattr(_sampled_start, "start_parameters", spy)
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    kinds = ("random", "kmeans")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        GaussianMixture(2, n_init=5, init_params=kinds, init_scaling="standard", max_iter=1,
+                        random_state=0).fit(X)
+        assert seen == ["random", "kmeans", "random", "kmeans", "random"]
+        seen.clear()
+        GaussianMixture(2, n_init=5, init_params=kinds, short_iter=2, random_state=0).fit(X)
+    assert sorted(seen) == ["kmeans"] * 2 + ["random"] * 3
+    assert check_init_params("random") == ("random",)
+    for bad, match in ((("kmeans", "k-means"), "not 'k-means'"), ((), "no kind"),
+                       (("kmeans", 3), "not 3")):
+        with pytest.raises(ValueError, match=match):
+            GaussianMixture(2, init_params=bad).fit(X)
+
+
+def test_the_best_of_all_starts_wins():
+    """Of starts that end apart, the best is had, whichever kind it is of."""
+    X, _ = small_class(0)
+    ends = []
+    for kind in ("kmeans", "k-means++", "random_from_data"):
+        ends += [GaussianMixture(3, random_state=s, init_params=kind, tol=1e-8, max_iter=3000,
+                                 acceleration="squarem").fit(X).lower_bound_ for s in range(6)]
+    assert np.ptp(ends) > 0.01
+    best = GaussianMixture(3, random_state=0, **CAREFUL).fit(X).lower_bound_
+    assert best > max(ends) - 2e-5
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_cheap_starts_have_the_same_bits_for_every_number_of_threads(missing):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(300, 3)) + 3 * k for k in range(3)])
+    if missing:
+        X[rng.random(X.shape) < 0.1] = np.nan
+    fits = [GaussianMixture(3, random_state=0, n_threads=n, **CAREFUL).fit(X) for n in (1, 2, 5)]
+    for fit in fits[1:]:
+        assert_array_equal(fit.means_, fits[0].means_)
+        assert_array_equal(fit.covariances_, fits[0].covariances_)
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+def test_distance_is_judged_on_what_is_left(acceleration):
+    """Overlapping components: a step below tol is far from the maximum, a distance is not."""
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(size=(600, 1)), rng.normal(size=(300, 1)) * 1.5 + 2.5]
+    start = {"means_init": [[0.0], [2.0]], "weights_init": [0.5, 0.5],
+             "precisions_init": np.ones((2, 1, 1))}
+    options = {"reg_covar": 0, "max_iter": 20000, **start}
+    limit = GaussianMixture(2, tol=1e-13, convergence="parameters", **options).fit(X)
+
+    def short_by(model):
+        return max(np.abs((model.means_ - limit.means_).ravel() / np.sqrt(
+            limit.covariances_.ravel())).max(), np.abs(model.weights_ / limit.weights_ - 1).max())
+
+    near = GaussianMixture(2, tol=1e-3, convergence="distance", acceleration=acceleration,
+                           **options).fit(X)
+    assert near.converged_ and short_by(near) < 2e-3
+    step = GaussianMixture(2, tol=1e-3, convergence="parameters", **options).fit(X)
+    assert step.converged_ and short_by(step) > 1e-2
+    assert GaussianMixture(2, tol=1e-3, **options).fit(X).n_iter_ < near.n_iter_
+    # the unit of weights does not matter
+    heavy = GaussianMixture(2, tol=1e-3, convergence="distance", acceleration=acceleration,
+                            **options).fit(X, sample_weight=np.full(900, 1024.0))
+    assert heavy.n_iter_ == near.n_iter_
+    assert_allclose(heavy.means_, near.means_, rtol=1e-12)
+
+
+def test_new_parameters_are_saved_and_checked(tmp_path):
+    X = channels()[::8]
+    model = GaussianMixture(2, random_state=0, **CAREFUL).fit(X)
+    model.save(tmp_path / "m.npz")
+    loaded = GaussianMixture.load(tmp_path / "m.npz")
+    assert loaded.get_params() == model.get_params()
+    assert_array_equal(loaded.degenerate_components_, model.degenerate_components_)
+    for bad in ({"init_scaling": "robust"}, {"short_iter": 0}, {"reg_covar": "small"},
+                {"convergence": "never"}):
+        with pytest.raises(ValueError, match=next(iter(bad))):
+            GaussianMixture(2, **bad).fit(X)
