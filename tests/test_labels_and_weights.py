@@ -174,6 +174,9 @@ def test_the_unit_of_weights_does_not_matter(name, dtype, unit):
     incomplete[::7, 1] = incomplete[3::11, 2] = np.nan
     for part in [rows] if name.startswith(("KM", "comp")) else [rows, incomplete]:
         found, expected = FITS[name](part, unit * WEIGHT), FITS[name](part, WEIGHT)
+        if name == "select_mixture":    # of several starts at one maximum, rounding takes one
+            for model in (found, expected):
+                model._reorder(model.means_[:, 0].argsort())
         seen = 0
         for attribute in PER_ROW + SUMS:
             if hasattr(expected, attribute):
@@ -183,7 +186,9 @@ def test_the_unit_of_weights_does_not_matter(name, dtype, unit):
                     getattr(found, attribute) / (unit if attribute in SUMS else 1), value,
                     rtol=1e-3 if dtype == "f4" else 1e-7,
                     atol=(1e-4 if dtype == "f4" else 1e-7) * np.abs(value).max())
-        assert seen >= 3 and (dtype == "f4" or abs(found.n_iter_ - expected.n_iter_) <= 1)
+        assert seen >= 3
+        if dtype == "f8" and name != "select_mixture":
+            assert abs(found.n_iter_ - expected.n_iter_) <= 1
 
 
 @pytest.mark.filterwarnings("ignore:Best performing initialization did not converge")
@@ -229,8 +234,8 @@ def test_bad_weights(fit):
 
 def test_shares_are_no_numbers_of_rows():
     with pytest.warns(EMWarning, match="sums to 1 for 150 rows.*Scale the weights"):
-        select_mixture(X, (1, 2), sample_weight=np.full(150, 1 / 150), random_state=0)
-    select_mixture(X, (1, 2), sample_weight=WEIGHT, random_state=0)
+        select_mixture(X, 2, sample_weight=np.full(150, 1 / 150), random_state=0)
+    select_mixture(X, 2, sample_weight=WEIGHT, random_state=0)
     imputer = GaussianImputer().fit(X)
     holes = X.copy()
     holes[0, 0] = np.nan

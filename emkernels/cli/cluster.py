@@ -80,7 +80,7 @@ def add_arguments(parser):
     group.add_argument("--standardize", action="store_true",
                        help="divide every column by its standard deviation first")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the best (default 12, compared after a few "
+                       help="begin N times, keep the best (default 30, compared after a few "
                             "iterations; kmeans 1)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when what is left to gain is less (default 0.001: a thousandth "

@@ -18,7 +18,7 @@ from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
-from emkernels.models.selection import CRITERIA
+from emkernels.models.selection import CAREFUL, CRITERIA
 
 AUTO = range(1, 11)
 
@@ -173,7 +173,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     else:
         parameters = {
             "tol": 1e-2, "max_iter": 200 if several or smoothness > 0 else 1000,
-            "n_init": 1 if ordered else 10, "convergence": "distance", "acceleration": "squarem",
+            "n_init": 1 if ordered else CAREFUL["n_init"], "convergence": "distance", "acceleration": "squarem",
             "covariance_type": covariance_type, "callback": callback,
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(

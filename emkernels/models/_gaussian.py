@@ -131,6 +131,11 @@ class GaussianProblem:
         self._least = None
 
     @property
+    def weight_given(self):
+        """sample_weight in the unit of the user."""
+        return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
+
+    @property
     def least_variances(self):
         """What only a spike has in a column; what a prior bounds gains nothing from steps."""
         if self._least is None:

@@ -91,7 +91,7 @@ class SampledStarts:
             self.scaling = column_scaling(
                 X, problem.sample_weight, type_, problem.n_threads, problem.patterns)
         center, scale = self.scaling.center, self.scaling.scale
-        rows, weight = draw_rows(X, problem.sample_weight, random_state, problem.known)
+        rows, weight = draw_rows(X, problem.weight_given, random_state, problem.known)
         sample = (X[rows].astype(np.float64) - center) / scale
         patterns = None if problem.patterns is None else kernels.missing_patterns(sample)
         prior = problem.covariance_prior
@@ -104,7 +104,7 @@ class SampledStarts:
             reg_covar = reg_covar / (scale[0] if type_ == "spherical" else scale) ** 2
         self.problem = GaussianProblem(
             sample, type_, reg_covar,
-            sample_weight=None if weight is None else weight * problem.unit,
+            sample_weight=weight,
             known=None if problem.known is None else problem.known[rows],
             covariance_prior=prior, weight_concentration=problem.weight_concentration,
             fixed=problem.fixed, n_threads=problem.n_threads,

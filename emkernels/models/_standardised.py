@@ -167,9 +167,7 @@ class StandardisedProblem(GaussianProblem):
         """Whether EM has long been where the likelihood has no maximum."""
         if self.covariance_prior is not None or self.n_floored < AT_FLOOR_WIDE:
             return False
-        weight = self.sample_weight
-        n_rows = len(self.X) if weight is None else np.count_nonzero(weight)
-        return n_rows <= self.X.shape[1] or self.n_floored >= AT_FLOOR
+        return self.n_rows <= self.X.shape[1] or self.n_floored >= AT_FLOOR
 
     def accumulate(self, parameters):
         raw = self.scaling.to_raw(parameters, self.covariance_type)

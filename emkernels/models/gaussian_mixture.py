@@ -117,14 +117,14 @@ default='kmeans'
         Objective of the best start for one unit of weight.
     lower_bounds_ : list of float
         Its history.
+    classes_ : ndarray
+        *More.* After a fit with `labels`: what component k is called. Components that no label
+        names come behind and have no entry.
     degenerate_components_ : ndarray of int
         Components without extent in some direction, a spike in the data: their variance there
         is within ten times `reg_covar` or what the rounding of the data makes, and less than
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
-    classes_ : ndarray
-        *More.* After a fit with `labels`: what component k is called. Components that no label
-        names come behind and have no entry.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -416,16 +416,6 @@ default='kmeans'
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
 
-    def _reorder(self, order):
-        """Component i becomes the one that was ``order[i]``, in all that is fitted."""
-        names = ["weights_", "means_"]
-        if self._fitted_type != "tied":
-            names += ["covariances_", "precisions_", "precisions_cholesky_"]
-        for name in names:
-            setattr(self, name, getattr(self, name)[order])
-        self._examination = self._examination.reordered(order)
-        self.degenerate_components_ = np.array(sorted(self._examination.spikes), dtype=np.int64)
-
     # of the fit; of parameters put in by hand, as they are set
 
     @property
@@ -435,6 +425,16 @@ default='kmeans'
     @property
     def _fixed(self):
         return vars(self).get("_fitted_fixed", self.fixed)
+
+    def _reorder(self, order):
+        """Component i becomes the one that was ``order[i]``, in all that is fitted."""
+        names = ["weights_", "means_"]
+        if self._type != "tied":
+            names += ["covariances_", "precisions_", "precisions_cholesky_"]
+        for name in names:
+            setattr(self, name, getattr(self, name)[order])
+        self._examination = self._examination.reordered(order)
+        self.degenerate_components_ = np.array(sorted(self._examination.spikes), dtype=np.int64)
 
     def _n_parameters(self):
         k, n_features = self.means_.shape

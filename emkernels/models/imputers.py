@@ -327,7 +327,7 @@ feature_names_in_, indicator_
     def _starter(self, problem):
         """The starts of a mixture of standardised rows, some of them where there are many."""
         random_state = _inputs.as_random_state(self.random_state)
-        weight, type_ = problem.sample_weight, problem.covariance_type
+        weight, type_ = problem.weight_given, problem.covariance_type
         n_rows = len(problem.X) if weight is None else np.count_nonzero(weight)
         if n_rows < self.n_components:
             raise ValueError(
@@ -340,7 +340,7 @@ feature_names_in_, indicator_
         part = StandardisedProblem(
             sample, type_, Scaling(np.zeros(p), np.ones(p)), problem.floor,
             patterns=patterns if patterns.n_missing.any() else None,
-            sample_weight=None if weight is None else weight * problem.unit,
+            sample_weight=weight,
             covariance_prior=problem.covariance_prior, n_threads=problem.n_threads)
         given = dict.fromkeys(("weights", "means", "precisions_cholesky"))
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import _num_samples
 
 from emkernels._callers import user_level
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
@@ -18,7 +17,7 @@ CRITERIA = ("bic", "aic", "icl")
 # How a mixture is fitted where a number of components is to be chosen, or a result to be looked
 # at: a criterion compares maxima, so they are looked for with care, and units do not matter.
 CAREFUL = {
-    "n_init": 12, "short_iter": 20, "init_params": ("kmeans", "k-means++", "random_from_data"),
+    "n_init": 30, "short_iter": 10, "init_params": ("kmeans", "k-means++", "random_from_data"),
     "init_scaling": "standard", "reg_covar": "auto", "convergence": "distance", "tol": 1e-3,
     "max_iter": 1000, "acceleration": "squarem",
 }
@@ -99,7 +98,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         default not chosen unless there is no other.
     **parameters
         Further parameters of :class:`GaussianMixture`. Not all defaults are those of the class:
-        ``n_init=12, short_iter=20, init_params=('kmeans', 'k-means++', 'random_from_data'),
+        ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
         init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
         max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
         with more care, and the units of the columns do not matter.
@@ -141,7 +140,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
     if not sizes or not types:
         raise ValueError("n_components and covariance_types must name at least one candidate")
-    n_rows = _num_samples(X)
+    rows, _ = arguments.read_rows(X, GaussianMixture())
+    n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
     names = None
     fits, table = [], []
@@ -173,8 +173,19 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if sample_weight is not None:
-        _warn_about_unit(sample_weight, X)
+        _warn_about_unit(sample_weight, rows)
     return _chosen(fits, table, criterion, allow_degenerate, few)
+
+
+def _warn_about_unit(sample_weight, rows):
+    """Weights that are shares, not numbers of rows: nothing is left of the penalty."""
+    weight = arguments.check_sample_weight(sample_weight, rows)
+    total, n_rows = weight.sum(), np.count_nonzero(weight)
+    if total < 0.1 * n_rows:
+        warnings.warn(
+            f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
+            "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
+            "sum to the number of rows", EMWarning, stacklevel=user_level())
 
 
 def _fit(model, X, sample_weight):
@@ -218,15 +229,3 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     for each in said:
         warnings.warn(str(each.message), each.category, stacklevel=user_level())
     return SelectionResult(best, criterion, table)
-
-
-def _warn_about_unit(sample_weight, X):
-    """Weights that are shares, not numbers of rows: nothing is left of the penalty."""
-    rows, _ = arguments.read_rows(X, GaussianMixture())
-    weight = arguments.check_sample_weight(sample_weight, rows)
-    total, n_rows = weight.sum(), np.count_nonzero(weight)
-    if total < 0.1 * n_rows:
-        warnings.warn(
-            f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
-            "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
-            "sum to the number of rows", EMWarning, stacklevel=user_level())

@@ -127,7 +127,7 @@ def _component_numbers(model, labels, n_samples):
     codes, names = as_labels(labels, n_samples, len(model.weights_))
     if names.dtype.kind != "U":
         return codes
-    known = [str(name) for name in getattr(model, "classes_", ())]
+    known = [str(n) for n in getattr(model, "classes_", ()) if isinstance(n, str)]
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
