@@ -11,7 +11,7 @@ from emkernels.models._sampled_start import draw_rows
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.selection import SelectionResult
 
-KINDS = ("kmeans", "k-means++", "random_from_data")     # of starts, one after the other
+KINDS = ("k-means++", "random_from_data")   # of starts, one after the other; the first is 'kmeans'
 SHORT, SHORT_TOL = 20, 1e-5     # iterations until starts are compared, and when one ends early
 
 
@@ -62,8 +62,9 @@ def _cheap_start(pixels, n_components, n_init, parameters):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for i in range(n_init):
-            model = GaussianMixture(n_components, init_params=KINDS[i % len(KINDS)], tol=SHORT_TOL,
-                                    max_iter=SHORT, random_state=random_state, **short)
+            kind = KINDS[i % len(KINDS)] if i else "kmeans"     # which is much the same each time
+            model = GaussianMixture(n_components, init_params=kind, tol=SHORT_TOL, max_iter=SHORT,
+                                    random_state=random_state, **short)
             try:
                 model.fit(rows, sample_weight=weight)
             except DegenerateFitError as error:

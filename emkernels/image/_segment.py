@@ -91,9 +91,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         By default 1000 for 'em', but 200 for each of several `n_segments`, and 200 for the
         fit and for each start of the smoothing where there is `smoothness`; 300 for K-means.
     n_init : int, optional
-        Starts of 'em', 10 by default, are of several kinds; they are compared after a few
-        iterations on a sample of pixels, and the best goes on. One where `labels` or
-        `means_init` are given. K-means: as :class:`KMeans` has it. The smoothing begins twice,
+        Starts of 'em' are of several kinds; they are compared after a few iterations on a sample
+        of pixels, and the best goes on. By default 30, but 10 for each of several `n_segments`,
+        and one where `labels` or `means_init` are given. K-means: as :class:`KMeans` has it. The smoothing begins twice,
         from the best fit and from K-means of the blurred image, and that is kept whose pixels
         are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
@@ -172,7 +172,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     else:
         parameters = {
             "tol": 1e-2, "max_iter": 200 if several or smoothness > 0 else 1000,
-            "n_init": 1 if ordered else 10, "convergence": "distance", "acceleration": "squarem",
+            "n_init": 1 if ordered else 10 if several else 30, "convergence": "distance", "acceleration": "squarem",
             "covariance_type": covariance_type, "callback": callback,
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
