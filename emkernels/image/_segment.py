@@ -93,9 +93,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     n_init : int, optional
         Starts of 'em' are of several kinds; they are compared after a few iterations on a sample
         of pixels, and the best goes on. By default 30, but 10 for each of several `n_segments`,
-        and one where `labels` or `means_init` are given. K-means: as :class:`KMeans` has it. The smoothing begins twice,
-        from the best fit and from K-means of the blurred image, and that is kept whose pixels
-        are better foretold by neighbours that have not seen them.
+        and one where `labels` or `means_init` are given. K-means: as :class:`KMeans` has it.
+        The smoothing begins twice, from the best fit and from K-means of the blurred image, and
+        that is kept whose pixels are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
         (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
@@ -172,7 +172,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     else:
         parameters = {
             "tol": 1e-2, "max_iter": 200 if several or smoothness > 0 else 1000,
-            "n_init": 1 if ordered else 10 if several else 30, "convergence": "distance", "acceleration": "squarem",
+            "n_init": 1 if ordered else 10 if several else 30,
+            "convergence": "distance", "acceleration": "squarem",
             "covariance_type": covariance_type, "callback": callback,
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
