@@ -104,7 +104,8 @@ def blurred(image, n_axes, sigma=1.5):
 
 def contenders(image, n_axes, n_channels, k, run):
     """name -> function that gives labels; the classes of scikit-learn with float32 rows."""
-    ours = {"random_state": 0, "n_threads": run.threads}
+    ours = {"random_state": 0, "n_threads": run.threads,
+            "channel_axis": -1 if n_channels > 1 else None}
     tasks = {
         "EM": lambda: segment_image(image, k, **ours).labels,
         "EM, smoothness 1": lambda: segment_image(image, k, smoothness=1.0, **ours).labels,

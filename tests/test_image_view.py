@@ -64,7 +64,7 @@ def test_recolored():
 
 
 def test_overlay():
-    image = as_uint8(discs(0.1)[0])
+    image = as_uint8(discs(0.2)[0])
     mask = np.ones(image.shape, bool)
     mask[:, :5] = False
     result = segment_image(image, 3, mask=mask, random_state=0)

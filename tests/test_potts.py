@@ -8,6 +8,7 @@ from problems import problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
+from emkernels.kernels.potts import _potts_grid, _potts_pass
 
 
 def case(shape, n_features, n_components, covariance_type, dtype, holes=0.0, masked=0.0):
@@ -45,6 +46,22 @@ def test_without_smoothness_it_is_the_e_step(simd):
     assert_allclose(resp, kernels.e_step(X, *model, want=["resp"])[0], atol=1e-12)
     for a, b in zip(got, plain):
         assert_allclose(a, b, rtol=1e-10, atol=1e-9)
+    assert_allclose(got.log_likelihood, got.free_energy, rtol=1e-10)
+    assert_allclose(got.prior, len(X) * model[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_pixels_with_a_known_component_keep_it(simd, dtype):
+    X, (weights, means, factors, type_), resp, mask = case(
+        (20, 30), 2, 3, "full", dtype, 0.05, 0.2)
+    known = np.where(np.random.default_rng(0).random(600) < 0.2, np.arange(600) % 3, -1)
+    known = known.astype(np.int32)
+    _potts_pass(X, weights, means, factors, type_, _potts_grid((20, 30), mask, 600), 0.7, resp,
+                known=known)
+    sure = (known >= 0) & mask
+    assert_array_equal(resp[sure], np.eye(3)[known[sure]])
+    free = (known < 0) & mask
+    assert_allclose(resp[free].sum(axis=1), 1, rtol=1e-5)
 
 
 def test_same_bits_for_every_number_of_threads(simd):

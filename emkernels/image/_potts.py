@@ -8,7 +8,7 @@ from emkernels.kernels.potts import _potts_grid, _potts_pass
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 
 SLABS = 8           # parts of a large image that starts are judged by
-JUDGED = 1 << 20    # pixels of all of them
+JUDGED = 1 << 18    # pixels of all of them
 SWEEPS = 3          # until hidden pixels know what their neighbours say
 STEPS = 20          # towards the field of a start
 

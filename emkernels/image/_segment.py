@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from emkernels._callers import user_level
-from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.image._fit import choose_mixture, fit_mixture
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK, read_raster
@@ -16,9 +16,10 @@ from emkernels.image._seeds import check_means, check_seeds, read_labels
 from emkernels.image._smooth import smooth
 from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
+from emkernels.models._words import column_names
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
-from emkernels.models.selection import CAREFUL, CRITERIA
+from emkernels.models.selection import CRITERIA
 
 AUTO = range(1, 11)
 
@@ -92,11 +93,11 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         By default 1000 for 'em', but 200 for each of several `n_segments`, and 200 for the
         fit and for each start of the smoothing where there is `smoothness`; 300 for K-means.
     n_init : int, optional
-        Starts of 'em', 10 by default, are of several kinds; they are compared after a few
-        iterations on a sample of pixels, and the best goes on. One where `labels` or
-        `means_init` are given. K-means: as :class:`KMeans` has it. The smoothing begins twice,
-        from the best fit and from K-means of the blurred image, and that is kept whose pixels
-        are better foretold by neighbours that have not seen them.
+        Starts of 'em' are of several kinds; they are compared after a few iterations on a sample
+        of pixels, and the best goes on. By default 30, but 10 for each of several `n_segments`,
+        and one where `labels` or `means_init` are given. K-means: as :class:`KMeans` has it.
+        The smoothing begins twice, from the best fit and from K-means of the blurred image, and
+        that is kept whose pixels are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
         (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
@@ -173,7 +174,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     else:
         parameters = {
             "tol": 1e-2, "max_iter": 200 if several or smoothness > 0 else 1000,
-            "n_init": 1 if ordered else CAREFUL["n_init"], "convergence": "distance", "acceleration": "squarem",
+            "n_init": 1 if ordered else 10 if several else 30,
+            "convergence": "distance", "acceleration": "squarem",
             "covariance_type": covariance_type, "callback": callback,
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
@@ -224,7 +226,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             ) from error
     fit_matters = smoothness == 0 and (not several or not model.converged_)
     for warning in caught:
-        if not _is_no_news(str(warning.message), reg_covar is None, fit_matters):
+        # of components below, by the numbers of the segments
+        if not (issubclass(warning.category, DegenerateWarning)
+                or _is_no_news(str(warning.message), reg_covar is None, fit_matters)):
             warnings.warn(warning.message, stacklevel=user_level())
     if smoothness > 0:
         return _said(_finish(image, pixels, model, method, None, field, **found))
@@ -233,7 +237,11 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if labels is not None:
         inside = labels if raster.inside is None else labels[raster.inside]
         row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
-    return _said(_finish(image, pixels, model, method, row_labels, **found))
+    result = _said(_finish(image, pixels, model, method, row_labels, **found))
+    for text in model._examination.texts(column_names(None, model.n_features_in_)):
+        if not _is_no_news(text, reg_covar is None, fit_matters):
+            warnings.warn(text, DegenerateWarning, stacklevel=user_level())
+    return result
 
 
 def _is_no_news(text, automatic, fit_matters):

@@ -116,8 +116,10 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     -----
     DegenerateWarning
         Candidates with collapsed components have a lower criterion than the one chosen, or there
-        is no other; the number chosen is the largest or the smallest (above 1) that was tried.
-        What the fit of the chosen one warned about comes as well.
+        is no other.
+    EMWarning
+        The number chosen is the largest or the smallest (above 1) that was tried. What the fit
+        of the chosen one warned about comes as well.
 
     References
     ----------
@@ -205,15 +207,15 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     lowest = min(fits, key=lambda fit: fit[0][criterion])
     sound = fits if allow_degenerate else [fit for fit in fits if not fit[0]["degenerate"]]
     row, best, said = min(sound or fits, key=lambda fit: fit[0][criterion])
-    notes = []
+    degenerate, notes = [], []
     if not sound:
-        notes.append("every candidate has collapsed components, so the criterion does not tell how "
+        degenerate.append("every candidate has collapsed components, so the criterion does not tell how "
                      "many there are; fewer components, covariance_prior='empirical', or fewer "
                      "columns may")
     elif lowest[0] is not row and not allow_degenerate:
         columns = sorted({name for fit in fits for name in fit[0]["degenerate_columns"]})
         better = sum(fit[0][criterion] < row[criterion] for fit in fits)
-        notes.append(
+        degenerate.append(
             f"{better} of {len(fits)} candidates have a lower {criterion} than the chosen "
             f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
             "it says nothing: they were not chosen. covariance_prior='empirical', or leaving "
@@ -224,8 +226,9 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     elif len(set(sizes)) > 1 and row["n_components"] == min(sizes) > 1:
         notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
                      "tried: there may be fewer")
-    for note in notes:
-        warnings.warn(note, DegenerateWarning, stacklevel=user_level())
+    for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
+        for text in texts:
+            warnings.warn(text, category, stacklevel=user_level())
     for each in said:
         warnings.warn(str(each.message), each.category, stacklevel=user_level())
     return SelectionResult(best, criterion, table)
