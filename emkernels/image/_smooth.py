@@ -12,6 +12,7 @@ from emkernels._inputs import as_random_state
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._potts import PottsProblem
 from emkernels.models._arguments import patterns_where_missing
+from emkernels.models._degenerate import examine
 from emkernels.models.kmeans import KMeans
 
 BLUR = 1.5          # standard deviation in pixels
@@ -125,6 +126,10 @@ def _smoothed(model, problem, result, resp):
     result.parameters.weights = counts / counts.sum()
     smoothed = copy.copy(model)
     smoothed._set_parameters(result.parameters, resp.dtype)
+    smoothed._examination = examine(result.parameters, problem.covariance_type, problem.reg_covar,
+                                    problem.least_variances, problem.n_rows)
+    smoothed.degenerate_components_ = np.array(
+        sorted(smoothed._examination.spikes), dtype=np.int64)
     smoothed.n_iter_, smoothed.converged_ = result.n_iter, result.converged
     smoothed.lower_bound_, smoothed.lower_bounds_ = result.lower_bound, result.history
     return smoothed

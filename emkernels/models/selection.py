@@ -209,9 +209,9 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     row, best, said = min(sound or fits, key=lambda fit: fit[0][criterion])
     degenerate, notes = [], []
     if not sound:
-        degenerate.append("every candidate has collapsed components, so the criterion does not tell how "
-                     "many there are; fewer components, covariance_prior='empirical', or fewer "
-                     "columns may")
+        degenerate.append(
+            "every candidate has collapsed components, so the criterion does not tell how many "
+            "there are; fewer components, covariance_prior='empirical', or fewer columns may")
     elif lowest[0] is not row and not allow_degenerate:
         columns = sorted({name for fit in fits for name in fit[0]["degenerate_columns"]})
         better = sum(fit[0][criterion] < row[criterion] for fit in fits)
