@@ -72,6 +72,11 @@ def page_of(path, n, page, console, *, what="pages", axes=""):
     return page - 1
 
 
+def as_stored(mode):
+    """Whether Pillow's pixels of a mode are what a picture of that kind stores."""
+    return mode in ("1", "L", "LA", "RGB", "RGBA", "F", "I") or mode.startswith("I;16")
+
+
 def from_pillow(image):
     """The Picture of an image of Pillow's.
 
@@ -80,9 +85,7 @@ def from_pillow(image):
     mode = image.mode
     if mode == "P":
         mode = "RGBA" if "transparency" in image.info else "RGB"
-    elif mode == "PA":
-        mode = "RGBA"
-    elif mode == "RGBa":
+    elif mode in ("PA", "RGBa"):
         mode = "RGBA"
     elif mode == "La":
         mode = "LA"
@@ -91,7 +94,7 @@ def from_pillow(image):
         image = cms.profileToProfile(image, cms.createProfile("LAB"), cms.createProfile("sRGB"),
                                      outputMode="RGB")
         mode = "RGB"
-    elif mode not in ("1", "L", "LA", "RGB", "RGBA", "F", "I") and not mode.startswith("I;16"):
+    elif not as_stored(mode):
         mode = "RGB"
     if mode != image.mode:
         image = image.convert(mode)

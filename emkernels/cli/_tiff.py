@@ -9,7 +9,7 @@ import numpy as np
 from emkernels._extras import optional
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, one_line
-from emkernels.cli._picture import Picture, from_pillow, page_of, pillow, upright
+from emkernels.cli._picture import Picture, as_stored, from_pillow, page_of, pillow, upright
 
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 NODATA = 42113                      # GDAL's, a number as text
@@ -175,8 +175,9 @@ class _File:
             if page.dtype == np.dtype(kind) and bands == page.samplesperpixel:
                 picture = from_pillow(found)
                 if found.mode == "P" and self.indices:
-                    picture = Picture(np.array(found))
-                return self._with_tags(picture, page, np.array(found))
+                    return self._with_tags(Picture(np.array(found)), page)
+                return self._with_tags(
+                    picture, page, None if as_stored(found.mode) else np.array(found))
         if error is None:
             raise CommandError(f"{self.path}: {why} of {self._kind(page)}, which is not read; save "
                                "it as RGB")
@@ -222,10 +223,16 @@ class _File:
             left = (top - array[..., :4].astype(np.float64)) / top
             colours = np.rint(top * left[..., :3] * left[..., 3:]).astype(array.dtype)
             array = np.concatenate([colours, array[..., -1:]], axis=-1) if alpha else colours
-        return self._with_tags(Picture(array, channels, alpha), page, stored)
+        converted = photometric in (0, 5) or (photometric == 3 and not self.indices)
+        return self._with_tags(
+            Picture(array, channels, alpha), page, stored if converted else None)
 
-    def _with_tags(self, picture, page, stored):
-        """What the page's tags say of its pixels: no data, place, which way is up."""
+    def _with_tags(self, picture, page, stored=None):
+        """What the page's tags say of its pixels: no data, place, which way is up.
+
+        stored : ndarray, optional
+            What the page has, where the pixels are others.
+        """
         text = page.tags[NODATA].value if NODATA in page.tags else None
         if text is not None:
             try:
@@ -234,8 +241,7 @@ class _File:
                 raise CommandError(f"{self.path}: its tag GDAL_NODATA is {one_line(text, 40)!r} "
                                    "instead of a number; --nodata says what it should be, or none"
                                    ) from None
-            if picture.pixels is stored or picture.pixels.shape == stored.shape and np.array_equal(
-                    picture.pixels, stored, equal_nan=stored.dtype.kind == "f"):
+            if stored is None:
                 picture.nodata = value
             else:           # it is about what is stored, and not about the colours made of it
                 missing = np.isnan(stored) if np.isnan(value) else stored == value

@@ -12,8 +12,8 @@ numbered from the darkest, 0, to the brightest. What OUT shows is said by --view
   triptych   the picture, its overlay and the segments side by side
 
 Pictures are read in their own depth and sign: TIFF of 1 to 64 bits, integers or floats, of any
-number of bands, pages and planes; what stands for no data (GDAL's tag, NaN) is in no segment. A .tif
-keeps where on the Earth the pixels lie (GeoTIFF). A volume is written as the pages of a .tif.
+number of bands, pages and planes; what stands for no data (GDAL's tag, NaN) is in no segment. A
+.tif keeps where on the Earth the pixels lie (GeoTIFF). A volume is written as the pages of a .tif.
 
 examples:
   emkernels segment photo.jpg -o segments.png
@@ -22,9 +22,9 @@ examples:
   emkernels segment bands.tif -k 4 --nodata 0 --view labels -o classes.tif
   emkernels segment stack.tif -k 3 --stack volume --smoothness 0.5 --view labels -o labels.tif
 
---json prints: command, input, output, width, height, depth (null but for a volume), channels, dtype,
-view, method, k, smoothness, color_space, coordinates, converged, iterations, segments (a list:
-segment, pixels, share, color), empty_segments (their numbers), outside (pixels outside the mask),
+--json prints: command, input, output, width, height, depth (null but for a volume), channels,
+dtype, view, method, k, smoothness, color_space, coordinates, converged, iterations, segments (a
+list: segment, pixels, share, color), empty_segments (their numbers), outside (of the mask),
 transparent (of alpha 0), without_data, nodata (the value that stands for no data), criterion and
 candidates (a list: k, parameters, log_likelihood, bic, aic, icl, converged, iterations, error; both
 null where -k is one number), warnings.
@@ -205,7 +205,8 @@ def _nodata_of(options, console, picture):
     if dtype.kind == "f":
         with np.errstate(over="ignore"):
             return {"nodata": float(dtype.type(value))}
-    low, high = (0, 1) if dtype == bool else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low, high = (0, 1) if dtype.kind == "b" else (
+        np.iinfo(dtype).min, np.iinfo(dtype).max)
     if value != np.rint(value) or not low <= value <= high:
         console.warn(f"{options.input}: {value:g} is to stand for no data, which no pixel of "
                      f"{dtype} can be; every pixel counts as known")
@@ -266,7 +267,8 @@ def _report(options, console, result, picture, mask):
     console.say(f"{options.output}: written ({options.view})")
     return {"input": options.input, "output": options.output, "width": width, "height": height,
             "depth": depth[0] if depth else None, "channels": n_channels,
-            "dtype": str(picture.pixels.dtype), "view": options.view, "method": options.method, "k": len(segments),
+            "dtype": str(picture.pixels.dtype), "view": options.view, "method": options.method,
+            "k": len(segments),
             "smoothness": options.smoothness, "color_space": options.color_space,
             "coordinates": options.coordinates, "converged": result.converged,
             "iterations": result.n_iter, "segments": segments,
