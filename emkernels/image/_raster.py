@@ -123,7 +123,7 @@ def _find_channels(shape, channel_axis):
 def _check_mask(mask, shape):
     if mask is None:
         return None
-    mask = np.asarray(mask)
+    mask = _two_values(np.asarray(mask))
     if mask.dtype != bool or mask.shape != shape:
         raise ValueError(
             f"mask must be boolean of shape {shape}, the image's without channels; got "
@@ -131,6 +131,23 @@ def _check_mask(mask, shape):
     if not mask.any():
         raise ValueError("mask is False everywhere: no pixel is left to segment")
     return mask
+
+
+def _two_values(mask):
+    """A mask of numbers as bool, where they are 0 and one other; another array as it is."""
+    if mask.dtype.kind not in "uif" or mask.size == 0:
+        return mask
+    first, other = mask.min(), mask.max()
+    if first == 0 or first == other:
+        between = (mask != first) & (mask != other)
+        if not between.any():
+            return mask != 0
+        value = mask[between].flat[0]
+    else:
+        value = first
+    raise ValueError(
+        f"mask has {value} beside {'0 and ' if first == 0 else ''}{other}, and does not say what "
+        "takes part: make it boolean, for instance mask > 0")
 
 
 def _divisor(dtype, raster):

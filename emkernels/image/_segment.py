@@ -40,7 +40,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         uses the channels that there are (a pixel without any gets the most frequent segment);
         with smoothness its neighbours alone decide about such a pixel.
     n_segments : int, iterable of int or 'auto', default=5
-        Of several numbers the best by `criterion`; 'auto': of 1 to 10.
+        Of several numbers the best by `criterion`, as far as there are different pixels; 'auto':
+        of 1 to 10.
     method : {'em', 'kmeans'}, default='em'
     channel_axis : 'auto', int or None, default='auto'
         'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries;
@@ -48,7 +49,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         left out. Another 3-d array is a volume. With an int every channel is a feature; None:
         there are no channels.
     mask : array-like of bool, of the image's shape without channels, optional
-        False: the pixel takes no part, and its label is -1.
+        False: the pixel takes no part, and its label is -1. Numbers are taken where they are 0 and
+        one other value, as in a picture of black and white.
     color_space : {'rgb', 'lab'}, default='rgb'
         'rgb': channels as they are; 'lab': CIE Lab (needs scikit-image), for RGB images of
         uint8, uint16 or floats between 0 and 1.
@@ -91,7 +93,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     ------
     ValueError, TypeError
         Bad arguments, an infinity or, for 'kmeans', a NaN in the image, fewer different pixels
-        than segments, all pixels the same; or every start collapsed.
+        than segments (of one number of them); or every start collapsed.
     MissingExtraError
         color_space='lab' without scikit-image.
 
@@ -152,9 +154,10 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if smoothness > 0 and raster.has_nan and not any(
             (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
-    sizes = _check_distinct(pixels, sizes, n_segments)
+    sizes = _check_distinct(pixels, sizes, several)
     if method == "em" and reg_covar is None:
-        parameters["reg_covar"] = pixels.reg_covar
+        # of pixels that are all the same any variance will do
+        parameters["reg_covar"] = pixels.reg_covar or 1e-6
     found = {"options": options, "smoothness": float(smoothness)}
     if method == "kmeans":
         model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
@@ -181,14 +184,17 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
 
 def _fit_mixture(pixels, sizes, several, criterion, parameters):
     """The mixture of the rows and, where there were several sizes, how it was chosen."""
+    rows, weight = pixels.rows, pixels.weight
+    if len(rows) == 1:      # a mixture wants two
+        rows, weight = np.repeat(rows, 2, axis=0), np.full(2, pixels.raster.n_inside / 2)
     if several:
         parameters = dict(parameters)
         selection = select_mixture(
-            pixels.rows, sizes, parameters.pop("covariance_type"), criterion,
-            sample_weight=pixels.weight, **parameters)
+            rows, sizes, parameters.pop("covariance_type"), criterion,
+            sample_weight=weight, **parameters)
         return selection.best, selection
     model = GaussianMixture(sizes[0], **parameters)
-    return model.fit(pixels.rows, sample_weight=pixels.weight), None
+    return model.fit(rows, sample_weight=weight), None
 
 
 def _finish(image, pixels, model, method, row_labels, field=None, **found):
@@ -312,17 +318,20 @@ def _check_kmeans(several, smoothness, callback):
         raise ValueError("callback sees iterations of EM; method='kmeans' has none")
 
 
-def _check_distinct(pixels, sizes, n_segments):
-    """The sizes, those of 'auto' as far as there are pixels; ValueError for too few."""
-    found = pixels.n_distinct(max(2, *sizes))
-    if found < 2:
-        raise ValueError("there is nothing to segment: all pixels that take part are the same")
-    if isinstance(n_segments, str):
-        return [size for size in sizes if size <= found]
-    if max(sizes) > found:
-        raise ValueError(
-            f"n_segments={max(sizes)} is too many: only {found} different pixels take part")
-    return sizes
+def _check_distinct(pixels, sizes, several):
+    """The sizes, of several those that there are pixels for; ValueError where one is too many."""
+    found = pixels.n_distinct(max(sizes))
+    if max(sizes) <= found:
+        return sizes
+    many = f"only {found} different pixels take part"
+    if found == 1:
+        many = "all pixels that take part are the same"
+    if not several:
+        raise ValueError(f"n_segments={max(sizes)} is too many: {many}")
+    kept = [size for size in sizes if size <= found] or [found]
+    warnings.warn(f"{many}, so that no number of segments above {max(kept)} is tried",
+                  EMWarning, stacklevel=3)
+    return kept
 
 
 def _first_nan(raster):

@@ -27,9 +27,9 @@ def plot_segmentation(result, *, axes=None, axis=0, index=None):
 
     Of a volume a slice is drawn; shares and colours in the legend are those of all of it. Values
     other than of uint8 and from 0 to 1 are stretched between percentiles 0.5 and 99.5, and the
-    title says which values are black and white. Pixels without data are light blue and hatched, and so is, among the segments, what is outside of the mask.
-    The legend has every segment in the order of the numbers; where there are too many, a colour
-    bar has their tints.
+    title says which are black and white. Pixels without data are light blue and hatched, and so
+    is, among the segments, what is outside of the mask. The legend has every segment in the order
+    of the numbers; where there are too many, a colour bar has their tints.
 
     Parameters
     ----------
