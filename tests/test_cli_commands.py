@@ -211,7 +211,8 @@ def test_modes_of_pictures(flower, tmp_path, capsys):
             opened(tmp_path / "o.png"), segment_image(expected, 3, random_state=0).labels)
     image.save(tmp_path / "many.gif", save_all=True, append_images=[image.rotate(180)])
     found = result(capsys, "segment", tmp_path / "many.gif", "-o", tmp_path / "gif.png")
-    assert found["warnings"] == [f"{tmp_path / 'many.gif'}: the first of 2 pictures is used"]
+    assert found["warnings"] == [f"{tmp_path / 'many.gif'}: the first of 2 pictures is used; "
+                                 "--page N takes another, --stack volume all of them"]
     turned = Image.Exif()
     turned[274] = 6
     image.save(tmp_path / "turned.jpg", exif=turned)

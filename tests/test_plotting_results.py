@@ -1,5 +1,6 @@
 """Pictures of what a fit has left: selections, histories, segmentations, clusterings."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -252,7 +253,7 @@ def test_narrow_images_are_seen(shape):
         assert all(ax.get_xlabel() == "not to scale" for ax in axes)
         # titles do not run into each other
         titles = [ax.title.get_window_extent() for ax in axes]
-        assert all(left.x1 < right.x0 for left, right in zip(titles, titles[1:]))
+        assert all(left.x1 < right.x0 for left, right in pairwise(titles))
     plt.close("all")
 
 

@@ -214,7 +214,7 @@ def read_seeds(path, picture, console, *, stack=None):
         known &= seeds.known
     if not known.any():
         raise CommandError(f"{path}: no pixel has the number of a segment: all are {OUTSIDE}")
-    return np.where(known, values, -1).astype(np.int32)
+    return np.where(known, values.astype(np.int32), -1)
 
 
 def write_image(file, format_, pixels, palette=None, *, places=()):

@@ -204,6 +204,9 @@ class _File:
                 [np.delete(array, at, axis=-1), array[..., at:at + 1]], axis=-1)
             if associated:
                 array = _unmultiplied(array)
+        # tifffile itself writes True as black, and means True
+        if array.dtype.kind == "b" and str(page.software).startswith("tifffile"):
+            photometric = 1
         if photometric == 0 and array.dtype.kind in "bu":       # white is zero
             top = 1 if array.dtype == bool else 2**page.bitspersample - 1
             colours = slice(None, -1) if alpha else slice(None)

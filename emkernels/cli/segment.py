@@ -140,7 +140,7 @@ def run(options, console):
         bytes_for_pixel=BYTES_FOR_PIXEL + (BYTES_FOR_POSTERIOR * most if options.smoothness else 0))
     if len(picture.shape) == 3 and format_ != "TIFF":
         raise CommandError(f"{options.output}: a volume is written as a .tif, a page a slice")
-    picture.alpha = _alpha(options, picture)
+    picture.alpha = _alpha(options, console, picture)
     if options.nodata is not None:
         picture.nodata = None if options.nodata == "none" else options.nodata
     given = _nodata_of(options, console, picture)
@@ -167,13 +167,19 @@ def run(options, console):
     with replacing(options.output, inputs, force=options.force) as file:
         _draw(file, format_, result, options.view, picture.places)
     if picture.places and (format_ != "TIFF" or options.view == "triptych"):
-        console.warn(f"{options.output}: does not keep where on the Earth the pixels of "
-                     f"{options.input} lie; a .tif of another view than triptych does")
+        console.warn(f"{options.output}: where on the Earth the pixels of {options.input} lie is "
+                     "not kept in " + ("a triptych" if format_ == "TIFF" else f"{format_}; a .tif "
+                                       "keeps it"))
     return _report(options, console, result, picture, mask)
 
 
-def _alpha(options, picture):
+def _alpha(options, console, picture):
     """Whether the last channel is alpha."""
+    if options.alpha == "auto" and picture.alpha and picture.places and (
+            len(np.unique(picture.pixels[..., -1])) > 2):
+        # of four bands of 8 bits GDAL calls the fourth so without being asked
+        console.warn(f"{options.input}: its last channel is alpha, as it says, and so no colour: "
+                     "--alpha no makes it one, and --alpha yes ends this warning")
     if options.alpha != "yes":
         return options.alpha == "auto" and picture.alpha
     if not picture.channels or picture.pixels.shape[-1] < 2:
