@@ -165,8 +165,10 @@ def test_what_a_file_says_of_no_data(tmp_path):
         out.write(GREY[::2, ::2], subfiletype=1)
     assert read(path)[0].shape == GREY.shape and read(path)[1] == []
     tifffile.imwrite(path, GREY, extratags=tags("n/a"))
-    assert refused(path) == ("its tag GDAL_NODATA is 'n/a' instead of a number; --nodata says what "
-                             "it should be, or none")
+    found, warnings = read(path)
+    assert found.nodata is None and warnings == [
+        f"{path}: its tag GDAL_NODATA is 'n/a', no number, and is not used; --nodata says what "
+        "stands for no data"]
 
 
 # --- several pages -------------------------------------------------------------------------

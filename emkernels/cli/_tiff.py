@@ -54,7 +54,7 @@ def read_tiff(path, console, *, size_of, page=None, stack=None, indices=False):
     """
     try:
         with _silent(), _tifffile().TiffFile(path) as file:
-            return _File(path, file, indices).picture(console, size_of, page, stack)
+            return _File(path, file, console, indices).picture(size_of, page, stack)
     except (MemoryError, CommandError, ImportError):
         raise
     except Exception as error:          # whatever a decoder stumbles over
@@ -77,8 +77,8 @@ def _silent():
 class _File:
     """An open file, its pages without thumbnails, reduced copies and masks."""
 
-    def __init__(self, path, file, indices):
-        self.path, self.file, self.indices = path, file, indices
+    def __init__(self, path, file, console, indices):
+        self.path, self.file, self.console, self.indices = path, file, console, indices
         self.all = [page.aspage() for page in file.pages]
         self.pages = [page for page in self.all
                       if not page.is_reduced and not page.is_mask] or self.all[:1]
@@ -96,7 +96,7 @@ class _File:
             n_lead = len(series.axes) - len(first.axes)
             self.axes, self.lengths = series.axes[:n_lead], series.shape[:n_lead]
 
-    def picture(self, console, size_of, page, stack):
+    def picture(self, size_of, page, stack):
         """See `read_tiff`."""
         if stack is not None and self.n > 1:
             return self._stack(size_of, stack)
@@ -105,7 +105,7 @@ class _File:
             names = {"C": "channels", "Z": "planes", "T": "times"}
             words = [f"{n} {names.get(axis, axis)}" for axis, n in zip(self.axes, self.lengths)]
             arranged = f" ({', '.join(words)})"
-        index = page_of(self.path, self.n, page, console, axes=arranged)
+        index = page_of(self.path, self.n, page, self.console, axes=arranged)
         self._check_size(size_of, [self.pages[0 if self.virtual else index]])
         if self.virtual:
             planes = self.file.series[0].asarray().reshape(self.n, *self.plane[1])
@@ -236,14 +236,8 @@ class _File:
         stored : ndarray, optional
             What the page has, where the pixels are others.
         """
-        text = page.tags[NODATA].value if NODATA in page.tags else None
-        if text is not None:
-            try:
-                value = float(str(text).strip("\0 "))
-            except ValueError:
-                raise CommandError(f"{self.path}: its tag GDAL_NODATA is {one_line(text, 40)!r} "
-                                   "instead of a number; --nodata says what it should be, or none"
-                                   ) from None
+        value = self._nodata(page)
+        if value is not None:
             if stored is None:
                 picture.nodata = value
             else:           # it is about what is stored, and not about the colours made of it
@@ -263,6 +257,18 @@ class _File:
                 (code, page.tags[code].dtype, page.tags[code].count, page.tags[code].value)
                 for code in PLACES if code in page.tags]
         return picture
+
+    def _nodata(self, page):
+        """The number in GDAL's tag, or None."""
+        if NODATA not in page.tags:
+            return None
+        text = one_line(page.tags[NODATA].value, 40).strip("\0 ")
+        try:
+            return float(text)
+        except ValueError:
+            self.console.warn(f"{self.path}: its tag GDAL_NODATA is {text!r}, no number, and is not "
+                              "used; --nodata says what stands for no data")
+            return None
 
     def _mask(self, page):
         """Where a mask that follows the page says that there are data, or None."""
@@ -338,6 +344,6 @@ def write_tiff(file, pixels, *, palette=None, outside=None, places=()):
         tags.append((NODATA, 2, 0, str(outside), True))
     grid = pixels.ndim - (palette is None)
     pages = pixels if grid == 3 else pixels[None]
-    with _silent(), _tifffile().TiffWriter(file) as out:
+    with _silent(), _tifffile().TiffWriter(file, bigtiff=pixels.nbytes > 4e9) as out:
         for page in pages:
             out.write(np.ascontiguousarray(page), metadata=None, extratags=tags, **options)

@@ -11,6 +11,9 @@ numbered from the darkest, 0, to the brightest. What OUT shows is said by --view
              the mask and where there are no data), for other programs to read
   triptych   the picture, its overlay and the segments side by side
 
+Light blue is what is in no segment: outside of the mask, transparent or without data. Pictures of
+other types than 8 bits and floats from 0 to 1 are shown between percentiles 0.5 and 99.5.
+
 Pictures are read in their own depth and sign: TIFF of 1 to 64 bits, integers or floats, of any
 number of bands, pages and planes; what stands for no data (GDAL's tag, NaN) is in no segment. A
 .tif keeps where on the Earth the pixels lie (GeoTIFF). A volume is written as the pages of a .tif.

@@ -197,8 +197,10 @@ class Segmentation:
         state = "converged" if self.converged else "not converged"
         more = f"smoothness {self.smoothness:g}, " if self.smoothness else ""
         size = " x ".join(map(str, self.labels.shape))
+        left = int((self.labels < 0).sum())
+        left = f", {left} of them left out," if left else ""
         lines = [
-            f"Segmentation of {size} pixels into {self.n_segments} by {how} ({more}{state}, "
+            f"Segmentation of {size} pixels{left} into {self.n_segments} by {how} ({more}{state}, "
             f"{self.n_iter} iterations)",
             f"{'segment':>7}  {'share':>7}  {'pixels':>10}  colour",
         ]

@@ -18,11 +18,10 @@ def limits(raster):
     if raster.values.dtype == np.uint8 or (
             raster.divisor is None and raster.low >= 0 and raster.high <= 1):
         return None
-    step = -(-raster.values.size // SAMPLE)
-    step += step > 1 and raster.values.shape[1] % step == 0     # not always the same channel
-    values = raster.values if raster.inside is None else raster.values[raster.inside]
-    values = values.reshape(-1)[::step].astype(np.float64)
-    low, high = np.nanpercentile(values, (DARK, BRIGHT))
+    step = -(-raster.values.size // SAMPLE) | 1     # odd: not always the same columns
+    sample = raster.values[::step] if raster.inside is None else (
+        raster.values[np.flatnonzero(raster.inside)[::step]])
+    low, high = np.nanpercentile(sample.astype(np.float64), (DARK, BRIGHT))
     # where nearly all pixels are the same, the others are what there is to see
     return (float(low), float(high)) if low < high else (raster.low, raster.high)
 
