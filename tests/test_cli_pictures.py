@@ -421,6 +421,26 @@ def test_floats_without_data(fill, tmp_path, capsys):
     assert again["segments"] == found["segments"]
 
 
+@pytest.mark.parametrize("fill, dtype", [
+    (-9999, "f4"), (-3.4028234663852886e38, "f4"), (1e20, "f8"), (-32768, "i2"), (65535, "u2")])
+def test_values_that_look_like_no_data(fill, dtype, tmp_path, capsys):
+    path = tmp_path / "f.tif"
+    pixels = (1000 * discs(0.05)[0] + 500).astype(dtype)
+    tifffile.imwrite(path, pixels)
+    arguments = ["segment", path, "-k", "3", "--force", "-o", tmp_path / "o.png"]
+    assert result(capsys, *arguments)["warnings"] == []
+    pixels[:3, :20] = fill
+    tifffile.imwrite(path, pixels)
+    found = result(capsys, *arguments)["warnings"]
+    said = next(text for text in found if "far from all others" in text)
+    assert said.startswith(f"{path}: 60 pixels of ") and said.endswith("none says that they are data")
+    option = said.split("; ")[1].split()[0]     # as it is named, it works
+    seen = result(capsys, *arguments, option)
+    assert seen["without_data"] == 60 and seen["warnings"] == []
+    assert not any("far from all" in text for text in result(
+        capsys, *arguments, "--nodata", "none")["warnings"])
+
+
 def test_signed_bytes(tmp_path, capsys):
     path = tmp_path / "i1.tif"
     pixels = (GREY.astype(int) - 128).astype(np.int8)

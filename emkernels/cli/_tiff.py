@@ -88,7 +88,7 @@ class _File:
         self.plane = first.axes, first.shape
         # ImageJ writes many planes after one page
         self.virtual = (len(self.pages) == 1 and series.size > first.size > 0
-                        and series.size % first.size == 0)
+                        and series.size % first.size == 0 and series.dataoffset is not None)
         self.n = series.size // first.size if self.virtual else len(self.pages)
         self.axes = "Q" * (self.n > 1)
         self.lengths = (self.n,) if self.n > 1 else ()
@@ -266,8 +266,8 @@ class _File:
         try:
             return float(text)
         except ValueError:
-            self.console.warn(f"{self.path}: its tag GDAL_NODATA is {text!r}, no number, and is not "
-                              "used; --nodata says what stands for no data")
+            self.console.warn(f"{self.path}: its tag GDAL_NODATA is {text!r}, no number, and is "
+                              "not used; --nodata says what stands for no data")
             return None
 
     def _mask(self, page):

@@ -209,6 +209,11 @@ def _nodata_of(options, console, picture):
     """The argument of segment_image, as a value of the picture's type; none where no pixel can
     have it, and for NaN, which never is data."""
     value, dtype = picture.nodata, picture.pixels.dtype
+    found = images.looks_like_nodata(picture) if options.nodata is None and value is None else None
+    if found is not None:
+        console.warn(f"{options.input}: {count(found[1], 'pixel')} of {found[0]}, far from all "
+                     f"others, may be without data; --nodata={found[0]} leaves them out, --nodata "
+                     "none says that they are data")
     if value is None or (np.isnan(value) and dtype.kind == "f"):
         return {}
     if dtype.kind == "f":
