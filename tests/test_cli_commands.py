@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from cli_files import air_quality, complaint, iris, process, result, run
 from PIL import Image
 from sklearn.datasets import load_sample_image
@@ -239,10 +240,10 @@ def test_pictures_that_cannot_be(flower, tmp_path, capsys):
     assert "unknown format .gif" in line("flower.png", output="o.gif")
     Image.fromarray(pixels[:1, :1]).save(tmp_path / "one.png")
     assert "all pixels that take part are the same" in line("one.png")
-    nan = pixels[..., 0].astype(np.float32)
-    nan[3, 4] = np.nan
-    Image.fromarray(nan).save(tmp_path / "nan.tif")
-    assert "NaN at pixel (3, 4)" in (said := line("nan.tif", None, "--method", "kmeans"))
+    nan = pixels.astype(np.float32)
+    nan[3, 4, 1] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", nan, photometric="rgb")
+    assert "NaN at pixel (3, 4), channel 1" in (said := line("nan.tif", None, "--method", "kmeans"))
     assert "--method em can" in said
     with mock.patch.object(_images, "check_fits", side_effect=MemoryError("9 TB")):
         assert line("flower.png").startswith("not enough memory (9 TB)")

@@ -433,7 +433,8 @@ def test_values_that_look_like_no_data(fill, dtype, tmp_path, capsys):
     tifffile.imwrite(path, pixels)
     found = result(capsys, *arguments)["warnings"]
     said = next(text for text in found if "far from all others" in text)
-    assert said.startswith(f"{path}: 60 pixels of ") and said.endswith("none says that they are data")
+    assert said.startswith(f"{path}: 60 pixels of ")
+    assert said.endswith("--nodata none says that they are data")
     option = said.split("; ")[1].split()[0]     # as it is named, it works
     seen = result(capsys, *arguments, option)
     assert seen["without_data"] == 60 and seen["warnings"] == []
