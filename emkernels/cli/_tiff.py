@@ -19,6 +19,8 @@ PLACES = (33550, 33922, 34264, 34735, 34736, 34737)
 RAW = {32803: "raw data of a sensor (CFA)", 32844: "LogL", 32845: "LogLuv", 9: "ICC Lab",
        10: "ITU Lab"}
 JPEG = (6, 7, 33007)
+# compressions that Pillow's libtiff undoes; of others it complains on standard error by itself
+LIBTIFF = (1, 2, 3, 4, 5, *JPEG, 8, 32773, 32946, 34925, 50000)
 
 
 def is_tiff(path):
@@ -163,7 +165,7 @@ class _File:
         """The page as Pillow reads it, where it keeps what is stored."""
         found = None
         with contextlib.suppress(Exception), pillow().open(self.path) as image:
-            if isinstance(page.index, int):
+            if isinstance(page.index, int) and int(page.compression) in LIBTIFF:
                 image.seek(page.index)
                 if image.size == (page.imagewidth, page.imagelength):
                     image.load()
