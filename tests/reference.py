@@ -243,23 +243,31 @@ def neighbour_sums(field, shape, there):
 
 def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="full", *, shape,
                      smoothness, resp, mask=None):
-    """One sweep of the mean field `resp`, in place, and moments and free energy under it."""
+    """One sweep of the mean field `resp`, in place; moments, free energy, likelihood given the
+    neighbours and the priors' sums."""
     X, means = np.asarray(X, float), np.asarray(means, float)
     there = np.ones(len(X), bool) if mask is None else np.asarray(mask).reshape(-1)
     known = there & ~np.isnan(X).any(axis=1)
-    energy = np.zeros((len(X), len(means)))
     with np.errstate(divide="ignore"):
-        energy[known] = np.log(weights) + log_density(
-            X[known], means, precisions_cholesky, covariance_type)
+        log_weights = np.log(weights)
+    energy = np.tile(log_weights, (len(X), 1))
+    energy[known] += log_density(X[known], means, precisions_cholesky, covariance_type)
     parity = np.indices(shape).sum(axis=0).reshape(-1) % 2
+    log_likelihood, prior = 0.0, np.zeros(len(means))
     for colour in range(2):
-        joint = energy + smoothness * neighbour_sums(resp.astype(float), shape, there)
+        field = smoothness * neighbour_sums(resp.astype(float), shape, there)
         now = there & (parity == colour)
-        resp[now] = responsibilities(joint[now])[0]
+        resp[now] = responsibilities((energy + field)[now])[0]
+        seen = known & now
+        if seen.any():
+            share, log_norm = responsibilities((log_weights + field)[seen])
+            prior += share.sum(axis=0)
+            log_likelihood += (
+                responsibilities((energy + field)[seen])[1] - log_norm).sum()
     q = np.where(there[:, None], resp.astype(float), 0)
     counts, first, second = weighted_moments(X[known], q[known], means, covariance_type)
     positive = q > 0
     free_energy = (q[positive] * (energy[positive] - np.log(q[positive]))).sum()
     # every pair is counted from both ends
     free_energy += smoothness / 2 * (q * neighbour_sums(q, shape, there)).sum()
-    return counts, first, second, free_energy
+    return counts, first, second, free_energy, log_likelihood, prior

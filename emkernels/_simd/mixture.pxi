@@ -19,6 +19,8 @@ ctypedef struct Panels:
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
     unsigned char *flags    # (n_tiles, TILE)
     vec *field              # (n_components, TILE), of one tile (see field.pxi)
+    vec *prior              # the same
+    double *field_sums      # where the field's accumulators are
     # incomplete rows only (see incomplete.pxi)
     vec *mask               # like x: 1 where observed; NULL where the lists below serve
     unsigned char *mixed    # (n_tiles,)
@@ -88,6 +90,8 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     if job.field != NULL:
         used = aligned(used)
         p.field = <vec*>(scratch + used)
+        used += K * tile
+        p.prior = <vec*>(scratch + used)
         used += K * tile
     if job.incomplete != NULL and not job.incomplete.indicator:
         used = carve_incomplete(job, scratch, aligned(used), p)
@@ -244,7 +248,7 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
             continue
         normalise(p, job, t, start, size, best, lp, log_likelihood, pairs)
         if job.field != NULL:
-            close_field(p, job, t, lp, log_likelihood)
+            close_field(p, job, t, lp)
         if skip:
             hint = best_component(p, t, K)
 
@@ -559,6 +563,8 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef Panels p
     carve(job, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
+    if job.field != NULL:
+        p.field_sums = accumulators + K + K * D + second_size(g) + 2
     if job.log_prob_given:
         memset(p.weight, 0, p.n_tiles * TILE * sizeof(real))
         given_log_densities(&p, job, first, count)

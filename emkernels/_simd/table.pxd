@@ -136,6 +136,8 @@ ctypedef struct Seeding:
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
+# and with a field: what turns the log-likelihood given the neighbours into the free energy |
+#   sums of the priors of known pixels (K,)
 # The second moments are lower triangles, one for each component (full) or one (tied), or
 # (K, D) for the other types.
 cdef inline Py_ssize_t second_size(const Gaussians *g) noexcept nogil:

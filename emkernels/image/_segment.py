@@ -8,9 +8,9 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 
 from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.image._pixels import read_pixels
-from emkernels.image._potts import smooth
 from emkernels.image._raster import CHUNK, read_raster
 from emkernels.image._result import Segmentation
+from emkernels.image._smooth import smooth
 from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
 from emkernels.models.gaussian_mixture import GaussianMixture

@@ -11,6 +11,8 @@ class PottsStatistics(NamedTuple):
     first: NDArray[np.float64]
     second: NDArray[np.float64]
     free_energy: float
+    log_likelihood: float
+    prior: NDArray[np.float64]
 
 def potts_statistics(
     X: ArrayLike,

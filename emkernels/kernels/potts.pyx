@@ -22,12 +22,15 @@ MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
 
 
 class PottsStatistics(NamedTuple):
-    """Moments under the mean field, and the free energy (see :func:`potts_statistics`)."""
+    """Moments under the mean field, free energy, likelihood and the priors' sums (see
+    :func:`potts_statistics`)."""
 
     counts: np.ndarray
     first: np.ndarray
     second: np.ndarray
     free_energy: float
+    log_likelihood: float
+    prior: np.ndarray
 
 
 # --- bodies ----------------------------------------------------------------------------
@@ -74,10 +77,12 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
                    Py_ssize_t n_even, Py_ssize_t n_present, const unsigned char *links,
                    double smoothness, const double *weights, const double *means,
                    const double *precisions_cholesky, Py_ssize_t K, int type_, char *resp,
-                   int *labels, double *counts, double *first, double *second,
-                   double *free_energy, int n_threads, bint interruptible) noexcept nogil:
-    """One sweep: the even pixels, then the odd ones, each given its neighbours."""
-    cdef Py_ssize_t D = rows.n_features, k, axis, step = 1, length, half
+                   double *counts, double *first, double *second,
+                   double *free_energy, double *log_likelihood, double *prior, int n_threads,
+                   bint interruptible) noexcept nogil:
+    """One sweep: the even pixels, then the odd ones, each given its neighbours. log_likelihood
+    and prior (K,) may be NULL."""
+    cdef Py_ssize_t D = rows.n_features, k, axis, step = 1, tail_at, length, half
     cdef const Table *table = table_of(double_)
     cdef Job job
     cdef Field field
@@ -91,7 +96,6 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
     job.rows = rows[0]
     job.field = &field
     job.resp_out = resp
-    job.labels_out = labels
     job.first_moments = True
     job.second_moments = True
     field.smoothness = smoothness
@@ -115,7 +119,8 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
         precisions_cholesky = factors
     status = set_model(&job, table, FULL if type_ == TIED else type_, K, log_weights, means,
                        precisions_cholesky)
-    length = K + K * D + second_size(&job.gaussians) + 2
+    tail_at = K + K * D + second_size(&job.gaussians)
+    length = tail_at + 2 + 1 + K
     sums = <double*>malloc(length * sizeof(double))
     if sums == NULL:
         status = OUT_OF_MEMORY
@@ -129,7 +134,11 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
         if status == 0:
             tail[0] = tail[1] = 0
             add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
-            free_energy[0] += tail[0]
+            free_energy[0] += tail[0] + sums[tail_at + 2]
+            if log_likelihood != NULL:
+                log_likelihood[0] += tail[0]
+            for k in range(K if prior != NULL else 0):
+                prior[k] += sums[tail_at + 3 + k]
             if interruptible:
                 status = look_for_signal()
     free(job.gaussians.packed)
@@ -157,7 +166,7 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     ----------
     X : array-like of shape (n_pixels, n_features), float32 or float64
         Pixels of the grid in C order, in any layout, read in place. A row with a NaN is an
-        unknown pixel: its neighbours alone say what it is.
+        unknown pixel: weights and neighbours alone say what it is.
     weights : array-like of shape (n_components,)
     means : array-like of shape (n_components, n_features)
     precisions_cholesky : array-like
@@ -180,7 +189,10 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     -------
     PottsStatistics
         counts, first and second moments about the means as in :func:`em_statistics`, of the
-        pixels that are known; free_energy, of all.
+        pixels that are known; free_energy, of all; log_likelihood, ``sum_i log sum_k prior_ik
+        N(x_i | k)`` of known pixels, prior_ik proportional to ``weights_k exp(smoothness * sum
+        of resp[j, k] over the neighbours j of i)`` at the time that i was visited; and prior
+        (n_components,), the sum of prior_ik over known pixels.
 
     Raises
     ------
@@ -290,9 +302,10 @@ def _potts_grid(shape, mask, Py_ssize_t n_pixels):
 
 
 def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
-                double smoothness, resp, labels=None, n_threads=None):
+                double smoothness, resp, known=None, n_threads=None):
     """potts_statistics for the EM loop: every array already checked and contiguous, the grid
-    from _potts_grid. labels (n_pixels,) int32 receives the most probable components."""
+    from _potts_grid. known (n_pixels,) int32 has the components of pixels that keep theirs, -1
+    for the others."""
     cdef Rows rows
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
@@ -304,21 +317,26 @@ def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
     cdef const int *order = <const int*>address(grid[1])
     cdef const unsigned char *links = <const unsigned char*>address(grid[3])
     cdef char *q = <char*>address(resp)
-    cdef int *label = NULL if labels is None else <int*>address(labels)
     cdef double *c
     cdef double *f
     cdef double *s
-    cdef double free_energy = 0
+    cdef double *priors
+    cdef double free_energy = 0, log_likelihood = 0
     for i in range(FIELD_DIMENSIONS):
         size[i] = grid[0][i]
     set_rows(&rows, X)
+    if known is not None:
+        rows.known = <const int*>address(known)
     counts, first, second = empty_statistics(code, K, X.shape[1])
+    prior = np.zeros(K)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
+    priors = <double*>address(prior)
     with nogil:
         status = run_potts(&rows, double_, size, order, n_even, n_present, links, smoothness, w,
-                           mean, factor, K, code, q, label, c, f, s, &free_energy, threads, True)
+                           mean, factor, K, code, q, c, f, s, &free_energy, &log_likelihood,
+                           priors, threads, True)
     check_status(status)
-    return counts, first, second, free_energy
+    return counts, first, second, free_energy, log_likelihood, prior
 
 
 # --- the faces for cimport: see potts.pxd --------------------------------------------------
@@ -336,7 +354,7 @@ cdef int run_grid(Rows rows, bint double_, const Py_ssize_t *shape, const unsign
         n_even = make_grid(shape, mask, order, links, &n_present)
         status = run_potts(&rows, double_, shape, order, n_even, n_present, links, smoothness,
                            weights, means, precisions_cholesky, n_components, covariance_type,
-                           resp, NULL, counts, first, second, free_energy, n_threads, False)
+                           resp, counts, first, second, free_energy, NULL, NULL, n_threads, False)
     free(order)
     free(links)
     return status

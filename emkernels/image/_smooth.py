@@ -1,0 +1,187 @@
+"""Smoothing a segmentation: where it begins, which start is kept, what is said of it."""
+
+import copy
+import warnings
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from emkernels.em import DegenerateFitError, run_em, warn_about
+from emkernels.image._potts import PottsProblem
+from emkernels.models._arguments import patterns_where_missing
+from emkernels.models.kmeans import KMeans
+
+BLUR = 1.5          # standard deviation in pixels
+SAMPLE = 1 << 16    # pixels that K-means sees of a blurred image
+STARTS = 10
+KEPT = 1 << 26      # bytes of posteriors that one start keeps while the other runs
+
+
+def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
+    """A mixture fitted to rows goes on as components on the grid of the image.
+
+    There are two starts: K-means of the blurred image, good where there is much noise, and the
+    fitted mixture with its posteriors, good where there is little. That is kept whose pixels
+    are better foretold by neighbours that have not seen them (`PottsProblem.held_out`); the
+    objective of EM itself is higher where posteriors repeat what a pixel has told its
+    neighbours. Large posteriors of the first are not kept beside those of the second; where
+    the first wins it runs again.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted; it is not touched. Its tol, max_iter, reg_covar, callback, random_state and
+        n_threads hold.
+    X : ndarray of shape (n_pixels, n_features)
+        Features of every pixel of the grid; outside of the mask they are ignored.
+    raster : Raster
+    smoothness : float
+    known : int32 ndarray of shape (n_pixels,) or None
+        Components of pixels that keep theirs, -1 for the others.
+    ordered : bool
+        Components keep the order that they have: K-means begins from the fitted means.
+
+    Returns
+    -------
+    model : GaussianMixture
+        Its weights are the shares of the components.
+    resp : ndarray of shape (n_pixels, n_components)
+        Zero outside of the mask.
+    """
+    n_components = model.n_components
+    problem = PottsProblem(
+        X, model.covariance_type, model.reg_covar, shape=raster.shape, mask=raster.inside,
+        smoothness=smoothness, known=known, n_threads=model.n_threads)
+
+    seed = check_random_state(model.random_state).randint(2**31 - 1)
+
+    def from_blurred():
+        labels = _labels_of_blurred(
+            problem, n_components, seed, model.means_ if ordered else None)
+        if known is not None:
+            labels = np.where(known >= 0, known, labels)
+        parameters = problem.parameters_of(labels, n_components)
+        problem.resp = _field_of(labels, problem, n_components)
+        return parameters
+
+    def from_mixture():
+        patterns = patterns_where_missing(X)[0] if raster.has_nan else None
+        problem.resp = model._rows(X, patterns, "resp")
+        if known is not None:
+            keep_known(problem.resp, known)
+        _clear_outside(problem.resp, problem)
+        return model._parameters()
+
+    def fit(start, callback=None):
+        problem.resp = None     # before the next one is made
+        parameters = start()
+        parameters.weights = problem.field_of(parameters.weights)
+        return run_em(problem, lambda i: parameters, max_iter=model.max_iter, tol=model.tol,
+                      callback=callback)
+
+    best, winner, kept, failure, highest = None, None, None, None, -np.inf
+    for start in (from_blurred, from_mixture):
+        try:
+            result = fit(start, model.callback)
+        except DegenerateFitError as error:
+            failure = error
+            continue
+        if result.interrupted:
+            raise KeyboardInterrupt
+        score = problem.held_out(result.parameters)
+        if best is None or score >= highest:
+            best, winner, highest = result, start, score
+            kept = problem.resp if result.stopped or start is from_mixture or (
+                problem.resp.nbytes <= KEPT) else None
+        if result.stopped:
+            break
+    if best is None:
+        raise failure
+    if kept is None:
+        best, kept = fit(winner), problem.resp
+    return _smoothed(model, problem, best, kept), kept
+
+
+def keep_known(resp, known):
+    """Posteriors of pixels whose component is known."""
+    rows = np.flatnonzero(known >= 0)
+    resp[rows] = 0
+    resp[rows, known[rows]] = 1
+
+
+def _smoothed(model, problem, result, resp):
+    """The mixture of a result, and what is to be said of it."""
+    warn_about(result, np.inf, stacklevel=5)     # the objective is not one that never falls
+    if not result.converged and not result.stopped and model.max_iter > 0:
+        warnings.warn(
+            f"the smoothed segmentation did not converge in {model.max_iter} iterations: "
+            "increase max_iter or tol", ConvergenceWarning, stacklevel=4)
+    counts = sum(resp[part].sum(axis=0, dtype=np.float64) for part in problem.parts())
+    counts += 10 * np.finfo(np.float64).eps
+    result.parameters.weights = counts / counts.sum()
+    smoothed = copy.copy(model)
+    smoothed._set_parameters(result.parameters, resp.dtype)
+    smoothed.n_iter_, smoothed.converged_ = result.n_iter, result.converged
+    smoothed.lower_bound_, smoothed.lower_bounds_ = result.lower_bound, result.history
+    return smoothed
+
+
+def _clear_outside(resp, problem):
+    """Zero posteriors outside of the mask."""
+    if problem.mask is not None:
+        for part in problem.parts():
+            resp[part][~problem.mask[part]] = 0
+
+
+def _labels_of_blurred(problem, n_components, seed, means=None):
+    """K-means of the image, blurred over the pixels that are known; -1 where none is near. It
+    begins from `means`, where they are given."""
+    X, shape = problem.X, problem.shape
+    known = np.concatenate([problem.known_pixels(part) for part in problem.parts()])
+    near = usable = None
+    if not known.all():
+        near = gaussian_filter(known.reshape(shape).astype(X.dtype), BLUR, mode="constant").ravel()
+        usable = near > 1e-3
+        if problem.mask is not None:
+            usable &= problem.mask
+    blurred = np.empty((X.shape[1], len(X)), X.dtype)       # a filter writes to a column
+    for values, column in zip(X.T, blurred):
+        gaussian_filter((values if near is None else np.where(known, values, 0)).reshape(shape),
+                        BLUR, output=column.reshape(shape),
+                        mode="reflect" if near is None else "constant")
+        if near is not None:
+            np.divide(column, near, out=column, where=usable)
+    n_usable = len(X) if usable is None else np.count_nonzero(usable)
+    if n_usable < n_components:
+        raise DegenerateFitError(f"{n_usable} pixels are known, of {n_components} segments")
+    sample = slice(None) if usable is None else np.flatnonzero(usable)
+    if n_usable > SAMPLE:
+        chosen = check_random_state(seed).randint(n_usable, size=SAMPLE)
+        sample = chosen if usable is None else sample[chosen]
+    with warnings.catch_warnings():
+        # fewer colours than components: the components without pixels end this start
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = KMeans(
+            n_components, init="k-means++" if means is None else means,
+            n_init=STARTS if means is None else 1, random_state=seed,
+            n_threads=problem.n_threads).fit(blurred[:, sample].T)
+    labels = np.full(len(X), -1, np.int32)
+    for part in problem.parts():
+        if usable is None:
+            labels[part] = clusters.predict(blurred[:, part].T)
+        elif usable[part].any():
+            labels[part][usable[part]] = clusters.predict(blurred[:, part][:, usable[part]].T)
+    return labels
+
+
+def _field_of(labels, problem, n_components):
+    """One-hot posteriors; equal ones where the label is -1, zero outside of the mask."""
+    resp = np.zeros((len(labels), n_components), problem.X.dtype)
+    for part in problem.parts():
+        label, block = labels[part], resp[part]
+        block[:] = label[:, None] == np.arange(n_components)
+        block[label < 0] = 1 / n_components
+    _clear_outside(resp, problem)
+    return resp
