@@ -57,6 +57,7 @@ class EMResult:
     moved: float = np.inf       # what was last compared with tol
     stopped: bool = False
     interrupted: bool = False
+    degenerate: bool | None = None      # where starts were compared
 
 
 def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="lower_bound",
@@ -69,15 +70,16 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         ``accumulate(parameters) -> statistics``, ``objective(statistics, parameters) ->
         float``, ``maximise(statistics, parameters) -> parameters``, and, for acceleration
         or convergence by parameters, ``to_vector``, ``from_vector`` and
-        ``relative_change(old, new)``. For convergence by distance also ``total``, what to
-        multiply the objective with, and ``resolution``, the relative size of its rounding.
+        ``relative_change(old, new)``. For convergence by distance also ``objective_scale``,
+        what to multiply the objective with, and ``resolution``, the relative size of its
+        rounding. For several starts ``is_degenerate(parameters)``.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
     convergence : {'lower_bound', 'parameters', 'distance'}
         'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
-        the steps to come would add, to the parameters and to ``total`` times the objective;
-        both must be below `tol`.
+        the steps to come would add, to the parameters and to ``objective_scale`` times the
+        objective; both must be below `tol`.
     acceleration : {None, 'squarem'}
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
@@ -96,8 +98,9 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
 
     Notes
     -----
-    A start that collapses is dropped and counted. Ctrl-C ends the fit with the best
-    parameters so far and ``interrupted`` set; it is raised again when there are none.
+    A start that collapses is dropped and counted; one that ends with degenerate components is
+    the best only where all do, as its objective is high for nothing. Ctrl-C ends the fit with
+    the best parameters so far and ``interrupted`` set; it is raised again when there are none.
     """
     best, n_failed, failure = None, 0, None
     for init in range(n_init):
@@ -123,7 +126,7 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
                 progress.end(result)
         interrupted = result is None or result.interrupted
         if best is None or (result is not None and result.history
-                            and result.lower_bound > best.lower_bound):
+                            and _is_better(result, best, problem)):
             best = result
         if interrupted or best.stopped:
             best.interrupted = interrupted
@@ -132,6 +135,16 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         raise failure
     best.n_failed = n_failed
     return best
+
+
+def _is_better(result, best, problem):
+    """Whether a start ended better than the best before it."""
+    for each in (best, result):
+        if each.degenerate is None:
+            each.degenerate = bool(problem.is_degenerate(each.parameters))
+    if result.degenerate != best.degenerate:
+        return best.degenerate
+    return result.lower_bound > best.lower_bound
 
 
 def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, callback,
@@ -278,7 +291,7 @@ class _Distance:
         seen = abs(change) > rounding * max(1.0, abs(bound))
         if self.size <= rounding:       # no shorter step can be seen, but its gain may be
             self.confirmed = True
-            return abs(change) * self.problem.total if seen and self.size else 0.0
+            return abs(change) * self.problem.objective_scale if seen and self.size else 0.0
         self.confirmed = self.n_plain >= self.PLAIN
         if self.n_plain == 0 or not self.size < before:
             return np.inf               # a first step, or one from extrapolated parameters
@@ -292,7 +305,7 @@ class _Distance:
             return steps
         # a fall within rounding is as good as no gain, one beyond it is not
         gains = change * square / (1 - square) if change > 0 else -change
-        return max(steps, gains * self.problem.total)
+        return max(steps, gains * self.problem.objective_scale)
 
 
 class Progress:

@@ -14,6 +14,19 @@ from emkernels import kernels
 from emkernels.models._covariance import check_precisions
 from emkernels.models._gaussian import CovariancePrior, total_covariance
 
+STARTS = ("kmeans", "k-means++", "random", "random_from_data")
+
+
+def check_init_params(init_params):
+    """The kinds of start, a tuple."""
+    kinds = (init_params,) if isinstance(init_params, str) else tuple(init_params)
+    for kind in kinds:
+        if not isinstance(kind, str) or kind not in STARTS:
+            raise ValueError(f"init_params knows {', '.join(map(repr, STARTS))}, not {kind!r}")
+    if not kinds:
+        raise ValueError("init_params names no kind of start")
+    return kinds
+
 
 def patterns_where_missing(X):
     """The patterns of missing values, None where there are none, and the largest absolute value;

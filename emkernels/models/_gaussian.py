@@ -12,6 +12,7 @@ from emkernels.models._covariance import (
     ill_defined,
     precision_cholesky,
 )
+from emkernels.models._degenerate import find_spikes, rounding_variance
 from emkernels.statistics import SufficientStatistics
 
 # A pass over rows sorted by component skips most of the work of separated data; below this
@@ -88,7 +89,8 @@ class GaussianProblem:
     X : ndarray of shape (n_samples, n_features)
         Checked rows.
     covariance_type : str
-    reg_covar : float
+    reg_covar : float or ndarray of shape (n_features,)
+        Added to the variances; one for each column where the type is not 'spherical'.
     sample_weight : ndarray or None
     known : int32 ndarray or None
         Components of rows, -1 where unknown.
@@ -115,8 +117,22 @@ class GaussianProblem:
         self.fixed = fixed
         self.n_threads = n_threads
         self.total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
+        # a distance from the maximum is one for one row
+        self.objective_scale, self.resolution = 1.0, 64 * float(np.finfo(X.dtype).eps)
         self.scatter = self.centre = None
         self.labels = self.order = None
+        self._rounding = None
+
+    @property
+    def rounding(self):
+        """What rounding adds to the variances of the columns."""
+        if self._rounding is None:
+            self._rounding = rounding_variance(self.X)
+        return self._rounding
+
+    def is_degenerate(self, parameters):
+        """Whether a component is a spike: without extent in some direction."""
+        return bool(find_spikes(parameters, self.covariance_type, self.reg_covar, self.rounding))
 
     # --- E-step ---------------------------------------------------------------------
 
@@ -198,7 +214,8 @@ class GaussianProblem:
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if "means" in fixed else None
         covariances = self._covariances(statistics, counts, offsets, residual)
-        if self.patterns is not None and self.reg_covar == 0 and self.covariance_prior is None:
+        if (self.patterns is not None and not np.any(self.reg_covar)
+                and self.covariance_prior is None):
             self._check_variances(covariances, means)
         return Gaussians(weights, means, covariances,
                          precision_cholesky(covariances, self.covariance_type))

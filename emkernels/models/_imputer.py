@@ -22,6 +22,7 @@ from emkernels.models._standardised import (
     at_floor,
     summarise_columns,
 )
+from emkernels.models._words import column_names, some
 
 
 class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
@@ -93,7 +94,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
         rows = imputing.check_incomplete(self, X, self.missing_values, reset=True)
-        names = imputing.column_names(X, rows.shape[1])
+        names = column_names(X, rows.shape[1])
         weight = arguments.check_sample_weight(sample_weight, rows)
         imputing.check_limits(self.min_value, self.max_value, rows.shape[1])
         patterns = kernels.missing_patterns(rows)       # names an infinite cell
@@ -183,7 +184,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
             if len(pairs):
                 words = [f"{names[i]} and {names[j]}" for i, j in pairs]
                 notes.append((
-                    f"no row has both of the columns {imputing.some(words)}: how they depend on "
+                    f"no row has both of the columns {some(words)}: how they depend on "
                     "each other given the rest is not identified; prior='ridge' makes it so",
                     EMWarning))
             singular = self._singular(problem, result.parameters, names)
@@ -221,7 +222,7 @@ class BaseGaussianImputer(MultipleImputation, TransformerMixin, BaseEstimator):
                     where = f" in component {k}" if len(parameters.weights) > 1 else ""
                     found.append(
                         f"in {len(combinations)} of {p} directions{where} the variance goes to "
-                        f"zero, along the columns {imputing.some(columns)}; they determine each "
+                        f"zero, along the columns {some(columns)}; they determine each "
                         "other, or too few rows have all of them")
         if not found:
             return []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.utils import check_array
-from sklearn.utils.validation import _get_feature_names, validate_data
+from sklearn.utils.validation import validate_data
 
 from emkernels.models._arguments import _is_positive
 from emkernels.models._gaussian import CovariancePrior
@@ -72,18 +72,6 @@ def check_incomplete(estimator, X, missing_values, *, reset):
     if missing.any():
         rows = np.where(missing, rows.dtype.type(np.nan), rows)
     return rows
-
-
-def column_names(X, n_features):
-    """How messages call the columns: by name, else by position."""
-    names = _get_feature_names(X)
-    return [str(i) for i in range(n_features)] if names is None else [repr(n) for n in names]
-
-
-def some(names, most=6):
-    """The first few of a list, in words."""
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 def check_scales(summary, dtype, names):

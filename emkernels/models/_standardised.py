@@ -152,7 +152,7 @@ class StandardisedProblem(GaussianProblem):
                          covariance_prior=covariance_prior, n_threads=n_threads,
                          patterns=patterns)
         self.scaling, self.floor = scaling, floor
-        self.resolution = 64 * float(np.finfo(X.dtype).eps)
+        self.objective_scale = self.total
         self.lift = False
         self.log_likelihood = np.nan    # of the last E-step
 
@@ -175,6 +175,10 @@ class StandardisedProblem(GaussianProblem):
             return super().maximise(statistics, parameters)
         finally:
             self.lift = False
+
+    def is_degenerate(self, parameters):
+        """False: the floor is what keeps components from it, in every start alike."""
+        return False
 
     def _check_variances(self, covariances, means):
         """Nothing: small ones come to the floor."""

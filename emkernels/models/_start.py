@@ -40,7 +40,7 @@ def start_parameters(problem, n_components, init_params, random_state, given):
     else:
         centers, resp = _responsibilities(problem, n_components, init_params, random_state)
         statistics = _statistics(problem, centers, resp)
-    if seeds and (problem.covariance_type == "tied" or problem.reg_covar == 0):
+    if seeds and (problem.covariance_type == "tied" or not np.any(problem.reg_covar)):
         _spread(problem, statistics)
     free = [name for name, key in (("means", "means"), ("covariances", "precisions_cholesky"))
             if given[key] is None]

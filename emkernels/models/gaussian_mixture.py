@@ -12,10 +12,11 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emkernels import kernels
-from emkernels.em import Progress, run_em, warn_about
+from emkernels.em import DegenerateFitError, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
+from emkernels.models import _degenerate as degenerate
 from emkernels.models import _persistence as persistence
 from emkernels.models._covariance import (
     COVARIANCE_TYPES,
@@ -25,7 +26,11 @@ from emkernels.models._covariance import (
     precisions_from_factors,
 )
 from emkernels.models._gaussian import GaussianProblem, Gaussians
+from emkernels.models._sampled_start import SampledStarts, column_scaling
 from emkernels.models._start import start_parameters
+from emkernels.models._words import column_names
+
+AUTO = 1e-6     # reg_covar="auto", in variances of the columns
 
 
 class GaussianMixture(DensityMixin, BaseEstimator):
@@ -41,13 +46,18 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
-    reg_covar : float, default=1e-6
+    reg_covar : float or 'auto', default=1e-6
         Added to every variance. Not part of the objective, which may therefore fall a
-        little; `covariance_prior` is the alternative that EM maximises exactly.
+        little; `covariance_prior` is the alternative that EM maximises exactly. *More*:
+        'auto' is a millionth of each column's variance (of their mean for 'spherical'),
+        whatever the columns are measured in.
     max_iter : int, default=100
     n_init : int, default=1
-        Number of starts; the best is kept, collapsed ones are dropped with a warning.
-    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+        Number of starts; the best is kept, collapsed ones are dropped with a warning. A
+        start that ends with degenerate components is kept only where all do.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
+default='kmeans'
+        *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
@@ -60,10 +70,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
-    convergence : {'lower_bound', 'parameters'}, default='lower_bound'
+    convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
         *More.* 'parameters': stop when no parameter moves by more than `tol`: weights
         relative to themselves, means in standard deviations, covariances relative to the
-        variances.
+        variances. 'distance': stop when all that is left to go, estimated from how fast
+        steps shrink, is less than `tol`, in every parameter and in the objective for one
+        row; a short step may be one of very many.
     acceleration : {None, 'squarem'}, default=None
         *More.* Squared extrapolation with a guard that keeps the objective monotone.
     callback : callable, default=None
@@ -79,6 +91,15 @@ class GaussianMixture(DensityMixin, BaseEstimator):
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
         fit).
+    init_scaling : {None, 'standard'}, default=None
+        *More.* 'standard': starts are made of columns in units of their standard deviations,
+        so that each counts the same whatever it is measured in, and of at most 20,000 rows,
+        drawn with `random_state`. None: as scikit-learn, of the rows as they are; K-means
+        then sees little but the column of the largest numbers.
+    short_iter : int, default=None
+        *More.* Starts are compared after so many iterations, on at most 20,000 rows, and the
+        best alone goes on: ten starts cost little more than one. None: every start runs to
+        its end.
 
     Attributes
     ----------
@@ -94,6 +115,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         Objective of the best start for one unit of weight.
     lower_bounds_ : list of float
         Its history.
+    degenerate_components_ : ndarray of int
+        Components without extent in some direction, a spike in the data: their variance there
+        is within ten times `reg_covar` or what the rounding of the data makes, and less than
+        a hundredth of the data's, or less than a millionth of that. A warning names them and
+        the columns.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -120,10 +146,10 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
         "tol": [Interval(Real, 0.0, None, closed="left")],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [StrOptions({"kmeans", "random", "random_from_data", "k-means++"})],
+        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "precisions_init": ["array-like", None],
@@ -132,12 +158,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         "verbose": ["verbose"],
         "verbose_interval": [Interval(Integral, 1, None, closed="left")],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
-        "convergence": [StrOptions({"lower_bound", "parameters"})],
+        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
         "acceleration": [StrOptions({"squarem"}), None],
         "callback": [callable, None],
         "covariance_prior": [StrOptions({"empirical"}), tuple, None],
         "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
         "fixed": [tuple, list, set, frozenset],
+        "init_scaling": [StrOptions({"standard"}), None],
+        "short_iter": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
@@ -145,7 +173,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                  means_init=None, precisions_init=None, random_state=None, warm_start=False,
                  verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
                  acceleration=None, callback=None, covariance_prior=None,
-                 weight_concentration=None, fixed=()):
+                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
@@ -167,6 +195,8 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         self.covariance_prior = covariance_prior
         self.weight_concentration = weight_concentration
         self.fixed = fixed
+        self.init_scaling = init_scaling
+        self.short_iter = short_iter
 
     # --- fitting ---------------------------------------------------------------------
 
@@ -214,30 +244,16 @@ class GaussianMixture(DensityMixin, BaseEstimator):
         named, (X, patterns, largest) = X, self._rows_to_fit(X)
         warm = self.warm_start and hasattr(self, "converged_")
         problem, given = self._prepare(X, patterns, largest, sample_weight, labels, warm)
-        random_state = check_random_state(self.random_state)
-
-        def start(i):
-            if warm:
-                return self._parameters()
-            return start_parameters(
-                problem, self.n_components, self.init_params, random_state, given)
-
-        n_init = 1 if warm else self.n_init
-        progress = None
-        if self.verbose:
-            progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
-        result = run_em(
-            problem, start, n_init=n_init, max_iter=self.max_iter, tol=self.tol,
-            convergence=self.convergence, acceleration=self.acceleration,
-            callback=self.callback, progress=progress,
-            previous_bound=self.lower_bound_ if warm else -np.inf,
-        )
+        result = self._run(problem, given, warm)
+        names = column_names(named, X.shape[1])
         arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
         self.n_iter_ = result.n_iter
         self.converged_ = result.converged
         self.lower_bound_ = result.lower_bound
         self.lower_bounds_ = result.history
+        found = self._examine(problem, result)
+        self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
@@ -249,7 +265,54 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 "parameters, or increase max_iter, tol, or check for degenerate data.",
                 ConvergenceWarning, stacklevel=4,
             )
+        for text in degenerate.describe(found, names, problem.reg_covar):
+            warnings.warn(text, EMWarning, stacklevel=4)
         return X, patterns
+
+    def _run(self, problem, given, warm):
+        """EM from the starts that the parameters ask for."""
+        options = {"max_iter": self.max_iter, "tol": self.tol, "convergence": self.convergence,
+                   "acceleration": self.acceleration, "callback": self.callback}
+        if warm:
+            return run_em(problem, lambda i: self._parameters(), progress=self._progress(1),
+                          previous_bound=self.lower_bound_, **options)
+        kinds = arguments.check_init_params(self.init_params)
+        random_state = check_random_state(self.random_state)
+        short = self.short_iter is not None and self.n_init > 1 and self.n_components > 1
+        if self.init_scaling is None and not short:
+            def start(i):
+                return start_parameters(
+                    problem, self.n_components, kinds[i % len(kinds)], random_state, given)
+        else:
+            start = SampledStarts(problem, self.n_components, kinds, random_state, given,
+                                  standardise=self.init_scaling is not None)
+        if not short:
+            return run_em(problem, start, n_init=self.n_init,
+                          progress=self._progress(self.n_init), **options)
+        best, n_failed = start.best_of(self.n_init, self.short_iter)
+        try:
+            result = run_em(problem, lambda i: best, progress=self._progress(1), **options)
+        except DegenerateFitError:      # it collapsed after all: the others, to their ends
+            n_failed = 1
+            result = run_em(problem, start, n_init=self.n_init,
+                            progress=self._progress(self.n_init), **options)
+        result.n_failed += n_failed
+        return result
+
+    def _progress(self, n_init):
+        if not self.verbose:
+            return None
+        return Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
+
+    def _examine(self, problem, result):
+        """What is wrong with the components; nothing where there was no iteration."""
+        if not result.history:
+            return degenerate.Examination()
+        weight = problem.sample_weight
+        n_rows = len(problem.X) if weight is None else np.count_nonzero(weight)
+        return degenerate.examine(
+            result.parameters, self.covariance_type, problem.reg_covar, problem.rounding, n_rows,
+            fixed=problem.fixed)
 
     def _rows_to_fit(self, X):
         """The rows, the patterns of their missing values and the largest absolute value."""
@@ -281,7 +344,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):
             given["precisions_cholesky"] = factors_from_precisions(precisions, type_)
         sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
         problem = GaussianProblem(
-            X, type_, self.reg_covar, sample_weight=sample_weight,
+            X, type_, self._reg_covar(X, sample_weight, patterns), sample_weight=sample_weight,
             known=arguments.check_labels(labels, X.shape[0], k),
             covariance_prior=arguments.check_covariance_prior(
                 self.covariance_prior, type_, X, sample_weight, k, self.n_threads, patterns),
@@ -295,6 +358,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):
                 "columns differ from the last fit"
             )
         return problem, given
+
+    def _reg_covar(self, X, sample_weight, patterns):
+        """What is added to the variances, a number or one for each column."""
+        if not isinstance(self.reg_covar, str):
+            return self.reg_covar
+        scale = column_scaling(
+            X, sample_weight, self.covariance_type, self.n_threads, patterns).scale
+        return AUTO * (scale[0] if self.covariance_type == "spherical" else scale) ** 2
 
     # --- parameters --------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from emkernels.models import _information as information
 from emkernels.models._covariance import COVARIANCE_TYPES, precision_cholesky
 from emkernels.models._gaussian import Gaussians
 from emkernels.models._imputer import BaseGaussianImputer
+from emkernels.models._sampled_start import draw_rows
 from emkernels.models._standardised import Scaling, StandardisedProblem
 from emkernels.models._start import start_parameters
 from emkernels.statistics import second_shape
@@ -20,8 +21,6 @@ from emkernels.statistics import second_shape
 # a component of a mixture needs more to stay clear of single rows.
 FLOOR = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 COMPONENT_FLOOR = 1e-6
-# Rows that the starts of a mixture look at.
-START_ROWS = 20_000
 
 
 class GaussianImputer(BaseGaussianImputer):
@@ -325,23 +324,19 @@ feature_names_in_, indicator_
             random_state = int(random_state.integers(2**32))
         random_state = check_random_state(random_state)
         weight, type_ = problem.sample_weight, problem.covariance_type
-        rows = np.arange(len(problem.X)) if weight is None else np.flatnonzero(weight)
-        if len(rows) < self.n_components:
+        n_rows = len(problem.X) if weight is None else np.count_nonzero(weight)
+        if n_rows < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = "
-                f"{self.n_components}, n_samples = {len(rows)} (rows with something observed)")
-        if len(rows) > START_ROWS:
-            drawn = random_state.choice(rows, START_ROWS, replace=False)
-            # and some rows of every column, for columns that few rows have
-            seen = [rows[~np.isnan(problem.X[rows, d])][:16] for d in range(problem.X.shape[1])]
-            rows = np.unique(np.concatenate([drawn, *seen]))
+                f"{self.n_components}, n_samples = {n_rows} (rows with something observed)")
+        rows, weight = draw_rows(problem.X, weight, random_state)
         scaling, p = problem.scaling, problem.X.shape[1]
         sample = (problem.X[rows].astype(np.float64) - scaling.center) / scaling.scale
         patterns = kernels.missing_patterns(sample)
         part = StandardisedProblem(
             sample, type_, Scaling(np.zeros(p), np.ones(p)), problem.floor,
             patterns=patterns if patterns.n_missing.any() else None,
-            sample_weight=None if weight is None else weight[rows],
+            sample_weight=weight,
             covariance_prior=problem.covariance_prior, n_threads=problem.n_threads)
         given = dict.fromkeys(("weights", "means", "precisions_cholesky"))
 

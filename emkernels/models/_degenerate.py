@@ -1,0 +1,265 @@
+"""Components that describe no group of rows: spikes, dead ones, twins; and what to say of them."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import eigh
+
+from emkernels.models._covariance import full_covariance
+from emkernels.models._words import some
+
+# A component is a spike where its variance in a direction is so small: in multiples of
+# reg_covar, or of the data's rounding; and as a share of the data's variance there.
+NEAR_REGULARISATION, NEAR_ROUNDING = 10.0, 1.0
+SHARE, LEAST_SHARE = 1e-2, 1e-6
+# reg_covar is not small where it is more of a column's variance than this.
+MUCH = 1e-2
+# A component is dead when it has less than this of a row, and two are twins when no parameter
+# differs by more than this, in standard deviations.
+DEAD, TWINS = 1e-2, 1e-3
+# Rows in which the step of a column's values is looked for.
+STEP_ROWS = 2048
+
+
+def rounding_variance(X):
+    """Variance that a column's values have from being rounded, (n_features,): to the steps in
+    which they come (one for whole numbers), and to the precision of X."""
+    rows = np.array(X[::max(1, -(-len(X) // STEP_ROWS))], dtype=np.float64, order="C")
+    rows.sort(axis=0)
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(rows, axis=0)
+        # the smallest step between values; NaN lies at the end
+        step = np.where(steps > 0, steps, np.inf).min(axis=0, initial=np.inf)
+        largest = np.nanmax(np.abs(rows), axis=0, initial=0)
+    step[~np.isfinite(step)] = 0
+    return step**2 / 12 + (8 * np.finfo(X.dtype).eps * largest) ** 2
+
+
+def total_covariance_of(parameters, covariance_type):
+    """Covariance of the whole mixture, (n_features, n_features): after an M-step that of the
+    rows, plus reg_covar."""
+    weights, means = parameters.weights, parameters.means
+    weights = weights / weights.sum()
+    gaps = means - weights @ means
+    between = (weights[:, None] * gaps).T @ gaps
+    covariances = parameters.get_covariances(covariance_type)
+    if covariance_type == "full":
+        return between + np.tensordot(weights, covariances, 1)
+    if covariance_type == "tied":
+        return between + covariances
+    return between + np.eye(len(between)) * (weights @ covariances)
+
+
+@dataclass
+class Examination:
+    """What is wrong with the components of a mixture.
+
+    Attributes
+    ----------
+    spikes : dict of int to list of int
+        Components without extent in some direction, and the columns of that direction, the
+        most important first.
+    deviations : dict of int to float
+        Their standard deviations in that direction, as a share of the data's.
+    few_rows : int or None
+        Rows of positive weight, where these are fewer than components.
+    dead : list of int
+        Components without a row.
+    twins : list of (int, int)
+        Components that are the same.
+    drowned : list of int
+        Columns of which `reg_covar` is not small against the variance.
+    constant : list of int
+        Columns without variance, but for `reg_covar`.
+    """
+
+    spikes: dict = field(default_factory=dict)
+    deviations: dict = field(default_factory=dict)
+    few_rows: int | None = None
+    dead: list = field(default_factory=list)
+    twins: list = field(default_factory=list)
+    drowned: list = field(default_factory=list)
+    constant: list = field(default_factory=list)
+
+
+def find_spikes(parameters, covariance_type, reg_covar, rounding):
+    """Components that are spikes: {component: (columns, deviation as a share of the data's)}.
+
+    Component k is one if there is a direction v with ``v' S_k v <= 0.01 v' S v``, S being the
+    covariance of the whole mixture, and at most ten times what `reg_covar` makes of it, or at
+    most what the rounding of the data does; or with ``v' S_k v <= 1e-6 v' S v``.
+
+    Parameters
+    ----------
+    parameters : Gaussians
+    covariance_type : str
+    reg_covar : float or ndarray of shape (n_features,)
+    rounding : ndarray of shape (n_features,)
+        From :func:`rounding_variance`.
+    """
+    n_components, n_features = parameters.means.shape
+    if n_components == 1:
+        return {}
+    total = total_covariance_of(parameters, covariance_type)
+    variances = np.maximum(np.diagonal(total), 1e-300)
+    bound = np.maximum(NEAR_REGULARISATION * reg_covar, NEAR_ROUNDING * rounding)
+    bound = np.maximum(np.broadcast_to(bound, n_features), 1e-290)
+    covariances = parameters.get_covariances(covariance_type)
+    if covariance_type in ("diag", "spherical"):
+        own = covariances if covariance_type == "diag" else covariances[:, None]
+        shares = own / variances
+        narrow = ((own <= bound) & (shares <= SHARE)) | (shares <= LEAST_SHARE)
+        return {int(k): ([int(j) for j in np.argsort(shares[k], kind="stable") if narrow[k, j]],
+                         float(np.sqrt(shares[k].min()))) for k in np.flatnonzero(
+                             narrow.any(axis=1))}
+    tied = covariance_type == "tied"
+    factors = parameters.precisions_cholesky[None] if tied else parameters.precisions_cholesky
+    # the trace of a product with the precision is at least the inverse of the smallest
+    # eigenvalue: most components need no second look
+    root = _root(total)
+    suspects = [
+        k for k, factor in enumerate(factors)
+        if (bound @ (factor**2).sum(axis=1) >= 1)
+        or ((root.T @ factor) ** 2).sum() >= 1 / LEAST_SHARE]
+    found = {}
+    for k in suspects:
+        direction = _narrow_direction(covariances if tied else covariances[k], total, bound)
+        if direction is not None:
+            parts = np.abs(direction) * np.sqrt(variances)
+            columns = [int(j) for j in np.argsort(-parts, kind="stable")
+                       if parts[j] > 0.3 * parts.max()]
+            own = direction @ (covariances if tied else covariances[k]) @ direction
+            found[k] = columns, float(np.sqrt(own / (direction @ total @ direction)))
+    if tied and found:
+        found = dict.fromkeys(range(n_components), found[0])
+    return found
+
+
+def _root(total):
+    """R with R R' = total, also where that is singular."""
+    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
+    values, vectors = np.linalg.eigh(total / np.outer(scale, scale))
+    return scale[:, None] * vectors * np.sqrt(np.maximum(values, 0))
+
+
+def _narrow_direction(covariance, total, bound):
+    """A direction in which a covariance is too small, or None."""
+    unit = np.sqrt(bound)
+    values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
+    few = vectors[:, values <= 1] / unit[:, None]
+    best = None
+    if few.shape[1]:        # among these, where the data have the most
+        share, direction = _smallest_share(covariance, total, few)
+        if share <= SHARE:
+            best = direction
+    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
+    share, direction = _smallest_share(covariance, total, np.diag(1 / scale))
+    return direction if share <= LEAST_SHARE else best
+
+
+def _smallest_share(covariance, total, basis):
+    """Smallest ``v' covariance v / v' total v`` for v in a basis, and v."""
+    a, b = basis.T @ covariance @ basis, basis.T @ total @ basis
+    # the inverse ratio, as the covariance is definite and the total need not be
+    values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+    return 1 / max(values[-1], 1e-300), basis @ vectors[:, -1]
+
+
+def examine(parameters, covariance_type, reg_covar, rounding, n_rows, *, fixed=frozenset()):
+    """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
+    found = Examination()
+    weights = parameters.weights / parameters.weights.sum()
+    if len(weights) > n_rows:
+        found.few_rows = n_rows
+    if "weights" not in fixed:
+        found.dead = [int(k) for k in np.flatnonzero(weights * n_rows < DEAD)]
+    dead = set(found.dead)
+    for k, (columns, share) in find_spikes(
+            parameters, covariance_type, reg_covar, rounding).items():
+        if k not in dead:
+            found.spikes[k], found.deviations[k] = columns, share
+    found.twins = [pair for pair in _twins(parameters, covariance_type) if not dead & set(pair)]
+    if np.any(reg_covar) and not {"covariances", "means"} & fixed:
+        variances = np.diagonal(total_covariance_of(parameters, covariance_type))
+        if covariance_type == "spherical":      # has the columns' mean variance only
+            variances = np.full(len(variances), variances.mean())
+        raw = variances - reg_covar
+        part = np.broadcast_to(reg_covar, len(raw))
+        found.constant = [int(j) for j in np.flatnonzero(raw <= 1e-9 * part)]
+        found.drowned = [int(j) for j in np.flatnonzero((part > MUCH * raw) & (raw > 1e-9 * part))]
+    return found
+
+
+def describe(found, names, reg_covar):
+    """What there is to say of an :class:`Examination`, one text for each kind.
+
+    Parameters
+    ----------
+    found : Examination
+    names : list of str
+        How messages call the columns.
+    reg_covar : float or ndarray of shape (n_features,)
+    """
+    texts = []
+    if found.spikes:
+        parts = [f"component {k} in {_columns(columns, names)} (its deviation there is "
+                 f"{found.deviations[k]:.1g} of the data's)"
+                 for k, columns in found.spikes.items()]
+        texts.append(
+            f"collapsed: {some(parts, 3)}. A spike on one value, or on a line or plane: "
+            "likelihood, BIC and AIC grow by it for nothing. Use fewer components, "
+            "covariance_prior='empirical', or leave the column out")
+    few = "" if found.few_rows is None else (
+        f" (only {found.few_rows} rows have a positive weight)")
+    if found.dead:
+        texts.append(f"{_components(found.dead)} without a row{few}: use fewer components, or "
+                     "another start")
+    elif few:
+        texts.append(f"more components than rows of positive weight, {found.few_rows}: "
+                     "use fewer components")
+    if found.twins:
+        pairs = [f"{i} and {j}" for i, j in found.twins]
+        texts.append(f"the components {some(pairs)} are the same: use fewer components, or "
+                     "another start (init_params, n_init)")
+    if found.drowned:
+        largest = np.max(reg_covar)
+        texts.append(
+            f"reg_covar={largest:.3g} is not small against the variance of "
+            f"{_columns(found.drowned, names)}: what is narrower than its root, "
+            f"{np.sqrt(largest):.2g}, cannot be told apart. Use reg_covar='auto', or rescale")
+    if found.constant:
+        texts.append(f"{_columns(found.constant, names)} with one value only: all of the variance "
+                     "there is reg_covar; leave out what does not vary")
+    return texts
+
+
+def _components(numbers):
+    word = "component" if len(numbers) == 1 else "components"
+    return f"{word} {some([str(k) for k in numbers])}"
+
+
+def _columns(columns, names):
+    word = "column" if len(columns) == 1 else "the columns"
+    return f"{word} {some([names[j] for j in columns])}"
+
+
+def _twins(parameters, covariance_type):
+    """Pairs of components next to each other that agree in mean and covariance."""
+    means, n_components = parameters.means, len(parameters.means)
+    if n_components == 1:
+        return []
+    n_features = means.shape[1]
+    deviations = np.sqrt(np.diagonal(total_covariance_of(parameters, covariance_type)))
+    deviations = np.where(deviations > 0, deviations, 1)
+    # along a direction that has nothing to do with the columns, equal ones are neighbours
+    line = (means / deviations) @ np.sqrt(np.arange(2, n_features + 2))
+    order, pairs = np.argsort(line, kind="stable"), []
+    near = (np.abs(np.diff(means[order], axis=0)) <= TWINS * deviations).all(axis=1)
+    covariances = parameters.get_covariances(covariance_type)
+    for i, j in zip(order[:-1][near], order[1:][near]):
+        a, b = (full_covariance(covariances, covariance_type, k, n_features) for k in (i, j))
+        own = np.sqrt(np.diagonal(b))
+        if (np.abs(means[i] - means[j]) <= TWINS * own).all() and (
+                np.abs(a - b) <= TWINS * np.outer(own, own)).all():
+            pairs.append((int(min(i, j)), int(max(i, j))))
+    return sorted(pairs)
