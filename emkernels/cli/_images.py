@@ -171,32 +171,6 @@ def _by_codec(path, decoder, image):
     return Picture(upright(pixels, image.getexif().get(274)), True, alpha)
 
 
-def looks_like_nodata(picture):
-    """The smallest or the largest value, and in how many pixels it is, where at least 10 have it
-    in every channel and it is farther from the others than these from each other; else None.
-
-    Pictures of 8 bits have no room for such a value.
-    """
-    pixels = picture.colours()
-    if pixels.dtype.itemsize == 1:
-        return None
-    pixels = pixels.reshape(-1, pixels.shape[-1])
-    if pixels.dtype.kind == "f":
-        pixels = pixels[np.isfinite(pixels).all(axis=1)]
-    for extreme in (np.min, np.max):
-        if len(pixels) == 0:
-            return None
-        value = extreme(pixels)
-        there = (pixels == value).all(axis=1)
-        others = pixels[~there].astype(np.float64)
-        if there.sum() < 10 or others.size == 0:
-            continue
-        low, high = others.min(), others.max()
-        if low < high and min(abs(value - low), abs(value - high)) > high - low:
-            return value, int(there.sum())
-    return None
-
-
 def read_mask(path, picture, console, *, stack=None):
     """True where a picture of black and white is white; CommandError for another size."""
     mask = read_image(path, console, bytes_for_pixel=8, stack=stack)

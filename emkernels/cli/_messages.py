@@ -33,7 +33,8 @@ class NotANumber(Exception):
 _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
             "n_init": "--starts", "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
             "missing_values": "--missing-values", "method='em'": "--method em",
-            "reg_covar": "--reg-covar", "channel_axis=-1": "--alpha no"}
+            "reg_covar": "--reg-covar", "channel_axis=-1": "--alpha no",
+            "alpha=False": "--alpha no", "nodata=": "--nodata="}
 
 # what would not be printed, but obeyed by a terminal
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}

@@ -206,14 +206,11 @@ def _draw(file, format_, result, view, places):
 
 
 def _nodata_of(options, console, picture):
-    """The argument of segment_image, as a value of the picture's type; none where no pixel can
-    have it, and for NaN, which never is data."""
+    """The argument of segment_image, as a value of the picture's type; none where there is no
+    such value and where no pixel can have it."""
     value, dtype = picture.nodata, picture.pixels.dtype
-    found = images.looks_like_nodata(picture) if options.nodata is None and value is None else None
-    if found is not None:
-        console.warn(f"{options.input}: {count(found[1], 'pixel')} of {found[0]}, far from all "
-                     f"others, may be without data; --nodata={found[0]} leaves them out, --nodata "
-                     "none says that they are data")
+    if options.nodata == "none":
+        return {"nodata": np.nan}       # nor is an extreme value suspected
     if value is None or (np.isnan(value) and dtype.kind == "f"):
         return {}
     if dtype.kind == "f":
@@ -232,12 +229,10 @@ def _nodata_of(options, console, picture):
 def _left_out(result, picture, mask):
     """How many pixels are outside of the mask, transparent, and without data; each counts once,
     as the first of these that it is."""
-    left = result.labels < 0
-    masked = left & ~mask if mask is not None else np.zeros_like(left)
-    clear = np.zeros_like(left)
-    if picture.alpha:
-        clear = left & ~masked & (picture.pixels[..., -1] == 0)
-    return int(masked.sum()), int(clear.sum()), int(left.sum() - masked.sum() - clear.sum())
+    masked = np.zeros(result.labels.shape, bool) if mask is None else ~mask
+    clear = ~masked & (picture.pixels[..., -1] == 0) if picture.alpha else 0 * masked
+    outside, transparent = int(masked.sum()), int(clear.sum())
+    return outside, transparent, int((result.labels < 0).sum()) - outside - transparent
 
 
 def _report(options, console, result, picture, mask):
