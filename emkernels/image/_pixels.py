@@ -3,13 +3,13 @@
 import numpy as np
 
 from emkernels._extras import optional
-from emkernels.image._raster import CHUNK
+from emkernels.image._nodata import CHUNK
 
 CODE_BITS = 24      # of all channels together, for counting by a table
 LAB = 100.0         # what Lab values are divided by
 
 
-def read_pixels(raster, color_space="rgb", coordinates=0.0):
+def read_pixels(raster, color_space="rgb", coordinates=0.0, counted=True):
     """Rows of features: one a distinct pixel where a table can count them, else one a pixel.
 
     Parameters
@@ -18,17 +18,20 @@ def read_pixels(raster, color_space="rgb", coordinates=0.0):
     color_space : {'rgb', 'lab'}
     coordinates : float
         Above 0, coordinates join the features, and rows do not repeat.
+    counted : bool
+        False: a row for every pixel in any case.
 
     Returns
     -------
     CountedPixels or AllPixels
         Both have `values` (n_rows, n_channels), as in the image; `rows` (n_rows, n_features);
         `weight` (n_rows,) or None; `reg_covar`, a variance below what the image can show;
-        ``spread(per_row, out)``, ``colours(means)`` and ``n_distinct(enough)``.
+        ``spread(per_row, out)``, ``colours(means)``, ``features_of(colours)`` and
+        ``n_distinct(enough)``.
     """
     features = _Features(raster, color_space)
     bits = max(1, (raster.high - raster.low).bit_length()) if raster.divisor else CODE_BITS + 1
-    if bits * raster.values.shape[1] <= CODE_BITS and coordinates == 0:
+    if counted and bits * raster.values.shape[1] <= CODE_BITS and coordinates == 0:
         return CountedPixels(raster, features, bits)
     return AllPixels(raster, features, coordinates)
 
@@ -69,11 +72,12 @@ class _Features:
             color = optional("skimage.color", "color_space='lab'", "image")
             self.rgb2lab, self.lab2rgb = color.rgb2lab, color.lab2rgb
 
-    def __call__(self, values):
+    def __call__(self, values, dtype=None):
         """Rows of values as features; a view where nothing is to be done."""
+        dtype = self.dtype if dtype is None else dtype
         if self.divisor is None and self.rgb2lab is None:
-            return values.astype(self.dtype, copy=False)
-        out = np.empty(values.shape, self.dtype)
+            return values.astype(dtype, copy=False)
+        out = np.empty(values.shape, dtype)
         for first in range(0, len(values), CHUNK):
             part = slice(first, first + CHUNK)
             block = values[part].astype(np.float64)
@@ -91,7 +95,13 @@ class _Features:
         return rows if self.divisor is None else rows * self.divisor
 
 
-class CountedPixels:
+class _Colours:
+    def features_of(self, colours):
+        """Features, float64, of colours in the image's units."""
+        return np.asarray(self._features(colours, np.float64), np.float64)
+
+
+class CountedPixels(_Colours):
     """Distinct pixels of integers and how often each occurs.
 
     The channels of a pixel, less the smallest value, are packed into one code of `bits` each.
@@ -161,7 +171,7 @@ class CountedPixels:
         return len(self.rows)
 
 
-class AllPixels:
+class AllPixels(_Colours):
     """A row for every pixel inside of the mask."""
 
     weight = None

@@ -5,7 +5,7 @@ from numbers import Integral
 
 import numpy as np
 
-CHUNK = 1 << 18     # pixels worked on at a time
+from emkernels.image._nodata import CHUNK, leave_out, sentinels
 
 
 @dataclass
@@ -26,7 +26,13 @@ class Raster:
     low, high : int or float
         The smallest and the largest value inside, NaN left out.
     has_nan : bool
-        Inside.
+        Inside, beside channels that are known.
+    known : bool ndarray of shape (n_pixels,) or None
+        False where no channel is known, inside of the mask or not; None: nowhere.
+    n_nodata : int
+        Pixels left out because of that.
+    notes : tuple of str
+        What a user should be told of how the image was read.
     """
 
     shape: tuple
@@ -37,6 +43,9 @@ class Raster:
     low: float = 0
     high: float = 0
     has_nan: bool = False
+    known: np.ndarray | None = None
+    n_nodata: int = 0
+    notes: tuple = ()
 
     @property
     def n_pixels(self):
@@ -65,18 +74,18 @@ class Raster:
         return text if self.values.shape[1] == 1 else f"{text}, channel {int(channel)}"
 
 
-def read_raster(image, channel_axis="auto", mask=None):
+def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
     """The Raster of an image, checked; ValueError or TypeError says what is wrong with it."""
-    if np.ma.isMaskedArray(image):
-        raise TypeError("image is a masked array: pass image.data and mask=~image.mask")
-    image = np.asarray(image)
+    image, hidden = _unmasked(image)
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
         raise TypeError(
             "image must be an array of bool, integers or floats of at most 64 bits, got "
             f"{image.dtype}")
     if image.size == 0:
         raise ValueError(f"image is empty: its shape is {image.shape}")
-    axis = _find_channels(image.shape, channel_axis)
+    if alpha is not None and not isinstance(alpha, (bool, np.bool_)):
+        raise TypeError(f"alpha must be True, False or None, got {alpha!r}")
+    axis, alpha, note = _find_channels(image, channel_axis, alpha)
     pixels = image[..., None] if axis is None else np.moveaxis(image, axis, -1)
     shape = pixels.shape[:-1]
     if len(shape) not in (2, 3):
@@ -84,40 +93,93 @@ def read_raster(image, channel_axis="auto", mask=None):
             f"image must have 2 or 3 axes beside that of the channels, got shape {image.shape} "
             f"with channel_axis={channel_axis!r}")
     mask = _check_mask(mask, shape)
-    if isinstance(channel_axis, str) and axis is not None and pixels.shape[-1] == 4:
-        opaque = pixels[..., 3] != 0
-        mask, pixels = opaque if mask is None else mask & opaque, pixels[..., :3]
+    if alpha:
+        opaque = pixels[..., -1] != 0
+        mask, pixels = opaque if mask is None else mask & opaque, pixels[..., :-1]
         if not mask.any():
             raise ValueError("every pixel that may take part is transparent (alpha is 0); "
-                             "channel_axis=-1 makes alpha a channel like the others")
-    inside = None if mask is None or mask.all() else np.ascontiguousarray(mask).reshape(-1)
+                             "alpha=False makes alpha a channel like the others")
     values = pixels.reshape(-1, pixels.shape[-1])
+    inside = None if mask is None or mask.all() else np.ascontiguousarray(mask).reshape(-1)
+    if hidden is not None:
+        hidden = hidden[..., None] if axis is None else np.moveaxis(hidden, axis, -1)
+        hidden = hidden[..., : pixels.shape[-1]].reshape(values.shape)
+    notes = [note] if note else []
+    if nodata is None:
+        notes += sentinels(values, inside)
+    masked = inside
+    values, inside, known = leave_out(values, masked, hidden, nodata)
+    n_nodata = 0 if known is None else int(np.count_nonzero(
+        ~known if masked is None else masked & ~known))
     is_bool = values.dtype == bool
-    raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool)
-    if image.dtype.kind == "f":
+    raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool,
+                    known=known, n_nodata=n_nodata, notes=tuple(notes))
+    if values.dtype.kind == "f":
         _scan_floats(raster)
     else:
         raster.low = min(int(block.min()) for _, block in raster.blocks() if len(block))
         raster.high = max(int(block.max()) for _, block in raster.blocks() if len(block))
-        raster.divisor = _divisor(image.dtype, raster)
+        raster.divisor = _divisor(values.dtype, raster)
     return raster
 
 
-def _find_channels(shape, channel_axis):
-    """The axis of the channels, or None."""
+def _unmasked(image):
+    """The array, and where a masked one is masked."""
+    if not np.ma.isMaskedArray(image):
+        return np.asarray(image), None
+    hidden = np.ma.getmaskarray(image)
+    return image.data, hidden if hidden.any() else None
+
+
+def _find_channels(image, channel_axis, alpha):
+    """The axis of the channels, or None; whether the last of them is alpha; and what is to be
+    said about a guess."""
+    shape = image.shape
     if isinstance(channel_axis, str):
         if channel_axis != "auto":
             raise ValueError(f"channel_axis must be 'auto', None or an int, got {channel_axis!r}")
         if len(shape) not in (2, 3, 4):
             raise ValueError(f"image must have 2 to 4 axes, got shape {shape}")
-        return -1 if len(shape) == 4 or (len(shape) == 3 and shape[-1] in (1, 3, 4)) else None
-    if channel_axis is None:
-        return None
-    if isinstance(channel_axis, bool) or not isinstance(channel_axis, Integral):
+        axis, is_alpha, note = _guess(shape, image.dtype == np.uint8, alpha)
+    elif channel_axis is None:
+        axis, is_alpha, note = None, False, None
+    elif isinstance(channel_axis, bool) or not isinstance(channel_axis, Integral):
         raise TypeError(f"channel_axis must be 'auto', None or an int, got {channel_axis!r}")
-    if not -len(shape) <= channel_axis < len(shape):
+    elif not -len(shape) <= channel_axis < len(shape):
         raise ValueError(f"channel_axis={channel_axis} is not an axis of shape {shape}")
-    return int(channel_axis)
+    else:
+        axis, is_alpha, note = int(channel_axis), bool(alpha), None
+    if alpha and (axis is None or shape[axis] < 2):
+        raise ValueError(
+            f"alpha=True needs a channel beside alpha, but an image of shape {shape} with "
+            f"channel_axis={channel_axis!r} has not")
+    return axis, is_alpha, note
+
+
+def _guess(shape, is_uint8, alpha):
+    """What 'auto' makes of a shape: the axis, whether there is alpha, and what to say of it."""
+    if len(shape) == 2:
+        return None, False, None
+    n = shape[-1]
+    if alpha:
+        return -1, True, None
+    if len(shape) == 4:
+        return -1, False, None if n <= 3 else (
+            f"image of shape {shape} is read as a volume with {n} channels; channel_axis=-1 says "
+            "so without this warning, another channel_axis that the channels are elsewhere")
+    if n == 4 and is_uint8:
+        return -1, alpha is None, None
+    if n in (1, 3) and (n == 1 or is_uint8 or min(shape[:2]) >= 32):
+        return -1, False, None
+    if n in (3, 4):
+        what = "a picture with 3 channels" if n == 3 else (
+            "a picture with 4 channels, each a feature (alpha=True: the last is alpha)")
+        return -1, False, (
+            f"image of shape {shape} is read as {what}; channel_axis=-1 says so without this "
+            "warning, channel_axis=None that it is a volume")
+    return None, False, (
+        f"image of shape {shape} is read as a volume; channel_axis=None says so without this "
+        "warning, channel_axis=-1 or 0 that its last or first axis holds channels")
 
 
 def _check_mask(mask, shape):

@@ -7,6 +7,7 @@ import numpy as np
 from emkernels.image import _view as view
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK
+from emkernels.image._smooth import keep_known
 from emkernels.models._arguments import patterns_where_missing
 from emkernels.plotting import plot_segmentation
 
@@ -14,15 +15,18 @@ ROWS_OF_REPR = 20
 
 
 class Segmentation:
-    """Segments of an image, from dark to bright; made by :func:`segment_image`.
+    """Segments of an image, from dark to bright or in the order of the `labels` or `means_init`
+    that were given; made by :func:`segment_image`.
 
     Attributes
     ----------
     image : ndarray
         As it was passed; it is not copied.
     labels : ndarray of int32, of the image's shape without channels
-        The segment of each pixel, -1 outside of the mask.
+        The segment of each pixel, -1 outside of the mask and where there are no data.
     n_segments : int
+    n_nodata : int
+        Pixels of which no channel is known: NaN, `nodata` or masked.
     colors : ndarray of shape (n_segments, n_channels), float64
         Mean of each segment's pixels in the image's units, NaN left out; of a segment without
         pixels that of its component. Alpha is not among the channels.
@@ -31,7 +35,7 @@ class Segmentation:
     fractions : ndarray of shape (n_segments,)
         Their shares of all pixels that take part.
     posteriors : ndarray of float32, the image's shape without channels and then n_segments
-        Probability of each segment in each pixel, zero outside of the mask; for K-means 1 for
+        Probability of each segment in each pixel, zero where the label is -1; for K-means 1 for
         the pixel's segment. Computed anew at each access, from `image` as it then is, unless
         there is smoothing.
     model : GaussianMixture or KMeans
@@ -47,8 +51,8 @@ class Segmentation:
     n_iter : int
     converged : bool
     lower_bounds : list of float
-        Objective of each iteration for one pixel, with smoothing the free energy; for K-means
-        only minus the final inertia.
+        Objective of each iteration for one pixel: the log-likelihood, with smoothing that
+        given the neighbours, which may fall a little; for K-means only minus the final inertia.
 
     Examples
     --------
@@ -67,7 +71,7 @@ class Segmentation:
     """
 
     def __init__(self, image, raster, labels, colors, sizes, model, method, *, options,
-                 smoothness=0.0, selection=None, field=None):
+                 smoothness=0.0, selection=None, field=None, known=None):
         self.image, self.labels, self.colors, self.sizes = image, labels, colors, sizes
         self.model, self.method = model, method
         self.smoothness, self.selection = smoothness, selection
@@ -83,6 +87,8 @@ class Segmentation:
         self._raster = raster
         self._options = options     # of read_pixels
         self._field = field         # posteriors that smoothing has made
+        self._known = known         # segments of pixels that the user knew, -1 for the others
+        self.n_nodata = raster.n_nodata
 
     @property
     def posteriors(self):
@@ -99,6 +105,8 @@ class Segmentation:
         pixels = read_pixels(self._raster, **self._options)
         patterns = patterns_where_missing(pixels.rows)[0] if self._raster.has_nan else None
         pixels.spread(self.model._rows(pixels.rows, patterns, "resp"), out)
+        if self._known is not None:
+            keep_known(out, self._known)
         return out.reshape(shape)
 
     # --- pictures ------------------------------------------------------------------------
@@ -128,7 +136,9 @@ class Segmentation:
     @property
     def without_data(self):
         """ndarray of bool, of the shape of `labels`: pixels of which no channel is known."""
-        return view.without_data(self._raster).reshape(self.labels.shape)
+        known = self._raster.known
+        return np.zeros(self.labels.shape, bool) if known is None else (
+            ~known.reshape(self.labels.shape))
 
     @property
     def lines(self):
@@ -197,10 +207,8 @@ class Segmentation:
         state = "converged" if self.converged else "not converged"
         more = f"smoothness {self.smoothness:g}, " if self.smoothness else ""
         size = " x ".join(map(str, self.labels.shape))
-        left = int((self.labels < 0).sum())
-        left = f", {left} of them left out," if left else ""
         lines = [
-            f"Segmentation of {size} pixels{left} into {self.n_segments} by {how} ({more}{state}, "
+            f"Segmentation of {size} pixels into {self.n_segments} by {how} ({more}{state}, "
             f"{self.n_iter} iterations)",
             f"{'segment':>7}  {'share':>7}  {'pixels':>10}  colour",
         ]
@@ -210,4 +218,6 @@ class Segmentation:
                 f"{k:7d}  {100 * self.fractions[k]:5.1f} %  {self.sizes[k]:10d}  {colour}")
         if self.n_segments > ROWS_OF_REPR:
             lines.append(f"    ... {self.n_segments - ROWS_OF_REPR} more")
+        if self.n_nodata:
+            lines.append(f"no data            {self.n_nodata:10d}")
         return "\n".join(lines)

@@ -10,6 +10,7 @@ from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK, read_raster
 from emkernels.image._result import Segmentation
+from emkernels.image._seeds import check_means, check_seeds, read_labels, start_from
 from emkernels.image._smooth import smooth
 from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
@@ -18,19 +19,23 @@ from emkernels.models.kmeans import KMeans
 from emkernels.models.selection import CRITERIA, select_mixture
 
 AUTO = range(1, 11)
+KINDS = ("kmeans", "k-means++", "random_from_data")     # of starts
+SHORT = 20          # iterations until they are compared
 
 
 def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask=None,
-                  color_space="rgb", smoothness=0.0, coordinates=0.0, covariance_type="full",
-                  criterion="bic", tol=1e-3, max_iter=100, n_init=1, reg_covar=None,
-                  random_state=None, n_threads=None, callback=None):
+                  alpha=None, nodata=None, color_space="rgb", smoothness=0.0, coordinates=0.0,
+                  covariance_type="full", criterion="bic", labels=None, means_init=None,
+                  tol=None, max_iter=None, n_init=None, reg_covar=None, random_state=None,
+                  n_threads=None, callback=None):
     """Divide the pixels of an image into segments of like colour.
 
     'em' fits a Gaussian mixture to the pixels; each gets the segment of its most probable
     component. With ``smoothness`` beta, EM goes on with the labels' prior ``p(z)`` proportional
-    to ``exp(beta * number of neighbouring pairs with equal labels)`` in place of the weights,
-    and their posterior approximated by mean field. Where integers repeat, they are counted
-    once: the fit is that of all pixels, at a fraction of the work.
+    to ``prod_i weights[z_i] exp(beta * number of neighbouring pairs with equal labels)``, and
+    their posterior approximated by mean field; these weights are such that the mean prior is
+    the mean posterior. As beta goes to 0, that is the mixture. Where integers repeat, they are
+    counted once: the fit is that of all pixels, at a fraction of the work.
 
     Parameters
     ----------
@@ -44,13 +49,19 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         of 1 to 10.
     method : {'em', 'kmeans'}, default='em'
     channel_axis : 'auto', int or None, default='auto'
-        'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries;
-        4 channels are then RGB and alpha, which is no feature: pixels whose alpha is 0 are
-        left out. Another 3-d array is a volume. With an int every channel is a feature; None:
-        there are no channels.
+        'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries.
+        Another 3-d array is a volume. A warning says what was guessed, but for (height,
+        width, 1), for 3 or 4 channels of uint8, for 3 channels of another type where no side
+        is under 32, and for volumes with up to 3 channels. None: there are no channels.
     mask : array-like of bool, of the image's shape without channels, optional
         False: the pixel takes no part, and its label is -1. Numbers are taken where they are 0 and
         one other value, as in a picture of black and white.
+    alpha : bool, optional
+        Whether the last channel is alpha, which is no feature: pixels whose alpha is 0 are left
+        out. None: in uint8 (height, width, 4) with ``channel_axis='auto'`` alone.
+    nodata : number or one for each channel, optional
+        The value that means no data. In uint8 a pixel has none where all its channels have
+        this value; in other types each such channel is unknown, as NaN is.
     color_space : {'rgb', 'lab'}, default='rgb'
         'rgb': channels as they are; 'lab': CIE Lab (needs scikit-image), for RGB images of
         uint8, uint16 or floats between 0 and 1.
@@ -69,10 +80,24 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     criterion : {'bic', 'icl', 'aic'}, default='bic'
         See :func:`select_mixture`. Its number of samples is that of the pixels; the mixtures
         compared are those without smoothing.
-    tol, max_iter, n_init : float, int, int
-        As :class:`GaussianMixture` and :class:`KMeans` have them. The smoothing begins twice,
-        from the best fit and from K-means of the blurred image, has `max_iter` iterations each
-        time, and the higher free energy is kept.
+    labels : array-like of int, of the image's shape without channels, optional
+        The segment of pixels that are known (brush strokes, an atlas), -1 for the others.
+        These pixels keep it, with smoothness too. 'em' only, with one `n_segments`.
+    means_init : array-like of shape (n_segments, n_channels), optional
+        Means to begin with, in the image's units.
+    tol : float, optional
+        When EM stops: when all that is left to go, estimated from how fast steps shrink, is
+        less, for means in standard deviations, for variances and weights relative to
+        themselves (default 1e-2); with smoothness when the objective of a pixel then changes
+        by less than a tenth of it. K-means: as :class:`KMeans` has it.
+    max_iter : int, optional
+        1000 for 'em', with smoothness as many again from each start; 300 for K-means.
+    n_init : int, optional
+        Starts of 'em', 10 by default, are of several kinds; they are compared after a few
+        iterations on a sample of pixels, and the best goes on. One where `labels` or
+        `means_init` are given. K-means: as :class:`KMeans` has it. The smoothing begins twice,
+        from the best fit and from K-means of the blurred image, and that is kept whose pixels
+        are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
         (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
@@ -99,10 +124,13 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
 
     Notes
     -----
+    Segments are numbered from dark to bright; where `labels` or `means_init` are given they
+    keep the order of these.
+
     Besides the image there are in memory the labels, a table of at most 64 MB and the distinct
     pixels, where integers can be counted (channels of 24 bits together, for instance RGB of
-    uint8); else the features of all pixels, in float32 where these are not float32 already
-    (float64 for float64). Smoothing needs the features of all pixels, their posteriors in the same
+    uint8) and no `labels` are given; else the features of all pixels, in float32 where these are
+    not float32 already (float64 for float64). Smoothing needs the features of all pixels, their posteriors in the same
     dtype, and a quarter more. Of posteriors above 64 MB only one start's are held: where the
     start that ran first wins, it runs again.
 
@@ -132,61 +160,112 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     _check_choice("criterion", criterion, CRITERIA)
     _check_number("smoothness", smoothness, MOST_SMOOTHNESS)
     _check_number("coordinates", coordinates)
-    parameters = {"tol": tol, "max_iter": max_iter, "n_init": n_init,
-                  "random_state": random_state, "n_threads": n_threads}
+    given = {name: value for name, value in (
+        ("tol", tol), ("max_iter", max_iter), ("n_init", n_init)) if value is not None}
+    parameters = {"random_state": random_state, "n_threads": n_threads, **given}
+    ordered = labels is not None or means_init is not None
+    if ordered:
+        check_seeds(several, labels, means_init, coordinates)
     if method == "kmeans":
-        _check_kmeans(several, smoothness, callback)
+        _check_kmeans(several, smoothness, callback, labels)
         _check_choice("covariance_type", covariance_type, ("full", "tied", "diag", "spherical"))
         validate_parameter_constraints(
             KMeans._parameter_constraints, parameters, "segment_image")
     else:
-        parameters.update(covariance_type=covariance_type, callback=callback,
-                          reg_covar=0.0 if reg_covar is None else reg_covar)
+        parameters = {
+            "tol": 1e-2, "max_iter": 1000, "n_init": 1 if ordered else 10, "short_iter": SHORT,
+            "convergence": "distance", "acceleration": "squarem", "init_params": KINDS,
+            "covariance_type": covariance_type, "callback": callback,
+            "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
             GaussianMixture._parameter_constraints, parameters, "segment_image")
-    raster = read_raster(image, channel_axis, mask)
+    raster = read_raster(image, channel_axis, mask, alpha, nodata)
+    for note in raster.notes:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    if labels is not None:
+        labels = read_labels(labels, raster, sizes[0])
     if method == "kmeans" and raster.has_nan:
         raise ValueError(
             f"image is NaN at {_first_nan(raster)}, which K-means cannot use; method='em' can, "
             "and a mask leaves pixels out")
     options = {"color_space": color_space, "coordinates": coordinates}
-    pixels = read_pixels(raster, **options)
+    pixels = read_pixels(raster, counted=labels is None, **options)
     if smoothness > 0 and raster.has_nan and not any(
             (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
     sizes = _check_distinct(pixels, sizes, several)
+    means = None
+    if means_init is not None:
+        means = pixels.features_of(check_means(means_init, sizes[0], raster))
     if method == "em" and reg_covar is None:
         # of pixels that are all the same any variance will do
         parameters["reg_covar"] = pixels.reg_covar or 1e-6
-    found = {"options": options, "smoothness": float(smoothness)}
+    found = {"options": options, "smoothness": float(smoothness), "ordered": ordered}
     if method == "kmeans":
+        if means is not None:
+            parameters.update(init=means, n_init=1)
         model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
-        return _finish(image, pixels, model, method, model.labels_, **found)
-    with warnings.catch_warnings():
-        if reg_covar is None:
-            # it falls a little where an image has few levels; who sets reg_covar is told
-            warnings.filterwarnings("ignore", "the objective fell", EMWarning)
+        return _said(_finish(image, pixels, model, method, model.labels_, **found))
+    if means is not None:
+        parameters.update(start_from(means, pixels, covariance_type, parameters["reg_covar"]))
+    found["known"] = labels
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         try:
-            model, found["selection"] = _fit_mixture(pixels, sizes, several, criterion, parameters)
+            model, found["selection"] = _fit_mixture(
+                pixels, sizes, several, criterion, parameters, labels)
             if smoothness > 0:
-                model, field = smooth(model, pixels.onto_grid(), raster, smoothness)
-                return _finish(image, pixels, model, method, None, field, **found)
+                model, field = smooth(model, pixels.onto_grid(), raster, smoothness, known=labels,
+                                      ordered=ordered)
         except DegenerateFitError as error:
             raise DegenerateFitError(
                 "every start collapsed: a segment shrank to pixels of one colour, or of colours "
                 "in one plane. Fewer segments or a larger reg_covar (now "
                 f"{parameters['reg_covar']:.3g}) keep it from that, more starts (n_init) may"
             ) from error
+    for warning in caught:
+        if not _is_no_news(str(warning.message), reg_covar is None):
+            warnings.warn(warning.message, stacklevel=2)
+    if smoothness > 0:
+        return _said(_finish(image, pixels, model, method, None, field, **found))
     patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
-    labels = model._rows(pixels.rows, patterns, "labels")
-    return _finish(image, pixels, model, method, labels, **found)
+    row_labels = model._rows(pixels.rows, patterns, "labels")
+    if labels is not None:
+        inside = labels if raster.inside is None else labels[raster.inside]
+        row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
+    return _said(_finish(image, pixels, model, method, row_labels, **found))
 
 
-def _fit_mixture(pixels, sizes, several, criterion, parameters):
+def _is_no_news(text, automatic):
+    """Whether what a mixture says of itself is as it should be with pixels: with an `automatic`
+    reg_covar, rounding is the variance of flat segments, and the objective falls a little where
+    there are few levels. Of components without pixels `_said` speaks."""
+    return " without a row" in text or (automatic and text.startswith(
+        ("the objective fell", "collapsed: ", "reg_covar=", "column", "the columns")))
+
+
+def _said(result):
+    """The result; a warning names segments without pixels."""
+    empty = np.flatnonzero(result.sizes == 0)
+    if len(empty):
+        word, verb = ("segment", "is") if len(empty) == 1 else ("segments", "are")
+        warnings.warn(
+            f"{word} {', '.join(map(str, empty))} of {len(result.sizes)} {verb} empty: no pixel "
+            "belongs there most probably. Fewer segments, other starts or a smaller tol may "
+            "help; so may nodata= or a mask, where values far from all others mean no data",
+            EMWarning, stacklevel=3)
+    return result
+
+
+def _fit_mixture(pixels, sizes, several, criterion, parameters, labels):
     """The mixture of the rows and, where there were several sizes, how it was chosen."""
+    inside = pixels.raster.inside
+    if labels is not None and inside is not None:
+        labels = labels[inside]
     rows, weight = pixels.rows, pixels.weight
     if len(rows) == 1:      # a mixture wants two
         rows, weight = np.repeat(rows, 2, axis=0), np.full(2, pixels.raster.n_inside / 2)
+        labels = None if labels is None else np.repeat(labels, 2)
     if several:
         parameters = dict(parameters)
         selection = select_mixture(
@@ -194,11 +273,12 @@ def _fit_mixture(pixels, sizes, several, criterion, parameters):
             sample_weight=weight, **parameters)
         return selection.best, selection
     model = GaussianMixture(sizes[0], **parameters)
-    return model.fit(rows, sample_weight=weight), None
+    return model.fit(rows, sample_weight=weight, labels=labels), None
 
 
-def _finish(image, pixels, model, method, row_labels, field=None, **found):
-    """Segments in order of brightness, in the labels, the model and the field alike."""
+def _finish(image, pixels, model, method, row_labels, field=None, *, ordered, **found):
+    """Segments in order of brightness, in the labels, the model and the field alike; `ordered`:
+    in the order that they have."""
     raster = pixels.raster
     means = model.means_ if method == "em" else model.cluster_centers_
     if field is None:
@@ -207,6 +287,8 @@ def _finish(image, pixels, model, method, row_labels, field=None, **found):
         labels, values, weight = _labels_of_field(field, raster), raster.values, None
     sizes, colors = _measure(labels, values, weight, pixels.colours(means))
     order = np.argsort(colors.mean(axis=1), kind="stable")
+    if ordered:
+        order = np.arange(len(order))
     rank = np.full(len(order) + 1, -1, np.int32)        # the last for label -1
     rank[order] = np.arange(len(order))
     labels = rank[labels]
@@ -306,7 +388,7 @@ def _check_number(name, value, most=None):
         raise ValueError(f"{name} must be a {limit}, got {value!r}")
 
 
-def _check_kmeans(several, smoothness, callback):
+def _check_kmeans(several, smoothness, callback, labels):
     if several:
         raise ValueError(
             "method='kmeans' takes one n_segments: K-means has no likelihood, so no criterion "
@@ -314,6 +396,10 @@ def _check_kmeans(several, smoothness, callback):
     if smoothness > 0:
         raise ValueError(
             "smoothness needs method='em': method='kmeans' has no probabilities to smooth")
+    if labels is not None:
+        raise ValueError(
+            "labels need method='em': method='kmeans' cannot use pixels whose segment is known; "
+            "it can begin from means_init")
     if callback is not None:
         raise ValueError("callback sees iterations of EM; method='kmeans' has none")
 

@@ -32,8 +32,8 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
     Parameters
     ----------
     model : GaussianMixture
-        Fitted; it is not touched. Its tol, max_iter, reg_covar, callback, random_state and
-        n_threads hold.
+        Fitted; it is not touched. Its tol (a tenth of it, for a step of the objective),
+        max_iter, reg_covar, callback, random_state and n_threads hold.
     X : ndarray of shape (n_pixels, n_features)
         Features of every pixel of the grid; outside of the mask they are ignored.
     raster : Raster
@@ -78,7 +78,7 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
         problem.resp = None     # before the next one is made
         parameters = start()
         parameters.weights = problem.field_of(parameters.weights)
-        return run_em(problem, lambda i: parameters, max_iter=model.max_iter, tol=model.tol,
+        return run_em(problem, lambda i: parameters, max_iter=model.max_iter, tol=model.tol / 10,
                       callback=callback)
 
     best, winner, kept, failure, highest = None, None, None, None, -np.inf

@@ -44,16 +44,6 @@ def to_rgb(raster, values):
     return out
 
 
-def without_data(raster):
-    """Pixels of which no channel is known; bool (n_pixels,)."""
-    out = np.zeros(raster.n_pixels, bool)
-    if raster.values.dtype.kind == "f":
-        for first in range(0, len(out), CHUNK):
-            part = slice(first, first + CHUNK)
-            out[part] = np.isnan(raster.values[part]).all(axis=1)
-    return out
-
-
 def boundaries(labels):
     """Where a pixel's label differs from that of the pixel after it along one of the last two
     axes; bool, of the shape of labels. Label -1 is no segment, and ends none."""
