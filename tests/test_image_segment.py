@@ -208,12 +208,13 @@ def test_no_more_segments_than_different_pixels(sizes, tried):
     np.full((5, 6), 7, np.uint8), np.full((5, 6, 3), 0.3), np.ones((4, 5), bool),
     np.zeros((4, 5)), np.full((1, 1), 9, np.uint8), np.full((2, 3, 4), -2.5, np.float32)])
 def test_one_colour_is_one_segment(image, smoothness):
+    options = {"smoothness": smoothness, "channel_axis": -1 if image.ndim == 3 else None}
     for sizes in ("auto", [2, 3]):
         with pytest.warns(EMWarning, match="all pixels that take part are the same, so that no"):
-            result = segment_image(image, sizes, smoothness=smoothness)
+            result = segment_image(image, sizes, **options)
         assert result.n_segments == 1 and (result.labels == 0).all()
         np.testing.assert_allclose(result.colors, image.reshape(-1)[0], rtol=1e-6)
-    result = segment_image(image, 1, smoothness=smoothness)
+    result = segment_image(image, 1, **options)
     assert result.converged and result.sizes == [result.labels.size]
     assert (result.posteriors == 1).all()
 

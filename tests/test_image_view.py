@@ -77,12 +77,12 @@ def test_recolored():
     assert out.dtype == np.uint8 and out.shape == image.shape
     assert (out[3:6] == (181, 205, 227)).all()
     np.testing.assert_array_equal(out[mask], np.rint(result.colors)[result.labels[mask]])
-    volume = segment_image(ball(0.1)[0], 2, random_state=0)
+    volume = segment_image(ball(0.1)[0], 2, channel_axis=None, random_state=0)
     assert volume.recolored().shape == volume.overlay().shape == (*volume.labels.shape, 3)
 
 
 def test_overlay():
-    image = as_uint8(discs(0.1)[0])
+    image = as_uint8(discs(0.2)[0])
     mask = np.ones(image.shape, bool)
     mask[:, :5] = False
     result = segment_image(image, 3, mask=mask, random_state=0)
