@@ -98,7 +98,7 @@ def _equal(block, marks):
 
 
 def _fits(value, dtype):
-    if dtype == bool:
+    if dtype.kind == "b":
         return value in (0, 1)
     info = np.iinfo(dtype)
     return info.min <= value <= info.max

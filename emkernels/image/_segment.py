@@ -7,20 +7,19 @@ import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.image._fit import choose_mixture, fit_mixture
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK, read_raster
 from emkernels.image._result import Segmentation
-from emkernels.image._seeds import check_means, check_seeds, read_labels, start_from
+from emkernels.image._seeds import check_means, check_seeds, read_labels
 from emkernels.image._smooth import smooth
 from emkernels.kernels.potts import MOST_SMOOTHNESS
 from emkernels.models._arguments import patterns_where_missing
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
-from emkernels.models.selection import CRITERIA, select_mixture
+from emkernels.models.selection import CRITERIA
 
 AUTO = range(1, 11)
-KINDS = ("kmeans", "k-means++", "random_from_data")     # of starts
-SHORT = 20          # iterations until they are compared
 
 
 def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask=None,
@@ -91,7 +90,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         themselves (default 1e-2); with smoothness when the objective of a pixel then changes
         by less than a tenth of it. K-means: as :class:`KMeans` has it.
     max_iter : int, optional
-        1000 for 'em', with smoothness as many again from each start; 300 for K-means.
+        By default 1000 for 'em', but 200 for each of several `n_segments`, and 200 for the
+        fit and for each start of the smoothing where there is `smoothness`; 300 for K-means.
     n_init : int, optional
         Starts of 'em', 10 by default, are of several kinds; they are compared after a few
         iterations on a sample of pixels, and the best goes on. One where `labels` or
@@ -130,9 +130,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     Besides the image there are in memory the labels, a table of at most 64 MB and the distinct
     pixels, where integers can be counted (channels of 24 bits together, for instance RGB of
     uint8) and no `labels` are given; else the features of all pixels, in float32 where these are
-    not float32 already (float64 for float64). Smoothing needs the features of all pixels, their posteriors in the same
-    dtype, and a quarter more. Of posteriors above 64 MB only one start's are held: where the
-    start that ran first wins, it runs again.
+    not float32 already (float64 for float64). Smoothing needs the features of all pixels, their
+    posteriors in the same dtype, and a quarter more. Of posteriors above 64 MB only one start's
+    are held: where the start that ran first wins, it runs again.
 
     References
     ----------
@@ -173,8 +173,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             KMeans._parameter_constraints, parameters, "segment_image")
     else:
         parameters = {
-            "tol": 1e-2, "max_iter": 1000, "n_init": 1 if ordered else 10, "short_iter": SHORT,
-            "convergence": "distance", "acceleration": "squarem", "init_params": KINDS,
+            "tol": 1e-2, "max_iter": 200 if several or smoothness > 0 else 1000,
+            "n_init": 1 if ordered else 10, "convergence": "distance", "acceleration": "squarem",
             "covariance_type": covariance_type, "callback": callback,
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
@@ -206,14 +206,15 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             parameters.update(init=means, n_init=1)
         model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
         return _said(_finish(image, pixels, model, method, model.labels_, **found))
-    if means is not None:
-        parameters.update(start_from(means, pixels, covariance_type, parameters["reg_covar"]))
     found["known"] = labels
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            model, found["selection"] = _fit_mixture(
-                pixels, sizes, several, criterion, parameters, labels)
+            if several:
+                found["selection"] = choose_mixture(pixels, sizes, criterion, parameters)
+                model = found["selection"].best
+            else:
+                model = fit_mixture(pixels, sizes[0], parameters, labels, means)
             if smoothness > 0:
                 model, field = smooth(model, pixels.onto_grid(), raster, smoothness, known=labels,
                                       ordered=ordered)
@@ -223,8 +224,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
                 "in one plane. Fewer segments or a larger reg_covar (now "
                 f"{parameters['reg_covar']:.3g}) keep it from that, more starts (n_init) may"
             ) from error
+    fit_matters = smoothness == 0 and (not several or not model.converged_)
     for warning in caught:
-        if not _is_no_news(str(warning.message), reg_covar is None):
+        if not _is_no_news(str(warning.message), reg_covar is None, fit_matters):
             warnings.warn(warning.message, stacklevel=2)
     if smoothness > 0:
         return _said(_finish(image, pixels, model, method, None, field, **found))
@@ -236,10 +238,13 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     return _said(_finish(image, pixels, model, method, row_labels, **found))
 
 
-def _is_no_news(text, automatic):
+def _is_no_news(text, automatic, fit_matters):
     """Whether what a mixture says of itself is as it should be with pixels: with an `automatic`
     reg_covar, rounding is the variance of flat segments, and the objective falls a little where
-    there are few levels. Of components without pixels `_said` speaks."""
+    there are few levels. A fit that is not the result need not converge. Of components without
+    pixels `_said` speaks."""
+    if text.startswith("Best performing initialization did not converge"):
+        return not fit_matters
     return " without a row" in text or (automatic and text.startswith(
         ("the objective fell", "collapsed: ", "reg_covar=", "column", "the columns")))
 
@@ -255,25 +260,6 @@ def _said(result):
             "help; so may nodata= or a mask, where values far from all others mean no data",
             EMWarning, stacklevel=3)
     return result
-
-
-def _fit_mixture(pixels, sizes, several, criterion, parameters, labels):
-    """The mixture of the rows and, where there were several sizes, how it was chosen."""
-    inside = pixels.raster.inside
-    if labels is not None and inside is not None:
-        labels = labels[inside]
-    rows, weight = pixels.rows, pixels.weight
-    if len(rows) == 1:      # a mixture wants two
-        rows, weight = np.repeat(rows, 2, axis=0), np.full(2, pixels.raster.n_inside / 2)
-        labels = None if labels is None else np.repeat(labels, 2)
-    if several:
-        parameters = dict(parameters)
-        selection = select_mixture(
-            rows, sizes, parameters.pop("covariance_type"), criterion,
-            sample_weight=weight, **parameters)
-        return selection.best, selection
-    model = GaussianMixture(sizes[0], **parameters)
-    return model.fit(rows, sample_weight=weight, labels=labels), None
 
 
 def _finish(image, pixels, model, method, row_labels, field=None, *, ordered, **found):
