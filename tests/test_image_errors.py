@@ -50,6 +50,10 @@ def spoilt(value, *where, image=None):
                                                  "criterion"),
     ({"method": "kmeans", "n_segments": [2, 3]}, r"K-means has no likelihood"),
     ({"method": "kmeans", "callback": print}, r"callback sees iterations of EM"),
+    ({"method": "kmeans", "labels": [[0]]}, r"labels need method='em'.*begin from means_init"),
+    ({"n_segments": "auto", "labels": [[0]]}, r"labels need one n_segments"),
+    ({"n_segments": [2, 3], "means_init": [[0]]}, r"means_init need one n_segments"),
+    ({"means_init": [[0]] * 5, "coordinates": 1.0}, r"means_init are colours: with coordinates"),
 ])
 def test_options(options, message):
     # the image is worse, but is not looked at yet
@@ -61,7 +65,19 @@ def test_options(options, message):
     ("china.jpg", {}, TypeError, r"image must be an array of bool, integers or floats.* <U9"),
     (None, {}, TypeError, r"image must be an array .* object"),
     (GREY.astype(complex), {}, TypeError, r"got complex128"),
-    (np.ma.masked_equal(GREY, 0), {}, TypeError, r"masked array: pass .* mask=~image.mask"),
+    (np.ma.masked_greater_equal(GREY, 0), {}, ValueError, r"every pixel .* without data .*masked"),
+    (GREY, {"alpha": 1}, TypeError, r"alpha must be True, False or None, got 1"),
+    (GREY, {"alpha": True}, ValueError, r"alpha=True needs a channel beside alpha"),
+    (GREY, {"nodata": "0"}, ValueError, r"nodata must be a number or one for each of 1 channels"),
+    (GREY, {"nodata": [0, 1]}, ValueError, r"nodata must be a number or one for each of 1"),
+    (np.where(SPOILT > 0.7, 1e20, SPOILT), {}, ValueError,
+     r"values of the image are exactly 1e\+20, .* say nodata=1e\+20"),
+    (GREY, {"labels": np.zeros((3, 3), int)}, ValueError, r"labels must be integers of shape"),
+    (GREY, {"labels": GREY / 2}, ValueError, r"labels must be integers of .* got float64"),
+    (GREY, {"labels": np.where(GREY > 150, 5, -1)}, ValueError, r"from 0 to 4, or -1 .* has 5"),
+    (GREY, {"labels": np.full(GREY.shape, -1)}, ValueError, r"-1 for every pixel"),
+    (GREY, {"means_init": [[1], [2]]}, ValueError, r"means_init must have shape \(5, 1\), a row"),
+    (GREY, {"means_init": [[np.nan]] * 5}, ValueError, r"means_init contains NaN"),
     (np.zeros((0, 5)), {}, ValueError, r"image is empty: its shape is \(0, 5\)"),
     (np.zeros(5), {}, ValueError, r"2 to 4 axes, got shape \(5,\)"),
     (np.zeros((1,) * 5), {}, ValueError, r"2 to 4 axes"),
@@ -88,16 +104,15 @@ def test_options(options, message):
     (spoilt(np.inf, 3, 4), {}, ValueError, r"image is infinite at pixel \(3, 4\); leave it out"),
     (spoilt(-np.inf, 3, 4, 2, image=colours(0.1)[0]), {}, ValueError,
      r"infinite at pixel \(3, 4\), channel 2"),
-    (spoilt(np.nan, 3, 4), {"method": "kmeans"}, ValueError,
-     r"NaN at pixel \(3, 4\), which K-means cannot use; method='em' can, and a mask"),
     (spoilt(np.nan, 3, 4, 1, image=colours(0.1)[0]), {"method": "kmeans"}, ValueError,
-     r"NaN at pixel \(3, 4\), channel 1"),
+     r"NaN at pixel \(3, 4\), channel 1, which K-means cannot use; method='em' can, and a mask"),
     (spoilt(np.nan, ..., 1, image=colours(0.1)[0]), {}, ValueError,
      r"nothing but NaN in channel 1"),
-    (np.full((4, 4), np.nan), {}, ValueError, r"nothing but NaN"),
+    (np.full((4, 4), np.nan), {}, ValueError, r"every pixel .* is without data \(NaN\)"),
     (spoilt(1.5, 3, 4, 2, image=np.clip(colours(0.1)[0], 0, 1)), {"color_space": "lab"},
      ValueError, r"lab' needs floats between 0 and 1, but pixel \(3, 4\), channel 2 is 1\.5"),
-    (np.ones((4, 4, 3), np.int64), {"color_space": "lab"}, ValueError, r"lab' needs uint8"),
+    (np.ones((4, 4, 3), np.int64), {"color_space": "lab", "channel_axis": -1}, ValueError,
+     r"lab' needs uint8"),
 ])
 def test_images(image, options, error, message):
     with pytest.raises(error, match=message):
@@ -141,7 +156,7 @@ def test_lab_names_the_extra(monkeypatch):
 def test_no_known_pixel_is_said_before_any_fit():
     image = np.random.default_rng(0).random((6, 8, 2))
     image[:, ::2, 0] = image[:, 1::2, 1] = np.nan
-    with (mock.patch("emkernels.image._segment._fit_mixture", side_effect=AssertionError),
+    with (mock.patch("emkernels.image._segment.fit_mixture", side_effect=AssertionError),
           pytest.raises(ValueError, match="every pixel has a NaN: smoothness needs")):
         segment_image(image, 2, channel_axis=-1, smoothness=1.0)
 

@@ -23,11 +23,11 @@ def integers(rng, dtype, shape, span=200):
     ((5, 7), "auto", (5, 7), 1),
     ((5, 7, 1), "auto", (5, 7), 1),
     ((5, 7, 3), "auto", (5, 7), 3),
-    ((5, 7, 4), "auto", (5, 7), 3),
+    ((5, 7, 4), "auto", (5, 7), 4),
     ((5, 7, 2), "auto", (5, 7, 2), 1),
     ((5, 7, 6), "auto", (5, 7, 6), 1),
     ((5, 7, 6, 2), "auto", (5, 7, 6), 2),
-    ((5, 7, 6, 4), "auto", (5, 7, 6), 3),
+    ((5, 7, 6, 4), "auto", (5, 7, 6), 4),
     ((5, 7, 3), None, (5, 7, 3), 1),
     ((5, 7, 4), -1, (5, 7), 4),
     ((5, 7, 6), 0, (7, 6), 5),
@@ -226,7 +226,7 @@ def test_distinct_rows(rng):
     assert found(steps) == 4            # NaN alone is no value
     colours = np.stack([steps, steps, np.zeros_like(steps)], axis=-1)
     assert found(colours) == 5          # but a value beside NaN is
-    assert found(steps, 2, coordinates=1.0) == 40
+    assert found(steps, 2, coordinates=1.0) == 32
     late = np.zeros((CHUNK // 64 + 1, 64))
     late[-1, -3:] = 1, 2, 3
     assert found(late) == 4
