@@ -507,6 +507,7 @@ def test_options_of_the_fit(tmp_path, capsys):
     assert run("segment", tmp_path / "g.png", "-k", "3", "-o", tmp_path / "o.png", "--force",
                "--max-iter", "1", "--starts", "1", "--quiet") == 0
     said = capsys.readouterr().err
+    assert "--max-iter" in said and said.count("\n") == 1
     assert "max_iter" not in said and "n_init" not in said
 
 

@@ -68,6 +68,30 @@ def test_displayed_channels_and_nan():
     np.testing.assert_array_equal(shown, np.rint(255 * image[..., [2, 2, 2]]))
 
 
+@pytest.mark.parametrize("dtype, nodata", [("u1", 7), ("i2", -999), ("f4", -999), ("f8", np.nan)])
+def test_no_data_is_drawn_as_no_data(dtype, nodata):
+    image = as_uint8(discs(0.1)[0]).astype(dtype)
+    mask = np.ones(image.shape, bool)
+    mask[:, :4] = False
+    image[:9] = nodata
+    gone = np.zeros(image.shape, bool)
+    gone[:9] = True
+    result = segment_image(image, 3, mask=mask, nodata=nodata, random_state=0)
+    np.testing.assert_array_equal(result.without_data, gone)
+    np.testing.assert_array_equal(result.labels < 0, gone | ~mask)
+    blue = (181, 205, 227)
+    for picture, there in ((result.displayed(), gone), (result.overlay(), gone),
+                           (result.recolored(), gone | ~mask)):
+        np.testing.assert_array_equal((picture == blue).all(axis=-1), there)
+    # what is not known is no part of the stretch
+    assert result.limits is None if dtype == "u1" else result.limits[0] > 0
+    axes = result.plot()
+    for ax, there in zip(axes, (gone, gone | ~mask, gone)):
+        np.testing.assert_array_equal(ax.images[0].get_array()[..., 3] == 0, there)
+    plt.close("all")
+    assert not segment_image(image[9:], 3, random_state=0).without_data.any()
+
+
 def test_recolored():
     image = as_uint8(colours(0.1)[0])
     mask = np.ones(image.shape[:2], bool)

@@ -2,7 +2,8 @@
 
 Fits a mixture of normal distributions to the colours of the pixels and gives each pixel to its
 most probable component; --smoothness lets neighbours agree, against noise and grain. Segments are
-numbered from the darkest, 0, to the brightest. What OUT shows is said by --view:
+numbered from the darkest, 0, to the brightest, with --labels as there. What OUT shows is said by
+--view:
 
   recolored  every segment in its mean colour (default)
   overlay    the picture, tinted by segment, with lines between the segments (where they would not
@@ -112,11 +113,13 @@ def add_arguments(parser):
                             "known, by its number from 0; 255 where it is not")
     group = parser.add_argument_group("fitting")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the best")
+                       help="begin N times, keep the best (default: 10 short starts; kmeans 1)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
-                       help="end when an iteration gains less than this")
+                       help="end when less than this is left to go, in standard deviations of the "
+                            "segments (default 0.01; kmeans: when centres move less, 0.0001)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
-                       help="most iterations")
+                       help="most iterations (default 1000, of several -k or with --smoothness "
+                            "200; kmeans 300)")
     group.add_argument("--reg-covar", type=options_of.real, metavar="V",
                        help="added to every variance, in units of the features (default: that of "
                             "rounding, or a millionth of the colours')")
