@@ -215,7 +215,8 @@ def test_info(capsys):
     facts = result(capsys, "info")
     assert facts["emkernels"] == emkernels.__version__
     assert set(facts["packages"]) == {
-        "matplotlib", "pandas", "pillow", "pyarrow", "rich", "scikit-image"}
+        "imagecodecs", "matplotlib", "pandas", "pillow", "pyarrow", "rich", "scikit-image",
+        "tifffile"}
     assert main(["info"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()
                  if not line.startswith("simd available"))

@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from cli_files import air_quality, complaint, iris, process, result, run
 from PIL import Image
 from sklearn.datasets import load_sample_image
@@ -212,7 +213,8 @@ def test_modes_of_pictures(flower, tmp_path, capsys):
             opened(tmp_path / "o.png"), segment_image(expected, 3, random_state=0).labels)
     image.save(tmp_path / "many.gif", save_all=True, append_images=[image.rotate(180)])
     found = result(capsys, "segment", tmp_path / "many.gif", "-o", tmp_path / "gif.png")
-    assert found["warnings"] == [f"{tmp_path / 'many.gif'}: the first of 2 pictures is used"]
+    assert found["warnings"] == [f"{tmp_path / 'many.gif'}: the first of 2 pictures is used; "
+                                 "--page N takes another, --stack volume all of them"]
     turned = Image.Exif()
     turned[274] = 6
     image.save(tmp_path / "turned.jpg", exif=turned)
@@ -239,10 +241,10 @@ def test_pictures_that_cannot_be(flower, tmp_path, capsys):
     assert "unknown format .gif" in line("flower.png", output="o.gif")
     Image.fromarray(pixels[:1, :1]).save(tmp_path / "one.png")
     assert "all pixels that take part are the same" in line("one.png")
-    nan = pixels[..., 0].astype(np.float32)
-    nan[3, 4] = np.nan
-    Image.fromarray(nan).save(tmp_path / "nan.tif")
-    assert "NaN at pixel (3, 4)" in (said := line("nan.tif", None, "--method", "kmeans"))
+    nan = pixels.astype(np.float32)
+    nan[3, 4, 1] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", nan, photometric="rgb")
+    assert "NaN at pixel (3, 4), channel 1" in (said := line("nan.tif", None, "--method", "kmeans"))
     assert "--method em can" in said
     with mock.patch.object(_images, "check_fits", side_effect=MemoryError("9 TB")):
         assert line("flower.png").startswith("not enough memory (9 TB)")

@@ -204,8 +204,44 @@ def test_number_of_segments_by_a_criterion():
         # pixels count, not distinct ones
         np.testing.assert_allclose(
             result.selection.table[1][criterion], getattr(result.model, criterion)(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("sizes, tried", [("auto", [1, 2]), (range(2, 9), [2]), ([5, 7], [2])])
+def test_no_more_segments_than_different_pixels(sizes, tried):
     two = np.repeat(np.array([[3, 90]], np.uint8), 5, axis=0)
-    assert len(segment_image(two, "auto").selection.table) == 2
+    with pytest.warns(EMWarning, match="only 2 different pixels take part, so that no number of "
+                                       "segments above 2 is tried"):
+        result = segment_image(two, sizes)
+    assert [row["n_components"] for row in result.selection.table] == tried
+    np.testing.assert_array_equal(result.colors, [[3], [90]])
+
+
+@pytest.mark.parametrize("smoothness", [0, 1.0])
+@pytest.mark.parametrize("image", [
+    np.full((5, 6), 7, np.uint8), np.full((5, 6, 3), 0.3), np.ones((4, 5), bool),
+    np.zeros((4, 5)), np.full((1, 1), 9, np.uint8), np.full((2, 3, 4), -2.5, np.float32)])
+def test_one_colour_is_one_segment(image, smoothness):
+    options = {"smoothness": smoothness, "channel_axis": -1 if image.ndim == 3 else None}
+    for sizes in ("auto", [2, 3]):
+        with pytest.warns(EMWarning, match="all pixels that take part are the same, so that no"):
+            result = segment_image(image, sizes, **options)
+        assert result.n_segments == 1 and (result.labels == 0).all()
+        np.testing.assert_allclose(result.colors, image.reshape(-1)[0], rtol=1e-6)
+    result = segment_image(image, 1, **options)
+    assert result.converged and result.sizes == [result.labels.size]
+    assert (result.posteriors == 1).all()
+
+
+@pytest.mark.parametrize("inside", [np.uint8(255), np.uint8(1), 1, 1.0])
+def test_masks_of_numbers(inside):
+    image = as_uint8(discs(0.1)[0])
+    mask = np.zeros(image.shape, bool)
+    mask[5:30, 9:50] = True
+    wanted = segment_image(image, 2, mask=mask, random_state=0)
+    found = segment_image(image, 2, mask=np.where(mask, inside, inside * 0), random_state=0)
+    np.testing.assert_array_equal(found.labels, wanted.labels)
+    everywhere = segment_image(image, 2, mask=np.full(image.shape, inside), random_state=0)
+    assert (everywhere.labels >= 0).all()
 
 
 @pytest.mark.parametrize("options", [

@@ -246,8 +246,8 @@ def test_given_labels():
 
 
 def rows_of(ax):
-    """The marks that are rows, not centres of components."""
-    return [c for c in scatters(ax) if c.get_zorder() < 4]
+    """The marks that are rows, not centres of components, nor rings around rows."""
+    return [c for c in scatters(ax) if 1 <= c.get_zorder() < 4]
 
 
 @pytest.mark.parametrize("function", [plot_mixture, plot_responsibilities])
@@ -280,12 +280,14 @@ def test_colours_are_mixed_by_responsibility():
     soft = resp.max(axis=1) < 0.8
     assert 10 < soft.sum() < len(X) - 10
     ax = plot_responsibilities(model, X, columns=(1, 0), threshold=0.8)
-    clear, mixed = scatters(ax)
+    clear, rings, mixed = scatters(ax)
+    np.testing.assert_array_equal(rings.get_offsets(), mixed.get_offsets())
+    assert len(rings.get_facecolors()) == 0 and rings.get_linewidths()[0] == 1
+    assert rings.get_zorder() < min(clear.get_zorder(), mixed.get_zorder())   # buries no colour
     for marks, rows in ((clear, ~soft), (mixed, soft)):
         np.testing.assert_array_equal(marks.get_offsets(), X[rows][:, [1, 0]])
         np.testing.assert_allclose(marks.get_facecolors()[:, :3], resp[rows] @ component_colors(3))
     assert mixed.get_sizes()[0] > clear.get_sizes()[0]
-    assert mixed.get_linewidths()[0] > clear.get_linewidths()[0]
     assert legend_texts(ax)[-1] == f"below 0.8\n({100 * soft.mean():.3g} % of rows)"
     along = plot_responsibilities(model, X, columns=[0], threshold=0.8)
     np.testing.assert_array_equal(scatters(along)[0].get_offsets()[:, 1], resp.max(axis=1)[~soft])

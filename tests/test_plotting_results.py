@@ -1,5 +1,6 @@
 """Pictures of what a fit has left: selections, histories, segmentations, clusterings."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -131,9 +132,9 @@ def test_segmentation(n_channels):
         np.testing.assert_array_equal(picture, expected)
     assert [ax.get_title() for ax in axes] == [
         "Image", "3 segments by EM\nsmoothness 0.5", "Overlay"]
-    order = np.argsort(-result.fractions, kind="stable")
-    assert legend_texts(axes[2]) == [f"{k} ({100 * result.fractions[k]:.3g} %)" for k in order]
-    for handle, k in zip(axes[2].get_legend().legend_handles, order):
+    assert legend_texts(axes[2]) == [
+        f"{k} ({share:.3g} %)" for k, share in enumerate(100 * result.fractions)]
+    for k, handle in enumerate(axes[2].get_legend().legend_handles):
         at = tuple(np.argwhere(result.labels == k)[0])
         np.testing.assert_allclose(handle.get_color(), result.recolored()[at] / 255)
     drawn(axes[0])
@@ -143,11 +144,41 @@ def test_the_middle_slice_of_a_volume():
     result = segments((5, 6, 7), n_channels=0, method="kmeans")
     axes = plot_segmentation(result)
     np.testing.assert_array_equal(axes[1].images[0].get_array(), result.recolored()[2])
-    assert axes[0].get_title() == "Image\nslice 2 (of 0 to 4)"
+    assert axes[0].get_title() == "Image\nslice 2 (of 0 to 4) along axis 0"
     assert axes[1].get_title() == "3 segments by K-means"
     maps = plot_posteriors(result)
     np.testing.assert_array_equal(maps[1].images[0].get_array(), result.posteriors[2, ..., 1])
+    assert maps[0].get_title().endswith("\nslice 2 (of 0 to 4) along axis 0")
     drawn(axes[0])
+
+
+@pytest.mark.parametrize("axis, index, at", [
+    (0, 4, np.s_[4]), (1, 0, np.s_[:, 0]), (2, -1, np.s_[:, :, 6]), (1, None, np.s_[:, 3])])
+def test_any_slice_of_a_volume(axis, index, at):
+    result = segments((5, 6, 7), n_channels=0)
+    result.labels[3, 2, 5] = -1
+    axes = plot_segmentation(result, axis=axis, index=index)
+    for ax, expected in zip(axes, (result.displayed(), result.recolored(), result.overlay())):
+        np.testing.assert_array_equal(ax.images[0].get_array()[..., :3], expected[at])
+    maps = plot_posteriors(result, axis=axis, index=index)
+    np.testing.assert_array_equal(maps[1].images[0].get_array().data, result.posteriors[at][..., 1])
+    number = index if index in (0, 4) else 6 if index else 3
+    assert f"slice {number} (of 0 to {(5, 6, 7)[axis] - 1}) along axis {axis}" in (
+        axes[0].get_title())
+    drawn(axes[0])
+
+
+def test_slices_that_there_are_not():
+    for shape, options, error, message in (
+            ((5, 6, 7), {"axis": 3}, ValueError, "axis must be 0, 1 or 2, got 3"),
+            ((5, 6, 7), {"index": 5}, ValueError, "index=5: there are 5 slices along axis 0"),
+            ((5, 6, 7), {"axis": 1.0}, TypeError, "axis must be a whole number"),
+            ((5, 6, 7), {"index": "x"}, TypeError, "index must be a whole number, got 'x'"),
+            ((5, 6), {"index": 1}, ValueError, "result is of an image")):
+        for function in (plot_segmentation, plot_posteriors):
+            with pytest.raises(error, match=message):
+                function(segments(shape, n_channels=0), **options)
+    assert plt.get_fignums() == []
 
 
 def test_many_segments_and_one_without_pixels():
@@ -155,8 +186,13 @@ def test_many_segments_and_one_without_pixels():
     result.labels[result.labels == 4] = 5
     result = type(result)(result.image, result.labels, 15)
     texts = legend_texts(plot_segmentation(result)[2])
-    smallest = np.sort(result.fractions)[:5]
-    assert len(texts) == 11 and texts[-1] == f"5 more ({100 * smallest.sum():.3g} %)"
+    assert [text.split()[0] for text in texts] == [str(k) for k in range(15)]
+    assert texts[4] == "4 (0 %)"
+    # too many for a legend: a colour bar with the tints and numbers
+    axes = plot_segmentation(segments((40, 60), n_segments=90))
+    bar = axes[0].figure.axes[-1]
+    assert axes[2].get_legend() is None and bar.get_ylabel() == "segment: tint"
+    assert bar.get_yticks()[0] == 0 and bar.get_yticks()[-1] == 89
     few = segments(n_segments=2)
     few = type(few)(few.image, few.labels, 3)
     axes = plot_segmentation(few)
@@ -174,11 +210,51 @@ def test_posteriors_and_the_mask():
         shown = ax.images[0].get_array()
         np.testing.assert_array_equal(np.ma.getmaskarray(shown), result.labels < 0)
         np.testing.assert_array_equal(shown.data[2:], result.posteriors[2:, :, k])
-        assert ax.images[0].get_clim() == (0, 1)
+        assert ax.images[0].get_clim() == (0, 1) and ax.patch.get_hatch() == "////"
         assert ax.get_title() == f"segment {k} ({100 * result.fractions[k]:.3g} %)"
     figure = axes[0].figure
     assert len(figure.axes) == 6        # the maps and a colour bar: no empty ones
     drawn(axes[0])
+
+
+def test_what_is_in_no_segment_is_hatched():
+    result = segments()
+    result.labels[:2] = -1
+    result.without_data = np.zeros(result.labels.shape, bool)
+    result.without_data[0] = True
+    axes = plot_segmentation(result)
+    # the image outside of a mask is still to be seen
+    hidden = result.without_data, result.labels < 0, result.without_data
+    for ax, where in zip(axes, hidden):
+        np.testing.assert_array_equal(ax.images[0].get_array()[..., 3] == 0, where)
+        assert ax.patch.get_hatch() == "////"
+    drawn(axes[0])
+    assert plot_segmentation(segments())[1].patch.get_hatch() is None
+
+
+def test_titles_say_what_was_stretched_and_left_out():
+    result = segments()
+    result.limits, result.lines = (12.0, 34567.0), np.zeros(result.labels.shape, bool)
+    axes = plot_segmentation(result)
+    assert axes[0].get_title() == "Image\nblack to 12, white from 3.457e+04"
+    assert axes[2].get_title() == "Overlay\nwithout lines: too many edges"
+    result.lines[3, 3] = True
+    assert plot_segmentation(result)[2].get_title() == "Overlay"
+    drawn(axes[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (50, 1), (3, 40)])
+def test_narrow_images_are_seen(shape):
+    result = segments(shape, n_channels=0)
+    for axes in (plot_segmentation(result), plot_posteriors(result)):
+        axes[0].figure.canvas.draw()
+        boxes = [ax.get_window_extent() for ax in axes]
+        assert all(box.width > 60 and box.height > 60 for box in boxes)
+        assert all(ax.get_xlabel() == "not to scale" for ax in axes)
+        # titles do not run into each other
+        titles = [ax.title.get_window_extent() for ax in axes]
+        assert all(left.x1 < right.x0 for left, right in pairwise(titles))
+    plt.close("all")
 
 
 def test_images_on_given_axes():

@@ -37,7 +37,10 @@ _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_compo
             "n_init": "--starts", "covariance_prior='empirical'": "--prior empirical",
             "reg_covar='auto'": "--reg-covar auto", "reg_covar": "--reg-covar",
             "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
-            "missing_values": "--missing-values", "method='em'": "--method em"}
+            "missing_values": "--missing-values", "method='em'": "--method em",
+            "channel_axis=-1": "--alpha no", "alpha=False": "--alpha no", "nodata=": "--nodata=",
+            "smaller tol": "smaller --tol", "--max-iter or tol": "--max-iter or --tol",
+            "--max-iter, tol": "--max-iter, --tol"}
 
 # what would not be printed, but obeyed by a terminal
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}

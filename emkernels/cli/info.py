@@ -14,7 +14,8 @@ import importlib.metadata
 from emkernels import _config
 
 PACKAGES = ()
-OPTIONAL = ("matplotlib", "pandas", "pillow", "pyarrow", "rich", "scikit-image")
+OPTIONAL = ("imagecodecs", "matplotlib", "pandas", "pillow", "pyarrow", "rich", "scikit-image",
+            "tifffile")
 
 
 def add_arguments(parser):

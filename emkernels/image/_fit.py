@@ -1,5 +1,7 @@
 """Mixtures of pixels: where they begin, and how many components they have."""
 
+import numpy as np
+
 from emkernels.image._seeds import start_from
 from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.selection import CAREFUL, select_mixture
@@ -28,8 +30,18 @@ def fit_mixture(pixels, n_components, parameters, labels=None, means=None):
             means, pixels, parameters["covariance_type"], parameters["reg_covar"]))
     if labels is not None and pixels.raster.inside is not None:
         labels = labels[pixels.raster.inside]
-    model = GaussianMixture(n_components, **parameters)
-    return model.fit(pixels.rows, sample_weight=pixels.weight, labels=labels)
+    rows, weight = _rows(pixels)
+    if labels is not None and len(rows) > len(pixels.rows):
+        labels = np.repeat(labels, 2)
+    return GaussianMixture(n_components, **parameters).fit(
+        rows, sample_weight=weight, labels=labels)
+
+
+def _rows(pixels):
+    """Rows and weights; of one colour the row comes twice, as a mixture wants two."""
+    if len(pixels.rows) > 1:
+        return pixels.rows, pixels.weight
+    return np.repeat(pixels.rows, 2, axis=0), np.full(2, pixels.raster.n_inside / 2)
 
 
 def choose_mixture(pixels, sizes, criterion, parameters):
@@ -37,6 +49,7 @@ def choose_mixture(pixels, sizes, criterion, parameters):
     against a mixture because it lies on one value: a flat segment is one, and reg_covar keeps
     its density within what an image can show."""
     parameters = {**STARTS, "init_scaling": None, **parameters}
+    rows, weight = _rows(pixels)
     return select_mixture(
-        pixels.rows, sizes, parameters.pop("covariance_type"), criterion,
-        sample_weight=pixels.weight, allow_degenerate=True, **parameters)
+        rows, sizes, parameters.pop("covariance_type"), criterion, sample_weight=weight,
+        allow_degenerate=True, **parameters)

@@ -30,13 +30,13 @@ def leave_out(values, inside, hidden, nodata):
         Floats where a channel of an integer pixel became NaN.
     inside : bool ndarray or None
         False too where no channel is known.
-    n_nodata : int
-        How many pixels that are.
+    known : bool ndarray of shape (n_pixels,) or None
+        False where no channel is, inside of the mask or not; None: nowhere.
     """
     marks = None if nodata is None else _check_nodata(nodata, values.shape[1])
     is_float = values.dtype.kind == "f"
     if marks is None and hidden is None and not is_float:
-        return values, inside, 0
+        return values, inside, None
     known = np.ones(len(values), bool)
     partly = []         # blocks where a channel becomes NaN
     for first in range(0, len(values), CHUNK):
@@ -63,15 +63,14 @@ def leave_out(values, inside, hidden, nodata):
         for part, gone in partly:
             values[part][gone] = np.nan
     if known.all():
-        return values, inside, 0
-    n_nodata = int(np.count_nonzero(~known if inside is None else inside & ~known))
+        return values, inside, None
     inside = known if inside is None else inside & known
     if not inside.any():
         raise ValueError(
             "every pixel that may take part is without data (NaN" + (
                 ", masked" if hidden is not None else "") + (
                 f" or {nodata}" if nodata is not None else "") + ")")
-    return values, inside, n_nodata
+    return values, inside, known
 
 
 def _check_nodata(nodata, n_channels):

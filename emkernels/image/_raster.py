@@ -27,8 +27,10 @@ class Raster:
         The smallest and the largest value inside, NaN left out.
     has_nan : bool
         Inside, beside channels that are known.
+    known : bool ndarray of shape (n_pixels,) or None
+        False where no channel is known, inside of the mask or not; None: nowhere.
     n_nodata : int
-        Pixels left out because no channel is known.
+        Pixels left out because of that.
     notes : tuple of str
         What a user should be told of how the image was read.
     """
@@ -41,6 +43,7 @@ class Raster:
     low: float = 0
     high: float = 0
     has_nan: bool = False
+    known: np.ndarray | None = None
     n_nodata: int = 0
     notes: tuple = ()
 
@@ -104,10 +107,13 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
     notes = [note] if note else []
     if nodata is None:
         notes += sentinels(values, inside)
-    values, inside, n_nodata = leave_out(values, inside, hidden, nodata)
+    masked = inside
+    values, inside, known = leave_out(values, masked, hidden, nodata)
+    n_nodata = 0 if known is None else int(np.count_nonzero(
+        ~known if masked is None else masked & ~known))
     is_bool = values.dtype == bool
     raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool,
-                    n_nodata=n_nodata, notes=tuple(notes))
+                    known=known, n_nodata=n_nodata, notes=tuple(notes))
     if values.dtype.kind == "f":
         _scan_floats(raster)
     else:
@@ -179,7 +185,7 @@ def _guess(shape, is_uint8, alpha):
 def _check_mask(mask, shape):
     if mask is None:
         return None
-    mask = np.asarray(mask)
+    mask = _two_values(np.asarray(mask))
     if mask.dtype != bool or mask.shape != shape:
         raise ValueError(
             f"mask must be boolean of shape {shape}, the image's without channels; got "
@@ -187,6 +193,23 @@ def _check_mask(mask, shape):
     if not mask.any():
         raise ValueError("mask is False everywhere: no pixel is left to segment")
     return mask
+
+
+def _two_values(mask):
+    """A mask of numbers as bool, where they are 0 and one other; another array as it is."""
+    if mask.dtype.kind not in "uif" or mask.size == 0:
+        return mask
+    first, other = mask.min(), mask.max()
+    if first == 0 or first == other:
+        between = (mask != first) & (mask != other)
+        if not between.any():
+            return mask != 0
+        value = mask[between].flat[0]
+    else:
+        value = first
+    raise ValueError(
+        f"mask has {value} beside {'0 and ' if first == 0 else ''}{other}, and does not say what "
+        "takes part: make it boolean, for instance mask > 0")
 
 
 def _divisor(dtype, raster):

@@ -118,11 +118,35 @@ class Segmentation:
         -------
         ndarray of uint8, the image's shape without channels and then 3
             uint8 and bool as they are, floats too where all are between 0 and 1. Other images
-            are stretched: the smallest value that takes part is black, the largest white. The
-            first three channels are red, green and blue; of one or two channels the first is
-            grey. NaN is shown as a medium grey.
+            are stretched between their `limits`. The first three channels are red, green and
+            blue; of one or two channels the first is grey. A channel that is NaN is a medium
+            grey, a pixel without data light blue.
         """
-        return view.to_rgb(self._raster, self._raster.values).reshape(*self.labels.shape, 3)
+        out = view.to_rgb(self._raster, self._raster.values).reshape(*self.labels.shape, 3)
+        out[self.without_data] = view.OUTSIDE
+        return out
+
+    @property
+    def limits(self):
+        """(black, white): the values of the image that are shown so, percentiles 0.5 and 99.5 of
+        what takes part, of every channel alike (of a million values, where there are more); None
+        where the image is shown as it is."""
+        return view.limits(self._raster)
+
+    @property
+    def without_data(self):
+        """ndarray of bool, of the shape of `labels`: pixels of which no channel is known."""
+        known = self._raster.known
+        return np.zeros(self.labels.shape, bool) if known is None else (
+            ~known.reshape(self.labels.shape))
+
+    @property
+    def lines(self):
+        """ndarray of bool, of the shape of `labels`: where :meth:`overlay` draws lines, unless it
+        is told to or not to. Lines are the last pixels of segments, along rows and columns; none
+        is drawn on a part of a segment that is less than 3 pixels thick, and none at all where
+        the last pixels are a quarter of all."""
+        return view.lines(self.labels)
 
     def recolored(self):
         """The image with every pixel in the colour of its segment.
@@ -130,22 +154,23 @@ class Segmentation:
         Returns
         -------
         ndarray of uint8, the image's shape without channels and then 3
-            Colours as in :meth:`displayed`; medium grey outside of the mask.
+            Colours as in :meth:`displayed`; light blue (181, 205, 227) outside of the mask and
+            where there are no data.
         """
         # label -1 takes the last row
-        outside = np.full((1, 3), view.NEUTRAL, np.uint8)
+        outside = np.array([view.OUTSIDE], np.uint8)
         return np.vstack([view.to_rgb(self._raster, self.colors), outside])[self.labels]
 
     def overlay(self, alpha=0.5, boundaries=None, colors=None):
-        """The image tinted by segment, with the lines between segments.
+        """The image tinted by segment, with lines between segments.
 
         Parameters
         ----------
         alpha : float
             0: the image alone; 1: the tints alone.
         boundaries : bool, optional
-            Draw the last pixel of a segment, along rows and columns, white. None: unless that
-            are a quarter of all pixels, which would hide the tints.
+            Draw the last pixel of a segment, along rows and columns, white. None: only `lines`,
+            which hide neither thin segments nor the tints.
         colors : array-like of shape (n_segments, 3), optional
             Tints: integers from 0 to 255 or floats from 0 to 1. By default
             :func:`emkernels.plotting.component_colors`.
@@ -166,16 +191,16 @@ class Segmentation:
             mixed = (1 - alpha) * block[inside] + alpha * tints[part[inside]]
             block[inside] = np.rint(mixed)
         out = out.reshape(*self.labels.shape, 3)
-        if boundaries or boundaries is None:
-            lines = view.boundaries(self.labels)
-            if boundaries or lines.mean() < 0.25:
-                out[lines] = 255
+        if boundaries is None:
+            out[self.lines] = 255
+        elif boundaries:
+            out[view.boundaries(self.labels)] = 255
         return out
 
-    def plot(self, axes=None):
+    def plot(self, axes=None, **options):
         """Draw the image, the segments and their overlay; see
-        :func:`emkernels.plotting.plot_segmentation`."""
-        return plot_segmentation(self, axes=axes)
+        :func:`emkernels.plotting.plot_segmentation`, which has the options."""
+        return plot_segmentation(self, axes=axes, **options)
 
     def __repr__(self):
         how = "K-means" if self.method == "kmeans" else "EM"

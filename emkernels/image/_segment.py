@@ -46,7 +46,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         uses the channels that there are (a pixel without any gets the most frequent segment);
         with smoothness its neighbours alone decide about such a pixel.
     n_segments : int, iterable of int or 'auto', default=5
-        Of several numbers the best by `criterion`; 'auto': of 1 to 10.
+        Of several numbers the best by `criterion`, as far as there are different pixels; 'auto':
+        of 1 to 10.
     method : {'em', 'kmeans'}, default='em'
     channel_axis : 'auto', int or None, default='auto'
         'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries.
@@ -54,7 +55,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         width, 1), for 3 or 4 channels of uint8, for 3 channels of another type where no side
         is under 32, and for volumes with up to 3 channels. None: there are no channels.
     mask : array-like of bool, of the image's shape without channels, optional
-        False: the pixel takes no part, and its label is -1.
+        False: the pixel takes no part, and its label is -1. Numbers are taken where they are 0 and
+        one other value, as in a picture of black and white.
     alpha : bool, optional
         Whether the last channel is alpha, which is no feature: pixels whose alpha is 0 are left
         out. None: in uint8 (height, width, 4) with ``channel_axis='auto'`` alone.
@@ -118,7 +120,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     ------
     ValueError, TypeError
         Bad arguments, an infinity or, for 'kmeans', a NaN in the image, fewer different pixels
-        than segments, all pixels the same; or every start collapsed.
+        than segments (of one number of them); or every start collapsed.
     MissingExtraError
         color_space='lab' without scikit-image.
 
@@ -194,12 +196,13 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if smoothness > 0 and raster.has_nan and not any(
             (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
-    sizes = _check_distinct(pixels, sizes, n_segments)
+    sizes = _check_distinct(pixels, sizes, several)
     means = None
     if means_init is not None:
         means = pixels.features_of(check_means(means_init, sizes[0], raster))
     if method == "em" and reg_covar is None:
-        parameters["reg_covar"] = pixels.reg_covar
+        # of pixels that are all the same any variance will do
+        parameters["reg_covar"] = pixels.reg_covar or 1e-6
     found = {"options": options, "smoothness": float(smoothness), "ordered": ordered}
     if method == "kmeans":
         if means is not None:
@@ -252,7 +255,7 @@ def _is_no_news(text, automatic, fit_matters):
     if text.startswith("Best performing initialization did not converge"):
         return not fit_matters
     return " without a row" in text or (automatic and text.startswith(
-        ("the objective fell", "collapsed: ", "reg_covar=", "column")))
+        ("the objective fell", "collapsed: ", "reg_covar=", "column", "the columns")))
 
 
 def _said(result):
@@ -394,17 +397,20 @@ def _check_kmeans(several, smoothness, callback, labels):
         raise ValueError("callback sees iterations of EM; method='kmeans' has none")
 
 
-def _check_distinct(pixels, sizes, n_segments):
-    """The sizes, those of 'auto' as far as there are pixels; ValueError for too few."""
-    found = pixels.n_distinct(max(2, *sizes))
-    if found < 2:
-        raise ValueError("there is nothing to segment: all pixels that take part are the same")
-    if isinstance(n_segments, str):
-        return [size for size in sizes if size <= found]
-    if max(sizes) > found:
-        raise ValueError(
-            f"n_segments={max(sizes)} is too many: only {found} different pixels take part")
-    return sizes
+def _check_distinct(pixels, sizes, several):
+    """The sizes, of several those that there are pixels for; ValueError where one is too many."""
+    found = pixels.n_distinct(max(sizes))
+    if max(sizes) <= found:
+        return sizes
+    many = f"only {found} different pixels take part"
+    if found == 1:
+        many = "all pixels that take part are the same"
+    if not several:
+        raise ValueError(f"n_segments={max(sizes)} is too many: {many}")
+    kept = [size for size in sizes if size <= found] or [found]
+    warnings.warn(f"{many}, so that no number of segments above {max(kept)} is tried",
+                  EMWarning, stacklevel=3)
+    return kept
 
 
 def _first_nan(raster):

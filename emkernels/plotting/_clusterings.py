@@ -117,8 +117,10 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
                  weight=weight)
     uncertain = points[soft[rows]]
     if len(names) == 2:
+        # below the points: many rings would bury their colours
         axes[1].scatter(*uncertain.T, s=2 * mark_size(len(rows)), facecolors="none",
-                        edgecolors=ink(), linewidths=1 if len(uncertain) < 200 else 0.5, zorder=3.5,
+                        edgecolors=ink(), linewidths=1 if len(uncertain) < 200 else 0.5,
+                        alpha=1 if len(uncertain) < 200 else 0.5, zorder=0.9,
                         rasterized=len(rows) > 5000)
     elif len(uncertain):
         axes[1].plot(uncertain[:, 0], np.zeros(len(uncertain)), "|", color=ink(), markersize=9,

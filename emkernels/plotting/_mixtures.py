@@ -248,8 +248,10 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     soft = largest < threshold
     options = {"rasterized": len(rows) > 5000}
     ax.scatter(*points[~soft].T, c=mixed[~soft], s=size, linewidths=0, alpha=0.8, **options)
-    ax.scatter(*points[soft].T, c=mixed[soft], s=2.5 * size, edgecolors=ink(), linewidths=0.5,
-               zorder=2, **options)
+    # edges below the colours: many would bury them
+    ax.scatter(*points[soft].T, c="none", s=2.5 * size, edgecolors=ink(), linewidths=1,
+               zorder=0.9, **options)
+    ax.scatter(*points[soft].T, c=mixed[soft], s=2.5 * size, linewidths=0, zorder=2, **options)
     ax.set_xlabel(names[at[0]])
     ax.set_ylabel(names[at[1]] if len(at) == 2 else "largest responsibility")
     handles = [marker(color, str(k)) for k, color in enumerate(palette)]

@@ -49,8 +49,10 @@ def photograph_in_segments(photograph, seed, n_threads):
                        ("EM, smoothed", "photograph-smoothed.png")):
         figure = new_figure(12, 2.9)
         results[name].plot(axes=figure.subplots(1, 3))
+        lines = " with the lines between them" if results[name].lines.any() else (
+            "; lines between so many small ones would hide the tints")
         pictures.append((file, f"{name}: the photograph, its segments in their mean colours, "
-                               "and tinted by segment with the lines between them.", figure))
+                               f"and tinted by segment{lines}.", figure))
     height, width = photograph.shape[:2]
     return Section(
         "photograph", "A photograph in segments",
