@@ -11,7 +11,8 @@ STARTS = {name: CAREFUL[name] for name in ("init_params", "short_iter")}
 
 
 def fit_mixture(pixels, n_components, parameters, labels=None, means=None):
-    """The mixture of the rows.
+    """The mixture of the rows. A component on one value is as good as any here: a flat segment is
+    one, and reg_covar keeps its density within what an image can show.
 
     Parameters
     ----------
@@ -33,8 +34,9 @@ def fit_mixture(pixels, n_components, parameters, labels=None, means=None):
     rows, weight = _rows(pixels)
     if labels is not None and len(rows) > len(pixels.rows):
         labels = np.repeat(labels, 2)
-    return GaussianMixture(n_components, **parameters).fit(
-        rows, sample_weight=weight, labels=labels)
+    model = GaussianMixture(n_components, **parameters)
+    model._avoid_spikes = False
+    return model.fit(rows, sample_weight=weight, labels=labels)
 
 
 def _rows(pixels):
@@ -45,9 +47,7 @@ def _rows(pixels):
 
 
 def choose_mixture(pixels, sizes, criterion, parameters):
-    """The SelectionResult of mixtures with some numbers of components. No component is held
-    against a mixture because it lies on one value: a flat segment is one, and reg_covar keeps
-    its density within what an image can show."""
+    """The SelectionResult of mixtures with some numbers of components; see above."""
     parameters = {**STARTS, "init_scaling": None, **parameters}
     rows, weight = _rows(pixels)
     return select_mixture(

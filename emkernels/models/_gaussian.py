@@ -128,7 +128,7 @@ class GaussianProblem:
         self.n_rows = X.shape[0] if sample_weight is None else np.count_nonzero(sample_weight)
         self.scatter = self.centre = None
         self.labels = self.order = None
-        self._least = None
+        self._least, self.avoid_spikes = None, True
 
     @property
     def weight_given(self):
@@ -144,8 +144,8 @@ class GaussianProblem:
         return self._least
 
     def is_degenerate(self, parameters):
-        """Whether a component is a spike: without extent in some direction."""
-        return bool(find_spikes(parameters, self.covariance_type, self.least_variances))
+        """Whether a component is a spike, without extent in some direction, and that matters."""
+        return self.avoid_spikes and bool(find_spikes(parameters, self.covariance_type, self.least_variances))
 
     # --- E-step ---------------------------------------------------------------------
 

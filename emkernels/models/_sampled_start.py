@@ -109,6 +109,7 @@ class SampledStarts:
             covariance_prior=prior, weight_concentration=problem.weight_concentration,
             fixed=problem.fixed, n_threads=problem.n_threads,
             patterns=patterns if patterns is not None and patterns.n_missing.any() else None)
+        self.problem.avoid_spikes = problem.avoid_spikes
         self.given = dict(given)
         if given["means"] is not None:
             self.given["means"] = (given["means"] - center) / scale

@@ -214,6 +214,9 @@ default='kmeans'
         "inertia_": "the objective is lower_bound_",
     }
 
+    # whether a start that ends with spikes is worse than any without
+    _avoid_spikes = True
+
     # --- fitting ---------------------------------------------------------------------
 
     def fit(self, X, y=None, *, sample_weight=None, labels=None):
@@ -375,6 +378,7 @@ default='kmeans'
             fixed=arguments.check_fixed(self.fixed, given, warm),
             n_threads=self.n_threads, patterns=patterns,
         )
+        problem.avoid_spikes = self._avoid_spikes
         if warm and (self.means_.shape != (k, n_features) or self._type != type_):
             raise ValueError(
                 "warm_start cannot go on: n_components, covariance_type or the number of "

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emkernels._callers import user_level
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
+from emkernels.models._covariance import full_covariance
 from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
@@ -21,6 +22,7 @@ CAREFUL = {
     "init_scaling": "standard", "reg_covar": "auto", "convergence": "distance", "tol": 1e-3,
     "max_iter": 1000, "acceleration": "squarem",
 }
+STARTS = ("weights_init", "means_init", "precisions_init")
 
 
 @dataclass
@@ -36,8 +38,9 @@ class SelectionResult:
     table : list of dict
         One row for each candidate: n_components, covariance_type, n_parameters,
         log_likelihood, bic, aic, icl, converged, n_iter, error (None, or why no fit was had),
-        degenerate (collapsed components, a list of int) and degenerate_columns (where, a list of
-        str).
+        degenerate (collapsed components, a list of int), degenerate_columns (where, a list of
+        str) and below (None, or a smaller number of components with a higher likelihood: this
+        fit has missed its maximum).
     """
 
     best: GaussianMixture
@@ -62,6 +65,8 @@ class SelectionResult:
             remarks = [row["error"]] if row["error"] else []
             if row.get("degenerate"):
                 remarks.append(collapsed(row["degenerate"], row["degenerate_columns"]))
+            if row.get("below"):
+                remarks.append(missed(row["below"]))
             lines.append(
                 f"{row['n_components']:12d} {row['covariance_type']:>15} "
                 f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
@@ -75,6 +80,11 @@ def collapsed(components, columns):
     """What tables say of collapsed components."""
     return (f"collapsed: {some([str(k) for k in components])}"
             + (f" (in {some(list(columns), 3)})" if columns else ""))
+
+
+def missed(n_components):
+    """What tables say of a fit that has missed its maximum."""
+    return f"a poor maximum: {n_components} components are likelier"
 
 
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
@@ -92,7 +102,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     sample_weight : array-like of shape (n_samples,), optional
         The criteria take a weight for a number of rows, so that its unit matters to them.
     allow_degenerate : bool, default=False
-        Choose among the mixtures with collapsed components too (see
+        Choose among the mixtures, and the starts, with collapsed components too (see
         `GaussianMixture.degenerate_components_`). Their criterion is low for nothing, a spike
         in the data being as likely as one likes, so they are marked in the table, and by
         default not chosen unless there is no other.
@@ -145,38 +155,118 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     rows, _ = arguments.read_rows(X, GaussianMixture())
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
-    names = None
+    names, options = column_names(X, rows.shape[1]), {**CAREFUL, **parameters}
     fits, table = [], []
     for type_ in types:
         for size in sizes:
             row = {"n_components": size, "covariance_type": type_, "n_parameters": 0,
                    "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "icl": np.inf,
                    "converged": False, "n_iter": 0, "error": None, "degenerate": [],
-                   "degenerate_columns": []}
+                   "degenerate_columns": [], "below": None}
             table.append(row)
             if few and size > n_rows:
                 row["error"] = f"more components than the {n_rows} rows"
                 continue
-            model = GaussianMixture(size, covariance_type=type_, **{**CAREFUL, **parameters})
+            model = GaussianMixture(size, covariance_type=type_, **options)
+            model._avoid_spikes = not allow_degenerate
             try:
-                said = _fit(model, X, sample_weight)
+                fits.append(_Fit(row, model, X, sample_weight, names))
             except DegenerateFitError as error:
                 row["error"] = str(error)
-                continue
-            names = names or column_names(X, model.n_features_in_)
-            row.update(
-                n_parameters=model._n_parameters(),
-                **model._criteria(X, sample_weight, entropy=True),
-                converged=model.converged_, n_iter=model.n_iter_,
-                degenerate=model.degenerate_components_.tolist(),
-                degenerate_columns=sorted({names[j] for columns in
-                                           model._examination.spikes.values() for j in columns}))
-            fits.append((row, model, said))
+        _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_],
+                     X, sample_weight, options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if sample_weight is not None:
         _warn_about_unit(sample_weight, rows)
     return _chosen(fits, table, criterion, allow_degenerate, few)
+
+
+class _Fit:
+    """A candidate that was fitted, its row of the table, and what the fit warned about."""
+
+    def __init__(self, row, model, X, sample_weight, names):
+        self.row, self.names = row, names
+        self._take(model, _fit(model, X, sample_weight), X, sample_weight)
+
+    def _take(self, model, said, X, sample_weight):
+        self.model, self.said = model, said
+        columns = {j for some_ in model._examination.spikes.values() for j in some_}
+        self.row.update(
+            n_parameters=model._n_parameters(),
+            **model._criteria(X, sample_weight, entropy=True),
+            converged=model.converged_, n_iter=model.n_iter_,
+            degenerate=model.degenerate_components_.tolist(),
+            degenerate_columns=[self.names[j] for j in sorted(columns)])
+
+    def go_on_from(self, other, X, sample_weight, options):
+        """Take what EM makes of the components of a smaller fit, some of them split, where that
+        is likelier."""
+        start = split_components(other.model, self.row["n_components"])
+        model = GaussianMixture(
+            self.row["n_components"], covariance_type=self.row["covariance_type"],
+            **{**options, **start, "n_init": 1, "short_iter": None, "init_scaling": None})
+        try:
+            said = _fit(model, X, sample_weight)
+        except DegenerateFitError:
+            return
+        if model.lower_bound_ > self.model.lower_bound_:
+            self._take(model, said, X, sample_weight)
+
+
+def split_components(model, n_components):
+    """Start values of a larger mixture: the heaviest components in two halves each, beside each
+    other along their longest axis.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted.
+    n_components : int
+        More than the model has.
+
+    Returns
+    -------
+    dict
+        weights_init, means_init, precisions_init.
+    """
+    type_, n_features = model.covariance_type, model.n_features_in_
+    weights, means = model.weights_.astype(np.float64), model.means_.astype(np.float64)
+    covariances = model.covariances_.astype(np.float64)
+    precisions = model.precisions_.astype(np.float64)
+    origin = np.arange(len(weights))
+    while len(weights) < n_components:
+        k = int(weights.argmax())
+        own = full_covariance(covariances, type_, origin[k], n_features)
+        values, vectors = np.linalg.eigh(own)
+        step = 0.5 * np.sqrt(values[-1]) * vectors[:, -1]
+        weights[k] /= 2
+        weights, origin = np.append(weights, weights[k]), np.append(origin, origin[k])
+        means = np.vstack([means, means[k] + step])
+        means[k] -= step
+    return {"weights_init": weights / weights.sum(), "means_init": means,
+            "precisions_init": precisions if type_ == "tied" else precisions[origin]}
+
+
+def _raise_falls(fits, X, sample_weight, options):
+    """More components are never less likely: a fit below a smaller one has missed the maximum, and
+    goes on from that. What stays below says so in its row."""
+    best = None
+    for fit in sorted(fits, key=lambda fit: fit.row["n_components"]):
+        if (best is not None and best.row["n_components"] < fit.row["n_components"]
+                and _is_below(fit, best)):
+            if all(options.get(name) is None for name in STARTS):
+                fit.go_on_from(best, X, sample_weight, options)
+            if _is_below(fit, best):
+                fit.row["below"] = best.row["n_components"]
+        # a spike is likely for nothing
+        if not fit.row["degenerate"] and (best is None or not _is_below(fit, best)):
+            best = fit
+
+
+def _is_below(fit, other):
+    mine, theirs = fit.row["log_likelihood"], other.row["log_likelihood"]
+    return mine < theirs - 1e-3 - 1e-9 * abs(theirs)
 
 
 def _warn_about_unit(sample_weight, rows):
@@ -204,17 +294,18 @@ def _fit(model, X, sample_weight):
 
 def _chosen(fits, table, criterion, allow_degenerate, sizes):
     """The result, and what has to be said of the choice."""
-    lowest = min(fits, key=lambda fit: fit[0][criterion])
-    sound = fits if allow_degenerate else [fit for fit in fits if not fit[0]["degenerate"]]
-    row, best, said = min(sound or fits, key=lambda fit: fit[0][criterion])
+    lowest = min(fits, key=lambda fit: fit.row[criterion])
+    sound = fits if allow_degenerate else [fit for fit in fits if not fit.row["degenerate"]]
+    chosen = min(sound or fits, key=lambda fit: fit.row[criterion])
+    row = chosen.row
     degenerate, notes = [], []
     if not sound:
         degenerate.append(
             "every candidate has collapsed components, so the criterion does not tell how many "
             "there are; fewer components, covariance_prior='empirical', or fewer columns may")
-    elif lowest[0] is not row and not allow_degenerate:
-        columns = sorted({name for fit in fits for name in fit[0]["degenerate_columns"]})
-        better = sum(fit[0][criterion] < row[criterion] for fit in fits)
+    elif lowest is not chosen and not allow_degenerate:
+        columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
+        better = sum(fit.row[criterion] < row[criterion] for fit in fits)
         degenerate.append(
             f"{better} of {len(fits)} candidates have a lower {criterion} than the chosen "
             f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
@@ -229,6 +320,6 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
         for text in texts:
             warnings.warn(text, category, stacklevel=user_level())
-    for each in said:
+    for each in chosen.said:
         warnings.warn(str(each.message), each.category, stacklevel=user_level())
-    return SelectionResult(best, criterion, table)
+    return SelectionResult(chosen.model, criterion, table)
