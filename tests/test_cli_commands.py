@@ -243,6 +243,7 @@ def test_pictures_that_cannot_be(flower, tmp_path, capsys):
     Image.fromarray(nan).save(tmp_path / "nan.tif")
     # a pixel without data takes no part, by K-means either
     assert run("segment", tmp_path / "nan.tif", "-o", tmp_path / "k.png", "--method", "kmeans") == 0
+    capsys.readouterr()
     with mock.patch.object(_images, "check_fits", side_effect=MemoryError("9 TB")):
         assert line("flower.png").startswith("not enough memory (9 TB)")
     assert not (tmp_path / "o.png").exists()
