@@ -246,6 +246,11 @@ def test_pictures_that_cannot_be(flower, tmp_path, capsys):
     tifffile.imwrite(tmp_path / "nan.tif", nan, photometric="rgb")
     assert "NaN at pixel (3, 4), channel 1" in (said := line("nan.tif", None, "--method", "kmeans"))
     assert "--method em can" in said
+    nan[3, 4] = np.nan
+    tifffile.imwrite(tmp_path / "nan.tif", nan, photometric="rgb")
+    # a pixel without data takes no part, by K-means either
+    assert run("segment", tmp_path / "nan.tif", "-o", tmp_path / "k.png", "--method", "kmeans") == 0
+    capsys.readouterr()
     with mock.patch.object(_images, "check_fits", side_effect=MemoryError("9 TB")):
         assert line("flower.png").startswith("not enough memory (9 TB)")
     assert not (tmp_path / "o.png").exists()

@@ -145,7 +145,8 @@ class GaussianProblem:
 
     def is_degenerate(self, parameters):
         """Whether a component is a spike, without extent in some direction, and that matters."""
-        return self.avoid_spikes and bool(find_spikes(parameters, self.covariance_type, self.least_variances))
+        return self.avoid_spikes and bool(
+            find_spikes(parameters, self.covariance_type, self.least_variances))
 
     # --- E-step ---------------------------------------------------------------------
 
