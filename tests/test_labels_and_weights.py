@@ -63,6 +63,7 @@ def test_labels(container):
     list, np.array, pd.Series, pl.Series, pa.array,
     lambda s: np.ma.masked_array(np.where(KNOWN < 0, "?", s).astype(str), KNOWN < 0),
     lambda s: pd.Series(s, dtype="category"), lambda s: pa.array(s).dictionary_encode(),
+    lambda s: pa.chunked_array([pa.array(s).dictionary_encode()]),
     lambda s: pl.Series(s.tolist(), dtype=pl.Categorical)])
 def test_texts_are_sorted(container):
     model = fit(container(SPECIES))

@@ -99,6 +99,10 @@ def column_array(values, name):
         array = values.to_numpy(dtype=object)       # strings, decimals and dates of Arrow
         return array, array.dtype
     if hasattr(values, "to_pylist"):                # Arrow
+        # of a dictionary in chunks Arrow makes the last entry of a null
+        if hasattr(getattr(values, "type", None), "value_type") and hasattr(
+                values.type, "index_type"):
+            values = values.cast(values.type.value_type)
         try:
             array = np.asarray(values.to_numpy(**(
                 {} if hasattr(values, "chunks") else {"zero_copy_only": False})))
