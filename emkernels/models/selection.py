@@ -201,7 +201,7 @@ class _Fit:
 
     def go_on_from(self, other, X, sample_weight, options):
         """Take what EM makes of the components of a smaller fit, some of them split, where that
-        is likelier."""
+        is likelier, and has not collapsed."""
         start = split_components(other.model, self.row["n_components"])
         model = GaussianMixture(
             self.row["n_components"], covariance_type=self.row["covariance_type"],
@@ -210,7 +210,10 @@ class _Fit:
             said = _fit(model, X, sample_weight)
         except DegenerateFitError:
             return
-        if model.lower_bound_ > self.model.lower_bound_:
+        # a spike is likely for nothing, and would cost the candidate a sound fit
+        collapsed_now = (self.model._avoid_spikes and not self.row["degenerate"]
+                         and len(model.degenerate_components_))
+        if model.lower_bound_ > self.model.lower_bound_ and not collapsed_now:
             self._take(model, said, X, sample_weight)
 
 
