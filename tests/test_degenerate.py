@@ -1,5 +1,6 @@
 """Components that are no group of rows: found, named, and not chosen."""
 
+import re
 import warnings
 
 import numpy as np
@@ -11,6 +12,7 @@ from emkernels import GaussianMixture, select_mixture
 from emkernels.em import DegenerateFitError, EMWarning, run_em
 from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
 from emkernels.models._gaussian import Gaussians
+from emkernels.models.selection import CAREFUL, _Fit
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -186,9 +188,21 @@ def test_dead_components_and_twins_are_named():
     _, said = fitted(GaussianMixture(2, random_state=0), np.full((50, 3), 7.0))
     assert any("component 1 without a row" in text for text in said)
     assert any("the columns 0, 1, 2 with one value only" in text for text in said)
-    _, said = fitted(GaussianMixture(3, random_state=0), X,
-                     sample_weight=(np.arange(150) < 2) * 1.0)
-    assert any("component" in text and "2 rows have a positive weight" in text for text in said)
+
+
+@pytest.mark.parametrize("short", [None, 3])
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++", "random", "random_from_data"])
+def test_fewer_rows_of_positive_weight_than_components_are_said(init_params, short):
+    X, weight = load_iris().data, (np.arange(150) < 2) * 1.0
+    for gaps in (False, True):
+        if gaps:
+            X[::7, 1] = np.nan
+        model, said = fitted(GaussianMixture(
+            3, random_state=0, init_params=init_params, short_iter=short, n_init=2), X,
+            sample_weight=weight)
+        assert any("component" in text and re.search("2 rows(?: have)? .*positive weight|"
+                   "positive weight, 2", text) for text in said)
+        assert_allclose(model.weights_ @ model.means_, np.nanmean(X[:2], axis=0), rtol=1e-6)
 
 
 def test_weights_in_any_unit_say_the_same():
@@ -295,6 +309,26 @@ def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
         only = select_mixture(X, [2, 3], random_state=0)
     assert any("every candidate has collapsed components" in text for text in texts(caught))
     assert only.chosen is min(only.table, key=lambda row: row["bic"])
+
+
+@pytest.mark.parametrize("avoid", [True, False])
+def test_a_sound_fit_below_a_smaller_one_is_not_given_for_a_spike(avoid):
+    rng = np.random.default_rng(0)
+    X = np.r_[rng.normal(size=150), rng.normal(8, size=100), np.full(60, 8.0)][:, None]
+
+    def fit(n_components, **options):
+        model = GaussianMixture(n_components, random_state=0, **options)
+        model._avoid_spikes = avoid
+        row = {"n_components": n_components, "covariance_type": "full"}
+        return _Fit(row, model, X, None, ["0"])
+
+    smaller, poor = fit(2), fit(3, init_params="random", max_iter=1)
+    assert not poor.row["degenerate"]
+    assert poor.row["log_likelihood"] < smaller.row["log_likelihood"]
+    before = poor.model
+    poor.go_on_from(smaller, X, None, {**CAREFUL, "random_state": 0})
+    assert (poor.model is before) == avoid
+    assert bool(poor.row["degenerate"]) != avoid
 
 
 def test_a_choice_at_the_edge_is_said():

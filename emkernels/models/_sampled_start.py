@@ -37,15 +37,19 @@ def column_scaling(X, sample_weight, covariance_type, n_threads, patterns=None):
     return Scaling(center, np.sqrt(np.where(variance > 0, variance, 1.0)))
 
 
-def draw_rows(X, sample_weight, random_state, known=None):
+def draw_rows(X, sample_weight, random_state, known=None, least=1):
     """Indices of rows to begin with and their weights (None where there are none): all rows of
     positive weight or, of many, some drawn without regard to X, a few of every column for
-    columns that few rows have, and rows whose component is known.
+    columns that few rows have, and rows whose component is known; `least` rows at least, some of
+    no weight if need be.
 
     Rows are drawn by weight, with replacement; their weights are then how often they were.
     """
     n_rows = START_ROWS
     rows = np.arange(len(X)) if sample_weight is None else np.flatnonzero(sample_weight)
+    if len(rows) < least:
+        idle = np.flatnonzero(sample_weight == 0)[:least - len(rows)]
+        rows = np.sort(np.concatenate([rows, idle]))
     if len(rows) <= n_rows:
         return rows, None if sample_weight is None else sample_weight[rows]
     seen = [rows[~np.isnan(X[rows, d])][:16] for d in range(X.shape[1])]
@@ -91,7 +95,8 @@ class SampledStarts:
             self.scaling = column_scaling(
                 X, problem.sample_weight, type_, problem.n_threads, problem.patterns)
         center, scale = self.scaling.center, self.scaling.scale
-        rows, weight = draw_rows(X, problem.weight_given, random_state, problem.known)
+        rows, weight = draw_rows(X, problem.weight_given, random_state, problem.known,
+                                 n_components)
         sample = (X[rows].astype(np.float64) - center) / scale
         patterns = None if problem.patterns is None else kernels.missing_patterns(sample)
         prior = problem.covariance_prior

@@ -162,13 +162,12 @@ def _statistics(problem, centers, resp):
 
 
 def _random_rows(X, n_components, weight, random_state):
-    """Indices of different rows, drawn by weight."""
+    """Indices of different rows, drawn by weight; where these are too few, of no weight too."""
+    if weight is not None and np.count_nonzero(weight) < n_components:
+        rows, idle = np.flatnonzero(weight), np.flatnonzero(weight == 0)
+        return np.concatenate(
+            [rows, random_state.choice(idle, n_components - len(rows), replace=False)])
     chance = None if weight is None else weight / weight.sum()
-    if chance is not None and np.count_nonzero(chance) < n_components:
-        raise ValueError(
-            f"random_from_data draws {n_components} rows, but only "
-            f"{np.count_nonzero(chance)} have a positive weight"
-        )
     return random_state.choice(len(X), size=n_components, replace=False, p=chance)
 
 
