@@ -20,6 +20,7 @@ from emkernels import (
     GaussianMixtureImputer,
     KMeans,
     SufficientStatistics,
+    _inputs,
     compare_clusterings,
     kernels,
     little_mcar_test,
@@ -313,8 +314,6 @@ def test_an_infinity_is_named(name):
 
 
 def test_a_plain_array_is_not_copied():
-    from emkernels import _inputs
-
     for X in (FULL, FULL.astype("f4"), FULL[::2], np.asfortranarray(FULL)):
         assert _inputs.as_table(X)[0] is X
     assert np.shares_memory(_inputs.as_table(frame(FULL))[0], frame(FULL).to_numpy()) in (0, 1)
@@ -323,8 +322,6 @@ def test_a_plain_array_is_not_copied():
 
 
 def test_float32_stays():
-    from emkernels import _inputs
-
     narrow = FULL.astype("f4")
     for X in (narrow, frame(narrow), pl.DataFrame(narrow), pa.Table.from_pandas(frame(narrow)),
               frame(narrow).astype("Float32"), masked(narrow), frame(narrow).astype({"a": "i1"})):
@@ -369,6 +366,9 @@ def test_condition_and_regress_go_by_name():
     assert_array_equal(model.condition(["a", "b"], values).means_, expected)
     with pytest.raises(ValueError, match="values must have the names of the columns"):
         model.condition(["a", "b"], values[["b", "a"]])
+    for columns, at in ((0, "'a'"), ("a", "'a'"), (iter(["b"]), "'b'")):
+        with pytest.raises(ValueError, match=f"values contains NaN.*column {at}: leave out"):
+            model.condition(columns, [np.nan])
     for columns in (slice(0, 1), None, 1.5):
         with pytest.raises(TypeError, match="columns must hold positions or names"):
             model.condition(columns, [1.0])
@@ -451,6 +451,29 @@ def test_rows_go_by_index():
             lambda: plotting.plot_mixture(mixture, part, labels=pd.Series(LABELS))):
         with pytest.raises(ValueError, match="index of (sample_weight|labels).*row 0 is 0.*39"):
             call()
+
+
+@pytest.mark.parametrize("rows, own, same", [
+    ([0, 1, 2], pd.Index([0, 1, 2], dtype="Int64"), True),
+    ([0, 1, None], pd.Index([0, 1, None], dtype="Int64"), False),
+    (pd.Index([0, None, 2], dtype="Int64"), pd.Index([0, None, 3], dtype="Int64"), False)])
+def test_an_index_is_the_same_in_a_column_of_another_type(rows, own, same):
+    X = pd.DataFrame(FULL[:3], index=rows)
+    if same:
+        _inputs.check_same_rows(X, pd.Series(1.0, index=own), "weight")
+        return
+    with pytest.raises(ValueError, match="index of weight is not that of X: row"):
+        _inputs.check_same_rows(X, pd.Series(1.0, index=own), "weight")
+
+
+def test_nulls_of_dictionaries_in_chunks_are_missing():
+    """Arrow itself makes the last entry of the dictionary of them."""
+    for kind in (lambda column: column, pa.chunked_array):
+        encoded = pa.array([1.5, None, 4.0, 1.5]).dictionary_encode()
+        table = pa.table({"a": kind([encoded, encoded] if kind is pa.chunked_array else encoded)})
+        expected = np.array([[1.5, np.nan, 4.0, 1.5] * (len(table) // 4)]).T
+        assert_array_equal(_inputs.as_rows(table), expected)
+        assert_array_equal(_inputs.missing_cells(table)[0], np.isnan(expected))
 
 
 def test_statistics_know_names_of_means():

@@ -1,7 +1,5 @@
 """The labels of rows and columns: which there are, and whether they are those of the fit."""
 
-import numpy as np
-
 
 def names_of(values):
     """What a container calls its columns (a series its values), where all are texts; else None."""
@@ -45,11 +43,20 @@ def check_same_rows(X, values, name):
         return              # a wrong length has an error of its own
     if rows.equals(own):
         return
-    differ = np.asarray(rows, dtype=object) != np.asarray(own, dtype=object)
-    at = int(differ.argmax()) if differ.any() else 0
+    at = next((i for i, (a, b) in enumerate(zip(rows, own, strict=True)) if not _is_same(a, b)),
+              None)
+    if at is None:
+        return              # the same in a column of another type
     raise ValueError(
         f"the index of {name} is not that of X: row {at} is {own[at]!r}, that of X {rows[at]!r}. "
         f"Align it ({name}.loc[X.index]), or pass {name}.to_numpy() to go by position")
+
+
+def _is_same(a, b):
+    try:
+        return bool(a is b or a == b or (a != a and b != b))
+    except (TypeError, ValueError):     # the NA of pandas is neither the same nor not
+        return False
 
 
 def place(index, names=None):

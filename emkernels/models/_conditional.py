@@ -116,8 +116,9 @@ def condition(model, columns, values):
     if values.shape != (len(given),):
         raise ValueError(f"values must have shape ({len(given)},), got {values.shape}")
     if not np.isfinite(values).all():
-        at = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"values contains NaN or infinity, first for column {list(columns)[at]!r}"
+        names = getattr(model, "feature_names_in_", range(model.means_.shape[1]))
+        at = names[given[np.argmin(np.isfinite(values))]]
+        raise ValueError(f"values contains NaN or infinity, first for column {at!r}"
                          ": leave out of columns what is not known")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,

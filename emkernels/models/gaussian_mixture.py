@@ -270,7 +270,8 @@ default='kmeans'
         warm = self.warm_start and hasattr(self, "converged_")
         problem, given = self._prepare(X, patterns, largest, sample_weight, labels, warm)
         result = self._run(problem, given, warm)
-        names = column_names(named, X.shape[1])
+        names, found = column_names(named, X.shape[1]), self._examine(problem, result)
+        # --- nothing can fail from here on
         arguments.remember_columns(self, named)
         self._set_parameters(result.parameters, X.dtype)
         self._remember_labels(classes)
@@ -278,7 +279,6 @@ default='kmeans'
         self.converged_ = result.converged
         self.lower_bound_ = result.lower_bound
         self.lower_bounds_ = result.history
-        found = self._examine(problem, result)
         self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
         self._examination = found
         if result.interrupted:
