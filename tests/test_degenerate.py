@@ -77,6 +77,10 @@ def test_less_than_a_millionth_of_the_variance_is_a_spike_whatever_reg_covar_is(
     assert bool(said) == found
 
 
+def test_subnormal_values_have_no_steps_and_no_warning():
+    assert_array_equal(Rounding.of(np.array([[0.0], [5e-324], [1.0]])).steps, [0])
+
+
 def test_values_in_steps_and_far_from_zero_have_a_rounding():
     rng = np.random.default_rng(2)
     whole = np.r_[rng.random(400) < 0.02, rng.integers(5, 60, 200)].astype(float)
@@ -309,6 +313,19 @@ def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
         only = select_mixture(X, [2, 3], random_state=0)
     assert any("every candidate has collapsed components" in text for text in texts(caught))
     assert only.chosen is min(only.table, key=lambda row: row["bic"])
+
+
+def test_a_smaller_fit_is_gone_on_from_where_columns_nearly_depend_on_each_other():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 20))
+    X[:150] += 4
+    for dtype, eps in ((np.float32, 1e-3), (np.float64, 1e-7)):
+        Y = np.c_[X, X.sum(axis=1) + eps * rng.normal(size=300)].astype(dtype)
+        smaller = _Fit({"n_components": 2, "covariance_type": "full"},
+                       GaussianMixture(2, random_state=0, reg_covar=0), Y, None, "x" * 21)
+        larger = _Fit({"n_components": 3, "covariance_type": "full"},
+                      GaussianMixture(3, random_state=0, max_iter=1), Y, None, "x" * 21)
+        larger.go_on_from(smaller, Y, None, {"reg_covar": 0})
 
 
 @pytest.mark.parametrize("avoid", [True, False])

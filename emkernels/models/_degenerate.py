@@ -45,8 +45,9 @@ class Rounding:
         gaps = np.diff(rows, axis=0)
         step = np.where(gaps > 0, gaps, np.inf).min(axis=0, initial=np.inf)
         # there are steps where all values lie on them
-        places = (rows - rows[0]) / step
-        off = np.abs(places - np.rint(places))
+        with np.errstate(over="ignore", invalid="ignore"):     # beside subnormal ones
+            places = (rows - rows[0]) / step
+            off = np.abs(places - np.rint(places))
         stepped = np.isfinite(step) & (np.nanmax(off, axis=0, initial=0) < 1e-2)
         return cls(np.where(stepped, step, 0.0) ** 2 / 12,
                    (8 * np.finfo(X.dtype).eps * largest) ** 2)

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emkernels._callers import user_level
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
-from emkernels.models._covariance import full_covariance
+from emkernels.models._covariance import full_covariance, precisions_from_factors
 from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
@@ -208,7 +208,7 @@ class _Fit:
             **{**options, **start, "n_init": 1, "short_iter": None, "init_scaling": None})
         try:
             said = _fit(model, X, sample_weight)
-        except DegenerateFitError:
+        except ValueError:      # it collapsed, or its precisions were lost in rounding before
             return
         # a spike is likely for nothing, and would cost the candidate a sound fit
         collapsed_now = (self.model._avoid_spikes and not self.row["degenerate"]
@@ -236,7 +236,8 @@ def split_components(model, n_components):
     type_, n_features = model.covariance_type, model.n_features_in_
     weights, means = model.weights_.astype(np.float64), model.means_.astype(np.float64)
     covariances = model.covariances_.astype(np.float64)
-    precisions = model.precisions_.astype(np.float64)
+    # those of float32 would be indefinite where columns nearly depend on each other
+    precisions = precisions_from_factors(model.precisions_cholesky_.astype(np.float64), type_)
     origin = np.arange(len(weights))
     while len(weights) < n_components:
         k = int(weights.argmax())
