@@ -101,7 +101,8 @@ default='kmeans'
     short_iter : int, default=None
         *More.* Starts of the same kind (`init_params`) are compared after so many iterations,
         the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
-        with all rows: ten starts cost little more than one. None: every start runs to its end.
+        with all rows: ten starts cost little more than one. `callback` and `verbose` see that
+        last run. None: every start runs to its end.
 
     Attributes
     ----------
@@ -248,7 +249,8 @@ default='kmeans'
             Sparse and lazy tables, masked weights. A cell that is no real number is both.
         KeyboardInterrupt
             Ctrl-C, within a second. Where an iteration was complete, the estimator then has
-            the parameters of the last one, with ``converged_`` False; else it stays as it was.
+            the parameters of the last one, with ``converged_`` False; else, and while starts
+            are compared by `short_iter`, it stays as it was.
 
         Notes
         -----
