@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from dataclasses import dataclass
 from numbers import Real
 
@@ -12,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils.validation import _get_feature_names
 
 from emkernels import _inputs, kernels, plotting
-from emkernels._callers import user_level
+from emkernels._callers import listening, warn
 from emkernels._extras import optional
 from emkernels.em import DegenerateWarning
 from emkernels.models import _arguments as arguments
@@ -202,14 +201,16 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}")
     mixture._prepare(*mixture._rows_to_fit(X), sample_weight, None, False)
     kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateWarning)
+    with listening() as heard:
         mixture_seconds = _timed_fit(mixture, X, sample_weight)
     overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)
     mixture._reorder(linear_sum_assignment(overlap, maximize=True)[1])
+    for text, category in heard:
+        if category is not DegenerateWarning:
+            warn(text, category)
     # by the numbers that the components have now
     for text in mixture._examination.texts(names):
-        warnings.warn(text, DegenerateWarning, stacklevel=user_level())
+        warn(text, DegenerateWarning)
     mixture_labels = mixture.predict(X)
     soft = np.concatenate([mixture.predict_proba(X[i : i + CHUNK]).max(axis=1) < soft_below
                            for i in range(0, len(X), CHUNK)])

@@ -4,11 +4,11 @@ import collections
 import contextlib
 import sys
 import time
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from emkernels._callers import warn
 from emkernels._one_thread import in_one_thread
 
 
@@ -378,15 +378,10 @@ class Progress:
         print(line, file=self.stream)
 
 
-def warn_about(result, precision, *, reason="", stacklevel=3):
+def warn_about(result, precision, *, reason=""):
     """One warning for an objective that fell beyond rounding, one for dropped starts."""
     if result.largest_fall > precision * max(1.0, abs(result.lower_bound)):
-        warnings.warn(
-            f"the objective fell by up to {result.largest_fall:.2g} in an iteration{reason}",
-            EMWarning, stacklevel=stacklevel,
-        )
+        warn(f"the objective fell by up to {result.largest_fall:.2g} in an iteration{reason}",
+             EMWarning)
     if result.n_failed:
-        warnings.warn(
-            f"{result.n_failed} start(s) collapsed and were dropped",
-            EMWarning, stacklevel=stacklevel,
-        )
+        warn(f"{result.n_failed} start(s) collapsed and were dropped", EMWarning)

@@ -1,5 +1,6 @@
 """Warnings name the line of whoever called the package, by whatever way it was called."""
 
+import threading
 import warnings
 
 import numpy as np
@@ -71,3 +72,27 @@ def test_warnings_name_the_line_of_the_caller(name):
         CALLS[name]()
     assert caught
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_threads_do_not_silence_each_other():
+    """What is chosen among is fitted without a word, and the filters of the process stay as they
+    are: put back by whoever ends last, they would be those of another thread."""
+    filters, show = list(warnings.filters), warnings._showwarnmsg_impl
+    inside, outside = threading.Event(), threading.Event()
+
+    def wait(state):
+        inside.set()
+        return not outside.wait(10)
+
+    def choose():
+        select_mixture(X, [2], random_state=0, callback=wait)
+
+    first = threading.Thread(target=choose)
+    first.start()
+    assert inside.wait(10)
+    assert warnings.filters == filters and warnings._showwarnmsg_impl is show
+    with pytest.warns(match="did not converge"):
+        short().fit(X)
+    outside.set()
+    first.join()
+    assert warnings.filters == filters and warnings._showwarnmsg_impl is show

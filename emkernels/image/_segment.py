@@ -1,12 +1,11 @@
 """Segmenting an image: pixels counted, a mixture or K-means fitted, labels read back."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from emkernels._callers import user_level
+from emkernels._callers import listening, warn
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.image._fit import choose_mixture, fit_mixture
 from emkernels.image._pixels import read_pixels
@@ -184,7 +183,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             GaussianMixture._parameter_constraints, parameters, "segment_image")
     raster = read_raster(image, channel_axis, mask, alpha, nodata)
     for note in raster.notes:
-        warnings.warn(note, UserWarning, stacklevel=user_level())
+        warn(note, UserWarning)
     if labels is not None:
         labels = read_labels(labels, raster, sizes[0])
     if method == "kmeans" and raster.has_nan:
@@ -210,8 +209,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
         return _said(_finish(image, pixels, model, method, model.labels_, **found))
     found["known"] = labels
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with listening() as heard:
         try:
             if several:
                 found["selection"] = choose_mixture(pixels, sizes, criterion, parameters)
@@ -228,11 +226,11 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
                 f"{parameters['reg_covar']:.3g}) keep it from that, more starts (n_init) may"
             ) from error
     fit_matters = smoothness == 0 and (not several or not model.converged_)
-    for warning in caught:
+    for text, category in heard:
         # of components below, by the numbers of the segments
-        if not (issubclass(warning.category, DegenerateWarning)
-                or _is_no_news(str(warning.message), reg_covar is None, fit_matters)):
-            warnings.warn(warning.message, stacklevel=user_level())
+        if not (issubclass(category, DegenerateWarning)
+                or _is_no_news(text, reg_covar is None, fit_matters)):
+            warn(text, category)
     if smoothness > 0:
         return _said(_finish(image, pixels, model, method, None, field, **found))
     patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
@@ -243,7 +241,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     result = _said(_finish(image, pixels, model, method, row_labels, **found))
     for text in model._examination.texts(column_names(None, model.n_features_in_)):
         if not _is_no_news(text, reg_covar is None, fit_matters):
-            warnings.warn(text, DegenerateWarning, stacklevel=user_level())
+            warn(text, DegenerateWarning)
     return result
 
 
@@ -263,11 +261,11 @@ def _said(result):
     empty = np.flatnonzero(result.sizes == 0)
     if len(empty):
         word, verb = ("segment", "is") if len(empty) == 1 else ("segments", "are")
-        warnings.warn(
+        warn(
             f"{word} {', '.join(map(str, empty))} of {len(result.sizes)} {verb} empty: no pixel "
             "belongs there most probably. Fewer segments, other starts or a smaller tol may "
             "help; so may nodata= or a mask, where values far from all others mean no data",
-            EMWarning, stacklevel=user_level())
+            EMWarning)
     return result
 
 
@@ -408,8 +406,7 @@ def _check_distinct(pixels, sizes, several):
     if not several:
         raise ValueError(f"n_segments={max(sizes)} is too many: {many}")
     kept = [size for size in sizes if size <= found] or [found]
-    warnings.warn(f"{many}, so that no number of segments above {max(kept)} is tried",
-                  EMWarning, stacklevel=3)
+    warn(f"{many}, so that no number of segments above {max(kept)} is tried", EMWarning)
     return kept
 
 

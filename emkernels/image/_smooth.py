@@ -1,13 +1,12 @@
 """Smoothing a segmentation: where it begins, which start is kept, what is said of it."""
 
 import copy
-import warnings
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 from sklearn.exceptions import ConvergenceWarning
 
-from emkernels._callers import user_level
+from emkernels._callers import listening, warn
 from emkernels._inputs import as_random_state
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._potts import PottsProblem
@@ -116,11 +115,11 @@ def keep_known(resp, known):
 def _smoothed(model, problem, result, resp):
     """The mixture of a result, and what is to be said of it."""
     # the objective is not one that never falls
-    warn_about(result, np.inf, stacklevel=1 + user_level())
+    warn_about(result, np.inf)
     if not result.converged and not result.stopped and model.max_iter > 0:
-        warnings.warn(
+        warn(
             f"the smoothed segmentation did not converge in {model.max_iter} iterations: "
-            "increase max_iter or tol", ConvergenceWarning, stacklevel=user_level())
+            "increase max_iter or tol", ConvergenceWarning)
     counts = sum(resp[part].sum(axis=0, dtype=np.float64) for part in problem.parts())
     counts += 10 * np.finfo(np.float64).eps
     result.parameters.weights = counts / counts.sum()
@@ -167,9 +166,8 @@ def _labels_of_blurred(problem, n_components, seed, means=None):
     if n_usable > SAMPLE:
         chosen = as_random_state(seed).randint(n_usable, size=SAMPLE)
         sample = chosen if usable is None else sample[chosen]
-    with warnings.catch_warnings():
-        # fewer colours than components: the components without pixels end this start
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # fewer colours than components: the components without pixels end this start
+    with listening():
         clusters = KMeans(
             n_components, init="k-means++" if means is None else means,
             n_init=STARTS if means is None else 1, random_state=seed,

@@ -1,6 +1,5 @@
 """What the imputers share: checks, the fit, the transform, densities, imputations."""
 
-import warnings
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -12,7 +11,7 @@ from sklearn.utils._param_validation import MissingValues, Options, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from emkernels import _inputs, kernels
-from emkernels._callers import user_level
+from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
@@ -155,12 +154,11 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         if result.interrupted:
             raise KeyboardInterrupt
         for note, category in notes:
-            warnings.warn(note, category, stacklevel=user_level())
+            warn(note, category)
         if result.history:
             # what rounding takes from a likelihood that grows without limit is no news
             singular = any("no maximum:" in note for note, _ in notes)
-            warn_about(result, np.inf if singular else 1e-8 if rows.dtype == np.float64 else 1e-4,
-                       stacklevel=1 + user_level())
+            warn_about(result, np.inf if singular else 1e-8 if rows.dtype == np.float64 else 1e-4)
         return rows
 
     def _problem(self, rows, weight, patterns, summary, columns):
@@ -346,9 +344,9 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         if len(skipped):
             names = getattr(self, "feature_names_in_", None)
             skipped = skipped if names is None else names[skipped]
-            warnings.warn(
+            warn(
                 f"Skipping features without any observed values: {skipped}. At least one "
-                "non-missing value is needed for imputation.", stacklevel=user_level())
+                "non-missing value is needed for imputation.", UserWarning)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns of the output.

@@ -1,10 +1,9 @@
 """A table with missing values: its rows as numbers, moments of its columns, ML estimates."""
 
-import warnings
-
 import numpy as np
 
 from emkernels import _inputs
+from emkernels._callers import listening
 from emkernels.models._arguments import numbers
 from emkernels.models._information import observed_inverses, pattern_moments
 from emkernels.models.imputers import FLOOR, GaussianImputer
@@ -35,8 +34,7 @@ def check_information(patterns, names):
 
 def estimate(X, tol, max_iter):
     """ML location and covariance of one normal distribution, and whether EM converged."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")     # the caller says what they mean for the test
+    with listening():       # the caller says what they mean for the test
         imputer = GaussianImputer(tol=tol, max_iter=max_iter).fit(X)
     return imputer.location_, imputer.covariance_, imputer.converged_
 

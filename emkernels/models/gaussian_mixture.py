@@ -1,7 +1,6 @@
 """Gaussian mixtures by Expectation-Maximisation."""
 
 import math
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.utils._param_validation import Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs, kernels
-from emkernels._callers import user_level
+from emkernels._callers import warn
 from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
 from emkernels.kernels.incomplete import _incomplete_rows
 from emkernels.models import _arguments as arguments
@@ -286,16 +285,14 @@ default='kmeans'
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
-            result, 1e-10 if X.dtype == np.float64 else 1e-5, stacklevel=1 + user_level(),
+            result, 1e-10 if X.dtype == np.float64 else 1e-5,
             reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
         if not self.converged_ and not result.stopped and self.max_iter > 0:
-            warnings.warn(
-                "Best performing initialization did not converge. Try different init "
-                "parameters, or increase max_iter, tol, or check for degenerate data.",
-                ConvergenceWarning, stacklevel=user_level(),
-            )
+            warn("Best performing initialization did not converge. Try different init "
+                 "parameters, or increase max_iter, tol, or check for degenerate data.",
+                 ConvergenceWarning)
         for text in found.texts(names):
-            warnings.warn(text, DegenerateWarning, stacklevel=user_level())
+            warn(text, DegenerateWarning)
         return X, patterns
 
     def _run(self, problem, given, warm):

@@ -1,6 +1,5 @@
 """K-means."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs, kernels
-from emkernels._callers import user_level
+from emkernels._callers import warn
 from emkernels.models import _arguments as arguments
 from emkernels.models._arguments import Interval
 from emkernels.models._lloyd import lloyd
@@ -182,10 +181,10 @@ class KMeans(
         labels, centers, inertia, n_iter, converged = best
         n_found = np.count_nonzero(np.bincount(labels))
         if n_found < self.n_clusters:
-            warnings.warn(
+            warn(
                 f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
-                ConvergenceWarning, stacklevel=user_level(),
+                ConvergenceWarning,
             )
         arguments.remember_columns(self, named)
         self.cluster_centers_ = centers.astype(X.dtype)
@@ -226,10 +225,10 @@ class KMeans(
         else:
             centers = _check_centers(init, X, k)
             if n_init not in ("auto", 1):
-                warnings.warn(
+                warn(
                     "Explicit initial center position passed: performing only one init in "
                     f"{type(self).__name__} instead of n_init={n_init}.",
-                    RuntimeWarning, stacklevel=user_level(),
+                    RuntimeWarning,
                 )
             return lambda: centers, 1
         if n_init == "auto":

@@ -1,6 +1,5 @@
 """Looking at missing values, testing them and pooling what came of imputing them."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +7,7 @@ from scipy.special import chdtrc, stdtr, stdtrit
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import _inputs
-from emkernels._callers import user_level
+from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels.models import _missing_table as table
 from emkernels.models._arguments import missing_patterns, numbers
@@ -401,8 +400,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         raise ValueError("the covariance of the columns is singular: some are linear combinations "
                          "of others, or there are too few rows for Little's test") from None
     if not converged:
-        warnings.warn(f"the ML estimates did not converge in {max_iter} iterations",
-                      ConvergenceWarning, stacklevel=user_level())
+        warn(f"the ML estimates did not converge in {max_iter} iterations", ConvergenceWarning)
     n_samples = int(patterns.counts[kept].sum())
     statistic *= (n_samples - ddof) / n_samples
     return LittleTest(float(statistic), df, float(chdtrc(df, statistic)), int(kept.sum()),

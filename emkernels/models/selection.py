@@ -1,12 +1,10 @@
 """Choosing a mixture by an information criterion."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
-from emkernels._callers import user_level
+from emkernels._callers import listening, warn
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
 from emkernels.models._covariance import full_covariance, precisions_from_factors
@@ -278,22 +276,17 @@ def _warn_about_unit(sample_weight, rows):
     weight = arguments.check_sample_weight(sample_weight, rows)
     total, n_rows = weight.sum(), np.count_nonzero(weight)
     if total < 0.1 * n_rows:
-        warnings.warn(
+        warn(
             f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
             "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
-            "sum to the number of rows", EMWarning, stacklevel=user_level())
+            "sum to the number of rows", EMWarning)
 
 
 def _fit(model, X, sample_weight):
-    """Fit; what it warned about its own state is returned, for the chosen one to say."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    """Fit; what it had to say of itself is returned, for the chosen one to say."""
+    with listening() as heard:
         model.fit(X, sample_weight=sample_weight)
-    own = [each for each in caught if issubclass(each.category, (EMWarning, ConvergenceWarning))]
-    for each in caught:
-        if each not in own:
-            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    return own
+    return heard
 
 
 def _chosen(fits, table, criterion, allow_degenerate, sizes):
@@ -323,7 +316,7 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
                      "tried: there may be fewer")
     for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
         for text in texts:
-            warnings.warn(text, category, stacklevel=user_level())
-    for each in chosen.said:
-        warnings.warn(str(each.message), each.category, stacklevel=user_level())
+            warn(text, category)
+    for text, category in chosen.said:
+        warn(text, category)
     return SelectionResult(chosen.model, criterion, table)
