@@ -46,7 +46,6 @@ from emkernels.cli._tables import (
     read_numbers,
     write_table,
 )
-from emkernels.models.selection import collapsed, missed
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -281,6 +280,8 @@ def _report(console, result, missing):
 
 
 def _remark(candidate, chosen):
+    from emkernels.models.selection import collapsed, missed
+
     remarks = ["chosen"] if chosen else []
     if candidate["error"]:
         remarks.append(f"no fit: {candidate['error']}")

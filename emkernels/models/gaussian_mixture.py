@@ -284,7 +284,8 @@ default='kmeans'
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
-            result, 1e-10 if X.dtype == np.float64 else 1e-5, stacklevel=1 + user_level(),
+            result, 1e-5 if X.dtype == np.float32 else AUTO if self.reg_covar == "auto" else 1e-10,
+            stacklevel=1 + user_level(),
             reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
         if not self.converged_ and not result.stopped and self.max_iter > 0:
             warnings.warn(
@@ -323,7 +324,7 @@ default='kmeans'
         try:
             result = run_em(problem, lambda i: best, progress=self._progress(1), **options)
         except DegenerateFitError:      # it collapsed after all: the others, to their ends
-            n_failed += 1
+            n_failed = 0
             result = run_em(problem, start, n_init=n_init,
                             progress=self._progress(n_init), **options)
         result.n_failed += n_failed

@@ -179,7 +179,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if sample_weight is not None:
         _warn_about_unit(sample_weight, rows)
-    return _chosen(fits, table, criterion, allow_degenerate, few)
+    return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
 
 
 class _Fit:
@@ -292,7 +292,7 @@ def _fit(model, X, sample_weight):
     return own
 
 
-def _chosen(fits, table, criterion, allow_degenerate, sizes):
+def _chosen(fits, table, criterion, allow_degenerate, sizes, n_rows):
     """The result, and what has to be said of the choice."""
     lowest = min(fits, key=lambda fit: fit.row[criterion])
     sound = fits if allow_degenerate else [fit for fit in fits if not fit.row["degenerate"]]
@@ -311,7 +311,7 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
             f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
             "it says nothing: they were not chosen. covariance_prior='empirical', or leaving "
             "out columns of few values, keeps components from collapsing")
-    if len(set(sizes)) > 1 and row["n_components"] == max(sizes):
+    if len(set(sizes)) > 1 and row["n_components"] == max(sizes) < n_rows:
         notes.append(f"the number of components chosen, {max(sizes)}, is the largest that was "
                      "tried: there may be more")
     elif len(set(sizes)) > 1 and row["n_components"] == min(sizes) > 1:
