@@ -56,35 +56,32 @@ class SelectionResult:
         return next(row for row in self.table
                     if (row["n_components"], row["covariance_type"]) == key)
 
+    @staticmethod
+    def remarks(row):
+        """What there is to say of a row of the table, in a few words."""
+        found = [row["error"]] if row["error"] else []
+        if row.get("degenerate"):
+            columns = row["degenerate_columns"]
+            found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
+                         + (f" (in {some(list(columns), 3)})" if columns else ""))
+        if row.get("below"):
+            found.append(f"a poor maximum: {row['below']} components are likelier")
+        return "; ".join(found)
+
     def __str__(self):
         lines = [f"{'n_components':>12} {'covariance_type':>15} {'n_parameters':>12} "
                  f"{'log_likelihood':>16} {self.criterion:>16}"]
         chosen = self.chosen
         for row in self.table:
             mark = " *" if row is chosen else ""
-            remarks = [row["error"]] if row["error"] else []
-            if row.get("degenerate"):
-                remarks.append(collapsed(row["degenerate"], row["degenerate_columns"]))
-            if row.get("below"):
-                remarks.append(missed(row["below"]))
+            remarks = self.remarks(row)
             lines.append(
                 f"{row['n_components']:12d} {row['covariance_type']:>15} "
                 f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
                 f"{row[self.criterion]:16.3f}{mark}"
-                + (f"  {'; '.join(remarks)}" if remarks else "")
+                + (f"  {remarks}" if remarks else "")
             )
         return "\n".join(lines)
-
-
-def collapsed(components, columns):
-    """What tables say of collapsed components."""
-    return (f"collapsed: {some([str(k) for k in components])}"
-            + (f" (in {some(list(columns), 3)})" if columns else ""))
-
-
-def missed(n_components):
-    """What tables say of a fit that has missed its maximum."""
-    return f"a poor maximum: {n_components} components are likelier"
 
 
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
