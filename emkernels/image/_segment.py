@@ -102,8 +102,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         that is kept whose pixels are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
-        (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
-        bool 1e-6 of the mean variance of the channels. No part of the objective, which may fall
+        (12 m^2)``, m what integers are divided by (see `Segmentation.model`), and of more than
+        8 bits at least 1e-7 of the mean variance of the channels; for floats and bool 1e-6 of
+        it. No part of the objective, which may fall
         a little because of it.
     random_state : int, RandomState instance or None, default=None
     n_threads : int, default=None
