@@ -112,7 +112,7 @@ default='kmeans'
         (n_components, n_features) or (n_components,) by covariance type.
     converged_ : bool
     n_iter_ : int
-        Passes over the data of the best start.
+        Passes over the data of the best start; those of cheap starts do not count.
     lower_bound_ : float
         Objective of the best start for one unit of weight.
     lower_bounds_ : list of float
