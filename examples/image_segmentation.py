@@ -21,7 +21,7 @@ def lonely(labels):
 
 
 # K-means divides by brightness here; EM learns the shape of each colour, which runs from light to
-# dark brown, and so tells the dye from the nuclei
+# dark brown, and so finds the stained cells whole
 results = {
     "kmeans": segment_image(image, 3, "kmeans", random_state=0),
     "em": segment_image(image, 3, random_state=0),

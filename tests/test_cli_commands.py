@@ -164,6 +164,7 @@ def test_segments_are_those_of_the_function(more, options, flower, tmp_path, cap
         np.testing.assert_array_equal(opened(tmp_path / "v.png"), shown)
 
 
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 4, is the largest")
 def test_how_many_segments(flower, tmp_path, capsys):
     path, pixels = flower
     found = result(capsys, "segment", path, "-k", "2:4", "-o", tmp_path / "o.tif")

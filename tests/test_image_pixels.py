@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from emkernels import GaussianMixture, kernels
+from emkernels import GaussianMixture, kernels, segment_image
 from emkernels.image._pixels import AllPixels, CountedPixels, mean_variance, read_pixels
 from emkernels.image._raster import CHUNK, read_raster
 
@@ -230,3 +230,18 @@ def test_distinct_rows(rng):
     late = np.zeros((CHUNK // 64 + 1, 64))
     late[-1, -3:] = 1, 2, 3
     assert found(late) == 4
+
+
+@pytest.mark.filterwarnings("ignore:Best performing")      # noise has no segments
+def test_wide_integers_have_a_variance_that_float32_tells():
+    # four bands, one of which the others give: no likelihood has a maximum without it
+    rng = np.random.default_rng(0)
+    bands = rng.integers(0, 250, (40, 50, 3)).astype(np.uint16) * 40
+    bands = np.concatenate([bands, 10_000 - bands[..., :1]], axis=-1)
+    result = segment_image(bands, 3, channel_axis=-1, random_state=0)
+    assert result.sizes.sum() == 2000
+    mean = (bands.reshape(-1, 4) / 65535.0).var(axis=0).mean()
+    pixels = read_pixels(read_raster(bands, -1))
+    assert pixels.reg_covar == pytest.approx(1e-7 * mean, rel=1e-4)
+    eight = read_pixels(read_raster((bands // 40).astype(np.uint8), -1))
+    assert eight.reg_covar == 1 / 255**2 / 12

@@ -190,6 +190,7 @@ def test_coordinates_tell_places_apart(method):
     assert flat.sizes.min() > 60 and (np.diff(flat.labels, axis=0) == 0).mean() > 0.85
 
 
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 3, is the largest")
 def test_number_of_segments_by_a_criterion():
     image, truth = discs(0.04)
     for make in (lambda x: x, as_uint8):

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+import tifffile
 from matplotlib import pyplot
 from skimage.io import imsave
 from sklearn.datasets import load_iris, load_sample_image
@@ -124,7 +125,11 @@ def files(folder):
     table = load_iris(as_frame=True).data
     holes = np.random.default_rng(0).random(table.shape) < 0.1
     table.mask(holes).to_csv(folder / "survey.csv", index=False)
-    imsave(folder / "photo.jpg", load_sample_image("china.jpg")[::2, ::2])
+    photo = load_sample_image("china.jpg")
+    imsave(folder / "photo.jpg", photo[::2, ::2])
+    bands = np.concatenate([photo, 255 - photo[..., :1]], axis=-1)[::4, ::4].astype(np.uint16) * 40
+    tifffile.imwrite(folder / "bands.tif", bands, photometric="minisblack",
+                     planarconfig="contig")
     return folder
 
 

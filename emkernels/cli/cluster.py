@@ -24,10 +24,10 @@ examples:
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
 covariance, criterion (null for kmeans), candidates (a list: k, covariance, parameters,
 log_likelihood, bic, aic, icl, converged, iterations, error, collapsed (numbers of clusters),
-collapsed_columns, below (a smaller k that is likelier, else null); empty for kmeans), sizes (rows
-of each cluster), shares (weights of the mixture, or sizes / rows), centers (a list of numbers for
-each cluster, in the units of the table), inertia (kmeans, else null), kept (text, empty, constant:
-names of columns that were not used), rows_without_values, warnings.
+collapsed_columns, below (a smaller k that is likelier, else null), remarks; empty for kmeans),
+sizes (rows of each cluster), shares (weights of the mixture, or sizes / rows), centers (a list of
+numbers for each cluster, in the units of the table), inertia (kmeans, else null), kept (text,
+empty, constant: names of columns that were not used), rows_without_values, warnings.
 """
 
 import warnings
@@ -46,7 +46,6 @@ from emkernels.cli._tables import (
     read_numbers,
     write_table,
 )
-from emkernels.models.selection import collapsed, missed
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("full", "tied", "diag", "spherical")
@@ -203,7 +202,7 @@ def _mixture(options, console, frame):
          "parameters": row["n_parameters"], "iterations": row["n_iter"],
          **{key: row[key] for key in ("log_likelihood", "bic", "aic", "icl", "converged", "error")},
          "collapsed": row["degenerate"], "collapsed_columns": row["degenerate_columns"],
-         "below": row["below"]}
+         "below": row["below"], "remarks": selection.remarks(row)}
         for row in selection.table]
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
             "candidates": candidates, "labels": best.predict(frame),
@@ -284,10 +283,7 @@ def _remark(candidate, chosen):
     remarks = ["chosen"] if chosen else []
     if candidate["error"]:
         remarks.append(f"no fit: {candidate['error']}")
-    elif not candidate["converged"]:
-        remarks.append("not converged")
-    if candidate["collapsed"]:
-        remarks.append(collapsed(candidate["collapsed"], candidate["collapsed_columns"]))
-    if candidate["below"]:
-        remarks.append(missed(candidate["below"]))
+    else:
+        remarks += ["not converged"] * (not candidate["converged"])
+        remarks += [candidate["remarks"]] * bool(candidate["remarks"])
     return ", ".join(remarks)

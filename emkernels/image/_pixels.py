@@ -5,6 +5,7 @@ import numpy as np
 from emkernels._extras import optional
 from emkernels.image._nodata import CHUNK
 
+TOLD = 1e-7         # least variance beside that of an image, in float32
 CODE_BITS = 24      # of all channels together, for counting by a table
 LAB = 100.0         # what Lab values are divided by
 
@@ -132,7 +133,7 @@ class CountedPixels(_Colours):
             self.values[:, channel] = digit.astype(raster.values.dtype)
             codes >>= bits
         self.rows, self._features = features(self.values), features
-        self.reg_covar = _rounding_variance(raster) or 1e-6 * mean_variance(self.rows)
+        self.reg_covar = _rounding_variance(raster, self.rows) or 1e-6 * mean_variance(self.rows)
 
     def _codes(self):
         for part, block in self.raster.blocks():
@@ -181,7 +182,7 @@ class AllPixels(_Colours):
         self.values = raster.values if raster.inside is None else raster.values[raster.inside]
         self.rows, self._features = features(self.values), features
         self.with_coordinates = coordinates > 0
-        self.reg_covar = _rounding_variance(raster)
+        self.reg_covar = _rounding_variance(raster, self.rows)
         if self.reg_covar is None or self.with_coordinates:
             variance = mean_variance(self.rows)
             span = coordinates * (np.sqrt(12 * variance) if variance else 1.0)
@@ -247,12 +248,14 @@ class AllPixels(_Colours):
         return len(found)
 
 
-def _rounding_variance(raster):
+def _rounding_variance(raster, rows):
     """The variance of rounding to integers, in units of the features (a step of Lab is about as
-    long); None where nothing was rounded: floats and bool."""
+    long), and of wide ones what float32 can tell; None where nothing was rounded: floats and
+    bool."""
     if raster.divisor is None or raster.is_bool:
         return None
-    return 1 / raster.divisor**2 / 12
+    rounding = 1 / raster.divisor**2 / 12
+    return rounding if raster.divisor <= 255 else max(rounding, TOLD * mean_variance(rows))
 
 
 def _differ(rows, row):

@@ -101,8 +101,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         that is kept whose pixels are better foretold by neighbours that have not seen them.
     reg_covar : float, default=None
         Added to every variance ('em' only). None: the variance of rounding to integers, ``1 /
-        (12 m^2)``, m what integers are divided by (see `Segmentation.model`); for floats and
-        bool 1e-6 of the mean variance of the channels. No part of the objective, which may fall
+        (12 m^2)``, m what integers are divided by (see `Segmentation.model`), and of more than
+        8 bits at least 1e-7 of the mean variance of the channels; for floats and bool 1e-6 of
+        it. No part of the objective, which may fall
         a little because of it.
     random_state : int, RandomState instance or None, default=None
     n_threads : int, default=None
@@ -232,13 +233,14 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
                 or _is_no_news(text, reg_covar is None, fit_matters)):
             warn(text, category)
     if smoothness > 0:
-        return _said(_finish(image, pixels, model, method, None, field, **found))
-    patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
-    row_labels = model._rows(pixels.rows, patterns, "labels")
-    if labels is not None:
-        inside = labels if raster.inside is None else labels[raster.inside]
-        row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
-    result = _said(_finish(image, pixels, model, method, row_labels, **found))
+        result = _said(_finish(image, pixels, model, method, None, field, **found))
+    else:
+        patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
+        row_labels = model._rows(pixels.rows, patterns, "labels")
+        if labels is not None:
+            inside = labels if raster.inside is None else labels[raster.inside]
+            row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
+        result = _said(_finish(image, pixels, model, method, row_labels, **found))
     for text in model._examination.texts(column_names(None, model.n_features_in_)):
         if not _is_no_news(text, reg_covar is None, fit_matters):
             warn(text, DegenerateWarning)

@@ -154,7 +154,7 @@ class Examination:
         return texts
 
 
-def find_spikes(parameters, covariance_type, least):
+def find_spikes(parameters, covariance_type, least, total=None):
     """Components that are spikes: {component: (columns, deviation as a share of the data's)}.
 
     Component k is one if there is a direction v with ``v' S_k v <= 0.01 v' S v``, S being the
@@ -167,11 +167,13 @@ def find_spikes(parameters, covariance_type, least):
     covariance_type : str
     least : ndarray of shape (n_features,)
         From :meth:`Rounding.least`.
+    total : ndarray of shape (n_features, n_features), optional
+        Of :func:`total_covariance_of`, where it is known.
     """
     n_components = len(parameters.means)
     if n_components == 1:
         return {}
-    total = total_covariance_of(parameters, covariance_type)
+    total = total_covariance_of(parameters, covariance_type) if total is None else total
     variances = np.maximum(np.diagonal(total), 1e-300)
     bound = np.maximum(least, 1e-290)
     covariances = parameters.get_covariances(covariance_type)
@@ -184,13 +186,11 @@ def find_spikes(parameters, covariance_type, least):
                              narrow.any(axis=1))}
     tied = covariance_type == "tied"
     factors = parameters.precisions_cholesky[None] if tied else parameters.precisions_cholesky
-    # the trace of a product with the precision is at least the inverse of the smallest
+    # a trace of a product with the precision is at least the inverse of the smallest
     # eigenvalue: most components need no second look
-    root = _root(total)
-    suspects = [
-        k for k, factor in enumerate(factors)
-        if (bound @ (factor**2).sum(axis=1) >= 1)
-        or ((root.T @ factor) ** 2).sum() >= 1 / LEAST_SHARE]
+    narrow = (factors**2).sum(axis=2) @ bound >= 1
+    narrow |= (factors * (total @ factors)).sum(axis=(1, 2)) >= 1 / LEAST_SHARE
+    suspects = np.flatnonzero(narrow).tolist()
     found = {}
     for k in suspects:
         direction = _narrow_direction(covariances if tied else covariances[k], total, bound)
@@ -203,13 +203,6 @@ def find_spikes(parameters, covariance_type, least):
     if tied and found:
         found = dict.fromkeys(range(n_components), found[0])
     return found
-
-
-def _root(total):
-    """R with R R' = total, also where that is singular."""
-    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
-    values, vectors = np.linalg.eigh(total / np.outer(scale, scale))
-    return scale[:, None] * vectors * np.sqrt(np.maximum(values, 0))
 
 
 def _narrow_direction(covariance, total, bound):
@@ -237,7 +230,8 @@ def _smallest_share(covariance, total, basis):
 
 def examine(parameters, covariance_type, reg_covar, least, n_rows, *, fixed=frozenset()):
     """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
-    found = Examination(reg_covar)
+    found, total = Examination(reg_covar), total_covariance_of(parameters, covariance_type)
+    variances = np.diagonal(total)
     weights = parameters.weights / parameters.weights.sum()
     if len(weights) > n_rows:
         found.few_rows = n_rows
@@ -245,12 +239,12 @@ def examine(parameters, covariance_type, reg_covar, least, n_rows, *, fixed=froz
         found.dead = [int(k) for k in np.flatnonzero(weights * n_rows < DEAD)]
     dead = set(found.dead)
     for k, (columns, share) in find_spikes(
-            parameters, covariance_type, least).items():
+            parameters, covariance_type, least, total).items():
         if k not in dead:
             found.spikes[k], found.deviations[k] = columns, share
-    found.twins = [pair for pair in _twins(parameters, covariance_type) if not dead & set(pair)]
+    found.twins = [pair for pair in _twins(parameters, covariance_type, variances)
+                   if not dead & set(pair)]
     if np.any(reg_covar) and not {"covariances", "means"} & fixed:
-        variances = np.diagonal(total_covariance_of(parameters, covariance_type))
         if covariance_type == "spherical":      # has the columns' mean variance only
             variances = np.full(len(variances), variances.mean())
         raw = variances - reg_covar
@@ -270,18 +264,19 @@ def _columns(columns, names):
     return f"{word} {some([names[j] for j in columns])}"
 
 
-def _twins(parameters, covariance_type):
+def _twins(parameters, covariance_type, variances):
     """Pairs of components next to each other that agree in mean and covariance."""
     means, n_components = parameters.means, len(parameters.means)
     if n_components == 1:
         return []
     n_features = means.shape[1]
-    deviations = np.sqrt(np.diagonal(total_covariance_of(parameters, covariance_type)))
-    deviations = np.where(deviations > 0, deviations, 1)
+    deviations = np.sqrt(np.where(variances > 0, variances, 1))
     # along a direction that has nothing to do with the columns, equal ones are neighbours
     line = (means / deviations) @ np.sqrt(np.arange(2, n_features + 2))
     order, pairs = np.argsort(line, kind="stable"), []
     near = (np.abs(np.diff(means[order], axis=0)) <= TWINS * deviations).all(axis=1)
+    if not near.any():
+        return []
     covariances = parameters.get_covariances(covariance_type)
     for i, j in zip(order[:-1][near], order[1:][near]):
         a, b = (full_covariance(covariances, covariance_type, k, n_features) for k in (i, j))

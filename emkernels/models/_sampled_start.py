@@ -1,5 +1,7 @@
 """Starts that look at some of the rows, in units of the columns' deviations, and cheap ones."""
 
+import functools
+
 import numpy as np
 
 from emkernels import kernels
@@ -142,19 +144,26 @@ class SampledStarts:
 
         Starts of one kind are compared after `n_iter` iterations: those of K-means are ahead of
         others so early, whatever becomes of them. The best of each kind run to their ends, on
-        the same rows (`options` are those of :func:`emkernels.em.run_em`).
+        the same rows (`options` are those of :func:`emkernels.em.run_em`). Where all of these
+        end with spikes, which are likelier than anything, so do the first of each kind.
 
         C. Biernacki, G. Celeux, G. Govaert, Choosing starting values for the EM algorithm for
         getting the highest likelihood in multivariate Gaussian mixture models, Computational
         Statistics & Data Analysis 41, 2003.
         """
-        best, n_failed, failure = [], 0, None
+        best, firsts, n_failed, failure = [], [], 0, None
+
+        def start(own, j):
+            parameters = self._start(own[j])
+            if j == 0:
+                firsts.append(parameters)
+            return parameters
+
         for kind in range(min(n_init, len(self.init_params))):
             own = range(kind, n_init, len(self.init_params))
             try:
-                result = run_em(
-                    self.problem, lambda j, own=own: self._start(own[j]), n_init=len(own),
-                    max_iter=n_iter, tol=SHORT_TOL)
+                result = run_em(self.problem, functools.partial(start, own), n_init=len(own),
+                                max_iter=n_iter, tol=SHORT_TOL)
             except DegenerateFitError as error:
                 n_failed, failure = n_failed + len(own), error
                 continue
@@ -166,6 +175,9 @@ class SampledStarts:
             raise failure
         if len(best) > 1:
             result = run_em(self.problem, best.__getitem__, n_init=len(best), **options)
+            if result.degenerate:
+                again = [result.parameters, *firsts]
+                result = run_em(self.problem, again.__getitem__, n_init=len(again), **options)
             if result.interrupted:
                 raise KeyboardInterrupt
             n_failed += result.n_failed

@@ -112,7 +112,7 @@ default='kmeans'
         (n_components, n_features) or (n_components,) by covariance type.
     converged_ : bool
     n_iter_ : int
-        Passes over the data of the best start.
+        Passes over the data of the best start; those of cheap starts do not count.
     lower_bound_ : float
         Objective of the best start for one unit of weight.
     lower_bounds_ : list of float
@@ -285,7 +285,7 @@ default='kmeans'
         if result.interrupted:
             raise KeyboardInterrupt
         warn_about(
-            result, 1e-10 if X.dtype == np.float64 else 1e-5,
+            result, 1e-5 if X.dtype == np.float32 else AUTO if self.reg_covar == "auto" else 1e-10,
             reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
         if not self.converged_ and not result.stopped and self.max_iter > 0:
             warn("Best performing initialization did not converge. Try different init "
@@ -322,7 +322,7 @@ default='kmeans'
         try:
             result = run_em(problem, lambda i: best, progress=self._progress(1), **options)
         except DegenerateFitError:      # it collapsed after all: the others, to their ends
-            n_failed += 1
+            n_failed = 0
             result = run_em(problem, start, n_init=n_init,
                             progress=self._progress(n_init), **options)
         result.n_failed += n_failed

@@ -54,35 +54,32 @@ class SelectionResult:
         return next(row for row in self.table
                     if (row["n_components"], row["covariance_type"]) == key)
 
+    @staticmethod
+    def remarks(row):
+        """What there is to say of a row of the table, in a few words."""
+        found = [row["error"]] if row["error"] else []
+        if row.get("degenerate"):
+            columns = row["degenerate_columns"]
+            found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
+                         + (f" (in {some(list(columns), 3)})" if columns else ""))
+        if row.get("below"):
+            found.append(f"a poor maximum: {row['below']} components are likelier")
+        return "; ".join(found)
+
     def __str__(self):
         lines = [f"{'n_components':>12} {'covariance_type':>15} {'n_parameters':>12} "
                  f"{'log_likelihood':>16} {self.criterion:>16}"]
         chosen = self.chosen
         for row in self.table:
             mark = " *" if row is chosen else ""
-            remarks = [row["error"]] if row["error"] else []
-            if row.get("degenerate"):
-                remarks.append(collapsed(row["degenerate"], row["degenerate_columns"]))
-            if row.get("below"):
-                remarks.append(missed(row["below"]))
+            remarks = self.remarks(row)
             lines.append(
                 f"{row['n_components']:12d} {row['covariance_type']:>15} "
                 f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
                 f"{row[self.criterion]:16.3f}{mark}"
-                + (f"  {'; '.join(remarks)}" if remarks else "")
+                + (f"  {remarks}" if remarks else "")
             )
         return "\n".join(lines)
-
-
-def collapsed(components, columns):
-    """What tables say of collapsed components."""
-    return (f"collapsed: {some([str(k) for k in components])}"
-            + (f" (in {some(list(columns), 3)})" if columns else ""))
-
-
-def missed(n_components):
-    """What tables say of a fit that has missed its maximum."""
-    return f"a poor maximum: {n_components} components are likelier"
 
 
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
@@ -177,7 +174,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if sample_weight is not None:
         _warn_about_unit(sample_weight, rows)
-    return _chosen(fits, table, criterion, allow_degenerate, few)
+    return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
 
 
 class _Fit:
@@ -289,7 +286,7 @@ def _fit(model, X, sample_weight):
     return heard
 
 
-def _chosen(fits, table, criterion, allow_degenerate, sizes):
+def _chosen(fits, table, criterion, allow_degenerate, sizes, n_rows):
     """The result, and what has to be said of the choice."""
     lowest = min(fits, key=lambda fit: fit.row[criterion])
     sound = fits if allow_degenerate else [fit for fit in fits if not fit.row["degenerate"]]
@@ -308,7 +305,7 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
             f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
             "it says nothing: they were not chosen. covariance_prior='empirical', or leaving "
             "out columns of few values, keeps components from collapsing")
-    if len(set(sizes)) > 1 and row["n_components"] == max(sizes):
+    if len(set(sizes)) > 1 and row["n_components"] == max(sizes) < n_rows:
         notes.append(f"the number of components chosen, {max(sizes)}, is the largest that was "
                      "tried: there may be more")
     elif len(set(sizes)) > 1 and row["n_components"] == min(sizes) > 1:
