@@ -21,9 +21,9 @@ numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
 
 --json prints: command, input, output, rows, missing (cells), left_empty (cells; columns, a list:
 name, cells, reason: text, no value or not used), imputations (null without -m), model, components,
-starts, tol, prior, iterations, converged, log_likelihood, columns (a list: name, missing, observed_mean,
-imputed_mean, beyond: how many are filled in outside of what is observed), kept (text, empty: names
-of columns left as they are), constant, rows_without_values, warnings.
+starts, tol, prior, iterations, converged, log_likelihood, columns (a list: name, missing,
+observed_mean, imputed_mean, beyond: how many are filled in outside of what is observed), kept
+(text, empty: names of columns left as they are), constant, rows_without_values, warnings.
 """
 
 import argparse
