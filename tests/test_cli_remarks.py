@@ -138,7 +138,10 @@ def test_several_codes_in_one_table(folder, capsys):
         rows = [4, 7] if code == -999 else [5, 9]
         table.loc[rows, ["bp", "weight"]] = code
     table.to_csv("t.csv", index=False)
-    assert [line.split()[1] for line in warned(capsys, "describe", "t.csv")] == ["-999", "-99"]
+    lines = warned(capsys, "describe", "t.csv")
+    assert [line.split()[1] for line in lines] == ["-999", "-99"]
+    assert "-999 is the smallest value," in lines[0]
+    assert "-99 is among the smallest values," in lines[1]
 
 
 @pytest.mark.parametrize("column, values", [
