@@ -53,8 +53,25 @@ def test_a_mixture_fills_in(tmp_path, capsys):
     np.testing.assert_array_equal(
         pd.read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
     assert (found["components"], found["iterations"]) == (3, imputer.n_iter_)
-    assert "-k is for --model mixture" in complaint(
-        capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "no.csv", "-k", "3")
+    for option in "-k", "--starts":
+        assert f"{option} is for --model mixture" in complaint(
+            capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "no.csv", option, "3")
+
+
+def test_impute_begins_several_times_and_ends_by_tol(tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv")
+    found = result(capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--model",
+                   "mixture", "-k", "2", "--starts", "4", "--tol", "1e-3")
+    imputer = GaussianMixtureImputer(2, n_init=4, tol=1e-3, random_state=0).fit(frame)
+    assert found["log_likelihood"] == imputer.log_likelihood_
+    assert imputer.log_likelihood_ > GaussianMixtureImputer(
+        2, tol=1e-3, random_state=0).fit(frame).log_likelihood_
+    assert (found["starts"], found["tol"], found["iterations"]) == (4, 1e-3, imputer.n_iter_)
+    found = result(capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--force",
+                   "--tol", "0.1")
+    assert (found["starts"], found["tol"]) == (1, 0.1)
+    assert found["iterations"] == GaussianImputer(tol=0.1).fit(frame).n_iter_ < (
+        GaussianImputer().fit(frame).n_iter_)
 
 
 def test_describe_counts_and_tests(tmp_path, capsys):

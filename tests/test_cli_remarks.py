@@ -1,5 +1,7 @@
 """What the commands say of a table's columns: spellings, codes, numbers of rows, empty cells."""
 
+import shlex
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,14 +31,15 @@ def warned(capsys, *arguments):
 
 
 COMMANDS = [("impute", "t.csv", "-o", "out.csv", "--force"), ("describe", "t.csv"),
-            ("cluster", "t.csv", "-k", "2", "--covariance", "diag")]
+            ("cluster", "t.csv", "-k", "1", "--covariance", "diag")]
 
 
 # --- text that may be numbers ----------------------------------------------------------------
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 @pytest.mark.parametrize("cell, option", [
-    ("-", "-"), (".", "."), ("?", "'?'"), ("<LOD", "'<LOD'"), ("n.d.", "n.d."), ("oops", "oops")])
+    ("-", "-"), (".", "."), ("?", "'?'"), ("<LOD", "'<LOD'"), ("n.d.", "n.d."), ("oops", "oops"),
+    ("--", "' --'"), ("---", "' ---'"), ("-x", "' -x'")])
 def test_a_spelling_of_nothing_is_one_line(command, cell, option, folder, capsys):
     table = frame().astype(str)
     table.loc[2, "bp"] = table.loc[5, "weight"] = table.loc[9, "weight"] = cell
@@ -45,7 +48,8 @@ def test_a_spelling_of_nothing_is_one_line(command, cell, option, folder, capsys
         f't.csv: line 4, column "bp" (and "weight"): "{cell}" is not a number, so the columns are '
         f"left as they are; does it stand for a missing value (--missing-values {option})?"]
     # what is advised works
-    assert warned(capsys, *command, "--missing-values", cell) == []
+    assert warned(capsys, *command, *shlex.split(f"--missing-values {option}")) == []
+    assert warned(capsys, *command, f"--missing-values={cell}") == []
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9, 1.0])
@@ -134,7 +138,10 @@ def test_several_codes_in_one_table(folder, capsys):
         rows = [4, 7] if code == -999 else [5, 9]
         table.loc[rows, ["bp", "weight"]] = code
     table.to_csv("t.csv", index=False)
-    assert [line.split()[1] for line in warned(capsys, "describe", "t.csv")] == ["-999", "-99"]
+    lines = warned(capsys, "describe", "t.csv")
+    assert [line.split()[1] for line in lines] == ["-999", "-99"]
+    assert "-999 is the smallest value," in lines[0]
+    assert "-99 is among the smallest values," in lines[1]
 
 
 @pytest.mark.parametrize("column, values", [

@@ -245,3 +245,44 @@ def test_wide_integers_have_a_variance_that_float32_tells():
     assert pixels.reg_covar == pytest.approx(1e-7 * mean, rel=1e-4)
     eight = read_pixels(read_raster((bands // 40).astype(np.uint8), -1))
     assert eight.reg_covar == 1 / 255**2 / 12
+
+
+def test_integers_with_an_unknown_channel_are_divided_as_others():
+    """What is unknown changes neither the units of the features, nor the picture."""
+    image = np.random.default_rng(0).integers(0, 60, (40, 50, 3), dtype=np.uint8)
+    image[10:30, 10:30] += 150
+    whole = segment_image(image, 2, random_state=0)
+    hidden = np.zeros(image.shape, bool)
+    hidden[:2, :, 1] = True
+    result = segment_image(np.ma.masked_array(image, hidden), 2, random_state=0)
+    np.testing.assert_allclose(result.model.means_, whole.model.means_, atol=0.01)
+    assert result.model.reg_covar == whole.model.reg_covar == 1 / 255**2 / 12
+    assert result.limits is None
+    np.testing.assert_array_equal(result.displayed()[2:], image[2:])
+    np.testing.assert_array_equal(result.labels[2:], whole.labels[2:])
+    # outside of the mask nothing is unknown: pixels are counted, those of signed types too
+    mask = np.ones(image.shape[:2], bool)
+    mask[:2] = False
+    grey = image[..., 1].astype(np.int16) - 100
+    two = np.ma.masked_array(np.dstack([grey, grey]), np.dstack([hidden[..., 1], hidden[..., 0]]))
+    inside = segment_image(two, 2, mask=mask, channel_axis=-1, random_state=0)
+    wanted = segment_image(grey, 2, mask=mask, random_state=0)
+    np.testing.assert_array_equal(inside.labels, wanted.labels)
+    np.testing.assert_allclose(inside.colors[:, 0], wanted.colors[:, 0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_pixel_without_a_channel_has_no_lab(dtype):
+    pytest.importorskip("skimage")
+    image = np.random.default_rng(0).integers(0, 60, (40, 50, 3), dtype=np.uint8)
+    image[10:30, 10:30] += 150
+    if dtype == np.float32:
+        image = image.astype(np.float32) / 255
+    hidden = np.zeros(image.shape, bool)
+    hidden[:2, :, 1] = True
+    result = segment_image(
+        np.ma.masked_array(image, hidden), 2, color_space="lab", random_state=0)
+    assert (result.labels[:2] == -1).all() and result.n_nodata == 100
+    mask = ~hidden[..., 1]
+    np.testing.assert_array_equal(result.labels, segment_image(
+        image, 2, color_space="lab", mask=mask, random_state=0).labels)

@@ -318,3 +318,14 @@ def test_example_and_names():
         found = doctest.testmod(module)
         assert found.failed == 0 and found.attempted >= least
     assert {"segment_image", "Segmentation"} <= set(emkernels.__all__)
+
+
+def test_two_colours_are_no_edge_of_the_range():
+    """Where pixels end the range, it is said once, and not that there may be more segments."""
+    image = np.full((20, 20), 7, np.uint8)
+    image[:5] = 200
+    with pytest.warns(EMWarning) as caught:
+        result = segment_image(image, "auto", random_state=0)
+    assert result.sizes.tolist() == [300, 100]
+    assert [str(warning.message).partition(",")[0] for warning in caught] == [
+        "only 2 different pixels take part"]

@@ -108,6 +108,9 @@ def main(argv=None):
 
 def _run(argv):
     parser = make_parser()
+    # argparse drops a value that is --, where a text of blanks and dashes is one
+    argv = [f"{text[:-2]} --" if text.startswith("--") and text.endswith("=--") else text
+            for text in (sys.argv[1:] if argv is None else argv)]
     options, unknown = parser.parse_known_args(argv)
     if unknown:
         getattr(options, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")

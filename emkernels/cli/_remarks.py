@@ -61,8 +61,12 @@ def about_codes(source, numbers, console):
         if len(columns) > 1:
             rows = [int(np.flatnonzero(numbers.X[:, at] == code)[0]) for at, _ in columns]
             which = "smallest" if code < 0 else "largest"
+            # beside 99 there may be 999
+            ends = np.fmin.reduce if code < 0 else np.fmax.reduce
+            alone = all(ends(numbers.X[:, at]) == code for at, _ in columns)
+            what = f"the {which} value" if alone else f"among the {which} values"
             console.warn(
-                f"{source.path}: {code} is the {which} value, far from the others, of the columns "
+                f"{source.path}: {code} is {what}, far from the others, of the columns "
                 f"{listed([quoted(name) for _, name in columns])} (first on "
                 f"{source.place(min(rows))}); if it stands for a missing value, say "
                 f"--missing-values {code}")

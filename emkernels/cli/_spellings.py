@@ -92,7 +92,10 @@ def _help(text, decimal, unit):
 
 
 def stands_for_missing(text):
-    """The question whether a cell does."""
+    """The question whether a cell does, with an option that argparse takes."""
+    # what begins with a dash is an option to argparse, but for - and after a space, which is
+    # taken off again
+    text = f" {text}" if text.startswith("-") and text != "-" else text
     return f"; does it stand for a missing value (--missing-values {shlex.quote(text)})?"
 
 

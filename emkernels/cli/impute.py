@@ -13,7 +13,7 @@ examples:
   emkernels impute airquality.csv -o complete.csv
   emkernels impute survey.csv -o complete.parquet --missing-values -999 --prior ridge
   emkernels impute survey.csv -o five.csv.gz -m 5 --ignore id,year
-  emkernels impute flowers.csv -o complete.csv --model mixture -k 3
+  emkernels impute flowers.csv -o complete.csv --model mixture -k 3 --starts 20
   zcat survey.csv.gz | emkernels impute - -o - | head
 
 Copy i of -m is what GaussianImputer.sample(X, 1, random_state=
@@ -21,9 +21,9 @@ numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
 
 --json prints: command, input, output, rows, missing (cells), left_empty (cells; columns, a list:
 name, cells, reason: text, no value or not used), imputations (null without -m), model, components,
-prior, iterations, converged, log_likelihood, columns (a list: name, missing, observed_mean,
-imputed_mean, beyond: how many are filled in outside of what is observed), kept (text, empty: names
-of columns left as they are), constant, rows_without_values, warnings.
+starts, tol, prior, iterations, converged, log_likelihood, columns (a list: name, missing,
+observed_mean, imputed_mean, beyond: how many are filled in outside of what is observed), kept
+(text, empty: names of columns left as they are), constant, rows_without_values, warnings.
 """
 
 import argparse
@@ -81,6 +81,11 @@ def add_arguments(parser):
     group.add_argument("--clip", action="store_true",
                        help="keep what is filled in between the smallest and the largest value "
                             "of its column (by default a count may come out negative)")
+    group.add_argument("--starts", type=options_of.integer(1), metavar="N",
+                       help="begin the mixture N times, keep the likeliest (default 1)")
+    group.add_argument("--tol", type=options_of.real, metavar="T",
+                       help="stop when what is left to go is less, in standard deviations of the "
+                            "columns (default 0.000001)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
                        help="most iterations of EM (default 1000)")
     options_of.add_common(parser)
@@ -88,8 +93,10 @@ def add_arguments(parser):
 
 def run(options, console):
     """Impute one table into another."""
-    if options.components is not None and options.model != "mixture":
-        raise CommandError("-k is for --model mixture")
+    if options.model != "mixture":
+        for option, value in ("-k", options.components), ("--starts", options.starts):
+            if value is not None:
+                raise CommandError(f"{option} is for --model mixture")
     check_target(options)
     source = open_table(options)
     m = options.imputations
@@ -125,8 +132,9 @@ def _model(options, numbers):
         one = low == high       # filled with their only value anyway
         parameters.update(min_value=np.where(one, -np.inf, low),
                           max_value=np.where(one, np.inf, high))
-    if options.max_iter is not None:
-        parameters["max_iter"] = options.max_iter
+    for option, name in ("starts", "n_init"), ("tol", "tol"), ("max_iter", "max_iter"):
+        if (value := getattr(options, option)) is not None:
+            parameters[name] = value
     if options.model == "gaussian":
         return emkernels.GaussianImputer(**parameters)
     return emkernels.GaussianMixtureImputer(options.components or 2, **parameters)
@@ -211,6 +219,7 @@ def _report(options, console, source, numbers, imputer, means, beyond, left):
             "left_empty": {"cells": empty, "columns": left},
             "imputations": m, "model": options.model,
             "components": options.components or (2 if options.model == "mixture" else 1),
+            "starts": options.starts or 1, "tol": imputer.tol,
             "prior": options.prior, "iterations": imputer.n_iter_,
             "converged": imputer.converged_, "log_likelihood": imputer.log_likelihood_,
             "columns": columns, "kept": {"text": list(numbers.text), "empty": numbers.empty},

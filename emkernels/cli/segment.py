@@ -113,7 +113,8 @@ def add_arguments(parser):
                             "known, by its number from 0; 255 where it is not")
     group = parser.add_argument_group("fitting")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the best (default: 10 short starts; kmeans 1)")
+                       help="begin N times, keep the best (default: 30 short starts, 10 of several "
+                            "-k, 1 with --labels; kmeans 1)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="end when less than this is left to go, in standard deviations of the "
                             "segments (default 0.01; kmeans: when centres move less, 0.0001)")

@@ -10,7 +10,7 @@ HUGE = 1e15         # an extreme beyond this may be the only value beside one ot
 HOPELESS = 1e3      # in floats an extreme so many spans away leaves nothing of the others
 
 
-def leave_out(values, inside, hidden, nodata):
+def leave_out(values, inside, hidden, nodata, together=False):
     """Take out what is not known.
 
     Parameters
@@ -23,6 +23,8 @@ def leave_out(values, inside, hidden, nodata):
     nodata : None, a number or one for each channel
         Values that mean that there is none. In uint8, where every value is a colour, only a
         pixel with all of them has no data; in other types each channel stands for itself.
+    together : bool
+        A pixel without one of its channels is not known.
 
     Returns
     -------
@@ -48,7 +50,8 @@ def leave_out(values, inside, hidden, nodata):
                 marked &= marked.all(axis=1, keepdims=True)
             gone |= marked
         fresh = gone.any()
-        empty = (gone | np.isnan(values[part]) if is_float else gone).all(axis=1)
+        unknown = gone | np.isnan(values[part]) if is_float else gone
+        empty = unknown.any(axis=1) if together else unknown.all(axis=1)
         known[part] = ~empty
         if fresh:
             gone[empty] = False

@@ -31,7 +31,8 @@ def read_pixels(raster, color_space="rgb", coordinates=0.0, counted=True):
         ``n_distinct(enough)``.
     """
     features = _Features(raster, color_space)
-    bits = max(1, (raster.high - raster.low).bit_length()) if raster.divisor else CODE_BITS + 1
+    whole = raster.values.dtype.kind != "f"
+    bits = max(1, (raster.high - raster.low).bit_length()) if whole else CODE_BITS + 1
     if counted and bits * raster.values.shape[1] <= CODE_BITS and coordinates == 0:
         return CountedPixels(raster, features, bits)
     return AllPixels(raster, features, coordinates)
@@ -51,10 +52,10 @@ def _check_colours(raster):
                 raise ValueError(
                     "color_space='lab' needs floats between 0 and 1, but "
                     f"{raster.pixel(part, found, channel)} is {block[found, channel]:.6g}")
-    elif raster.values.dtype not in (np.uint8, np.uint16):
+    elif raster.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             "color_space='lab' needs uint8, uint16 or floats between 0 and 1, got "
-            f"{raster.values.dtype}")
+            f"{raster.dtype}")
 
 
 class _Features:

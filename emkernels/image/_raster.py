@@ -21,8 +21,11 @@ class Raster:
     inside : bool ndarray of shape (n_pixels,) or None
         Which pixels take part; None: all.
     divisor : int or None
-        What integers are divided by to become features; None for floats.
+        What integers are divided by to become features; None for floats. `values` are floats
+        where single channels of integers are unknown, as NaN.
     is_bool : bool
+    dtype : numpy.dtype
+        Of the image.
     low, high : int or float
         The smallest and the largest value inside, NaN left out.
     has_nan : bool
@@ -43,6 +46,7 @@ class Raster:
     low: float = 0
     high: float = 0
     has_nan: bool = False
+    dtype: np.dtype | None = None
     known: np.ndarray | None = None
     n_nodata: int = 0
     notes: tuple = ()
@@ -74,8 +78,9 @@ class Raster:
         return text if self.values.shape[1] == 1 else f"{text}, channel {int(channel)}"
 
 
-def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
-    """The Raster of an image, checked; ValueError or TypeError says what is wrong with it."""
+def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None, together=False):
+    """The Raster of an image, checked; ValueError or TypeError says what is wrong with it.
+    `together`: a pixel without one of its channels is not known."""
     image, hidden = _unmasked(image)
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
         raise TypeError(
@@ -108,18 +113,22 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
     if nodata is None:
         notes += sentinels(values, inside)
     masked = inside
-    values, inside, known = leave_out(values, masked, hidden, nodata)
+    values, inside, known = leave_out(values, masked, hidden, nodata, together)
     n_nodata = 0 if known is None else int(np.count_nonzero(
         ~known if masked is None else masked & ~known))
-    is_bool = values.dtype == bool
-    raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool,
-                    known=known, n_nodata=n_nodata, notes=tuple(notes))
+    is_bool = pixels.dtype == bool
+    raster = Raster(shape, values.view(np.uint8) if values.dtype == bool else values, inside,
+                    is_bool=is_bool, dtype=pixels.dtype, known=known, n_nodata=n_nodata,
+                    notes=tuple(notes))
     if values.dtype.kind == "f":
         _scan_floats(raster)
+        if pixels.dtype.kind != "f":
+            raster.low, raster.high = int(raster.low), int(raster.high)
     else:
         raster.low = min(int(block.min()) for _, block in raster.blocks() if len(block))
         raster.high = max(int(block.max()) for _, block in raster.blocks() if len(block))
-        raster.divisor = _divisor(values.dtype, raster)
+    if pixels.dtype.kind != "f":
+        raster.divisor = _divisor(pixels.dtype, raster)
     return raster
 
 

@@ -26,7 +26,7 @@ class Segmentation:
         The segment of each pixel, -1 outside of the mask and where there are no data.
     n_segments : int
     n_nodata : int
-        Pixels of which no channel is known: NaN, `nodata` or masked.
+        Pixels of which no channel is known: NaN, `nodata` or masked (with 'lab', not all).
     colors : ndarray of shape (n_segments, n_channels), float64
         Mean of each segment's pixels in the image's units, NaN left out; of a segment without
         pixels that of its component. Alpha is not among the channels.

@@ -41,9 +41,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     ----------
     image : array-like of bool, integers or floats
         (height, width), (height, width, channels) or a volume (depth, height, width) with or
-        without channels behind. Read in place and not changed. NaN is a missing value: 'em'
-        uses the channels that there are (a pixel without any gets the most frequent segment);
-        with smoothness its neighbours alone decide about such a pixel.
+        without channels behind. Read in place and not changed. NaN and what a masked array masks
+        are unknown: 'em' uses the channels that there are; with smoothness the neighbours alone
+        decide about such a pixel. One without any (with 'lab': without all) has no data: -1.
     n_segments : int, iterable of int or 'auto', default=5
         Of several numbers the best by `criterion`, as far as there are different pixels; 'auto':
         of 1 to 10.
@@ -182,7 +182,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             "reg_covar": 0.0 if reg_covar is None else reg_covar, **parameters}
         validate_parameter_constraints(
             GaussianMixture._parameter_constraints, parameters, "segment_image")
-    raster = read_raster(image, channel_axis, mask, alpha, nodata)
+    raster = read_raster(image, channel_axis, mask, alpha, nodata, together=color_space == "lab")
     for note in raster.notes:
         warn(note, UserWarning)
     if labels is not None:
@@ -196,6 +196,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if smoothness > 0 and raster.has_nan and not any(
             (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
+    asked = sizes
     sizes = _check_distinct(pixels, sizes, several)
     means = None
     if means_init is not None:
@@ -229,6 +230,8 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     fit_matters = smoothness == 0 and (not several or not model.converged_)
     for text, category in heard:
         # of components below, by the numbers of the segments
+        if sizes != asked and "is the largest that was tried" in text:
+            continue        # there are no pixels for more, as was said
         if not (issubclass(category, DegenerateWarning)
                 or _is_no_news(text, reg_covar is None, fit_matters)):
             warn(text, category)

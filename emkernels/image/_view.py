@@ -15,7 +15,7 @@ SAMPLE = 1 << 20                    # values that they are judged by
 
 def limits(raster):
     """The values that become black and white, or None where the image is shown as it is."""
-    if raster.values.dtype == np.uint8 or (
+    if raster.dtype in (np.uint8, bool) or (
             raster.divisor is None and raster.low >= 0 and raster.high <= 1):
         return None
     step = -(-raster.values.size // SAMPLE) | 1     # odd: not always the same columns
