@@ -21,6 +21,7 @@ from emkernels import (
     select_mixture,
 )
 from emkernels.cli import _images, bench
+from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
 
@@ -167,7 +168,10 @@ def test_segments_are_those_of_the_function(more, options, flower, tmp_path, cap
 def test_how_many_segments(flower, tmp_path, capsys):
     path, pixels = flower
     found = result(capsys, "segment", path, "-k", "2:4", "-o", tmp_path / "o.tif")
-    wanted = segment_image(pixels, [2, 3, 4], random_state=0)
+    with pytest.warns(EMWarning, match="4, is the largest"):
+        wanted = segment_image(pixels, [2, 3, 4], random_state=0)
+    assert found["warnings"] == ["the number of components chosen, 4, is the largest that was "
+                                 "tried: there may be more"]
     assert [c["bic"] for c in found["candidates"]] == [row["bic"] for row in wanted.selection.table]
     assert found["k"] == len(wanted.fractions)
     np.testing.assert_array_equal(opened(tmp_path / "o.tif"), wanted.recolored())

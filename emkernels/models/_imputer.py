@@ -24,6 +24,7 @@ from emkernels.models._multiple import MultipleImputation
 from emkernels.models._standardised import (
     Scaling,
     StandardisedProblem,
+    along,
     at_floor,
     summarise_columns,
 )
@@ -266,14 +267,15 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
             for k, covariance in enumerate(covariances if type_ == "full" else [covariances]):
                 combinations = at_floor(covariance, problem.floor)
                 if len(combinations):
-                    largest = np.abs(combinations).max(axis=0)
-                    columns = [names[j] for j in np.argsort(-largest, kind="stable")
-                               if largest[j] > 0.05]
                     where = f" in component {k}" if len(parameters.weights) > 1 else ""
+                    columns = along(combinations, names)
                     found.append(
                         f"in {len(combinations)} of {p} directions{where} the variance goes to "
-                        f"zero, along the columns {some(columns)}; they determine each "
-                        "other, or too few rows have all of them")
+                        "zero, along " + (
+                            f"the column {columns[0]}, of which there is one value only"
+                            if len(columns) == 1 else
+                            f"the columns {some(columns)}; they determine each other, or too few "
+                            "rows have all of them"))
         if not found:
             return []
         return [(f"the likelihood has no maximum: {found[0]}. That variance is held at "

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emkernels._callers import user_level
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
-from emkernels.models._covariance import full_covariance
+from emkernels.models._covariance import COVARIANCE_TYPES, full_covariance
 from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
@@ -84,7 +84,11 @@ def collapsed(components, columns):
 
 def missed(n_components):
     """What tables say of a fit that has missed its maximum."""
-    return f"a poor maximum: {n_components} components are likelier"
+    return f"a poor maximum: {_components(n_components)} likelier"
+
+
+def _components(n, verbs=(" is", " are")):
+    return f"{n} component{verbs[0]}" if n == 1 else f"{n} components{verbs[1]}"
 
 
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
@@ -148,10 +152,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    sizes = [n_components] if isinstance(n_components, (int, np.integer)) else list(n_components)
-    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
-    if not sizes or not types:
-        raise ValueError("n_components and covariance_types must name at least one candidate")
+    sizes, types = _check_candidates(n_components, covariance_types)
     rows, _ = arguments.read_rows(X, GaussianMixture())
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
@@ -180,6 +181,28 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     if sample_weight is not None:
         _warn_about_unit(sample_weight, rows)
     return _chosen(fits, table, criterion, allow_degenerate, few)
+
+
+def _check_candidates(n_components, covariance_types):
+    """The numbers of components and the types, each once."""
+    if isinstance(n_components, (int, np.integer)):
+        n_components = [n_components]
+    try:
+        sizes = list(n_components) if not isinstance(n_components, str) else None
+    except TypeError:
+        sizes = None
+    if sizes is None or not all(isinstance(size, (int, np.integer)) and size >= 1
+                                and not isinstance(size, bool) for size in sizes):
+        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
+                         f"range(1, 9), got {n_components!r}")
+    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    for type_ in types:
+        if type_ not in COVARIANCE_TYPES:
+            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, got "
+                             f"{type_!r}")
+    if not sizes or not types:
+        raise ValueError("n_components and covariance_types must name at least one candidate")
+    return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
 
 
 class _Fit:
@@ -307,14 +330,15 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
         columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
         better = sum(fit.row[criterion] < row[criterion] for fit in fits)
         degenerate.append(
-            f"{better} of {len(fits)} candidates have a lower {criterion} than the chosen "
-            f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
-            "it says nothing: they were not chosen. covariance_prior='empirical', or leaving "
-            "out columns of few values, keeps components from collapsing")
-    if len(set(sizes)) > 1 and row["n_components"] == max(sizes):
+            f"{better} of {len(fits)} candidates {'has' if better == 1 else 'have'} a lower "
+            f"{criterion} than the chosen one of {_components(row['n_components'], ('', ''))}, but "
+            f"collapsed components (in {some(columns)}), for which it says nothing: not chosen. "
+            "covariance_prior='empirical', or leaving out columns of few values, keeps components "
+            "from collapsing")
+    if sound and len(sizes) > 1 and row["n_components"] == max(sizes):
         notes.append(f"the number of components chosen, {max(sizes)}, is the largest that was "
                      "tried: there may be more")
-    elif len(set(sizes)) > 1 and row["n_components"] == min(sizes) > 1:
+    elif sound and len(sizes) > 1 and row["n_components"] == min(sizes) > 1:
         notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
                      "tried: there may be fewer")
     for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
