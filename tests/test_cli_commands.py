@@ -20,7 +20,7 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.cli import _images, bench
+from emkernels.cli import _images, bench, segment
 from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
@@ -173,6 +173,11 @@ def test_how_many_segments(flower, tmp_path, capsys):
     assert found["warnings"] == ["the number of components chosen, 4, is the largest that was "
                                  "tried: there may be more"]
     assert [c["bic"] for c in found["candidates"]] == [row["bic"] for row in wanted.selection.table]
+    assert [c["below"] for c in found["candidates"]] == [None] * 3
+    worse = {"error": None, "converged": False, "below": 9}
+    assert segment._remark(worse, True) == (
+        "chosen, not converged, a poor maximum: 9 segments are likelier")
+    assert segment._remark({**worse, "below": 1}, False).endswith("1 segment is likelier")
     assert found["k"] == len(wanted.fractions)
     np.testing.assert_array_equal(opened(tmp_path / "o.tif"), wanted.recolored())
 

@@ -339,6 +339,19 @@ def test_the_criterion_chooses(criterion):
     assert len({row["n_components"] for row in others.values()}) == 3
 
 
+def test_no_more_rows_than_columns_have_nothing_to_converge_to():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(14, 15)) @ rng.normal(size=(15, 15))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    passes = []
+    for options in ({}, {"max_iter": 150}, {"covariance_prior": "empirical"}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = select_mixture(X, 1, random_state=0, **options)
+        passes.append((result.best.n_iter_, result.best.converged_))
+    assert passes[:2] == [(100, False), (150, False)] and passes[2][1]
+
+
 def test_what_an_automatic_reg_covar_takes_is_no_news():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 3))

@@ -31,6 +31,8 @@ class Raster:
         False where no channel is known, inside of the mask or not; None: nowhere.
     n_nodata : int
         Pixels left out because of that.
+    clear : bool ndarray of shape (n_pixels,) or None
+        Where alpha is 0; None: there is no alpha.
     notes : tuple of str
         What a user should be told of how the image was read.
     """
@@ -45,6 +47,7 @@ class Raster:
     has_nan: bool = False
     known: np.ndarray | None = None
     n_nodata: int = 0
+    clear: np.ndarray | None = None
     notes: tuple = ()
 
     @property
@@ -92,8 +95,9 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
         raise ValueError(
             f"image must have 2 or 3 axes beside that of the channels, got shape {image.shape} "
             f"with channel_axis={channel_axis!r}")
-    mask = _check_mask(mask, shape)
+    mask, clear = _check_mask(mask, shape), None
     if alpha:
+        clear = (pixels[..., -1] == 0).reshape(-1)
         opaque = pixels[..., -1] != 0
         mask, pixels = opaque if mask is None else mask & opaque, pixels[..., :-1]
         if not mask.any():
@@ -113,7 +117,7 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None):
         ~known if masked is None else masked & ~known))
     is_bool = values.dtype == bool
     raster = Raster(shape, values.view(np.uint8) if is_bool else values, inside, is_bool=is_bool,
-                    known=known, n_nodata=n_nodata, notes=tuple(notes))
+                    known=known, n_nodata=n_nodata, clear=clear, notes=tuple(notes))
     if values.dtype.kind == "f":
         _scan_floats(raster)
     else:

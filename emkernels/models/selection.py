@@ -22,6 +22,9 @@ CAREFUL = {
     "init_scaling": "standard", "reg_covar": "auto", "convergence": "distance", "tol": 1e-3,
     "max_iter": 1000, "acceleration": "squarem",
 }
+# Most passes where there are no more rows than columns: only reg_covar keeps the likelihood from
+# growing without end, and there is nothing to converge to.
+WIDE = 100
 STARTS = ("weights_init", "means_init", "precisions_init")
 
 
@@ -82,13 +85,10 @@ def collapsed(components, columns):
             + (f" (in {some(list(columns), 3)})" if columns else ""))
 
 
-def missed(n_components):
+def missed(n_components, word="component"):
     """What tables say of a fit that has missed its maximum."""
-    return f"a poor maximum: {_components(n_components)} likelier"
-
-
-def _components(n, verbs=(" is", " are")):
-    return f"{n} component{verbs[0]}" if n == 1 else f"{n} components{verbs[1]}"
+    return f"a poor maximum: {n_components} {word}" + (
+        " is likelier" if n_components == 1 else "s are likelier")
 
 
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
@@ -115,7 +115,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
         init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
         max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
-        with more care, and the units of the columns do not matter.
+        with more care, and the units of the columns do not matter. (``max_iter=100`` where there
+        are no more rows than columns, and so no maximum, unless `covariance_prior` is set.)
 
     Returns
     -------
@@ -157,6 +158,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
     names, options = column_names(X, rows.shape[1]), {**CAREFUL, **parameters}
+    if n_rows <= rows.shape[1] and options.get("covariance_prior") is None:
+        options["max_iter"] = parameters.get("max_iter", WIDE)
     fits, table = [], []
     for type_ in types:
         for size in sizes:
@@ -329,10 +332,11 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     elif lowest is not chosen and not allow_degenerate:
         columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
         better = sum(fit.row[criterion] < row[criterion] for fit in fits)
+        own = f"{row['n_components']} component{'s' * (row['n_components'] > 1)}"
         degenerate.append(
             f"{better} of {len(fits)} candidates {'has' if better == 1 else 'have'} a lower "
-            f"{criterion} than the chosen one of {_components(row['n_components'], ('', ''))}, but "
-            f"collapsed components (in {some(columns)}), for which it says nothing: not chosen. "
+            f"{criterion} than the chosen one of {own}, but collapsed components (in "
+            f"{some(columns)}), for which it says nothing: not chosen. "
             "covariance_prior='empirical', or leaving out columns of few values, keeps components "
             "from collapsing")
     if sound and len(sizes) > 1 and row["n_components"] == max(sizes):
