@@ -29,7 +29,7 @@ def warned(capsys, *arguments):
 
 
 COMMANDS = [("impute", "t.csv", "-o", "out.csv", "--force"), ("describe", "t.csv"),
-            ("cluster", "t.csv", "-k", "2", "--covariance", "diag")]
+            ("cluster", "t.csv", "-k", "1", "--covariance", "diag")]
 
 
 # --- text that may be numbers ----------------------------------------------------------------

@@ -294,6 +294,10 @@ def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
         warnings.simplefilter("always")
         only = select_mixture(X, [2, 3], random_state=0)
     assert any("every candidate has collapsed components" in text for text in texts(caught))
+    with warnings.catch_warnings(record=True) as single:
+        warnings.simplefilter("always")
+        select_mixture(X, 3, random_state=0)
+    assert [text[:10] for text in texts(single)] == ["collapsed:"]
     # nor does the largest say that there may be more
     assert not any("there may be more" in text for text in texts(caught))
     assert only.chosen is min(only.table, key=lambda row: row["bic"])

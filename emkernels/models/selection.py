@@ -325,11 +325,11 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes):
     chosen = min(sound or fits, key=lambda fit: fit.row[criterion])
     row = chosen.row
     degenerate, notes = [], []
-    if not sound:
+    if not sound and len(table) > 1:    # of a single one its fit says it
         degenerate.append(
             "every candidate has collapsed components, so the criterion does not tell how many "
             "there are; fewer components, covariance_prior='empirical', or fewer columns may")
-    elif lowest is not chosen and not allow_degenerate:
+    elif sound and lowest is not chosen and not allow_degenerate:
         columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
         better = sum(fit.row[criterion] < row[criterion] for fit in fits)
         own = f"{row['n_components']} component{'s' * (row['n_components'] > 1)}"
