@@ -81,7 +81,8 @@ def run_em(problem, start, *, n_init=1, max_iter=100, tol=1e-3, convergence="low
         ``relative_change(old, new)``. For convergence by distance also ``objective_scale``,
         what to multiply the objective with, and ``resolution``, the relative size of its
         rounding. For several starts ``is_degenerate(parameters)``. A problem with ``endless``
-        true has no maximum to go to: the start ends there.
+        true has no maximum to go to: the start ends there; one with ``exact`` true is at its
+        maximum after one step.
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
@@ -197,6 +198,9 @@ def _run_start(problem, result, init, max_iter, tol, convergence, acceleration, 
         result.moved = moved
         if callback is not None and callback(EMState(n_iter, init, bound, change, new)):
             result.stopped = True
+            return
+        if getattr(problem, "exact", False):
+            result.moved, result.converged = 0.0, True
             return
         near = distance is not None and moved < tol
         if moved < tol and plain and (not near or distance.confirmed):

@@ -20,7 +20,8 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.cli import _images, bench
+from emkernels.cli import _images, bench, segment
+from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
 
@@ -185,8 +186,16 @@ def test_segments_are_those_of_the_function(more, options, flower, tmp_path, cap
 def test_how_many_segments(flower, tmp_path, capsys):
     path, pixels = flower
     found = result(capsys, "segment", path, "-k", "2:4", "-o", tmp_path / "o.tif")
-    wanted = segment_image(pixels, [2, 3, 4], random_state=0)
+    with pytest.warns(EMWarning, match="4, is the largest"):
+        wanted = segment_image(pixels, [2, 3, 4], random_state=0)
+    assert found["warnings"] == ["the number of components chosen, 4, is the largest that was "
+                                 "tried: there may be more"]
     assert [c["bic"] for c in found["candidates"]] == [row["bic"] for row in wanted.selection.table]
+    assert [c["below"] for c in found["candidates"]] == [None] * 3
+    worse = {"error": None, "converged": False, "below": 9}
+    assert segment._remark(worse, True) == (
+        "chosen, not converged, a poor maximum: 9 segments are likelier")
+    assert segment._remark({**worse, "below": 1}, False).endswith("1 segment is likelier")
     assert found["k"] == len(wanted.fractions)
     np.testing.assert_array_equal(opened(tmp_path / "o.tif"), wanted.recolored())
 

@@ -199,6 +199,18 @@ def test_measures_are_no_numbers_of_rows(name, values, folder, capsys):
     assert warned(capsys, "describe", "t.csv") == []
 
 
+def test_large_counts_of_many_columns_are_no_numbers_of_rows(folder, capsys):
+    rng = np.random.default_rng(0)
+    counts = {name: 10**6 + 997 * rng.permutation(40) for name in ("jobs", "men", "women")}
+    frame().assign(**counts).to_csv("t.csv", index=False)
+    assert warned(capsys, "describe", "t.csv") == []
+    frame().assign(**counts, running=rng.permutation(40)).to_csv("t.csv", index=False)
+    assert ['column "running" looks' in line for line in warned(capsys, "describe", "t.csv")] == [
+        True]
+    frame().assign(jobs=counts["jobs"]).to_csv("t.csv", index=False)
+    assert len(warned(capsys, "describe", "t.csv")) == 1
+
+
 # --- cells that stay empty ---------------------------------------------------------------------
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -294,7 +294,7 @@ def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
     X = amounts()
     choices = []
     for factor in (1.0, 1e-3, np.array([1e3, 1, 1e-3])):
-        with pytest.warns(EMWarning, match="have a lower bic .* but collapsed ones .in 1"):
+        with pytest.warns(EMWarning, match="have a lower bic .* but collapsed components .in 1"):
             result = select_mixture(X * factor, range(1, 5), random_state=0)
         table = result.table
         assert not table[0]["degenerate"] and all(row["degenerate"] for row in table[1:])
@@ -312,6 +312,12 @@ def test_collapsed_mixtures_are_marked_and_not_chosen_in_any_unit():
         warnings.simplefilter("always")
         only = select_mixture(X, [2, 3], random_state=0)
     assert any("every candidate has collapsed components" in text for text in texts(caught))
+    with warnings.catch_warnings(record=True) as single:
+        warnings.simplefilter("always")
+        select_mixture(X, 3, random_state=0)
+    assert [text[:10] for text in texts(single)] == ["collapsed:"]
+    # nor does the largest say that there may be more
+    assert not any("there may be more" in text for text in texts(caught))
     assert only.chosen is min(only.table, key=lambda row: row["bic"])
 
 
@@ -385,6 +391,53 @@ def test_the_criterion_chooses(criterion):
     assert result.chosen is min(sound, key=lambda row: row[criterion])
     others = {name: min(sound, key=lambda row: row[name]) for name in ("bic", "aic", "icl")}
     assert len({row["n_components"] for row in others.values()}) == 3
+
+
+def test_no_more_rows_than_columns_have_nothing_to_converge_to():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(14, 15)) @ rng.normal(size=(15, 15))
+    X[rng.random(X.shape) < 0.2] = np.nan
+    passes = []
+    for options in ({}, {"max_iter": 150}, {"covariance_prior": "empirical"}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = select_mixture(X, 1, random_state=0, **options)
+        passes.append((result.best.n_iter_, result.best.converged_))
+    assert passes[:2] == [(100, False), (150, False)] and passes[2][1]
+
+
+def test_what_an_automatic_reg_covar_takes_is_no_news():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 3))
+    X = np.c_[X, X.sum(axis=1) + 1e-3 * rng.normal(size=300)]
+    X[rng.random(X.shape) < 0.1] = np.nan
+    falls = {}
+    for reg_covar in (1e-6, "auto"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model = GaussianMixture(reg_covar=reg_covar, tol=1e-9, max_iter=500,
+                                    acceleration="squarem").fit(X)
+        assert (np.diff(model.lower_bounds_) < -1e-8).any()
+        falls[reg_covar] = [text for text in texts(caught) if text.startswith("the objective fell")]
+    assert len(falls[1e-6]) == 1 and "as covariance_prior='empirical' would be" in falls[1e-6][0]
+    assert not falls["auto"]
+
+
+def test_candidates_are_named_and_come_once():
+    X = np.random.default_rng(0).normal(size=(50, 2))
+    for bad in ("auto", "1:8", 2.0, None, True, 0, [1, 2.5], [1, 0], [2, "3"]):
+        with pytest.raises(ValueError, match="n_components must be .*, got "):
+            select_mixture(X, bad)
+    with pytest.raises(ValueError, match="covariance_types must be some of .*, got 'fulll'"):
+        select_mixture(X, 2, ["full", "fulll"])
+    result = select_mixture(X, [1, 1, np.int64(1)], ["full", "full"], random_state=0)
+    assert len(result.table) == 1 and str(result).count("*") == 1
+
+
+def test_one_component_is_no_components():
+    X = np.round(np.random.default_rng(0).normal(size=(200, 2)))
+    with pytest.warns(EMWarning, match="than the chosen one of 1 component, but collapsed comp"):
+        select_mixture(X, [1, 4, 6], random_state=0)
 
 
 def test_a_fit_that_cannot_be_is_an_error_still():

@@ -206,3 +206,20 @@ def test_text():
         assert float(share) == pytest.approx(100 * result.fractions[k], abs=0.06)
     many = repr(segment_image(image, 30, "kmeans", random_state=0))
     assert many.endswith("... 10 more") and len(many.split("\n")) == 23
+
+
+def test_what_alpha_hides_is_not_shown():
+    """The colours of transparent pixels are arbitrary, and often black."""
+    image = np.full((6, 8, 4), 200, np.uint8)
+    image[:, 4:, :3] = 90
+    image[:2] = 0
+    result = segment_image(image, 2, random_state=0)
+    for picture in (result.displayed(), result.overlay(boundaries=False), result.recolored()):
+        assert (picture[:2] == (181, 205, 227)).all()
+        assert not (picture[2:] == (181, 205, 227)).all(axis=-1).any()
+    assert (result.displayed()[2:] == image[2:, :, :3]).all()
+    # a mask leaves out what people may see
+    mask = np.ones((6, 8), bool)
+    mask[3] = False
+    assert (segment_image(image, 2, mask=mask, random_state=0).displayed()[3]
+            == image[3, :, :3]).all()

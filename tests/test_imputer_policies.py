@@ -120,7 +120,8 @@ def test_constant_columns(imputer):
     plain = clone(imputer).fit(X)
     wide = np.insert(X, 1, 7.25, axis=1)
     wide[3, 1] = np.nan
-    fit = clone(imputer).fit(wide)
+    with pytest.warns(EMWarning, match="column 1 has one value only, which is put"):
+        fit = clone(imputer).fit(wide)
     filled = fit.transform(wide)
     assert_array_equal(filled[:, 1], 7.25)
     assert_allclose(filled[:, [0, 2, 3]], plain.transform(X), rtol=1e-6, atol=1e-7)
@@ -141,9 +142,22 @@ def test_constant_columns(imputer):
 
 
 @BOTH
+def test_columns_of_one_value_are_named_where_it_fills_in(imputer):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(table(50), columns=list("abc"))
+    frame["whole"] = 2.0            # nothing to fill in: nothing to say
+    clone(imputer).fit(frame)
+    frame["once"] = [5.0] + 49 * [np.nan]
+    with pytest.warns(EMWarning, match="^column 'once' has one value only") as caught:
+        clone(imputer).fit(frame)
+    assert len(caught) == 1
+
+
+@BOTH
 def test_nothing_varies(imputer):
     X = np.array([[1.0, np.nan, 3.0], [1.0, 2.0, np.nan]])
-    fit = clone(imputer).fit(X)
+    with pytest.warns(EMWarning, match="columns 0, 1, 2 have one value .* no column varies"):
+        fit = clone(imputer).fit(X)
     assert fit.converged_ and fit.n_iter_ == 0 and fit.log_likelihood_ == 0
     assert_array_equal(fit.transform(X), [[1, 2, 3], [1, 2, 3]])
     assert_array_equal(fit.score_samples(X), [0, 0])
@@ -151,10 +165,12 @@ def test_nothing_varies(imputer):
 
 
 def test_one_row():
-    fit = GaussianImputer().fit([[1.0, 2.0, 3.0]])
+    with pytest.warns(EMWarning, match="the columns 0, 1, 2 have one value only.*nothing is est"):
+        fit = GaussianImputer().fit([[1.0, 2.0, 3.0]])
     assert_array_equal(fit.transform([[np.nan, 5.0, np.nan]]), [[1, 5, 3]])
     assert not fit.covariance_.any()
-    fit = GaussianImputer(keep_empty_features=True).fit([[1.0, np.nan]])
+    with pytest.warns(EMWarning, match="column 0 has one value only"):
+        fit = GaussianImputer(keep_empty_features=True).fit([[1.0, np.nan]])
     assert_array_equal(fit.transform([[np.nan, np.nan]]), [[1, 0]])
 
 
@@ -539,7 +555,8 @@ def test_standard_errors_name_the_columns_of_the_table():
             fit.standard_errors(rows)
     constant = np.full((5, 2), 3.0)
     constant[0, 0] = np.nan
-    fit = GaussianImputer().fit(constant)
+    with pytest.warns(EMWarning, match="no column varies"):
+        fit = GaussianImputer().fit(constant)
     assert fit.standard_errors(constant).location.shape == (0,)
     assert fit.missing_information(constant).covariance.shape == (0, 0)
 

@@ -154,7 +154,8 @@ def test_complete_rows_give_their_moments():
     complete, _ = table(200, 5)
     fit = GaussianImputer().fit(complete)
     assert fit.converged_ and fit.n_patterns_ == 1
-    assert fit.n_iter_ <= 3
+    assert fit.n_iter_ == 1
+    assert_allclose(fit.log_likelihood_, fit.score(complete) * 200, rtol=1e-12)
     assert_allclose(fit.location_, complete.mean(axis=0), rtol=1e-12)
     assert relative(fit.covariance_, np.cov(complete.T, bias=True)) < 1e-12
     assert_array_equal(fit.covariance_, fit.covariance_.T)
@@ -162,6 +163,29 @@ def test_complete_rows_give_their_moments():
     assert_allclose(fit.score_samples(complete), expected, rtol=1e-9)
     assert_array_equal(fit.transform(complete), complete)
     assert fit.transform(complete) is not complete
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_one_component_of_complete_rows_is_its_moments(type_):
+    complete, _ = table(200, 4)
+    X = np.insert(complete, [0, 7, 7, 200], np.nan, axis=0)
+    fit = GaussianMixtureImputer(1, covariance_type=type_, n_init=3, random_state=0).fit(X)
+    assert fit.n_iter_ == 1 and fit.converged_
+    covariance = np.cov(complete.T, bias=True)
+    expected = {"full": covariance[None], "tied": covariance, "diag": np.diag(covariance)[None],
+                "spherical": np.diag(covariance).mean()[None]}[type_]
+    assert_allclose(fit.covariances_, expected, rtol=1e-9, atol=1e-12)
+    assert_allclose(fit.means_[0], complete.mean(axis=0), rtol=1e-12, atol=1e-12)
+    assert_allclose(fit.log_likelihood_, fit.score_samples(X).sum(), rtol=1e-12)
+
+
+def test_complete_rows_that_determine_each_other_take_one_pass():
+    complete, _ = table(300, 5)
+    wide = np.c_[complete, complete.sum(axis=1), complete[:, 0] - complete[:, 1]]
+    with pytest.warns(EMWarning, match="in 2 of 7 directions"):
+        fit = GaussianImputer().fit(wide)
+    assert fit.n_iter_ == 1 and not fit.converged_
+    assert relative(fit.covariance_, np.cov(wide.T, bias=True)) < 1e-6
 
 
 def test_objective_rises_with_and_without_acceleration():

@@ -319,11 +319,30 @@ DEPENDENT[:, 2] = DEPENDENT[:, 0] - 2 * DEPENDENT[:, 1]
     (HALVES, "no column is observed under two patterns"),
     (CONSTANT, "column 'x2' is constant"),
     (NEVER, "column 'x0' is never observed"),
-    (DEPENDENT, "some are linear combinations of others"),
+    (DEPENDENT, "columns 'x[012]', 'x[012]', 'x[012]' is singular: they determine each other"),
 ])
 def test_little_names_what_cannot_be_tested(X, message):
     with pytest.raises(ValueError, match=message):
         little_mcar_test(X)
+
+
+def test_little_names_only_the_columns_that_determine_each_other():
+    X = with_gaps(np.random.default_rng(1).normal(size=(200, 5)), 0.1)
+    X[:, 4] = 3 - 100 * X[:, 1]
+    with pytest.raises(ValueError, match="columns 'x[14]', 'x[14]' is singular"):
+        little_mcar_test(X)
+
+
+def test_a_p_value_below_the_range_of_numbers_is_said_so():
+    X = np.c_[np.arange(3000.0), np.random.default_rng(0).normal(size=3000)]
+    X[2000:, 1] = NAN
+    result = little_mcar_test(X)
+    # the same by hand: the t-test of two groups
+    t = stats.ttest_ind(X[:2000, 0], X[2000:, 0]).statistic
+    assert_allclose(result.statistic, 3000 * t**2 / (2998 + t**2), rtol=1e-9)
+    assert result.p_value == 0 and ", p < 1e-300 (" in str(result)
+    assert "< 1e-300" in str(pool([50.0, 50.0], [1.0, 1.0]))
+    assert ", p = 0.001418 (" in str(little_mcar_test(tables.AIRQUALITY.X))
 
 
 def test_little_options():

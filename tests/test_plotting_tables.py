@@ -31,6 +31,20 @@ def table():
 
 # --- plot_missing_patterns ---------------------------------------------------------------------
 
+@pytest.mark.parametrize("n_features", [4, 8, 12, 31, 60])
+@pytest.mark.parametrize("width", [3.0, 6.0])
+def test_the_shares_do_not_lie_over_each_other(n_features, width):
+    X = np.random.default_rng(0).normal(size=(237, n_features))
+    X[:1] = X[5:50, ::3] = N      # shares of five letters
+    figure, ax = plt.subplots(figsize=(width, 4))
+    top = plot_missing_patterns(X, ax=ax).child_axes[2]
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in top.texts]
+    assert len(boxes) in (1, n_features)
+    assert len(boxes) == n_features or n_features > 12
+    assert not any(one.x1 > other.x0 for one, other in pairwise(boxes))
+
+
 def read_patterns(ax):
     """Masks, counts and shares as the picture has them."""
     matrix, side, top = ax.child_axes

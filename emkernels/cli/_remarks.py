@@ -74,8 +74,12 @@ def about_codes(source, numbers, console):
 
 def about_identifiers(source, numbers, console):
     """A line for columns that seem to tell rows apart and nothing else."""
-    names = [name for at, name in enumerate(numbers.names)
-             if numbers.whole[at] and (_is_name(name) or _all_different(numbers.X[:, at]))]
+    named = {name for at, name in enumerate(numbers.names) if numbers.whole[at] and _is_name(name)}
+    different = [at for at, name in enumerate(numbers.names) if numbers.whole[at]
+                 and name not in named and _all_different(numbers.X[:, at])]
+    if len(different) > 2:      # so many are measures, but for those that leave no gaps
+        different = [at for at in different if _by_no_chance(numbers.X[:, at])]
+    names = [name for at, name in enumerate(numbers.names) if name in named or at in different]
     if not names:
         return
     option = shlex.quote(",".join(f'"{name}"' if "," in name else name for name in names))
@@ -96,3 +100,9 @@ def _all_different(values):
     if len(values) < _MANY or not np.min(values) >= 0:      # nor NaN
         return False
     return len(np.unique(values)) == len(values)
+
+
+def _by_no_chance(values):
+    """Whether some of as many numbers drawn from the same range would be the same."""
+    n, span = len(values), np.max(values) - np.min(values) + 1
+    return n * (n - 1) / (2 * span) > 5

@@ -195,8 +195,9 @@ def _mixture(options, console, frame):
                 frame, options.clusters, types, criterion, **parameters)
     best = selection.best.set_params(callback=None)
     if not best.converged_:
-        console.warn(f"{options.input}: EM with {best.n_components} clusters did not converge in "
-                     f"{count(best.n_iter_, 'iteration')}: a larger --max-iter gives it more")
+        console.warn(f"{options.input}: EM with {count(best.n_components, 'cluster')} did not "
+                     f"converge in {count(best.n_iter_, 'iteration')}: a larger --max-iter gives "
+                     "it more")
     candidates = [
         {"k": row["n_components"], "covariance": row["covariance_type"],
          "parameters": row["n_parameters"], "iterations": row["n_iter"],

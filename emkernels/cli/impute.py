@@ -28,6 +28,7 @@ observed_mean, imputed_mean, beyond: how many are filled in outside of what is o
 
 import argparse
 import os
+import warnings
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -109,7 +110,9 @@ def run(options, console):
     frame = numbers.frame()
     model = _model(options, numbers)
     with about(source.path):
-        with console.progress("fitting") as bar:
+        with console.progress("fitting") as bar, warnings.catch_warnings():
+            # the report says it of every one
+            warnings.filterwarnings("ignore", ".*one value only")
             imputer = model.set_params(callback=bar.callback).fit(frame)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))

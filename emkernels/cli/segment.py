@@ -30,8 +30,8 @@ examples:
 dtype, view, method, k, smoothness, color_space, coordinates, converged, iterations, segments (a
 list: segment, pixels, share, color), empty_segments (their numbers), outside (of the mask),
 transparent (of alpha 0), without_data, nodata (the value that stands for no data), criterion and
-candidates (a list: k, parameters, log_likelihood, bic, aic, icl, converged, iterations, error; both
-null where -k is one number), warnings.
+candidates (a list: k, parameters, log_likelihood, bic, aic, icl, converged, iterations, error,
+below, a smaller k that is likelier, else null; both null where -k is one number), warnings.
 """
 
 import argparse
@@ -239,6 +239,17 @@ def _left_out(result, picture, mask):
     return outside, transparent, int((result.labels < 0).sum()) - outside - transparent
 
 
+def _remark(candidate, chosen):
+    remarks = ["chosen"] if chosen else []
+    if candidate["error"]:
+        remarks.append(f"no fit: {candidate['error']}")
+    elif not candidate["converged"]:
+        remarks.append("not converged")
+    if candidate["below"]:
+        remarks.append(f"a poor maximum: likelier with {candidate['below']}")
+    return ", ".join(remarks)
+
+
 def _report(options, console, result, picture, mask):
     *depth, height, width = result.labels.shape
     pixels = np.bincount(result.labels[result.labels >= 0], minlength=len(result.fractions))
@@ -262,13 +273,12 @@ def _report(options, console, result, picture, mask):
         candidates = [
             {"k": row["n_components"], "parameters": row["n_parameters"],
              "iterations": row["n_iter"], **{key: row[key] for key in (
-                 "log_likelihood", "bic", "aic", "icl", "converged", "error")}}
+                 "log_likelihood", "bic", "aic", "icl", "converged", "error", "below")}}
             for row in result.selection.table]
         console.table(
             ["segments", "log-likelihood", options.criterion, ""],
             [[c["k"], f"{c['log_likelihood']:.6g}", f"{c[options.criterion]:.6g}",
-              f"no fit: {c['error']}" if c["error"] else
-              "chosen" if c["k"] == len(segments) else ""] for c in candidates], left=(3,))
+              _remark(c, c["k"] == len(segments))] for c in candidates], left=(3,))
         console.say()
     console.table(
         ["segment", "pixels", "share", "colour"],

@@ -34,6 +34,8 @@ class Raster:
         False where no channel is known, inside of the mask or not; None: nowhere.
     n_nodata : int
         Pixels left out because of that.
+    clear : bool ndarray of shape (n_pixels,) or None
+        Where alpha is 0; None: there is no alpha.
     notes : tuple of str
         What a user should be told of how the image was read.
     """
@@ -49,6 +51,7 @@ class Raster:
     dtype: np.dtype | None = None
     known: np.ndarray | None = None
     n_nodata: int = 0
+    clear: np.ndarray | None = None
     notes: tuple = ()
 
     @property
@@ -97,8 +100,9 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None, 
         raise ValueError(
             f"image must have 2 or 3 axes beside that of the channels, got shape {image.shape} "
             f"with channel_axis={channel_axis!r}")
-    mask = _check_mask(mask, shape)
+    mask, clear = _check_mask(mask, shape), None
     if alpha:
+        clear = (pixels[..., -1] == 0).reshape(-1)
         opaque = pixels[..., -1] != 0
         mask, pixels = opaque if mask is None else mask & opaque, pixels[..., :-1]
         if not mask.any():
@@ -119,7 +123,7 @@ def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None, 
     is_bool = pixels.dtype == bool
     raster = Raster(shape, values.view(np.uint8) if values.dtype == bool else values, inside,
                     is_bool=is_bool, dtype=pixels.dtype, known=known, n_nodata=n_nodata,
-                    notes=tuple(notes))
+                    clear=clear, notes=tuple(notes))
     if values.dtype.kind == "f":
         _scan_floats(raster)
         if pixels.dtype.kind != "f":

@@ -120,9 +120,13 @@ class Segmentation:
             uint8 and bool as they are, floats too where all are between 0 and 1. Other images
             are stretched between their `limits`. The first three channels are red, green and
             blue; of one or two channels the first is grey. A channel that is NaN is a medium
-            grey, a pixel without data light blue.
+            grey, a pixel without data light blue, and so is one of alpha 0, whatever colour it
+            hides.
         """
-        out = view.to_rgb(self._raster, self._raster.values).reshape(*self.labels.shape, 3)
+        out = view.to_rgb(self._raster, self._raster.values)
+        if self._raster.clear is not None:
+            out[self._raster.clear] = view.OUTSIDE
+        out = out.reshape(*self.labels.shape, 3)
         out[self.without_data] = view.OUTSIDE
         return out
 

@@ -196,8 +196,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if smoothness > 0 and raster.has_nan and not any(
             (~np.isnan(block)).all(axis=1).any() for _, block in raster.blocks()):
         raise ValueError("every pixel has a NaN: smoothness needs pixels that are known")
-    asked = sizes
-    sizes = _check_distinct(pixels, sizes, several)
+    asked, sizes = sizes, _check_distinct(pixels, sizes, several)
     means = None
     if means_init is not None:
         means = pixels.features_of(check_means(means_init, sizes[0], raster))
@@ -230,9 +229,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     fit_matters = smoothness == 0 and (not several or not model.converged_)
     for text, category in heard:
         # of components below, by the numbers of the segments
-        if sizes != asked and "is the largest that was tried" in text:
-            continue        # there are no pixels for more, as was said
-        if not (issubclass(category, DegenerateWarning)
+        # nor may there be more than there are different pixels
+        more = text.endswith("there may be more")
+        if not (issubclass(category, DegenerateWarning) or (more and sizes != asked)
                 or _is_no_news(text, reg_covar is None, fit_matters)):
             warn(text, category)
     if smoothness > 0:

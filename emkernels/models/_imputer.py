@@ -23,6 +23,7 @@ from emkernels.models._multiple import MultipleImputation
 from emkernels.models._standardised import (
     Scaling,
     StandardisedProblem,
+    along,
     at_floor,
     summarise_columns,
 )
@@ -133,10 +134,12 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
             problem = self._problem(columns.take(rows), weight, patterns, summary, columns)
             with one_thread(len(columns.varying)):
                 result, notes = self._run(problem, patterns, [names[j] for j in columns.varying])
+        notes = self._one_value(rows, weight, summary, columns, names) + notes
         log_likelihood = 0.0
         if problem is not None:
             singular = any("no maximum:" in note for note, _ in notes)
-            if (not result.converged and not singular) or self._shape()[2] > 1:
+            if ((not result.converged and not singular) or self._shape()[2] > 1
+                    or result.n_iter == 1):
                 problem.accumulate(result.parameters)
             # the last E-step of a fit that converged was within tol of the maximum
             log_likelihood = problem.log_likelihood
@@ -195,9 +198,12 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         progress = None
         if self.verbose:
             progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
-        result = run_em(problem, start, n_init=n_init, max_iter=self.max_iter,
-                        tol=self.tol, convergence="distance", acceleration=self.acceleration,
-                        callback=self.callback, progress=progress)
+        # one component of rows that lack nothing (or all): the first M-step has their moments
+        problem.exact = self._shape()[1] == 1 and bool(
+            np.isin(patterns.n_missing, (0, problem.X.shape[1])).all())
+        result = run_em(problem, start, n_init=1 if problem.exact else n_init,
+                        max_iter=self.max_iter, tol=self.tol, convergence="distance",
+                        acceleration=self.acceleration, callback=self.callback, progress=progress)
         singular, notes = [], self._weak_components(problem, result, names)
         if self.prior is None:
             pairs = imputing.never_together(patterns, problem.sample_weight)
@@ -221,6 +227,18 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
                 "where few rows have the same columns, the likelihood may have no maximum, and "
                 "prior='ridge' gives it one", ConvergenceWarning))
         return result, notes
+
+    def _one_value(self, rows, weight, summary, columns, names):
+        """A note on columns whose one value stands for every missing one."""
+        n_rows = len(rows) if weight is None else np.count_nonzero(weight)
+        found = summary.constant & ((summary.counts < n_rows) | (len(columns.varying) == 0))
+        if not found.any():
+            return []
+        found = [names[j] for j in np.flatnonzero(found)]
+        which = f"column {found[0]} has" if len(found) == 1 else f"the columns {some(found)} have"
+        alone = "" if len(columns.varying) else "; no column varies, so that nothing is estimated"
+        return [(f"{which} one value only, which is put in place of every missing one{alone}",
+                 EMWarning)]
 
     def _weak_components(self, problem, result, names):
         """Notes on components that have no rows, or are the same as others."""
@@ -247,14 +265,15 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
             for k, covariance in enumerate(covariances if type_ == "full" else [covariances]):
                 combinations = at_floor(covariance, problem.floor)
                 if len(combinations):
-                    largest = np.abs(combinations).max(axis=0)
-                    columns = [names[j] for j in np.argsort(-largest, kind="stable")
-                               if largest[j] > 0.05]
                     where = f" in component {k}" if len(parameters.weights) > 1 else ""
+                    columns = along(combinations, names)
                     found.append(
                         f"in {len(combinations)} of {p} directions{where} the variance goes to "
-                        f"zero, along the columns {some(columns)}; they determine each "
-                        "other, or too few rows have all of them")
+                        "zero, along " + (
+                            f"the column {columns[0]}, of which there is one value only"
+                            if len(columns) == 1 else
+                            f"the columns {some(columns)}; they determine each other, or too few "
+                            "rows have all of them"))
         if not found:
             return []
         return [(f"the likelihood has no maximum: {found[0]}. That variance is held at "

@@ -201,8 +201,12 @@ def uncertainty(X, location, covariance, patterns, sample_weight=None, *, names=
     variances = _inverse_diagonal(information, columns)
     _, _, correlation = _check_parameters(location, covariance)
     complete = np.r_[np.ones(n_features), 1 + correlation[np.tril_indices(n_features)] ** 2] / total
+    # 0 where nothing is missing of the columns of a parameter, whatever that is rounded to
+    whole = (together >= (1 - 1e-12) * total)[np.tril_indices(n_features)]
+    whole = np.r_[np.diag(together) >= (1 - 1e-12) * total, whole]
+    lost = np.where(whole, 0.0, np.maximum(1 - complete / variances, 0.0))
     return tuple(Uncertainty(values[:n_features], _symmetric(values[n_features:], n_features))
-                 for values in (units * np.sqrt(variances), 1 - complete / variances))
+                 for values in (units * np.sqrt(variances), lost))
 
 
 def _check_parameters(location, covariance):

@@ -6,6 +6,8 @@ from emkernels import _inputs
 from emkernels._callers import listening
 from emkernels.models._arguments import numbers
 from emkernels.models._information import observed_inverses, pattern_moments
+from emkernels.models._standardised import along, at_floor
+from emkernels.models._words import some
 from emkernels.models.imputers import FLOOR, GaussianImputer
 
 
@@ -39,20 +41,29 @@ def estimate(X, tol, max_iter):
     return imputer.location_, imputer.covariance_, imputer.converged_
 
 
-def distance_of_means(X, patterns, location, covariance):
+def distance_of_means(X, patterns, location, covariance, names):
     """Little's sum over patterns of ``n_p (mean_p - mu_p)' Sigma_p^-1 (mean_p - mu_p)``;
-    LinAlgError where the covariance is singular."""
+    ValueError, with the columns, where the covariance is singular."""
     scale = np.sqrt(np.diag(covariance))
     correlation = covariance / scale[:, None] / scale
     # a likelihood without a maximum was kept from it by the floor of the variances
-    if not np.linalg.eigvalsh(correlation)[0] > 2 * FLOOR[X.dtype]:
-        raise np.linalg.LinAlgError("singular covariance")
+    combinations = at_floor(correlation, 2 * FLOOR[X.dtype])
+    if len(combinations):
+        columns = some([repr(name) for name in along(combinations, names)])
+        raise ValueError(
+            f"the covariance of the columns {columns} is singular: they determine each other, or "
+            "too few rows have all of them. Little's test needs some of them left out")
     total = 0.0
     for _, observed, weights, sums, _ in pattern_moments(X, location, scale, patterns):
         inverses = observed_inverses(correlation, observed)
         products = np.einsum("pi,pij,pj->p", sums, inverses, sums, optimize=True)
         total += float((products / weights).sum())
     return total
+
+
+def p_text(p, equal=""):
+    """A p-value in words; a number cannot say how far below its range one is."""
+    return f"{equal}{p:.4g}" if p >= 1e-300 else "< 1e-300"
 
 
 def as_table(X, name="X"):

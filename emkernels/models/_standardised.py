@@ -243,3 +243,9 @@ def at_floor(covariance, floor):
     """Combinations (n, n_features), of length one, whose variance is at the floor."""
     values, vectors = np.linalg.eigh(covariance)
     return vectors[:, values <= floor * (1 + 1e-3)].T
+
+
+def along(combinations, names):
+    """Names of the columns that combinations are of, those that weigh most first."""
+    largest = np.abs(combinations).max(axis=0)
+    return [names[j] for j in np.argsort(-largest, kind="stable") if largest[j] > 0.05]

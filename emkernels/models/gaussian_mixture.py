@@ -32,6 +32,9 @@ from emkernels.models._state import Stateful
 from emkernels.models._words import column_names
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
+# A fall of the objective, relative to it, that is said with such a reg_covar: what it takes itself
+# is a ten-thousandth at most, where columns determine each other, and asks for nothing.
+AUTO_FALL = 1e-3
 
 
 class GaussianMixture(Stateful, DensityMixin, BaseEstimator):
@@ -284,9 +287,13 @@ default='kmeans'
         self._examination = found
         if result.interrupted:
             raise KeyboardInterrupt
+        precision = 1e-10 if X.dtype == np.float64 else 1e-5
+        if isinstance(self.reg_covar, str):
+            precision = AUTO_FALL
         warn_about(
-            result, 1e-5 if X.dtype == np.float32 else AUTO if self.reg_covar == "auto" else 1e-10,
-            reason=": reg_covar is not part of it, covariance_prior is" if self.reg_covar else "")
+            result, precision,
+            reason=(": reg_covar is not part of it, as covariance_prior='empirical' would be"
+                    if self.reg_covar else ""))
         if not self.converged_ and not result.stopped and self.max_iter > 0:
             warn("Best performing initialization did not converge. Try different init "
                  "parameters, or increase max_iter, tol, or check for degenerate data.",

@@ -101,8 +101,9 @@ class GaussianImputer(BaseGaussianImputer):
     there are no more rows than columns) even if it has not converged: ``prior='ridge'`` is the
     better model of such a table.
 
-    Rows with nothing observed are left out of the fit and imputed by the mean. A constant
-    column is left out of the model and imputed by its value.
+    Rows with nothing missing have a maximum in closed form: one pass. Rows with nothing observed
+    are left out of the fit and imputed by the mean. A constant column is left out of the model
+    and imputed by its value, with a warning where it has missing cells.
 
     Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
     `random_state` alone.

@@ -65,6 +65,8 @@ class PooledEstimates:
                    self.high, self.r, self.lam, self.fmi)
         rows = [[name, *(f"{value:.4g}" for value in values)]
                 for name, *values in zip(self.names, *map(np.atleast_1d, columns))]
+        for row, p in zip(rows, np.atleast_1d(self.p_value)):
+            row[heads.index("p")] = table.p_text(p)
         return (f"{self.m} imputations, {100 * self.confidence:g} % intervals\n"
                 + table.text_table([heads, *rows]))
 
@@ -320,7 +322,7 @@ class LittleTest:
 
     def __str__(self):
         return (f"Little's test of missing completely at random: chi-squared = "
-                f"{self.statistic:.4g}, df = {self.df}, p = {self.p_value:.4g} "
+                f"{self.statistic:.4g}, df = {self.df}, p {table.p_text(self.p_value, '= ')} "
                 f"({self.n_samples} rows, {self.n_patterns} patterns)")
 
 
@@ -392,13 +394,9 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
                 "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
                 else "no column is observed under two patterns of missing values"))
     table.check_information(patterns, names)
-    try:
-        with one_thread(n_features):
-            location, covariance, converged = table.estimate(X, tol, max_iter)
-            statistic = table.distance_of_means(X, patterns, location, covariance)
-    except np.linalg.LinAlgError:
-        raise ValueError("the covariance of the columns is singular: some are linear combinations "
-                         "of others, or there are too few rows for Little's test") from None
+    with one_thread(n_features):
+        location, covariance, converged = table.estimate(X, tol, max_iter)
+        statistic = table.distance_of_means(X, patterns, location, covariance, names)
     if not converged:
         warn(f"the ML estimates did not converge in {max_iter} iterations", ConvergenceWarning)
     n_samples = int(patterns.counts[kept].sum())

@@ -7,7 +7,11 @@ import numpy as np
 from emkernels._callers import listening, warn
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models import _arguments as arguments
-from emkernels.models._covariance import full_covariance, precisions_from_factors
+from emkernels.models._covariance import (
+    COVARIANCE_TYPES,
+    full_covariance,
+    precisions_from_factors,
+)
 from emkernels.models._words import column_names, some
 from emkernels.models.gaussian_mixture import GaussianMixture
 
@@ -20,6 +24,9 @@ CAREFUL = {
     "init_scaling": "standard", "reg_covar": "auto", "convergence": "distance", "tol": 1e-3,
     "max_iter": 1000, "acceleration": "squarem",
 }
+# Most passes where there are no more rows than columns: only reg_covar keeps the likelihood from
+# growing without end, and there is nothing to converge to.
+WIDE = 100
 STARTS = ("weights_init", "means_init", "precisions_init")
 
 
@@ -63,7 +70,7 @@ class SelectionResult:
             found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
                          + (f" (in {some(list(columns), 3)})" if columns else ""))
         if row.get("below"):
-            found.append(f"a poor maximum: {row['below']} components are likelier")
+            found.append(f"a poor maximum: likelier with {row['below']}")
         return "; ".join(found)
 
     def __str__(self):
@@ -106,7 +113,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
         init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
         max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
-        with more care, and the units of the columns do not matter.
+        with more care, and the units of the columns do not matter. (``max_iter=100`` where there
+        are no more rows than columns, and so no maximum, unless `covariance_prior` is set.)
 
     Returns
     -------
@@ -143,14 +151,13 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    sizes = [n_components] if isinstance(n_components, (int, np.integer)) else list(n_components)
-    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
-    if not sizes or not types:
-        raise ValueError("n_components and covariance_types must name at least one candidate")
+    sizes, types = _check_candidates(n_components, covariance_types)
     rows, _ = arguments.read_rows(X, GaussianMixture())
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
     names, options = column_names(X, rows.shape[1]), {**CAREFUL, **parameters}
+    if n_rows <= rows.shape[1] and options.get("covariance_prior") is None:
+        options["max_iter"] = parameters.get("max_iter", WIDE)
     fits, table = [], []
     for type_ in types:
         for size in sizes:
@@ -175,6 +182,28 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     if sample_weight is not None:
         _warn_about_unit(sample_weight, rows)
     return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
+
+
+def _check_candidates(n_components, covariance_types):
+    """The numbers of components and the types, each once."""
+    if isinstance(n_components, (int, np.integer)):
+        n_components = [n_components]
+    try:
+        sizes = list(n_components) if not isinstance(n_components, str) else None
+    except TypeError:
+        sizes = None
+    if sizes is None or not all(isinstance(size, (int, np.integer)) and size >= 1
+                                and not isinstance(size, bool) for size in sizes):
+        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
+                         f"range(1, 9), got {n_components!r}")
+    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    for type_ in types:
+        if type_ not in COVARIANCE_TYPES:
+            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, got "
+                             f"{type_!r}")
+    if not sizes or not types:
+        raise ValueError("n_components and covariance_types must name at least one candidate")
+    return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
 
 
 class _Fit:
@@ -293,22 +322,24 @@ def _chosen(fits, table, criterion, allow_degenerate, sizes, n_rows):
     chosen = min(sound or fits, key=lambda fit: fit.row[criterion])
     row = chosen.row
     degenerate, notes = [], []
-    if not sound:
+    if not sound and len(table) > 1:    # of a single one its fit says it
         degenerate.append(
             "every candidate has collapsed components, so the criterion does not tell how many "
             "there are; fewer components, covariance_prior='empirical', or fewer columns may")
-    elif lowest is not chosen and not allow_degenerate:
+    elif sound and lowest is not chosen and not allow_degenerate:
         columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
         better = sum(fit.row[criterion] < row[criterion] for fit in fits)
+        own = f"{row['n_components']} component{'s' * (row['n_components'] > 1)}"
         degenerate.append(
-            f"{better} of {len(fits)} candidates have a lower {criterion} than the chosen "
-            f"{row['n_components']} components, but collapsed ones (in {some(columns)}), for which "
-            "it says nothing: they were not chosen. covariance_prior='empirical', or leaving "
-            "out columns of few values, keeps components from collapsing")
-    if len(set(sizes)) > 1 and row["n_components"] == max(sizes) < n_rows:
+            f"{better} of {len(fits)} candidates {'has' if better == 1 else 'have'} a lower "
+            f"{criterion} than the chosen one of {own}, but collapsed components (in "
+            f"{some(columns)}), for which it says nothing: not chosen. "
+            "covariance_prior='empirical', or leaving out columns of few values, keeps components "
+            "from collapsing")
+    if sound and len(sizes) > 1 and row["n_components"] == max(sizes) < n_rows:
         notes.append(f"the number of components chosen, {max(sizes)}, is the largest that was "
                      "tried: there may be more")
-    elif len(set(sizes)) > 1 and row["n_components"] == min(sizes) > 1:
+    elif sound and len(sizes) > 1 and row["n_components"] == min(sizes) > 1:
         notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
                      "tried: there may be fewer")
     for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
