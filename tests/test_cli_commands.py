@@ -194,8 +194,8 @@ def test_how_many_segments(flower, tmp_path, capsys):
     assert [c["below"] for c in found["candidates"]] == [None] * 3
     worse = {"error": None, "converged": False, "below": 9}
     assert segment._remark(worse, True) == (
-        "chosen, not converged, a poor maximum: 9 segments are likelier")
-    assert segment._remark({**worse, "below": 1}, False).endswith("1 segment is likelier")
+        "chosen, not converged, a poor maximum: likelier with 9")
+    assert segment._remark({**worse, "below": 1}, False).endswith("likelier with 1")
     assert found["k"] == len(wanted.fractions)
     np.testing.assert_array_equal(opened(tmp_path / "o.tif"), wanted.recolored())
 
