@@ -96,6 +96,9 @@ def test_a_start_without_a_maximum_is_not_the_last():
         def relative_change(self, old, new):
             return 1.0
 
+        def is_degenerate(self, parameters):
+            return False
+
     begun = []
     result = run_em(Problem(), lambda i: begun.append(i) or 10.0 * i, n_init=3,
                     convergence="distance", tol=1e-6)
