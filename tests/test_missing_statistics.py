@@ -314,7 +314,7 @@ DEPENDENT[:, 2] = DEPENDENT[:, 0] - 2 * DEPENDENT[:, 1]
 
 
 @pytest.mark.parametrize(("X", "message"), [
-    (COMPLETE, "nothing to compare: no value is missing"),
+    (COMPLETE, "nothing to compare: no value is missing$"),
     (EMPTY_ROWS, "no value is missing, other than in rows with nothing observed"),
     (HALVES, "no column is observed under two patterns"),
     (CONSTANT, "column 'x2' is constant"),

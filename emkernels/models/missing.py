@@ -391,8 +391,9 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     if df == 0:
         raise ValueError(
             "Little's test has nothing to compare: " + (
-                "no value is missing, other than in rows with nothing observed" if kept.sum() == 1
-                else "no column is observed under two patterns of missing values"))
+                "no column is observed under two patterns of missing values" if kept.sum() > 1 else
+                "no value is missing" if kept.all() else
+                "no value is missing, other than in rows with nothing observed"))
     table.check_information(patterns, names)
     with one_thread(n_features):
         location, covariance, converged = table.estimate(X, tol, max_iter)
