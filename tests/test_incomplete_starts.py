@@ -237,6 +237,8 @@ def test_known_labels_are_those_of_plain_em(covariance_type):
                     rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.filterwarnings("ignore:collapsed")          # few rows, many gaps
+@pytest.mark.filterwarnings("ignore:component . without a row")
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("prior", [None, "empirical"])
 @pytest.mark.parametrize("acceleration", [None, "squarem"])
@@ -266,6 +268,9 @@ def test_objective_never_falls(covariance_type, prior, acceleration):
 
 
 @pytest.mark.filterwarnings("ignore:the objective fell")     # by reg_covar
+@pytest.mark.filterwarnings("ignore:reg_covar=1e-06 is not small")
+@pytest.mark.filterwarnings("ignore:column 2 with one value only")
+@pytest.mark.filterwarnings("ignore:the columns .* with one value only")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_a_variance_on_its_way_to_zero_is_a_collapse(covariance_type, dtype):
