@@ -241,14 +241,15 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         if not (issubclass(warning.category, DegenerateWarning)
                 or _is_no_news(str(warning.message), reg_covar is None, fit_matters)):
             warnings.warn(warning.message, stacklevel=user_level())
-    if smoothness > 0:
-        return _said(_finish(image, pixels, model, method, None, field, **found))
-    patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
-    row_labels = model._rows(pixels.rows, patterns, "labels")
-    if labels is not None:
-        inside = labels if raster.inside is None else labels[raster.inside]
-        row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
-    result = _said(_finish(image, pixels, model, method, row_labels, **found))
+    row_labels = None       # with a field, that says
+    if smoothness == 0:
+        field = None
+        patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
+        row_labels = model._rows(pixels.rows, patterns, "labels")
+        if labels is not None:
+            inside = labels if raster.inside is None else labels[raster.inside]
+            row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
+    result = _said(_finish(image, pixels, model, method, row_labels, field, **found))
     for text in model._examination.texts(column_names(None, model.n_features_in_)):
         if not _is_no_news(text, reg_covar is None, fit_matters):
             warnings.warn(text, DegenerateWarning, stacklevel=user_level())
