@@ -218,8 +218,9 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             else:
                 model = fit_mixture(pixels, sizes[0], parameters, labels, means)
                 # a start that did not collapse may be one segment, several times
-                if {k for twins in model._examination.twins for k in twins} == {
-                        *range(sizes[0])} and any("collapsed and were" in text for text, _ in heard):
+                alike = {k for twins in model._examination.twins for k in twins}
+                if len(alike) == sizes[0] and any("collapsed and were" in text
+                                                  for text, _ in heard):
                     raise DegenerateFitError("all components are the same")
             if smoothness > 0:
                 model, field = smooth(model, pixels.onto_grid(), raster, smoothness, known=labels,
