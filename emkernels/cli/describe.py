@@ -19,7 +19,6 @@ import emkernels
 from emkernels.cli import _options as options_of
 from emkernels.cli._messages import about, count, in_options, listed, quoted
 from emkernels.cli._tables import open_table, read_numbers
-from emkernels.models._missing_table import p_text
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 SHOWN = 20      # patterns in the report
@@ -101,5 +100,5 @@ def _report_test(console, numbers, little, reason):
     verdict = ("speaks against values missing completely at random" if little.p_value < 0.05 else
                "does not speak against values missing completely at random")
     console.say(f"Little's test{left_out}: chi-squared {little.statistic:.4g}, df {little.df}, "
-                f"p {p_text(little.p_value)} ({count(little.n_samples, 'row')}, "
+                f"p {little.p_text} ({count(little.n_samples, 'row')}, "
                 f"{count(little.n_patterns, 'combination')}): {verdict}")

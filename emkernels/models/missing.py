@@ -320,6 +320,11 @@ class LittleTest:
     covariance: np.ndarray
     ddof: int
 
+    @property
+    def p_text(self):
+        """The p-value in words: no number where it is too small for one."""
+        return table.p_text(self.p_value)
+
     def __str__(self):
         return (f"Little's test of missing completely at random: chi-squared = "
                 f"{self.statistic:.4g}, df = {self.df}, p {table.p_text(self.p_value, '= ')} "
