@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 
 from emkernels import GaussianMixture, select_mixture
 from emkernels.em import DegenerateFitError, EMWarning, run_em
+from emkernels.models import selection
 from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
 from emkernels.models._gaussian import Gaussians
 from emkernels.models.selection import CAREFUL, _Fit, split_components
@@ -443,3 +444,43 @@ def test_one_component_is_no_components():
 def test_a_fit_that_cannot_be_is_an_error_still():
     with pytest.raises(DegenerateFitError):
         select_mixture(np.full((20, 2), 3.0), [2], reg_covar=0, random_state=0)
+
+
+def test_a_fit_below_a_smaller_one_goes_on_from_it_or_says_so():
+    class Candidate:
+        def __init__(self, k, log_likelihood, then=None, degenerate=()):
+            self.row = {"n_components": k, "log_likelihood": log_likelihood, "below": None,
+                        "degenerate": list(degenerate)}
+            self.then, self.asked = then, None
+
+        def go_on_from(self, other, X, sample_weight, options):
+            self.asked = other.row["n_components"]
+            self.row["log_likelihood"] = max(self.then, self.row["log_likelihood"])
+
+    fits = [Candidate(5, -60.0), Candidate(1, -100.0), Candidate(2, -90.0),
+            Candidate(3, -95.0, then=-80.0), Candidate(4, -93.0, then=-91.0),
+            Candidate(6, 500.0, degenerate=[2]), Candidate(7, -60.0005)]
+    selection._raise_falls(fits, None, None, {})
+    found = {fit.row["n_components"]: fit for fit in fits}
+    assert {k: fit.asked for k, fit in found.items()} == {
+        1: None, 2: None, 3: 2, 4: 3, 5: None, 6: None, 7: None}
+    assert {k: fit.row["below"] for k, fit in found.items()} == {
+        1: None, 2: None, 3: None, 4: 3, 5: None, 6: None, 7: None}
+    assert selection.SelectionResult.remarks({**found[4].row, "error": None}) == (
+        "a poor maximum: likelier with 3")
+    # given starts are not replaced
+    lower = [Candidate(1, -1.0), Candidate(2, -5.0)]
+    selection._raise_falls(lower, None, None, {"means_init": [[0]]})
+    assert lower[1].asked is None and lower[1].row["below"] == 1
+
+
+def test_likelihoods_of_starts_by_chance_do_not_fall():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)) + rng.uniform(-15, 15, 2) for _ in range(6)])
+    options = {"n_init": 1, "short_iter": None, "init_params": "random", "tol": 1e-4}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in range(4):
+            table = select_mixture(X, range(1, 7), random_state=seed, **options).table
+            heights = [row["log_likelihood"] for row in table if not row["degenerate"]]
+            assert (np.diff(heights) > -1e-2).all() or any(row["below"] for row in table)

@@ -175,8 +175,10 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
                 fits.append(_Fit(row, model, X, sample_weight, names))
             except DegenerateFitError as error:
                 row["error"] = str(error)
-        _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_],
-                     X, sample_weight, options)
+        # what has a prior is not the likeliest
+        if all(options.get(name) is None for name in ("covariance_prior", "weight_concentration")):
+            _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_],
+                         X, sample_weight, options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if sample_weight is not None:
