@@ -181,12 +181,16 @@ class Problem:
         resp = np.full((self.n_samples + 2, k), 1 / k)
         resp[[0, -1]] = 0           # no pixel
         inner, beside = resp[1:-1], lambda: SMOOTHNESS * (resp[:-2] + resp[2:])
+        likelihood, priors = 0.0, np.zeros(k)
         for half in (slice(0, None, 2), slice(1, None, 2)):
-            field = (joint + beside())[half]
-            inner[half] = np.exp(field - np.logaddexp.reduce(field, axis=1)[:, None])
+            prior, field = (np.log(self.weights) + beside())[half], (joint + beside())[half]
+            norms = [np.logaddexp.reduce(each, axis=1) for each in (prior, field)]
+            likelihood += (norms[1] - norms[0]).sum()
+            priors += np.exp(prior - norms[0][:, None]).sum(axis=0)
+            inner[half] = np.exp(field - norms[1][:, None])
         entropy = -(inner * np.log(np.maximum(inner, 1e-300))).sum()
         free_energy = (inner * joint).sum() + entropy + (inner * beside()).sum() / 2
-        return (*self.numpy_moments(inner), free_energy)
+        return (*self.numpy_moments(inner), free_energy, likelihood, priors)
 
     @cached_property
     def labels(self):

@@ -18,7 +18,7 @@ MUCH = 1e-2
 # differs by more than this, in standard deviations.
 DEAD, TWINS = 1e-2, 1e-3
 # Rows in which the step of a column's values is looked for.
-STEP_ROWS = 2048
+STEP_ROWS = 512
 
 
 @dataclass
