@@ -11,7 +11,7 @@ from emkernels._inputs import as_random_state
 from emkernels.em import DegenerateFitError, run_em, warn_about
 from emkernels.image._potts import PottsProblem
 from emkernels.models._arguments import patterns_where_missing
-from emkernels.models._degenerate import examine
+from emkernels.models._degenerate import examine, find_spikes
 from emkernels.models.kmeans import KMeans
 
 BLUR = 1.5          # standard deviation in pixels
@@ -25,7 +25,8 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
 
     There are two starts: K-means of the blurred image, good where there is much noise, and the
     fitted mixture with its posteriors, good where there is little. That is kept whose pixels
-    are better foretold by neighbours that have not seen them (`PottsProblem.held_out`); the
+    are better foretold by neighbours that have not seen them (`PottsProblem.held_out`), unless
+    it alone has a component on one value, as of pixels that are cut off at black; the
     objective of EM itself is higher where posteriors repeat what a pixel has told its
     neighbours. Large posteriors of the first are not kept beside those of the second; where
     the first wins it runs again.
@@ -82,7 +83,7 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
         return run_em(problem, lambda i: parameters, max_iter=model.max_iter, tol=model.tol / 10,
                       callback=callback)
 
-    best, winner, kept, failure, highest = None, None, None, None, -np.inf
+    best, winner, kept, failure, highest = None, None, None, None, None
     for start in (from_blurred, from_mixture):
         try:
             result = fit(start, model.callback)
@@ -91,7 +92,9 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
             continue
         if result.interrupted:
             raise KeyboardInterrupt
-        score = problem.held_out(result.parameters)
+        # pixels cut off at black or white are foretold well, and are no segment
+        score = (not _cut_off(result.parameters, problem, raster),
+                 problem.held_out(result.parameters))
         if best is None or score >= highest:
             best, winner, highest = result, start, score
             kept = problem.resp if result.stopped or start is from_mixture or (
@@ -103,6 +106,18 @@ def smooth(model, X, raster, smoothness, *, known=None, ordered=False):
     if kept is None:
         best, kept = fit(winner), problem.resp
     return _smoothed(model, problem, best, kept), kept
+
+
+def _cut_off(parameters, problem, raster):
+    """Whether a component is of integers that are cut off: on the smallest or the largest value,
+    with no variance but what is added."""
+    if raster.divisor is None:
+        return False
+    least = np.broadcast_to(2.0 * problem.reg_covar, problem.X.shape[1])
+    spikes = find_spikes(parameters, problem.covariance_type, least)
+    ends = np.array([raster.low, raster.high]) / raster.divisor
+    near = np.abs(parameters.means[..., None] - ends).min(axis=-1) * raster.divisor < 0.5
+    return any(near[k, columns].any() for k, (columns, _) in spikes.items())
 
 
 def keep_known(resp, known):
