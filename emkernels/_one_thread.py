@@ -37,11 +37,10 @@ def one_thread(n_rows):
 
 
 def in_one_thread(function):
-    """A function whose first argument has rows `X`, with linear algebra as of :func:`one_thread`
-    where its columns are few; without `X` as it is."""
+    """A function of a model and a source of rows, with linear algebra as of :func:`one_thread`
+    where the columns are few; as it is where the source does not say how many there are."""
     @functools.wraps(function)
-    def inner(problem, *arguments, **options):
-        X = getattr(problem, "X", None)
-        with one_thread(SMALL + 1 if X is None else X.shape[1]):
-            return function(problem, *arguments, **options)
+    def inner(model, source, *arguments, **options):
+        with one_thread(getattr(source, "n_features", SMALL + 1)):
+            return function(model, source, *arguments, **options)
     return inner

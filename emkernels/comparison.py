@@ -13,11 +13,12 @@ from sklearn.utils.validation import _get_feature_names
 from emkernels import _inputs, kernels, plotting
 from emkernels._callers import listening, warn
 from emkernels._extras import optional
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows, checks
 from emkernels.em import DegenerateWarning
-from emkernels.models import _arguments as arguments
-from emkernels.models._covariance import full_covariance
-from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
+from emkernels.models.mixture.estimator import GaussianMixture, check_fit
+from emkernels.models.mixture.fitted import examination_of, fitted_type, reorder
 
 CHUNK = 65536
 
@@ -87,7 +88,7 @@ class ClusteringComparison:
         n, d = self.X.shape
         converged = "" if self.mixture.converged_ else ", not converged"
         lines = [
-            f"K-means and EM ({self.mixture._fitted_type} covariances): {n} rows, {d} columns, "
+            f"K-means and EM ({fitted_type(self.mixture)} covariances): {n} rows, {d} columns, "
             f"{len(self.table)} cluster{'s' * (len(self.table) != 1)}",
             "",
             f"{'':<7} {'iterations':>11} {'BIC':>16}",
@@ -183,10 +184,12 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
     names = _get_feature_names(X)
     kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
-    arguments.check_labelled(GaussianMixture(**parameters), X, sample_weight)
-    X, _ = arguments.check_complete_rows(kmeans, X, "K-means")
-    names = [f"x{j}" for j in range(X.shape[1])] if names is None else [str(n) for n in names]
-    sample_weight = arguments.check_sample_weight(sample_weight, X)
+    rows = Rows.read(X, kmeans, complete="K-means")
+    checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+    checks.check_labelled(GaussianMixture(**parameters), rows, sample_weight)
+    names = [f"x{j}" for j in range(rows.n_features)] if names is None else [str(n) for n in names]
+    rows = rows.weighed(sample_weight)
+    sample_weight = rows.weight_given
     seed = random_state
     if not isinstance(seed, (int, np.integer)):
         seed = _inputs.as_random_state(seed).randint(2**31 - 1)
@@ -195,30 +198,31 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         random_state=seed, tol=tol, max_iter=max_iter, **parameters)
     for model in (kmeans, mixture):
         model._validate_params()
-    if len(X) < n_clusters:
-        raise ValueError(f"n_samples={len(X)} should be >= n_clusters={n_clusters}")
-    mixture._prepare(*mixture._rows_to_fit(X), sample_weight, None, False)
-    kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), X, sample_weight)
+    if len(rows) < n_clusters:
+        raise ValueError(f"n_samples={len(rows)} should be >= n_clusters={n_clusters}")
+    check_fit(mixture, rows, sample_weight)
+    kmeans_seconds = _timed_fit(kmeans.set_params(random_state=seed), rows, sample_weight)
     with listening() as heard:
-        mixture_seconds = _timed_fit(mixture, X, sample_weight)
-    overlap = _overlap(kmeans.labels_, mixture.predict(X), n_clusters, sample_weight)
-    mixture._reorder(linear_sum_assignment(overlap, maximize=True)[1])
+        mixture_seconds = _timed_fit(mixture, rows, sample_weight)
+    overlap = _overlap(kmeans.labels_, mixture.predict(rows), n_clusters, sample_weight)
+    reorder(mixture, linear_sum_assignment(overlap, maximize=True)[1])
     for text, category in heard:
         if category is not DegenerateWarning:
             warn(text, category)
     # by the numbers that the components have now
-    for text in mixture._examination.texts(names):
+    for text in examination_of(mixture).texts(names):
         warn(text, DegenerateWarning)
-    mixture_labels = mixture.predict(X)
-    soft = np.concatenate([mixture.predict_proba(X[i : i + CHUNK]).max(axis=1) < soft_below
-                           for i in range(0, len(X), CHUNK)])
+    mixture_labels = mixture.predict(rows)
+    soft = np.concatenate([mixture.predict_proba(part).max(axis=1) < soft_below
+                           for part in rows.blocks(CHUNK)])
+    X = rows.X
     weight = np.ones(len(X)) if sample_weight is None else sample_weight
     return ClusteringComparison(
         X, kmeans, mixture, kmeans.labels_, mixture_labels,
         float(adjusted_rand_score(kmeans.labels_, mixture_labels)),
         soft, float(soft_below), float(weight[soft].sum() / weight.sum()),
         _table(mixture, kmeans.labels_, mixture_labels, soft, weight),
-        _kmeans_bic(kmeans, X, weight), float(mixture.bic(X, sample_weight=sample_weight)),
+        _kmeans_bic(kmeans, X, weight), float(mixture.bic(rows, sample_weight=sample_weight)),
         kmeans_seconds, mixture_seconds, names, sample_weight)
 
 
@@ -236,12 +240,13 @@ def _overlap(labels, others, n, weight=None):
 
 def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
     k, d = mixture.means_.shape
+    structure = structure_of(fitted_type(mixture))
     rows = _overlap(kmeans_labels, mixture_labels, k).astype(np.int64)
     shares = _overlap(kmeans_labels, mixture_labels, k, weight) / weight.sum()
     soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
     table = []
     for j in range(k):
-        covariance = full_covariance(mixture.covariances_, mixture._fitted_type, j, d)
+        covariance = structure.matrix(mixture.covariances_, j, d)
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         # down to the precision of the covariances
         values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])

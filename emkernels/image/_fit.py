@@ -3,8 +3,8 @@
 import numpy as np
 
 from emkernels.image._seeds import start_from
-from emkernels.models.gaussian_mixture import GaussianMixture
-from emkernels.models.selection import CAREFUL, select_mixture
+from emkernels.models.mixture.estimator import GaussianMixture, fit_with_spikes
+from emkernels.models.mixture.selection import CAREFUL, select_mixture
 
 # channels have one unit: they are not standardised
 STARTS = {name: CAREFUL[name] for name in ("init_params", "short_iter")}
@@ -34,15 +34,14 @@ def fit_mixture(pixels, n_components, parameters, labels=None, means=None):
     rows, weight = _rows(pixels)
     if labels is not None and len(rows) > len(pixels.rows):
         labels = np.repeat(labels, 2)
-    model = GaussianMixture(n_components, **parameters)
-    model._avoid_spikes = False
-    return model.fit(rows, sample_weight=weight, labels=labels)
+    return fit_with_spikes(GaussianMixture(n_components, **parameters), rows,
+                           sample_weight=weight, labels=labels)
 
 
 def _rows(pixels):
     """Rows and weights; of one colour the row comes twice, as a mixture wants two."""
     if len(pixels.rows) > 1:
-        return pixels.rows, pixels.weight
+        return pixels.checked, pixels.weight
     return np.repeat(pixels.rows, 2, axis=0), np.full(2, pixels.raster.n_inside / 2)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels.data import Rows
 from emkernels.image._nodata import CHUNK
 
 TOLD = 1e-7         # least variance beside that of an image, in float32
@@ -98,9 +99,18 @@ class _Features:
 
 
 class _Colours:
+    _checked = None
+
     def features_of(self, colours):
         """Features, float64, of colours in the image's units."""
         return np.asarray(self._features(colours, np.float64), np.float64)
+
+    @property
+    def checked(self):
+        """The rows, read once."""
+        if self._checked is None:
+            self._checked = Rows.read(self.rows)
+        return self._checked
 
 
 class CountedPixels(_Colours):

@@ -7,8 +7,8 @@ import numpy as np
 from emkernels.image import _view as view
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK
-from emkernels.image._smooth import keep_known
-from emkernels.models._arguments import patterns_where_missing
+from emkernels.image._smoothing import keep_known
+from emkernels.models.mixture.fitted import responsibilities_of
 from emkernels.plotting import plot_segmentation
 
 ROWS_OF_REPR = 20
@@ -103,8 +103,7 @@ class Segmentation:
                 out[first : first + CHUNK] = part == np.arange(self.n_segments)
             return out.reshape(shape)
         pixels = read_pixels(self._raster, **self._options)
-        patterns = patterns_where_missing(pixels.rows)[0] if self._raster.has_nan else None
-        pixels.spread(self.model._rows(pixels.rows, patterns, "resp"), out)
+        pixels.spread(responsibilities_of(self.model, pixels.checked), out)
         if self._known is not None:
             keep_known(out, self._known)
         return out.reshape(shape)

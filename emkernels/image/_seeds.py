@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from emkernels.components.gaussian.structures import structure_of
 from emkernels.image._nodata import CHUNK
-from emkernels.models._covariance import precision_cholesky, precisions_from_factors
 
 
 def check_seeds(several, labels, means_init, coordinates):
@@ -80,11 +80,7 @@ def start_from(means, pixels, covariance_type, reg_covar):
     total = max(counts.sum(), 1.0)
     least = max(reg_covar, 1e-12 * max(float(np.trace(scatter)) / total, 1e-300))
     covariance = scatter / total + least * np.eye(n_features)
-    shape = {
-        "full": np.repeat(covariance[None], len(means), axis=0), "tied": covariance,
-        "diag": np.repeat(np.diag(covariance)[None], len(means), axis=0),
-        "spherical": np.full(len(means), np.trace(covariance) / n_features)}[covariance_type]
-    weights = (counts + 1) / (counts + 1).sum()
-    factors = precision_cholesky(shape, covariance_type)
-    return {"weights_init": weights, "means_init": means,
-            "precisions_init": precisions_from_factors(factors, covariance_type)}
+    structure = structure_of(covariance_type)
+    factors = structure.factors(structure.repeated(covariance, len(means)))
+    return {"weights_init": (counts + 1) / (counts + 1).sum(), "means_init": means,
+            "precisions_init": structure.precisions(factors)}

@@ -12,13 +12,12 @@ from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK, read_raster
 from emkernels.image._result import Segmentation
 from emkernels.image._seeds import check_means, check_seeds, read_labels
-from emkernels.image._smooth import smooth
+from emkernels.image._smoothing import smooth
 from emkernels.kernels.potts import MOST_SMOOTHNESS
-from emkernels.models._arguments import patterns_where_missing
-from emkernels.models._words import column_names
-from emkernels.models.gaussian_mixture import GaussianMixture
 from emkernels.models.kmeans import KMeans
-from emkernels.models.selection import CRITERIA
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import examination_of, labels_of, reorder
+from emkernels.models.mixture.selection import CRITERIA
 
 AUTO = range(1, 11)
 
@@ -207,7 +206,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if method == "kmeans":
         if means is not None:
             parameters.update(init=means, n_init=1)
-        model = KMeans(sizes[0], **parameters).fit(pixels.rows, sample_weight=pixels.weight)
+        model = KMeans(sizes[0], **parameters).fit(pixels.checked, sample_weight=pixels.weight)
         return _said(_finish(image, pixels, model, method, model.labels_, **found))
     found["known"] = labels
     with listening() as heard:
@@ -218,7 +217,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             else:
                 model = fit_mixture(pixels, sizes[0], parameters, labels, means)
                 # a start that did not collapse may be one segment, several times
-                alike = {k for twins in model._examination.twins for k in twins}
+                alike = {k for twins in examination_of(model).twins for k in twins}
                 if len(alike) == sizes[0] and any("collapsed and were" in text
                                                   for text, _ in heard):
                     raise DegenerateFitError("all components are the same")
@@ -242,13 +241,12 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     if smoothness > 0:
         result = _said(_finish(image, pixels, model, method, None, field, **found))
     else:
-        patterns = patterns_where_missing(pixels.rows)[0] if raster.has_nan else None
-        row_labels = model._rows(pixels.rows, patterns, "labels")
+        row_labels = labels_of(model, pixels.checked)
         if labels is not None:
             inside = labels if raster.inside is None else labels[raster.inside]
             row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
         result = _said(_finish(image, pixels, model, method, row_labels, **found))
-    for text in model._examination.texts(column_names(None, model.n_features_in_)):
+    for text in examination_of(model).texts(pixels.checked.column_names):
         if not _is_no_news(text, reg_covar is None, fit_matters):
             warn(text, DegenerateWarning)
     return result
@@ -297,7 +295,7 @@ def _finish(image, pixels, model, method, row_labels, field=None, *, ordered, **
     if method == "kmeans":
         model.cluster_centers_, model.labels_ = model.cluster_centers_[order], labels
     else:
-        model._reorder(order)
+        reorder(model, order)
     if field is None:
         row_labels, labels = labels, np.full(raster.n_pixels, -1, np.int32)
         pixels.spread(row_labels, labels)

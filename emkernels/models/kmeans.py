@@ -17,10 +17,10 @@ from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs, kernels
 from emkernels._callers import warn
-from emkernels.models import _arguments as arguments
-from emkernels.models._arguments import Interval
-from emkernels.models._lloyd import lloyd
+from emkernels.data import Rows, checks
+from emkernels.data.checks import Interval
 from emkernels.models._state import Stateful
+from emkernels.starts.lloyd import lloyd
 
 
 class KMeans(
@@ -130,7 +130,6 @@ class KMeans(
 
     # --- fitting ---------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Find the centres.
 
@@ -160,21 +159,26 @@ class KMeans(
         ConvergenceWarning
             Fewer clusters with rows than `n_clusters`.
         """
-        named, (X, largest) = X, arguments.check_complete_rows(self, X, "K-means")
-        arguments.check_labelled(self, named, sample_weight)
-        if len(X) < self.n_clusters:
-            raise ValueError(f"n_samples={len(X)} should be >= n_clusters={self.n_clusters}.")
-        sample_weight = arguments.check_sample_weight(sample_weight, X, largest)
-        random_state = _inputs.as_random_state(self.random_state)
-        start, n_init = self._starts(X, sample_weight, random_state)
+        self._fit(X, sample_weight)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight):
+        """Fit; the rows."""
+        rows = Rows.read(X, self, complete="K-means")
+        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+        checks.check_labelled(self, rows, sample_weight)
+        if len(rows) < self.n_clusters:
+            raise ValueError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}.")
+        rows = rows.weighed(sample_weight, rows.largest).with_(n_threads=self.n_threads)
+        start, n_init = self._starts(rows, _inputs.as_random_state(self.random_state))
         report = print if self.verbose else None
         best = None
         for i in range(n_init):
             centers = start()
             if report:
                 report(f"Initialization complete ({i + 1} of {n_init})")
-            result = lloyd(X, centers, sample_weight=sample_weight, max_iter=self.max_iter,
-                           tol=self.tol, n_threads=self.n_threads, report=report)
+            result = lloyd(rows, centers, max_iter=self.max_iter, tol=self.tol, report=report)
             # the same clustering again is no better for its rounding
             if best is None or (result[2] < best[2] and not _same_clustering(result[0], best[0])):
                 best = result
@@ -186,24 +190,24 @@ class KMeans(
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
             )
-        arguments.remember_columns(self, named)
-        self.cluster_centers_ = centers.astype(X.dtype)
+        checks.remember_columns(self, rows)
+        self.cluster_centers_ = centers.astype(rows.dtype)
         self._n_features_out = self.n_clusters
         self.labels_ = labels
         self.inertia_ = inertia
         self.n_iter_ = n_iter
         self.converged_ = converged
-        return self
+        return rows
 
-    def _starts(self, X, sample_weight, random_state):
+    def _starts(self, rows, random_state):
         """A function of no arguments that makes the centres of a start, and how many starts."""
-        k, init = self.n_clusters, self.init
-        n_init = self.n_init
+        X, sample_weight = rows.X, rows.weight_given
+        k, init, n_init = self.n_clusters, self.init, self.n_init
         if isinstance(init, str) and init == "k-means++":
             def start():
                 return kernels.kmeans_plusplus(
                     X, k, sample_weight=sample_weight, random_state=random_state,
-                    n_threads=self.n_threads, check_finite=False)[0]
+                    n_threads=rows.n_threads, check_finite=False)[0]
         elif isinstance(init, str):
             chance = np.full(len(X), 1 / len(X))
             if sample_weight is not None:
@@ -217,11 +221,11 @@ class KMeans(
             def start():
                 return X[random_state.choice(len(X), size=k, replace=False, p=chance)]
         elif callable(init):
-            rows = X.view()
-            rows.flags.writeable = False
+            seen = X.view()
+            seen.flags.writeable = False
 
             def start():
-                return _check_centers(init(rows, k, random_state=random_state), X, k)
+                return _check_centers(init(seen, k, random_state=random_state), X, k)
         else:
             centers = _check_centers(init, X, k)
             if n_init not in ("auto", 1):
@@ -237,19 +241,18 @@ class KMeans(
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Fit, then the cluster of every row; parameters as in :meth:`fit`."""
-        return self.fit(X, sample_weight=sample_weight).labels_
+        self._fit(X, sample_weight)
+        return self.labels_
 
     def fit_transform(self, X, y=None, sample_weight=None):
         """Fit, then :meth:`transform`; parameters as in :meth:`fit`."""
-        return self.fit(X, sample_weight=sample_weight).transform(X)
+        return self._distances(self._fit(X, sample_weight).X)
 
     # --- rows --------------------------------------------------------------------------
 
-    def _validate(self, X):
-        arguments.refuse_masked(X, "K-means")
-        X, names = arguments.read_new_rows(self, X)
-        arguments.check_complete(X, "K-means", names)
-        return X
+    def _read(self, X):
+        """Rows of the columns of the fit."""
+        return Rows.read(X, self, complete="K-means", fitted=True)
 
     def _pass(self, X, sample_weight=None, *, return_labels):
         return kernels.kmeans_statistics(
@@ -258,11 +261,13 @@ class KMeans(
 
     def predict(self, X):
         """The nearest centre of each row, (n_samples,) int32."""
-        return self._pass(self._validate(X), return_labels=True).labels
+        return self._pass(self._read(X).X, return_labels=True).labels
 
     def transform(self, X):
         """Distances of each row to each centre, (n_samples, n_clusters), dtype of X."""
-        X = self._validate(X)
+        return self._distances(self._read(X).X)
+
+    def _distances(self, X):
         centers = self.cluster_centers_.astype(np.float64)
         out = np.empty((len(X), len(centers)), X.dtype)
         # by difference, in float64: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
@@ -274,9 +279,8 @@ class KMeans(
     def score(self, X, y=None, sample_weight=None):
         """Minus the (weighted) sum of the squared distances to the nearest centres."""
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        X = self._validate(X)
-        weight = arguments.check_sample_weight(sample_weight, X)
-        return -self._pass(X, weight, return_labels=False).inertia
+        rows = self._read(X).weighed(sample_weight)
+        return -self._pass(rows.X, rows.weight_given, return_labels=False).inertia
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -296,7 +300,7 @@ def _check_centers(centers, X, n_clusters):
                 f"The shape of the initial centers {centers.shape} does not match the {what} "
                 f"{expected}."
             )
-    arguments.check_magnitude(centers, np.abs(centers).max(), "init", len(X))
+    checks.check_magnitude(centers, np.abs(centers).max(), "init", len(X))
     return centers
 
 

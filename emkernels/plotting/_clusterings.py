@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels.models._missing_table import as_table
+from emkernels.data.tables import as_table
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     column_positions,

@@ -8,8 +8,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 from emkernels import _inputs, kernels
-from emkernels.models._covariance import COVARIANCE_TYPES, precision_cholesky
-from emkernels.models._missing_table import as_table
+from emkernels.components.gaussian.structures import STRUCTURES, Full, structure_of
+from emkernels.data.tables import as_table
+from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import ink, mpl
 
 
@@ -31,13 +32,8 @@ def check_mixture(model):
             raise TypeError(
                 f"model must be a fitted Gaussian mixture, got {type(model).__name__} without "
                 f"{name}")
-    if fitted_type(model) not in COVARIANCE_TYPES:
+    if fitted_type(model) not in STRUCTURES:
         raise ValueError(f"model has an unknown covariance_type {model.covariance_type!r}")
-
-
-def fitted_type(model):
-    """The covariance type of the fit, which set_params may have changed since."""
-    return getattr(model, "_fitted_type", model.covariance_type)
 
 
 def table_for(model, X):
@@ -74,7 +70,7 @@ def responsibilities(model, rows):
     type_ = fitted_type(model)
     covariances = np.ascontiguousarray(model.covariances_, dtype=np.float64)
     e_step = kernels.incomplete_e_step if incomplete else kernels.e_step
-    return e_step(rows, model.weights_, model.means_, precision_cholesky(covariances, type_),
+    return e_step(rows, model.weights_, model.means_, structure_of(type_).factors(covariances),
                   type_, want=["resp"])[0].astype(np.float64)
 
 
@@ -84,16 +80,10 @@ def projected(model, directions):
 
     directions : ndarray of shape (n_features, q)
     """
-    type_ = fitted_type(model)
     weights, means, covariances = [
         np.asarray(array, dtype=np.float64)
         for array in (model.weights_, model.means_, model.covariances_)]
-    if type_ == "diag":
-        spread = directions.T @ (covariances[:, :, None] * directions)
-    elif type_ == "spherical":
-        spread = covariances[:, None, None] * (directions.T @ directions)
-    else:
-        spread = directions.T @ covariances @ directions
+    spread = structure_of(fitted_type(model)).projected(covariances, directions)
     shape = (len(weights), directions.shape[1], directions.shape[1])
     return Gaussians(weights, means @ directions, np.broadcast_to(spread, shape))
 
@@ -153,7 +143,7 @@ def draw_contours(ax, gaussians, n_levels=8, n_cells=200):
     limits = ax.get_xlim(), ax.get_ylim()
     x, y = (np.linspace(*limit, n_cells) for limit in limits)
     cells = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    factors = precision_cholesky(np.ascontiguousarray(gaussians.covariances), "full")
+    factors = Full().factors(np.ascontiguousarray(gaussians.covariances))
     log_density = kernels.e_step(
         cells, gaussians.weights, gaussians.means, factors, "full", want=["log_prob_norm"])[0]
     levels = log_density.max() - np.log(10) / 2 * (np.arange(n_levels)[::-1] + 0.5)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels._inputs import check_names, names_of
-from emkernels.models._missing_table import as_table
+from emkernels.data.tables import as_table
 from emkernels.plotting._canvas import (
     BLUE,
     PALETTE,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels._inputs import as_labels, check_same_rows
+from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     UNLABELLED,
@@ -28,7 +29,6 @@ from emkernels.plotting._gaussians import (
     draw_contours,
     draw_curves,
     draw_ellipses,
-    fitted_type,
     projected,
     responsibilities,
     selecting,

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from emkernels.models.selection import CRITERIA
+from emkernels.models.mixture.selection import CRITERIA
 from emkernels.plotting._canvas import (
     add_legend,
     component_colors,

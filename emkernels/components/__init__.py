@@ -1,0 +1,1 @@
+"""What rows are distributed as, given their component: one room a family."""

@@ -1,0 +1,1 @@
+"""Gaussian components: statistics, parameters, structures of covariances, priors, densities."""

@@ -1,0 +1,138 @@
+"""Gaussian components: their E-step by the fused kernels, and their M-step."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels.components.gaussian.moments import seen, statistics_of
+from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.structures import Structure
+from emkernels.kernels import passes
+
+# A pass over rows sorted by component skips most of the work of separated data; below this
+# share of pairs that matter, and from this many features on, sorting them pays.
+SORT_SHARE = 0.5
+SORT_FEATURES = 8
+# M-steps in a row with a variance at the floor after which EM ends: the likelihood has no
+# maximum there, and what steps do to the other directions is done. Few where there are no more
+# rows than columns, as then nothing else was to be expected.
+AT_FLOOR = 100
+AT_FLOOR_WIDE = 10
+
+
+@dataclass(frozen=True)
+class GaussianComponents:
+    """Gaussian components of a structure, as :class:`emkernels.em.protocol.Components`.
+
+    Attributes
+    ----------
+    structure : Structure
+    fixed : frozenset of {'means', 'covariances'}
+        What an M-step leaves as it is.
+    """
+
+    structure: Structure
+    fixed: frozenset = frozenset()
+
+    def mixed(self, rows, weights, parameters):
+        """Statistics of the rows under a mixture of the components: the fused E-step."""
+        X, name = rows.X, self.structure.density
+        # the moments are about the means as the kernels see them
+        centers = seen(parameters.means, rows)
+        factors = parameters.precisions_cholesky
+        if rows.patterns is not None:
+            # a row without any value says nothing, unless its component is known
+            counts, first, second, log_likelihood, _ = passes.incomplete_pass(
+                X, weights, centers, factors, name, rows.sample_weight, rows.patterns,
+                known=rows.known, leave_empty_out=rows.known is None, n_threads=rows.n_threads)
+            return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+        centre = scatter = None
+        if self.structure.keeps_scatter:
+            # the scatter of all rows is the same in every iteration
+            if "scatter" not in rows.kept:
+                centre = seen(centers.mean(axis=0), rows)
+                rows.kept["scatter"] = centre, passes.total_scatter(
+                    X, centre, rows.sample_weight, rows.n_threads)
+            centre, scatter = rows.kept["scatter"]
+        counts, first, second, log_likelihood, pairs = passes.em_pass(
+            X, weights, centers, factors, name, rows.sample_weight, known=rows.known,
+            order=rows.kept.get("order"), labels=rows.kept.get("labels"), centre=centre,
+            scatter=scatter, n_threads=rows.n_threads)
+        if self.structure.sorts:
+            _reorder(rows, pairs, len(counts))
+        return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+
+    def maximise(self, statistics, parameters):
+        """The likeliest components under the prior; DegenerateFitError where one collapsed."""
+        counts = statistics.positive_counts()
+        offsets = statistics.first / counts[:, None]
+        stay = "means" in self.fixed
+        means = parameters.means if stay else statistics.centers + offsets
+        if "covariances" in self.fixed:
+            return Gaussians(self.structure, means, parameters._covariances,
+                             parameters.precisions_cholesky)
+        # about the new mean: S - n d d', and back to a mean that stays elsewhere
+        residual = statistics.centers + offsets - means if stay else None
+        covariances, factors, lifted = self.structure.maximise(
+            statistics, counts, offsets, means, residual)
+        # (a start has no parameters before)
+        n_floored = parameters.n_floored + 1 if lifted and parameters is not None else 0
+        return Gaussians(self.structure, means, covariances, factors, n_floored)
+
+    def log_prior(self, parameters):
+        """Log density of the prior of the covariances, without its normaliser."""
+        if self.structure.prior is None:
+            return 0.0
+        return self.structure.log_prior(parameters.precisions_cholesky, parameters.means.shape[1])
+
+    def endless(self, parameters, source):
+        """Whether EM has long been where the likelihood has no maximum."""
+        if self.structure.prior is not None or parameters.n_floored < AT_FLOOR_WIDE:
+            return False
+        return source.n_positive <= source.n_features or parameters.n_floored >= AT_FLOOR
+
+    # --- parameters as vectors, for acceleration and convergence ----------------------
+
+    def to_vector(self, parameters):
+        """Means, and factors with a log diagonal: every vector stands for components."""
+        return [parameters.means.ravel(),
+                *self.structure.to_vector(parameters.precisions_cholesky)]
+
+    def from_vector(self, vector, like):
+        """The components of a vector, shaped as `like`; None where one overflows."""
+        structure, size = self.structure, like.means.size
+        means = vector[:size].reshape(like.means.shape).copy()
+        factors = structure.from_vector(vector[size:], like.precisions_cholesky.shape)
+        if factors is None:
+            return None
+        covariances = None
+        if "means" in self.fixed:
+            means = like.means
+        if "covariances" in self.fixed:
+            covariances, factors = like._covariances, like.precisions_cholesky
+        elif structure.floor:
+            covariances, factors = structure.raised(factors)
+            if factors is None:
+                return None
+        return Gaussians(structure, means, covariances, factors, like.n_floored)
+
+    def relative_change(self, old, new):
+        """Largest change of any parameter in its own unit: of a mean in standard deviations, of
+        a covariance relative to the two variances."""
+        a, b = old.covariances, new.covariances
+        deviations, units = self.structure.deviations(b)
+        return max(np.max(np.abs(b - a) / units),
+                   np.max(np.abs(new.means - old.means) / deviations))
+
+
+def _reorder(rows, pairs, n_components):
+    """Visit the rows sorted by component from the next pass on, where that saves work."""
+    n_rows, n_features = rows.X.shape
+    if (n_features < SORT_FEATURES or n_components < 4 or rows.known is not None
+            or n_rows >= 2**31):
+        return
+    kept = rows.kept
+    if kept.get("labels") is not None:
+        kept["order"] = passes.order_by_label(kept["labels"], n_components, kept.get("order"))
+    elif pairs < SORT_SHARE * n_components * n_rows:
+        kept["labels"] = np.zeros(n_rows, np.int32)

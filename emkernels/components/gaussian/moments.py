@@ -1,0 +1,70 @@
+"""Moments of all rows, and statistics as the kernels return them."""
+
+import numpy as np
+
+from emkernels.components.gaussian.parameters import Scaling
+from emkernels.components.gaussian.statistics import SufficientStatistics
+from emkernels.data.available import observed_means, pairwise_covariances
+from emkernels.kernels import passes, weighted_moments
+
+
+def statistics_of(rows, covariance_type, centers, counts, first, second, log_likelihood=0.0,
+                  total=None):
+    """What a pass over the rows has returned, in the user's unit of weight. `total`: the weight
+    that the objective is for one unit of, that of all rows where None."""
+    out = SufficientStatistics.trusted(
+        covariance_type, centers, counts, first, second, log_likelihood)
+    if rows.unit != 1:
+        out.scale(rows.unit)
+    out.total, out.n_rows = rows.total if total is None else total, rows.n_rows
+    return out
+
+
+def seen(centers, rows):
+    """Centres as the kernels see them, in the precision of the rows; float64."""
+    return centers.astype(rows.dtype).astype(np.float64)
+
+
+def column_means(rows):
+    """Weighted column means in float64, about the first row so that a shift costs no digits;
+    of the observed values where some are missing."""
+    if rows.patterns is not None:
+        return observed_means(rows)[0]
+    X = rows.X
+    moments = weighted_moments(
+        X, np.zeros(len(X), np.int32), X[:1], "spherical", rows.sample_weight,
+        n_threads=rows.n_threads, check_finite=False)
+    return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]
+
+
+def total_covariance(rows):
+    """Weighted covariance of all rows, about their mean as the kernels see it; where values are
+    missing, that of the pairs of observed ones."""
+    weight = rows.sample_weight
+    if rows.patterns is not None:
+        mean = observed_means(rows)[0]
+        return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
+    mean = column_means(rows)
+    centre = seen(mean, rows)
+    total = len(rows) if weight is None else weight.sum()
+    scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads)
+    return scatter / total - np.outer(mean - centre, mean - centre)
+
+
+def column_scaling(rows, structure):
+    """Means and standard deviations of the columns, as the structure can tell these apart; 1 for
+    columns that do not vary."""
+    if rows.patterns is not None:
+        summary = rows.summary()
+        center, variance = summary.means, summary.deviations**2
+    else:
+        center = column_means(rows)
+        moments = weighted_moments(
+            rows.X, np.zeros(len(rows), np.int32), seen(center, rows)[None], "diag",
+            rows.sample_weight, n_threads=rows.n_threads, check_finite=False)
+        offset = moments.first[0] / moments.counts[0]
+        variance = np.maximum(moments.second[0] / moments.counts[0] - offset**2, 0)
+        # what is left of a constant column is rounding
+        variance[variance <= (4 * np.finfo(rows.dtype).eps * center) ** 2] = 0
+    variance = structure.pooled(variance)
+    return Scaling(center, np.sqrt(np.where(variance > 0, variance, 1.0)))

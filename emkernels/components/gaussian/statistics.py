@@ -1,0 +1,326 @@
+"""Additive sufficient statistics: what an M-step sees of the data."""
+
+import json
+import zlib
+
+import numpy as np
+
+from emkernels import _inputs, kernels
+from emkernels.components.gaussian.structures import structure_of
+
+_MAGIC = b"EMKSTAT1"
+_ARRAYS = ("centers", "counts", "first", "second")
+
+
+class SufficientStatistics:
+    """Counts, first and second moments about given centres, and a log-likelihood.
+
+    With weights r_ik: ``counts_k = sum_i r_ik``, ``first_k = sum_i r_ik (x_i - center_k)``,
+    ``second_k = sum_i r_ik (x_i - center_k)(x_i - center_k)'`` (summed over k for 'tied',
+    its diagonal for 'diag', its trace for 'spherical').
+
+    Statistics of parts of the data add up to the statistics of the whole, so one machine,
+    a stream of chunks and a cluster run the same M-step. They can be added (``a + b``,
+    ``a += b``), scaled (``a * 0.9``) and sent (:meth:`to_bytes`, pickle).
+
+    Parameters
+    ----------
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    centers : array-like of shape (n_components, n_features)
+    counts : array-like of shape (n_components,), optional
+    first : array-like of shape (n_components, n_features), optional
+    second : array-like, optional
+        Of the shape of the covariance type. Moments left out are zero.
+    log_likelihood : float
+        ``sum_i w_i log p(x_i)`` of the same rows.
+
+    Attributes
+    ----------
+    total : float or None
+        The weight of all rows that were looked at, which the objective is for one unit of; the
+        counts lack rows that are in no component. None where not known: then that of the counts.
+    n_rows : float or None
+        How many rows were looked at; None where not known.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes, NaN or infinity, an unknown covariance type.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import SufficientStatistics
+    >>> X = np.array([[0.0], [2.0], [4.0]])
+    >>> model = dict(weights=[1.0], means=[[2.0]], precisions_cholesky=np.ones((1, 1, 1)))
+    >>> parts = [SufficientStatistics.from_data(chunk, **model) for chunk in (X[:1], X[1:])]
+    >>> total = parts[0] + parts[1]
+    >>> total.counts, total.covariances().ravel().round(4)
+    (array([3.]), array([2.6667]))
+    """
+
+    __slots__ = ("centers", "counts", "covariance_type", "first", "log_likelihood", "n_rows",
+                 "second", "total")
+
+    def __init__(self, covariance_type, centers, counts=None, first=None, second=None,
+                 log_likelihood=0.0):
+        self.covariance_type = covariance_type
+        self.centers = _array(centers, "centers", None)
+        if self.centers.ndim != 2:
+            raise ValueError(f"centers must be a 2-d array, got shape {self.centers.shape}")
+        n_components, n_features = self.centers.shape
+        shape = structure_of(covariance_type).shape(n_components, n_features)
+        self.counts = _array(counts, "counts", (n_components,))
+        self.first = _array(first, "first", (n_components, n_features))
+        self.second = _array(second, "second", shape)
+        self.log_likelihood = float(log_likelihood)
+        if np.isnan(self.log_likelihood):
+            raise ValueError("log_likelihood is NaN")
+        self.total = self.n_rows = None
+
+    @classmethod
+    def trusted(cls, covariance_type, centers, counts, first, second, log_likelihood, total=None,
+                n_rows=None):
+        """What the kernels have returned, about centres as they saw them: not looked at again."""
+        out = cls.__new__(cls)
+        out.covariance_type, out.centers = covariance_type, centers
+        out.counts, out.first, out.second = counts, first, second
+        out.log_likelihood, out.total, out.n_rows = log_likelihood, total, n_rows
+        return out
+
+    @classmethod
+    def zeros(cls, covariance_type, centers):
+        """Statistics of no data about `centers`: the neutral element of addition."""
+        out = cls(covariance_type, centers)
+        out.total, out.n_rows = 0.0, 0
+        return out
+
+    @classmethod
+    def from_data(cls, X, weights, means, precisions_cholesky, covariance_type="full",
+                  sample_weight=None, *, n_threads=None):
+        """Statistics of the rows of X under a model, about its means.
+
+        Parameters
+        ----------
+        X, weights, means, precisions_cholesky, covariance_type, sample_weight, n_threads
+            As :func:`emkernels.kernels.em_statistics`; where X has missing values (NaN), as
+            :func:`emkernels.kernels.incomplete_statistics`.
+
+        Returns
+        -------
+        SufficientStatistics
+            Its centres are the means, rounded to the precision of X.
+        """
+        _inputs.check_names(means, _inputs.names_of(X), "means", "X")
+        X = _inputs.as_rows(X)
+        arguments = X, weights, means, precisions_cholesky, covariance_type, sample_weight
+        try:
+            kernels.check_finite(X)
+        except ValueError:
+            moments = kernels.incomplete_statistics(*arguments, n_threads=n_threads)
+        else:
+            moments = kernels.em_statistics(*arguments, n_threads=n_threads, check_finite=False)
+        centers = np.asarray(_inputs.as_rows(means, "means"), dtype=X.dtype)
+        return cls(covariance_type, centers, *moments)
+
+    @property
+    def n_components(self):
+        return self.centers.shape[0]
+
+    @property
+    def n_features(self):
+        return self.centers.shape[1]
+
+    @property
+    def weight(self):
+        """Total weight of the rows, the sum of the counts."""
+        return float(self.counts.sum())
+
+    def positive_counts(self):
+        """Counts that nothing is divided by zero with: more by what is nothing beside a row."""
+        row = 1.0
+        if self.n_rows:
+            row = (self.weight if self.total is None else self.total) / self.n_rows
+        return self.counts + 10 * np.finfo(np.float64).eps * row
+
+    def copy(self):
+        """An independent copy."""
+        return self.trusted(
+            self.covariance_type, self.centers.copy(), self.counts.copy(), self.first.copy(),
+            self.second.copy(), self.log_likelihood, self.total, self.n_rows)
+
+    def merge(self, other):
+        """Add the statistics of other rows to these, in place.
+
+        Parameters
+        ----------
+        other : SufficientStatistics
+            About the same centres, of the same covariance type.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError
+            When `other` is something else.
+        ValueError
+            Another covariance type, other shapes or other centres. These statistics then
+            stay as they were.
+        """
+        if not isinstance(other, SufficientStatistics):
+            raise TypeError(f"cannot merge with {type(other).__name__}")
+        if other.covariance_type != self.covariance_type:
+            raise ValueError(
+                f"cannot merge statistics of type {other.covariance_type!r} into "
+                f"{self.covariance_type!r}"
+            )
+        if other.centers.shape != self.centers.shape:
+            raise ValueError(
+                f"cannot merge statistics of {other.centers.shape} centres into "
+                f"{self.centers.shape}"
+            )
+        if not np.array_equal(self.centers, other.centers):
+            component = int((self.centers != other.centers).any(axis=1).argmax())
+            raise ValueError(
+                "cannot merge statistics made about different centres; "
+                f"component {component} is the first that differs"
+            )
+        self.counts += other.counts
+        self.first += other.first
+        self.second += other.second
+        self.log_likelihood += other.log_likelihood
+        for name in ("total", "n_rows"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, None if mine is None or theirs is None else mine + theirs)
+        return self
+
+    def scale(self, factor):
+        """Multiply everything by a non-negative finite factor, in place; returns self."""
+        factor = float(factor)
+        if not 0 <= factor < np.inf:
+            raise ValueError(f"factor must be finite and not negative, got {factor}")
+        self.counts *= factor
+        self.first *= factor
+        self.second *= factor
+        # nothing times an infinite log-likelihood is nothing
+        self.log_likelihood = self.log_likelihood * factor if factor else 0.0
+        if self.total is not None:
+            self.total *= factor
+        return self
+
+    def __iadd__(self, other):
+        return self.merge(other)
+
+    def __add__(self, other):
+        if not isinstance(other, SufficientStatistics):
+            return NotImplemented
+        return self.copy().merge(other)
+
+    def __mul__(self, factor):
+        return self.copy().scale(factor)
+
+    __rmul__ = __mul__
+
+    def means(self):
+        """Weighted means (n_components, n_features); the centre where a count is zero."""
+        return self.centers + self._offsets()
+
+    def covariances(self):
+        """Weighted covariances about the means, of the shape of the covariance type; zero
+        where a count is zero."""
+        safe = np.where(self.counts > 0, self.counts, 1.0)
+        return structure_of(self.covariance_type).central(
+            self.second, self.counts, safe, self._offsets())
+
+    def _offsets(self):
+        safe = np.where(self.counts > 0, self.counts, 1.0)
+        return self.first / safe[:, None]
+
+    def to_bytes(self):
+        """The statistics as bytes, for :meth:`from_bytes` on any machine.
+
+        Returns
+        -------
+        bytes
+            A JSON header and little-endian float64 arrays, with a checksum.
+        """
+        header = {
+            "covariance_type": self.covariance_type,
+            "shape": list(self.centers.shape),
+            "log_likelihood": float.hex(self.log_likelihood),
+        }
+        if self.total is not None:
+            header.update(total=float.hex(float(self.total)), n_rows=self.n_rows)
+        header = json.dumps(header).encode()
+        body = b"".join(getattr(self, name).astype("<f8").tobytes() for name in _ARRAYS)
+        payload = len(header).to_bytes(4, "little") + header + body
+        return _MAGIC + zlib.crc32(payload).to_bytes(4, "little") + payload
+
+    @classmethod
+    def from_bytes(cls, data):
+        """Statistics from :meth:`to_bytes`.
+
+        Raises
+        ------
+        ValueError
+            When the bytes are foreign, cut short or damaged.
+        """
+        data = bytes(data)
+        start = len(_MAGIC) + 4
+        if data[: len(_MAGIC)] != _MAGIC or len(data) < start + 4:
+            raise ValueError("these bytes are not sufficient statistics of emkernels")
+        payload = data[start:]
+        if zlib.crc32(payload) != int.from_bytes(data[len(_MAGIC) : start], "little"):
+            raise ValueError("the sufficient statistics are damaged: the checksum differs")
+        size = int.from_bytes(payload[:4], "little")
+        header = json.loads(payload[4 : 4 + size])
+        n_components, n_features = header["shape"]
+        shapes = [(n_components, n_features), (n_components,), (n_components, n_features),
+                  structure_of(header["covariance_type"]).shape(n_components, n_features)]
+        values = np.frombuffer(payload, dtype="<f8", offset=4 + size) if (
+            (len(payload) - 4 - size) % 8 == 0) else np.empty(0)
+        if len(values) != sum(int(np.prod(shape)) for shape in shapes):
+            raise ValueError("the sufficient statistics are damaged: the length differs")
+        arrays = []
+        for shape in shapes:
+            n = int(np.prod(shape))
+            arrays.append(values[:n].reshape(shape).astype(np.float64))
+            values = values[n:]
+        out = cls(header["covariance_type"], *arrays, float.fromhex(header["log_likelihood"]))
+        total, out.n_rows = header.get("total"), header.get("n_rows")
+        out.total = None if total is None else float.fromhex(total)
+        return out
+
+    def __reduce__(self):
+        return SufficientStatistics.from_bytes, (self.to_bytes(),)
+
+    def __eq__(self, other):
+        if not isinstance(other, SufficientStatistics):
+            return NotImplemented
+        return (
+            self.covariance_type == other.covariance_type
+            and self.log_likelihood == other.log_likelihood
+            and all(np.array_equal(getattr(self, n), getattr(other, n)) for n in _ARRAYS)
+        )
+
+    __hash__ = None
+
+    def __repr__(self):
+        return (
+            f"SufficientStatistics({self.covariance_type!r}, n_components={self.n_components}, "
+            f"n_features={self.n_features}, weight={self.weight:.6g})"
+        )
+
+
+def _array(value, name, shape):
+    """A float64 array of the given shape; zeros for None."""
+    if value is None:
+        return np.zeros(shape)
+    value = np.array(_inputs.as_rows(value, name, missing=False), dtype=np.float64, order="C")
+    if shape is not None and value.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
+    if not np.isfinite(value).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    return value

@@ -1,0 +1,289 @@
+"""Families of covariances: what each shares, and all that differs between them.
+
+A family is a :class:`Structure`: shapes, the M-step with prior, ridge and floor, factors, and
+parameters as vectors. Nothing above this file asks which family it has.
+"""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from emkernels.components.gaussian.priors import CovariancePrior
+from emkernels.em import DegenerateFitError
+
+
+def ill_defined(what):
+    """The error of a collapsed component; its first sentence is what callers of
+    scikit-learn's mixture look for."""
+    return DegenerateFitError(
+        "Fitting the mixture model failed because some components have ill-defined empirical "
+        "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
+        f"the number of components, increase reg_covar, or scale the input data. Here {what} is "
+        "not positive definite in float64; a covariance_prior makes it so"
+    )
+
+
+def below_floor(factors, floor):
+    """Whether an eigenvalue may be at the floor or below: no trace of a precision is smaller
+    than the inverse of the smallest eigenvalue, so most covariances need no second look."""
+    squares = np.square(factors)
+    traces = squares.sum(axis=(-2, -1)) if factors.ndim > 1 else squares
+    return not np.max(traces) * floor < 1
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """A family of covariances, and how its M-step is kept away from collapse.
+
+    With counts n_k, means mu_k and scatters S_k about them, the M-step has ``Sigma_k = S_k / n_k
+    + diag(reg_covar)``, or ``(S_k + scale) / (n_k + dof + d + 1) + diag(reg_covar)`` under a prior
+    (d columns in a matrix; for variances, ``S / (n + dof + 2)`` each).
+
+    Attributes
+    ----------
+    reg_covar : float or ndarray of shape (n_features,)
+        Added to the variances; one for each column where these differ.
+    prior : CovariancePrior or None
+    floor : float
+        Smallest variance of a combination of columns of length one; 0: none. The M-step takes
+        the likeliest covariances above it, which have the eigenvalues ``max(eigenvalue, floor)``;
+        so the objective does not fall, and columns that depend linearly on others have a limit.
+    rounding : float
+        Relative rounding of values, below whose square a variance has collapsed. Where values are
+        missing it never arrives at zero: each step leaves a share of it. 0: not looked at.
+    """
+
+    name: ClassVar[str]
+    moments: ClassVar[str]              # which sums the kernels are to make
+    density: ClassVar[str]              # which factors they are given
+    shared: ClassVar[bool] = False      # one covariance for all components
+    diagonal: ClassVar[bool] = False    # variances, no matrices
+    n_axes: ClassVar[int] = 2           # of columns, in one covariance
+    keeps_scatter: ClassVar[bool] = False   # the scatter of all rows stands for the second moments
+    sorts: ClassVar[bool] = False       # rows sorted by component save work
+
+    reg_covar: float | np.ndarray = 0.0
+    prior: CovariancePrior | None = None
+    floor: float = 0.0
+    rounding: float = 0.0
+
+    @property
+    def bare(self):
+        """The family without prior, ridge and floor."""
+        return type(self)()
+
+    def with_(self, **changes):
+        """The same with other attributes."""
+        return replace(self, **changes)
+
+    # --- what a family says of itself ---------------------------------------------------
+
+    def shape(self, n_components, n_features):
+        """Of covariances, their factors and second moments."""
+        own = (n_features,) * self.n_axes
+        return own if self.shared else (n_components, *own)
+
+    def n_parameters(self, n_components, n_features):
+        """Free parameters of the covariances."""
+        raise NotImplementedError
+
+    def each(self, values):
+        """Covariances or factors one by one, a shared one once."""
+        return values[None] if self.shared else values
+
+    def reordered(self, values, order):
+        """Covariances or factors of the components in another order, or repeated."""
+        return values if self.shared else values[order]
+
+    def of_matrix(self, matrix):
+        """One matrix as the family has it: itself, its diagonal, or the diagonal's mean."""
+        raise NotImplementedError
+
+    def repeated(self, matrix, n_components):
+        """The covariances of components that all have this one."""
+        one = self.of_matrix(matrix)
+        return one if self.shared else np.repeat(one[None], n_components, axis=0)
+
+    def matrix(self, covariances, component, n_features):
+        """The (n_features, n_features) covariance of one component."""
+        raise NotImplementedError
+
+    def by_column(self, covariances):
+        """Variances of the columns, of a family of variances."""
+        raise NotImplementedError
+
+    def select(self, values, columns):
+        """Covariances of some columns."""
+        raise NotImplementedError
+
+    def projected(self, covariances, directions):
+        """Covariances of ``directions' x``, directions being (n_features, q)."""
+        raise NotImplementedError
+
+    def conditional(self):
+        """The family of covariances of some columns given others."""
+        return self.bare
+
+    def embed(self, values, inside, n_columns):
+        """Covariances of some columns among zeros for the others."""
+        raise NotImplementedError
+
+    def within(self, weights, covariances, n_features):
+        """Mean of the covariances by weight, (n_features, n_features)."""
+        raise NotImplementedError
+
+    # --- M-step -------------------------------------------------------------------------
+
+    def covariances(self, statistics, counts, offsets, residual=None):
+        """What the M-step makes of second moments about other centres.
+
+        Parameters
+        ----------
+        statistics : SufficientStatistics
+        counts : ndarray of shape (n_components,)
+            None zero.
+        offsets : ndarray of shape (n_components, n_features)
+            Means of the rows, less the centres.
+        residual : ndarray of shape (n_components, n_features), optional
+            Means of the rows, less the means that stay, where these do.
+        """
+        scatter = self._about_means(statistics.second, counts, offsets)
+        if residual is not None:
+            scatter = scatter + self._between(counts, residual)
+        scatter, divisor, extra = self._divided(scatter, counts, offsets.shape[1])
+        if self.prior is None:
+            covariances = scatter / divisor
+        else:
+            covariances = (scatter + self.prior.scale) / (divisor + self.prior.dof + extra)
+        covariances[self._variances(offsets.shape[1])] += self.reg_covar
+        return covariances
+
+    def central(self, second, counts, safe, offsets):
+        """Second moments about the means, over counts (`safe`: 1 where they are 0)."""
+        raise NotImplementedError
+
+    def maximise(self, statistics, counts, offsets, means, residual=None):
+        """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
+        where one collapsed."""
+        covariances = self.covariances(statistics, counts, offsets, residual)
+        if self.floor:
+            return self._above_floor(covariances, statistics)
+        if self.rounding and not np.any(self.reg_covar) and self.prior is None:
+            lost = self._lost(covariances, (self.rounding * means) ** 2)
+            if lost.any():
+                raise ill_defined(f"the variance of component {int(lost.any(axis=1).argmax())}")
+        return covariances, self.factors(covariances), False
+
+    def _above_floor(self, covariances, statistics):
+        try:
+            factors = self.factors(covariances)
+            if not below_floor(factors, self.floor):
+                return covariances, factors, False
+        except DegenerateFitError:
+            if not np.isfinite(statistics.second).all():
+                raise
+        lifted = self.lift(covariances)
+        return lifted, self.factors(lifted), lifted is not covariances
+
+    def raised(self, factors):
+        """Covariances (None where they need not be known) and factors, above the floor; None
+        twice where there are none."""
+        if not below_floor(factors, self.floor):
+            return None, factors
+        covariances = self.lift(self.from_factors(factors))
+        try:
+            return covariances, self.factors(covariances)
+        except DegenerateFitError:
+            return None, None
+
+    def lift(self, covariances):
+        """Covariances with every eigenvalue at least the floor."""
+        raise NotImplementedError
+
+    def log_prior(self, factors, n_features):
+        """Log density of the prior, without its normaliser, summed over the covariances."""
+        raise NotImplementedError
+
+    def least_dof(self, n_features):
+        """With fewer degrees of freedom a prior has no divisor."""
+        raise NotImplementedError
+
+    def second_of(self, spreads):
+        """Second moments of components whose own are given, (n_components, n_features,
+        n_features)."""
+        raise NotImplementedError
+
+    def second_of_all(self, counts, covariance):
+        """Second moments of components that all have the covariance of all rows."""
+        raise NotImplementedError
+
+    # --- factors ------------------------------------------------------------------------
+
+    def factors(self, covariances):
+        """scikit-learn's ``precisions_cholesky_`` of covariances, C-contiguous float64."""
+        raise NotImplementedError
+
+    def from_factors(self, factors):
+        """Covariances from ``precisions_cholesky``."""
+        raise NotImplementedError
+
+    def precisions(self, factors):
+        """Precisions U U' from ``precisions_cholesky``."""
+        raise NotImplementedError
+
+    def from_precisions(self, precisions):
+        """``precisions_cholesky`` from checked precisions."""
+        raise NotImplementedError
+
+    def check_precisions(self, precisions, n_components, n_features):
+        """Start precisions: finite, of the right shape, symmetric, positive definite."""
+        precisions = np.array(precisions, dtype=np.float64)
+        shape = self.shape(n_components, n_features)
+        if precisions.shape != shape:
+            raise ValueError(
+                f"The parameter '{self.name} precision' should have the shape of {shape}, "
+                f"but got {precisions.shape}"
+            )
+        if not np.isfinite(precisions).all():
+            raise ValueError("precisions_init contains NaN or infinity")
+        self._check_definite(precisions)
+        return precisions
+
+    # --- units --------------------------------------------------------------------------
+
+    def units(self, scale):
+        """What a covariance is divided by when the columns are divided by `scale`."""
+        raise NotImplementedError
+
+    def variance_units(self, scale):
+        """The same of what is added to variances."""
+        return scale**2
+
+    def factors_to_raw(self, factors, scale):
+        """Factors of raw columns from those of columns divided by `scale`."""
+        raise NotImplementedError
+
+    def pooled(self, variances):
+        """Variances of columns as the family can tell them apart."""
+        return variances
+
+    def common_scale(self, scale):
+        """Units of columns as the family allows them: one for all columns where it has one
+        variance."""
+        return scale
+
+    def deviations(self, covariances):
+        """Standard deviations of the columns, to be set against means; and the units of the
+        entries of the covariances that belong to them."""
+        raise NotImplementedError
+
+    # --- vectors, for acceleration ------------------------------------------------------
+
+    def to_vector(self, factors):
+        """Factors as unconstrained numbers: logarithms of the diagonal, then the rest."""
+        raise NotImplementedError
+
+    def from_vector(self, vector, shape):
+        """Factors of that shape from :meth:`to_vector`; None where one overflows."""
+        raise NotImplementedError

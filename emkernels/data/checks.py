@@ -1,0 +1,214 @@
+"""Checks of what a user passes beside and as rows, each with a named error."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils import _param_validation, check_array
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _get_feature_names,
+    check_is_fitted,
+)
+
+from emkernels import _inputs, kernels
+
+_OPTIONS = {"dtype": [np.float64, np.float32], "ensure_all_finite": False, "input_name": "X"}
+
+
+class Interval(_param_validation.Interval):
+    """An interval of numbers; True and False are none."""
+
+    def is_satisfied_by(self, val):
+        return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
+
+
+def patterns_where_missing(X, names=None):
+    """The patterns of missing values, None where there are none, and the largest absolute value;
+    ValueError for an infinity."""
+    try:
+        return None, kernels.check_finite(X)
+    except ValueError:
+        patterns = missing_patterns(X, names)
+        return patterns, patterns.largest
+
+
+def missing_patterns(X, names=None):
+    """Those of the kernels; an infinity is named by the name of its column."""
+    try:
+        return kernels.missing_patterns(X)
+    except ValueError:
+        infinite = np.isinf(X)
+        if names is None or not infinite.any():
+            raise
+        where = _inputs.place(np.argwhere(infinite)[0], names)
+        raise ValueError(f"X contains infinity, first at {where}") from None
+
+
+def read_array(X, estimator, min_samples=1):
+    """A float32 or float64 array, in place where it is one, and the names of the columns as
+    messages have them, None where there are none."""
+    table, names = _inputs.as_table(X)
+    if estimator is None:
+        return check_table(table, "X"), names
+    return check_array(
+        table, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS), names
+
+
+def check_table(values, name):
+    """The table, which has two axes and is not empty."""
+    if values.ndim != 2:
+        raise ValueError(f"{name} must be a 2-d table, got {values.ndim} dimension(s)")
+    if 0 in values.shape:
+        raise ValueError(f"{name} is empty: {values.shape[0]} rows, {values.shape[1]} columns")
+    return values
+
+
+def check_columns_of_fit(estimator, X):
+    """That an estimator is fitted, and to columns of these names."""
+    check_is_fitted(estimator)
+    if hasattr(X, "feature_names"):     # rows that were read before
+        wanted, names = getattr(estimator, "feature_names_in_", None), X.feature_names
+        if wanted is not None and names is not None and list(names) != list(wanted):
+            raise ValueError(
+                "The feature names should match those that were passed during fit: "
+                f"{', '.join(map(repr, wanted))}, not {', '.join(map(repr, names))}")
+        check_width(estimator, X.X)
+        return
+    _inputs.refuse_unread(X, "X")
+    _check_feature_names(estimator, X, reset=False)
+
+
+def check_width(estimator, array):
+    """ValueError where there are more or fewer columns than in the fit."""
+    _check_n_features(estimator, array, reset=False)
+
+
+def check_enough(rows, estimator, min_samples):
+    """ValueError where rows that were read before are too few."""
+    if estimator is not None and len(rows) < min_samples:
+        check_array(rows.X, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS)
+
+
+def feature_names_of(X):
+    """The names of columns as scikit-learn has them; TypeError for some that are texts and some
+    that are not."""
+    return _get_feature_names(X)
+
+
+def index_of(X):
+    """What labels the rows of X, None where nothing does."""
+    index = getattr(X, "index", None)
+    return index if hasattr(index, "equals") else None
+
+
+def check_complete(X, what, names=None):
+    """The largest absolute value of X; ValueError for a NaN or an infinity."""
+    try:
+        return kernels.check_finite(X)
+    except ValueError as error:
+        where = _inputs.place(np.argwhere(~np.isfinite(X))[0], names)
+        text = f"X contains NaN or infinity, first at {where}"
+        if not np.isnan(X).any():
+            raise ValueError(text) from error
+        raise ValueError(
+            f"{text}. {what} needs complete rows; GaussianMixture and the imputers take NaN as "
+            "missing"
+        ) from None
+
+
+def refuse_masked(X, what):
+    """TypeError for masked cells, where nothing can be missing."""
+    if isinstance(X, np.ma.MaskedArray) and np.ma.getmaskarray(X).any():
+        where = _inputs.place(np.argwhere(np.ma.getmaskarray(X))[0])
+        raise TypeError(
+            f"X is a masked array with masked cells, first at {where}, and {what} needs complete "
+            "rows; GaussianMixture and the imputers take them as missing")
+
+
+def check_labelled(estimator, rows, sample_weight=None, labels=None):
+    """What a fit gets beside the rows, where it is labelled, is labelled as they are: rows of
+    weights and labels, columns of parameters."""
+    _inputs.check_same_rows(rows, sample_weight, "sample_weight")
+    _inputs.check_same_rows(rows, labels, "labels")
+    names = rows.names
+    if names is None:
+        return
+    for name in ("means_init", "precisions_init", "init", "min_value", "max_value"):
+        _inputs.check_names(getattr(estimator, name, None), names, name, "X")
+    for name in ("covariance_prior", "prior"):
+        prior = getattr(estimator, name, None)
+        if isinstance(prior, (tuple, list)) and len(prior) == 2:
+            _inputs.check_names(prior[1], names, f"the scale of {name}", "X")
+
+
+def check_magnitude(X, largest, name="X", n_samples=None, names=None):
+    """ValueError naming the place of the largest absolute value, where sums of squares of
+    n_samples rows (len(X) when None) overflow in the precision of X (float64 for the sums)."""
+    n_samples = X.shape[0] if n_samples is None else n_samples
+    room = 1024 if X.dtype == np.float32 else n_samples
+    limit = float(np.sqrt(np.finfo(X.dtype).max / (4 * room * X.shape[1])))
+    if largest > limit:
+        row, column = np.argwhere(np.abs(X) == largest)[0]
+        raise ValueError(
+            f"{name} is too large for {X.dtype}: {X[row, column]:.6g} at "
+            f"{_inputs.place((row, column), names)}; sums of squares overflow beyond {limit:.3g}. "
+            "Rescale the column"
+            + (" or pass float64" if X.dtype == np.float32 else "")
+        )
+
+
+def check_columns_observed(rows):
+    """ValueError naming the first column that is missing in every row."""
+    patterns, names = rows.patterns, rows.names
+    if patterns is None:
+        return
+    empty = np.ones(rows.n_features, bool)
+    for first in range(0, patterns.n_patterns, 4096):
+        empty &= patterns.masks_of(slice(first, first + 4096)).all(axis=0)
+        if not empty.any():
+            return
+    column = int(empty.argmax())
+    raise ValueError("X has no observed value in column "
+                     f"{column if names is None else repr(names[column])}")
+
+
+def remember_columns(estimator, rows):
+    """Set n_features_in_ and feature_names_in_ once a fit has succeeded."""
+    estimator.n_features_in_ = rows.n_features
+    if rows.feature_names is not None:
+        estimator.feature_names_in_ = rows.feature_names
+    elif "feature_names_in_" in vars(estimator):
+        del estimator.feature_names_in_
+
+
+def numbers(values, name):
+    """A float64 array of its own, C-contiguous; text and its like are named by cell."""
+    return np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64, order="C")
+
+
+def check_sample_weight(sample_weight, X, largest=0.0):
+    """Contiguous float64 weights or None; a number is that of every row. ValueError also where
+    sums of squares of X, whose largest absolute value is given, would overflow."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real) and not isinstance(sample_weight, bool):
+        sample_weight = np.full(len(X), float(sample_weight))
+    weight = kernels.check_sample_weight(sample_weight, X.shape[0])
+    row = int(weight.argmax())
+    heaviest = float(weight[row])
+    if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
+        raise ValueError(
+            f"sample_weight is too large: with {heaviest:.6g} at row {row}, weighted sums "
+            "of squares overflow"
+        )
+    return weight
+
+
+def check_labels(labels, n_samples, n_components):
+    """Known components as int32 and what they are called, or None twice."""
+    if labels is None:
+        return None, None
+    return _inputs.as_labels(labels, n_samples, n_components)
+
+

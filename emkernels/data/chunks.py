@@ -1,0 +1,55 @@
+"""Rows in chunks: statistics add up, so no chunk sees another."""
+
+import numpy as np
+
+from emkernels.data.rows import Rows
+
+
+class Chunks:
+    """Chunks of rows as one source for :func:`emkernels.em.run_em`.
+
+    Their statistics are merged in the order of the chunks, so the same chunks give the same
+    bits; other borders may round otherwise.
+
+    Parameters
+    ----------
+    parts : sequence of array-like of shape (n_rows, n_features), or of Rows
+        All of one precision and as many columns; each is read once, and not copied.
+    n_threads : int, optional
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.data import Chunks
+    >>> chunks = Chunks([np.zeros((3, 2)), np.ones((2, 2))])
+    >>> chunks.n_rows, chunks.n_features
+    (5, 2)
+    """
+
+    def __init__(self, parts, *, n_threads=None):
+        self.parts = []
+        for i, part in enumerate(parts):
+            try:
+                rows = Rows.read(part)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"chunk {i}: {error}") from error
+            first = self.parts[0] if self.parts else rows
+            if rows.n_features != first.n_features or rows.dtype != first.dtype:
+                raise ValueError(
+                    f"chunk {i} has {rows.n_features} columns of {rows.dtype}, chunk 0 has "
+                    f"{first.n_features} of {first.dtype}")
+            self.parts.append(rows.with_(n_threads=n_threads))
+        if not self.parts:
+            raise ValueError("there is no chunk")
+        self.dtype, self.n_features = self.parts[0].dtype, self.parts[0].n_features
+        self.n_rows = sum(len(rows) for rows in self.parts)
+        self.n_positive = sum(rows.n_positive for rows in self.parts)
+        self.total = float(np.sum([rows.total for rows in self.parts]))
+
+    def reduce(self, function, *arguments):
+        """``function(rows, *arguments)`` of every chunk, merged in their order."""
+        total = None
+        for rows in self.parts:
+            part = function(rows, *arguments)
+            total = part if total is None else total.merge(part)
+        return total

@@ -1,0 +1,335 @@
+"""Rows: checked once, then handed from pass to pass."""
+
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels.data import checks
+from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
+from emkernels.data.summary import Rounding, summarise_columns
+from emkernels.kernels import passes
+
+# A pass over so few cells is over before a second thread has begun; on a busy machine every pass
+# would wait for it to get a CPU.
+FEW_CELLS = 2048
+BLOCK_ROWS = 65536
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What rows and columns are called, see :class:`Rows`."""
+
+    names: tuple | None = None
+    places: tuple | None = None
+    feature_names: np.ndarray | None = None
+    index: object = None
+
+    def of(self, columns):
+        """Of some columns."""
+        return Labels(*[None if each is None else tuple(each[j] for j in columns)
+                        for each in (self.names, self.places)])
+
+
+class Rows:
+    """Checked rows, and what passes over them leave for the next pass.
+
+    Made by :meth:`read`, which looks at every cell once; nothing behind it looks for missing
+    values, infinities or names again. Whatever takes a table in this package takes `Rows` too.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_features), float32 or float64
+        NaN where missing; the user's array where it is one of these.
+    patterns : MissingPatterns or None
+        Of the missing values; None where there are none.
+    largest : float
+        Largest absolute value.
+    names : tuple of str or None
+        Names of the columns, where all are texts.
+    places : tuple of str or None
+        What messages call the column of a cell, whatever names it.
+    feature_names : ndarray of str or None
+        What scikit-learn calls them.
+    index : object or None
+        Labels of the rows (pandas).
+    sample_weight : ndarray of shape (n_rows,), float64, or None
+        As the kernels can have them, in a `unit`: statistics times the unit are those of the
+        weights that were given.
+    unit : float
+    known : ndarray of shape (n_rows,), int32, or None
+        Components of rows that are known, -1 elsewhere.
+    n_threads : int or None
+    total : float
+        Sum of the weights; the number of rows without.
+    n_positive : int
+        Rows of positive weight.
+    kept : dict
+        What passes leave: an order of the rows, labels, scatters, summaries.
+
+    Examples
+    --------
+    >>> from emkernels import GaussianMixture, little_mcar_test
+    >>> from emkernels.data import Rows
+    >>> rows = Rows.read([[1.0, 2.0], [2.0, float("nan")], [4.0, 3.0], [3.0, 5.0]])
+    >>> rows.n_rows, rows.patterns.n_patterns
+    (4, 2)
+    >>> GaussianMixture().fit(rows).means_.shape
+    (1, 2)
+    """
+
+    def __init__(self, X, *, patterns=None, largest=0.0, labels=None, sample_weight=None,
+                 known=None, n_threads=None):
+        self.X, self.patterns, self.largest = X, patterns, largest
+        self.labels = Labels() if labels is None else labels
+        self.known, self.n_threads = known, 1 if X.size <= FEW_CELLS else n_threads
+        self.sample_weight, self.unit = passes.weights_in_unit(sample_weight, X.dtype)
+        if sample_weight is None:
+            self.total, self.n_positive = float(len(X)), len(X)
+        else:
+            self.total = float(sample_weight.sum())
+            self.n_positive = int(np.count_nonzero(sample_weight))
+        self.kept = {}
+
+    @classmethod
+    def read(cls, X, estimator=None, *, complete=None, min_samples=1, missing_values=np.nan,
+             fitted=False, expect_missing=False):
+        """The one door: whatever people call a table, checked.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or Rows
+            `Rows` come back as they are.
+        estimator : estimator, optional
+            Named in messages.
+        complete : str, optional
+            Who needs complete rows: NaN and masked cells are errors then.
+        min_samples : int
+        missing_values : float
+            The number that stands for a missing value.
+        fitted : bool
+            Whether the columns must be those that the estimator was fitted to.
+        expect_missing : bool
+            Whether missing values are likely, so that patterns are looked for at once.
+
+        Returns
+        -------
+        Rows
+
+        Raises
+        ------
+        ValueError, TypeError
+            What is no table of real numbers; infinities; the cell is named.
+        """
+        if fitted:
+            checks.check_columns_of_fit(estimator, X)
+        if isinstance(X, cls):
+            return X._again(estimator, complete, min_samples, missing_values)
+        if complete is not None:
+            checks.refuse_masked(X, complete)
+        array, places = checks.read_array(X, estimator, min_samples)
+        labels = Labels(_inputs.names_of(X), places, checks.feature_names_of(X),
+                        checks.index_of(X))
+        if fitted:
+            checks.check_width(estimator, array)
+        array = _with_nan(array, missing_values, places)
+        if complete is not None:
+            patterns, largest = None, checks.check_complete(array, complete, places)
+        else:
+            patterns, largest = _look(array, places, expect_missing)
+        return cls(array, patterns=patterns, largest=largest, labels=labels)
+
+    def _again(self, estimator, complete, min_samples, missing_values):
+        """These rows for someone else."""
+        checks.check_enough(self, estimator, min_samples)
+        array = _with_nan(self.X, missing_values, self.places)
+        if complete is not None and self.patterns is not None:
+            checks.check_complete(array, complete, self.places)
+        if array is self.X:
+            return self
+        patterns, largest = _look(array, self.places, True)
+        return Rows(array, patterns=patterns, largest=largest, labels=self.labels,
+                    sample_weight=self.weight_given, known=self.known, n_threads=self.n_threads)
+
+    # --- what is in them ------------------------------------------------------------------
+
+    @property
+    def dtype(self):
+        return self.X.dtype
+
+    @property
+    def n_rows(self):
+        return self.X.shape[0]
+
+    @property
+    def n_features(self):
+        return self.X.shape[1]
+
+    def __len__(self):
+        return self.X.shape[0]
+
+    @property
+    def shape(self):
+        return self.X.shape
+
+    @property
+    def weight_given(self):
+        """sample_weight in the unit of the user."""
+        return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
+
+    @property
+    def names(self):
+        return self.labels.names
+
+    @property
+    def places(self):
+        return self.labels.places
+
+    @property
+    def feature_names(self):
+        return self.labels.feature_names
+
+    @property
+    def index(self):
+        return self.labels.index
+
+    @property
+    def titles(self):
+        """What results call the columns: as they are named, else x0, x1, ..."""
+        if self.places is None:
+            return tuple(f"x{j}" for j in range(self.n_features))
+        return self.places
+
+    @property
+    def column_names(self):
+        """How messages call the columns: by name, else by position."""
+        if self.names is None:
+            return [str(i) for i in range(self.n_features)]
+        return [repr(name) for name in self.names]
+
+    @property
+    def all_patterns(self):
+        """The patterns, the one of complete rows included."""
+        if self.patterns is not None:
+            return self.patterns
+        return self._keep("complete", lambda: complete_patterns(*self.X.shape))
+
+    @property
+    def empty(self):
+        """Whether nothing is observed in each row, (n_rows,) bool."""
+        out = np.zeros(self.n_rows, bool)
+        if self.patterns is not None:
+            p = self.patterns
+            out[p.order] = np.repeat(p.n_missing == self.n_features, p.counts)
+        return out
+
+    def summary(self):
+        """The :class:`ColumnSummary` of the observed cells, by weight as given."""
+        return self._keep("summary", lambda: summarise_columns(self.X, self.weight_given))
+
+    def rounding(self):
+        """The :class:`Rounding` of the columns' values."""
+        return self._keep("rounding", lambda: Rounding.of(self.X))
+
+    def _keep(self, name, make):
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+    # --- parts, and the same rows with other company ------------------------------------------
+
+    def with_(self, **changes):
+        """The same rows with other `sample_weight` (in the user's unit), `known` or
+        `n_threads`."""
+        company = {"sample_weight": self.weight_given, "known": self.known,
+                   "n_threads": self.n_threads, **changes}
+        out = Rows(self.X, patterns=self.patterns, largest=self.largest, labels=self.labels,
+                   **company)
+        for name in ("complete", "rounding", "pattern_of_rows"):        # of X alone
+            if name in self.kept:
+                out.kept[name] = self.kept[name]
+        return out
+
+    def weighed(self, sample_weight, largest=0.0):
+        """The same rows with checked weights; those they have where None is given."""
+        if sample_weight is None:
+            return self
+        return self.with_(
+            sample_weight=checks.check_sample_weight(sample_weight, self.X, largest))
+
+    def labelled(self, codes):
+        """The same rows, the components of some of which are known."""
+        return self if codes is None else self.with_(known=codes)
+
+    def take(self, rows=slice(None), columns=None, *, X=None):
+        """Some rows and columns; patterns follow without another look.
+
+        Parameters
+        ----------
+        rows : slice or ndarray of int
+        columns : ndarray of int, optional
+        X : ndarray, optional
+            The values of that part, with NaN where it lacks them, where they are others.
+        """
+        if X is None:
+            X = self.X[rows] if columns is None else columns_of(self.X[rows], columns)
+        whole = isinstance(rows, slice) and rows == slice(None)
+        patterns = self.patterns
+        if patterns is not None and not (whole and columns is None):
+            of_rows = self._keep("pattern_of_rows", lambda: pattern_of_rows(self.patterns))
+            patterns = take_patterns(patterns, of_rows[rows], columns)
+            if not patterns.n_missing.any():
+                patterns = None
+        weight = self.weight_given
+        return Rows(
+            X, patterns=patterns, largest=self.largest, n_threads=self.n_threads,
+            labels=self.labels if columns is None else self.labels.of(columns),
+            sample_weight=None if weight is None else weight[rows],
+            known=None if self.known is None else self.known[rows])
+
+    def blocks(self, n_rows=BLOCK_ROWS):
+        """The rows in parts of `n_rows`, in their order."""
+        for first in range(0, self.n_rows, n_rows):
+            part = self.take(slice(first, first + n_rows))
+            if self.patterns is not None and part.patterns is None:
+                part.patterns = part.all_patterns       # one kernel reads all of them
+            yield part
+
+    # --- a source of one part ---------------------------------------------------------------
+
+    def reduce(self, function, *arguments):
+        """``function(rows, *arguments)`` of all rows."""
+        return function(self, *arguments)
+
+
+def columns_of(X, index):
+    """Some columns of X: X itself or a view where they lie evenly, else a copy."""
+    if len(index) == X.shape[1]:
+        return X
+    steps = np.unique(np.diff(index))
+    if len(index) and len(steps) <= 1:
+        step = int(steps[0]) if len(steps) else 1
+        return X[:, index[0]:index[-1] + 1:step]
+    return np.ascontiguousarray(X[:, index])
+
+
+def _look(array, places, expect_missing):
+    """The patterns of missing values, None where there are none, and the largest value."""
+    if not expect_missing:
+        return checks.patterns_where_missing(array, places)
+    patterns = checks.missing_patterns(array, places)
+    return patterns if patterns.n_missing.any() else None, patterns.largest
+
+
+def _with_nan(array, missing_values, names):
+    """The array with NaN for a number that stands for a missing value."""
+    if not isinstance(missing_values, Real) or np.isnan(missing_values):
+        return array
+    nan = np.isnan(array)
+    if nan.any():
+        raise ValueError(
+            f"X contains NaN at {_inputs.place(np.argwhere(nan)[0], names)}, but missing_values is "
+            f"{missing_values!r}: only that stands for a missing value")
+    missing = array == missing_values
+    return np.where(missing, array.dtype.type(np.nan), array) if missing.any() else array

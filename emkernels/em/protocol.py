@@ -1,0 +1,91 @@
+"""What the EM loop asks of a model and of rows, and a model of its parts.
+
+Nothing here is to be inherited from: what has these methods is one.
+"""
+
+from typing import Any, Protocol
+
+
+class Statistics(Protocol):
+    """What a pass over rows leaves, and all that an M-step sees of them.
+
+    :class:`emkernels.SufficientStatistics` is one.
+    """
+
+    log_likelihood: float
+
+    def merge(self, other: "Statistics") -> "Statistics":
+        """Add those of other rows, in place; returns self."""
+
+
+class Source(Protocol):
+    """Rows, wherever they are: :class:`emkernels.data.Rows`, :class:`emkernels.data.Chunks`."""
+
+    dtype: Any
+    n_features: int
+    n_rows: int
+    n_positive: int         # rows of positive weight
+    total: float            # sum of their weights
+
+    def reduce(self, function, *arguments) -> Statistics:
+        """``function(rows, *arguments)`` of all rows, merged over their parts in one order."""
+
+
+class Model(Protocol):
+    """What EM fits. It has no rows in it, and no fit changes it.
+
+    Examples
+    --------
+    A Gaussian whose columns have one deviation, their means being known:
+
+    >>> import numpy as np
+    >>> from emkernels.data import Rows
+    >>> from emkernels.em import run_em
+    >>> class Sum:
+    ...     def __init__(self, n, squares, log_likelihood):
+    ...         self.n, self.squares, self.log_likelihood = n, squares, log_likelihood
+    >>> class Scale:
+    ...     def accumulate(self, rows, variance):
+    ...         n, squares = rows.X.size, (rows.X**2).sum()
+    ...         return Sum(n, squares, -n / 2 * np.log(2 * np.pi * variance)
+    ...                    - squares / variance / 2)
+    ...     def objective(self, statistics, variance):
+    ...         return statistics.log_likelihood / statistics.n
+    ...     def maximise(self, statistics, variance):
+    ...         return statistics.squares / statistics.n
+    >>> rows = Rows.read(np.array([[1.0, -1.0], [3.0, -3.0]]))
+    >>> float(run_em(Scale(), rows, lambda i: 1.0).parameters)
+    5.0
+    """
+
+    def accumulate(self, rows, parameters) -> Statistics:
+        """E-step: what rows leave under the parameters."""
+
+    def objective(self, statistics: Statistics, parameters) -> float:
+        """What EM maximises, for one unit of weight."""
+
+    def maximise(self, statistics: Statistics, parameters):
+        """M-step: new parameters; DegenerateFitError where a component collapsed."""
+
+    def relative_change(self, old, new) -> float:
+        """Largest change of a parameter in its own unit; for convergence by parameters or
+        distance."""
+
+    def to_vector(self, parameters):
+        """The parameters as unconstrained numbers, for acceleration."""
+
+    def from_vector(self, vector, like):
+        """Parameters from such numbers, shaped as `like`; None where they overflow."""
+
+
+class Components(Protocol):
+    """What rows are distributed as, given what is hidden."""
+
+    def mixed(self, rows, weights, parameters) -> Statistics:
+        """The fused E-step of a mixture."""
+
+    def maximise(self, statistics: Statistics, parameters):
+        """Their part of the M-step."""
+
+    def log_prior(self, parameters) -> float:
+        """Their part of the objective beside the likelihood."""

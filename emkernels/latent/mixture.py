@@ -1,0 +1,97 @@
+"""Mixtures: every row is from one component, drawn by weight."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass
+class MixtureParameters:
+    """Weights, and the parameters of the components, whose attributes are also its own.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_components,)
+    components : object
+        As the components keep them, :class:`emkernels.components.gaussian.parameters.Gaussians`.
+    """
+
+    weights: np.ndarray
+    components: object
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name == "components":
+            raise AttributeError(name)
+        return getattr(self.components, name)
+
+
+class Mixture:
+    """A mixture as the EM loop sees it, an :class:`emkernels.em.protocol.Model`.
+
+    Parameters
+    ----------
+    components : Components
+        What rows are distributed as, given their component.
+    concentration : ndarray of shape (n_components,), optional
+        Of a Dirichlet prior of the weights, at least 1.
+    fixed_weights : bool
+        Whether an M-step leaves the weights as they are.
+    """
+
+    def __init__(self, components, *, concentration=None, fixed_weights=False):
+        self.components, self.concentration = components, concentration
+        self.fixed_weights = fixed_weights
+
+    def with_(self, components):
+        """The same mixture of other components."""
+        return Mixture(components, concentration=self.concentration,
+                       fixed_weights=self.fixed_weights)
+
+    def accumulate(self, rows, parameters):
+        return self.components.mixed(rows, parameters.weights, parameters.components)
+
+    def objective(self, statistics, parameters):
+        """The log-likelihood and the log densities of the priors, for one unit of weight."""
+        value = statistics.log_likelihood + self.components.log_prior(parameters.components)
+        if self.concentration is not None:
+            with np.errstate(divide="ignore"):
+                log_weights = np.log(parameters.weights)
+            above = self.concentration > 1
+            value += ((self.concentration - 1)[above] * log_weights[above]).sum()
+        return value / (statistics.weight if statistics.total is None else statistics.total)
+
+    def maximise(self, statistics, parameters):
+        components = self.components.maximise(statistics, parameters.components)
+        weights = parameters.weights if self.fixed_weights else self.weights(statistics)
+        return MixtureParameters(weights, components)
+
+    def weights(self, statistics):
+        """The likeliest weights under their prior."""
+        counts = statistics.positive_counts()
+        if self.concentration is not None:
+            counts = counts + self.concentration - 1
+        return counts / counts.sum()
+
+    def endless(self, parameters, source):
+        return self.components.endless(parameters.components, source)
+
+    def to_vector(self, parameters):
+        """Log weights, then the components: every vector is a mixture."""
+        return np.concatenate([np.log(np.maximum(parameters.weights, 1e-300)),
+                               *self.components.to_vector(parameters.components)])
+
+    def from_vector(self, vector, like):
+        """The mixture of a vector, shaped as `like`; None where it overflows."""
+        n = len(like.weights)
+        weights = np.exp(vector[:n] - vector[:n].max())
+        components = self.components.from_vector(vector[n:], like.components)
+        if components is None:
+            return None
+        return MixtureParameters(
+            like.weights if self.fixed_weights else weights / weights.sum(), components)
+
+    def relative_change(self, old, new):
+        """Largest change of any parameter in its own unit, that of a weight relative to itself."""
+        change = np.max(np.abs(new.weights - old.weights) / np.maximum(new.weights, 1e-12))
+        return float(max(change, self.components.relative_change(
+            old.components, new.components)))

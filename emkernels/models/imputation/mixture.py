@@ -1,0 +1,162 @@
+"""Imputation by a Gaussian mixture."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from emkernels import _inputs
+from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.data.checks import Interval
+from emkernels.latent.mixture import MixtureParameters
+from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
+from emkernels.starts.mixture import Given, start_parameters
+from emkernels.starts.sampled import sampled_rows
+
+# Smallest variance of a combination of standardised columns: a component needs more than a lone
+# Gaussian to stay clear of single rows.
+FLOOR = 1e-6
+
+
+class GaussianMixtureImputer(BaseGaussianImputer):
+    """Imputation by a Gaussian mixture, fitted by EM to incomplete rows.
+
+    Maximises ``sum_i w_i log sum_k weights_k N(x_i,observed | means_k, covariances_k)`` (plus
+    the log densities of the prior, where set), under values missing at random. A missing cell
+    gets its conditional mean: ``sum_k r_k E[x_m | x_o, k]``, r being the posterior
+    probabilities of the components given what is observed.
+
+    Parameters
+    ----------
+    n_components : int, default=2
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+        'spherical' has one variance for all columns in the units of X.
+    n_init : int, default=1
+        Number of starts; the best is kept, collapsed ones are dropped.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
+        As :class:`emkernels.GaussianMixture` begins, on standardised columns of at most
+        20,000 rows.
+    missing_values, prior, tol, max_iter, acceleration, min_value, max_value, add_indicator, \
+keep_empty_features, n_threads, verbose, verbose_interval, callback
+        As :class:`GaussianImputer`; every component has the prior, the ridge divided by
+        ``n_components ** (2 / p)`` (for 'diag' and 'spherical' the prior is an inverse gamma
+        one of every variance).
+    random_state : int, RandomState, Generator or None, default=None
+        For the starts, and for :meth:`sample`.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+    means_ : ndarray of shape (n_components, n_columns)
+        n_columns are the columns of the output, without indicators.
+    covariances_, precisions_cholesky_ : ndarray
+        Shapes (n_components, n_columns, n_columns), (n_columns, n_columns),
+        (n_components, n_columns) or (n_components,) by covariance type. Constant columns have
+        zeros.
+    log_likelihood_, lower_bounds_, n_iter_, converged_, n_patterns_, n_features_in_, \
+feature_names_in_, indicator_
+        As :class:`GaussianImputer`, of the best start.
+
+    Notes
+    -----
+    No combination of standardised columns has a variance below 1e-6 in any component: the
+    likelihood is maximised over those mixtures. EM ends early at such a variance, as that of
+    :class:`GaussianImputer` does.
+
+    References
+    ----------
+    Z. Ghahramani, M. I. Jordan, Supervised learning from incomplete data via an EM approach,
+    NIPS 6, 1994.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianMixtureImputer
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2)) + np.where(rng.random((200, 1)) < 0.5, 0, 20)
+    >>> imputer = GaussianMixtureImputer(2, random_state=0).fit(X)
+    >>> imputer.transform([[0.0, np.nan], [20.0, np.nan]]).round()
+    array([[ 0., -0.],
+           [20., 20.]])
+    """
+
+    _parameter_constraints: dict = {
+        **BaseGaussianImputer._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [StrOptions({"kmeans", "random", "random_from_data", "k-means++"})],
+    }
+
+    def __init__(self, n_components=2, *, covariance_type="full", n_init=1,
+                 init_params="kmeans", missing_values=np.nan, prior=None, tol=1e-6,
+                 max_iter=1000, acceleration="squarem", min_value=-np.inf, max_value=np.inf,
+                 add_indicator=False, keep_empty_features=False, n_threads=None,
+                 random_state=None, verbose=0, verbose_interval=10, callback=None):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.n_init = n_init
+        self.init_params = init_params
+        self.missing_values = missing_values
+        self.prior = prior
+        self.tol = tol
+        self.max_iter = max_iter
+        self.acceleration = acceleration
+        self.min_value = min_value
+        self.max_value = max_value
+        self.add_indicator = add_indicator
+        self.keep_empty_features = keep_empty_features
+        self.n_threads = n_threads
+        self.random_state = random_state
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.callback = callback
+
+    def _shape(self):
+        return self.covariance_type, self.n_components, self.n_init
+
+    def _floor(self, dtype):
+        return FLOOR
+
+    def _starter(self, model, rows):
+        """The starts of a mixture of standardised rows, some of them where there are many."""
+        random_state = _inputs.as_random_state(self.random_state)
+        if rows.n_positive < self.n_components:
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = "
+                f"{self.n_components}, n_samples = {rows.n_positive} (rows with something "
+                "observed)")
+        sample = sampled_rows(rows, model.scaling, random_state)
+
+        def start(i):
+            return start_parameters(sample, model.model, self.n_components, self.init_params,
+                                    random_state, Given())
+
+        return start
+
+    def _set_parameters(self, parameters, constants):
+        structure, k = structure_of(self.covariance_type), self.n_components
+        self.means_ = np.repeat(constants[None], k, axis=0)
+        if parameters is None:      # no column varies
+            self.weights_ = np.full(k, 1 / k)
+            shape = structure.shape(k, len(constants))
+            self.covariances_, self.precisions_cholesky_ = np.zeros((2, *shape))
+            return
+        raw, inside = raw_components(parameters, self._scaling), self._columns.inside
+        self.weights_ = parameters.weights
+        self.means_[:, inside] = raw.means
+        self.covariances_ = structure.embed(raw.covariances, inside, len(constants))
+        self.precisions_cholesky_ = structure.embed(
+            raw.precisions_cholesky, inside, len(constants))
+
+    def _raw(self):
+        structure, inside = structure_of(self._fitted_type), self._columns.inside
+        covariances, factors = (
+            np.ascontiguousarray(structure.select(part, inside))
+            for part in (self.covariances_, self.precisions_cholesky_))
+        return MixtureParameters(self.weights_, Gaussians(
+            structure, np.ascontiguousarray(self.means_[:, inside]), covariances, factors))
+
+    def _locations(self):
+        return self.means_[0]

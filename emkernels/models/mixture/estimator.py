@@ -1,0 +1,398 @@
+"""The Gaussian mixture: how it is fitted."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Options, StrOptions
+
+from emkernels import _inputs
+from emkernels._callers import warn
+from emkernels.components.gaussian import arguments
+from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
+from emkernels.components.gaussian.density import GaussianComponents
+from emkernels.components.gaussian.moments import column_scaling
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.data import Rows, checks
+from emkernels.data.checks import Interval
+from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
+from emkernels.latent.mixture import Mixture
+from emkernels.models.mixture.fitted import FittedMixture
+from emkernels.starts.mixture import Given, start_parameters
+from emkernels.starts.sampled import SampledStarts
+
+AUTO = 1e-6     # reg_covar="auto", in variances of the columns
+# A fall of the objective, relative to it, that is said with such a reg_covar: what it takes itself
+# is a ten-thousandth at most, where columns determine each other, and asks for nothing.
+AUTO_FALL = 1e-3
+
+
+class GaussianMixture(FittedMixture):
+    """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
+
+    Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
+    densities of the priors, where set) by EM. Parameters, attributes and methods are
+    scikit-learn's; what comes on top is marked *more*.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    tol : float, default=1e-3
+        EM stops when the objective for one row (`lower_bound_`) changes by less.
+    reg_covar : float or 'auto', default=1e-6
+        Added to every variance. Not part of the objective, which may therefore fall a
+        little; `covariance_prior` is the alternative that EM maximises exactly. *More*:
+        'auto' is a millionth of each column's variance (of their mean for 'spherical'),
+        whatever the columns are measured in.
+    max_iter : int, default=100
+    n_init : int, default=1
+        Number of starts; the best is kept, collapsed ones are dropped with a warning. A
+        start that ends with degenerate components is kept only where all do.
+    init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
+default='kmeans'
+        *More*: the kinds of a tuple take turns over the starts.
+    weights_init : array-like of shape (n_components,), default=None
+    means_init : array-like of shape (n_components, n_features), default=None
+    precisions_init : array-like, default=None
+        Start precisions (inverse covariances), of the shape of the covariance type.
+    random_state : int, RandomState, Generator or None, default=None
+    warm_start : bool, default=False
+    verbose : int, default=0
+        1 or more: iterations; a bar on a terminal, plain lines elsewhere.
+    verbose_interval : int, default=10
+    n_threads : int, default=None
+        *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
+        every number.
+    convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
+        *More.* 'parameters': stop when no parameter moves by more than `tol`: weights
+        relative to themselves, means in standard deviations, covariances relative to the
+        variances. 'distance': stop when all that is left to go, estimated from how fast
+        steps shrink, is less than `tol`, in every parameter and in the objective for one
+        row; a short step may be one of very many.
+    acceleration : {None, 'squarem'}, default=None
+        *More.* Squared extrapolation with a guard that keeps the objective monotone.
+    callback : callable, default=None
+        *More.* ``callback(EMState)`` after each iteration; a true result ends the fit.
+    covariance_prior : None, 'empirical' or pair (dof, scale), default=None
+        *More.* Inverse-Wishart prior on every covariance (inverse gamma on every variance
+        for 'diag' and 'spherical'), part of the objective. scale is a number (times the
+        identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
+        degrees of freedom and the covariance of X divided by ``n_components ** (2 /
+        n_features)``, as in mclust.
+    weight_concentration : None, float or array-like of shape (n_components,), default=None
+        *More.* Dirichlet prior on the weights, at least 1, part of the objective.
+    fixed : tuple of {'weights', 'means', 'covariances'}, default=()
+        *More.* Parameters that keep their `*_init` values (on a warm start those of the last
+        fit).
+    init_scaling : {None, 'standard'}, default=None
+        *More.* 'standard': starts are made of columns in units of their standard deviations,
+        so that each counts the same whatever it is measured in, and of at most 20,000 rows,
+        drawn with `random_state`. None: as scikit-learn, of the rows as they are; K-means
+        then sees little but the column of the largest numbers.
+    short_iter : int, default=None
+        *More.* Starts of the same kind (`init_params`) are compared after so many iterations,
+        the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
+        with all rows: ten starts cost little more than one. `callback` and `verbose` see that
+        last run. None: every start runs to its end.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_components,)
+    means_ : ndarray of shape (n_components, n_features)
+    covariances_, precisions_, precisions_cholesky_ : ndarray
+        Shapes (n_components, n_features, n_features), (n_features, n_features),
+        (n_components, n_features) or (n_components,) by covariance type.
+    converged_ : bool
+    n_iter_ : int
+        Passes over the data of the best start; those of cheap starts do not count.
+    lower_bound_ : float
+        Objective of the best start for one unit of weight.
+    lower_bounds_ : list of float
+        Its history.
+    classes_ : ndarray
+        *More.* After a fit with `labels`: what component k is called. Components that no label
+        names come behind and have no entry.
+    degenerate_components_ : ndarray of int
+        Components without extent in some direction, a spike in the data: their variance there
+        is within ten times `reg_covar` or what the rounding of the data makes, and less than
+        a hundredth of the data's, or less than a millionth of that. A warning names them and
+        the columns.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
+    `random_state` alone.
+
+    References
+    ----------
+    A. P. Dempster, N. M. Laird, D. B. Rubin, JRSS B 39, 1977.
+    C. Fraley, A. E. Raftery, Bayesian regularization for normal mixture estimation and
+    model-based clustering, Journal of Classification 24, 2007 (the priors).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> gm = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> gm.means_
+    array([[10.,  2.],
+           [ 1.,  2.]])
+    >>> gm.predict([[0, 0], [12, 3]])
+    array([1, 0])
+    """
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
+        "weights_init": ["array-like", None],
+        "means_init": ["array-like", None],
+        "precisions_init": ["array-like", None],
+        "random_state": ["random_state", np.random.Generator],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
+        "acceleration": [StrOptions({"squarem"}), None],
+        "callback": [callable, None],
+        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
+        "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
+        "fixed": [tuple, list, set, frozenset],
+        "init_scaling": [StrOptions({"standard"}), None],
+        "short_iter": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
+                 max_iter=100, n_init=1, init_params="kmeans", weights_init=None,
+                 means_init=None, precisions_init=None, random_state=None, warm_start=False,
+                 verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
+                 acceleration=None, callback=None, covariance_prior=None,
+                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None):
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.n_threads = n_threads
+        self.convergence = convergence
+        self.acceleration = acceleration
+        self.callback = callback
+        self.covariance_prior = covariance_prior
+        self.weight_concentration = weight_concentration
+        self.fixed = fixed
+        self.init_scaling = init_scaling
+        self.short_iter = short_iter
+
+    _elsewhere = {
+        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+        "cluster_centers_": "the means of the components are means_",
+        "inertia_": "the objective is lower_bound_",
+    }
+
+    # --- fitting ---------------------------------------------------------------------
+
+    def fit(self, X, y=None, *, sample_weight=None, labels=None):
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), float32 or float64
+            Read in place, in any layout. NaN (None, NA, a masked cell, a null) is a missing
+            value: the likelihood is then that of the observed values (missing at random).
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+        labels : array-like of shape (n_samples,), optional
+            The component of rows that are known: whole numbers of any type, or False and True,
+            or texts, which are numbered in the order of sorting (a categorical: of its
+            categories), see `classes_`. -1 or missing for the others.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad parameters or data (the argument, row or column is named), or every start
+            collapsed; the estimator then stays as it was.
+        TypeError
+            Sparse and lazy tables, masked weights. A cell that is no real number is both.
+        KeyboardInterrupt
+            Ctrl-C, within a second. Where an iteration was complete, the estimator then has
+            the parameters of the last one, with ``converged_`` False; else, and while starts
+            are compared by `short_iter`, it stays as it was.
+
+        Notes
+        -----
+        With `labels`, the start is made from them and not from `init_params`.
+        """
+        self._fit(X, sample_weight, labels)
+        return self
+
+    def fit_predict(self, X, y=None, *, sample_weight=None, labels=None):
+        """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
+        return self._each(self._fit(X, sample_weight, labels), "labels").astype(np.int64)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight, labels, avoid_spikes=True):
+        """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
+        without."""
+        rows = self._rows_to_fit(X)
+        checks.check_labelled(self, rows, sample_weight, labels)
+        codes, classes = checks.check_labels(labels, len(rows), self.n_components)
+        rows = rows.with_(n_threads=self.n_threads)
+        warm = self.warm_start and hasattr(self, "converged_")
+        rows, mixture, given = self._prepare(rows, sample_weight, codes, warm)
+        spikes = Spikes(rows, mixture.components.structure)
+        result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
+        found = self._examine(rows, mixture, result, spikes)
+        # --- nothing can fail from here on
+        checks.remember_columns(self, rows)
+        self._set_parameters(result.parameters, rows.dtype, fixed=self.fixed)
+        self._remember_labels(classes)
+        self._remember_examination(found)
+        self.n_iter_ = result.n_iter
+        self.converged_ = result.converged
+        self.lower_bound_ = result.lower_bound
+        self.lower_bounds_ = result.history
+        if result.interrupted:
+            raise KeyboardInterrupt
+        self._tell(result, found, rows)
+        return rows
+
+    def _rows_to_fit(self, X):
+        """The rows, enough of them, with something observed in every column."""
+        rows = Rows.read(X, self, min_samples=2)
+        checks.check_columns_observed(rows)
+        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+        if len(rows) < self.n_components:
+            raise ValueError(
+                f"Expected n_samples >= n_components but got n_components = "
+                f"{self.n_components}, n_samples = {len(rows)}"
+            )
+        return rows
+
+    def _prepare(self, rows, sample_weight, codes, warm):
+        """Everything checked, before any work: the rows, the model and what is given of the
+        start."""
+        k, n_features = self.n_components, rows.n_features
+        bare = structure_of(self.covariance_type)
+        weights = arguments.check_weights(self.weights_init, k)
+        means = arguments.check_means(self.means_init, k, n_features)
+        precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
+        given = Given(weights, means, None if precisions is None
+                      else bare.from_precisions(precisions))
+        rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
+        reg_covar = self.reg_covar
+        if isinstance(reg_covar, str):
+            reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
+        prior = arguments.check_covariance_prior(self.covariance_prior, bare, rows, k)
+        concentration = arguments.check_concentration(self.weight_concentration, k)
+        fixed = arguments.check_fixed(self.fixed, given, warm)
+        # where values are missing a variance never arrives at zero
+        rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
+        structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
+        mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
+                          concentration=concentration, fixed_weights="weights" in fixed)
+        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type):
+            raise ValueError(
+                "warm_start cannot go on: n_components, covariance_type or the number of "
+                "columns differ from the last fit"
+            )
+        return rows, mixture, given
+
+    def _run(self, rows, mixture, given, warm, spikes):
+        """EM from the starts that the parameters ask for."""
+        options = {"max_iter": self.max_iter, "tol": self.tol, "convergence": self.convergence,
+                   "acceleration": self.acceleration, "callback": self.callback}
+
+        def run(start, n_init, **more):
+            return run_em(mixture, rows, start, n_init=n_init, progress=self._progress(n_init),
+                          is_degenerate=spikes, **options, **more)
+
+        if warm:
+            return run(lambda i: self._parameters(), 1, previous_bound=self.lower_bound_)
+        kinds = arguments.check_init_params(self.init_params)
+        random_state = _inputs.as_random_state(self.random_state)
+        # one component has one maximum
+        n_init = 1 if self.short_iter is not None and self.n_components == 1 else self.n_init
+        short = self.short_iter is not None and n_init > 1
+        if self.init_scaling is None and not short:
+            def start(i):
+                return start_parameters(rows, mixture, self.n_components, kinds[i % len(kinds)],
+                                        random_state, given)
+        else:
+            start = SampledStarts(
+                rows, mixture, self.n_components, kinds, random_state, given,
+                standardise=self.init_scaling is not None, avoid_spikes=spikes is not None)
+        if not short:
+            return run(start, n_init)
+        best, n_failed = start.best_of(
+            n_init, self.short_iter, **{**options, "callback": None})
+        try:
+            result = run(lambda i: best, 1)
+        except DegenerateFitError:      # it collapsed after all: the others, to their ends
+            n_failed = 0
+            result = run(start, n_init)
+        result.n_failed += n_failed
+        return result
+
+    def _progress(self, n_init):
+        if not self.verbose:
+            return None
+        return Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
+
+    def _examine(self, rows, mixture, result, spikes):
+        """What is wrong with the components; nothing where there was no iteration."""
+        if not result.history:
+            return Examination()
+        fixed = mixture.components.fixed | ({"weights"} if mixture.fixed_weights else set())
+        return examine(result.parameters, mixture.components.structure.reg_covar, spikes.least,
+                       rows.n_positive, fixed=fixed)
+
+    def _tell(self, result, found, rows):
+        """What there is to say of a fit."""
+        precision = 1e-10 if rows.dtype == np.float64 else 1e-5
+        if isinstance(self.reg_covar, str):
+            precision = AUTO_FALL
+        warn_about(
+            result, precision,
+            reason=(": reg_covar is not part of it, as covariance_prior='empirical' would be"
+                    if self.reg_covar else ""))
+        if not self.converged_ and not result.stopped and self.max_iter > 0:
+            warn("Best performing initialization did not converge. Try different init "
+                 "parameters, or increase max_iter, tol, or check for degenerate data.",
+                 ConvergenceWarning)
+        for text in found.texts(rows.column_names):
+            warn(text, DegenerateWarning)
+
+
+def check_fit(model, rows, sample_weight):
+    """Every error that a fit to these rows would begin with."""
+    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
+
+
+def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
+    """Fit where a component on one value is as good as any: no start is worse for it."""
+    model._fit(X, sample_weight, labels, avoid_spikes=False)
+    return model

@@ -1,0 +1,333 @@
+"""What a fitted Gaussian mixture can do, and what it keeps of its fit."""
+
+import math
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.utils.validation import check_is_fitted
+
+from emkernels import _inputs, kernels
+from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows
+from emkernels.kernels import passes
+from emkernels.latent.mixture import MixtureParameters
+from emkernels.models._state import Stateful
+from emkernels.models.mixture import conditional, persistence
+
+
+class FittedMixture(Stateful, DensityMixin, BaseEstimator):
+    """The part of :class:`emkernels.GaussianMixture` that does not fit."""
+
+    # --- parameters --------------------------------------------------------------------
+
+    def _parameters(self):
+        weights, means, covariances, factors = (
+            np.ascontiguousarray(p, dtype=np.float64) for p in (
+                self.weights_, self.means_, self.covariances_, self.precisions_cholesky_))
+        return MixtureParameters(weights, Gaussians(self._structure, means, covariances, factors))
+
+    def _set_parameters(self, parameters, dtype=np.float64, fixed=()):
+        """What was fitted, and what of it was fixed."""
+        structure, factors = parameters.structure, parameters.precisions_cholesky
+        precisions = structure.precisions(factors)
+        if not np.abs(precisions).max() < np.finfo(dtype).max:
+            dtype = np.float64      # tiny float32 data: its precisions need the range
+        self._fitted_type, self._fitted_fixed = structure.name, frozenset(fixed)
+        self.weights_ = parameters.weights.astype(dtype)
+        self.means_ = parameters.means.astype(dtype)
+        self.covariances_ = parameters.covariances.astype(dtype)
+        self.precisions_cholesky_ = factors.astype(dtype)
+        self.precisions_ = precisions.astype(dtype)
+
+    def _remember_labels(self, classes):
+        if classes is not None:
+            self.classes_ = classes
+        elif "classes_" in vars(self):
+            del self.classes_
+
+    def _remember_examination(self, found):
+        self._examination = found
+        self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
+
+    # of the fit; of parameters put in by hand, as they are set
+
+    @property
+    def _type(self):
+        return vars(self).get("_fitted_type", self.covariance_type)
+
+    @property
+    def _fixed(self):
+        return vars(self).get("_fitted_fixed", self.fixed)
+
+    @property
+    def _structure(self):
+        return structure_of(self._type)
+
+    def _n_parameters(self):
+        k, n_features = self.means_.shape
+        counts = {"covariances": self._structure.n_parameters(k, n_features),
+                  "means": k * n_features, "weights": k - 1}
+        return sum(n for name, n in counts.items() if name not in self._fixed)
+
+    # --- rows --------------------------------------------------------------------------
+
+    def _each(self, rows, *want):
+        """Outputs of the E-step for each row."""
+        p = self._parameters()
+        if rows.patterns is not None:
+            out = passes.incomplete_rows(
+                rows.X, p.weights, p.means, p.precisions_cholesky, self._type, rows.patterns,
+                want, n_threads=self.n_threads)
+            return out[want[0]] if len(want) == 1 else [out[name] for name in want]
+        out = kernels.e_step(
+            rows.X, p.weights, p.means, p.precisions_cholesky, self._type, want=want,
+            n_threads=self.n_threads, check_finite=False)
+        return out[0] if len(want) == 1 else out
+
+    def _read(self, X):
+        """Rows of the columns of the fit."""
+        return Rows.read(X, self, fitted=True)
+
+    def score_samples(self, X):
+        """Log density of each row, (n_samples,)."""
+        return self._each(self._read(X), "log_prob_norm")
+
+    def score(self, X, y=None, *, sample_weight=None):
+        """Mean log density of the rows (weighted where weights are given)."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
+        rows = self._read(X).weighed(sample_weight)
+        values = self._each(rows, "log_prob_norm").astype(np.float64)
+        weight = rows.weight_given
+        return float(values.mean() if weight is None else np.average(values, weights=weight))
+
+    def predict(self, X):
+        """Most probable component of each row, (n_samples,)."""
+        return self._each(self._read(X), "labels").astype(np.int64)
+
+    def predict_proba(self, X):
+        """Posterior probability of each component for each row, (n_samples, n_components)."""
+        return self._each(self._read(X), "resp")
+
+    def impute(self, X):
+        """X with every missing value replaced by its mean given the row's observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            A copy, float32 for float32 input; observed values are unchanged. A row without any
+            value gets the mean of the mixture.
+        """
+        rows = self._read(X)
+        if rows.patterns is None:
+            return rows.X.copy(order="C")
+        return self._each(rows, "imputed")
+
+    def bic(self, X, *, sample_weight=None):
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
+
+        p counts the parameters that are not `fixed`; with weights, n is their sum.
+        """
+        return self._criteria(X, sample_weight)["bic"]
+
+    def aic(self, X, *, sample_weight=None):
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        return self._criteria(X, sample_weight)["aic"]
+
+    def icl(self, X, *, sample_weight=None):
+        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
+
+        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the
+        lower the better.
+
+        References
+        ----------
+        C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
+        """
+        return self._criteria(X, sample_weight, entropy=True)["icl"]
+
+    def _criteria(self, X, sample_weight, *, entropy=False):
+        """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
+        rows = self._read(X).weighed(sample_weight)
+        n = len(rows) if rows.sample_weight is None else rows.total
+        log_likelihood = uncertain = 0.0
+        for part in rows.blocks():
+            w = part.weight_given
+            w = np.ones(len(part)) if w is None else w
+            if entropy:
+                resp, densities = self._each(part, "resp", "log_prob_norm")
+                resp = resp.astype(np.float64)
+                uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
+            else:
+                densities = self._each(part, "log_prob_norm")
+            log_likelihood += float(w @ densities.astype(np.float64))
+        p = self._n_parameters()
+        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
+               "aic": -2 * log_likelihood + 2 * p}
+        if entropy:
+            out["icl"] = out["bic"] + 2 * float(uncertain)
+        return out
+
+    def sample(self, n_samples=1):
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Grouped by component; drawn with `random_state`.
+        y : ndarray of shape (n_samples,)
+            Their components.
+        """
+        check_is_fitted(self)
+        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
+                "one sample."
+            )
+        rng = _inputs.as_random_state(self.random_state)
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        n_features = self.means_.shape[1]
+        parts = []
+        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
+            if self._structure.diagonal:
+                normal = rng.standard_normal(size=(count, n_features))
+                parts.append(mean + normal * np.sqrt(self.covariances_[k]))
+            else:
+                covariance = self._structure.matrix(self.covariances_, k, n_features)
+                parts.append(rng.multivariate_normal(mean, covariance, int(count)))
+        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+
+    # --- mixtures of some columns --------------------------------------------------------
+
+    def marginal(self, columns):
+        """The mixture of some columns.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+            Which columns, in the order wanted; names where the fit saw names.
+
+        Returns
+        -------
+        GaussianMixture
+        """
+        check_is_fitted(self)
+        return conditional.marginal(self, columns)
+
+    def condition(self, columns, values):
+        """The mixture of the other columns, given values of some.
+
+        Weights are the posterior probabilities given the values; means and covariances are
+        the conditional ones of each component.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+        values : array-like of shape (len(columns),)
+            A series whose index are names must have those of the columns, in their order.
+
+        Returns
+        -------
+        GaussianMixture
+            Of covariance type 'full' where the fitted one is 'full' or 'tied', else as fitted.
+
+        References
+        ----------
+        C. M. Bishop, Pattern Recognition and Machine Learning, 2006, equations 2.81, 2.82.
+        """
+        check_is_fitted(self)
+        return conditional.condition(self, columns, values)
+
+    def regress(self, columns, X):
+        """Mean and covariance of the other columns given some, for many rows.
+
+        Parameters
+        ----------
+        columns : sequence of int or str
+            The columns that X holds.
+        X : array-like of shape (n_samples, len(columns))
+            NaN is a missing value: a row goes by what it has of the columns. A data frame must
+            have the names of the columns, in their order.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_samples, n_others)
+        covariance : ndarray of shape (n_samples, n_others, n_others)
+            Of the conditional mixture, between components included.
+        """
+        check_is_fitted(self)
+        return conditional.regress(self, columns, X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # --- files ---------------------------------------------------------------------------
+
+    def save(self, path):
+        """Write the parameters and the fit to one file (npz with JSON, no pickle).
+
+        The file is written beside `path` and then renamed. A `callback` is not saved; a
+        `random_state` only where it is an integer.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """A mixture from :meth:`save`; ValueError for a damaged or foreign file."""
+        return persistence.load(cls, path)
+
+
+# --- for those who go on from a fit ---------------------------------------------------------
+
+
+def fitted_type(model):
+    """The covariance type of the fit of a mixture, also of scikit-learn's; set_params may have
+    changed the parameter since."""
+    return getattr(model, "_fitted_type", model.covariance_type)
+
+
+def parameters_of(model):
+    """The :class:`MixtureParameters` of a fitted mixture, in float64."""
+    return model._parameters()
+
+
+def responsibilities_of(model, rows):
+    """Posterior probabilities of the components for rows that were read."""
+    return model._each(rows, "resp")
+
+
+def labels_of(model, rows):
+    """Most probable components, int32, of rows that were read."""
+    return model._each(rows, "labels")
+
+
+def examination_of(model):
+    """What is wrong with the components, an :class:`Examination`."""
+    return model._examination
+
+
+def put(model, parameters, dtype, found):
+    """Give a fitted mixture other parameters, and what is wrong with them."""
+    model._set_parameters(parameters, dtype, fixed=model._fixed)
+    model._remember_examination(found)
+
+
+def reorder(model, order):
+    """Component i becomes the one that was ``order[i]``, in all that is fitted."""
+    model.weights_, model.means_ = model.weights_[order], model.means_[order]
+    for name in ("covariances_", "precisions_", "precisions_cholesky_"):
+        setattr(model, name, model._structure.reordered(getattr(model, name), order))
+    model._remember_examination(model._examination.reordered(order))

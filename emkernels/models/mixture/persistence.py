@@ -1,0 +1,128 @@
+"""Fitted models in files: an npz archive of arrays and one JSON text, no pickle."""
+
+import json
+import os
+import secrets
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.latent.mixture import MixtureParameters
+
+_FORMAT = "emkernels.GaussianMixture"
+_VERSION = 1
+_ARRAYS = ("weights_", "means_", "covariances_", "precisions_cholesky_", "lower_bounds_")
+_INIT_ARRAYS = ("weights_init", "means_init", "precisions_init")
+
+
+def save(model, path):
+    """Write a fitted mixture to `path`, at once or not at all."""
+    from sklearn.utils.validation import check_is_fitted
+
+    check_is_fitted(model)
+    path = Path(path)
+    parameters = model.get_params(deep=False)
+    parameters.pop("callback")
+    if not isinstance(parameters["random_state"], (int, np.integer)):
+        parameters["random_state"] = None
+    arrays = {name: np.asarray(getattr(model, name)) for name in _ARRAYS}
+    for name in _INIT_ARRAYS:
+        if parameters[name] is not None:
+            arrays[name] = np.asarray(parameters[name], dtype=np.float64)
+        parameters.pop(name)
+    header = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "parameters": {name: _plain(value) for name, value in parameters.items()},
+        "converged": bool(model.converged_),
+        "n_iter": int(model.n_iter_),
+        "lower_bound": float(model.lower_bound_).hex(),
+        "degenerate": model.degenerate_components_.tolist(),
+        "fitted": [model._type, sorted(model._fixed)],
+        "classes": _plain(getattr(model, "classes_", None)),
+        "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
+    }
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def load(cls, path):
+    """A fitted mixture from `path`."""
+    path = Path(path)
+    problem = f"{path} is not a mixture saved by emkernels, or it is damaged"
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(arrays.pop("header").tobytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, RuntimeError, OverflowError,
+            MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{problem}: {error}") from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(problem)
+    if header.get("version") != _VERSION:
+        raise ValueError(
+            f"{path} has version {header.get('version')} of the format, this emkernels reads "
+            f"version {_VERSION}"
+        )
+    try:
+        return _build(cls, header, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ValueError(f"{problem}: {error}") from error
+
+
+def _build(cls, header, arrays):
+    parameters = dict(header["parameters"])
+    for name in ("fixed", "covariance_prior", "init_params"):
+        if isinstance(parameters[name], list):
+            parameters[name] = tuple(parameters[name])
+    for name in _INIT_ARRAYS:
+        parameters[name] = arrays.get(name)
+    model = cls(**parameters)
+    n_components, n_features = arrays["means_"].shape
+    type_, fixed = header.get("fitted") or (model.covariance_type, model.fixed)
+    structure = structure_of(type_)
+    shape = structure.shape(n_components, n_features)
+    for name, expected in (("weights_", (n_components,)), ("covariances_", shape),
+                           ("precisions_cholesky_", shape)):
+        if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} has a wrong shape or is not finite")
+    if not np.isfinite(arrays["means_"]).all():
+        raise ValueError("means_ is not finite")
+    dtype = arrays["means_"].dtype
+    weights, *gaussians = (np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    model._set_parameters(
+        MixtureParameters(weights, Gaussians(structure, *gaussians)), dtype, fixed)
+    if header.get("classes") is not None:
+        model._remember_labels(np.array(header["classes"]))
+    model.lower_bounds_ = arrays["lower_bounds_"].tolist()
+    model.converged_, model.n_iter_ = bool(header["converged"]), int(header["n_iter"])
+    model.lower_bound_ = float.fromhex(header["lower_bound"])
+    model.degenerate_components_ = np.array(header.get("degenerate", []), dtype=np.int64)
+    model.n_features_in_ = n_features
+    if header["feature_names"]:
+        model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
+    return model
+
+
+def _plain(value):
+    """A value as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if hasattr(value, "__array__"):
+        return np.asarray(value).tolist()
+    if isinstance(value, (tuple, list, set, frozenset)):
+        return [_plain(item) for item in value]
+    return value

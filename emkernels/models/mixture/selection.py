@@ -1,0 +1,345 @@
+"""Choosing a mixture by an information criterion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels._callers import listening, warn
+from emkernels._words import some
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.data import Rows
+from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import examination_of, parameters_of
+
+CRITERIA = ("bic", "aic", "icl")
+
+# How a mixture is fitted where a number of components is to be chosen, or a result to be looked
+# at: a criterion compares maxima, so they are looked for with care, and units do not matter.
+CAREFUL = {
+    "n_init": 30, "short_iter": 10, "init_params": ("kmeans", "k-means++", "random_from_data"),
+    "init_scaling": "standard", "reg_covar": "auto", "convergence": "distance", "tol": 1e-3,
+    "max_iter": 1000, "acceleration": "squarem",
+}
+# Most passes where there are no more rows than columns: only reg_covar keeps the likelihood from
+# growing without end, and there is nothing to converge to.
+WIDE = 100
+STARTS = ("weights_init", "means_init", "precisions_init")
+
+
+@dataclass
+class SelectionResult:
+    """Result of :func:`select_mixture`.
+
+    Attributes
+    ----------
+    best : GaussianMixture
+        The fitted mixture with the lowest criterion, degenerate ones left aside unless they
+        were allowed or there is no other.
+    criterion : str
+    table : list of dict
+        One row for each candidate: n_components, covariance_type, n_parameters,
+        log_likelihood, bic, aic, icl, converged, n_iter, error (None, or why no fit was had),
+        degenerate (collapsed components, a list of int), degenerate_columns (where, a list of
+        str) and below (None, or a smaller number of components with a higher likelihood: this
+        fit has missed its maximum).
+    """
+
+    best: GaussianMixture
+    criterion: str
+    table: list
+
+    @property
+    def chosen(self):
+        """The row of `best` in `table`; None without one."""
+        if self.best is None:
+            return None
+        key = self.best.n_components, self.best.covariance_type
+        return next(row for row in self.table
+                    if (row["n_components"], row["covariance_type"]) == key)
+
+    @staticmethod
+    def remarks(row):
+        """What there is to say of a row of the table, in a few words."""
+        found = [row["error"]] if row["error"] else []
+        if row.get("degenerate"):
+            columns = row["degenerate_columns"]
+            found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
+                         + (f" (in {some(list(columns), 3)})" if columns else ""))
+        if row.get("below"):
+            found.append(f"a poor maximum: likelier with {row['below']}")
+        return "; ".join(found)
+
+    def __str__(self):
+        lines = [f"{'n_components':>12} {'covariance_type':>15} {'n_parameters':>12} "
+                 f"{'log_likelihood':>16} {self.criterion:>16}"]
+        chosen = self.chosen
+        for row in self.table:
+            mark = " *" if row is chosen else ""
+            remarks = self.remarks(row)
+            lines.append(
+                f"{row['n_components']:12d} {row['covariance_type']:>15} "
+                f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
+                f"{row[self.criterion]:16.3f}{mark}"
+                + (f"  {remarks}" if remarks else "")
+            )
+        return "\n".join(lines)
+
+
+def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
+                   sample_weight=None, allow_degenerate=False, **parameters):
+    """Fit a mixture for every number of components and covariance type, keep the best.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+    n_components : int or iterable of int
+        Numbers above that of the rows are left out, as their rows of the table say.
+    covariance_types : str or iterable of str
+    criterion : {'bic', 'aic', 'icl'}
+        The lower the better.
+    sample_weight : array-like of shape (n_samples,), optional
+        The criteria take a weight for a number of rows, so that its unit matters to them.
+    allow_degenerate : bool, default=False
+        Choose among the mixtures, and the starts, with collapsed components too (see
+        `GaussianMixture.degenerate_components_`). Their criterion is low for nothing, a spike
+        in the data being as likely as one likes, so they are marked in the table, and by
+        default not chosen unless there is no other.
+    **parameters
+        Further parameters of :class:`GaussianMixture`. Not all defaults are those of the class:
+        ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
+        init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
+        max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
+        with more care, and the units of the columns do not matter. (``max_iter=100`` where there
+        are no more rows than columns, and so no maximum, unless `covariance_prior` is set.)
+
+    Returns
+    -------
+    SelectionResult
+
+    Raises
+    ------
+    ValueError
+        An unknown criterion, no candidate, or no candidate that could be fitted.
+
+    Warns
+    -----
+    DegenerateWarning
+        Candidates with collapsed components have a lower criterion than the one chosen, or there
+        is no other.
+    EMWarning
+        The number chosen is the largest or the smallest (above 1) that was tried. What the fit
+        of the chosen one warned about comes as well.
+
+    References
+    ----------
+    G. Schwarz, Annals of Statistics 6, 1978 (BIC); C. Biernacki, G. Celeux, G. Govaert, IEEE
+    Trans. PAMI 22, 2000 (ICL).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import select_mixture
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(size=(200, 2)), rng.normal(size=(200, 2)) + 8])
+    >>> result = select_mixture(X, range(1, 5), random_state=0)
+    >>> result.best.n_components
+    2
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    sizes, types = _check_candidates(n_components, covariance_types)
+    rows = Rows.read(X, GaussianMixture())
+    n_rows = len(rows)
+    few = [size for size in sizes if size <= n_rows]
+    options = {**CAREFUL, **parameters}
+    if n_rows <= rows.n_features and options.get("covariance_prior") is None:
+        options["max_iter"] = parameters.get("max_iter", WIDE)
+    fits, table = [], []
+    for type_ in types:
+        for size in sizes:
+            row = {"n_components": size, "covariance_type": type_, "n_parameters": 0,
+                   "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "icl": np.inf,
+                   "converged": False, "n_iter": 0, "error": None, "degenerate": [],
+                   "degenerate_columns": [], "below": None}
+            table.append(row)
+            if few and size > n_rows:
+                row["error"] = f"more components than the {n_rows} rows"
+                continue
+            model = GaussianMixture(size, covariance_type=type_, **options)
+            try:
+                fits.append(_Fit(row, model, rows, sample_weight, not allow_degenerate))
+            except DegenerateFitError as error:
+                row["error"] = str(error)
+        # what has a prior is not the likeliest
+        if all(options.get(name) is None for name in ("covariance_prior", "weight_concentration")):
+            _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_], options)
+    if not fits:
+        raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
+    if sample_weight is not None:
+        _warn_about_unit(rows.weighed(sample_weight))
+    return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
+
+
+def _check_candidates(n_components, covariance_types):
+    """The numbers of components and the types, each once."""
+    if isinstance(n_components, (int, np.integer)):
+        n_components = [n_components]
+    try:
+        sizes = list(n_components) if not isinstance(n_components, str) else None
+    except TypeError:
+        sizes = None
+    if sizes is None or not all(isinstance(size, (int, np.integer)) and size >= 1
+                                and not isinstance(size, bool) for size in sizes):
+        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
+                         f"range(1, 9), got {n_components!r}")
+    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    for type_ in types:
+        if type_ not in COVARIANCE_TYPES:
+            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, got "
+                             f"{type_!r}")
+    if not sizes or not types:
+        raise ValueError("n_components and covariance_types must name at least one candidate")
+    return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
+
+
+class _Fit:
+    """A candidate that was fitted, its row of the table, and what the fit warned about."""
+
+    def __init__(self, row, model, rows, sample_weight, avoid_spikes):
+        self.row, self.rows, self.sample_weight = row, rows, sample_weight
+        self.avoid_spikes = avoid_spikes
+        self._take(model, self._fit(model))
+
+    def _fit(self, model):
+        """Fit; what it had to say of itself is returned, for the chosen one to say."""
+        with listening() as heard:
+            model._fit(self.rows, self.sample_weight, None, avoid_spikes=self.avoid_spikes)
+        return heard
+
+    def _take(self, model, said):
+        self.model, self.said = model, said
+        columns = {j for some_ in examination_of(model).spikes.values() for j in some_}
+        self.row.update(
+            n_parameters=model._n_parameters(),
+            **model._criteria(self.rows, self.sample_weight, entropy=True),
+            converged=model.converged_, n_iter=model.n_iter_,
+            degenerate=model.degenerate_components_.tolist(),
+            degenerate_columns=[self.rows.column_names[j] for j in sorted(columns)])
+
+    def go_on_from(self, other, options):
+        """Take what EM makes of the components of a smaller fit, some of them split, where that
+        is likelier, and has not collapsed."""
+        start = split_components(other.model, self.row["n_components"])
+        model = GaussianMixture(
+            self.row["n_components"], covariance_type=self.row["covariance_type"],
+            **{**options, **start, "n_init": 1, "short_iter": None, "init_scaling": None})
+        try:
+            said = self._fit(model)
+        except ValueError:      # it collapsed, or its precisions were lost in rounding before
+            return
+        # a spike is likely for nothing, and would cost the candidate a sound fit
+        collapsed_now = (self.avoid_spikes and not self.row["degenerate"]
+                         and len(model.degenerate_components_))
+        if model.lower_bound_ > self.model.lower_bound_ and not collapsed_now:
+            self._take(model, said)
+
+
+def split_components(model, n_components):
+    """Start values of a larger mixture: the heaviest components in two halves each, beside each
+    other along their longest axis.
+
+    Parameters
+    ----------
+    model : GaussianMixture
+        Fitted.
+    n_components : int
+        More than the model has.
+
+    Returns
+    -------
+    dict
+        weights_init, means_init, precisions_init.
+    """
+    parameters = parameters_of(model)
+    structure, weights = parameters.structure, parameters.weights.copy()
+    means = parameters.means.copy()
+    # those of float32 would be indefinite where columns nearly depend on each other
+    precisions = structure.precisions(parameters.precisions_cholesky)
+    origin = np.arange(len(weights))
+    while len(weights) < n_components:
+        k = int(weights.argmax())
+        values, vectors = np.linalg.eigh(parameters.covariance(origin[k]))
+        step = 0.5 * np.sqrt(values[-1]) * vectors[:, -1]
+        weights[k] /= 2
+        weights, origin = np.append(weights, weights[k]), np.append(origin, origin[k])
+        means = np.vstack([means, means[k] + step])
+        means[k] -= step
+    return {"weights_init": weights / weights.sum(), "means_init": means,
+            "precisions_init": structure.reordered(precisions, origin)}
+
+
+def _raise_falls(fits, options):
+    """More components are never less likely: a fit below a smaller one has missed the maximum, and
+    goes on from that. What stays below says so in its row."""
+    best = None
+    for fit in sorted(fits, key=lambda fit: fit.row["n_components"]):
+        if (best is not None and best.row["n_components"] < fit.row["n_components"]
+                and _is_below(fit, best)):
+            if all(options.get(name) is None for name in STARTS):
+                fit.go_on_from(best, options)
+            if _is_below(fit, best):
+                fit.row["below"] = best.row["n_components"]
+        # a spike is likely for nothing
+        if not fit.row["degenerate"] and (best is None or not _is_below(fit, best)):
+            best = fit
+
+
+def _is_below(fit, other):
+    mine, theirs = fit.row["log_likelihood"], other.row["log_likelihood"]
+    return mine < theirs - 1e-3 - 1e-9 * abs(theirs)
+
+
+def _warn_about_unit(rows):
+    """Weights that are shares, not numbers of rows: nothing is left of the penalty."""
+    total, n_rows = rows.total, rows.n_positive
+    if total < 0.1 * n_rows:
+        warn(
+            f"sample_weight sums to {total:.6g} for {n_rows} rows: the criteria take it for a "
+            "number of rows, and so few bear no penalty, or a negative one. Scale the weights to "
+            "sum to the number of rows", EMWarning)
+
+
+def _chosen(fits, table, criterion, allow_degenerate, sizes, n_rows):
+    """The result, and what has to be said of the choice."""
+    lowest = min(fits, key=lambda fit: fit.row[criterion])
+    sound = fits if allow_degenerate else [fit for fit in fits if not fit.row["degenerate"]]
+    chosen = min(sound or fits, key=lambda fit: fit.row[criterion])
+    row = chosen.row
+    degenerate, notes = [], []
+    if not sound and len(table) > 1:    # of a single one its fit says it
+        degenerate.append(
+            "every candidate has collapsed components, so the criterion does not tell how many "
+            "there are; fewer components, covariance_prior='empirical', or fewer columns may")
+    elif sound and lowest is not chosen and not allow_degenerate:
+        columns = sorted({name for fit in fits for name in fit.row["degenerate_columns"]})
+        better = sum(fit.row[criterion] < row[criterion] for fit in fits)
+        own = f"{row['n_components']} component{'s' * (row['n_components'] > 1)}"
+        degenerate.append(
+            f"{better} of {len(fits)} candidates {'has' if better == 1 else 'have'} a lower "
+            f"{criterion} than the chosen one of {own}, but collapsed components (in "
+            f"{some(columns)}), for which it says nothing: not chosen. "
+            "covariance_prior='empirical', or leaving out columns of few values, keeps components "
+            "from collapsing")
+    if sound and len(sizes) > 1 and row["n_components"] == max(sizes) < n_rows:
+        notes.append(f"the number of components chosen, {max(sizes)}, is the largest that was "
+                     "tried: there may be more")
+    elif sound and len(sizes) > 1 and row["n_components"] == min(sizes) > 1:
+        notes.append(f"the number of components chosen, {min(sizes)}, is the smallest that was "
+                     "tried: there may be fewer")
+    for texts, category in ((degenerate, DegenerateWarning), (notes, EMWarning)):
+        for text in texts:
+            warn(text, category)
+    for text, category in chosen.said:
+        warn(text, category)
+    return SelectionResult(chosen.model, criterion, table)
