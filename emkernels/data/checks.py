@@ -79,6 +79,12 @@ def check_columns_of_fit(estimator, X):
     _check_feature_names(estimator, X, reset=False)
 
 
+def names_of_fit(estimator):
+    """The names of the columns that an estimator was fitted to, None where they have none."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return None if names is None else tuple(names)
+
+
 def check_width(estimator, array):
     """ValueError where there are more or fewer columns than in the fit."""
     _check_n_features(estimator, array, reset=False)

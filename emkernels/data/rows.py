@@ -1,6 +1,6 @@
 """Rows: checked once, then handed from pass to pass."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 
 import numpy as np
@@ -133,6 +133,9 @@ class Rows:
                         checks.index_of(X))
         if fitted:
             checks.check_width(estimator, array)
+            if places is None:      # an array without names has those of the fit
+                labels = replace(labels, places=checks.names_of_fit(estimator))
+                places = labels.places
         array = _with_nan(array, missing_values, places)
         if complete is not None:
             patterns, largest = None, checks.check_complete(array, complete, places)

@@ -92,7 +92,7 @@ def check_fixed(fixed, given, warm_start):
             f"fixed may name 'weights', 'means' and 'covariances', got {', '.join(unknown)}"
         )
     for name in sorted(fixed):
-        if given[names[name]] is None and not warm_start:
+        if getattr(given, names[name]) is None and not warm_start:
             raise ValueError(f"fixed names {name!r}, so {init[name]} must be set")
     return fixed
 
