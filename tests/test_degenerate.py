@@ -9,11 +9,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from emkernels import GaussianMixture, select_mixture
+from emkernels.components.gaussian.degenerate import find_spikes, total_covariance_of
+from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.structures import Full
+from emkernels.data import Rows
+from emkernels.data.summary import Rounding
 from emkernels.em import DegenerateFitError, EMWarning, run_em
+from emkernels.latent.mixture import MixtureParameters
 from emkernels.models import selection
-from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
-from emkernels.models._gaussian import Gaussians
-from emkernels.models.selection import CAREFUL, _Fit, split_components
+from emkernels.models.mixture.fitted import parameters_of
+from emkernels.models.mixture.selection import CAREFUL, Candidate, split_components
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -149,12 +154,13 @@ def test_spikes_by_trying_every_direction(seed):
         factors = np.linalg.cholesky(np.linalg.inv(covariances))
         # upper triangular U with U U' the precision
         factors = np.array([np.linalg.inv(np.linalg.cholesky(c)).T for c in covariances])
-        p = Gaussians(np.full(k, 1 / k), rng.normal(size=(k, 2)), covariances, factors)
+        p = MixtureParameters(np.full(k, 1 / k), Gaussians(
+            Full(), rng.normal(size=(k, 2)), covariances, factors))
         reg, rounding = 10 ** rng.uniform(-9, -4, 2), 10 ** rng.uniform(-12, -5, 2)
-        total = total_covariance_of(p, "full")
+        total = total_covariance_of(p)
         expected = {i: is_spike(c, total, np.maximum(10 * reg, rounding))
                     for i, c in enumerate(covariances)}
-        found = find_spikes(p, "full", np.maximum(10 * reg, rounding))
+        found = find_spikes(p, np.maximum(10 * reg, rounding))
         for i in range(k):
             if expected[i] is not None:
                 assert (i in found) == expected[i]
@@ -168,7 +174,7 @@ def test_the_total_covariance_is_that_of_the_rows():
         model = GaussianMixture(3, covariance_type=covariance_type, reg_covar=0, random_state=0,
                                 max_iter=3, tol=0)
         model, _ = fitted(model, X)
-        total = total_covariance_of(model._parameters(), covariance_type)
+        total = total_covariance_of(parameters_of(model))
         expected = np.cov(X.T, bias=True)
         if covariance_type in ("full", "tied"):
             assert_allclose(total, expected, rtol=1e-10)
@@ -269,7 +275,7 @@ def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
     class Two:
         """Starts that end at 0 or at 1, the higher one degenerate."""
 
-        def accumulate(self, parameters):
+        def accumulate(self, rows, parameters):
             return parameters
 
         def objective(self, statistics, parameters):
@@ -278,14 +284,10 @@ def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
         def maximise(self, statistics, parameters):
             return parameters
 
-        def is_degenerate(self, parameters):
-            return parameters > self.limit
-
     for limit, best in ((0.5, 0.0), (-1, 1.0), (2, 1.0)):
-        problem = Two()
-        problem.limit = limit
         for order in ([0.0, 1.0], [1.0, 0.0]):
-            result = run_em(problem, order.__getitem__, n_init=2)
+            result = run_em(Two(), Rows(np.zeros((1, 1))), order.__getitem__, n_init=2,
+                            is_degenerate=lambda parameters: parameters > limit)
             assert result.parameters == best
 
 
@@ -341,15 +343,14 @@ def test_a_sound_fit_below_a_smaller_one_is_not_given_for_a_spike(avoid):
 
     def fit(n_components, **options):
         model = GaussianMixture(n_components, random_state=0, **options)
-        model._avoid_spikes = avoid
         row = {"n_components": n_components, "covariance_type": "full"}
-        return _Fit(row, model, X, None, ["0"])
+        return Candidate(row, model, Rows.read(X), None, avoid)
 
     smaller, poor = fit(2), fit(3, init_params="random", max_iter=1)
     assert not poor.row["degenerate"]
     assert poor.row["log_likelihood"] < smaller.row["log_likelihood"]
     before = poor.model
-    poor.go_on_from(smaller, X, None, {**CAREFUL, "random_state": 0})
+    poor.go_on_from(smaller, {**CAREFUL, "random_state": 0})
     assert (poor.model is before) == avoid
     assert bool(poor.row["degenerate"]) != avoid
 

@@ -10,9 +10,14 @@ from phantoms import as_uint8, ball, colours, dice, discs, tissue
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import GaussianMixture, kernels, segment_image
+from emkernels.components.gaussian.density import GaussianComponents
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows
 from emkernels.em import EMWarning, run_em
-from emkernels.image import _potts, _smooth
-from emkernels.image._potts import PottsProblem
+from emkernels.image import _smoothing
+from emkernels.latent import field as field_module
+from emkernels.latent.field import Field, FieldStatistics, PottsMixture
+from emkernels.models.mixture.fitted import parameters_of
 
 
 def grid(shape, n_features, covariance_type, seed=0):
@@ -52,13 +57,22 @@ def axes(make):
     return {"channel_axis": None} if make is ball else {}
 
 
-class OracleProblem(PottsProblem):
-    def accumulate(self, parameters):
-        counts, first, second, _, log_likelihood, self.prior = reference.potts_statistics(
-            self.X, parameters.weights, parameters.means, parameters.precisions_cholesky,
-            self.covariance_type, shape=self.shape, smoothness=self.smoothness, resp=self.resp,
-            mask=self.mask)
-        return self._statistics(parameters.means, counts, first, second, log_likelihood)
+def model_on_grid(X, covariance_type, shape, smoothness, *, mask=None, kind=PottsMixture):
+    rows = Rows(X)
+    field = Field(rows, shape, mask)
+    return kind(GaussianComponents(structure_of(covariance_type)), smoothness), rows, field
+
+
+class OracleMixture(PottsMixture):
+    def accumulate(self, rows, parameters):
+        field, type_ = rows.kept["field"], self.components.structure.name
+        counts, first, second, _, log_likelihood, prior = reference.potts_statistics(
+            rows.X, parameters.weights, parameters.means, parameters.precisions_cholesky,
+            type_, shape=field.shape, smoothness=self.smoothness, resp=field.resp,
+            mask=field.mask)
+        out = FieldStatistics(type_, parameters.means, counts, first, second, log_likelihood)
+        out.prior, out.total, out.n_rows = prior, field.n_known, len(rows)
+        return out
 
 
 def test_em_on_the_grid_is_that_of_the_oracle():
@@ -67,20 +81,20 @@ def test_em_on_the_grid_is_that_of_the_oracle():
     mask = np.random.default_rng(0).random(image.size) < 0.9
     X, labels = image.reshape(-1, 1), truth.ravel().astype(np.int32)
     histories, fields, fitted = [], [], []
-    for kind in (PottsProblem, OracleProblem):
-        problem = kind(X, "full", 0.0, shape=image.shape, mask=mask, smoothness=1.0)
+    for kind in (PottsMixture, OracleMixture):
+        model, rows, field = model_on_grid(X, "full", image.shape, 1.0, mask=mask, kind=kind)
         known = mask & ~np.isnan(X[:, 0])
-        assert problem.total == np.count_nonzero(known)
-        start = problem.parameters_of(labels, 3)
+        assert field.n_known == np.count_nonzero(known)
+        start = model.of_labels(rows, labels, 3)
         for k in range(3):
             of_it = X[known & (labels == k), 0]
             np.testing.assert_allclose(start.means[k], of_it.mean())
             np.testing.assert_allclose(start.covariances[k], of_it.var())
-        problem.resp = np.full((len(X), 3), 1 / 3)
-        result = run_em(problem, lambda i: start, max_iter=6, tol=0.0)
+        field.resp = np.full((len(X), 3), 1 / 3)
+        result = run_em(model, rows, lambda i: start, max_iter=6, tol=0.0)
         fitted.append(result.parameters.weights)
         histories.append(result.history)
-        fields.append(problem.resp)
+        fields.append(field.resp)
     np.testing.assert_allclose(*histories, rtol=1e-10)
     np.testing.assert_allclose(*fitted, rtol=1e-8)
     np.testing.assert_allclose(fields[0][mask], fields[1][mask], atol=1e-8)
@@ -91,13 +105,13 @@ def test_em_on_the_grid_is_that_of_the_oracle():
 def test_where_it_settles_the_mean_prior_is_the_mean_posterior(make, n, covariance_type):
     image, truth = make(0.12)
     X = image.reshape(truth.size, -1)
-    problem = PottsProblem(X, covariance_type, 0.0, shape=truth.shape, mask=None, smoothness=0.4)
+    model, rows, field = model_on_grid(X, covariance_type, truth.shape, 0.4)
     labels = truth.reshape(-1).astype(np.int32)
-    parameters = problem.parameters_of(labels, n)
-    problem.resp = np.eye(n)[labels]
-    result = run_em(problem, lambda i: parameters, max_iter=2000, tol=1e-13)
+    parameters = model.of_labels(rows, labels, n)
+    field.resp = np.eye(n)[labels]
+    result = run_em(model, rows, lambda i: parameters, max_iter=2000, tol=1e-13)
     assert result.converged
-    weights, q = result.parameters.weights, problem.resp
+    weights, q = result.parameters.weights, field.resp
     joint = np.log(weights) + 0.4 * reference.neighbour_sums(q, truth.shape, np.ones(len(q), bool))
     prior = reference.responsibilities(joint)[0].mean(axis=0)
     np.testing.assert_allclose(prior, q.mean(axis=0), atol=1e-5)
@@ -113,9 +127,9 @@ def test_without_smoothness_it_is_the_mixture():
         plain = GaussianMixture(
             3, weights_init=given.weights_, means_init=given.means_, reg_covar=0,
             precisions_init=given.precisions_, max_iter=12, tol=0).fit(X)
-    problem = PottsProblem(X, "full", 0.0, shape=(40, 60), mask=None, smoothness=0.0)
-    problem.resp = np.full((len(X), 3), 1 / 3)
-    result = run_em(problem, lambda i: given._parameters(), max_iter=12, tol=0)
+    model, rows, field = model_on_grid(X, "full", (40, 60), 0.0)
+    field.resp = np.full((len(X), 3), 1 / 3)
+    result = run_em(model, rows, lambda i: parameters_of(given), max_iter=12, tol=0)
     np.testing.assert_allclose(result.history, plain.lower_bounds_, rtol=1e-10)
     np.testing.assert_allclose(result.parameters.weights, plain.weights_, rtol=1e-8)
     np.testing.assert_allclose(result.parameters.means, plain.means_, rtol=1e-8)
@@ -150,28 +164,29 @@ def test_the_start_is_chosen_by_what_neighbours_foretell():
 
 def test_held_out_is_that_of_the_mixture_without_smoothness():
     X = colours(0.2)[0].reshape(-1, 3)
-    model = GaussianMixture(3, random_state=0).fit(X)
-    problem = PottsProblem(X, "full", 0.0, shape=(40, 60), mask=None, smoothness=0.0)
-    problem.resp = np.full((len(X), 3), 1 / 3)
+    fitted = GaussianMixture(3, random_state=0).fit(X)
+    model, _, field = model_on_grid(X, "full", (40, 60), 0.0)
+    field.resp = np.full((len(X), 3), 1 / 3)
     even = np.indices((40, 60)).sum(axis=0).reshape(-1) % 2 == 0
     np.testing.assert_allclose(
-        problem.held_out(model._parameters()), model.score_samples(X)[even].mean(), rtol=1e-10)
-    assert (problem.resp == 1 / 3).all()
+        field.held_out(model, parameters_of(fitted)), fitted.score_samples(X)[even].mean(),
+        rtol=1e-10)
+    assert (field.resp == 1 / 3).all()
 
 
 def test_parts_of_a_large_image_stand_for_it(monkeypatch):
     image, truth = discs(0.15, shape=(48, 640))
     X, labels = image.reshape(-1, 1), truth.reshape(-1).astype(np.int32)
-    whole = PottsProblem(X, "full", 0.0, shape=truth.shape, mask=None, smoothness=0.5)
-    parameters = whole.parameters_of(labels, 3)
+    model, rows, whole = model_on_grid(X, "full", truth.shape, 0.5)
+    parameters = model.of_labels(rows, labels, 3)
     whole.resp = np.eye(3)[labels]
-    everything = whole.field_of(parameters.weights), whole.held_out(parameters)
-    monkeypatch.setattr(_potts, "JUDGED", 640 * 24)
+    everything = whole.weights_of(parameters.weights, 0.5), whole.held_out(model, parameters)
+    monkeypatch.setattr(field_module, "JUDGED", 640 * 24)
     parts = whole.slabs()
     assert len(parts) == 8 and sum(np.prod(shape) for _, shape in parts) == 640 * 24
     assert parts[0][0].start == 0 and parts[-1][0].stop == len(X)
-    np.testing.assert_allclose(whole.field_of(parameters.weights), everything[0], atol=0.05)
-    np.testing.assert_allclose(whole.held_out(parameters), everything[1], atol=0.05)
+    np.testing.assert_allclose(whole.weights_of(parameters.weights, 0.5), everything[0], atol=0.05)
+    np.testing.assert_allclose(whole.held_out(model, parameters), everything[1], atol=0.05)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "f4", "f8"])
@@ -305,10 +320,10 @@ def test_callback_and_iterations():
 def fits_with_posteriors_given_up(image, n, monkeypatch):
     """How many fits there are where none is kept; the result is that of two."""
     runs = []
-    monkeypatch.setattr(_smooth, "run_em", lambda *a, **k: runs.append(1) or run_em(*a, **k))
+    monkeypatch.setattr(_smoothing, "run_em", lambda *a, **k: runs.append(1) or run_em(*a, **k))
     kept = segment_image(image, n, smoothness=1.0, random_state=0)
     assert len(runs) == 2
-    monkeypatch.setattr(_smooth, "KEPT", 0)
+    monkeypatch.setattr(_smoothing, "KEPT", 0)
     again = segment_image(image, n, smoothness=1.0, random_state=0)
     np.testing.assert_array_equal(kept.posteriors, again.posteriors)
     assert kept.lower_bounds == again.lower_bounds
@@ -327,7 +342,7 @@ def test_the_last_start_never_runs_again(monkeypatch):
 
 def test_memory_of_smoothing(monkeypatch):
     """Features of all pixels, one field of posteriors, and less than that again."""
-    monkeypatch.setattr(_smooth, "KEPT", 0)
+    monkeypatch.setattr(_smoothing, "KEPT", 0)
     image = as_uint8(np.kron(colours(0.05)[0], np.ones((40, 40, 1))))
     tracemalloc.start()
     try:

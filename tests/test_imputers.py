@@ -19,8 +19,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
+from emkernels.data import Rows
 from emkernels.em import EMWarning, run_em
-from emkernels.models import _multiple, _sampled_start, imputers
+from emkernels.models.imputation import gaussian, mixture, multiple
+from emkernels.starts import sampled
 
 TYPES = ("full", "tied", "diag", "spherical")
 UNITS = np.array([1.0, 100.0, 1e-3, 1e4, 1.0, 10.0])
@@ -235,7 +237,7 @@ class Line:
     def __init__(self, rates):
         self.rates = np.array(rates)
 
-    def accumulate(self, parameters):
+    def accumulate(self, rows, parameters):
         return parameters
 
     def objective(self, statistics, parameters):
@@ -257,14 +259,15 @@ class Line:
 @pytest.mark.parametrize("acceleration", [None, "squarem"])
 @pytest.mark.parametrize("rates", [[0.999, 0.3], [0.9, 0.89], [0.0, 0.0], [0.9999, 0.9]])
 def test_distance_is_what_is_left(acceleration, rates):
-    problem = Line(rates)
-    result = run_em(problem, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
-                    convergence="distance", acceleration=acceleration)
+    problem, nothing = Line(rates), Rows(np.zeros((1, 1)))
+    result = run_em(problem, nothing, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
+                    convergence="distance", acceleration=acceleration,
+                    objective_scale=problem.objective_scale)
     assert result.converged
     assert np.abs(result.parameters).max() < 1.1e-6
     assert abs(problem.objective(None, result.parameters)) * problem.objective_scale < 1.1e-6
     if rates[0] == 0.999:
-        short = run_em(problem, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
+        short = run_em(problem, nothing, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
                        convergence="parameters")
         assert np.abs(short.parameters).max() > 1e-4     # a short step, and far to go
 
@@ -518,7 +521,7 @@ def test_mixture_starts_and_priors(init_params, prior):
 def test_mixture_starts_on_part_of_many_rows(monkeypatch):
     _, X = clusters(1000)
     whole = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
-    monkeypatch.setattr(_sampled_start, "START_ROWS", 300)
+    monkeypatch.setattr(sampled, "START_ROWS", 300)
     part = GaussianMixtureImputer(3, random_state=0, n_init=3).fit(X)
     assert_allclose(part.log_likelihood_, whole.log_likelihood_, atol=1e-5)
 
@@ -747,9 +750,9 @@ def test_standard_errors_of_complete_rows():
 
 
 def test_examples():
-    for module in (imputers, _multiple):
-        assert doctest.testmod(module) == (0, doctest.testmod(module).attempted)
-    assert doctest.testmod(imputers).attempted > 5
+    for module in (gaussian, mixture, multiple):
+        found = doctest.testmod(module)
+        assert found == (0, found.attempted) and found.attempted > 3
 
 
 def test_warnings_are_errors_nowhere_else():

@@ -20,7 +20,8 @@ from reference import (
 )
 from scipy import stats
 
-from emkernels.models import _missing_table
+from emkernels.data import Rows
+from emkernels.models.missing import little
 
 NAN = np.nan
 
@@ -150,7 +151,7 @@ def test_the_oracle_marginalises_like_scipy():
 def test_the_estimates_of_the_models_are_those_of_the_oracle():
     for X, n_iter in ((tables.AIRQUALITY.X, 60), (with_gaps(tables.NHANES.X, 0.05), 300)):
         mean, covariance, _ = gaussian_em(X, n_iter)
-        found = _missing_table.estimate(X, 1e-11, 10_000)
+        found = little.estimate(Rows.read(X), 1e-11, 10_000)
         scale = np.sqrt(np.diag(covariance))
         assert_allclose((found[0] - mean) / scale, 0, atol=1e-8)
         assert_allclose(found[1] / np.outer(scale, scale), covariance / np.outer(scale, scale),

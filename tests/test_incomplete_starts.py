@@ -10,19 +10,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
-from emkernels import GaussianMixture, kernels
+from emkernels import GaussianMixture
+from emkernels.data import Rows
+from emkernels.data.available import observed_means, pairwise_covariances
 from emkernels.em import DegenerateFitError
 from emkernels.kernels.incomplete import (
     _available_moments,
     _observed_distances,
     _observed_kmeans_pass,
 )
-from emkernels.models._available import (
-    observed_kmeans,
-    observed_means,
-    observed_seeds,
-    pairwise_covariances,
-)
+from emkernels.starts.observed import observed_kmeans, observed_seeds
 
 TYPES = reference.COVARIANCE_TYPES
 DTYPES = ("f4", "f8")
@@ -102,13 +99,13 @@ def test_observed_means(dtype, shift):
     p = incomplete(500, 4, 1, "full", dtype, "chance", 0.4)
     X = (p.X + shift).astype(dtype)
     X[:, 3] = np.nan
-    mean, weight = observed_means(X, p.sample_weight, None)
+    mean, weight = observed_means(Rows.read(X).with_(sample_weight=p.sample_weight))
     seen = ~np.isnan(X)
     assert_allclose(weight, p.sample_weight @ seen, rtol=1e-6)
     expected = p.sample_weight @ np.where(seen, X.astype(float), 0)[:, :3] / weight[:3]
     assert_allclose(mean[:3], expected, rtol=1e-12 if dtype == "f8" else 1e-6)
     assert mean[3] == 0 and weight[3] == 0
-    unweighted, _ = observed_means(X[:, :3], None, 2)
+    unweighted, _ = observed_means(Rows.read(X[:, :3]))
     assert_allclose(unweighted, np.nanmean(X[:, :3].astype(float), axis=0), rtol=1e-6)
 
 
@@ -122,14 +119,14 @@ def test_pairwise_covariances_are_positive_definite():
     X[30:60, 2] = 100 * X[30:60, 0]
     mean = np.nanmean(X, axis=0)
     labels = np.zeros(90, np.int32)
-    (covariance,) = pairwise_covariances(X, labels, mean[None], None, None)
+    (covariance,) = pairwise_covariances(Rows.read(X), labels, mean[None])
     assert_allclose(np.diag(covariance), np.nanvar(X, axis=0), rtol=1e-12)
     deviations = np.sqrt(np.diag(covariance))
     values = np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))
     assert values[0] == pytest.approx(1e-2, rel=1e-6)
     never = X.copy()
     never[:, 2] = np.where(np.isnan(X[:, 1]), X[:, 2], np.nan)
-    (covariance,) = pairwise_covariances(never, labels, mean[None], None, None)
+    (covariance,) = pairwise_covariances(Rows.read(never), labels, mean[None])
     assert covariance[1, 2] == 0
     np.linalg.cholesky(covariance)
 
@@ -141,12 +138,11 @@ def test_kmeans_of_separate_clusters_finds_them():
     for scale in (1.0, 1e-9, 1e9):
         for dtype in DTYPES:
             X = (gaps(centers[truth] + rng.normal(size=(800, 3))) * scale).astype(dtype)
-            patterns = kernels.missing_patterns(X)
-            mean = observed_means(X, None, None)[0]
+            rows = Rows.read(X)
+            mean = observed_means(rows)[0]
             for seed in range(5):
-                seeds = observed_seeds(X, 4, patterns, mean, None, np.random.RandomState(seed),
-                                       None)
-                labels, found = observed_kmeans(X, seeds, None, None)
+                seeds = observed_seeds(rows, 4, mean, np.random.RandomState(seed))
+                labels, found = observed_kmeans(rows, seeds)
                 order = np.linalg.norm(found[:, None] - centers * scale, axis=2).argmin(axis=1)
                 assert sorted(order) == [0, 1, 2, 3]
                 assert (order[labels] == truth)[(~np.isnan(X)).all(axis=1)].mean() > 0.99

@@ -11,9 +11,10 @@ from numpy.testing import assert_allclose
 from problems import LAYOUTS
 from reference import gaussian_em
 
+from emkernels.data import Rows
 from emkernels.kernels import missing_patterns
-from emkernels.models import _information as information
-from emkernels.models._missing_table import estimate
+from emkernels.models.imputation import information
+from emkernels.models.missing.little import estimate
 
 NAN = np.nan
 
@@ -43,7 +44,7 @@ def incomplete(n, d, share, seed=0):
 
 def fitted(X, tol=1e-12, max_iter=20_000):
     patterns = missing_patterns(X)
-    location, covariance, converged = estimate(X, tol, max_iter)
+    location, covariance, converged = estimate(Rows.read(X), tol, max_iter)
     assert converged
     return location, covariance, patterns
 

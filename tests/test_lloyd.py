@@ -5,8 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
+from emkernels.data import Rows
 from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
-from emkernels.models._lloyd import lloyd
+from emkernels.starts.lloyd import lloyd as lloyd_of_rows
+
+
+def lloyd(X, centers, *, sample_weight=None, n_threads=None):
+    rows = Rows.read(X).weighed(sample_weight).with_(n_threads=n_threads)
+    return lloyd_of_rows(rows, centers)
 
 
 def check_passes(X, centers, n_passes, move, few=None, weight=None):

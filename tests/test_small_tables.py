@@ -8,8 +8,10 @@ import pytest
 import threadpoolctl
 
 from emkernels import GaussianImputer, GaussianMixtureImputer, _one_thread, little_mcar_test
+from emkernels.components.gaussian import density
+from emkernels.data import Rows
 from emkernels.em import EMWarning, run_em
-from emkernels.models import _missing_table, _standardised
+from emkernels.models.missing import little
 
 SHAPES = [(15, 53), (31, 31), (10, 90), (4, 200), (33, 30), (60, 16)]
 
@@ -60,7 +62,7 @@ def test_more_passes_at_the_floor_hardly_change_what_is_filled_in(monkeypatch):
     X = gappy((40, 30))
     with pytest.warns(EMWarning, match="no maximum"):
         few = GaussianImputer().fit(X)
-    monkeypatch.setattr(_standardised, "AT_FLOOR", 10**6)
+    monkeypatch.setattr(density, "AT_FLOOR", 10**6)
     with pytest.warns(EMWarning, match="no maximum"):
         many = GaussianImputer().fit(X)
     assert few.n_iter_ < 300 < many.n_iter_ == 1000
@@ -82,10 +84,11 @@ def test_an_exact_relation_still_converges(rng):
 
 def test_a_start_without_a_maximum_is_not_the_last():
     class Problem:
-        endless, total, resolution = True, 1.0, 1e-15
-
-        def accumulate(self, parameters):
+        def accumulate(self, rows, parameters):
             return parameters
+
+        def endless(self, parameters, source):
+            return True
 
         def objective(self, statistics, parameters):
             return parameters
@@ -96,12 +99,9 @@ def test_a_start_without_a_maximum_is_not_the_last():
         def relative_change(self, old, new):
             return 1.0
 
-        def is_degenerate(self, parameters):
-            return False
-
     begun = []
-    result = run_em(Problem(), lambda i: begun.append(i) or 10.0 * i, n_init=3,
-                    convergence="distance", tol=1e-6)
+    result = run_em(Problem(), Rows(np.zeros((1, 1))), lambda i: begun.append(i) or 10.0 * i,
+                    n_init=3, convergence="distance", tol=1e-6)
     assert begun == [0, 1, 2] and result.n_iter == 1 and not result.converged
     assert result.parameters == 21.0 and not result.stopped
 
@@ -114,7 +114,7 @@ def test_a_prior_has_a_maximum():
 # --- Little's test --------------------------------------------------------------------------
 
 def test_too_few_rows_are_said_before_any_work(monkeypatch):
-    monkeypatch.setattr(_missing_table, "estimate", lambda *_: pytest.fail("EM was run"))
+    monkeypatch.setattr(little, "estimate", lambda *_: pytest.fail("EM was run"))
     X = gappy((15, 53))
     with pytest.raises(ValueError, match=r"more rows than columns: 15 rows have a value, and "
                                          r"there are 53 columns; use fewer columns"):
@@ -128,7 +128,7 @@ def test_too_few_rows_are_said_before_any_work(monkeypatch):
 def test_a_column_that_few_rows_observe_is_named(monkeypatch, rng):
     X = rng.normal(size=(50, 4))
     X[4:, 3] = np.nan       # four rows, in all of which three other columns are known
-    monkeypatch.setattr(_missing_table, "estimate", lambda *_: pytest.fail("EM was run"))
+    monkeypatch.setattr(little, "estimate", lambda *_: pytest.fail("EM was run"))
     with pytest.raises(ValueError, match=(
             r"column 'x3' has a value in 4 rows only, in all of which 3 other columns are known: "
             "Little's test needs 5 such rows, or leave the column out")):

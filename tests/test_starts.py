@@ -7,12 +7,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emkernels import GaussianMixture, select_mixture
-from emkernels.models import _sampled_start
-from emkernels.models._arguments import check_init_params
-from emkernels.models._gaussian import CovariancePrior, GaussianProblem
-from emkernels.models._sampled_start import SampledStarts, column_scaling, draw_rows
-from emkernels.models._start import start_parameters
-from emkernels.models.selection import CAREFUL
+from emkernels.components.gaussian.arguments import check_init_params
+from emkernels.components.gaussian.density import GaussianComponents
+from emkernels.components.gaussian.moments import column_scaling
+from emkernels.components.gaussian.priors import CovariancePrior
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows
+from emkernels.latent.mixture import Mixture
+from emkernels.models.mixture.selection import CAREFUL
+from emkernels.starts import sampled
+from emkernels.starts.mixture import Given, start_parameters
+from emkernels.starts.sampled import SampledStarts, draw_rows
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -79,20 +84,18 @@ def test_standardised_starts_come_back_in_raw_units(covariance_type, missing):
     known = np.repeat([0, 1, 2], 30).astype(np.int32)
     X[known == 1] += 2 * X.std(axis=0)
     weight = rng.uniform(1, 2, 90)
-    patterns = None
     if missing:
         X[rng.random(X.shape) < 0.2] = np.nan
-        from emkernels import kernels
-        patterns = kernels.missing_patterns(X)
     scale = {"full": np.diag([1.0, 1e4, 1e-4]) + 1e-5, "tied": np.diag([1.0, 1e4, 1e-4]) + 1e-5,
              "diag": np.array([1.0, 1e4, 1e-4]), "spherical": np.array(1e3)}[covariance_type]
     reg = 5.0 if covariance_type == "spherical" else np.array([0.1, 50.0, 1e-4])
-    problem = GaussianProblem(X, covariance_type, reg, sample_weight=weight, known=known,
-                              covariance_prior=CovariancePrior(4.0, scale), patterns=patterns)
-    given = dict.fromkeys(("weights", "means", "precisions_cholesky"))
+    rows = Rows.read(X).with_(sample_weight=weight, known=known)
+    mixture = Mixture(GaussianComponents(structure_of(
+        covariance_type, reg_covar=reg, prior=CovariancePrior(4.0, scale))))
     random_state = np.random.RandomState(0)
-    raw = start_parameters(problem, 3, "kmeans", random_state, given)
-    starts = SampledStarts(problem, 3, ("kmeans",), random_state, given, standardise=True)
+    raw = start_parameters(rows, mixture, 3, "kmeans", random_state, Given())
+    options = {"standardise": True, "avoid_spikes": True}
+    starts = SampledStarts(rows, mixture, 3, ("kmeans",), random_state, Given(), **options)
     assert not np.allclose(starts.scaling.scale, 1)
     back = starts(0)
     assert_allclose(back.weights, raw.weights, rtol=1e-12)
@@ -100,11 +103,10 @@ def test_standardised_starts_come_back_in_raw_units(covariance_type, missing):
     assert_allclose(back.precisions_cholesky, raw.precisions_cholesky, rtol=1e-8,
                     atol=1e-10 * np.abs(raw.precisions_cholesky).max())
     # and given parameters go there and back
-    own = {"weights": raw.weights, "means": raw.means,
-           "precisions_cholesky": raw.precisions_cholesky}
-    back = SampledStarts(problem, 3, ("kmeans",), random_state, own, standardise=True)(0)
-    for name, value in own.items():
-        assert_allclose(getattr(back, name), value, rtol=1e-12, err_msg=name)
+    own = Given(raw.weights, raw.means, raw.precisions_cholesky)
+    back = SampledStarts(rows, mixture, 3, ("kmeans",), random_state, own, **options)(0)
+    for name in ("weights", "means", "precisions_cholesky"):
+        assert_allclose(getattr(back, name), getattr(own, name), rtol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -115,23 +117,25 @@ def test_scalings_are_weighted_means_and_deviations(dtype):
     weight = rng.integers(0, 3, 500).astype(float)
     mean = np.average(X, axis=0, weights=weight)
     variance = np.average((X - mean) ** 2, axis=0, weights=weight)
-    found = column_scaling(X, weight, "full", None)
+    rows = Rows.read(X).with_(sample_weight=weight)
+    found = column_scaling(rows, structure_of("full"))
     assert_allclose(found.center, mean, rtol=1e-6)
     assert_allclose(found.scale, [np.sqrt(variance[0]), np.sqrt(variance[1]), 1], rtol=1e-4)
-    assert_allclose(column_scaling(X, weight, "spherical", None).scale,
+    assert_allclose(column_scaling(rows, structure_of("spherical")).scale,
                     np.sqrt(variance.mean()), rtol=1e-4)
 
 
 def test_rows_are_drawn_by_weight_and_from_every_column(monkeypatch):
-    monkeypatch.setattr(_sampled_start, "START_ROWS", 500)
+    monkeypatch.setattr(sampled, "START_ROWS", 500)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, 2))
     X[:-3, 1] = np.nan          # three rows have the last column
-    rows, weight = draw_rows(X, None, np.random.RandomState(0))
+    table = Rows.read(X)
+    rows, weight = draw_rows(table, np.random.RandomState(0))
     assert weight is None and 500 <= len(rows) <= 535 and set(rows[-3:]) == {3997, 3998, 3999}
     given = np.r_[np.full(2000, 3.0), np.full(1000, 1.0), np.zeros(1000)]
     given[-3:] = 1e-3
-    rows, weight = draw_rows(X, given, np.random.RandomState(0))
+    rows, weight = draw_rows(table.with_(sample_weight=given), np.random.RandomState(0))
     assert (given[rows] > 0).all() and (np.diff(rows) > 0).all()
     heavy = weight[rows < 2000].sum() / weight.sum()
     assert_allclose(heavy, 6 / 7, atol=0.05)
@@ -140,13 +144,13 @@ def test_rows_are_drawn_by_weight_and_from_every_column(monkeypatch):
     assert_allclose(weight.sum(), 500, atol=10)
     known = np.full(4000, -1)
     known[[5, 17]] = 0
-    assert {5, 17} <= set(draw_rows(X, None, np.random.RandomState(1), known)[0])
+    assert {5, 17} <= set(draw_rows(table.labelled(known), np.random.RandomState(1))[0])
 
 
 def test_cheap_starts_look_at_a_sample_and_end_with_all_rows(monkeypatch):
     X = np.concatenate([np.random.default_rng(k).normal(size=(700, 2)) + 6 * k for k in range(3)])
     whole = GaussianMixture(3, random_state=0, **CAREFUL).fit(X)
-    monkeypatch.setattr(_sampled_start, "START_ROWS", 150)
+    monkeypatch.setattr(sampled, "START_ROWS", 150)
     seen = []
 
     def callback(state):
@@ -162,13 +166,13 @@ def test_cheap_starts_look_at_a_sample_and_end_with_all_rows(monkeypatch):
 
 def test_kinds_of_starts_take_turns(monkeypatch):
     seen = []
-    real = _sampled_start.start_parameters
+    real = sampled.start_parameters
 
-    def spy(problem, n_components, kind, random_state, given):
+    def spy(rows, mixture, n_components, kind, random_state, given):
         seen.append(kind)
-        return real(problem, n_components, kind, random_state, given)
+        return real(rows, mixture, n_components, kind, random_state, given)
 
-    monkeypatch.setattr(_sampled_start, "start_parameters", spy)
+    monkeypatch.setattr(sampled, "start_parameters", spy)
     X = np.random.default_rng(0).normal(size=(60, 2))
     kinds = ("random", "kmeans")
     with warnings.catch_warnings():

@@ -7,6 +7,8 @@ import numpy as np
 
 from emkernels import _inputs, kernels
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows
+from emkernels.data.checks import patterns_where_missing
 
 _MAGIC = b"EMKSTAT1"
 _ARRAYS = ("centers", "counts", "first", "second")
@@ -104,20 +106,28 @@ class SufficientStatistics:
         ----------
         X, weights, means, precisions_cholesky, covariance_type, sample_weight, n_threads
             As :func:`emkernels.kernels.em_statistics`; where X has missing values (NaN), as
-            :func:`emkernels.kernels.incomplete_statistics`.
+            :func:`emkernels.kernels.incomplete_statistics`. X may be
+            :class:`emkernels.data.Rows`, which are not looked through again and whose weights
+            count where `sample_weight` is None.
 
         Returns
         -------
         SufficientStatistics
             Its centres are the means, rounded to the precision of X.
         """
-        _inputs.check_names(means, _inputs.names_of(X), "means", "X")
-        X = _inputs.as_rows(X)
+        if isinstance(X, Rows):
+            rows = X.weighed(sample_weight)
+            X, sample_weight, patterns = rows.X, rows.weight_given, rows.patterns
+        else:
+            rows, patterns = None, None
+            _inputs.check_names(means, _inputs.names_of(X), "means", "X")
+            X = _inputs.as_rows(X)
         arguments = X, weights, means, precisions_cholesky, covariance_type, sample_weight
-        try:
-            kernels.check_finite(X)
-        except ValueError:
-            moments = kernels.incomplete_statistics(*arguments, n_threads=n_threads)
+        if rows is None:
+            patterns = patterns_where_missing(X)[0]
+        if patterns is not None:
+            moments = kernels.incomplete_statistics(
+                *arguments, patterns=patterns, n_threads=n_threads)
         else:
             moments = kernels.em_statistics(*arguments, n_threads=n_threads, check_finite=False)
         centers = np.asarray(_inputs.as_rows(means, "means"), dtype=X.dtype)

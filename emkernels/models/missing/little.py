@@ -120,7 +120,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
                 "no value is missing, other than in rows with nothing observed"))
     _check_information(patterns, names)
     with one_thread(n_features):
-        location, covariance, converged = _estimate(rows, tol, max_iter)
+        location, covariance, converged = estimate(rows, tol, max_iter)
         statistic = _distance_of_means(rows, location, covariance)
     if not converged:
         warn(f"the ML estimates did not converge in {max_iter} iterations", ConvergenceWarning)
@@ -153,7 +153,7 @@ def _check_information(patterns, names):
                 f"{known + 2} such rows, or leave the column out")
 
 
-def _estimate(rows, tol, max_iter):
+def estimate(rows, tol, max_iter):
     """ML location and covariance of one normal distribution, and whether EM converged."""
     with listening():       # the caller says what they mean for the test
         imputer = GaussianImputer(tol=tol, max_iter=max_iter).fit(rows)

@@ -168,7 +168,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
                 continue
             model = GaussianMixture(size, covariance_type=type_, **options)
             try:
-                fits.append(_Fit(row, model, rows, sample_weight, not allow_degenerate))
+                fits.append(Candidate(row, model, rows, sample_weight, not allow_degenerate))
             except DegenerateFitError as error:
                 row["error"] = str(error)
         # what has a prior is not the likeliest
@@ -203,7 +203,7 @@ def _check_candidates(n_components, covariance_types):
     return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
 
 
-class _Fit:
+class Candidate:
     """A candidate that was fitted, its row of the table, and what the fit warned about."""
 
     def __init__(self, row, model, rows, sample_weight, avoid_spikes):

@@ -1,0 +1,302 @@
+"""Rows are looked through once, their parts know what is missing, and chunks are a source."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emkernels import (
+    GaussianImputer,
+    GaussianMixture,
+    GaussianMixtureImputer,
+    KMeans,
+    SufficientStatistics,
+    compare_clusterings,
+    kernels,
+    little_mcar_test,
+    missing_data_summary,
+    segment_image,
+    select_mixture,
+)
+from emkernels.components.gaussian import GaussianComponents, structure_of
+from emkernels.data import Chunks, Rows, checks
+from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
+from emkernels.em import run_em
+from emkernels.latent import Mixture
+from emkernels.models.mixture.fitted import parameters_of
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def gaps(shape, share=0.2, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=shape) + 4 * rng.integers(0, 2, (shape[0], 1))
+    X[rng.random(shape) < share] = np.nan
+    return X
+
+
+# --- patterns of parts --------------------------------------------------------------------
+
+def assert_same_patterns(found, expected):
+    assert found.n_features == expected.n_features
+    for name in ("order", "offsets", "n_missing", "masks"):
+        mine, theirs = getattr(found, name), getattr(expected, name)
+        assert mine.dtype == theirs.dtype, name
+        assert_array_equal(mine, theirs, err_msg=name)
+
+
+@pytest.mark.parametrize("n_features", [1, 5, 64, 65, 130])
+def test_patterns_of_a_part_are_those_that_a_look_finds(n_features):
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        X = gaps((int(rng.integers(1, 200)), n_features), rng.choice([0.0, 0.05, 0.5, 0.9]), seed)
+        patterns = kernels.missing_patterns(X)
+        rows = rng.permutation(len(X))[:rng.integers(1, len(X) + 1)]
+        columns = np.flatnonzero(rng.random(n_features) < 0.6)
+        of_rows = pattern_of_rows(patterns)
+        assert_same_patterns(take_patterns(patterns, of_rows[rows]),
+                             kernels.missing_patterns(X[rows]))
+        if len(columns):
+            assert_same_patterns(take_patterns(patterns, of_rows[rows], columns),
+                                 kernels.missing_patterns(X[rows][:, columns]))
+        complete = kernels.missing_patterns(np.zeros(X.shape))
+        assert_same_patterns(complete_patterns(*X.shape), complete)
+
+
+def test_parts_take_their_company_with_them():
+    X = gaps((300, 4)).astype(np.float32)
+    weight, known = np.linspace(1, 300, 300), np.arange(300, dtype=np.int32) % 3
+    rows = Rows.read(X).with_(sample_weight=weight, known=known)
+    part = rows.take(np.arange(5, 300, 7), np.array([0, 3]))
+    assert_array_equal(part.X, X[5::7][:, [0, 3]])
+    assert_array_equal(part.weight_given, weight[5::7])
+    assert_array_equal(part.known, known[5::7])
+    assert part.total == weight[5::7].sum() and rows.total == weight.sum()
+    assert_same_patterns(part.patterns, kernels.missing_patterns(X[5::7][:, [0, 3]]))
+    complete = rows.take(np.flatnonzero(~np.isnan(X).any(axis=1)))
+    assert complete.patterns is None
+    assert_array_equal(rows.empty, np.isnan(X).all(axis=1))
+    blocks = list(rows.blocks(64))
+    assert [len(block) for block in blocks] == [64] * 4 + [44]
+    assert_array_equal(np.concatenate([block.X for block in blocks]), X)
+    assert_array_equal(np.concatenate([block.weight_given for block in blocks]), weight)
+
+
+def test_rows_are_not_copied():
+    for X in (np.zeros((50_000, 4)), np.zeros((4, 50_000), np.float32).T):
+        assert Rows.read(X).X is X
+        rows = Rows.read(X)
+        assert Rows.read(rows) is rows
+        assert rows.take(slice(10, 20)).X.base is not None
+        tracemalloc.start()
+        rows.take(columns=np.array([0, 2])), rows.with_(n_threads=1), Rows.read(X)
+        assert tracemalloc.get_traced_memory()[1] < X.nbytes / 20
+        tracemalloc.stop()
+
+
+# --- one look -------------------------------------------------------------------------------
+
+@pytest.fixture
+def looks(monkeypatch):
+    """The shapes of the arrays that were looked through for missing values."""
+    seen = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(kernels, name)
+
+        def check_finite(self, X, *arguments):
+            seen.append(("finite", X.shape))
+            return kernels.check_finite(X, *arguments)
+
+        def missing_patterns(self, X):
+            seen.append(("patterns", X.shape))
+            return kernels.missing_patterns(X)
+
+    monkeypatch.setattr(checks, "kernels", Counting())
+    return seen
+
+
+def calls(X):
+    """What is done to incomplete rows, by name."""
+    return {
+        "mixture": lambda: GaussianMixture(2, random_state=0).fit(X),
+        "labels": lambda: GaussianMixture(2, random_state=0).fit_predict(X),
+        "cheap starts": lambda: GaussianMixture(
+            2, random_state=0, n_init=4, short_iter=3, init_scaling="standard").fit(X),
+        "automatic": lambda: GaussianMixture(
+            2, random_state=0, reg_covar="auto", covariance_prior="empirical").fit(X),
+        "selection": lambda: select_mixture(X, range(1, 5), TYPES, n_init=3, random_state=0),
+        "imputer": lambda: GaussianImputer().fit_transform(X),
+        "imputer of mixture": lambda: GaussianMixtureImputer(
+            2, n_init=2, random_state=0).fit_transform(X),
+        "Little": lambda: little_mcar_test(X),
+        "summary": lambda: missing_data_summary(X),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", calls(None))
+def test_rows_are_looked_through_once(looks, name):
+    X = gaps((400, 3))
+    calls(X)[name]()
+    # whether anything is missing, and, where it is likely, at once what
+    expected = [("patterns", X.shape)]
+    if name in ("mixture", "labels", "cheap starts", "automatic", "selection"):
+        expected = [("finite", X.shape), *expected]
+    assert looks == expected
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rows_that_were_read_are_not_looked_through_again(looks):
+    X = gaps((400, 3))
+    rows = Rows.read(X)
+    looks.clear()
+    for call in calls(rows).values():
+        call()
+    model, imputer = GaussianMixture(2, random_state=0).fit(rows), GaussianImputer().fit(rows)
+    results = (model.predict_proba(rows), model.score_samples(rows), model.bic(rows),
+               model.impute(rows), imputer.transform(rows), imputer.score(rows),
+               imputer.sample(rows, 2, random_state=0), imputer.standard_errors(rows).location)
+    assert not looks
+    expected = (model.predict_proba(X), model.score_samples(X), model.bic(X), model.impute(X),
+                imputer.transform(X), imputer.score(X), imputer.sample(X, 2, random_state=0),
+                imputer.standard_errors(X).location)
+    for mine, theirs in zip(results, expected, strict=True):
+        assert_array_equal(mine, theirs)
+
+
+def test_complete_rows_are_looked_through_once(looks):
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    KMeans(2, random_state=0).fit_transform(X)
+    assert looks == [("finite", X.shape)]
+    looks.clear()
+    compare_clusterings(X, 2, random_state=0)
+    assert looks == [("finite", X.shape)]
+    looks.clear()
+    image = (np.random.default_rng(0).random((30, 20, 3)) * 255).astype(np.uint8)
+    assert segment_image(image, 2, random_state=0, max_iter=500).posteriors.shape[-1] == 2
+    assert len(looks) == 1
+
+
+def test_a_column_that_is_left_out_costs_no_second_look(looks):
+    X = gaps((300, 4))
+    X[:, 1] = np.where(np.isnan(X[:, 1]), np.nan, 7.0)
+    with pytest.warns(UserWarning, match="one value only"):
+        imputer = GaussianImputer().fit(X)
+    assert looks == [("patterns", X.shape)]
+    assert imputer.n_patterns_ == kernels.missing_patterns(X[:, [0, 2, 3]]).n_patterns
+
+
+def test_rows_of_another_table_are_refused():
+    rows = Rows.read(gaps((50, 3)))
+    model = GaussianMixture(2, random_state=0).fit(rows)
+    with pytest.raises(ValueError, match="2 features"):
+        model.predict(rows.take(columns=np.array([0, 1])))
+    with pytest.raises(ValueError, match="K-means needs complete rows"):
+        KMeans(2).fit(rows)
+    with pytest.raises(ValueError, match="missing_values is -9"):
+        GaussianImputer(missing_values=-9).fit(rows)
+    marked = Rows.read(np.where(np.isnan(rows.X), -9, rows.X))
+    assert_array_equal(GaussianImputer(missing_values=-9).fit_transform(marked),
+                       GaussianImputer().fit_transform(rows))
+
+
+def test_names_go_with_the_rows():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(gaps((60, 3)), columns=["a", "b", "c"], index=range(5, 65))
+    rows = Rows.read(frame)
+    assert rows.names == ("a", "b", "c") and rows.take(columns=np.array([2])).names == ("c",)
+    model = GaussianMixture(2, random_state=0).fit(rows)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    assert_array_equal(model.predict(frame), model.predict(rows))
+    with pytest.raises(ValueError, match="index of sample_weight"):
+        GaussianMixture().fit(rows, sample_weight=pandas.Series(np.ones(60)))
+    with pytest.raises(ValueError, match="'a', 'b', 'c', not 'c', 'b', 'a'"):
+        model.predict(Rows.read(frame[["c", "b", "a"]]))
+
+
+# --- weights in rows --------------------------------------------------------------------------
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_in_the_rows_are_those_of_the_fit(dtype):
+    X, weight = gaps((200, 3)).astype(dtype), np.linspace(0, 5000, 200)
+    rows = Rows.read(X).weighed(weight)
+    mine = GaussianMixture(2, random_state=0).fit(rows)
+    theirs = GaussianMixture(2, random_state=0).fit(X, sample_weight=weight)
+    assert_array_equal(mine.means_, theirs.means_)
+    assert mine.score(rows) == theirs.score(X, sample_weight=weight)
+    assert_array_equal(rows.weight_given, weight)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("missing", [False, True])
+def test_statistics_of_rows(covariance_type, missing):
+    X = gaps((300, 3), 0.2 if missing else 0.0)
+    weight = np.linspace(1, 2, 300)
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    arguments = model.weights_, model.means_, model.precisions_cholesky_, covariance_type
+    rows = Rows.read(X).weighed(weight)
+    assert SufficientStatistics.from_data(rows, *arguments) == SufficientStatistics.from_data(
+        X, *arguments, weight)
+
+
+# --- chunks -----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+def test_chunks_go_through_the_loop_of_the_estimator(covariance_type, missing, acceleration):
+    X = gaps((900, 3), 0.15 if missing else 0.0)
+    start = GaussianMixture(2, covariance_type=covariance_type, random_state=0,
+                            callback=lambda state: True).fit(X)
+    given = {"weights_init": start.weights_, "means_init": start.means_,
+             "precisions_init": start.precisions_}
+    whole = GaussianMixture(2, covariance_type=covariance_type, tol=1e-10, max_iter=200,
+                            acceleration=acceleration, **given).fit(X)
+    mixture = Mixture(GaussianComponents(structure_of(covariance_type, reg_covar=1e-6)))
+
+    def fit(parts, **options):
+        return run_em(mixture, Chunks(parts, **options), lambda i: parameters_of(start),
+                      max_iter=200, tol=1e-10, acceleration=acceleration)
+
+    parts = np.array_split(X, [100, 130, 700])
+    result, again = fit(parts), fit([part.copy(order="F") for part in parts], n_threads=1)
+    assert result.converged and result.n_iter == whole.n_iter_
+    assert_allclose(result.history, whole.lower_bounds_, rtol=1e-12)
+    assert_allclose(result.parameters.means, whole.means_, rtol=1e-9)
+    assert_allclose(result.parameters.covariances, whole.covariances_, rtol=1e-7, atol=1e-9)
+    # in memory, of another layout, by other threads: the same bits
+    assert_array_equal(result.parameters.means, again.parameters.means)
+    assert result.history == again.history
+    # one chunk is the whole
+    rows = run_em(mixture, Rows.read(X), lambda i: parameters_of(start), max_iter=200, tol=1e-10,
+                  acceleration=acceleration)
+    assert_array_equal(fit([X]).parameters.means, rows.parameters.means)
+
+
+def test_chunks_weigh_what_their_rows_weigh():
+    X, weight = gaps((400, 2), 0.0), np.linspace(0, 3, 400)
+    whole = GaussianMixture(2, random_state=0, max_iter=8, tol=0).set_params(
+        callback=lambda state: state.n_iter == 8).fit(X, sample_weight=weight)
+    start = GaussianMixture(2, random_state=0, callback=lambda state: True).fit(
+        X, sample_weight=weight)
+    chunks = Chunks([Rows.read(X[:150]).weighed(weight[:150]),
+                     Rows.read(X[150:]).weighed(weight[150:])])
+    assert chunks.n_rows == 400 and chunks.n_positive == 399
+    assert chunks.total == pytest.approx(weight.sum())
+    result = run_em(Mixture(GaussianComponents(structure_of("full", reg_covar=1e-6))), chunks,
+                    lambda i: parameters_of(start), max_iter=7, tol=0)
+    assert_allclose(result.parameters.means, whole.means_, rtol=1e-10)
+    assert_allclose(result.history, whole.lower_bounds_[1:], rtol=1e-12)
+
+
+def test_chunks_that_do_not_go_together_are_refused():
+    X = np.zeros((5, 2))
+    for parts, match in (([], "no chunk"), ([X, np.zeros((3, 3))], "chunk 1 has 3 columns"),
+                         ([X, X.astype(np.float32)], "chunk 1 has 2 columns of float32"),
+                         ([X, np.full((2, 2), np.inf)], "chunk 1: X contains infinity"),
+                         ([X, [["a", "b"]]], "chunk 1: "), ([X[:0]], "chunk 0: X is empty")):
+        with pytest.raises(ValueError, match=match):
+            Chunks(parts)
