@@ -176,7 +176,7 @@ def test_complete_rows_are_looked_through_once(looks):
     assert looks == [("finite", X.shape)]
     looks.clear()
     image = (np.random.default_rng(0).random((30, 20, 3)) * 255).astype(np.uint8)
-    assert segment_image(image, 2, random_state=0, max_iter=500).posteriors.shape[-1] == 2
+    assert segment_image(image, 2, random_state=0, max_iter=500).n_segments == 2
     assert len(looks) == 1
 
 

@@ -23,6 +23,7 @@ import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._timing import duration, rounds_said, take_turns, times
+from emkernels.components.gaussian.structures import structure_of
 from emkernels.kernels import _core
 
 PACKAGES = ("rich",)
@@ -84,8 +85,7 @@ def _mixture(rng, n_threads, n, d, k, covariance_type):
     """Ten iterations of EM from given means."""
     peer = optional("sklearn.mixture", "bench", "cli").GaussianMixture
     X = _blobs(rng, n, d, k)
-    shape = {"full": (k, d, d), "diag": (k, d)}[covariance_type]
-    precisions = np.broadcast_to(np.eye(d) if len(shape) == 3 else np.ones(d), shape).copy()
+    precisions = structure_of(covariance_type).repeated(np.eye(d), k)
     parameters = {
         "covariance_type": covariance_type, "max_iter": ITERATIONS, "tol": 0.0,
         "weights_init": np.full(k, 1 / k), "means_init": X[:k], "precisions_init": precisions}

@@ -25,7 +25,12 @@ from emkernels.plotting._gaussians import (
     projected,
     selecting,
 )
-from emkernels.plotting._mixtures import draw_histogram, draw_mixture, draw_points
+from emkernels.plotting._mixtures import (
+    add_mixture_legend,
+    draw_histogram,
+    draw_mixture,
+    draw_points,
+)
 
 
 def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_000, random_state=0,
@@ -113,8 +118,9 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
     threshold = getattr(comparison, "soft_below", 0.9)
     rings = marker("none", f"below {threshold:g}\n({percent(soft.mean())} of rows)",
                    "o" if len(names) == 2 else "|", markeredgecolor=ink(), markersize=7)
-    draw_mixture(axes[1], gaussians, points, labels[1], names, n_std=n_std, extra=[rings],
-                 weight=weight)
+    handles = draw_mixture(axes[1], gaussians, points, labels[1], names, n_std=n_std,
+                           weight=weight)
+    add_mixture_legend(axes[1], [*handles, rings], len(gaussians.weights))
     uncertain = points[soft[rows]]
     if len(names) == 2:
         # below the points: many rings would bury their colours

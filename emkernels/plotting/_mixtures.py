@@ -115,8 +115,9 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
         else:
             labels = responsibilities(model, values[rows]).argmax(axis=1)
     ax = one_axes(ax)
-    draw_mixture(ax, gaussians, points, labels, [names[j] for j in at], n_std=n_std,
-                 density=density)
+    handles = draw_mixture(ax, gaussians, points, labels, [names[j] for j in at], n_std=n_std,
+                           density=density)
+    add_mixture_legend(ax, handles, n_components)
     set_title(ax, f"Gaussian mixture, {count(n_components, 'component')} "
                   f"({fitted_type(model)})", notes)
     return ax
@@ -136,10 +137,8 @@ def _component_numbers(model, labels, n_samples):
     return np.array([*map(known.index, names), -1], np.int32)[codes]
 
 
-def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, extra=(),
-                 weight=None):
-    """Points by label and the components over one or two directions, with a legend, which `extra`
-    adds to."""
+def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, weight=None):
+    """Points by label and the components over one or two directions; what a legend is to show."""
     n_components = len(gaussians.weights)
     colors = component_colors(n_components)
     numbered = n_components > MAX_LEGEND
@@ -167,7 +166,12 @@ def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, 
             radii = ", ".join(f"{n:g}" for n in n_std[::-1])
             handles.append(marker(ink(), f"{radii} std. dev.", fillstyle="none", markersize=9))
         ax.set(xlabel=names[0], ylabel=names[1])
-    add_legend(ax, [*handles, *extra], title=None if numbered else "component")
+    return handles
+
+
+def add_mixture_legend(ax, handles, n_components):
+    """The legend of :func:`draw_mixture`; many components are numbered instead."""
+    add_legend(ax, handles, title=None if n_components > MAX_LEGEND else "component")
 
 
 def draw_points(ax, points, labels, palette, **options):
