@@ -86,6 +86,17 @@ def test_python(heading, folder, capsys):
         assert set(np.unique(names["result"].labels)) == set(range(5))
     elif heading == "Kernels from Python":
         assert names["total"].weight == pytest.approx(150)
+    elif heading == "Your own EM":
+        result, X = names["result"], names["X"]
+        weights, means, variance = result.parameters
+        gaps = ((X[:, None] - means) ** 2).sum(axis=2)
+        joint = np.log(weights) - gaps / variance / 2 - 2 * np.log(2 * np.pi * variance)
+        resp = np.exp(joint - joint.max(axis=1, keepdims=True))
+        resp /= resp.sum(axis=1, keepdims=True)
+        # where EM stands still, the parameters are the moments of their own posteriors
+        np.testing.assert_allclose(resp.mean(axis=0), weights, atol=1e-3)
+        np.testing.assert_allclose((resp * gaps).sum() / X.size, variance, rtol=1e-3)
+        assert names["chunks"].n_iter == result.n_iter
     elif heading == "Pictures":
         assert (folder / "mixture.png").stat().st_size > 5000
     else:
