@@ -1,4 +1,4 @@
-"""Whether a change of the code changes a result: hashes of all that some 1200 calls give.
+"""Whether a change of the code changes a result: hashes of all that some 1300 calls give.
 
     python tests/fingerprints.py record FILE [--only TEXT] [--threads N]
     python tests/fingerprints.py compare FILE [--only TEXT] [--threads N]
@@ -208,10 +208,6 @@ def weights_of(n, kind):
     return _closed(weights)
 
 
-def missing_of(X):
-    return "nan" if np.isnan(X).any() else "complete"
-
-
 def model_of(d, k, type_, seed=3):
     """Weights, means and factors for the kernels."""
     rng = np.random.default_rng([seed, d, k])
@@ -240,11 +236,9 @@ def mixture(X, k=3, fit=None, tell=True, **parameters):
 
 
 def told_of(gm, X):
-    out = {"model": gm, "score_samples": gm.score_samples(X), "resp": gm.predict_proba(X),
-           "labels": gm.predict(X), "score": gm.score(X), "bic": gm.bic(X)}
-    if np.isnan(np.asarray(X, float)).any():
-        out["imputed"] = gm.impute(X)
-    return out
+    return {"model": gm, "score_samples": gm.score_samples(X), "resp": gm.predict_proba(X),
+            "labels": gm.predict(X), "score": gm.score(X), "bic": gm.bic(X),
+            "imputed": gm.impute(X)}
 
 
 @group
@@ -315,7 +309,7 @@ def mixture_given():
 @group
 def mixture_labels():
     rng = np.random.default_rng(2)
-    for type_, missing in itertools.product(TYPES, ("complete", "nan")):
+    for type_, missing in itertools.product(TYPES, ("complete", "empty")):
         X = rows(missing=missing)
         truth = mixture(X, tell=False).predict(X)
         some = np.where(rng.random(300) < 0.3, truth, -1)
@@ -329,6 +323,11 @@ def mixture_labels():
             mixture, X, 2, covariance_type=type_, fit={"labels": truth == 1})
         yield f"{name} more components", functools.partial(
             mixture, X, 4, covariance_type=type_, fit={"labels": some})
+        far, weight = np.array(X), np.ones(300)
+        far[truth == 2], weight[::2] = far[truth == 2] + 30, 0
+        yield f"{name} more components and weights", functools.partial(
+            mixture, far, 4, covariance_type=type_, fit={
+                "labels": np.where(truth == 2, -1, some), "sample_weight": weight})
 
 
 @group
@@ -366,6 +365,16 @@ def mixture_iterations():
         yield f"GaussianMixture reg_covar {reg_covar} {missing} {type_}", functools.partial(
             mixture, X, covariance_type=type_, reg_covar=reg_covar, init_scaling="standard",
             convergence="distance", tol=1e-3)
+    for missing, start in itertools.product(("complete", "nan"), STARTS):
+        weight = np.zeros(300)
+        weight[[5, 50]] = 2.0
+        yield f"GaussianMixture few weighted rows {missing} {start}", functools.partial(
+            mixture, rows(missing=missing), init_params=start, reg_covar=0.1,
+            fit={"sample_weight": weight})
+    yield "GaussianMixture flat prior of an empty component", functools.partial(
+        mixture, rows(100, 2, 1), 2, weight_concentration=1.0, weights_init=[1.0, 0.0],
+        means_init=[[0.0, 0.0], [1.0, 1.0]], precisions_init=np.array([np.eye(2)] * 2),
+        fixed=("weights",))
     X = rows(missing="nan")
     yield "GaussianMixture max_iter 0", functools.partial(mixture, X, max_iter=0)
     yield "GaussianMixture max_iter 1", functools.partial(mixture, X, max_iter=1)
@@ -507,12 +516,18 @@ def layouts(X):
 @group
 def mixture_layouts():
     import pandas
+    import polars
+    import pyarrow
 
     for dtype, missing in itertools.product(DTYPES, ("complete", "nan")):
         X = rows(1500, 4, 3, dtype, missing)
         tables = layouts(X)
         names = ["a", "b", "c", "d"]
         tables["frame"] = pandas.DataFrame(X, columns=names)
+        tables["polars"] = polars.from_numpy(X, names)
+        tables["arrow"] = pyarrow.table(dict(zip(names, X.T)))
+        tables["nullable frame"] = tables["frame"].convert_dtypes()
+        tables["mixed frame"] = tables["frame"].astype({"b": "float32", "c": object})
         for how, table in tables.items():
             yield f"GaussianMixture layout {how} {dtype} {missing}", functools.partial(
                 mixture, table, init_params="k-means++", max_iter=5)
@@ -535,7 +550,8 @@ def mixture_methods():
             loaded = GaussianMixture.load("model.npz")
             other = rows(700, 4, 3, dtype, "empty", seed=9)
             return {
-                "marginal": gm.marginal([2, 0]), "condition": gm.condition([0, 3], [0.5, -1.0]),
+                "marginal": gm.marginal([2, 0]), "from behind": gm.condition([-2], [0.3]),
+                "condition": gm.condition([0, 3], [0.5, -1.0]),
                 "regress": gm.regress([1, 2], X[:40, 1:3]), "sampled": sampled,
                 "components": components, "loaded": told_of(loaded, X),
                 "pickled": told_of(pickle.loads(pickle.dumps(gm)), X),
@@ -712,6 +728,12 @@ def multiple_imputation():
     yield "GaussianImputer sample weights", functools.partial(
         imputed, GaussianImputer, X, fit={"sample_weight": weight},
         sample={"n_imputations": 2, "sample_weight": weight})
+    rare = np.array(rows(60, 4, 1))
+    rare[3:, 1] = np.nan
+    for prior in (None, "ridge"):
+        yield f"GaussianImputer sample rare column {prior or 'no prior'}", functools.partial(
+            imputed, GaussianImputer, rare, prior=prior,
+            sample={"n_imputations": 6, "random_state": 1})
     yield "GaussianImputer sample training data", functools.partial(
         imputed, GaussianImputer, X, sample={
             "n_imputations": 2, "training_data": rows(200, 4, 1, missing="nan", seed=2)})
@@ -769,7 +791,8 @@ def comparisons():
     X = rows(400, 3, 3, apart=1.5)
     frame = pandas.DataFrame(X, columns=["height", "width", "depth"])
     for name, arguments in {
-            "plain": (X, {}), "float32": (X.astype("float32"), {}),
+            "plain": (X, {}), "sure rows": (rows(400, 3, 3, apart=6.0), {"soft_below": 1.0}),
+            "float32": (X.astype("float32"), {}),
             "weights": (X, {"sample_weight": weights_of(400, "zeros")}),
             "tied": (X, {"covariance_type": "tied"}),
             "diag": (X, {"covariance_type": "diag", "n_init": 2, "soft_below": 0.99}),
@@ -829,11 +852,31 @@ def statistics():
             total = sum(parts, start=SufficientStatistics.zeros(type_, parts[0].centers))
             again = SufficientStatistics.from_bytes(total.to_bytes())
             return {"whole": SufficientStatistics.from_data(X, *model, type_, weight), "sum": total,
-                    "bytes": total.to_bytes(), "scaled": total * 0.5, "means": total.means(),
+                    "bytes": total.to_bytes(),
+                    "unequal": total == SufficientStatistics(
+                        type_, total.centers, total.counts, total.first, total.second, 1.0),
+                    "scaled": total * 0.5, "means": total.means(),
                     "covariances": total.covariances(), "equal": again == total,
                     "text": repr(total), "pickled": pickle.loads(pickle.dumps(total))}
 
+        def by_hand(type_=type_, dtype=dtype, missing=missing):
+            X, (w, means, factors) = rows(1000, 4, 3, dtype, missing), model_of(4, 3, type_)
+            bounds = []
+            for _ in range(5):
+                total = SufficientStatistics.zeros(type_, means.astype(X.dtype))
+                for chunk in np.array_split(X, 7):
+                    total += SufficientStatistics.from_data(
+                        chunk, w, means, factors, type_, n_threads=THREADS)
+                bounds.append(total.log_likelihood)
+                w, means, covariances = (
+                    total.counts / total.weight, total.means(), total.covariances())
+                factors = 1 / np.sqrt(covariances) if covariances.ndim == 1 or (
+                    type_ == "diag") else np.swapaxes(
+                        np.linalg.inv(np.linalg.cholesky(covariances)), -1, -2)
+            return {"weights": w, "means": means, "factors": factors, "bounds": bounds}
+
         yield f"SufficientStatistics {type_} {dtype} {missing}", added
+        yield f"SufficientStatistics EM in chunks {type_} {dtype} {missing}", by_hand
 
 
 @group
@@ -974,6 +1017,9 @@ def segmentations():
             "volume": (np.stack([grey] * 5), (3,), {"smoothness": 0.5}),
             "five channels": (np.random.default_rng(0).random((20, 30, 5)), (2,),
                               {"channel_axis": -1}),
+            "large smoothed": (picture("float32", (640, 520)), (2,), {
+                "smoothness": 0.5, "n_init": 2, "max_iter": 4}),
+            "large": (picture("nan", (520, 400)), (2,), {"n_init": 2, "max_iter": 5}),
             "one colour": (np.full((9, 9), 7, np.uint8), (1,), {}),
             "few iterations": (colour, (3,), {"max_iter": 2, "n_init": 2}),
             "guessed": (np.random.default_rng(0).random((20, 30, 3)), (2,), {})}.items():
@@ -1006,6 +1052,20 @@ def _table(path, missing="nan", n=120):
     lines += [separator.join([f"row {i}", *("" if np.isnan(x) else f"{x:.4f}" for x in row)])
               for i, row in enumerate(X)]
     path.write_text("\n".join(lines) + "\n")
+
+
+def _flat_column(path, gaps=True):
+    """The second column has one value."""
+    lines = [f"{i % 7}.5,{'' if gaps and i % 5 == 0 else 3},{'' if gaps and i % 4 == 0 else i % 11}"
+             for i in range(40)]
+    path.write_text("\n".join(["a,b,c", *lines]) + "\n")
+
+
+def _long(path, spoiled="2.5"):
+    """More rows than are read at once, an odd cell far down."""
+    lines = [f"{i % 13},{i % 7}.25" for i in range(150_000)]
+    lines[140_123] = f"{spoiled},1"
+    path.write_text("\n".join(["a,b", *lines]) + "\n")
 
 
 def _parquet(path):
@@ -1045,6 +1105,14 @@ def commands():
             ("segment p.png -k 3 --method kmeans --view triptych -o out.png", {"p.png": _drawn}),
             ("segment p.png -k 2 -o out.png", {
                 "p.png": lambda path: _drawn(path, "grey")}),
+            ("cluster f.csv -k 2 --method kmeans --standardize", {
+                "f.csv": functools.partial(_flat_column, gaps=False)}),
+            ("impute f.csv -o out.csv --clip", {"f.csv": _flat_column}),
+            ("describe l.csv", {"l.csv": _long}),
+            ("describe l2.csv", {"l2.csv": functools.partial(_long, spoiled="1e300")}),
+            ("describe l3.csv", {"l3.csv": functools.partial(_long, spoiled="x1")}),
+            ("describe l4.csv", {"l4.csv": functools.partial(_long, spoiled='"1.5')}),
+            ("impute l5.csv -o out.csv", {"l5.csv": functools.partial(_long, spoiled="")}),
             ("impute none.csv -o out.csv", {}), ("impute t.csv", csv),
             ("impute t.csv -o t.csv", csv), ("impute t.csv -o out.xyz", csv),
             ("impute t.csv -o out.csv --columns z", csv), ("cluster t.csv -k 0", csv),
@@ -1147,6 +1215,29 @@ def refusals():
             make().fit(frame), use)(frame[list("bacd")]))
         ask(f"{model} infinity later", lambda make=make, use=use: getattr(
             make().fit(frame), use)(_spoiled(np.inf)))
+    long = np.tile([[1.0, 2.0], [3.0, 4.5], [0.5, 0.25]], (25_000, 1))
+    far_down = {"infinity": _spoiled(np.inf, long, (70_001, 1)),
+                "too large": _spoiled(1e200, long, (70_002, 0)),
+                "text": _spoiled("x", long.astype(object), (70_003, 1))}
+    for model, name in itertools.product(models, far_down):
+        ask(f"{model} far down {name}", lambda model=model, name=name: models[model]().fit(
+            far_down[name]))
+        ask(f"{model} far down {name} of a frame", lambda model=model, name=name: models[
+            model]().fit(pandas.DataFrame(far_down[name], columns=["left", "right"])))
+    for model in models:
+        weight = np.ones(len(long))
+        weight[70_004] = -1
+        ask(f"{model} far down weights", lambda model=model, weight=weight: models[model]().fit(
+            long, sample_weight=weight))
+    labels = np.full(len(long), -1)
+    labels[70_005] = 9
+    ask("GaussianMixture far down labels", lambda labels=labels: GaussianMixture(2).fit(
+        long, labels=labels))
+    ask("KMeans far down nan", lambda: KMeans(2).fit(_spoiled(np.nan, long, (70_006, 1))))
+    named = {"infinity": {"b": np.inf}, "empty column": {"c": np.nan}, "text": {"d": "x"}}
+    for model, name in itertools.product(models, named):
+        ask(f"{model} frame {name}", lambda model=model, name=name: models[model]().fit(
+            frame.assign(**named[name])))
     for model in models:
         if model != "GaussianImputer":
             yield f"refusal {model} leaves the fit alone", lambda model=model: _left_alone(
