@@ -135,6 +135,8 @@ def flat(name, value, out):
                 part = getattr(value, each)
             except AttributeError:      # a property of other fits
                 continue
+            except Exception as error:
+                part = f"{type(error).__name__}: {error}"
             if each not in UNTOLD:
                 flat(f"{name}.{each}" if name else each, part, out)
     elif type(value).__name__ in ("Index", "RangeIndex"):
@@ -162,9 +164,10 @@ def outcome(call):
           contextlib.redirect_stderr(streams[1])):
         warnings.simplefilter("always")
         try:
-            flat("", {"result": value} if not isinstance(value := call(), dict) else value, out)
+            value = call()
         except Exception as error:
-            out["raised"] = f"{type(error).__name__}: {told(str(error))}"
+            value = {"raised": f"{type(error).__name__}: {told(str(error))}"}
+        flat("", value if isinstance(value, dict) else {"result": value}, out)
     for i, warning in enumerate(heard):
         out[f"warning {i}"] = f"{warning.category.__name__}: {told(str(warning.message))}"
     for name, stream in zip(("printed", "printed to stderr"), streams):
