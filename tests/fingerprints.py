@@ -834,7 +834,7 @@ def missing_tables():
             "single": lambda: pool(q[:, 0], u[:, 0]), "several": lambda: pool(q, u),
             "degrees": lambda: pool(q, u, complete_df=[20, 30, 40], confidence=0.9),
             "covariances": lambda: pool(q, v, complete_df=25),
-            "agreeing": lambda: pool(np.ones((3, 2)), np.full((3, 2), 0.2)),
+            "agreeing": lambda: pool(np.full((3, 2), 0.1), np.full((3, 2), 0.2)),
             "names": lambda: pool(pandas.DataFrame(q, columns=list("xyz")), u)}.items():
         yield f"pool {name}", lambda call=call: _with_text(call())
 

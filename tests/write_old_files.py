@@ -152,7 +152,7 @@ def make_inputs():
     gaps[rng.random(X.shape) < 0.15] = np.nan
     gaps[3] = np.nan
     image = rng.normal(60, 8, (8, 10, 3))
-    image[2:, 4:] += [90, 40, 110]
+    image[2:, 4:] += [18, 8, 20]
     return {"X": X.round(3), "gaps": gaps.round(3), "weights": rng.uniform(0.5, 2, 40).round(2),
             "image": np.clip(image, 0, 255).astype(np.uint8)}
 
@@ -164,6 +164,8 @@ def make_things(inputs):
     X, gaps, weights, image = (inputs[name] for name in ("X", "gaps", "weights", "image"))
     frame = pandas.DataFrame(X, columns=["height", "width", "depth"])
     texts = np.array(["oak"] * 5 + [None] * 30 + ["ash"] * 5, object)
+    seeds = np.full((8, 10), -1)        # one of them among pixels of the other segment
+    seeds[0, :3], seeds[5, 5:], seeds[7, 0] = 0, 1, 1
     things, common = {}, {"random_state": 0}
     for type_ in TYPES:
         mixture = GaussianMixture(2, covariance_type=type_, **common).fit(X)
@@ -188,6 +190,12 @@ def make_things(inputs):
         "mixture-degenerate": GaussianMixture(2, **common).fit(
             np.where(np.arange(40)[:, None] < 25, [[1.0, 2.0, 3.0]], X)),
         "mixture-unfinished": GaussianMixture(2, max_iter=1, **common).fit(X),
+        # methods go by the fit, whatever was set since
+        "mixture-set-since": GaussianMixture(2, fixed=("weights",), weights_init=[0.5, 0.5],
+                                             **common).fit(X).set_params(
+            n_components=3, covariance_type="diag", weights_init=None, fixed=()),
+        "imputer-set-since": GaussianImputer(min_value=0.0, prior="ridge").fit(gaps).set_params(
+            min_value=2.0, prior=None, add_indicator=True),
         "kmeans": KMeans(3, **common).fit(X),
         "kmeans-float32": KMeans(2, init=X[[0, 39]], n_init=1).fit(
             X.astype(np.float32), sample_weight=weights),
@@ -218,12 +226,11 @@ def make_things(inputs):
         "segmentation": segment_image(image, 2, **common),
         "segmentation-kmeans": segment_image(image[..., 0], 2, "kmeans", **common),
         "segmentation-smoothed": segment_image(
-            np.where(image > 250, np.nan, image / 255), 2, smoothness=0.5, **common),
+            np.where(image > 90, np.nan, image / 255), 2, smoothness=0.5, **common),
         "segmentation-range": segment_image(
-            image, [1, 2], mask=image[..., 0] < 200, n_init=2, **common),
+            image, [1, 2], mask=image[..., 0] < 85, n_init=2, **common),
         "segmentation-labels": segment_image(
-            image, 2, labels=np.where(image[..., 0] > 160, 1, np.where(
-                image[..., 0] < 50, 0, -1)), coordinates=0.2, **common),
+            image, 2, labels=seeds, coordinates=0.2, **common),
         "patterns": kernels.missing_patterns(gaps),
         "error": em.DegenerateFitError("every start collapsed"),
         "warning": em.DegenerateWarning("collapsed: component 0"),
