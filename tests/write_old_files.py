@@ -191,7 +191,7 @@ def make_things(inputs):
             np.where(np.arange(40)[:, None] < 25, [[1.0, 2.0, 3.0]], X)),
         "mixture-unfinished": GaussianMixture(2, max_iter=1, **common).fit(X),
         # methods go by the fit, whatever was set since
-        "mixture-set-since": GaussianMixture(2, fixed=("weights",), weights_init=[0.5, 0.5],
+        "mixture-set-since": GaussianMixture(2, fixed=("weights",), weights_init=[0.4, 0.6],
                                              **common).fit(X).set_params(
             n_components=3, covariance_type="diag", weights_init=None, fixed=()),
         "imputer-set-since": GaussianImputer(min_value=0.0, prior="ridge").fit(gaps).set_params(
