@@ -5,11 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
+from em_maps import Map, loop
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
 from emkernels import GaussianMixture, select_mixture
-from emkernels.em import DegenerateFitError, EMWarning, run_em
+from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.models import selection
 from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
 from emkernels.models._gaussian import Gaussians
@@ -266,16 +267,13 @@ def test_auto_is_a_millionth_of_the_variances(covariance_type):
 
 
 def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
-    class Two:
+    class Two(Map):
         """Starts that end at 0 or at 1, the higher one degenerate."""
 
-        def accumulate(self, parameters):
+        def step(self, parameters):
             return parameters
 
-        def objective(self, statistics, parameters):
-            return float(parameters)
-
-        def maximise(self, statistics, parameters):
+        def value(self, parameters):
             return parameters
 
         def is_degenerate(self, parameters):
@@ -285,7 +283,7 @@ def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
         problem = Two()
         problem.limit = limit
         for order in ([0.0, 1.0], [1.0, 0.0]):
-            result = run_em(problem, order.__getitem__, n_init=2)
+            result = loop(problem, order.__getitem__, n_init=2)
             assert result.parameters == best
 
 
