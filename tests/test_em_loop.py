@@ -1,6 +1,7 @@
 """The EM loop alone, on maps whose limits and rates are known."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -93,6 +94,60 @@ def test_distance_is_what_is_left(acceleration, rates):
     if rates[0] == 0.999:
         short = loop(problem, at((1, 3)), max_iter=10**6, tol=1e-6, convergence="parameters")
         assert np.abs(short.parameters).max() > 1e-4     # a short step, and far to go
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.9, 0.99])
+def test_a_single_rate_tells_what_is_left_exactly(rate):
+    # that of the parameters: rate^n; the step before it would have been too early
+    options = {"convergence": "distance", "max_iter": 10**5}
+    result = loop(Line([rate]), at(1), tol=1e-3, **options)
+    assert rate * 1e-3 * (1 - 1e-9) < result.parameters[0] < 1e-3
+    assert_allclose(result.moved, result.parameters[0], rtol=1e-6)
+    # that of the objective where it is the larger one: at the point before the last step
+    problem = Line([rate])
+    problem.objective_scale = 1e8
+    result = loop(problem, at(1), tol=1e-3, **options)
+    assert rate**2 * 1e-3 * (1 - 1e-6) < -1e8 * result.lower_bound < 1e-3
+    assert result.parameters[0] < 0.1 * rate * 1e-3
+    assert_allclose(result.moved, -1e8 * result.lower_bound, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rates", [[0.9, 0.89], [0.99, 0.95, 0.5], [0.999, 0.99, 0.9]])
+def test_two_plain_steps_confirm_the_end(rates):
+    problem, seen = Line(rates), []
+    problem.objective_scale = 100.0
+    result = loop(problem, at(np.linspace(1, 3, len(rates))), max_iter=10**5, tol=1e-6,
+                  convergence="distance", acceleration="squarem",
+                  callback=lambda state: seen.append(state.parameters))
+    plain = [np.array_equal(problem.step(a), b) for a, b in itertools.pairwise(seen)]
+    assert plain[-2:] == [True, True] and not all(plain)
+    # they were made for that: not only where nothing moves any more
+    assert result.converged and 1e-10 < np.abs(result.parameters).max() < 1.1e-6
+
+
+def test_a_plateau_is_no_convergence():
+    class Plateau(Map):
+        """Steps from near 0 are short and grow; the maximum is at 1."""
+
+        def step(self, parameters):
+            return parameters + 0.5 * parameters * (1 - parameters)
+
+        def value(self, parameters):
+            return float((parameters**2 / 2 - parameters**3 / 3)[0])
+
+    assert loop(Plateau(), at(1e-9), tol=1e-6, convergence="parameters").n_iter == 1
+    result = loop(Plateau(), at(1e-9), tol=1e-6, convergence="distance")
+    assert result.converged
+    assert_allclose(result.parameters, 1, atol=1e-6)
+
+
+def test_parameters_that_hardly_move_may_have_far_to_go():
+    class Unseen(Half):
+        def relative_change(self, old, new):
+            return 1e-16
+
+    result = loop(Unseen(), at(1), tol=1e-3, convergence="distance")
+    assert result.converged and result.n_iter == 7      # as by the objective alone
 
 
 def test_an_objective_that_falls_is_no_convergence():
