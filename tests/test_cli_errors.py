@@ -133,6 +133,38 @@ def test_a_word_after_a_block_of_numbers(folder, capsys, monkeypatch):
     assert 'column "b": text, 40 missing' in out
 
 
+@pytest.mark.parametrize("line, words", [
+    ("1,1e300,2", 'column "b": infinite, or too large a number'),
+    ("1,2,x", 'column "c": "x" is not a number, so the column is left as it is'),
+    ("1,2", "has 2 cells, and the header has 3 names"),
+    ('1,2,"3', "a double quote is opened and not closed")])
+def test_places_beyond_the_first_blocks(line, words, folder, capsys):
+    usual = [f"{row / 7:.20f},0.{row:040d},2\n" for row in range(1000)]
+    lines = ["a,b,c\n"] + 150 * usual
+    lines[139_999] = line + "\n"
+    assert sum(map(len, lines)) > 2 * _csv._BLOCK       # in three pieces
+    (folder / "t.csv").write_text("".join(lines))
+    run("describe", "t.csv", "--quiet")
+    assert f"line 140000{' ' if words.startswith('has') else ', ' if 'col' in words else ': '}" + (
+        words) in capsys.readouterr().err
+
+
+def test_rows_of_parquet_beyond_the_first_blocks(folder, capsys):
+    values = np.zeros(150_000)
+    values[::2] = 1
+    values[[139_999, 140_005]] = np.inf
+    pd.DataFrame({"a": values}).to_parquet("t.parquet")
+    assert complaint(capsys, "describe", "t.parquet").startswith(
+        't.parquet: row 140000, column "a": infinite')
+
+
+def test_a_quote_that_stays_open_behind_the_sample(folder, capsys):
+    """pyarrow takes a file that ends within quotes, and what is guessed by has only good lines."""
+    (folder / "t.csv").write_text("a,b\n" + "1,2\n" * 1200 + '3,"4\n' + "5,6\n" * 5)
+    assert complaint(capsys, "impute", "t.csv", "-o", "o.csv") == (
+        "t.csv: line 1202: a double quote is opened and not closed")
+
+
 # --- other formats -------------------------------------------------------------------------
 
 def parquet(path, **columns):
