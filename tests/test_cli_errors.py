@@ -158,11 +158,14 @@ def test_rows_of_parquet_beyond_the_first_blocks(folder, capsys):
         't.parquet: row 140000, column "a": infinite')
 
 
-def test_a_quote_that_stays_open_behind_the_sample(folder, capsys):
-    """pyarrow takes a file that ends within quotes, and what is guessed by has only good lines."""
-    (folder / "t.csv").write_text("a,b\n" + "1,2\n" * 1200 + '3,"4\n' + "5,6\n" * 5)
-    assert complaint(capsys, "impute", "t.csv", "-o", "o.csv") == (
+@pytest.mark.parametrize("command", [["describe"], ["impute", "-o", "o.csv"]])
+def test_a_quote_that_stays_open_behind_the_sample(command, folder, capsys):
+    """pyarrow takes a file that ends within quotes: the rest of it would be one cell of text."""
+    (folder / "t.csv").write_text(
+        "a,b,t\n" + "1,2,u\n,3,v\n" * 600 + '3,4,"w\n' + "5,6,x\n" * 50)
+    assert complaint(capsys, *command, "t.csv") == (
         "t.csv: line 1202: a double quote is opened and not closed")
+    assert os.listdir(folder) == ["t.csv"]
 
 
 # --- other formats -------------------------------------------------------------------------
