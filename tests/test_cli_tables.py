@@ -170,6 +170,17 @@ def test_markers_in_parquet(tmp_path, capsys):
     assert [column["missing"] for column in found["columns"]] == [1, 1]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_every_marker_counts(ending, tmp_path, capsys):
+    # in other spellings than in the table
+    frame = pd.DataFrame({"x": [-999.0, 3, 5, 777, 6], "y": [2, 4.1, -999.0, 7, 777]})
+    (frame.to_csv if ending == "csv" else frame.to_parquet)(tmp_path / f"in.{ending}", index=False)
+    found = result(capsys, "describe", tmp_path / f"in.{ending}", "--missing-values", "-999",
+                   "--missing-values", "7.77e2")
+    assert [column["missing"] for column in found["columns"]] == [2, 2]
+    assert [column["max"] for column in found["columns"]] == [6, 7]
+
+
 def test_row_names_are_not_used(tmp_path, capsys):
     (tmp_path / "in.csv").write_text(',x,y\n"1",2,3\n"2",,4\n"3",5,9\n"4",7,1\n')
     found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
@@ -342,6 +353,21 @@ def test_parquet_from_csv(tmp_path):
     assert (out["place"] == "New York").all()
     np.testing.assert_array_equal(
         out[list(frame.columns)].to_numpy(float), GaussianImputer().fit_transform(frame))
+
+
+def test_columns_that_are_not_used_shift_no_types(tmp_path):
+    frame = pd.DataFrame({"nothing": np.nan, "real": np.arange(20) / 8, "one": 0.5,
+                          "whole": np.arange(20) % 7, "other": np.sqrt(np.arange(20))})
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    for command in (["impute"], ["cluster", "-k", "2", "--method", "kmeans"]):
+        assert run(*command, tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--quiet",
+                   "--force") == 0
+        out = pd.read_parquet(tmp_path / "out.parquet")
+        assert [str(out[name].dtype) for name in ("real", "whole", "other")] == [
+            "float64", "int64", "float64"]
+        for name in ("real", "whole", "other"):
+            np.testing.assert_array_equal(out[name], frame[name])
+        assert out["nothing"].isna().all()
 
 
 def test_numbers_that_no_whole_number_holds(tmp_path, monkeypatch):

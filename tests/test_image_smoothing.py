@@ -13,6 +13,7 @@ from emkernels import GaussianMixture, kernels, segment_image
 from emkernels.em import EMWarning, run_em
 from emkernels.image import _potts, _smooth
 from emkernels.image._potts import PottsProblem
+from emkernels.image._raster import CHUNK
 
 
 def grid(shape, n_features, covariance_type, seed=0):
@@ -261,6 +262,30 @@ def test_mask_with_smoothness(dtype):
     assert (result.posteriors[~mask] == 0).all()
     assert dice(result.labels[mask], truth[mask]) > 0.95
     assert result.sizes.sum() == mask.sum()
+
+
+def test_smoothed_pixels_past_the_first_block():
+    shape = CHUNK // 256 + 6, 256
+    truth = np.zeros(shape, int)
+    truth[:, 60:] = 1
+    truth[-5:] = 0
+    image = np.random.default_rng(0).normal(truth, 0.4).astype(np.float32)
+    mask = np.ones(shape, bool)
+    mask[:, -20:] = False
+    # one iteration, and one of smoothing; with this seed the bright ones are found first
+    result = segment_image(image, 2, smoothness=1.0, mask=mask, n_init=1, random_state=0,
+                           callback=lambda state: True)
+    truth = np.where(mask, truth, -1)
+    assert (result.labels == truth).mean() > 0.99
+    field = result.posteriors
+    assert (field[~mask] == 0).all()
+    np.testing.assert_array_equal(result.labels, np.where(mask, field.argmax(axis=-1), -1))
+    np.testing.assert_array_equal(result.sizes, np.bincount(result.labels[mask]))
+    np.testing.assert_allclose(
+        result.colors[:, 0], [image[result.labels == k].mean(dtype=float) for k in (0, 1)])
+    # the shares of all pixels, not of a block's
+    np.testing.assert_allclose(
+        result.model.weights_, field[mask].mean(axis=0, dtype=float), rtol=1e-6)
 
 
 def test_selection_is_made_before_smoothing():
