@@ -363,7 +363,8 @@ def test_memory_of_smoothing(monkeypatch):
     assert peak < 4 * image.size * 4
 
 
-def test_pixels_that_are_cut_off_at_black_are_no_segment():
+@pytest.mark.parametrize("white", [False, True])
+def test_pixels_that_are_cut_off_at_black_or_white_are_no_segment(white):
     """They are likely, as any spike, and neighbours foretell them no worse than others."""
     rng = np.random.default_rng(0)
     place = np.indices((40, 40, 40)) / 40
@@ -372,5 +373,7 @@ def test_pixels_that_are_cut_off_at_black_are_no_segment():
     image = 0.2 + 0.6 * (np.array([0.25, 0.5, 0.75])[truth] + rng.normal(0, 0.3, truth.shape))
     image = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     assert 0.005 < (image == 0).mean() < 0.1
+    if white:
+        image, truth = 255 - image, 2 - truth
     options = {"channel_axis": None, "smoothness": 1.0, "random_state": 0}
     assert dice(segment_image(image, 3, **options).labels, truth) > 0.9
