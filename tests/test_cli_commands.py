@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from unittest import mock
 
 import numpy as np
@@ -11,6 +12,7 @@ import tifffile
 from cli_files import air_quality, complaint, iris, process, result, run
 from PIL import Image
 from sklearn.datasets import load_sample_image
+from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import (
     GaussianImputer,
@@ -75,6 +77,36 @@ def test_impute_begins_several_times_and_ends_by_tol(tmp_path, capsys):
         GaussianImputer().fit(frame).n_iter_)
 
 
+@pytest.mark.parametrize("model", ["gaussian", "mixture"])
+def test_a_constant_column_is_filled_with_its_value_where_all_are_clipped(model, tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv").assign(one=2.5)
+    frame.loc[[3, 7, 60], "one"] = np.nan
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--clip",
+                   "--model", model)
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert (out["one"] == 2.5).all() and found["constant"] == ["one"]
+    for name in frame:
+        assert out[name].between(frame[name].min(), frame[name].max()).all()
+
+
+def test_options_of_imputing(tmp_path, capsys):
+    frame = air_quality(tmp_path / "air.csv")
+    command = ("impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--force")
+    for options, parameters in (
+            (["--prior", "ridge"], {"prior": "ridge"}),
+            (["--prior", "ridge:25"], {"prior": ("ridge", 25.0)}),
+            (["--max-iter", "4"], {"max_iter": 4})):
+        found = result(capsys, *command, *options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            imputer = GaussianImputer(**parameters).fit(frame)
+        assert found["iterations"] == imputer.n_iter_
+        assert found["log_likelihood"] == imputer.log_likelihood_
+        np.testing.assert_array_equal(
+            pd.read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
+
+
 def test_describe_counts_and_tests(tmp_path, capsys):
     frame = air_quality(tmp_path / "air.csv")
     found = result(capsys, "describe", tmp_path / "air.csv")
@@ -111,6 +143,93 @@ def test_clusters_are_those_of_the_class(tmp_path, capsys):
     assert list(out.columns[4:6]) == ["species", "cluster"]
     assert found["sizes"] == list(out["cluster"].value_counts(sort=False).sort_index())
     assert found["kept"]["text"] == ["species"]
+
+
+def test_the_criterion_that_is_asked_for_chooses(tmp_path, capsys):
+    # of such overlapping clusters the three criteria see three numbers
+    rng = np.random.default_rng(1)
+    X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + [3, 0],
+                        0.6 * rng.normal(size=(20, 2)) + [1.5, 2]])
+    pd.DataFrame(X, columns=["x", "y"]).to_csv(tmp_path / "t.csv", index=False)
+    chosen = {}
+    for criterion in ("aic", "bic", "icl"):
+        found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "1:3", "--criterion", criterion)
+        candidates = found["candidates"]
+        for c in candidates:
+            p = 6 * c["k"] - 1
+            assert c["parameters"] == p
+            assert c["aic"] == pytest.approx(2 * p - 2 * c["log_likelihood"])
+            assert c["bic"] == pytest.approx(p * np.log(140) - 2 * c["log_likelihood"])
+            assert c["icl"] >= c["bic"] - 1e-9
+        chosen[criterion] = found["k"]
+        assert found["k"] == min(candidates, key=lambda c: c[criterion])["k"]
+        assert found["criterion"] == criterion and len(found["shares"]) == found["k"]
+    assert chosen == {"aic": 3, "bic": 2, "icl": 1}
+
+
+@pytest.mark.parametrize("options, parameters", [
+    (["--prior", "empirical"], {"covariance_prior": "empirical"}),
+    (["--reg-covar", "0.3"], {"reg_covar": 0.3}),
+    (["--starts", "1"], {"n_init": 1}),
+    (["--tol", "0.3"], {"tol": 0.3}),
+    (["--max-iter", "2"], {"max_iter": 2}),
+    (["--seed", "5", "--starts", "2"], {"random_state": 5, "n_init": 2}),
+])
+def test_options_of_clustering(options, parameters, tmp_path, capsys):
+    frame = iris(tmp_path / "iris.csv")
+    found = result(capsys, "cluster", tmp_path / "iris.csv", "-k", "4", *options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        wanted, usual = (select_mixture(frame, [4], **{"random_state": 0, **more}).best
+                         for more in (parameters, {}))
+    assert found["candidates"][0]["iterations"] == wanted.n_iter_
+    np.testing.assert_array_equal(found["centers"], wanted.means_)
+    np.testing.assert_array_equal(found["shares"], wanted.weights_)
+    assert (wanted.means_ != usual.means_).any()        # the option is seen
+
+
+@pytest.mark.parametrize("options, parameters", [
+    (["--starts", "7"], {"n_init": 7}), (["--max-iter", "2"], {"max_iter": 2}),
+    (["--tol", "0.5"], {"tol": 0.5}), (["--seed", "4"], {"random_state": 4})])
+def test_options_of_kmeans(options, parameters, tmp_path, capsys):
+    X = np.random.default_rng(0).random((400, 3)).round(4)
+    pd.DataFrame(X, columns=list("abc")).to_csv(tmp_path / "t.csv", index=False)
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "9", "--method", "kmeans", *options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        wanted, usual = (KMeans(9, **{"random_state": 0, **more}).fit(X)
+                         for more in (parameters, {}))
+    assert found["inertia"] == wanted.inertia_ != usual.inertia_
+    np.testing.assert_array_equal(found["centers"], wanted.cluster_centers_)
+
+
+@pytest.mark.parametrize("method", ["em", "kmeans"])
+def test_a_constant_column_that_is_asked_for_stays_where_it_is(method, tmp_path, capsys):
+    frame = iris(tmp_path / "iris.csv").assign(one=7.0)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    names = [*frame.columns[:2], "one"]
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--method", method,
+                   "--standardize", "--columns", ",".join(names))
+    assert found["columns"] == names
+    np.testing.assert_allclose(np.array(found["centers"])[:, 2], 7.0, rtol=1e-12)
+    alone = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--method", method,
+                   "--standardize", "--columns", ",".join(names[:2]))
+    if method == "kmeans":
+        assert found["sizes"] == alone["sizes"]
+        assert found["inertia"] == pytest.approx(alone["inertia"])
+    # the means of what is known, of all rows by their shares
+    np.testing.assert_allclose(
+        np.array(found["shares"]) @ np.array(found["centers"]), frame[names].mean(), rtol=1e-6)
+
+
+def test_rows_without_a_value_are_counted(tmp_path, capsys):
+    frame = iris(tmp_path / "iris.csv")
+    frame.iloc[[3, 70], :] = np.nan
+    frame.iloc[[9, 11, 90], 1] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "-o", tmp_path / "o.csv")
+    assert found["rows_without_values"] == 2
+    assert len(pd.read_csv(tmp_path / "o.csv", skip_blank_lines=False)) == 150
 
 
 def test_kmeans_of_standardized_columns(tmp_path, capsys):

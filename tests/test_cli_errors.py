@@ -133,6 +133,41 @@ def test_a_word_after_a_block_of_numbers(folder, capsys, monkeypatch):
     assert 'column "b": text, 40 missing' in out
 
 
+@pytest.mark.parametrize("line, words", [
+    ("1,1e300,2", 'column "b": infinite, or too large a number'),
+    ("1,2,x", 'column "c": "x" is not a number, so the column is left as it is'),
+    ("1,2", "has 2 cells, and the header has 3 names"),
+    ('1,2,"3', "a double quote is opened and not closed")])
+def test_places_beyond_the_first_blocks(line, words, folder, capsys):
+    usual = [f"{row / 7:.20f},0.{row:040d},2\n" for row in range(1000)]
+    lines = ["a,b,c\n"] + 150 * usual
+    lines[139_999] = line + "\n"
+    assert sum(map(len, lines)) > 2 * _csv._BLOCK       # in three pieces
+    (folder / "t.csv").write_text("".join(lines))
+    run("describe", "t.csv", "--quiet")
+    assert f"line 140000{' ' if words.startswith('has') else ', ' if 'col' in words else ': '}" + (
+        words) in capsys.readouterr().err
+
+
+def test_rows_of_parquet_beyond_the_first_blocks(folder, capsys):
+    values = np.zeros(150_000)
+    values[::2] = 1
+    values[[139_999, 140_005]] = np.inf
+    pd.DataFrame({"a": values}).to_parquet("t.parquet")
+    assert complaint(capsys, "describe", "t.parquet").startswith(
+        't.parquet: row 140000, column "a": infinite')
+
+
+@pytest.mark.parametrize("command", [["describe"], ["impute", "-o", "o.csv"]])
+def test_a_quote_that_stays_open_behind_the_sample(command, folder, capsys):
+    """pyarrow takes a file that ends within quotes: the rest of it would be one cell of text."""
+    (folder / "t.csv").write_text(
+        "a,b,t\n" + "1,2,u\n,3,v\n" * 600 + '3,4,"w\n' + "5,6,x\n" * 50)
+    assert complaint(capsys, *command, "t.csv") == (
+        "t.csv: line 1202: a double quote is opened and not closed")
+    assert os.listdir(folder) == ["t.csv"]
+
+
 # --- other formats -------------------------------------------------------------------------
 
 def parquet(path, **columns):

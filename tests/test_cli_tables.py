@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_files import air_quality, result, run
 
-from emkernels import GaussianImputer
+from emkernels import GaussianImputer, KMeans
 from emkernels.cli import _csv
 
 TEXT = '''name,x,"y, or z",when,flag,
@@ -170,6 +170,17 @@ def test_markers_in_parquet(tmp_path, capsys):
     assert [column["missing"] for column in found["columns"]] == [1, 1]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_every_marker_counts(ending, tmp_path, capsys):
+    # in other spellings than in the table
+    frame = pd.DataFrame({"x": [-999.0, 3, 5, 777, 6], "y": [2, 4.1, -999.0, 7, 777]})
+    (frame.to_csv if ending == "csv" else frame.to_parquet)(tmp_path / f"in.{ending}", index=False)
+    found = result(capsys, "describe", tmp_path / f"in.{ending}", "--missing-values", "-999",
+                   "--missing-values", "7.77e2")
+    assert [column["missing"] for column in found["columns"]] == [2, 2]
+    assert [column["max"] for column in found["columns"]] == [6, 7]
+
+
 def test_row_names_are_not_used(tmp_path, capsys):
     (tmp_path / "in.csv").write_text(',x,y\n"1",2,3\n"2",,4\n"3",5,9\n"4",7,1\n')
     found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv")
@@ -205,6 +216,42 @@ def test_many_blocks(tmp_path, monkeypatch):
     assert list(out.columns) == list(frame.columns) and (out["text"] == frame["text"]).all()
     expected = GaussianImputer(random_state=0).fit_transform(frame[["a", "b", "c"]])
     np.testing.assert_array_equal(out[["a", "b", "c"]].to_numpy(), expected)
+
+
+def test_labels_of_many_blocks_are_those_of_their_rows(tmp_path):
+    """Three batches: the third begins where the first two end."""
+    X = np.random.default_rng(0).random((150_000, 1))
+    pd.DataFrame(X, columns=["x"]).to_parquet(tmp_path / "in.parquet")
+    wanted = KMeans(2, random_state=0).fit(X).labels_
+    command = ("cluster", tmp_path / "in.parquet", "-k", "2", "--method", "kmeans", "--quiet", "-o")
+    assert run(*command, tmp_path / "out.parquet") == 0
+    out = pd.read_parquet(tmp_path / "out.parquet")
+    np.testing.assert_array_equal(out["x"], X[:, 0])
+    np.testing.assert_array_equal(out["cluster"], wanted)
+    assert run(*command, tmp_path / "labels.parquet", "--only-labels") == 0
+    labels = pd.read_parquet(tmp_path / "labels.parquet")
+    assert list(labels) == ["cluster"]
+    np.testing.assert_array_equal(labels["cluster"], wanted)
+
+
+def test_copies_of_many_blocks(tmp_path, monkeypatch):
+    """Every copy begins again with the first row."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(300, 2)), columns=["a", "b"])
+    frame["a"] += 2 * frame["b"]
+    frame = frame.mask(rng.random(frame.shape) < 0.1)
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    monkeypatch.setattr(_csv, "_BLOCK", 2048)
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "-m", "2",
+               "--quiet") == 0
+    out = pd.read_csv(tmp_path / "out.csv")
+    assert list(out[".imp"]) == [1] * 300 + [2] * 300
+    assert list(out[".id"]) == 2 * list(range(1, 301))
+    imputer = GaussianImputer().fit(frame)
+    for i, seed in enumerate(np.random.SeedSequence(0).spawn(2)):
+        np.testing.assert_array_equal(
+            out.loc[out[".imp"] == i + 1, ["a", "b"]],
+            imputer.sample(frame, 1, random_state=seed)[0])
 
 
 # --- Parquet ---------------------------------------------------------------------------------
@@ -306,6 +353,40 @@ def test_parquet_from_csv(tmp_path):
     assert (out["place"] == "New York").all()
     np.testing.assert_array_equal(
         out[list(frame.columns)].to_numpy(float), GaussianImputer().fit_transform(frame))
+
+
+def test_columns_that_are_not_used_shift_no_types(tmp_path):
+    frame = pd.DataFrame({"nothing": np.nan, "real": np.arange(20) / 8, "one": 0.5,
+                          "whole": np.arange(20) % 7, "other": np.sqrt(np.arange(20))})
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    for command in (["impute"], ["cluster", "-k", "2", "--method", "kmeans"]):
+        assert run(*command, tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--quiet",
+                   "--force") == 0
+        out = pd.read_parquet(tmp_path / "out.parquet")
+        assert [str(out[name].dtype) for name in ("real", "whole", "other")] == [
+            "float64", "int64", "float64"]
+        for name in ("real", "whole", "other"):
+            np.testing.assert_array_equal(out[name], frame[name])
+        assert out["nothing"].isna().all()
+
+
+def test_numbers_that_no_whole_number_holds(tmp_path, monkeypatch):
+    """Whole ones beyond 2^63, and a fraction in the first of many blocks."""
+    frame = pd.DataFrame({
+        "large": np.arange(400) * 1e17, "early": np.r_[0.5, np.arange(399.0)],
+        "whole": np.arange(400) % 90, "filled": np.r_[np.nan, np.arange(399.0)]})
+    assert frame["large"].max() > 2**63
+    texts = frame.astype(object)
+    texts["large"] = [str(i * 10**17) for i in range(400)]
+    texts["whole"] = frame["whole"].map(str)
+    texts.to_csv(tmp_path / "in.csv", index=False)
+    monkeypatch.setattr(_csv, "_BLOCK", 2048)
+    assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.parquet", "--quiet") == 0
+    out = pd.read_parquet(tmp_path / "out.parquet")
+    assert [str(kind) for kind in out.dtypes] == ["float64", "float64", "int64", "float64"]
+    for name in ("large", "early", "whole"):
+        np.testing.assert_array_equal(out[name], frame[name])
+    np.testing.assert_array_equal(out["filled"][1:], frame["filled"][1:])
 
 
 def test_csv_from_parquet(tmp_path):

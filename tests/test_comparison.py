@@ -7,8 +7,9 @@ from unittest import mock
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 from sklearn.datasets import load_iris
 from sklearn.metrics import adjusted_rand_score
 
@@ -114,6 +115,81 @@ def test_the_mixture_that_kmeans_implies(weighted):
         mine = result.mixture_labels == k
         assert_allclose(row["mixture_share"], weight[mine].sum() / weight.sum())
         assert_allclose(row["soft_share"], weight[mine & result.soft].sum() / weight[mine].sum())
+
+
+def test_rows_that_are_certain_are_never_soft():
+    # of groups this far apart every responsibility is 1, or what float32 has next to it
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 1)) + np.repeat([0, 60, 120], 100)[:, None]
+    result = compare_clusterings(X, 3, soft_below=1.0, random_state=0)
+    assert (result.mixture.predict_proba(X).max(axis=1) == 1).all()
+    assert not result.soft.any() and result.soft_share == 0
+    assert [row["soft_share"] for row in result.table] == [0, 0, 0]
+    # and all others are
+    X[:, 0] = np.linspace(0, 20, 300)
+    result = compare_clusterings(X, 3, soft_below=1.0, random_state=0)
+    resp = result.mixture.predict_proba(X).max(axis=1)
+    assert 0 < result.soft.sum() == (resp < 1).sum()
+
+
+def test_rows_past_the_first_block():
+    # those of the second block are a cluster of their own
+    rng = np.random.default_rng(0)
+    n = np.array([50_000, 12_000, 5_000])
+    truth = np.repeat([0, 1, 2], n)
+    X = np.array([0.0, 4.0, 20.0])[truth, None] + rng.normal(size=(n.sum(), 1))
+    weight = np.where(np.arange(n.sum()) % 2, 0.5, 2.0)
+    result = compare_clusterings(X, 3, sample_weight=weight, random_state=0, tol=1e-3)
+    assert_array_equal(result.soft, result.mixture.predict_proba(X).max(axis=1) < 0.9)
+    assert result.soft.any()
+    centers, labels = result.kmeans.cluster_centers_[:, 0], result.kmeans_labels
+    variance = weight @ (X[:, 0] - centers[labels]) ** 2 / weight.sum()
+    shares = np.bincount(labels, weight) / weight.sum()
+    joint = np.log(shares) + norm(centers, np.sqrt(variance)).logpdf(X)
+    expected = -2 * weight @ logsumexp(joint, axis=1) + 6 * np.log(weight.sum())
+    assert_allclose(result.kmeans_bic, expected, rtol=1e-10)
+    assert_allclose([row["kmeans_share"] for row in result.table], shares, rtol=1e-12)
+
+
+def test_weights_and_starts_go_to_both_fits():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    weight = np.r_[np.full(150, 0.1), np.full(150, 3.0)]
+    X[:150] += 3
+    found = {}
+    for given, n_init in ((weight, 1), (None, 1), (weight, 4)):
+        result = compare_clusterings(X, 4, sample_weight=given, random_state=2, n_init=n_init,
+                                     covariance_type="diag", tol=1e-3)
+        kmeans = KMeans(4, random_state=2, n_init=n_init).fit(X, sample_weight=given)
+        mixture = GaussianMixture(4, covariance_type="diag", random_state=2, n_init=n_init,
+                                  max_iter=1000).fit(X, sample_weight=given)
+        assert_array_equal(result.kmeans.cluster_centers_, kmeans.cluster_centers_)
+        assert result.kmeans.inertia_ == kmeans.inertia_
+        assert_allclose(np.sort(result.mixture.weights_), np.sort(mixture.weights_), rtol=1e-12)
+        assert_allclose(result.mixture_bic, mixture.bic(X, sample_weight=given), rtol=1e-12)
+        found[given is None, n_init] = kmeans.inertia_, mixture.lower_bound_
+    # each was seen by either fit
+    assert len({inertia for inertia, _ in found.values()}) == 3
+    assert len({bound for _, bound in found.values()}) == 3
+
+
+def test_clusters_are_matched_by_what_rows_weigh():
+    rng = np.random.default_rng(38)
+    X = rng.normal(size=(120, 2)) * [6, 0.4] + np.c_[np.zeros(120), np.repeat([0, 3, 6], 40)]
+    weight = rng.lognormal(0, 1.5, size=120)
+    result = compare_clusterings(X, 3, sample_weight=weight, random_state=0, tol=1e-3)
+
+    def best(w):
+        overlap = [[w[(result.kmeans_labels == a) & (result.mixture_labels == b)].sum()
+                    for b in range(3)] for a in range(3)]
+        return list(linear_sum_assignment(overlap, maximize=True)[1])
+
+    assert best(weight) == [0, 1, 2] != best(np.ones(120))
+    # rows are counted all the same
+    for k, row in enumerate(result.table):
+        assert row["kmeans_rows"] == (result.kmeans_labels == k).sum()
+        assert row["mixture_rows"] == (result.mixture_labels == k).sum()
+        both = (result.kmeans_labels == k) & (result.mixture_labels == k)
+        assert row["common_rows"] == both.sum()
 
 
 @pytest.mark.filterwarnings("ignore:collapsed")         # rows that repeat

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from em_maps import Map, loop
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
@@ -14,7 +15,7 @@ from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import Full
 from emkernels.data import Rows
 from emkernels.data.summary import Rounding
-from emkernels.em import DegenerateFitError, EMWarning, run_em
+from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models import selection
 from emkernels.models.mixture.fitted import parameters_of
@@ -272,22 +273,20 @@ def test_auto_is_a_millionth_of_the_variances(covariance_type):
 
 
 def test_a_start_without_spikes_is_better_than_a_likelier_one_with():
-    class Two:
+    class Two(Map):
         """Starts that end at 0 or at 1, the higher one degenerate."""
 
-        def accumulate(self, rows, parameters):
+        def step(self, parameters):
             return parameters
 
-        def objective(self, statistics, parameters):
-            return float(parameters)
-
-        def maximise(self, statistics, parameters):
+        def value(self, parameters):
             return parameters
 
     for limit, best in ((0.5, 0.0), (-1, 1.0), (2, 1.0)):
         for order in ([0.0, 1.0], [1.0, 0.0]):
-            result = run_em(Two(), Rows(np.zeros((1, 1))), order.__getitem__, n_init=2,
-                            is_degenerate=lambda parameters: parameters > limit)
+            problem = Two()
+            problem.is_degenerate = lambda parameters: parameters > limit
+            result = loop(problem, order.__getitem__, n_init=2)
             assert result.parameters == best
 
 

@@ -198,6 +198,15 @@ def test_coordinates(rng, shape, dtype):
         np.testing.assert_allclose(place, where * span / (max(shape) - 1), rtol=1e-5)
 
 
+def test_coordinates_past_the_second_block(rng):
+    shape = 3, CHUNK - 100
+    mask = rng.random(shape) < 0.8
+    mask[:, -1] = True
+    pixels = read_pixels(read_raster(np.zeros(shape, np.float32), mask=mask), coordinates=2.0)
+    np.testing.assert_allclose(
+        pixels.rows[:, 1:], np.argwhere(mask) * 2 / (CHUNK - 101), rtol=1e-5, atol=1e-7)
+
+
 def test_lab_is_that_of_scikit_image(rng):
     from skimage.color import rgb2lab
 

@@ -224,3 +224,15 @@ def test_flat_segments_are_segments():
         for n in (3, "auto"):
             result = segment_image(made, n, random_state=0, n_threads=1)
             assert dice(result.labels, 2 - truth) > 0.99
+
+
+def test_where_every_segment_is_known_only_the_mask_counts():
+    image, truth = colours(0.1)
+    mask = np.random.default_rng(0).random(truth.shape) < 0.6
+    known = np.ascontiguousarray(truth[:, ::-1])        # not what the pixels themselves say
+    result = segment_image(image, 3, labels=known, mask=mask, random_state=0)
+    np.testing.assert_array_equal(result.labels, np.where(mask, known, -1))
+    for k in range(3):
+        of_it = image[mask & (known == k)]
+        np.testing.assert_allclose(result.model.means_[k], of_it.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(result.colors[k], of_it.mean(axis=0), rtol=1e-6)

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from phantoms import as_uint8, ball, colours, dice, discs
 from problems import LAYOUTS
+from scipy.special import logsumexp, softmax
+from scipy.stats import multivariate_normal
 from sklearn.exceptions import ConvergenceWarning
 
 import emkernels
 from emkernels import GaussianMixture, Segmentation, segment_image
 from emkernels.em import EMWarning
 from emkernels.image import _result, _segment
+from emkernels.image._raster import CHUNK
 from emkernels.models.kmeans import KMeans
 
 METHODS = ["em", "kmeans"]
@@ -206,6 +209,108 @@ def test_number_of_segments_by_a_criterion():
         # pixels count, not distinct ones
         np.testing.assert_allclose(
             result.selection.table[1][criterion], getattr(result.model, criterion)(X), rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 3, is the largest")
+@pytest.mark.filterwarnings("ignore:the number of components chosen, 1, is the smallest")
+def test_the_criterion_that_is_asked_for_chooses():
+    # of such overlapping segments the three criteria see three numbers
+    rng = np.random.default_rng(0)
+    truth = rng.choice(3, 240, p=[0.45, 0.4, 0.15])
+    values = np.array([0, 2.2, 5.0])[truth] + rng.normal(size=240)
+    image = np.clip(np.rint(20 * values + 80), 0, 255).astype(np.uint8).reshape(12, 20)
+    for criterion, n in (("aic", 3), ("bic", 2), ("icl", 1)):
+        result = segment_image(image, [1, 2, 3], criterion=criterion, random_state=0)
+        assert result.n_segments == n
+        for row in result.selection.table:
+            p = 3 * row["n_components"] - 1
+            assert row["aic"] == pytest.approx(2 * p - 2 * row["log_likelihood"])
+            assert row["bic"] == pytest.approx(p * np.log(240) - 2 * row["log_likelihood"])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", ["u1", "f8"])
+def test_the_bound_of_kmeans_is_of_one_pixel(dtype, masked):
+    image, _ = colours(0.1)
+    image = as_uint8(image) if dtype == "u1" else image
+    mask = np.random.default_rng(0).random(image.shape[:2]) < 0.7 if masked else None
+    result = segment_image(image, 3, "kmeans", mask=mask, random_state=0)
+    inside = result.labels >= 0
+    assert inside.all() != masked
+    X = image[inside] / (255 if dtype == "u1" else 1)
+    gaps = X - result.model.cluster_centers_[result.labels[inside]]
+    np.testing.assert_allclose(result.lower_bounds, [-(gaps**2).sum(axis=1).mean()], rtol=1e-5)
+
+
+def test_integers_beyond_what_single_precision_holds_are_told_apart():
+    # neighbours of 2^30 are 64 apart there
+    truth = np.zeros((20, 30), int)
+    truth[5:15, 10:20] = 1
+    image = 2**30 + 3 * truth + np.random.default_rng(0).integers(2, size=truth.shape)
+    image = image.astype(np.uint32)
+    for method in METHODS:
+        result = segment_image(image, 2, method, random_state=0)
+        np.testing.assert_array_equal(result.labels, truth)
+        means = result.model.means_ if method == "em" else result.model.cluster_centers_
+        np.testing.assert_allclose(
+            means[:, 0] * int(image.max()) - 2**30,
+            [image[truth == k].astype(float).mean() - 2**30 for k in (0, 1)], atol=0.01)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("counted", [False, True])
+def test_given_means_begin_with_the_pixels_that_are_nearest(counted, covariance_type):
+    image = np.clip(np.rint(10 * colours(0.15)[0]) * 13 + 60, 0, 255).astype(np.uint8)
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) < 0.5 * image.size / 3   # colours repeat
+    means = np.array([[90.0, 70, 80], [90, 130, 100], [150, 140, 160]])
+    X = image.reshape(-1, 3) / 255
+    nearest = ((X[:, None] - means / 255) ** 2).sum(axis=-1).argmin(axis=1)
+    counts, gaps = np.bincount(nearest), X - means[nearest] / 255
+    assert counts.min() > 100
+    within = gaps.T @ gaps / len(X) + 1e-4 * np.eye(3)
+    if covariance_type == "diag":
+        within = np.diag(np.diag(within))
+    elif covariance_type == "spherical":
+        within = np.trace(within) / 3 * np.eye(3)
+    joint = np.log((counts + 1) / (counts + 1).sum()) + np.stack(
+        [multivariate_normal(mean, within).logpdf(X) for mean in means / 255], axis=1)
+    seen = []
+    result = segment_image(
+        image if counted else image / 255, 3, means_init=means if counted else means / 255,
+        covariance_type=covariance_type, reg_covar=1e-4,
+        callback=lambda state: seen.append(state) or True)
+    assert result.n_iter == len(seen) == 1
+    np.testing.assert_allclose(seen[0].lower_bound, logsumexp(joint, axis=1).mean(), rtol=1e-4)
+    resp = softmax(joint, axis=1)
+    np.testing.assert_allclose(seen[0].parameters.weights, resp.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(
+        seen[0].parameters.means, resp.T @ X / resp.sum(axis=0)[:, None], rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_pixels_past_the_first_block(method):
+    # what lies in the second block alone is a segment of its own
+    shape = CHUNK // 512 + 24, 512
+    truth = np.zeros(shape, int)
+    truth[::3, 100:200] = 1
+    truth[-6:] = 2
+    image = np.array([[0.1, 0.5], [0.5, 0.3], [0.9, 0.7]], np.float32)[truth]
+    image += np.random.default_rng(0).normal(0, 0.02, image.shape).astype(np.float32)
+    mask = np.ones(shape, bool)
+    mask[:, -8:] = False
+    truth[~mask] = -1
+    assert mask.sum() > CHUNK
+    options = {"channel_axis": -1, "means_init": [[0.1, 0.5], [0.5, 0.3], [0.9, 0.7]]}
+    result = segment_image(image, 3, method, mask=mask, **options)
+    np.testing.assert_array_equal(result.labels, truth)
+    np.testing.assert_array_equal(result.sizes, [(truth == k).sum() for k in range(3)])
+    np.testing.assert_allclose(
+        result.colors, [image[truth == k].mean(axis=0, dtype=float) for k in range(3)], rtol=1e-6)
+    np.testing.assert_allclose(
+        result.posteriors, truth[..., None] == np.arange(3), atol=1e-6)
+    tints = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])
+    np.testing.assert_array_equal(
+        result.overlay(1.0, boundaries=False, colors=tints)[mask], tints[truth[mask]])
 
 
 @pytest.mark.parametrize("sizes, tried", [("auto", [1, 2]), (range(2, 9), [2]), ([5, 7], [2])])

@@ -15,6 +15,7 @@ from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows
 from emkernels.em import EMWarning, run_em
 from emkernels.image import _smoothing
+from emkernels.image._raster import CHUNK
 from emkernels.latent import field as field_module
 from emkernels.latent.field import Field, FieldStatistics, PottsMixture
 from emkernels.models.mixture.fitted import parameters_of
@@ -278,6 +279,30 @@ def test_mask_with_smoothness(dtype):
     assert result.sizes.sum() == mask.sum()
 
 
+def test_smoothed_pixels_past_the_first_block():
+    shape = CHUNK // 256 + 6, 256
+    truth = np.zeros(shape, int)
+    truth[:, 60:] = 1
+    truth[-5:] = 0
+    image = np.random.default_rng(0).normal(truth, 0.4).astype(np.float32)
+    mask = np.ones(shape, bool)
+    mask[:, -20:] = False
+    # one iteration, and one of smoothing; with this seed the bright ones are found first
+    result = segment_image(image, 2, smoothness=1.0, mask=mask, n_init=1, random_state=0,
+                           callback=lambda state: True)
+    truth = np.where(mask, truth, -1)
+    assert (result.labels == truth).mean() > 0.99
+    field = result.posteriors
+    assert (field[~mask] == 0).all()
+    np.testing.assert_array_equal(result.labels, np.where(mask, field.argmax(axis=-1), -1))
+    np.testing.assert_array_equal(result.sizes, np.bincount(result.labels[mask]))
+    np.testing.assert_allclose(
+        result.colors[:, 0], [image[result.labels == k].mean(dtype=float) for k in (0, 1)])
+    # the shares of all pixels, not of a block's
+    np.testing.assert_allclose(
+        result.model.weights_, field[mask].mean(axis=0, dtype=float), rtol=1e-6)
+
+
 def test_selection_is_made_before_smoothing():
     image, truth = discs(0.06)
     result = segment_image(as_uint8(image), "auto", smoothness=1.0, random_state=0)
@@ -353,7 +378,8 @@ def test_memory_of_smoothing(monkeypatch):
     assert peak < 4 * image.size * 4
 
 
-def test_pixels_that_are_cut_off_at_black_are_no_segment():
+@pytest.mark.parametrize("white", [False, True])
+def test_pixels_that_are_cut_off_at_black_or_white_are_no_segment(white):
     """They are likely, as any spike, and neighbours foretell them no worse than others."""
     rng = np.random.default_rng(0)
     place = np.indices((40, 40, 40)) / 40
@@ -362,5 +388,7 @@ def test_pixels_that_are_cut_off_at_black_are_no_segment():
     image = 0.2 + 0.6 * (np.array([0.25, 0.5, 0.75])[truth] + rng.normal(0, 0.3, truth.shape))
     image = np.clip(np.rint(255 * image), 0, 255).astype(np.uint8)
     assert 0.005 < (image == 0).mean() < 0.1
+    if white:
+        image, truth = 255 - image, 2 - truth
     options = {"channel_axis": None, "smoothness": 1.0, "random_state": 0}
     assert dice(segment_image(image, 3, **options).labels, truth) > 0.9

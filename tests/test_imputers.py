@@ -19,8 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
-from emkernels.data import Rows
-from emkernels.em import EMWarning, run_em
+from emkernels.em import EMWarning
 from emkernels.models.imputation import gaussian, mixture, multiple
 from emkernels.starts import sampled
 
@@ -227,49 +226,6 @@ def test_what_slow_em_stops_at():
         assert fit.converged_
         assert relative(fit.covariance_, best.covariance_) < 2e-6
         assert abs(fit.log_likelihood_ - best.log_likelihood_) < 1e-6
-
-
-class Line:
-    """An EM map with two rates, one of them near one."""
-
-    objective_scale, resolution = 100.0, 1e-15
-
-    def __init__(self, rates):
-        self.rates = np.array(rates)
-
-    def accumulate(self, rows, parameters):
-        return parameters
-
-    def objective(self, statistics, parameters):
-        return -float((1 - self.rates) @ parameters**2)
-
-    def maximise(self, statistics, parameters):
-        return self.rates * parameters
-
-    def relative_change(self, old, new):
-        return float(np.abs(new - old).max())
-
-    def to_vector(self, parameters):
-        return parameters
-
-    def from_vector(self, vector, like):
-        return vector
-
-
-@pytest.mark.parametrize("acceleration", [None, "squarem"])
-@pytest.mark.parametrize("rates", [[0.999, 0.3], [0.9, 0.89], [0.0, 0.0], [0.9999, 0.9]])
-def test_distance_is_what_is_left(acceleration, rates):
-    problem, nothing = Line(rates), Rows(np.zeros((1, 1)))
-    result = run_em(problem, nothing, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
-                    convergence="distance", acceleration=acceleration,
-                    objective_scale=problem.objective_scale)
-    assert result.converged
-    assert np.abs(result.parameters).max() < 1.1e-6
-    assert abs(problem.objective(None, result.parameters)) * problem.objective_scale < 1.1e-6
-    if rates[0] == 0.999:
-        short = run_em(problem, nothing, lambda i: np.array([1.0, 3.0]), max_iter=10**6, tol=1e-6,
-                       convergence="parameters")
-        assert np.abs(short.parameters).max() > 1e-4     # a short step, and far to go
 
 
 def ill_conditioned(seed, incomplete=0.5):

@@ -6,11 +6,11 @@ import warnings
 import numpy as np
 import pytest
 import threadpoolctl
+from em_maps import Map, loop
 
 from emkernels import GaussianImputer, GaussianMixtureImputer, _one_thread, little_mcar_test
 from emkernels.components.gaussian import density
-from emkernels.data import Rows
-from emkernels.em import EMWarning, run_em
+from emkernels.em import EMWarning
 from emkernels.models.missing import little
 
 SHAPES = [(15, 53), (31, 31), (10, 90), (4, 200), (33, 30), (60, 16)]
@@ -83,25 +83,19 @@ def test_an_exact_relation_still_converges(rng):
 
 
 def test_a_start_without_a_maximum_is_not_the_last():
-    class Problem:
-        def accumulate(self, rows, parameters):
-            return parameters
-
+    class Endless(Map):
         def endless(self, parameters, source):
             return True
 
-        def objective(self, statistics, parameters):
-            return parameters
-
-        def maximise(self, statistics, parameters):
+        def step(self, parameters):
             return parameters + 1.0
 
-        def relative_change(self, old, new):
-            return 1.0
+        def value(self, parameters):
+            return parameters
 
     begun = []
-    result = run_em(Problem(), Rows(np.zeros((1, 1))), lambda i: begun.append(i) or 10.0 * i,
-                    n_init=3, convergence="distance", tol=1e-6)
+    result = loop(Endless(), lambda i: begun.append(i) or 10.0 * i, n_init=3,
+                  convergence="distance", tol=1e-6)
     assert begun == [0, 1, 2] and result.n_iter == 1 and not result.converged
     assert result.parameters == 21.0 and not result.stopped
 
