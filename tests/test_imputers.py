@@ -428,6 +428,34 @@ def test_limits_hold_for_imputed_cells_only():
     scalar = GaussianImputer(min_value=0.0).fit(X).transform(X)
     assert (scalar[missing] >= 0).all() and (scalar[~missing] < 0).any()
 
+    # limits go by the columns of the input, whichever of them the output has
+    empty = np.column_stack([np.full(200, np.nan), X])
+    fit = GaussianImputer(min_value=[7e9, *low], max_value=[8e9, *high]).fit(empty)
+    with pytest.warns(UserWarning, match="without any observed values"):
+        assert_allclose(fit.transform(empty), filled, rtol=1e-12)
+
+
+def test_columns_and_weights_count_past_the_first_block():
+    """65,536 cells are summarised at a time; the start has their means and variances."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50_000, 2)) * [1, 20] + [3, -100]
+    X[rng.random(X.shape) < 0.1] = np.nan
+    X[40_000:] += 5
+    weight = rng.integers(0, 4, 50_000).astype(float)
+    weight[20_000:30_000] *= 10
+    fit = GaussianImputer(max_iter=0).fit(X, sample_weight=weight)
+    for j in range(2):
+        seen = ~np.isnan(X[:, j])
+        mean = np.average(X[seen, j], weights=weight[seen])
+        assert_allclose(fit.location_[j], mean, rtol=1e-12)
+        assert_allclose(fit.covariance_[j, j], np.average(
+            (X[seen, j] - mean) ** 2, weights=weight[seen]), rtol=1e-10)
+    # a value at the end makes a column vary
+    constant = np.ones((50_000, 2))
+    constant[:, 0] = X[:, 0]
+    constant[-1, 1] = 2.0
+    assert_allclose(GaussianImputer().fit(constant).covariance_[1, 1], constant[:, 1].var())
+
 
 # --- mixtures ---------------------------------------------------------------------------------
 
@@ -437,26 +465,43 @@ def as_reference(fit):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_mixture_is_a_fixed_point_of_plain_em(covariance_type):
+@pytest.mark.parametrize("prior", [None, "ridge", ("ridge", 2.5), "matrix"])
+def test_mixture_is_a_fixed_point_of_plain_em(covariance_type, prior):
+    """With a prior every covariance is (scatter + scale) / (count + dof + p + 1), a variance (of
+    all columns where there is one) the same with p = 1; the scale of a ridge is its amount
+    / 3^(2/p) times the variances of the columns."""
     _, X = clusters(250)
     if covariance_type == "spherical":
         X = (X - OFFSETS[:3]) / UNITS[:3]
+    of_matrices = covariance_type in ("full", "tied")
+    extra = 4.0 if of_matrices else 2.0
+    dof, scale = -extra, np.zeros((3, 3))
+    if prior == "matrix":
+        units = np.diag(np.nanstd(X, axis=0))
+        dof, scale = 2.0, units @ (0.2 * np.eye(3) + 0.1) @ units
+        prior = (dof, scale)
+    elif prior is not None:
+        dof = 1.0 if prior == "ridge" else prior[1]
+        variances = np.nanvar(X, axis=0)
+        scale = dof / 3 ** (2 / 3) * np.diag(
+            variances if covariance_type != "spherical" else np.full(3, variances.mean()))
     fit = GaussianMixtureImputer(3, covariance_type=covariance_type, random_state=0, tol=1e-9,
-                                 max_iter=5000).fit(X)
+                                 prior=prior, max_iter=5000).fit(X)
     assert fit.converged_
     counts, first, second, total = reference.incomplete_statistics(X, *as_reference(fit))[:4]
     assert_allclose(fit.log_likelihood_, total, rtol=1e-10)
     assert_allclose(fit.weights_, counts / counts.sum(), atol=1e-7)
     units = np.nanstd(X, axis=0)
     assert_allclose(first / counts[:, None] / units, 0, atol=1e-7)
+    more = dof + extra
     if covariance_type == "full":
-        expected, units = second / counts[:, None, None], np.outer(units, units)
+        expected, units = (second + scale) / (counts + more)[:, None, None], np.outer(units, units)
     elif covariance_type == "tied":
-        expected, units = second / counts.sum(), np.outer(units, units)
+        expected, units = (second + scale) / (counts.sum() + more), np.outer(units, units)
     elif covariance_type == "diag":
-        expected, units = second / counts[:, None], units**2
+        expected, units = (second + scale.diagonal()) / (counts + more)[:, None], units**2
     else:
-        expected, units = second / counts / 3, 1.0
+        expected, units = (second + scale.trace() / 3) / (3 * counts + more), 1.0
     assert_allclose(fit.covariances_ / units, expected / units, atol=1e-6)
     assert (np.diff(fit.lower_bounds_) > -1e-12 * np.abs(fit.lower_bounds_[1:])).all()
 
