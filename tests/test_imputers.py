@@ -148,6 +148,13 @@ def test_ridge_of_complete_rows_is_its_formula():
     scale = np.cov(complete[:20].T)
     fit = GaussianImputer(prior=(3.0, scale)).fit(complete)
     assert relative(fit.covariance_, (scatter + scale) / (80 + 3 + 5)) < 1e-12
+    # the scale is one of all columns, those that do not vary too
+    wide = np.insert(complete, 1, 7.0, axis=1)
+    all_columns = np.insert(np.insert(scale, 1, 0, axis=0), 1, 0, axis=1)
+    all_columns[1, 1] = 1e3
+    fit = GaussianImputer(prior=(3.0, all_columns)).fit(wide)
+    others = np.ix_([0, 2, 3, 4], [0, 2, 3, 4])
+    assert relative(fit.covariance_[others], (scatter + scale) / (80 + 3 + 5)) < 1e-12
 
 
 def test_complete_rows_give_their_moments():
@@ -450,11 +457,12 @@ def test_columns_and_weights_count_past_the_first_block():
         assert_allclose(fit.location_[j], mean, rtol=1e-12)
         assert_allclose(fit.covariance_[j, j], np.average(
             (X[seen, j] - mean) ** 2, weights=weight[seen]), rtol=1e-10)
-    # a value at the end makes a column vary
-    constant = np.ones((50_000, 2))
-    constant[:, 0] = X[:, 0]
-    constant[-1, 1] = 2.0
-    assert_allclose(GaussianImputer().fit(constant).covariance_[1, 1], constant[:, 1].var())
+    # one value, in whatever block, makes a column vary
+    for row, value in ((0, 0.0), (0, 2.0), (-1, 0.0), (-1, 2.0)):
+        column = np.ones((50_000, 2))
+        column[:, 0] = weight
+        column[row, 1] = value
+        assert_allclose(GaussianImputer().fit(column).covariance_[1, 1], column[:, 1].var())
 
 
 # --- mixtures ---------------------------------------------------------------------------------
