@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.impute import SimpleImputer
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
 from emkernels.em import EMWarning
+from emkernels.models._imputing import never_together
 
 BOTH = pytest.mark.parametrize("imputer", [
     GaussianImputer(), GaussianMixtureImputer(2, random_state=0),
@@ -297,6 +299,18 @@ def test_columns_never_observed_together():
     weight[:40] = 0
     with pytest.warns(EMWarning, match="0 and 1:"):
         GaussianImputer().fit(Y, sample_weight=weight)
+
+
+def test_pairs_are_looked_for_under_every_pattern():
+    """Some thousands of patterns at a time: a pair seen once, at either end, is seen."""
+    masks = np.ones((5000, 1024), bool)
+    for row, pair in ((0, (0, 1)), (-1, (2, 3))):
+        masks[row, pair] = False
+    masks[2500, [0, 2]] = False
+    never = never_together(SimpleNamespace(masks=masks))
+    assert len(never) == 1024 * 1023 // 2 - 3
+    found = {tuple(pair) for pair in never[never[:, 1] < 4].tolist()}
+    assert found == {(0, 3), (1, 2), (1, 3)}
 
 
 def test_many_pairs_are_counted():

@@ -14,6 +14,7 @@ from reference import gaussian_em
 from emkernels.kernels import missing_patterns
 from emkernels.models import _information as information
 from emkernels.models._missing_table import estimate
+from emkernels.models.missing import little_mcar_test
 
 NAN = np.nan
 
@@ -216,7 +217,9 @@ def test_stacks_blocks_and_the_order_of_patterns_do_not_matter(monkeypatch):
         n_samples=80, n_features=4)
     assert_allclose(information.observed_information(*arguments, other, weights), whole,
                     rtol=1e-10, atol=1e-10)
+    little = little_mcar_test(X)
     monkeypatch.setattr(information, "_STACK", 33)     # 2 patterns, 8 rows or 3 parameters
+    assert_allclose(little_mcar_test(X).statistic, little.statistic, rtol=1e-10)
     assert_allclose(information.observed_information(*arguments, patterns, weights), whole,
                     rtol=1e-10, atol=1e-10)
 

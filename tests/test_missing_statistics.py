@@ -243,6 +243,10 @@ def test_summary_of_extremes():
     assert "patterns more" in str(many)
     assert many.patterns["count"].sum() == 200
     assert (np.diff(many.patterns["count"]) <= 0).all()
+    many = with_gaps(np.zeros((6000, 14)), 0.5)     # 4096 patterns are looked at together
+    summary, seen = missing_data_summary(many), (~np.isnan(many)).astype(int)
+    assert len(summary.patterns["count"]) > 4096
+    assert_array_equal(summary.pairwise_observed, seen.T @ seen)
 
 
 @pytest.mark.parametrize("function", [missing_data_summary, little_mcar_test])
