@@ -162,6 +162,47 @@ def test_spikes_by_trying_every_direction(seed):
     assert 30 < sum(seen) < len(seen) - 30
 
 
+@pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
+def test_spikes_along_columns(covariance_type):
+    rng = np.random.default_rng(0)
+    k, d, seen = 3, 2, []
+    for _ in range(200):
+        own = 10 ** rng.uniform(-8, 0, (k, 1 if covariance_type == "spherical" else d))
+        weights, least = rng.dirichlet(np.ones(k)), 10 ** rng.uniform(-6, -2, d)
+        means = rng.normal(size=(k, d)) * [1, 0.03]
+        each = np.broadcast_to(own, (k, d))
+        total = weights @ (each + means**2) - (weights @ means) ** 2
+        variances = own if covariance_type == "diag" else own[:, 0]
+        found = find_spikes(
+            Gaussians(weights, means, variances, variances**-0.5), covariance_type, least)
+        narrow = ((each <= least) & (each <= 1e-2 * total)) | (each <= 1e-6 * total)
+        assert sorted(found) == np.flatnonzero(narrow.any(axis=1)).tolist()
+        for i, (columns, share) in found.items():
+            assert sorted(columns) == np.flatnonzero(narrow[i]).tolist()
+            assert_allclose(share, np.sqrt((each[i] / total).min()), rtol=1e-10)
+        seen.append(len(found))
+    assert set(seen) == {0, 1, 2, 3}
+
+
+def test_a_spike_of_a_tied_covariance_is_one_of_every_component():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(size=300), np.repeat([0.0, 10], 150)]
+    model, said = fitted(GaussianMixture(2, covariance_type="tied", random_state=0), X)
+    assert_array_equal(model.degenerate_components_, [0, 1])
+    assert "component 0 in column 1" in said[0] and "component 1 in column 1" in said[0]
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_small_variance_is_no_spike_where_the_data_have_no_more(covariance_type):
+    """Five times reg_covar, and half of what the column has."""
+    rng = np.random.default_rng(0)
+    X = 2e-3 * (rng.normal(size=(300, 2)) + np.repeat([0.0, 2], 150)[:, None])
+    model, said = fitted(GaussianMixture(2, covariance_type=covariance_type, random_state=0), X)
+    assert model.degenerate_components_.size == 0
+    assert "reg_covar=1e-06 is not small" in said[-1]
+    assert not any("collapsed" in text for text in said)
+
+
 def test_the_total_covariance_is_that_of_the_rows():
     X = load_iris().data
     for covariance_type in TYPES:

@@ -202,6 +202,10 @@ def test_rows_past_the_first_block():
         model = KMeans(2, init=[[0.0], [1e4]]).fit(X, sample_weight=weight)
         assert_array_equal(np.flatnonzero(model.labels_), [row])
         assert_allclose(model.cluster_centers_, [[0], [3]], atol=1e-15)
+        # the row farthest from its own centre, which is not that of the first block
+        X[4096:] += 100
+        model = KMeans(3, init=[[0.0], [100], [1e4]]).fit(X)
+        assert_array_equal(np.flatnonzero(model.labels_ == 2), [row])
 
 
 def test_a_cluster_that_loses_nearly_all_of_its_weight():
