@@ -169,7 +169,7 @@ def test_spikes_along_columns(covariance_type):
     for _ in range(200):
         own = 10 ** rng.uniform(-8, 0, (k, 1 if covariance_type == "spherical" else d))
         weights, least = rng.dirichlet(np.ones(k)), 10 ** rng.uniform(-6, -2, d)
-        means = rng.normal(size=(k, d)) * [1, 0.03]
+        means = rng.normal(size=(k, d)) * 10 ** rng.uniform(-2, 3, d)
         each = np.broadcast_to(own, (k, d))
         total = weights @ (each + means**2) - (weights @ means) ** 2
         variances = own if covariance_type == "diag" else own[:, 0]
@@ -231,6 +231,11 @@ def test_dead_components_and_twins_are_named():
         precisions_init=np.repeat(np.eye(4)[None], 3, axis=0)), X)
     assert_array_equal(model.means_[1], model.means_[2])
     assert ["the components 1 and 2 are the same" in text for text in said] == [True]
+    # nothing is said of a weight of nothing that the user wants
+    _, said = fitted(GaussianMixture(
+        2, weights_init=[1.0, 0.0], means_init=X[[0, 60]], precisions_init=[np.eye(4)] * 2,
+        fixed=("weights", "means", "covariances")), X)
+    assert said == []
     _, said = fitted(GaussianMixture(2, random_state=0), np.full((50, 3), 7.0))
     assert any("component 1 without a row" in text for text in said)
     assert any("the columns 0, 1, 2 with one value only" in text for text in said)

@@ -204,6 +204,7 @@ def test_rows_past_the_first_block():
         assert_allclose(model.cluster_centers_, [[0], [3]], atol=1e-15)
         # the row farthest from its own centre, which is not that of the first block
         X[4096:] += 100
+        X[row] = 97
         model = KMeans(3, init=[[0.0], [100], [1e4]]).fit(X)
         assert_array_equal(np.flatnonzero(model.labels_ == 2), [row])
 
