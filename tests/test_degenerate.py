@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
-from emkernels import GaussianMixture, select_mixture
+from emkernels import GaussianMixture, compare_clusterings, select_mixture
 from emkernels.em import DegenerateFitError, EMWarning, run_em
 from emkernels.models import selection
 from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
@@ -217,6 +217,19 @@ def test_the_total_covariance_is_that_of_the_rows():
             assert_allclose(np.diag(total), np.diag(expected), rtol=1e-10)
         else:
             assert_allclose(np.trace(total), np.trace(expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_components_in_another_order_are_named_by_their_new_numbers(seed):
+    """The comparison with K-means numbers the components as the clusters."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = compare_clusterings(amounts(), 2, random_state=seed,
+                                     init_params="random_from_data")
+    spike = result.mixture.covariances_[:, 1, 1].argmin()
+    assert_array_equal(result.mixture.degenerate_components_, [spike])
+    (text,) = [text for text in texts(caught) if text.startswith("collapsed")]
+    assert f"component {spike} in column" in text
 
 
 # --- dead components, twins, few rows, reg_covar ----------------------------------------------

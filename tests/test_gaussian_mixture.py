@@ -187,11 +187,16 @@ def test_fixed_parameters_stay(covariance_type, fixed):
         assert_allclose(getattr(model, names[name] + "_"), start[names[name] + "_init"],
                         rtol=1e-12)
     assert np.all(np.diff(model.lower_bounds_) > -1e-12 * 10)
-    if fixed == ("means",) and covariance_type == "full":
-        resp = model.predict_proba(X)
-        d = X - model.means_[0]
-        expected = (resp[:, :1] * d).T @ d / resp[:, 0].sum()
-        assert_allclose(model.covariances_[0], expected, atol=1e-3)
+    if "covariances" in fixed:
+        return
+    # a fixed point: covariances about the means, wherever these are
+    resp = model.predict_proba(X)
+    full = np.array([(r[:, None] * (X - m)).T @ (X - m) / r.sum()
+                     for r, m in zip(resp.T, model.means_)])
+    diagonals = np.diagonal(full, axis1=1, axis2=2)
+    expected = {"full": full, "tied": np.tensordot(resp.mean(axis=0), full, 1), "diag": diagonals,
+                "spherical": diagonals.mean(axis=1)}[covariance_type]
+    assert_allclose(model.covariances_, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -300,6 +305,33 @@ def test_convergence_by_parameters(covariance_type, acceleration):
         again.fit(X)
     assert_allclose(again.means_, model.means_, atol=1e-7)
     assert_allclose(again.covariances_, model.covariances_, atol=1e-7)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_change_is_the_largest_of_all_parameters_in_their_own_units(covariance_type):
+    """Of a weight relative to itself, of a mean in standard deviations, of a covariance relative
+    to the two variances: EM stops at the first iteration that changes less than tol."""
+    X = blobs(300, 2, 2, separation=1.0) * [1, 50]
+    seen, options = [], {"covariance_type": covariance_type, "convergence": "parameters",
+                         "max_iter": 60, "random_state": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        GaussianMixture(2, tol=0, callback=lambda state: seen.append(state.parameters),
+                        **options).fit(X)
+    changes = []
+    for old, new in zip(seen, seen[1:]):
+        a, b = ({"full": lambda c: c, "tied": lambda c: np.array([c, c]),
+                 "diag": lambda c: np.array([np.diag(v) for v in c]),
+                 "spherical": lambda c: np.multiply.outer(c, np.eye(2))}[covariance_type](
+                     p.covariances) for p in (old, new))
+        units = np.sqrt(np.diagonal(b, axis1=1, axis2=2))
+        changes.append(max(np.abs(1 - old.weights / new.weights).max(),
+                           (np.abs(new.means - old.means) / units).max(),
+                           (np.abs(b - a) / (units[:, :, None] * units[:, None, :])).max()))
+    for i in (3, 10, 30):
+        tol = 1.01 * changes[i]
+        first = next(j for j, change in enumerate(changes) if change < tol)
+        assert GaussianMixture(2, tol=tol, **options).fit(X).n_iter_ == first + 2
 
 
 def test_callback_sees_every_iteration_and_can_stop():

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.mixture import GaussianMixture as Peer
 
-from emkernels import GaussianMixture, select_mixture
+from emkernels import GaussianMixture, kernels, select_mixture
 from emkernels.models import _sampled_start
 from emkernels.models._arguments import check_init_params
 from emkernels.models._gaussian import CovariancePrior, GaussianProblem
@@ -83,7 +83,6 @@ def test_standardised_starts_come_back_in_raw_units(covariance_type, missing):
     patterns = None
     if missing:
         X[rng.random(X.shape) < 0.2] = np.nan
-        from emkernels import kernels
         patterns = kernels.missing_patterns(X)
     scale = {"full": np.diag([1.0, 1e4, 1e-4]) + 1e-5, "tied": np.diag([1.0, 1e4, 1e-4]) + 1e-5,
              "diag": np.array([1.0, 1e4, 1e-4]), "spherical": np.array(1e3)}[covariance_type]
@@ -121,6 +120,13 @@ def test_scalings_are_weighted_means_and_deviations(dtype):
     assert_allclose(found.scale, [np.sqrt(variance[0]), np.sqrt(variance[1]), 1], rtol=1e-4)
     assert_allclose(column_scaling(X, weight, "spherical", None).scale,
                     np.sqrt(variance.mean()), rtol=1e-4)
+    X[::3, 1] = np.nan      # of what is observed
+    seen = ~np.isnan(X[:, 1])
+    mean = np.average(X[seen, 1].astype(float), weights=weight[seen])
+    found = column_scaling(X, weight, "full", None, kernels.missing_patterns(X))
+    assert_allclose(found.center[1], mean, rtol=1e-6)
+    assert_allclose(found.scale[1] ** 2, np.average(
+        (X[seen, 1] - mean) ** 2, weights=weight[seen]), rtol=1e-4)
 
 
 def test_rows_are_drawn_by_weight_and_from_every_column(monkeypatch):
@@ -303,6 +309,17 @@ def test_a_seed_beside_known_rows_is_drawn_by_weight_and_distance(missing):
     assert abs((drawn > 0).mean() - share) < 3.5 * np.sqrt(share * (1 - share) / 300)
 
 
+def test_distances_of_incomplete_rows_count_for_all_columns():
+    """A row at 10 in the one column it has is as far away as one at (10, -10), and so drawn as
+    often; it is the seed where both draws are it. What a seed lacks is the column's mean."""
+    X = np.array([[0.0, 0], [0, 0], [0, 0], [10, np.nan], [10, -10]])
+    seeds = np.array([started(random_state=seed).fit(
+        X, labels=[0, 0, 0, -1, -1]).means_[1] for seed in range(300)])
+    assert_array_equal(seeds[:, 0], 10)
+    assert set(seeds[:, 1]) == {-10, -2.5}
+    assert abs((seeds[:, 1] == -2.5).mean() - 0.25) < 3.5 * np.sqrt(0.25 * 0.75 / 300)
+
+
 @pytest.mark.parametrize("missing", [False, True])
 def test_the_scatter_of_a_start_from_seeds_is_that_of_all_rows_by_weight(missing):
     rng = np.random.default_rng(0)
@@ -358,6 +375,36 @@ def test_known_rows_without_any_value_count_in_a_start(weighted):
     for k in range(2):
         own = np.flatnonzero(labels[:6] == k)
         assert_allclose(model.means_[k], np.average(X[own], axis=0, weights=weight[own]))
+
+
+def test_a_start_on_some_of_the_rows_has_their_labels():
+    """Of 25,000 rows some 20,000 are looked at."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 25_000)
+    X = rng.normal(size=(25_000, 2)) + 3.0 * labels[:, None]
+    model = started(init_scaling="standard", random_state=0).fit(
+        X, labels=np.where(rng.random(25_000) < 0.9, labels, -1))
+    assert_allclose(model.means_, [[0, 0], [3, 3]], atol=0.05)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("unit", [0.25, 8.0])
+def test_the_unit_of_weights_does_not_matter_to_a_start(unit, covariance_type):
+    """A cluster of three rows has a covariance of its own, where values are missing too."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 2)) * [1, 4]
+    X[57:] += 100
+    X[:57:3, 1] = np.nan
+    plain = started(covariance_type=covariance_type, random_state=0).fit(X)
+    weight = np.full(61, unit)
+    weight[60] = 0
+    other = started(covariance_type=covariance_type, random_state=0).fit(
+        np.concatenate([X, X[:1]]), sample_weight=weight)
+    for name in ("weights_", "means_", "covariances_"):
+        assert_allclose(getattr(other, name), getattr(plain, name), rtol=1e-10, atol=1e-12)
+    if covariance_type == "full":
+        assert_allclose(np.diagonal(plain.covariances_[plain.means_[:, 0].argmax()]),
+                        X[57:].var(axis=0) + 1e-6, rtol=1e-9)
 
 
 @pytest.mark.parametrize("heavy", [slice(0, 65_536), slice(65_536, None)])
