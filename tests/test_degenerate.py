@@ -11,7 +11,12 @@ from sklearn.datasets import load_iris
 from emkernels import GaussianMixture, compare_clusterings, select_mixture
 from emkernels.em import DegenerateFitError, EMWarning, run_em
 from emkernels.models import selection
-from emkernels.models._degenerate import Rounding, find_spikes, total_covariance_of
+from emkernels.models._degenerate import (
+    Examination,
+    Rounding,
+    find_spikes,
+    total_covariance_of,
+)
 from emkernels.models._gaussian import Gaussians
 from emkernels.models.selection import CAREFUL, _Fit, split_components
 
@@ -230,6 +235,11 @@ def test_components_in_another_order_are_named_by_their_new_numbers(seed):
     assert_array_equal(result.mixture.degenerate_components_, [spike])
     (text,) = [text for text in texts(caught) if text.startswith("collapsed")]
     assert f"component {spike} in column" in text
+    # component i was order[i]
+    found = Examination(spikes={0: [1]}, deviations={0: 0.1}, dead=[2], twins=[(0, 1)])
+    other = found.reordered([1, 2, 0])
+    assert (other.spikes, other.deviations) == ({2: [1]}, {2: 0.1})
+    assert (other.dead, other.twins) == ([1], [(0, 2)])
 
 
 # --- dead components, twins, few rows, reg_covar ----------------------------------------------

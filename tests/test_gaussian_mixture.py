@@ -1,5 +1,6 @@
 """GaussianMixture: parity with scikit-learn, published values, and what goes beyond."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -319,7 +320,7 @@ def test_change_is_the_largest_of_all_parameters_in_their_own_units(covariance_t
         GaussianMixture(2, tol=0, callback=lambda state: seen.append(state.parameters),
                         **options).fit(X)
     changes = []
-    for old, new in zip(seen, seen[1:]):
+    for old, new in itertools.pairwise(seen):
         a, b = ({"full": lambda c: c, "tied": lambda c: np.array([c, c]),
                  "diag": lambda c: np.array([np.diag(v) for v in c]),
                  "spherical": lambda c: np.multiply.outer(c, np.eye(2))}[covariance_type](

@@ -390,11 +390,12 @@ def test_a_start_on_some_of_the_rows_has_their_labels():
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("unit", [0.25, 8.0])
 def test_the_unit_of_weights_does_not_matter_to_a_start(unit, covariance_type):
-    """A cluster of three rows has a covariance of its own, where values are missing too."""
+    """A cluster of three rows has a covariance of its own, where values are missing too; but
+    in a column of which it has one value, the variance of all rows."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(60, 2)) * [1, 4]
-    X[57:] += 100
-    X[:57:3, 1] = np.nan
+    X = rng.normal(size=(60, 3)) * [1, 4, 1]
+    X[57:, :2] += 100
+    X[:57:3, 1] = X[58:, 2] = np.nan
     plain = started(covariance_type=covariance_type, random_state=0).fit(X)
     weight = np.full(61, unit)
     weight[60] = 0
@@ -403,8 +404,8 @@ def test_the_unit_of_weights_does_not_matter_to_a_start(unit, covariance_type):
     for name in ("weights_", "means_", "covariances_"):
         assert_allclose(getattr(other, name), getattr(plain, name), rtol=1e-10, atol=1e-12)
     if covariance_type == "full":
-        assert_allclose(np.diagonal(plain.covariances_[plain.means_[:, 0].argmax()]),
-                        X[57:].var(axis=0) + 1e-6, rtol=1e-9)
+        variances = np.diagonal(plain.covariances_[plain.means_[:, 0].argmax()])
+        assert_allclose(variances, np.r_[X[57:, :2].var(axis=0), np.nanvar(X[:, 2])] + 1e-6)
 
 
 @pytest.mark.parametrize("heavy", [slice(0, 65_536), slice(65_536, None)])
