@@ -268,6 +268,27 @@ def test_a_tied_variance_is_lost_only_if_it_is_below_the_rounding_of_every_compo
     assert_allclose(model.covariances_[1, 1], 200 * X[:200, 1].var() / 240, rtol=1e-10)
 
 
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_empirical_prior_is_a_covariance_of_all_rows(covariance_type, missing):
+    """dof = p + 2, scale = S / K^(2/p), S the weighted covariance (of pairs of observed values),
+    for 'diag' its diagonal, for 'spherical' the mean of that. C. Fraley, A. E. Raftery, Journal of
+    Classification 24, 2007."""
+    X = blobs(120, 3, 2) @ [[1, 0.5, 0], [0, 1, 0.5], [0, 0, 3]]
+    weight = np.repeat([1.0, 4.0], 60)
+    if missing:
+        X[::5, 1] = np.nan
+    seen = ~np.isnan(X)
+    mean = np.array([np.average(X[s, d], weights=weight[s]) for d, s in enumerate(seen.T)])
+    gaps = np.where(seen, X - mean, 0)
+    scale = (weight[:, None] * gaps).T @ gaps / ((weight[:, None] * seen).T @ seen) / 3 ** (2 / 3)
+    options = {"covariance_type": covariance_type, "random_state": 0, "max_iter": 4, "tol": 1e3}
+    ours, written = (GaussianMixture(3, covariance_prior=prior, **options).fit(
+        X, sample_weight=weight) for prior in ("empirical", (5.0, scale)))
+    assert_allclose(ours.covariances_, written.covariances_, rtol=1e-10, atol=1e-12)
+    assert_allclose(ours.lower_bound_, written.lower_bound_, rtol=1e-10)
+
+
 def test_covariance_prior_keeps_a_collapsing_component():
     X = np.concatenate([np.zeros((5, 2)), blobs(50, 2, 1)])
     model = GaussianMixture(2, reg_covar=0, covariance_prior="empirical", random_state=0).fit(X)
@@ -493,11 +514,17 @@ def test_columns_by_name():
 
 def test_sample_has_the_moments_of_the_model():
     for covariance_type in TYPES:
-        model = GaussianMixture(
-            2, covariance_type=covariance_type, random_state=0).fit(blobs(300, 2, 2))
+        model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(
+            np.concatenate([blobs(200, 2, 1), 0.3 * blobs(100, 2, 1) + 6]))
         X, y = model.sample(200_000)
         assert_allclose(np.bincount(y) / len(y), model.weights_, atol=0.01)
-        assert_allclose(X[y == 1].mean(axis=0), model.means_[1], atol=0.03)
+        for k in range(2):
+            covariance = {"full": lambda c: c[k], "tied": lambda c: c,
+                          "diag": lambda c: np.diag(c[k]),
+                          "spherical": lambda c: c[k] * np.eye(2)}[covariance_type](
+                              model.covariances_)
+            assert_allclose(X[y == k].mean(axis=0), model.means_[k], atol=0.03)
+            assert_allclose(np.cov(X[y == k].T), covariance, atol=0.05)
         assert_allclose(model.score(X), model.set_params(random_state=1).score(
             model.sample(200_000)[0]), atol=0.02)
 

@@ -245,6 +245,18 @@ def test_the_rows_are_not_copied_whole():
     assert peak < 2.5 * 8 * information._STACK < 2 * X.nbytes
 
 
+def test_rows_with_nothing_observed_could_have_been_complete():
+    """20 complete rows of 25: a fifth of the information on every parameter is missing."""
+    X = incomplete(20, 3, 0.0)
+    more = np.concatenate([X, np.full((5, 3), NAN)])
+    patterns = missing_patterns(more)
+    arguments = (more, X.mean(axis=0), np.cov(X.T, bias=True), patterns)
+    for values in information.missing_information(*arguments):
+        assert_allclose(values, 0.2, rtol=1e-9)
+    for values in information.missing_information(*arguments, np.full(25, 3.0)):
+        assert_allclose(values, 0.2, rtol=1e-9)
+
+
 def test_as_many_patterns_as_rows():
     X = incomplete(600, 11, 0.5, seed=2)
     location, covariance, patterns = fitted(X, tol=1e-8)

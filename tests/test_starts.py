@@ -294,13 +294,14 @@ def test_the_next_seed_is_a_row_far_from_the_first(missing):
 
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_seed_beside_known_rows_is_drawn_by_weight_and_distance(missing):
-    """Of the rows without a label, 10 has the weight 8, -30 the weight 1, and an outlier none."""
+    """Of the rows without a label, 10 has the weight 8, -30 the weight 1, and an outlier none; so
+    has the one row that is labelled as the other component, which is no row of it then."""
     X = np.c_[[0.0, 60, -60, 10, -30, 1000, 1001], np.zeros(7)]
     if missing:
         X[0, 1] = np.nan
     drawn = np.array([
         started(random_state=seed).fit(
-            X, labels=[0, 0, 0, -1, -1, -1, 0], sample_weight=[1, 1, 1, 8, 1, 0, 0]).means_[1, 0]
+            X, labels=[0, 0, 0, -1, -1, -1, 1], sample_weight=[1, 1, 1, 8, 1, 0, 0]).means_[1, 0]
         for seed in range(300)])
     assert set(drawn.round(9)) <= {10, -30}
     share = 8 * 10**2 / (8 * 10**2 + 30**2)
