@@ -403,6 +403,32 @@ def test_a_smaller_fit_in_float32_can_be_gone_on_from_where_columns_nearly_depen
     GaussianMixture(2, **start).fit(X)
 
 
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_heaviest_components_are_split_along_their_longest_axis(covariance_type):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(500, 2)) @ [[3, 1], [0, 1]],
+                        rng.normal(size=(90, 2)) + 20])
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    heavy, light = model.weights_.argsort()[::-1]
+    start = split_components(model, 3)
+    mine = [heavy, 2]
+    assert_allclose(start["weights_init"][mine], model.weights_[heavy] / 2)
+    assert_allclose(start["weights_init"][light], model.weights_[light])
+    assert_allclose(start["means_init"][light], model.means_[light])
+    assert_allclose(start["means_init"][mine].mean(axis=0), model.means_[heavy])
+    covariance = {"full": lambda c: c[heavy], "tied": lambda c: c,
+                  "diag": lambda c: np.diag(c[heavy]),
+                  "spherical": lambda c: c[heavy] * np.eye(2)}[covariance_type](model.covariances_)
+    step = np.diff(start["means_init"][mine], axis=0)[0]
+    longest = np.linalg.eigvalsh(covariance)[-1]
+    assert_allclose(step @ step, longest)       # each half a deviation away
+    assert_allclose(step @ covariance @ step, longest**2)
+    order = slice(None) if covariance_type == "tied" else [0, 1, heavy]
+    assert_allclose(start["precisions_init"], model.precisions_[order], rtol=1e-9)
+    # then the heaviest is one of the halves, or the other component
+    assert_allclose(split_components(model, 4)["weights_init"].sum(), 1)
+
+
 @pytest.mark.parametrize("avoid", [True, False])
 def test_a_sound_fit_below_a_smaller_one_is_not_given_for_a_spike(avoid):
     rng = np.random.default_rng(0)

@@ -301,6 +301,19 @@ def test_columns_never_observed_together():
         GaussianImputer().fit(Y, sample_weight=weight)
 
 
+def test_a_variance_at_the_floor_is_named():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 3)), rng.normal(size=(100, 3)) + 9])
+    X[100:, 1] = 5.0
+    X[::7, 0] = np.nan
+    with pytest.warns(EMWarning, match=r"no maximum: the variance of component \d goes to zero in "
+                                       "column 1. That"):
+        GaussianMixtureImputer(2, covariance_type="diag", random_state=0).fit(X)
+    X[100:] = 5.0
+    with pytest.warns(EMWarning, match=r"no maximum: the variance of component \d goes to zero. T"):
+        GaussianMixtureImputer(2, covariance_type="spherical", random_state=0).fit(X)
+
+
 def test_pairs_are_looked_for_under_every_pattern():
     """Some thousands of patterns at a time: a pair seen once, at either end, is seen."""
     masks = np.ones((5000, 1024), bool)
@@ -615,6 +628,9 @@ def test_too_few_rows_to_draw_parameters_from():
     assert draws[:, 0, 0].std() > 0.3
     lost = X.copy()
     lost[:, 0] = np.nan
+    with pytest.raises(ValueError, match="fewer than two values"):
+        fit.sample(lost, method="augmentation")
+    lost[0, 0] = 1.0
     with pytest.raises(ValueError, match="fewer than two values"):
         fit.sample(lost, method="augmentation")
 

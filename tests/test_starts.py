@@ -409,6 +409,26 @@ def test_the_unit_of_weights_does_not_matter_to_a_start(unit, covariance_type):
         assert_allclose(variances, np.r_[X[57:, :2].var(axis=0), np.nanvar(X[:, 2])] + 1e-6)
 
 
+@pytest.mark.parametrize("scaling", [None, "standard"])
+def test_a_start_of_incomplete_rows_has_the_prior_of_the_weights(scaling):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    X[::4, 1] = np.nan
+    model = started(init_scaling=scaling, weight_concentration=[11.0, 6.0]).fit(
+        X, labels=np.repeat([0, 1], [10, 30]))
+    assert_allclose(model.weights_, np.array([20, 35]) / 55, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fixed", ["weights", "means", "covariances"])
+def test_short_runs_of_starts_leave_what_is_fixed(fixed):
+    X = np.random.default_rng(0).normal(size=(200, 2)) * [1, 100] + [0, 1e3]
+    given = {"weights": [0.3, 0.7], "means": [[-1.0, 900], [1, 1100]],
+             "precisions": [np.diag([1, 1e-4]), np.diag([2, 1e-3])]}
+    name = "precisions" if fixed == "covariances" else fixed
+    model = GaussianMixture(2, fixed=(fixed,), n_init=4, short_iter=3, init_scaling="standard",
+                            random_state=0, reg_covar=0, tol=1, **{f"{name}_init": given[name]})
+    assert_allclose(getattr(model.fit(X), f"{name}_"), given[name], rtol=1e-10)
+
+
 @pytest.mark.parametrize("heavy", [slice(0, 65_536), slice(65_536, None)])
 def test_a_start_by_chance_weighs_the_rows_of_every_block(heavy):
     """Responsibilities are drawn for so many rows at a time."""
