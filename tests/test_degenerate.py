@@ -423,10 +423,12 @@ def test_the_heaviest_components_are_split_along_their_longest_axis(covariance_t
     longest = np.linalg.eigvalsh(covariance)[-1]
     assert_allclose(step @ step, longest)       # each half a deviation away
     assert_allclose(step @ covariance @ step, longest**2)
-    order = slice(None) if covariance_type == "tied" else [0, 1, heavy]
-    assert_allclose(start["precisions_init"], model.precisions_[order], rtol=1e-9)
-    # then the heaviest is one of the halves, or the other component
-    assert_allclose(split_components(model, 4)["weights_init"].sum(), 1)
+    four = split_components(model, 4)       # one half is the heaviest, and split again
+    quarters = np.isclose(four["weights_init"], model.weights_[heavy] / 4)
+    assert_array_equal(np.flatnonzero(quarters), sorted([heavy, 3]))
+    for each, origin in ((start, [0, 1, heavy]), (four, [0, 1, heavy, heavy])):
+        order = slice(None) if covariance_type == "tied" else origin
+        assert_allclose(each["precisions_init"], model.precisions_[order], rtol=1e-9)
 
 
 @pytest.mark.parametrize("avoid", [True, False])
