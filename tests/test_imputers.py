@@ -648,7 +648,7 @@ def test_augmentation_of_complete_rows_draws_from_the_posterior(prior, weighted)
         dof, scatter = dof + prior[0], scatter + np.diag(prior[1])
     fit = GaussianImputer(prior=prior, n_threads=1).fit(X, sample_weight=weight)
     means, covariances = parameters_of_copies(
-        fit, 3000, n_rows, method="augmentation", burn_in=1, training_data=X, sample_weight=weight)
+        fit, 2000, n_rows, method="augmentation", burn_in=1, training_data=X, sample_weight=weight)
     precisions = np.linalg.inv(covariances)     # too large by (n_rows - 1) / (n_rows - p - 2)
     large = (n_rows - 1) / (n_rows - p - 2)
     lower = np.linalg.cholesky(scatter)
