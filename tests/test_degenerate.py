@@ -9,10 +9,14 @@ from em_maps import Map, loop
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 
-from emkernels import GaussianMixture, select_mixture
-from emkernels.components.gaussian.degenerate import find_spikes, total_covariance_of
+from emkernels import GaussianMixture, compare_clusterings, select_mixture
+from emkernels.components.gaussian.degenerate import (
+    Examination,
+    find_spikes,
+    total_covariance_of,
+)
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import Full
+from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.data import Rows
 from emkernels.data.summary import Rounding
 from emkernels.em import DegenerateFitError, EMWarning
@@ -169,6 +173,47 @@ def test_spikes_by_trying_every_direction(seed):
     assert 30 < sum(seen) < len(seen) - 30
 
 
+@pytest.mark.parametrize("covariance_type", ["diag", "spherical"])
+def test_spikes_along_columns(covariance_type):
+    rng = np.random.default_rng(0)
+    k, d, seen = 3, 2, []
+    for _ in range(200):
+        own = 10 ** rng.uniform(-8, 0, (k, 1 if covariance_type == "spherical" else d))
+        weights, least = rng.dirichlet(np.ones(k)), 10 ** rng.uniform(-6, -2, d)
+        means = rng.normal(size=(k, d)) * 10 ** rng.uniform(-2, 3, d)
+        each = np.broadcast_to(own, (k, d))
+        total = weights @ (each + means**2) - (weights @ means) ** 2
+        variances = own if covariance_type == "diag" else own[:, 0]
+        found = find_spikes(
+            Gaussians(weights, means, variances, variances**-0.5), covariance_type, least)
+        narrow = ((each <= least) & (each <= 1e-2 * total)) | (each <= 1e-6 * total)
+        assert sorted(found) == np.flatnonzero(narrow.any(axis=1)).tolist()
+        for i, (columns, share) in found.items():
+            assert sorted(columns) == np.flatnonzero(narrow[i]).tolist()
+            assert_allclose(share, np.sqrt((each[i] / total).min()), rtol=1e-10)
+        seen.append(len(found))
+    assert set(seen) == {0, 1, 2, 3}
+
+
+def test_a_spike_of_a_tied_covariance_is_one_of_every_component():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.normal(size=300), np.repeat([0.0, 10], 150)]
+    model, said = fitted(GaussianMixture(2, covariance_type="tied", random_state=0), X)
+    assert_array_equal(model.degenerate_components_, [0, 1])
+    assert "component 0 in column 1" in said[0] and "component 1 in column 1" in said[0]
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_small_variance_is_no_spike_where_the_data_have_no_more(covariance_type):
+    """Five times reg_covar, and half of what the column has."""
+    rng = np.random.default_rng(0)
+    X = 2e-3 * (rng.normal(size=(300, 2)) + np.repeat([0.0, 2], 150)[:, None])
+    model, said = fitted(GaussianMixture(2, covariance_type=covariance_type, random_state=0), X)
+    assert model.degenerate_components_.size == 0
+    assert "reg_covar=1e-06 is not small" in said[-1]
+    assert not any("collapsed" in text for text in said)
+
+
 def test_the_total_covariance_is_that_of_the_rows():
     X = load_iris().data
     for covariance_type in TYPES:
@@ -185,6 +230,24 @@ def test_the_total_covariance_is_that_of_the_rows():
             assert_allclose(np.trace(total), np.trace(expected), rtol=1e-10)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_components_in_another_order_are_named_by_their_new_numbers(seed):
+    """The comparison with K-means numbers the components as the clusters."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = compare_clusterings(amounts(), 2, random_state=seed,
+                                     init_params="random_from_data")
+    spike = result.mixture.covariances_[:, 1, 1].argmin()
+    assert_array_equal(result.mixture.degenerate_components_, [spike])
+    (text,) = [text for text in texts(caught) if text.startswith("collapsed")]
+    assert f"component {spike} in column" in text
+    # component i was order[i]
+    found = Examination(spikes={0: [1]}, deviations={0: 0.1}, dead=[2], twins=[(0, 1)])
+    other = found.reordered([1, 2, 0])
+    assert (other.spikes, other.deviations) == ({2: [1]}, {2: 0.1})
+    assert (other.dead, other.twins) == ([1], [(0, 2)])
+
+
 # --- dead components, twins, few rows, reg_covar ----------------------------------------------
 
 def test_dead_components_and_twins_are_named():
@@ -197,6 +260,11 @@ def test_dead_components_and_twins_are_named():
         precisions_init=np.repeat(np.eye(4)[None], 3, axis=0)), X)
     assert_array_equal(model.means_[1], model.means_[2])
     assert ["the components 1 and 2 are the same" in text for text in said] == [True]
+    # nothing is said of a weight of nothing that the user wants
+    _, said = fitted(GaussianMixture(
+        2, weights_init=[1.0, 0.0], means_init=X[[0, 60]], precisions_init=[np.eye(4)] * 2,
+        fixed=("weights", "means", "covariances")), X)
+    assert said == []
     _, said = fitted(GaussianMixture(2, random_state=0), np.full((50, 3), 7.0))
     assert any("component 1 without a row" in text for text in said)
     assert any("the columns 0, 1, 2 with one value only" in text for text in said)
@@ -333,6 +401,34 @@ def test_a_smaller_fit_in_float32_can_be_gone_on_from_where_columns_nearly_depen
     start = split_components(model, 2)
     assert_allclose(start["precisions_init"], [factor @ factor.T] * 2, rtol=1e-12)
     GaussianMixture(2, **start).fit(X)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_heaviest_components_are_split_along_their_longest_axis(covariance_type):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(500, 2)) @ [[3, 1], [0, 1]],
+                        rng.normal(size=(90, 2)) + 20])
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    heavy, light = model.weights_.argsort()[::-1]
+    start = split_components(model, 3)
+    mine = [heavy, 2]
+    assert_allclose(start["weights_init"][mine], model.weights_[heavy] / 2)
+    assert_allclose(start["weights_init"][light], model.weights_[light])
+    assert_allclose(start["means_init"][light], model.means_[light])
+    assert_allclose(start["means_init"][mine].mean(axis=0), model.means_[heavy])
+    covariance = {"full": lambda c: c[heavy], "tied": lambda c: c,
+                  "diag": lambda c: np.diag(c[heavy]),
+                  "spherical": lambda c: c[heavy] * np.eye(2)}[covariance_type](model.covariances_)
+    step = np.diff(start["means_init"][mine], axis=0)[0]
+    longest = np.linalg.eigvalsh(covariance)[-1]
+    assert_allclose(step @ step, longest)       # each half a deviation away
+    assert_allclose(step @ covariance @ step, longest**2)
+    four = split_components(model, 4)       # one half is the heaviest, and split again
+    quarters = np.isclose(four["weights_init"], model.weights_[heavy] / 4)
+    assert_array_equal(np.flatnonzero(quarters), sorted([heavy, 3]))
+    for each, origin in ((start, [0, 1, heavy]), (four, [0, 1, heavy, heavy])):
+        order = slice(None) if covariance_type == "tied" else origin
+        assert_allclose(each["precisions_init"], model.precisions_[order], rtol=1e-9)
 
 
 @pytest.mark.parametrize("avoid", [True, False])

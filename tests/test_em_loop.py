@@ -171,9 +171,7 @@ def test_an_objective_that_falls_is_no_convergence():
 
 
 def test_one_step_is_enough_where_it_is_exact():
-    problem = Half()
-    problem.exact = True
-    result = loop(problem, at(1), tol=0.0)
+    result = loop(Half(), at(1), tol=0.0, convergence="exact")
     assert (result.n_iter, result.converged, result.moved) == (1, True, 0.0)
     assert not loop(Half(), at(1), tol=0.0, max_iter=5).converged
     assert loop(Half(), at(1), max_iter=0).parameters == [1.0]

@@ -1,5 +1,6 @@
 """GaussianMixture: parity with scikit-learn, published values, and what goes beyond."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -188,11 +189,16 @@ def test_fixed_parameters_stay(covariance_type, fixed):
         assert_allclose(getattr(model, names[name] + "_"), start[names[name] + "_init"],
                         rtol=1e-12)
     assert np.all(np.diff(model.lower_bounds_) > -1e-12 * 10)
-    if fixed == ("means",) and covariance_type == "full":
-        resp = model.predict_proba(X)
-        d = X - model.means_[0]
-        expected = (resp[:, :1] * d).T @ d / resp[:, 0].sum()
-        assert_allclose(model.covariances_[0], expected, atol=1e-3)
+    if "covariances" in fixed:
+        return
+    # a fixed point: covariances about the means, wherever these are
+    resp = model.predict_proba(X)
+    full = np.array([(r[:, None] * (X - m)).T @ (X - m) / r.sum()
+                     for r, m in zip(resp.T, model.means_)])
+    diagonals = np.diagonal(full, axis1=1, axis2=2)
+    expected = {"full": full, "tied": np.tensordot(resp.mean(axis=0), full, 1), "diag": diagonals,
+                "spherical": diagonals.mean(axis=1)}[covariance_type]
+    assert_allclose(model.covariances_, expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
@@ -238,6 +244,52 @@ def test_priors_are_in_the_objective(covariance_type):
     assert objective(shifted, model.means_, covariance) <= best + 1e-7
 
 
+def test_a_concentration_of_one_says_nothing_of_a_weight_of_nothing():
+    """(1 - 1) log 0 is no number; the objective of the start has log 1 and the likelihood."""
+    X = blobs(50, 2, 1)
+    start = {"weights_init": [1.0, 0.0], "means_init": [[0.0, 0.0], [9.0, 9.0]],
+             "precisions_init": [np.eye(2)] * 2}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)    # a component without a row
+        model = GaussianMixture(2, weight_concentration=[3.0, 1.0], max_iter=1, **start).fit(X)
+    assert_allclose(model.lower_bound_, multivariate_normal(np.zeros(2)).logpdf(X).mean())
+
+
+def test_a_tied_variance_is_lost_only_if_it_is_below_the_rounding_of_every_component():
+    """One component at zero with variance 1, one at a number whose rounding is 16."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(240, 2))
+    X[200:, 1] = 2.0**57
+    X[::7, 0] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)    # narrow beside the distance of the two
+        model = GaussianMixture(
+            2, covariance_type="tied", reg_covar=0, means_init=[[0, 0], [0, 2.0**57]],
+            weights_init=[0.5, 0.5], precisions_init=np.eye(2), max_iter=3).fit(X)
+    assert_allclose(model.covariances_[1, 1], 200 * X[:200, 1].var() / 240, rtol=1e-10)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_the_empirical_prior_is_a_covariance_of_all_rows(covariance_type, missing):
+    """dof = p + 2, scale = S / K^(2/p), S the weighted covariance (of pairs of observed values),
+    for 'diag' its diagonal, for 'spherical' the mean of that. C. Fraley, A. E. Raftery, Journal of
+    Classification 24, 2007."""
+    X = blobs(120, 3, 2) @ [[1, 0.5, 0], [0, 1, 0.5], [0, 0, 3]]
+    weight = np.repeat([1.0, 4.0], 60)
+    if missing:
+        X[::5, 1] = np.nan
+    seen = ~np.isnan(X)
+    mean = np.array([np.average(X[s, d], weights=weight[s]) for d, s in enumerate(seen.T)])
+    gaps = np.where(seen, X - mean, 0)
+    scale = (weight[:, None] * gaps).T @ gaps / ((weight[:, None] * seen).T @ seen) / 3 ** (2 / 3)
+    options = {"covariance_type": covariance_type, "random_state": 0, "max_iter": 4, "tol": 1e3}
+    ours, written = (GaussianMixture(3, covariance_prior=prior, **options).fit(
+        X, sample_weight=weight) for prior in ("empirical", (5.0, scale)))
+    assert_allclose(ours.covariances_, written.covariances_, rtol=1e-10, atol=1e-12)
+    assert_allclose(ours.lower_bound_, written.lower_bound_, rtol=1e-10)
+
+
 def test_covariance_prior_keeps_a_collapsing_component():
     X = np.concatenate([np.zeros((5, 2)), blobs(50, 2, 1)])
     model = GaussianMixture(2, reg_covar=0, covariance_prior="empirical", random_state=0).fit(X)
@@ -276,6 +328,33 @@ def test_convergence_by_parameters(covariance_type, acceleration):
         again.fit(X)
     assert_allclose(again.means_, model.means_, atol=1e-7)
     assert_allclose(again.covariances_, model.covariances_, atol=1e-7)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_change_is_the_largest_of_all_parameters_in_their_own_units(covariance_type):
+    """Of a weight relative to itself, of a mean in standard deviations, of a covariance relative
+    to the two variances: EM stops at the first iteration that changes less than tol."""
+    X = blobs(300, 2, 2, separation=1.0) * [1, 50]
+    seen, options = [], {"covariance_type": covariance_type, "convergence": "parameters",
+                         "max_iter": 60, "random_state": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        GaussianMixture(2, tol=0, callback=lambda state: seen.append(state.parameters),
+                        **options).fit(X)
+    changes = []
+    for old, new in itertools.pairwise(seen):
+        a, b = ({"full": lambda c: c, "tied": lambda c: np.array([c, c]),
+                 "diag": lambda c: np.array([np.diag(v) for v in c]),
+                 "spherical": lambda c: np.multiply.outer(c, np.eye(2))}[covariance_type](
+                     p.covariances) for p in (old, new))
+        units = np.sqrt(np.diagonal(b, axis1=1, axis2=2))
+        changes.append(max(np.abs(1 - old.weights / new.weights).max(),
+                           (np.abs(new.means - old.means) / units).max(),
+                           (np.abs(b - a) / (units[:, :, None] * units[:, None, :])).max()))
+    for i in (3, 10, 30):
+        tol = 1.01 * changes[i]
+        first = next(j for j, change in enumerate(changes) if change < tol)
+        assert GaussianMixture(2, tol=tol, **options).fit(X).n_iter_ == first + 2
 
 
 def test_callback_sees_every_iteration_and_can_stop():
@@ -416,6 +495,24 @@ def test_marginal_and_condition_agree_with_the_joint_density(covariance_type):
     assert_allclose(covariance[7], np.cov(drawn.T), atol=0.05)
 
 
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_columns_in_any_order_and_from_the_end(covariance_type):
+    X = blobs(200, 4)
+    model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X)
+    for columns, same in (([-1], [3]), ([-2, 0], [2, 0]), ([3, -4], [3, 0])):
+        values = X[:5, same]
+        assert_array_equal(model.marginal(columns).means_, model.means_[:, same])
+        assert_allclose(model.marginal(columns).score_samples(values),
+                        model.marginal(same).score_samples(values), rtol=1e-14)
+        assert_array_equal(model.condition(columns, values[0]).means_,
+                           model.condition(same, values[0]).means_)
+        for ours, theirs in zip(model.regress(columns, values), model.regress(same, values)):
+            assert_array_equal(ours, theirs)
+    for bad, message in (([0, -4], "twice"), ([-5], "no column -5"), ([4], "no column 4")):
+        with pytest.raises(ValueError, match=message):
+            model.marginal(bad)
+
+
 def test_columns_by_name():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(blobs(), columns=["a", "b", "c"])
@@ -427,28 +524,75 @@ def test_columns_by_name():
 
 def test_sample_has_the_moments_of_the_model():
     for covariance_type in TYPES:
-        model = GaussianMixture(
-            2, covariance_type=covariance_type, random_state=0).fit(blobs(300, 2, 2))
+        model = GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(
+            np.concatenate([blobs(200, 2, 1), 0.3 * blobs(100, 2, 1) + 6]))
         X, y = model.sample(200_000)
         assert_allclose(np.bincount(y) / len(y), model.weights_, atol=0.01)
-        assert_allclose(X[y == 1].mean(axis=0), model.means_[1], atol=0.03)
+        for k in range(2):
+            covariance = {"full": lambda c: c[k], "tied": lambda c: c,
+                          "diag": lambda c: np.diag(c[k]),
+                          "spherical": lambda c: c[k] * np.eye(2)}[covariance_type](
+                              model.covariances_)
+            assert_allclose(X[y == k].mean(axis=0), model.means_[k], atol=0.03)
+            assert_allclose(np.cov(X[y == k].T), covariance, atol=0.05)
         assert_allclose(model.score(X), model.set_params(random_state=1).score(
             model.sample(200_000)[0]), atol=0.02)
 
 
-@pytest.mark.filterwarnings("ignore:.* candidates have a lower aic")
-@pytest.mark.filterwarnings("ignore:the number of components chosen, 5")   # by aic
 def test_selection_finds_the_number_of_components():
     X = np.concatenate([blobs(300, 2, 1), blobs(300, 2, 1) + 12, blobs(300, 2, 1) - 12])
+    result = select_mixture(X, range(2, 5), ("full", "spherical"), random_state=0)
+    assert (result.best.n_components, result.best.covariance_type) == (3, "full")
+    assert len(result.table) == 6
+
+
+@pytest.mark.filterwarnings("ignore:the number of components chosen")
+def test_every_criterion_chooses_by_its_own_formula():
+    """Two groups that overlap, in a shape that a Gaussian does not have: each criterion has
+    another minimum, of the number of components and of the covariance type."""
+    rng = np.random.default_rng(1)
+    X = np.concatenate([rng.normal(size=(150, 2)) * [1, 3], rng.normal(size=(80, 2)) + [2.2, 1],
+                        rng.standard_t(4, size=(60, 2)) + [0, 9]])
+    sizes, types = range(1, 6), ("full", "diag")
+    chosen = {}
     for criterion in ("bic", "aic", "icl"):
-        result = select_mixture(X, range(1, 6), ("full", "spherical"), criterion, random_state=0)
-        assert result.best.n_components == 3 or criterion == "aic"
-        assert len(result.table) == 10
-        best = min((row for row in result.table if not row["degenerate"]),
-                   key=lambda row: row[criterion])
-        assert best["n_components"] == result.best.n_components
-        assert_allclose(getattr(result.best, criterion)(X), best[criterion])
-        assert str(result).count("*") == 1
+        result = select_mixture(X, sizes, types, criterion, random_state=0)
+        row, best = result.chosen, result.best
+        assert row is min(result.table, key=lambda row: row[criterion])
+        assert not any(row["degenerate"] for row in result.table)
+        assert (row["n_components"], row["covariance_type"]) == (
+            best.n_components, best.covariance_type)
+        log_likelihood, resp = best.score_samples(X).sum(), best.predict_proba(X)
+        k, d = best.n_components, 2
+        p = k * (1 + d + (d * (d + 1) // 2 if best.covariance_type == "full" else d)) - 1
+        value = -2 * log_likelihood + p * (2 if criterion == "aic" else np.log(len(X)))
+        if criterion == "icl":
+            value -= 2 * (resp * np.log(np.maximum(resp, 1e-300))).sum()
+        assert_allclose(row[criterion], value, rtol=1e-10)
+        marked = [line for line in str(result).splitlines() if " *" in line]
+        assert len(marked) == 1
+        assert marked[0].split()[:2] == [str(best.n_components), best.covariance_type]
+        chosen[criterion] = best.n_components, best.covariance_type
+    assert len(set(chosen.values())) == 3, chosen
+
+
+def test_criteria_of_many_rows_weigh_every_block():
+    """65,536 rows are looked at together."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70_000, 1))
+    X[::3] += 3
+    weight = rng.integers(0, 3, 70_000).astype(float)
+    weight[:65_536] *= 0.5
+    model = GaussianMixture(2, random_state=0, max_iter=5, tol=1).fit(X, sample_weight=weight)
+    gaps = np.column_stack([X, np.where(np.arange(70_000) % 1000 < 700, np.nan, X[:, 0])])
+    wide = GaussianMixture(2, means_init=[[0, 0], [3, 0]], precisions_init=[np.eye(2)] * 2,
+                           weights_init=[0.5, 0.5], max_iter=0).fit(np.ones((2, 2)))
+    for fitted, rows, p in ((model, X, 5), (wide, gaps, 11)):
+        density, resp = fitted.score_samples(rows), fitted.predict_proba(rows)
+        bic = -2 * weight @ density + p * np.log(weight.sum())
+        entropy = -weight @ (resp * np.log(np.maximum(resp, 1e-300))).sum(axis=1)
+        assert_allclose(fitted.bic(rows, sample_weight=weight), bic, rtol=1e-12)
+        assert_allclose(fitted.icl(rows, sample_weight=weight), bic + 2 * entropy, rtol=1e-12)
 
 
 def test_icl_is_bic_plus_the_entropy():

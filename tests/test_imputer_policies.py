@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.impute import SimpleImputer
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
 from emkernels.em import EMWarning
+from emkernels.models._imputing import never_together
 
 BOTH = pytest.mark.parametrize("imputer", [
     GaussianImputer(), GaussianMixtureImputer(2, random_state=0),
@@ -299,6 +301,31 @@ def test_columns_never_observed_together():
         GaussianImputer().fit(Y, sample_weight=weight)
 
 
+def test_a_variance_at_the_floor_is_named():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 3)), rng.normal(size=(100, 3)) + 9])
+    X[100:, 1] = 5.0
+    X[::7, 0] = np.nan
+    with pytest.warns(EMWarning, match=r"no maximum: the variance of component \d goes to zero in "
+                                       "column 1. That"):
+        GaussianMixtureImputer(2, covariance_type="diag", random_state=0).fit(X)
+    X[100:] = 5.0
+    with pytest.warns(EMWarning, match=r"no maximum: the variance of component \d goes to zero. T"):
+        GaussianMixtureImputer(2, covariance_type="spherical", random_state=0).fit(X)
+
+
+def test_pairs_are_looked_for_under_every_pattern():
+    """Some thousands of patterns at a time: a pair seen once, at either end, is seen."""
+    masks = np.ones((5000, 1024), bool)
+    for row, pair in ((0, (0, 1)), (-1, (2, 3))):
+        masks[row, pair] = False
+    masks[2500, [0, 2]] = False
+    never = never_together(SimpleNamespace(masks=masks))
+    assert len(never) == 1024 * 1023 // 2 - 3
+    found = {tuple(pair) for pair in never[never[:, 1] < 4].tolist()}
+    assert found == {(0, 3), (1, 2), (1, 3)}
+
+
 def test_many_pairs_are_counted():
     X = np.full((40, 8), np.nan)
     rng = np.random.default_rng(0)
@@ -570,13 +597,14 @@ def test_augmentation_is_for_full_covariances(covariance_type):
 
 
 def test_a_start_on_some_rows_has_the_rare_columns():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(25_000, 3))
-    X[2:, 2] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        for seed in range(3):
-            GaussianMixtureImputer(2, max_iter=1, random_state=seed).fit(X)
+    """Of 100,000 rows 20,000 are looked at: two given rows are among them once in 25 times."""
+    X = np.random.default_rng(0).normal(size=(100_000, 2))
+    X[2:, 1] = np.nan
+    X[:2, 1] = 3, 5
+    for seed in range(3):
+        fit = GaussianMixtureImputer(1, max_iter=0, random_state=seed).fit(X)
+        assert_allclose(fit.means_[0, 1], 4)
+        assert_allclose(fit.covariances_[0, 1, 1], 1)
 
 
 def test_a_flat_prior_of_variances_is_maximum_likelihood():
@@ -600,6 +628,9 @@ def test_too_few_rows_to_draw_parameters_from():
     assert draws[:, 0, 0].std() > 0.3
     lost = X.copy()
     lost[:, 0] = np.nan
+    with pytest.raises(ValueError, match="fewer than two values"):
+        fit.sample(lost, method="augmentation")
+    lost[0, 0] = 1.0
     with pytest.raises(ValueError, match="fewer than two values"):
         fit.sample(lost, method="augmentation")
 

@@ -149,6 +149,13 @@ def test_ridge_of_complete_rows_is_its_formula():
     scale = np.cov(complete[:20].T)
     fit = GaussianImputer(prior=(3.0, scale)).fit(complete)
     assert relative(fit.covariance_, (scatter + scale) / (80 + 3 + 5)) < 1e-12
+    # the scale is one of all columns, those that do not vary too
+    wide = np.insert(complete, 1, 7.0, axis=1)
+    all_columns = np.insert(np.insert(scale, 1, 0, axis=0), 1, 0, axis=1)
+    all_columns[1, 1] = 1e3
+    fit = GaussianImputer(prior=(3.0, all_columns)).fit(wide)
+    others = np.ix_([0, 2, 3, 4], [0, 2, 3, 4])
+    assert relative(fit.covariance_[others], (scatter + scale) / (80 + 3 + 5)) < 1e-12
 
 
 def test_complete_rows_give_their_moments():
@@ -387,6 +394,35 @@ def test_limits_hold_for_imputed_cells_only():
     scalar = GaussianImputer(min_value=0.0).fit(X).transform(X)
     assert (scalar[missing] >= 0).all() and (scalar[~missing] < 0).any()
 
+    # limits go by the columns of the input, whichever of them the output has
+    empty = np.column_stack([np.full(200, np.nan), X])
+    fit = GaussianImputer(min_value=[7e9, *low], max_value=[8e9, *high]).fit(empty)
+    with pytest.warns(UserWarning, match="without any observed values"):
+        assert_allclose(fit.transform(empty), filled, rtol=1e-12)
+
+
+def test_columns_and_weights_count_past_the_first_block():
+    """65,536 cells are summarised at a time; the start has their means and variances."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(50_000, 2)) * [1, 20] + [3, -100]
+    X[rng.random(X.shape) < 0.1] = np.nan
+    X[40_000:] += 5
+    weight = rng.integers(0, 4, 50_000).astype(float)
+    weight[20_000:30_000] *= 10
+    fit = GaussianImputer(max_iter=0).fit(X, sample_weight=weight)
+    for j in range(2):
+        seen = ~np.isnan(X[:, j])
+        mean = np.average(X[seen, j], weights=weight[seen])
+        assert_allclose(fit.location_[j], mean, rtol=1e-12)
+        assert_allclose(fit.covariance_[j, j], np.average(
+            (X[seen, j] - mean) ** 2, weights=weight[seen]), rtol=1e-10)
+    # one value, in whatever block, makes a column vary
+    for row, value in ((0, 0.0), (0, 2.0), (-1, 0.0), (-1, 2.0)):
+        column = np.ones((50_000, 2))
+        column[:, 0] = weight
+        column[row, 1] = value
+        assert_allclose(GaussianImputer().fit(column).covariance_[1, 1], column[:, 1].var())
+
 
 # --- mixtures ---------------------------------------------------------------------------------
 
@@ -396,26 +432,43 @@ def as_reference(fit):
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)
-def test_mixture_is_a_fixed_point_of_plain_em(covariance_type):
+@pytest.mark.parametrize("prior", [None, "ridge", ("ridge", 2.5), "matrix"])
+def test_mixture_is_a_fixed_point_of_plain_em(covariance_type, prior):
+    """With a prior every covariance is (scatter + scale) / (count + dof + p + 1), a variance (of
+    all columns where there is one) the same with p = 1; the scale of a ridge is its amount
+    / 3^(2/p) times the variances of the columns."""
     _, X = clusters(250)
     if covariance_type == "spherical":
         X = (X - OFFSETS[:3]) / UNITS[:3]
+    of_matrices = covariance_type in ("full", "tied")
+    extra = 4.0 if of_matrices else 2.0
+    dof, scale = -extra, np.zeros((3, 3))
+    if prior == "matrix":
+        units = np.diag(np.nanstd(X, axis=0))
+        dof, scale = 2.0, units @ (0.2 * np.eye(3) + 0.1) @ units
+        prior = (dof, scale)
+    elif prior is not None:
+        dof = 1.0 if prior == "ridge" else prior[1]
+        variances = np.nanvar(X, axis=0)
+        scale = dof / 3 ** (2 / 3) * np.diag(
+            variances if covariance_type != "spherical" else np.full(3, variances.mean()))
     fit = GaussianMixtureImputer(3, covariance_type=covariance_type, random_state=0, tol=1e-9,
-                                 max_iter=5000).fit(X)
+                                 prior=prior, max_iter=5000).fit(X)
     assert fit.converged_
     counts, first, second, total = reference.incomplete_statistics(X, *as_reference(fit))[:4]
     assert_allclose(fit.log_likelihood_, total, rtol=1e-10)
     assert_allclose(fit.weights_, counts / counts.sum(), atol=1e-7)
     units = np.nanstd(X, axis=0)
     assert_allclose(first / counts[:, None] / units, 0, atol=1e-7)
+    more = dof + extra
     if covariance_type == "full":
-        expected, units = second / counts[:, None, None], np.outer(units, units)
+        expected, units = (second + scale) / (counts + more)[:, None, None], np.outer(units, units)
     elif covariance_type == "tied":
-        expected, units = second / counts.sum(), np.outer(units, units)
+        expected, units = (second + scale) / (counts.sum() + more), np.outer(units, units)
     elif covariance_type == "diag":
-        expected, units = second / counts[:, None], units**2
+        expected, units = (second + scale.diagonal()) / (counts + more)[:, None], units**2
     else:
-        expected, units = second / counts / 3, 1.0
+        expected, units = (second + scale.trace() / 3) / (3 * counts + more), 1.0
     assert_allclose(fit.covariances_ / units, expected / units, atol=1e-6)
     assert (np.diff(fit.lower_bounds_) > -1e-12 * np.abs(fit.lower_bounds_[1:])).all()
 
@@ -522,33 +575,166 @@ def test_every_kind_of_random_state():
                               fit.sample(X, 2, random_state=state))
 
 
-def test_draws_have_the_conditional_spread():
+def parameters_of_copies(fit, n_copies, n_rows=300, **options):
+    """Means (n_copies, p) and covariances (n_copies, p, p) that copies are drawn with, as many
+    rows with nothing observed show them."""
+    empty = np.full((n_rows, fit.n_features_in_), np.nan)
+    drawn = fit.sample(empty, n_copies, random_state=1, **options)
+    means = drawn.mean(axis=1)
+    gaps = drawn - means[:, None]
+    return means, np.swapaxes(gaps, 1, 2) @ gaps / (n_rows - 1)
+
+
+def scatter_of(X, weight=None):
+    """The weight of the rows, their mean and their scatter about it."""
+    weight = np.ones(len(X)) if weight is None else weight
+    mean = np.average(X, axis=0, weights=weight)
+    return weight.sum(), mean, (weight[:, None] * (X - mean)).T @ (X - mean)
+
+
+@pytest.mark.parametrize(("prior", "weighted"), [
+    (None, False), (None, True), ((5.0, [60.0, 3.0, 400.0]), False)],
+    ids=["Jeffreys", "weights", "prior"])
+def test_augmentation_of_complete_rows_draws_from_the_posterior(prior, weighted):
+    """The precision is Wishart(n - 1 + dof, (S + scale)^-1), the mean N(mean, Sigma / n)."""
+    rng = np.random.default_rng(0)
+    n, p, n_rows = 8, 3, 300
+    X = rng.normal(size=(n, p)) @ (np.eye(p) + np.tri(p, k=-1)) * [1, 2, 30] + [0, 5, 100]
+    weight = np.repeat([2.0, 0.5], n // 2) if weighted else None
+    total, mean, scatter = scatter_of(X, weight)
+    dof = total - 1
+    if prior is not None:
+        dof, scatter = dof + prior[0], scatter + np.diag(prior[1])
+    fit = GaussianImputer(prior=prior, n_threads=1).fit(X, sample_weight=weight)
+    means, covariances = parameters_of_copies(
+        fit, 2000, n_rows, method="augmentation", burn_in=1, training_data=X, sample_weight=weight)
+    precisions = np.linalg.inv(covariances)     # too large by (n_rows - 1) / (n_rows - p - 2)
+    large = (n_rows - 1) / (n_rows - p - 2)
+    lower = np.linalg.cholesky(scatter)
+    assert_allclose(lower.T @ precisions.mean(axis=0) @ lower / dof / large, np.eye(p), atol=0.05)
+    squared = np.einsum("mi,mij,mj->m", means - mean, precisions, means - mean) * total / p
+    assert_allclose(squared.mean(), (1 + total / n_rows) * large, rtol=0.06)
+    assert_allclose((means.mean(axis=0) - mean) / means.std(axis=0), 0, atol=0.07)
+
+
+def test_a_chain_goes_through_the_posterior_of_incomplete_rows():
+    """Where only y has gaps, the regression of y on x has a posterior in closed form, from the
+    r complete rows alone: RSS / s^2 is chi-squared with r - 1 degrees of freedom (Jeffreys'
+    prior of both columns), and the mean of y at x has variance s^2 (1 / r + (x - mean)^2 / Sxx)."""
+    rng = np.random.default_rng(0)
+    n, r, n_rows, n_copies = 16, 9, 300, 1500
+    X = rng.normal(size=(n, 2)) @ [[1, 30], [0, 20]] + [3, 100]
+    X[r:, 1] = np.nan
+    x, y = X[:r].T
+    slope, constant = np.polyfit(x, y, 1)
+    rss = ((y - constant - slope * x) ** 2).sum()
+    at = np.tile([x.mean() + 1.5 * x.std(), np.nan], (n_rows, 1))
+    fit = GaussianImputer(n_threads=1).fit(X)
+    drawn = fit.sample(at, n_copies, method="augmentation", burn_in=20, thinning=4,
+                       training_data=X, random_state=0)[:, :, 1]
+    means, variances = drawn.mean(axis=1), drawn.var(axis=1, ddof=1)
+    # the mean of the inverse of an estimated variance is larger by (n_rows - 1) / (n_rows - 3)
+    assert_allclose((rss / variances).mean() * (n_rows - 3) / (n_rows - 1), r - 1, rtol=0.05)
+    assert_allclose((rss / variances).var(), 2 * (r - 1), rtol=0.2)
+    z = (means - constant - slope * at[0, 0]) / np.sqrt(variances)
+    assert abs(z.mean()) < 4 * z.std() / np.sqrt(n_copies / 1.5)
+    assert_allclose(z.var(), (1 + 1.5**2) / r + 1 / n_rows, rtol=0.15)
+
+
+def test_thinning_counts_the_steps_of_one_chain():
+    """The second imputation comes `thinning` steps after the first, `burn_in` after the start."""
+    _, X = table(60, 3)
+    fit = GaussianImputer().fit(X)
+
+    def copies(burn_in, thinning):
+        return fit.sample(X, 3, method="augmentation", burn_in=burn_in, thinning=thinning,
+                          random_state=0)
+
+    a = copies(5, 3)
+    assert_array_equal(a[1], copies(7, 1)[1])       # 8 steps
+    assert_array_equal(a[2], copies(9, 1)[2])       # 11
+    assert_array_equal(a[0], copies(5, 1)[0])
+    assert not np.array_equal(a[1], copies(5, 1)[1])
+
+
+@pytest.mark.parametrize("weights", ["none", "3 each", "unequal"])
+def test_a_bootstrap_resamples_as_many_rows_as_weights_say(weights):
+    """Of complete rows: the mean of a resample of N rows has the variance Sigma / N, its
+    covariance the mean (1 - 1 / N) Sigma."""
+    rng = np.random.default_rng(0)
+    n, p = 50, 2
+    X = rng.normal(size=(n, p)) @ [[1, 20], [0, 10]] + [5, 0]
+    weight = {"none": None, "3 each": np.full(n, 3.0),
+              "unequal": np.repeat([0.0, 0.25, 1.0, 3.0, 0.5], 10)}[weights]
+    total, mean, scatter = scatter_of(X, weight)
+    assert total == {"none": 50, "3 each": 150, "unequal": 47.5}[weights]
+    size = round(total)
+    fit = GaussianImputer(n_threads=1).fit(X, sample_weight=weight)
+    means, covariances = parameters_of_copies(
+        fit, 800, 400, training_data=X, sample_weight=weight)
+    lower = np.linalg.cholesky(scatter / total)
+    z = np.linalg.solve(lower, (means - mean).T)
+    assert_allclose(z @ z.T / 800, np.eye(p) * (1 / size + 1 / 400), atol=0.17 / size)
+    assert_allclose(z.mean(axis=1), 0, atol=0.15 / np.sqrt(size))
+    inner = np.linalg.inv(lower)
+    assert_allclose(inner @ covariances.mean(axis=0) @ inner.T, (1 - 1 / size) * np.eye(p),
+                    atol=0.03)
+
+
+def test_a_resample_has_two_values_of_every_column():
+    """Else its variance would be zero; half of the resamples lose one of two values."""
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    fit = GaussianImputer(n_threads=1, max_iter=30).fit(X)
+    X[2:, 1] = np.nan
+    X[:2, 1] = 0, 1
+    _, covariances = parameters_of_copies(fit, 60, training_data=X)
+    assert covariances[:, 1, 1].min() > 0.3
+
+
+@pytest.mark.parametrize("options", [{}, {"method": "augmentation", "burn_in": 15}],
+                         ids=["bootstrap", "augmentation"])
+def test_draws_have_the_conditional_spread(options):
     """Within a copy: the conditional variance; between copies: that of the parameters too."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=4000)
-    X = np.column_stack([x, 0.8 * x + 0.6 * rng.normal(size=4000)])
-    Y = X.copy()
-    Y[2000:, 1] = np.nan
-    fit = GaussianImputer().fit(Y)
-    for options in ({}, {"method": "augmentation", "burn_in": 30}):
-        drawn = fit.sample(Y, 40, random_state=0, **options)
-        residuals = drawn[:, 2000:, 1] - 0.8 * drawn[:, 2000:, 0]
-        assert_allclose(residuals.std(), 0.6, rtol=0.03)
-        slopes = [np.polyfit(d[2000:, 0], d[2000:, 1], 1)[0] for d in drawn]
-        # the slope of a copy: its own draw (variance 0.36 / 2000) and the noise of the cells
-        assert_allclose(np.std(slopes, ddof=1), np.sqrt(2 * 0.36 / 2000), rtol=0.4)
+    n, m = 300, 400
+    x = rng.normal(size=n)
+    X = np.column_stack([x, 0.8 * x + 0.6 * rng.normal(size=n)])
+    X[n // 2:, 1] = np.nan
+    fit = GaussianImputer(n_threads=1).fit(X)
+    (a, b), gaps = np.split(x, 2), X[n // 2:]
+    slope, constant = np.polyfit(a, X[:n // 2, 1], 1)
+    variance = ((X[:n // 2, 1] - constant - slope * a) ** 2).sum() / (n // 2 - 2)
+    drawn = fit.sample(gaps, m, random_state=0, training_data=X, **options)[:, :, 1]
+    slopes, constants = np.polyfit(b, drawn.T, 1)
+    residuals = drawn - constants[:, None] - slopes[:, None] * b
+    assert_allclose((residuals**2).sum(axis=1).mean() / (n // 2 - 2), variance, rtol=0.03)
+    # the slope of a copy: its own draw, and the noise of the cells
+    assert_allclose(slopes.mean(), slope, atol=4 * slopes.std() / np.sqrt(m))
+    own, noise = (variance / ((v - v.mean()) ** 2).sum() for v in (a, b))
+    assert_allclose(slopes.var(ddof=1), own + noise, rtol=0.25)
 
 
-def test_parameters_come_from_the_training_data():
-    _, X = table(400, 3)
-    fit = GaussianImputer().fit(X)
-    few = fit.sample(X[:3], 20, random_state=0, training_data=X)
+@pytest.mark.parametrize("options", [{}, {"method": "augmentation", "burn_in": 10}],
+                         ids=["bootstrap", "augmentation"])
+def test_parameters_come_from_the_training_data(options):
+    """Not from the fit, nor from the rows that are completed; weights count."""
+    _, X = table(200, 3)
+    fit = GaussianImputer(n_threads=1).fit(X)
+    few = fit.sample(X[:3], 20, random_state=0, training_data=X, **options)
     assert few.shape == (20, 3, 3)
     assert_array_equal(few[0][~np.isnan(X[:3])], X[:3][~np.isnan(X[:3])])
-    weight = np.random.default_rng(0).integers(0, 3, size=400)
-    for method in ("bootstrap", "augmentation"):
-        drawn = fit.sample(X, 2, random_state=0, sample_weight=weight, method=method, burn_in=5)
-        assert np.isfinite(drawn).all()
+    units = np.nanstd(X, axis=0)
+    other = (X[:100] - np.nanmean(X, axis=0)) * 2 + 7 * units
+    both = np.concatenate([other, X[100:]])
+    weight = np.repeat([1.0, 0.0], 100)
+    own = GaussianImputer(tol=1e-8).fit(other)
+    for basis, w in ((other, None), (both, weight)):
+        means, covariances = parameters_of_copies(
+            fit, 100, training_data=basis, sample_weight=w, **options)
+        error = 2 * units / np.sqrt(100)        # of an estimate, and a tenth of it of their mean
+        assert_allclose((means.mean(axis=0) - own.location_) / error, 0, atol=0.6)
+        ratio = covariances.mean(axis=0).diagonal() / own.covariance_.diagonal()
+        assert_allclose(ratio, 1, atol=0.1)
 
 
 def test_mixture_draws_come_from_its_components():
@@ -563,6 +749,25 @@ def test_mixture_draws_come_from_its_components():
     assert 0.3 < (drawn > 10).mean() < 0.7
     with pytest.raises(ValueError, match="not for a mixture"):
         fit.sample(Y, method="augmentation")
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_cell_of_a_mixture_is_drawn_from_its_component_given_the_row(covariance_type):
+    """First the component by its posterior probability, then the cell within it."""
+    rng = np.random.default_rng(0)
+    n = 3000
+    label = (rng.random(n) < 0.25).astype(int)
+    X = rng.normal(size=(n, 2)) + np.array([[0, 0], [2.5, 20]])[label]
+    fit = GaussianMixtureImputer(2, covariance_type=covariance_type, random_state=0).fit(X)
+    far = fit.means_[:, 1].argmax()
+    for x in (0.5, 1.5, 2.5):
+        rows = np.tile([x, np.nan], (2000, 1))
+        drawn = fit.sample(rows, 3, random_state=0, training_data=X)[:, :, 1]
+        odds = fit.weights_ / fit.weights_[1 - far] * np.exp(
+            -0.5 * (x - fit.means_[:, 0]) ** 2 + 0.5 * (x - fit.means_[1 - far, 0]) ** 2)
+        # three draws of the parameters, and the standardised distance is one of variance 1 here
+        assert_allclose((drawn > 10).mean(), odds[far] / odds.sum(), atol=0.05)
+        assert_allclose(drawn[drawn > 10].std(), 1, atol=0.1)
 
 
 def test_draws_in_float32():
@@ -600,7 +805,8 @@ def test_too_few_rows_to_draw_parameters_from():
     {}, {"method": "augmentation", "burn_in": 25}], ids=["bootstrap", "augmentation"])
 def test_pooled_intervals_cover(options):
     """95 % intervals of a mean, a third of it missing at random given another column, pooled by
-    Rubin's rules with the degrees of freedom of Barnard and Rubin, Biometrika 86, 1999."""
+    Rubin's rules with the degrees of freedom of Barnard and Rubin, Biometrika 86, 1999. (Coverage
+    hardly depends on degrees of freedom of the draws: their posteriors are tested above.)"""
     rng = np.random.default_rng(0)
     n, m, n_sets, covered = 100, 20, 500, 0
     for i in range(n_sets):
@@ -689,6 +895,17 @@ def test_indicator_is_scikit_learns():
     new[0, 1] = np.nan
     assert ours.transform(new).shape == theirs.transform(new).shape == (50, 5)
     assert GaussianImputer().fit(X).indicator_ is None
+
+
+def test_standard_errors_and_missing_information_by_weight():
+    """A weight of 2 is the row twice."""
+    _, X = table(80, 3)
+    weight = np.random.default_rng(0).integers(1, 4, 80)
+    rows = np.repeat(X, weight, axis=0)
+    fit = GaussianImputer(tol=1e-9).fit(rows)
+    for method in (fit.standard_errors, fit.missing_information):
+        for ours, theirs in zip(method(X, weight), method(rows)):
+            assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
 def test_standard_errors_of_complete_rows():

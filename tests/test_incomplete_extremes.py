@@ -108,6 +108,19 @@ def test_statistics_of_far_rows(simd, D, covariance_type, dtype, big):
         assert_allclose(a, b, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [1, 40])
+def test_a_fill_that_overflows_adds_nothing_where_the_row_has_no_weight(simd, n):
+    """The second component would fill the gap with 5e309; the rows belong to the first."""
+    X = np.tile([1e160, np.nan], (n, 1))
+    covariances = np.array([np.eye(2), [[1, 5e149], [5e149, 1e300]]])
+    factors = np.swapaxes(np.linalg.inv(np.linalg.cholesky(covariances)), 1, 2)
+    s = kernels.incomplete_statistics(X, [0.5, 0.5], [[1e160, 0], [0, 0]], factors, "full")
+    assert_array_equal(s.counts, [n, 0])
+    assert_array_equal(s.first, 0)
+    assert_allclose(s.second, [[[0, 0], [0, n]], np.zeros((2, 2))])
+    assert_allclose(s.log_likelihood, n * (math.log(0.5) - 0.5 * math.log(2 * math.pi)))
+
+
 @pytest.mark.parametrize("dtype, big", [
     ("f8", 1e15), ("f8", 1e150), ("f8", 1e200), ("f8", 1e300), ("f4", 1e15), ("f4", 1e30)])
 @pytest.mark.parametrize("condition", [1e1, 1e8])

@@ -105,6 +105,9 @@ def test_observed_means(dtype, shift):
     expected = p.sample_weight @ np.where(seen, X.astype(float), 0)[:, :3] / weight[:3]
     assert_allclose(mean[:3], expected, rtol=1e-12 if dtype == "f8" else 1e-6)
     assert mean[3] == 0 and weight[3] == 0
+    late = Rows.read(np.concatenate([np.full((1500, 4), np.nan), X]).astype(dtype)).with_(
+        sample_weight=np.r_[np.ones(1500), p.sample_weight])
+    assert_allclose(observed_means(late)[0], mean, rtol=1e-12 if dtype == "f8" else 1e-6)
     unweighted, _ = observed_means(Rows.read(X[:, :3]))
     assert_allclose(unweighted, np.nanmean(X[:, :3].astype(float), axis=0), rtol=1e-6)
 

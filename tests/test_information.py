@@ -14,6 +14,7 @@ from reference import gaussian_em
 from emkernels.data import Rows
 from emkernels.kernels import missing_patterns
 from emkernels.models.imputation import information
+from emkernels.models.missing import little_mcar_test
 from emkernels.models.missing.little import estimate
 
 NAN = np.nan
@@ -217,7 +218,9 @@ def test_stacks_blocks_and_the_order_of_patterns_do_not_matter(monkeypatch):
         n_samples=80, n_features=4)
     assert_allclose(information.observed_information(*arguments, other, weights), whole,
                     rtol=1e-10, atol=1e-10)
+    little = little_mcar_test(X)
     monkeypatch.setattr(information, "_STACK", 33)     # 2 patterns, 8 rows or 3 parameters
+    assert_allclose(little_mcar_test(X).statistic, little.statistic, rtol=1e-10)
     assert_allclose(information.observed_information(*arguments, patterns, weights), whole,
                     rtol=1e-10, atol=1e-10)
 
@@ -241,6 +244,18 @@ def test_the_rows_are_not_copied_whole():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2.5 * 8 * information._STACK < 2 * X.nbytes
+
+
+def test_rows_with_nothing_observed_could_have_been_complete():
+    """20 complete rows of 25: a fifth of the information on every parameter is missing."""
+    X = incomplete(20, 3, 0.0)
+    more = np.concatenate([X, np.full((5, 3), NAN)])
+    patterns = missing_patterns(more)
+    arguments = (more, X.mean(axis=0), np.cov(X.T, bias=True), patterns)
+    for values in information.missing_information(*arguments):
+        assert_allclose(values, 0.2, rtol=1e-9)
+    for values in information.missing_information(*arguments, np.full(25, 3.0)):
+        assert_allclose(values, 0.2, rtol=1e-9)
 
 
 def test_as_many_patterns_as_rows():

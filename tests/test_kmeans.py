@@ -180,6 +180,35 @@ def test_rows_of_no_weight_hold_no_cluster():
         assert np.abs(draw.fit(X, sample_weight=weight).cluster_centers_).max() < 10
 
 
+def test_random_centres_are_rows_drawn_by_weight():
+    """Of 0, 10 and 11, which weigh 8, 1 and 1, the last two are drawn 2 times in 90."""
+    X = np.array([[0.0], [10], [11]])
+    n = 0
+    for seed in range(200):
+        model = KMeans(2, init="random", n_init=1, max_iter=1, random_state=seed)
+        n += model.fit(X, sample_weight=[8, 1, 1]).cluster_centers_.min() > 0
+    assert n < 15      # without weights it would be 67
+
+
+def test_rows_past_the_first_block():
+    """4096 rows are looked at together: for distances, and for a row to move a centre to."""
+    X = np.random.default_rng(0).normal(size=(9000, 2))
+    model = KMeans(3, random_state=0, n_init=1, max_iter=2).fit(X)
+    assert_allclose(model.transform(X), np.sqrt(
+        ((X[:, None] - model.cluster_centers_) ** 2).sum(axis=2)), rtol=1e-12)
+    for row in (4500, 8999):
+        X, weight = np.zeros((9000, 1)), np.ones(9000)
+        X[row], weight[row % 4096] = 3.0, 0
+        model = KMeans(2, init=[[0.0], [1e4]]).fit(X, sample_weight=weight)
+        assert_array_equal(np.flatnonzero(model.labels_), [row])
+        assert_allclose(model.cluster_centers_, [[0], [3]], atol=1e-15)
+        # the row farthest from its own centre, which is not that of the first block
+        X[4096:] += 100
+        X[row] = 97
+        model = KMeans(3, init=[[0.0], [100], [1e4]]).fit(X)
+        assert_array_equal(np.flatnonzero(model.labels_ == 2), [row])
+
+
 def test_a_cluster_that_loses_nearly_all_of_its_weight():
     # two heavy rows begin in the middle cluster of light ones, and leave it to either side
     rng = np.random.default_rng(0)

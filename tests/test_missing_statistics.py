@@ -112,6 +112,10 @@ def test_pool_where_variances_vanish():
     agree = pool([0.1 + 0.2] * 3, [0.3, 0.28, 0.32])
     assert agree.between == 0 and agree.df == np.inf and agree.fmi == 0
     assert_allclose(agree.p_value, 2 * stats.norm.sf(agree.t))
+    for value in (0.1, 0.7, 1 / 3, 1e17 / 7):       # a mean of three may be rounded to another
+        same = pool([value] * 3, [1.0] * 3)
+        assert same.between == same.r == same.lam == 0 and same.df == np.inf
+        assert pool([[value, 1.0]] * 3, np.ones((3, 2))).between.tolist() == [0, 0]
     small = pool([4.1] * 3, [0.3, 0.28, 0.32], complete_df=40)
     assert_allclose(small.df, 41 / 43 * 40)
     nearly = pool([4.1, 4.1, 4.1 + 1e-9], [0.3, 0.28, 0.32], complete_df=40)
@@ -239,6 +243,10 @@ def test_summary_of_extremes():
     assert "patterns more" in str(many)
     assert many.patterns["count"].sum() == 200
     assert (np.diff(many.patterns["count"]) <= 0).all()
+    many = with_gaps(np.zeros((6000, 14)), 0.5)     # 4096 patterns are looked at together
+    summary, seen = missing_data_summary(many), (~np.isnan(many)).astype(int)
+    assert len(summary.patterns["count"]) > 4096
+    assert_array_equal(summary.pairwise_observed, seen.T @ seen)
 
 
 @pytest.mark.parametrize("function", [missing_data_summary, little_mcar_test])

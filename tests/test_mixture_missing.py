@@ -263,6 +263,21 @@ def test_empty_rows_change_nothing(rows):
         assert_allclose(b.lower_bound_ * len(more), a.lower_bound_ * len(rows), rtol=1e-7)
 
 
+def test_a_column_that_is_seen_under_the_last_of_many_patterns():
+    """4096 patterns are looked at together, those that lack most at the end."""
+    bits = (np.arange(2**13 - 1)[:, None] >> np.arange(13)) & 1
+    X = np.random.default_rng(0).normal(size=(2**13 - 1, 14))
+    X[:, 1:][bits == 1] = np.nan
+    X[:, 0] = np.nan
+    X[-1, 0] = 3.0
+    X[-1, 2:] = np.nan
+    X[-1, 1] = 1.0
+    assert GaussianMixture(1, max_iter=0).fit(X).means_[0, 0] == 3
+    X[-1, 0] = np.nan
+    with pytest.raises(ValueError, match="no observed value in column 0"):
+        GaussianMixture(1, max_iter=0).fit(X)
+
+
 def test_one_component_is_the_normal_distribution():
     rng = np.random.default_rng(0)
     X = knocked_out(rng.normal(size=(80, 3)) @ rng.normal(size=(3, 3)), 0.2)

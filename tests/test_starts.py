@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.mixture import GaussianMixture as Peer
 
 from emkernels import GaussianMixture, select_mixture
 from emkernels.components.gaussian.arguments import check_init_params
@@ -123,6 +124,13 @@ def test_scalings_are_weighted_means_and_deviations(dtype):
     assert_allclose(found.scale, [np.sqrt(variance[0]), np.sqrt(variance[1]), 1], rtol=1e-4)
     assert_allclose(column_scaling(rows, structure_of("spherical")).scale,
                     np.sqrt(variance.mean()), rtol=1e-4)
+    X[::3, 1] = np.nan      # of what is observed
+    seen = ~np.isnan(X[:, 1])
+    mean = np.average(X[seen, 1].astype(float), weights=weight[seen])
+    found = column_scaling(Rows.read(X).with_(sample_weight=weight), structure_of("full"))
+    assert_allclose(found.center[1], mean, rtol=1e-6)
+    assert_allclose(found.scale[1] ** 2, np.average(
+        (X[seen, 1] - mean) ** 2, weights=weight[seen]), rtol=1e-4)
 
 
 def test_rows_are_drawn_by_weight_and_from_every_column(monkeypatch):
@@ -252,3 +260,190 @@ def test_new_parameters_are_saved_and_checked(tmp_path):
                 {"convergence": "never"}):
         with pytest.raises(ValueError, match=next(iter(bad))):
             GaussianMixture(2, **bad).fit(X)
+
+
+# --- weights, labels and given values in a start ----------------------------------------------
+
+def started(n_components=2, **options):
+    """A mixture with the parameters that EM begins with."""
+    return GaussianMixture(n_components, max_iter=0, **options)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("init_params", ["random_from_data", "k-means++"])
+def test_a_first_seed_is_a_row_drawn_by_weight(init_params, missing):
+    """Three rows of four have the weights 1, 2 and 7."""
+    X = np.c_[[0.0, 10, 20, 40], np.zeros(4)]
+    if missing:
+        X[0, 1] = np.nan
+    drawn = np.array([
+        started(1, init_params=init_params, random_state=seed).fit(
+            X, sample_weight=[1, 2, 7, 0]).means_[0, 0] for seed in range(300)])
+    counts = (drawn[:, None] == X[:, 0]).sum(axis=0)
+    assert counts.sum() == 300 and counts[3] == 0
+    expected = np.array([30, 60, 210])
+    assert ((counts[:3] - expected) ** 2 / expected).sum() < 13.8    # chi-squared, p = 0.001
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_next_seed_is_a_row_far_from_the_first(missing):
+    """Two of a thousand rows are far away, so one of them is all but always a seed."""
+    X = np.random.default_rng(0).normal(size=(1000, 2))
+    X[[17, 600], 0] += 1e4
+    if missing:
+        X[::3, 1] = np.nan
+    for seed in range(10):
+        means = started(init_params="k-means++", random_state=seed).fit(X).means_
+        assert (means[:, 0] > 9e3).sum() == 1
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_seed_beside_known_rows_is_drawn_by_weight_and_distance(missing):
+    """Of the rows without a label, 10 has the weight 8, -30 the weight 1, and an outlier none; so
+    has the one row that is labelled as the other component, which is no row of it then."""
+    X = np.c_[[0.0, 60, -60, 10, -30, 1000, 1001], np.zeros(7)]
+    if missing:
+        X[0, 1] = np.nan
+    drawn = np.array([
+        started(random_state=seed).fit(
+            X, labels=[0, 0, 0, -1, -1, -1, 1], sample_weight=[1, 1, 1, 8, 1, 0, 0]).means_[1, 0]
+        for seed in range(300)])
+    assert set(drawn.round(9)) <= {10, -30}
+    share = 8 * 10**2 / (8 * 10**2 + 30**2)
+    if missing:
+        share *= share      # the better of two draws is taken, that is -30
+    assert abs((drawn > 0).mean() - share) < 3.5 * np.sqrt(share * (1 - share) / 300)
+
+
+def test_distances_of_incomplete_rows_count_for_all_columns():
+    """A row at 10 in the one column it has is as far away as one at (10, -10), and so drawn as
+    often; it is the seed where both draws are it. What a seed lacks is the column's mean."""
+    X = np.array([[0.0, 0], [0, 0], [0, 0], [10, np.nan], [10, -10]])
+    seeds = np.array([started(random_state=seed).fit(
+        X, labels=[0, 0, 0, -1, -1]).means_[1] for seed in range(300)])
+    assert_array_equal(seeds[:, 0], 10)
+    assert set(seeds[:, 1]) == {-10, -2.5}
+    assert abs((seeds[:, 1] == -2.5).mean() - 0.25) < 3.5 * np.sqrt(0.25 * 0.75 / 300)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_the_scatter_of_a_start_from_seeds_is_that_of_all_rows_by_weight(missing):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 2)) @ [[2, 1], [0, 1]]
+    weight = np.repeat([1.0, 3.0], 40)
+    X[40:] *= 5
+    if missing:
+        X[3:60:3, 1] = np.nan
+    seen = ~np.isnan(X)
+    mean = np.array([np.average(X[s, d], weights=weight[s]) for d, s in enumerate(seen.T)])
+    gaps = np.where(seen, X - mean, 0)
+    # every entry from the rows that have both columns
+    full = (weight[:, None] * gaps).T @ gaps / ((weight[:, None] * seen).T @ seen)
+    expected = {"full": [full, full], "tied": full, "diag": [full.diagonal()] * 2,
+                "spherical": np.full(2, full.trace() / 2)}
+    for covariance_type in TYPES:
+        model = started(covariance_type=covariance_type, init_params="random_from_data",
+                        reg_covar=0, random_state=0).fit(X, sample_weight=weight)
+        assert_allclose(model.covariances_, expected[covariance_type], rtol=1e-10)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("given", [("means",), ("weights",), ("precisions",),
+                                   ("weights", "means"), ("means", "precisions")])
+def test_a_start_with_some_values_given_is_scikit_learns(given, covariance_type):
+    """The others are those of K-means: covariances about its means, not about the given ones."""
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)) + 20 * k for k in range(2)])
+    precisions = {"full": [np.eye(2)] * 2, "tied": np.eye(2), "diag": np.ones((2, 2)),
+                  "spherical": np.ones(2)}[covariance_type]
+    values = {"means": [[3.0, 0.0], [18.0, 21.0]], "weights": [0.2, 0.8],
+              "precisions": precisions}
+    options = {"covariance_type": covariance_type, "random_state": 0, "max_iter": 1,
+               **{f"{name}_init": values[name] for name in given}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours, peer = (Model(2, **options).fit(X) for Model in (GaussianMixture, Peer))
+    order, theirs = (np.argsort(model.means_[:, 0]) for model in (ours, peer))
+    assert_allclose(ours.lower_bound_, peer.lower_bound_, rtol=1e-9)
+    assert_allclose(ours.means_[order], peer.means_[theirs], rtol=1e-9)
+    assert_allclose(ours.weights_[order], peer.weights_[theirs], rtol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_known_rows_without_any_value_count_in_a_start(weighted):
+    X = np.r_[np.random.default_rng(0).normal(size=(6, 2)), np.full((4, 2), np.nan)]
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1, 0, -1])
+    weight = np.arange(1.0, 11) if weighted else np.ones(10)
+    model = started().fit(X, labels=labels, sample_weight=weight if weighted else None)
+    known = labels >= 0
+    shares = np.bincount(labels[known], weight[known])
+    assert_allclose(model.weights_, shares / shares.sum(), rtol=1e-12)
+    for k in range(2):
+        own = np.flatnonzero(labels[:6] == k)
+        assert_allclose(model.means_[k], np.average(X[own], axis=0, weights=weight[own]))
+
+
+def test_a_start_on_some_of_the_rows_has_their_labels():
+    """Of 25,000 rows some 20,000 are looked at."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 25_000)
+    X = rng.normal(size=(25_000, 2)) + 3.0 * labels[:, None]
+    model = started(init_scaling="standard", random_state=0).fit(
+        X, labels=np.where(rng.random(25_000) < 0.9, labels, -1))
+    assert_allclose(model.means_, [[0, 0], [3, 3]], atol=0.05)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("unit", [0.25, 8.0])
+def test_the_unit_of_weights_does_not_matter_to_a_start(unit, covariance_type):
+    """A cluster of three rows has a covariance of its own, where values are missing too; but
+    in a column of which it has one value, the variance of all rows."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3)) * [1, 4, 1]
+    X[57:, :2] += 100
+    X[:57:3, 1] = X[58:, 2] = np.nan
+    plain = started(covariance_type=covariance_type, random_state=0).fit(X)
+    weight = np.full(61, unit)
+    weight[60] = 0
+    other = started(covariance_type=covariance_type, random_state=0).fit(
+        np.concatenate([X, X[:1]]), sample_weight=weight)
+    for name in ("weights_", "means_", "covariances_"):
+        assert_allclose(getattr(other, name), getattr(plain, name), rtol=1e-10, atol=1e-12)
+    if covariance_type == "full":
+        variances = np.diagonal(plain.covariances_[plain.means_[:, 0].argmax()])
+        assert_allclose(variances, np.r_[X[57:, :2].var(axis=0), np.nanvar(X[:, 2])] + 1e-6)
+
+
+@pytest.mark.parametrize("scaling", [None, "standard"])
+def test_a_start_of_incomplete_rows_has_the_prior_of_the_weights(scaling):
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    X[::4, 1] = np.nan
+    model = started(init_scaling=scaling, weight_concentration=[11.0, 6.0]).fit(
+        X, labels=np.repeat([0, 1], [10, 30]))
+    assert_allclose(model.weights_, np.array([20, 35]) / 55, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fixed", ["weights", "means", "covariances"])
+def test_short_runs_of_starts_leave_what_is_fixed(fixed):
+    X = np.random.default_rng(0).normal(size=(200, 2)) * [1, 100] + [0, 1e3]
+    given = {"weights": [0.3, 0.7], "means": [[-1.0, 900], [1, 1100]],
+             "precisions": [np.diag([1, 1e-4]), np.diag([2, 1e-3])]}
+    name = "precisions" if fixed == "covariances" else fixed
+    model = GaussianMixture(2, fixed=(fixed,), n_init=4, short_iter=3, init_scaling="standard",
+                            random_state=0, reg_covar=0, tol=1, **{f"{name}_init": given[name]})
+    assert_allclose(getattr(model.fit(X), f"{name}_"), given[name], rtol=1e-10)
+
+
+@pytest.mark.parametrize("heavy", [slice(0, 65_536), slice(65_536, None)])
+def test_a_start_by_chance_weighs_the_rows_of_every_block(heavy):
+    """Responsibilities are drawn for so many rows at a time."""
+    X = np.random.default_rng(0).normal(size=(70_000, 1))
+    X[65_536:] += 1000
+    weight = np.zeros(70_000)
+    weight[heavy] = 1 + np.arange(70_000)[heavy] % 2
+    model = started(init_params="random", random_state=0).fit(X, sample_weight=weight)
+    assert_allclose(model.weights_, 0.5, atol=0.02)
+    mean = np.average(X[:, 0], weights=weight)
+    assert_allclose(model.means_, mean, atol=0.15)
+    assert_allclose(model.covariances_, np.average((X[:, 0] - mean) ** 2, weights=weight),
+                    rtol=0.1)

@@ -63,6 +63,13 @@ def test_scaling_and_copies():
     half = 0.5 * a
     close(half + half, a)
     assert a == a.copy() and a != half
+    for name in ("centers", "counts", "first", "second"):
+        other = a.copy()
+        getattr(other, name).flat[-1] += 1
+        assert a != other, name
+    other = a.copy()
+    other.log_likelihood += 1
+    assert a != other
     b = a.copy()
     b += half
     assert_array_equal(b.counts, a.counts * 1.5)
