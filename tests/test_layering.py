@@ -77,10 +77,10 @@ def test_imports_go_down(path):
 
 def test_the_walk_sees_the_imports():
     seen = {path.name: imports_of(path) for path in SOURCES}
-    assert "emkernels._simd.table" in seen["_core.pxd"]
+    assert "emkernels._simd.table" in seen["driver.pxd"]
     if PACKAGE == CHECKOUT:
         assert "emkernels._simd.table" in seen["mixture.pyx"]
-        assert "emkernels.kernels._core" in seen["cluster.pyx"]
+        assert "emkernels.kernels.driver" in seen["cluster.pyx"]
     assert "emkernels.kernels.mixture" in imports_of(PACKAGE / "kernels" / "__init__.py")
     assert sum(map(len, seen.values())) > 20
 
@@ -110,3 +110,15 @@ def test_block_kernels_know_no_threads_and_no_python(path):
     text = path.read_text()
     for word in ("prange", "openmp", "with gil", "malloc", "numpy"):
         assert word not in text, f"{path}: {word}"
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.suffix == ".pxi"], ids=lambda p: p.name)
+def test_texts_that_are_included_are_compiled_once_for_each_level(path):
+    """Elsewhere a subject is a module, with its own .pxd."""
+    assert path.parent.name == "_simd"
+
+
+@pytest.mark.skipif(PACKAGE != CHECKOUT, reason="a wheel holds no .pyx")
+def test_a_compiled_module_fits_in_a_head():
+    assert [f"{path.name}: {n} lines" for path in SOURCES if path.suffix in (".pyx", ".pxd")
+            if (n := len(path.read_text().splitlines())) > 400] == []

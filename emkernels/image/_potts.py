@@ -4,7 +4,7 @@ import numpy as np
 
 from emkernels import kernels
 from emkernels.image._raster import CHUNK
-from emkernels.kernels.potts import _potts_grid, _potts_pass
+from emkernels.kernels.passes import potts_grid, potts_pass
 from emkernels.models._gaussian import GaussianProblem, Gaussians
 
 SLABS = 8           # parts of a large image that starts are judged by
@@ -54,7 +54,7 @@ class PottsProblem(GaussianProblem):
     def __init__(self, X, covariance_type, reg_covar, *, shape, mask, smoothness, known=None,
                  n_threads=None):
         super().__init__(X, covariance_type, reg_covar, known=known, n_threads=n_threads)
-        self.grid, self.mask = _potts_grid(shape, mask, len(X)), mask
+        self.grid, self.mask = potts_grid(shape, mask, len(X)), mask
         self.shape, self.smoothness = shape, float(smoothness)
         self.resp = None    # (n_pixels, n_components), dtype of X: read and overwritten
         self.prior = None   # (n_components,) sums over the known pixels of the last sweep
@@ -69,7 +69,7 @@ class PottsProblem(GaussianProblem):
 
     def accumulate(self, parameters):
         centers = parameters.means.astype(self.X.dtype).astype(np.float64)
-        counts, first, second, _, log_likelihood, self.prior = _potts_pass(
+        counts, first, second, _, log_likelihood, self.prior = potts_pass(
             self.X, parameters.weights, centers, parameters.precisions_cholesky,
             self.covariance_type, self.grid, self.smoothness, self.resp, known=self.known,
             n_threads=self.n_threads)
@@ -151,12 +151,12 @@ class PottsProblem(GaussianProblem):
             even = np.indices(shape, sparse=True)
             even = (sum(even) % 2 == 0).reshape(-1)
             resp, X = self.resp[pixels].copy(), self.X[pixels]
-            grid = _potts_grid(shape, mask, len(X))
+            grid = potts_grid(shape, mask, len(X))
             known = None if self.known is None else np.ascontiguousarray(self.known[pixels])
             # the even pixels are visited first: what is foretold does not depend on the odd ones
             for hidden in [even] * SWEEPS + [~even]:
                 part = np.where(hidden[:, None], X.dtype.type(np.nan), X)
-                score = _potts_pass(
+                score = potts_pass(
                     part, parameters.weights, centers, parameters.precisions_cholesky,
                     self.covariance_type, grid, self.smoothness, resp, known=known,
                     n_threads=self.n_threads)[4]

@@ -11,12 +11,14 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     FIELD_DIMENSIONS, FULL, TIED, Field, Job, Rows, Table, second_size)
-from emkernels.kernels._core cimport (
-    OUT_OF_MEMORY, address, as_centers, as_matrix, check_status, check_threads, is_double,
-    look_for_signal, output, rows_at, set_rows, table_of)
-from emkernels.kernels._gaussians cimport (
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_matrix, is_double, output, rows_at, set_rows)
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
+from emkernels.kernels.gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
     run_job, set_model)
+from emkernels.kernels.threads cimport check_threads
 
 MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
 

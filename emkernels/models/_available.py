@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import incomplete as kernel
+from emkernels.kernels import passes
 
 # K-means ends when the sum of squares falls by less than this share
 INERTIA_TOL = 1e-4
@@ -23,7 +23,7 @@ def observed_means(X, sample_weight, n_threads):
                 first[d] = X[rows.start + seen[0], d]
                 break
     labels = np.zeros(len(X), np.int32)
-    weight, sums, _ = kernel._observed_kmeans_pass(
+    weight, sums, _ = passes.observed_kmeans_pass(
         X, first[None], labels, sample_weight, n_threads)
     return first + sums[0] / np.where(weight[0] > 0, weight[0], 1), weight[0]
 
@@ -36,7 +36,7 @@ def pairwise_covariances(X, resp, centers, sample_weight, n_threads, usual=None)
     where a component has fewer than two values of a column (by weight); else they are 0.
     """
     rounded = centers.astype(X.dtype).astype(np.float64)
-    weight, products = kernel._available_moments(X, resp, rounded, sample_weight, n_threads)
+    weight, products = passes.available_moments(X, resp, rounded, sample_weight, n_threads)
     covariances = products / np.where(weight > 0, weight, 1)
     if usual is not None:
         least = 2 * (1.0 if sample_weight is None else sample_weight[sample_weight > 0].min())
@@ -65,7 +65,7 @@ def observed_kmeans(X, centers, sample_weight, n_threads, *, max_iter=100):
     centers, before = centers.astype(np.float64), np.inf
     for _ in range(max_iter):
         rounded = centers.astype(X.dtype).astype(np.float64)
-        weight, sums, inertia = kernel._observed_kmeans_pass(
+        weight, sums, inertia = passes.observed_kmeans_pass(
             X, rounded, labels, sample_weight, n_threads)
         if not inertia < (1 - INERTIA_TOL) * before:
             break
@@ -80,7 +80,7 @@ def _distances(X, centers, patterns, n_threads):
     zero for rows without any value."""
     observed = np.empty(len(X))
     observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
-    squared = kernel._observed_distances(X, np.ascontiguousarray(centers), n_threads)
+    squared = passes.observed_distances(X, np.ascontiguousarray(centers), n_threads)
     return squared * (X.shape[1] / np.maximum(observed, 1))[:, None]
 
 

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.kernels import _core
-from emkernels.kernels import incomplete as incomplete_kernel
-from emkernels.kernels import mixture as kernel
+from emkernels.kernels import passes, weighted_moments
 from emkernels.models._available import observed_means, pairwise_covariances
 from emkernels.models._covariance import (
     covariances_from_factors,
@@ -30,7 +28,7 @@ def column_means(X, sample_weight, n_threads, patterns=None):
     of the observed values where patterns are given."""
     if patterns is not None:
         return observed_means(X, sample_weight, n_threads)[0]
-    moments = kernel.weighted_moments(
+    moments = weighted_moments(
         X, np.zeros(len(X), np.int32), X[:1], "spherical", sample_weight, n_threads=n_threads,
         check_finite=False)
     return X[0].astype(np.float64) + moments.first[0] / moments.counts[0]
@@ -39,7 +37,7 @@ def column_means(X, sample_weight, n_threads, patterns=None):
 def total_covariance(X, sample_weight, n_threads, patterns=None):
     """Weighted covariance of all rows, about their mean as the kernels see it; where patterns
     are given, that of the pairs of observed values."""
-    sample_weight, _ = _core.weights_in_unit(sample_weight, X.dtype)
+    sample_weight, _ = passes.weights_in_unit(sample_weight, X.dtype)
     if patterns is not None:
         mean = observed_means(X, sample_weight, n_threads)[0]
         return pairwise_covariances(
@@ -47,7 +45,7 @@ def total_covariance(X, sample_weight, n_threads, patterns=None):
     mean = column_means(X, sample_weight, n_threads)
     centre = mean.astype(X.dtype).astype(np.float64)
     total = len(X) if sample_weight is None else sample_weight.sum()
-    scatter = kernel._total_scatter(X, centre, sample_weight, n_threads)
+    scatter = passes.total_scatter(X, centre, sample_weight, n_threads)
     return scatter / total - np.outer(mean - centre, mean - centre)
 
 
@@ -116,7 +114,7 @@ class GaussianProblem:
         self.patterns = patterns
         self.covariance_type = covariance_type
         self.reg_covar = reg_covar
-        self.sample_weight, self.unit = _core.weights_in_unit(sample_weight, X.dtype)
+        self.sample_weight, self.unit = passes.weights_in_unit(sample_weight, X.dtype)
         self.known = known
         self.covariance_prior = covariance_prior
         self.weight_concentration = weight_concentration
@@ -156,7 +154,7 @@ class GaussianProblem:
         centers = parameters.means.astype(X.dtype).astype(np.float64)
         if self.patterns is not None:
             # a row without any value says nothing, unless its component is known
-            counts, first, second, log_likelihood, _ = incomplete_kernel._incomplete_pass(
+            counts, first, second, log_likelihood, _ = passes.incomplete_pass(
                 X, parameters.weights, centers, parameters.precisions_cholesky,
                 self.covariance_type, self.sample_weight, self.patterns, known=self.known,
                 leave_empty_out=self.known is None, n_threads=self.n_threads,
@@ -165,9 +163,9 @@ class GaussianProblem:
         if self.covariance_type == "tied" and self.scatter is None:
             # the scatter of all rows is the same in every iteration
             self.centre = centers.mean(axis=0).astype(X.dtype).astype(np.float64)
-            self.scatter = kernel._total_scatter(
+            self.scatter = passes.total_scatter(
                 X, self.centre, self.sample_weight, self.n_threads)
-        counts, first, second, log_likelihood, pairs = kernel._em_pass(
+        counts, first, second, log_likelihood, pairs = passes.em_pass(
             X, parameters.weights, centers, parameters.precisions_cholesky,
             self.covariance_type, self.sample_weight, known=self.known, order=self.order,
             labels=self.labels, centre=self.centre, scatter=self.scatter,
@@ -191,7 +189,7 @@ class GaussianProblem:
                 or self.known is not None or n_samples >= 2**31):
             return
         if self.labels is not None:
-            self.order = kernel._order_by_label(self.labels, n_components, self.order)
+            self.order = passes.order_by_label(self.labels, n_components, self.order)
         elif pairs < SORT_SHARE * n_components * n_samples:
             self.labels = np.zeros(n_samples, np.int32)
 

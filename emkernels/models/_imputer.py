@@ -14,7 +14,7 @@ from emkernels import _inputs, kernels
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
-from emkernels.kernels.incomplete import _incomplete_rows
+from emkernels.kernels.passes import incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _imputing as imputing
 from emkernels.models._arguments import Interval
@@ -402,7 +402,7 @@ class BaseGaussianImputer(Stateful, MultipleImputation, TransformerMixin, BaseEs
         if inner.shape[1] == 0:
             return np.zeros(len(inner))
         patterns, p = self._patterns(inner), self._raw()
-        return _incomplete_rows(
+        return incomplete_rows(
             inner, p.weights, p.means, p.precisions_cholesky, self._fitted_type, patterns,
             ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import _core, weighted_moments
-from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
+from emkernels.kernels import passes, weighted_moments
 
 
 def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=None, report=None):
@@ -27,13 +26,13 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     n_iter : int
     converged : bool
     """
-    sample_weight, unit = _core.weights_in_unit(sample_weight, X.dtype)
+    sample_weight, unit = passes.weights_in_unit(sample_weight, X.dtype)
     mean, variance = _mean_and_variance(X, n_threads)
     limit = tol * variance
     scale = np.sqrt(variance) if variance > 0 else 1.0
     centers = _rounded(np.array(centers, dtype=np.float64), X)
     labels = np.zeros(X.shape[0], np.int32)
-    bounds = _LloydBounds(X, len(centers), scale)
+    bounds = passes.LloydBounds(X, len(centers), scale)
     # counts and sums about one point, kept up to date by the rows that move
     origin = centers.mean(axis=0)
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
@@ -41,7 +40,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
     before, most, end = None, np.zeros(len(centers)), None
     for n_iter in range(1, max_iter + 1):
-        more, further, changed = _bounded_pass(
+        more, further, changed = passes.bounded_pass(
             X, centers, labels, bounds, origin, sample_weight, before, n_threads)
         counts += more
         sums += further
@@ -51,7 +50,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
             counts, sums = _sums(X, labels, centers, origin, sample_weight, n_threads)
             most = counts.copy()
         if report:
-            inertia = _kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
+            inertia = passes.kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
             report(f"Iteration {n_iter}, inertia {unit * inertia:.10g}")
         if changed == 0 and before is not None:
             end = "no label changed (strict convergence)"
@@ -65,7 +64,7 @@ def lloyd(X, centers, *, sample_weight=None, max_iter=300, tol=1e-4, n_threads=N
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     del bounds
-    inertia = _kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
+    inertia = passes.kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
     return labels, centers, unit * inertia, n_iter, end is not None
 
 
@@ -77,7 +76,7 @@ def _rounded(centers, X):
 def _mean_and_variance(X, n_threads):
     """Mean of the rows and the columns' mean variance, in one pass about a row of X."""
     origin = X[:1].astype(np.float64)
-    _, sums, inertia, _ = _kmeans_pass(X, origin, n_threads=n_threads)
+    _, sums, inertia, _ = passes.kmeans_pass(X, origin, n_threads=n_threads)
     mean = sums[0] / len(X)
     shift = mean - origin[0]
     return mean, max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])

@@ -10,7 +10,7 @@ from sklearn.utils._set_output import _get_output_config, _wrap_data_with_contai
 
 from emkernels import _inputs
 from emkernels._one_thread import one_thread
-from emkernels.kernels import _core
+from emkernels.kernels.threads import effective_n_threads
 from emkernels.models import _arguments as arguments
 from emkernels.models import _posterior as posterior
 
@@ -30,7 +30,7 @@ def seed_sequence(random_state):
 def in_threads(function, items, n_threads):
     """``[function(item) for item in items]`` in a few threads; the kernels release the GIL."""
     if n_threads is None:
-        n_threads = _core.effective_n_threads()
+        n_threads = effective_n_threads()
     elif n_threads == -1:
         n_threads = os.cpu_count() or 1
     items = list(items)

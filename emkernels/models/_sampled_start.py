@@ -6,7 +6,7 @@ import numpy as np
 
 from emkernels import kernels
 from emkernels.em import DegenerateFitError, run_em
-from emkernels.kernels import _core
+from emkernels.kernels import passes
 from emkernels.models._gaussian import CovariancePrior, GaussianProblem, Gaussians, column_means
 from emkernels.models._standardised import Scaling, summarise_columns
 from emkernels.models._start import start_parameters
@@ -20,7 +20,7 @@ SHORT_TOL = 1e-5
 def column_scaling(X, sample_weight, covariance_type, n_threads, patterns=None):
     """Means and standard deviations of the columns; one deviation, the root of the mean
     variance, for 'spherical'; 1 for columns that do not vary."""
-    sample_weight, _ = _core.weights_in_unit(sample_weight, X.dtype)
+    sample_weight, _ = passes.weights_in_unit(sample_weight, X.dtype)
     if patterns is not None:
         summary = summarise_columns(X, sample_weight)
         center, variance = summary.means, summary.deviations**2

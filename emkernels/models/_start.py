@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import kmeans_plusplus, weighted_moments
-from emkernels.kernels.cluster import _kmeans_pass
+from emkernels.kernels import kmeans_plusplus, passes, weighted_moments
 from emkernels.models._available import (
     observed_kmeans,
     observed_means,
@@ -128,7 +127,7 @@ def _from_known(problem, n_components, random_state):
             rows, len(missing), random_state=random_state, n_threads=n_threads,
             sample_weight=chance if chance.any() else None, check_finite=False)[0]
     labels = np.empty(len(X), np.int32)
-    _kmeans_pass(X, centers, labels, weight, n_threads)
+    passes.kmeans_pass(X, centers, labels, weight, n_threads)
     return centers, np.where(known >= 0, known, labels).astype(np.int32)
 
 

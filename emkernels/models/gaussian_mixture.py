@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from emkernels import _inputs, kernels
 from emkernels._callers import warn
 from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
-from emkernels.kernels.incomplete import _incomplete_rows
+from emkernels.kernels.passes import incomplete_rows
 from emkernels.models import _arguments as arguments
 from emkernels.models import _conditional as conditional
 from emkernels.models import _degenerate as degenerate
@@ -457,7 +457,7 @@ default='kmeans'
     def _rows(self, X, patterns, *want):
         p = self._parameters()
         if patterns is not None:
-            out = _incomplete_rows(
+            out = incomplete_rows(
                 X, p.weights, p.means, p.precisions_cholesky, self._type, patterns,
                 want, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]

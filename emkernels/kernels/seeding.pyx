@@ -1,4 +1,23 @@
-# Seeding by greedy k-means++.
+"""Seeding of K-means by greedy k-means++."""
+
+import numpy as np
+
+from libc.math cimport INFINITY
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from emkernels._simd.table cimport Job, Rows, Seeding
+from emkernels.kernels.arrays cimport (
+    address, as_matrix, as_weights, check_rows_finite, is_double, set_rows, weights_in_unit)
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport (
+    CLOSEST, OUT_OF_MEMORY, Plan, check_status, free_plan, look_for_signal, make_plan, run)
+from emkernels.kernels.gaussians cimport set_centers
+from emkernels.kernels.threads cimport check_threads
+
+cdef enum:
+    MOST_TRIALS = 65536
+
 
 cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
     return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
