@@ -65,6 +65,16 @@ def test_every_module_has_its_declarations():
     assert compiled == {path.stem for path in FOLDER.glob("*.pxd")} - {"__init__"}
 
 
+def test_a_face_that_takes_factors_says_which():
+    texts = {path.name: path.read_text() for path in FOLDER.glob("*.pxd")}
+    takes = {name for name, text in texts.items() if "double *precisions_cholesky" in text}
+    assert takes >= {"mixture.pxd", "incomplete.pxd", "potts.pxd", "gaussians.pxd"}
+    for name in takes:
+        words = texts[name].split('"""')[1]
+        assert "upper triangular factors U with U U' = precision" in words, name
+        assert "1 / sqrt(variance)" in words, name
+
+
 def test_every_kernel_has_a_stub():
     declared = {node.name for name in MODULES for node in stub(name).body
                 if isinstance(node, (ast.FunctionDef, ast.ClassDef))}

@@ -145,6 +145,13 @@ cdef void *address(object array) except? NULL:
     return data
 
 
+cdef const double *pointer(object array) except? NULL:
+    """That of an array of float64; NULL for None."""
+    if array is None:
+        return NULL
+    return <const double*>address(array)
+
+
 cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
                   Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
                   const double *sample_weight) noexcept nogil:

@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Rows
-from emkernels.kernels.arrays cimport address, is_double, set_rows
+from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -106,8 +106,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     cdef int *label = <int*>address(labels)
     cdef double *out
     set_rows(&rows, X)
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
+    rows.sample_weight = pointer(sample_weight)
     memset(&bounds, 0, sizeof(Bounds))
     upper, lower = known.upper, known.lower
     if not known.fill:

@@ -9,8 +9,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, output, rows_at,
-    set_rows, stored, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, output, pointer,
+    rows_at, set_rows, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -148,8 +148,7 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
     cdef double *s
     cdef double tail[2]
     set_rows(&rows, X)
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
+    rows.sample_weight = pointer(sample_weight)
     counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
     c, s = <double*>address(counts), <double*>address(sums)
     tail[0] = tail[1] = 0

@@ -8,10 +8,10 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_float64, as_matrix, is_double, set_rows)
+    address, as_centers, as_float64, as_matrix, is_double, pointer, set_rows)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, pointer)
+    as_factors, as_mixture_weights, covariance_code)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport as_patterns, check_shape
 from emkernels.kernels.threads cimport check_threads

@@ -8,11 +8,11 @@ from libc.string cimport memset
 from emkernels import _inputs
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, check_rows_finite, is_double, output, set_rows)
+    address, as_centers, as_matrix, check_rows_finite, is_double, output, pointer, set_rows)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, pointer, run_job, set_model)
+    as_factors, as_mixture_weights, covariance_code, run_job, set_model)
 from emkernels.kernels.threads cimport check_threads
 
 cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,

@@ -22,4 +22,3 @@ cdef tuple factor_shape(int code, object K, object D)
 cdef object as_factors(object factors, int code, Py_ssize_t K, Py_ssize_t D)
 cdef object as_mixture_weights(object weights, Py_ssize_t K)
 cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D)
-cdef const double *pointer(object array) except? NULL

@@ -149,9 +149,3 @@ cdef object as_mixture_weights(object weights, Py_ssize_t K):
 
 cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):
     return np.zeros(K), np.zeros((K, D)), np.zeros(factor_shape(code, K, D))
-
-
-cdef const double *pointer(object array) except? NULL:
-    if array is None:
-        return NULL
-    return <const double*>address(array)

@@ -7,10 +7,11 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, is_double, rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, is_double, pointer, rows_at, set_rows,
+    weights_in_unit)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport (
     Patterns, as_patterns, check_shape, find_patterns, free_patterns, known_patterns)
@@ -119,8 +120,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     memset(&inc, 0, sizeof(Incomplete))
     set_rows(&job.rows, X)
     job.rows.sample_weight = pointer(sample_weight)
-    if known is not None:
-        job.rows.known = <const int*>address(known)
+    job.rows.known = <const int*>pointer(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
     check_shape(patterns, X)
     kept = None

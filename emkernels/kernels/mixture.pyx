@@ -10,13 +10,13 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, rows_at, set_rows,
-    weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, pointer, rows_at,
+    set_rows, weights_in_unit)
 from emkernels.kernels.density cimport run_responsibilities, run_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer, set_model)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_model)
 from emkernels.kernels.moments cimport run_moments, run_statistics, run_tied_scatter
 from emkernels.kernels.threads cimport check_threads
 
@@ -164,10 +164,8 @@ def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_wei
     cdef double tail[2]
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
-    if known is not None:
-        rows.known = <const int*>address(known)
-    if order is not None:
-        rows.order = <const int*>address(order)
+    rows.known = <const int*>pointer(known)
+    rows.order = <const int*>pointer(order)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     tail[0] = 0

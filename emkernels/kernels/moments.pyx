@@ -5,16 +5,16 @@ from typing import NamedTuple
 import numpy as np
 
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite, is_double, set_rows,
-    stored, weights_in_unit)
+    address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite, is_double, pointer,
+    real_at, set_rows, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
-    add_statistics, covariance_code, empty_statistics, pointer, run_job, set_model)
+    add_statistics, covariance_code, empty_statistics, run_job, set_model)
 from emkernels.kernels.threads cimport check_threads
 
 # share of a variance within components below which it is not had by subtraction: 10 digits
@@ -169,7 +169,7 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
             total = labels[i] >= 0 if labels != NULL else 0
             if resp != NULL:
                 for k in range(K):
-                    total += read_real(resp + i * resp_row_stride + k * resp_column_stride, double_)
+                    total += real_at(resp + i * resp_row_stride + k * resp_column_stride, double_)
             row_weights[i] = total * (rows.sample_weight[i] if rows.sample_weight != NULL else 1)
         weighted.sample_weight = row_weights
         status = run_tied_scatter(&weighted, double_, centers, K, &buffer, n_threads, interruptible)
@@ -201,16 +201,6 @@ cdef int sort_by_label(const int *labels, Py_ssize_t n, Py_ssize_t K, int *order
         place[labels[i] + 1] += 1
     free(place)
     return 0
-
-
-cdef inline double read_real(const char *source, bint double_) noexcept nogil:
-    cdef double d
-    cdef float f
-    if double_:
-        memcpy(&d, source, sizeof(double))
-        return d
-    memcpy(&f, source, sizeof(float))
-    return f
 
 
 # --- the Python faces ------------------------------------------------------------------

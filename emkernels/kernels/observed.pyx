@@ -9,10 +9,10 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
     second_size)
-from emkernels.kernels.arrays cimport address, is_double, set_rows
+from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
-from emkernels.kernels.gaussians cimport add_statistics, pointer, run_job, set_model
+from emkernels.kernels.gaussians cimport add_statistics, run_job, set_model
 from emkernels.kernels.patterns cimport Patterns, bits_set, view_of, words_of
 from emkernels.kernels.threads cimport check_threads
 
