@@ -9,8 +9,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
 
 from emkernels import GaussianImputer, kernels
-from emkernels.kernels.incomplete import _incomplete_pass
-from emkernels.kernels.mixture import _em_pass
+from emkernels.kernels.passes import em_pass, incomplete_pass
 
 
 def knocked_out(X, share, seed=0):
@@ -46,9 +45,9 @@ def passes(X, Y, k, run):
     weights, means, factors = model(X, k)
     patterns = kernels.missing_patterns(Y)
     tasks = {
-        "complete": lambda: _em_pass(
+        "complete": lambda: em_pass(
             X, weights, means, factors, "full", n_threads=run.threads),
-        "incomplete": lambda: _incomplete_pass(
+        "incomplete": lambda: incomplete_pass(
             Y, weights, means, factors, "full", None, patterns, n_threads=run.threads),
     }
     best, _ = timing.alternate(tasks, run.rounds, run.least)

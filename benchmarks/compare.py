@@ -44,7 +44,7 @@ from threadpoolctl import threadpool_limits
 import emkernels
 from emkernels import GaussianMixture
 from emkernels._config import config
-from emkernels.kernels.mixture import _em_pass as em_pass
+from emkernels.kernels.passes import em_pass
 
 FULL_SHAPES = [(10**6, 2, 8), (2 * 10**5, 8, 16), (2 * 10**5, 16, 32), (5 * 10**4, 32, 32),
                (5 * 10**4, 64, 64)]

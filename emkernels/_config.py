@@ -7,7 +7,7 @@ import sys
 import numpy
 
 import emkernels
-from emkernels.kernels import _core
+from emkernels.kernels import dispatch, threads
 
 
 def config():
@@ -18,10 +18,10 @@ def config():
         sklearn = "not installed"
     return {
         "emkernels": emkernels.__version__,
-        "simd": _core.simd_level(),
-        "simd available": ", ".join(_core.available_levels()),
-        "openmp": "yes" if _core.has_openmp() else "no",
-        "threads": _core.effective_n_threads(),
+        "simd": dispatch.simd_level(),
+        "simd available": ", ".join(dispatch.available_levels()),
+        "openmp": "yes" if threads.has_openmp() else "no",
+        "threads": threads.effective_n_threads(),
         "numpy": numpy.__version__,
         "scikit-learn": sklearn,
         "python": platform.python_version(),

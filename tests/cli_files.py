@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from tables import AIRQUALITY
 
+import emkernels
 from emkernels.cli import main
-from emkernels.kernels import _core
 
-ROOT = str(Path(_core.__file__).parents[2])
+ROOT = str(Path(emkernels.__file__).parents[1])
 
 
 def text_of(value):

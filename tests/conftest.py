@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from emkernels.kernels import _core
+from emkernels.kernels import dispatch
 
 
-@pytest.fixture(params=_core.available_levels())
+@pytest.fixture(params=dispatch.available_levels())
 def simd(request):
     """Runs the test once for every SIMD level that this machine has."""
-    before = _core.simd_level()
-    _core.set_simd_level(request.param)
+    before = dispatch.simd_level()
+    dispatch.set_simd_level(request.param)
     yield request.param
-    _core.set_simd_level(before)
+    dispatch.set_simd_level(before)
 
 
 @pytest.fixture

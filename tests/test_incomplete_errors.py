@@ -8,7 +8,7 @@ from problems import LAYOUTS, problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels.incomplete import _incomplete_pass, _incomplete_rows
+from emkernels.kernels.passes import incomplete_pass, incomplete_rows
 
 N, D, K = 40, 3, 2
 NAMES = ("incomplete_statistics", "incomplete_e_step", "conditional_moments", "conditional_draws")
@@ -178,9 +178,9 @@ def test_patterns_of_other_rows_do_no_harm(simd, D, share, dtype):
             for covariance_type in ("full", "diag"):
                 factors = p.factors if covariance_type == "full" else np.ones((2, D))
                 model = (p.weights, p.means, factors, covariance_type)
-                counts = _incomplete_pass(X, *model, None, patterns, leave_empty_out=True)[0]
+                counts = incomplete_pass(X, *model, None, patterns, leave_empty_out=True)[0]
                 assert counts.shape == (2,)
-                _incomplete_rows(X, *model, patterns, ("resp", "labels", "log_prob_norm"))
+                incomplete_rows(X, *model, patterns, ("resp", "labels", "log_prob_norm"))
 
 
 def test_patterns_of_another_shape_are_refused_inside():
@@ -188,6 +188,6 @@ def test_patterns_of_another_shape_are_refused_inside():
     for other in (p.X[:-1], np.c_[p.X, p.X]):
         patterns = kernels.missing_patterns(other)
         with pytest.raises(ValueError, match="patterns are of an array of shape"):
-            _incomplete_pass(p.X, p.weights, p.means, p.factors, "full", None, patterns)
+            incomplete_pass(p.X, p.weights, p.means, p.factors, "full", None, patterns)
         with pytest.raises(ValueError, match="patterns are of an array of shape"):
-            _incomplete_rows(p.X, p.weights, p.means, p.factors, "full", patterns, ("resp",))
+            incomplete_rows(p.X, p.weights, p.means, p.factors, "full", patterns, ("resp",))

@@ -21,7 +21,7 @@ from problems import LAYOUTS, problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels.incomplete import _incomplete_pass
+from emkernels.kernels.passes import incomplete_pass
 
 DTYPES = ("f4", "f8")
 # relative to the sum of the absolute values of what is added up
@@ -270,7 +270,7 @@ def test_known_components(simd, covariance_type, dtype):
     resp, norm = reference.responsibilities(joint)
     wanted = moments(a, resp, p.means, covariance_type)
     patterns = kernels.missing_patterns(X)
-    actual = _incomplete_pass(X, p.weights, p.means, p.factors, covariance_type, None, patterns,
+    actual = incomplete_pass(X, p.weights, p.means, p.factors, covariance_type, None, patterns,
                               known=known)
     tolerance = 1e-12 if dtype == "f8" else 2e-5
     for x, y in zip(actual, wanted):
@@ -284,11 +284,11 @@ def test_rows_without_any_value_may_be_left_out(simd, covariance_type):
     X = p.X.copy()
     X[:100] = np.nan
     model = (p.weights, p.means, p.factors, covariance_type)
-    left = _incomplete_pass(X, *model, None, kernels.missing_patterns(X), leave_empty_out=True)
+    left = incomplete_pass(X, *model, None, kernels.missing_patterns(X), leave_empty_out=True)
     for a, b in zip(left, kernels.incomplete_statistics(X[100:], *model)):
         assert_allclose(a, b, rtol=1e-12, atol=1e-11)
     X[:] = np.nan
-    left = _incomplete_pass(X, *model, None, kernels.missing_patterns(X), leave_empty_out=True)
+    left = incomplete_pass(X, *model, None, kernels.missing_patterns(X), leave_empty_out=True)
     assert not any(np.any(field) for field in left)
 
 

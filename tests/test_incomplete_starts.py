@@ -14,11 +14,7 @@ from emkernels import GaussianMixture
 from emkernels.data import Rows
 from emkernels.data.available import observed_means, pairwise_covariances
 from emkernels.em import DegenerateFitError
-from emkernels.kernels.incomplete import (
-    _available_moments,
-    _observed_distances,
-    _observed_kmeans_pass,
-)
+from emkernels.kernels import passes
 from emkernels.starts.observed import observed_kmeans, observed_seeds
 
 TYPES = reference.COVARIANCE_TYPES
@@ -48,14 +44,15 @@ def test_kmeans_pass(simd, n, D, K, scale, dtype, weighted):
     centers = (p.means * scale).astype(dtype).astype(float)
     weight = np.where(p.sample_weight > 0, p.sample_weight, 0) if weighted and n > 1 else None
     distances = observed_distances(X, centers)
-    found = _observed_distances(X, centers)
+    found = passes.observed_distances(X, centers)
     rounding = 2e-6 if dtype == "f4" else 1e-14
     assert found.dtype == dtype
     assert_allclose(found, distances, rtol=10 * rounding)
     results = []
     for n_threads in (1, 2, 3):
         labels = np.empty(n, np.int32)
-        results.append((*_observed_kmeans_pass(X, centers, labels, weight, n_threads), labels))
+        found = passes.observed_kmeans_pass(X, centers, labels, weight, n_threads)
+        results.append((*found, labels))
     for other in results[1:]:
         for a, b in zip(results[0], other):
             assert_array_equal(a, b)
@@ -86,7 +83,7 @@ def test_available_moments(simd, D, dtype):
     for resp in (labels, soft):
         weights = (labels[:, None] == np.arange(3)) if resp.ndim == 1 else resp.astype(float)
         weights = weights * p.sample_weight[:, None]
-        weight, products = _available_moments(p.X, resp, p.means, p.sample_weight, 2)
+        weight, products = passes.available_moments(p.X, resp, p.means, p.sample_weight, 2)
         assert_allclose(weight, np.einsum("nk,nd,ne->kde", weights, seen, seen), rtol=rounding)
         diff = np.where(seen[:, None], p.X[:, None].astype(float) - p.means, 0)
         assert_allclose(products, np.einsum("nk,nkd,nke->kde", weights, diff, diff),

@@ -10,7 +10,7 @@ from problems import problem, read_only, strided, unaligned
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels import _core
+from emkernels.kernels import arrays, dispatch
 
 N, D, K = 40, 3, 2
 
@@ -365,31 +365,31 @@ def test_want():
 
 def test_helpers(simd):
     X = np.zeros((3, 2), np.float32)
-    _core.check_finite(X)
+    arrays.check_finite(X)
     X[2, 1] = np.nan
     with pytest.raises(ValueError, match="table contains NaN or infinity.*row 2, column 1"):
-        _core.check_finite(X, "table")
-    assert _core.check_sample_weight([1, 2], 2).dtype == np.float64
-    assert _core.check_sample_weight(None, 2) is None
+        arrays.check_finite(X, "table")
+    assert arrays.check_sample_weight([1, 2], 2).dtype == np.float64
+    assert arrays.check_sample_weight(None, 2) is None
     with pytest.raises(ValueError, match="at row 1"):
-        _core.check_sample_weight([1, -2], 2)
-    assert_array_equal(_core.check_labels([0, -1], 2, 1), [0, -1])
+        arrays.check_sample_weight([1, -2], 2)
+    assert_array_equal(arrays.check_labels([0, -1], 2, 1), [0, -1])
     with pytest.raises(ValueError, match="y must lie in -1 .. 0, got 1 at row 0"):
-        _core.check_labels([1, 0], 2, 1, "y")
+        arrays.check_labels([1, 0], 2, 1, "y")
 
 
 def test_unknown_simd_level():
-    before = _core.simd_level()
+    before = dispatch.simd_level()
     with pytest.raises(ValueError, match="SIMD level 'v9' cannot be used.*baseline"):
-        _core.set_simd_level("v9")
-    assert _core.simd_level() == before
+        dispatch.set_simd_level("v9")
+    assert dispatch.simd_level() == before
 
 
 def test_check_finite_of_other_things():
     with pytest.raises(ValueError, match="X must be a 2-d array"):
-        _core.check_finite(np.zeros(3))
+        arrays.check_finite(np.zeros(3))
     with pytest.raises(TypeError, match="table must hold real numbers"):
-        _core.check_finite(None, "table")
-    _core.check_finite(np.zeros((2, 2), int))
+        arrays.check_finite(None, "table")
+    arrays.check_finite(np.zeros((2, 2), int))
     with pytest.raises(ValueError, match="row 1, column 0"):
-        _core.check_finite(np.array([[0], [np.nan]], dtype=np.dtype("f8").newbyteorder("S")))
+        arrays.check_finite(np.array([[0], [np.nan]], dtype=np.dtype("f8").newbyteorder("S")))

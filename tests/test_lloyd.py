@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 
 from emkernels.data import Rows
-from emkernels.kernels.cluster import _bounded_pass, _kmeans_pass, _LloydBounds
+from emkernels.kernels.passes import LloydBounds, bounded_pass, kmeans_pass
 from emkernels.starts.lloyd import lloyd as lloyd_of_rows
 
 
@@ -19,16 +19,16 @@ def check_passes(X, centers, n_passes, move, few=None, weight=None):
     """Passes with bounds beside plain ones: the same labels to the bit, counts and sums of their
     rows. `few`: from how many changes on there are bounds. Returns the bounds."""
     (n, d), k = X.shape, len(centers)
-    labels, bounds = np.zeros(n, np.int32), _LloydBounds(X, k, float(X.std()))
+    labels, bounds = np.zeros(n, np.int32), LloydBounds(X, k, float(X.std()))
     bounds.few = n if few is None else few
     origin, before, plain = centers.mean(axis=0), None, np.zeros(n, np.int32)
     counts, sums = np.zeros(k), np.zeros((k, d))
     for i in range(n_passes):
         old = labels.copy()
-        more, further, changed = _bounded_pass(X, centers, labels, bounds, origin, weight, before)
+        more, further, changed = bounded_pass(X, centers, labels, bounds, origin, weight, before)
         counts += more
         sums += further
-        full_counts, full_sums, _, _ = _kmeans_pass(X, centers, plain, weight)
+        full_counts, full_sums, _, _ = kmeans_pass(X, centers, plain, weight)
         assert_array_equal(labels, plain, err_msg=f"pass {i}")
         assert changed == (n if before is None else (labels != old).sum())
         assert_allclose(counts, full_counts, atol=1e-9 * n)

@@ -8,7 +8,7 @@ from problems import problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels.potts import _potts_grid, _potts_pass
+from emkernels.kernels.passes import potts_grid, potts_pass
 
 
 def case(shape, n_features, n_components, covariance_type, dtype, holes=0.0, masked=0.0):
@@ -56,7 +56,7 @@ def test_pixels_with_a_known_component_keep_it(simd, dtype):
         (20, 30), 2, 3, "full", dtype, 0.05, 0.2)
     known = np.where(np.random.default_rng(0).random(600) < 0.2, np.arange(600) % 3, -1)
     known = known.astype(np.int32)
-    _potts_pass(X, weights, means, factors, type_, _potts_grid((20, 30), mask, 600), 0.7, resp,
+    potts_pass(X, weights, means, factors, type_, potts_grid((20, 30), mask, 600), 0.7, resp,
                 known=known)
     sure = (known >= 0) & mask
     assert_array_equal(resp[sure], np.eye(3)[known[sure]])

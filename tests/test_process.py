@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from emkernels import kernels
-from emkernels.kernels import _core
+from emkernels.kernels import dispatch, threads
 
 ROOT = str(Path(kernels.__file__).parents[2])
 posix = pytest.mark.skipif(os.name != "posix", reason="no fork and no SIGINT on Windows")
@@ -45,25 +45,25 @@ def test_import_is_light(module):
 
 # --- SIMD levels -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("level", _core.available_levels())
+@pytest.mark.parametrize("level", dispatch.available_levels())
 def test_level_from_the_environment(level):
     """Only the level in use is ever loaded: start-up code of another may not run here."""
     printed = output("""
         import sys
-        from emkernels.kernels import _core
-        print(_core.simd_level(), *sorted(m for m in sys.modules if "._simd." in m))
+        from emkernels.kernels import dispatch
+        print(dispatch.simd_level(), *sorted(m for m in sys.modules if "._simd." in m))
     """, EMKERNELS_SIMD=level)
     assert printed.split() == [
         level, f"emkernels._simd.{level}_double", f"emkernels._simd.{level}_float"]
 
 
 def test_best_level_by_default():
-    code = "from emkernels.kernels import _core; print(_core.simd_level())"
+    code = "from emkernels.kernels import dispatch; print(dispatch.simd_level())"
     for value in ("", None):
         environment = {} if value is None else {"EMKERNELS_SIMD": value}
         if value is None and "EMKERNELS_SIMD" in os.environ:
             continue
-        assert output(code, **environment).strip() == _core.available_levels()[0]
+        assert output(code, **environment).strip() == dispatch.available_levels()[0]
 
 
 def test_unknown_level_in_the_environment():
@@ -77,11 +77,11 @@ def test_unknown_level_in_the_environment():
 # --- threads and forks -------------------------------------------------------------------
 
 def test_number_of_threads_from_the_environment():
-    code = "from emkernels.kernels import _core; print(_core.effective_n_threads())"
+    code = "from emkernels.kernels import threads; print(threads.effective_n_threads())"
     assert output(code, OMP_NUM_THREADS="1").strip() == "1"
     # a quota of the control group may only lower it
     several = int(output(code, OMP_NUM_THREADS="3"))
-    assert 1 <= several <= (3 if _core.has_openmp() else 1)
+    assert 1 <= several <= (3 if threads.has_openmp() else 1)
 
 
 FORK = """
@@ -113,7 +113,7 @@ FORK = """
 
 @posix
 def test_forked_child_runs_on_one_thread():
-    warnings = 1 if _core.has_openmp() else 0
+    warnings = 1 if threads.has_openmp() else 0
     assert output(FORK.replace("EXPECTED", str(warnings))).strip() == "0"
 
 
@@ -126,7 +126,7 @@ def test_fork_before_any_thread_needs_no_warning():
 
 
 @posix
-@pytest.mark.skipif(not _core.has_openmp(), reason="needs OpenMP")
+@pytest.mark.skipif(not threads.has_openmp(), reason="needs OpenMP")
 def test_multiprocessing_by_fork():
     printed = output("""
         import multiprocessing, warnings
@@ -180,11 +180,11 @@ FLOATING_POINT = """
     assert before == 0x1f80, hex(before)
     import emkernels
     from emkernels import kernels
-    from emkernels.kernels import _core
+    from emkernels.kernels import dispatch
     assert (control(), subnormals()) == (before, small)
     rng = np.random.default_rng(0)
-    for level in _core.available_levels():
-        _core.set_simd_level(level)
+    for level in dispatch.available_levels():
+        dispatch.set_simd_level(level)
         for dtype in ("f4", "f8"):
             X = rng.normal(size=(3000, 5)).astype(dtype)
             for n_threads in (1, 2):

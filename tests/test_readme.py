@@ -17,6 +17,7 @@ from skimage.io import imsave
 from sklearn.datasets import load_iris, load_sample_image
 
 import emkernels
+from emkernels import kernels
 from emkernels.cli._main import COMMANDS, make_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(emkernels.__file__).parents[
 _parts = re.split(r"^##+ (.*)\n", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
 SECTIONS = dict(zip(_parts[1::2], _parts[2::2]))
 FROM_CYTHON = "Kernels from Cython"
+FROM_NUMBA = "Kernels from numba"
 
 
 def blocks(heading, language):
@@ -65,13 +67,14 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:5] == [
-        "A mixture", "Missing values", "Multiple imputation", "Segmentation", FROM_CYTHON]
+    assert PYTHON[:6] == ["A mixture", "Missing values", "Multiple imputation", "Segmentation",
+                          FROM_CYTHON, FROM_NUMBA]
     everywhere = README.read_text(encoding="utf-8").count("```python\n")
     assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
 
 
-@pytest.mark.parametrize("heading", [heading for heading in PYTHON if heading != FROM_CYTHON])
+@pytest.mark.parametrize("heading", [
+    heading for heading in PYTHON if heading not in (FROM_CYTHON, FROM_NUMBA)])
 def test_python(heading, folder, capsys):
     names = execute(heading)
     printed = capsys.readouterr().out
@@ -116,6 +119,17 @@ def test_cython(folder, monkeypatch):
     del sys.modules["em_step"]
     counts, _, _ = names["moments"]
     assert counts.sum() == pytest.approx(150)
+
+
+def test_numba():
+    """The kernel called from compiled code gives the bits of the kernel called from Python."""
+    pytest.importorskip("numba")
+    names = execute(FROM_NUMBA)
+    gm, statistics = names["gm"], names["statistics"]
+    model = gm.weights_, gm.means_, gm.precisions_cholesky_
+    for X in (names["X"], np.asfortranarray(names["X"]), np.repeat(names["X"], 2, axis=0)[::-2]):
+        for found, value in zip(statistics(X, *model), kernels.em_statistics(X, *model)):
+            np.testing.assert_array_equal(found, value)
 
 
 # --- the command line ----------------------------------------------------------------------

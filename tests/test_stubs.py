@@ -1,21 +1,23 @@
 """The .pyi files say what the compiled modules are."""
 
 import ast
+import importlib
 import inspect
 from pathlib import Path
 
 import pytest
 
-from emkernels.kernels import _core, cluster, incomplete, mixture, potts
+from emkernels import kernels
 
-MODULES = {module.__name__.rpartition(".")[2]: module for module in (
-    mixture, incomplete, cluster, potts, _core)}
+# beside the compiled modules, so that an installation has them too
+FOLDER = Path(kernels.__file__).parent
+MODULES = {path.stem: importlib.import_module(f"emkernels.kernels.{path.stem}")
+           for path in sorted(FOLDER.glob("*.pyi"))}
 P = inspect.Parameter
 
 
 def stub(name):
-    # beside the compiled module, so that an installation has them too
-    return ast.parse(Path(MODULES[name].__file__).with_name(f"{name}.pyi").read_text())
+    return ast.parse((FOLDER / f"{name}.pyi").read_text())
 
 
 def functions(name):
@@ -54,7 +56,39 @@ def test_every_public_name_has_a_stub(name):
     declared = {node.name for node in stub(name).body
                 if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
     assert declared == public
-    assert len(public) >= 2
+
+
+def test_every_module_has_its_declarations():
+    compiled = {path.name.partition(".")[0] for path in FOLDER.iterdir()
+                if path.suffix in (".so", ".pyd")}
+    assert compiled == set(MODULES)
+    assert compiled == {path.stem for path in FOLDER.glob("*.pxd")} - {"__init__"}
+
+
+def test_a_face_that_takes_factors_says_which():
+    texts = {path.name: path.read_text() for path in FOLDER.glob("*.pxd")}
+    takes = {name for name, text in texts.items() if "double *precisions_cholesky" in text}
+    assert takes >= {"mixture.pxd", "incomplete.pxd", "potts.pxd", "gaussians.pxd"}
+    for name in takes:
+        words = texts[name].split('"""')[1]
+        assert "upper triangular factors U with U U' = precision" in words, name
+        assert "1 / sqrt(variance)" in words, name
+
+
+def test_every_kernel_has_a_stub():
+    declared = {node.name for name in MODULES for node in stub(name).body
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+    assert declared >= set(kernels.__all__)
+
+
+@pytest.mark.parametrize("module, node, alias", [
+    (name, node, alias) for name in MODULES for node in stub(name).body
+    if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname],
+    ids=lambda value: getattr(value, "asname", "") or str(value))
+def test_names_kept_at_their_old_place(module, node, alias):
+    """`import x as x` in a stub hands a name on."""
+    there = importlib.import_module(node.module)
+    assert getattr(MODULES[module], alias.asname) is getattr(there, alias.name)
 
 
 @pytest.mark.parametrize("module, node", [
@@ -68,4 +102,4 @@ def test_fields_of_named_tuples(module, node):
 
 
 def test_the_package_is_marked_as_typed():
-    assert (Path(mixture.__file__).parents[1] / "py.typed").exists()
+    assert (FOLDER.parent / "py.typed").exists()

@@ -24,7 +24,8 @@ from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._timing import duration, rounds_said, take_turns, times
 from emkernels.components.gaussian.structures import structure_of
-from emkernels.kernels import _core
+from emkernels.kernels.dispatch import simd_level
+from emkernels.kernels.threads import effective_n_threads
 
 PACKAGES = ("rich",)
 ITERATIONS = 10
@@ -57,7 +58,7 @@ def run(options, console):
             bar.step()
     ratio = math.exp(np.mean(np.log([row["ratio"] for row in rows])))
     version, threads = optional("sklearn", "bench", "cli").__version__, _threads(options.threads)
-    console.say(f"emkernels {emkernels.__version__} ({_core.simd_level()}, threads: {threads}) "
+    console.say(f"emkernels {emkernels.__version__} ({simd_level()}, threads: {threads}) "
                 f"beside scikit-learn {version}")
     console.say()
     console.table(
@@ -74,7 +75,7 @@ def run(options, console):
 
 
 def _threads(n_threads):
-    return "all" if n_threads == -1 else n_threads or _core.effective_n_threads()
+    return "all" if n_threads == -1 else n_threads or effective_n_threads()
 
 
 def _blobs(rng, n, d, k):

@@ -26,7 +26,8 @@ from emkernels.cli._demo.clusters import clusters
 from emkernels.cli._demo.gaps import gaps
 from emkernels.cli._demo.mixtures import mixtures
 from emkernels.cli._demo.photograph import photograph_in_segments
-from emkernels.kernels import _core
+from emkernels.kernels.dispatch import simd_level
+from emkernels.kernels.threads import effective_n_threads
 
 PACKAGES = ()
 FOLDER = "emkernels-demo"
@@ -57,8 +58,8 @@ def run(options, console):
         "china.jpg")
     began = time.perf_counter()
     threads = options.threads
-    shown = "all" if threads == -1 else threads or _core.effective_n_threads()
-    machine = (f"emkernels {emkernels.__version__} ({_core.simd_level()}, threads: {shown}), "
+    shown = "all" if threads == -1 else threads or effective_n_threads()
+    machine = (f"emkernels {emkernels.__version__} ({simd_level()}, threads: {shown}), "
                f"scikit-learn {sklearn}")
     console.say(machine)
     sections = []

@@ -46,7 +46,7 @@ from emkernels.cli._tables import (
     read_numbers,
     write_table,
 )
-from emkernels.kernels import _core
+from emkernels.kernels.threads import effective_n_threads
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 ADDED = (".imp", ".id")
@@ -144,7 +144,7 @@ def _model(options, numbers):
 
 
 def _workers(threads, m):
-    n = (os.cpu_count() or 1) if threads == -1 else threads or _core.effective_n_threads()
+    n = (os.cpu_count() or 1) if threads == -1 else threads or effective_n_threads()
     return min(n, m)
 
 

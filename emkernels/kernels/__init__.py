@@ -1,6 +1,6 @@
 """The kernels: stateless functions on arrays, threaded, float32 and float64."""
 
-from emkernels.kernels._core import check_finite, check_labels, check_sample_weight
+from emkernels.kernels.arrays import check_finite, check_labels, check_sample_weight
 from emkernels.kernels.cluster import KMeansStatistics, kmeans_plusplus, kmeans_statistics
 from emkernels.kernels.incomplete import (
     ConditionalMoments,

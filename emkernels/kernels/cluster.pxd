@@ -1,4 +1,5 @@
-"""Compiled faces of the K-means kernels; the conventions are those of mixture.pxd."""
+"""Compiled faces of the K-means kernels; the conventions are those of mixture.pxd, but that
+there are no factors."""
 
 # ADDS into counts (K,), sums (K, D) of the rows themselves, inertia (1,); labels
 # (n_samples,) or NULL is overwritten

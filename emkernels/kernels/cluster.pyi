@@ -1,9 +1,9 @@
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+from emkernels.kernels.seeding import kmeans_plusplus as kmeans_plusplus
 
 class KMeansStatistics(NamedTuple):
     labels: NDArray[np.int32] | None
@@ -21,13 +21,3 @@ def kmeans_statistics(
     n_threads: int | None = None,
     check_finite: bool = True,
 ) -> KMeansStatistics: ...
-def kmeans_plusplus(
-    X: ArrayLike,
-    n_clusters: int,
-    *,
-    sample_weight: ArrayLike | None = None,
-    random_state: int | np.random.RandomState | np.random.Generator | None = None,
-    n_local_trials: int | None = None,
-    n_threads: int | None = None,
-    check_finite: bool = True,
-) -> tuple[_Real, NDArray[np.intp]]: ...

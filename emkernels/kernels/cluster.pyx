@@ -1,24 +1,26 @@
-"""Kernels of K-means: seeding by k-means++ and one fused Lloyd pass."""
+"""One fused Lloyd pass; the compiled faces of all kernels of K-means."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from libc.math cimport INFINITY, sqrt
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from emkernels._simd.table cimport (
-    CENTRE_GROUPS, SPHERICAL, Bounds, Gaussians, Job, Rows, Seeding, Table)
-from emkernels.kernels._core cimport (
-    BOUNDED, CLOSEST, KMEANS, OUT_OF_MEMORY, Plan, address, as_centers, as_matrix, as_weights,
-    check_rows_finite, check_status, check_threads, free_plan, is_double, look_for_signal,
-    make_plan, output, rows_at, run, set_rows, stored, table_of, weights_in_unit)
+from emkernels._simd.table cimport Job, Rows
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, output, pointer,
+    rows_at, set_rows, stored, weights_in_unit)
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport (
+    KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+from emkernels.kernels.gaussians cimport set_centers
+from emkernels.kernels.seeding cimport run_plusplus
+from emkernels.kernels.threads cimport check_threads
 
-cdef enum:
-    NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
-    FEW = 20            # one row in so many
-    MOST_TRIALS = 65536
+from emkernels.kernels.seeding import kmeans_plusplus
+
+__all__ = ["KMeansStatistics", "kmeans_plusplus", "kmeans_statistics"]
 
 
 class KMeansStatistics(NamedTuple):
@@ -28,28 +30,6 @@ class KMeansStatistics(NamedTuple):
     counts: np.ndarray
     sums: np.ndarray
     inertia: float
-
-
-# --- bodies, for both precisions and both kinds of caller ------------------------------
-
-cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssize_t K,
-                     double *ones) noexcept nogil:
-    """Pack the centres, as the means of a spherical model of unit scale."""
-    cdef Gaussians *g = &job.gaussians
-    cdef Py_ssize_t k
-    for k in range(K):
-        ones[k] = 1
-    g.covariance_type = SPHERICAL
-    g.n_components = K
-    g.n_features = job.rows.n_features
-    g.means = centers
-    g.precisions_cholesky = ones
-    if g.packed == NULL:
-        g.packed = <char*>malloc(table.packed_bytes(g))
-        if g.packed == NULL:
-            return OUT_OF_MEMORY
-    table.prepare(g)
-    return 0
 
 
 cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
@@ -86,10 +66,6 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
     free(job.gaussians.packed)
     free(ones)
     return status
-
-
-include "cluster_seeding.pxi"
-include "cluster_bounded.pxi"
 
 
 # --- the Python faces --------------------------------------------------------------------
@@ -172,8 +148,7 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
     cdef double *s
     cdef double tail[2]
     set_rows(&rows, X)
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
+    rows.sample_weight = pointer(sample_weight)
     counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
     c, s = <double*>address(counts), <double*>address(sums)
     tail[0] = tail[1] = 0

@@ -4,6 +4,9 @@ As in :mod:`emkernels.kernels.mixture`: X is float64 (``_f64``) or float32 (``_f
 through its strides in elements; every other array is C-contiguous; ``covariance_type`` is 0
 full, 1 tied, 2 diag, 3 spherical; nothing is validated, nothing may alias an output. Each
 returns 0, -1 when memory is short, -3 when X holds an infinity (nothing is then added).
+``precisions_cholesky`` holds upper triangular factors U with U U' = precision, entries below the
+diagonal not read: (K, D, D) for full, (D, D) for tied; 1 / sqrt(variance), which is such a factor
+of a diagonal precision, for the others: (K, D) for diag, (K,) for spherical.
 ``order`` (n_samples,) and ``offsets`` (n_patterns + 1,) are what ``missing_patterns`` gave for
 the same X; with order NULL the patterns are found again. None needs the GIL.
 """

@@ -4,6 +4,9 @@ X is float64 (``_f64``) or float32 (``_f32``), read through its strides in eleme
 any sign; every other array is C-contiguous float64. Outputs for each row have the precision
 of X; statistics are float64, about the means or centres rounded to that precision.
 ``covariance_type`` is 0 full, 1 tied, 2 diag, 3 spherical. ``n_threads`` is 1 or more.
+``precisions_cholesky`` holds upper triangular factors U with U U' = precision, entries below the
+diagonal not read: (K, D, D) for full, (D, D) for tied; 1 / sqrt(variance), which is such a factor
+of a diagonal precision, for the others: (K, D) for diag, (K,) for spherical.
 Nothing is validated, nothing may alias an output. Each returns 0, or -1 when memory is
 short (outputs are then untouched). None needs the GIL.
 """

@@ -1,16 +1,15 @@
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_CovarianceType: TypeAlias = Literal["full", "tied", "diag", "spherical"]
-_Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+from emkernels.kernels.density import e_step as e_step
+from emkernels.kernels.density import log_density as log_density
+from emkernels.kernels.density import responsibilities as responsibilities
+from emkernels.kernels.moments import Moments as Moments
+from emkernels.kernels.moments import weighted_moments as weighted_moments
 
-class Moments(NamedTuple):
-    counts: NDArray[np.float64]
-    first: NDArray[np.float64]
-    second: NDArray[np.float64]
+_CovarianceType: TypeAlias = Literal["full", "tied", "diag", "spherical"]
 
 class EMStatistics(NamedTuple):
     counts: NDArray[np.float64]
@@ -18,33 +17,6 @@ class EMStatistics(NamedTuple):
     second: NDArray[np.float64]
     log_likelihood: float
 
-def log_density(
-    X: ArrayLike,
-    means: ArrayLike,
-    precisions_cholesky: ArrayLike,
-    covariance_type: _CovarianceType = "full",
-    *,
-    out: _Real | None = None,
-    n_threads: int | None = None,
-    check_finite: bool = True,
-) -> _Real: ...
-def responsibilities(
-    log_prob: ArrayLike,
-    log_weights: ArrayLike | None = None,
-    *,
-    out: _Real | None = None,
-    n_threads: int | None = None,
-) -> tuple[_Real, _Real]: ...
-def weighted_moments(
-    X: ArrayLike,
-    resp: ArrayLike,
-    centers: ArrayLike,
-    covariance_type: _CovarianceType = "full",
-    sample_weight: ArrayLike | None = None,
-    *,
-    n_threads: int | None = None,
-    check_finite: bool = True,
-) -> Moments: ...
 def em_statistics(
     X: ArrayLike,
     weights: ArrayLike,
@@ -56,14 +28,3 @@ def em_statistics(
     n_threads: int | None = None,
     check_finite: bool = True,
 ) -> EMStatistics: ...
-def e_step(
-    X: ArrayLike,
-    weights: ArrayLike,
-    means: ArrayLike,
-    precisions_cholesky: ArrayLike,
-    covariance_type: _CovarianceType = "full",
-    *,
-    want: Sequence[Literal["resp", "log_prob_norm", "labels"]] = ("resp", "log_prob_norm"),
-    n_threads: int | None = None,
-    check_finite: bool = True,
-) -> tuple[NDArray[Any], ...]: ...

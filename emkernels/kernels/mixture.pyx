@@ -1,4 +1,4 @@
-"""Kernels of the Gaussian mixture: densities, responsibilities, moments, fused E-step."""
+"""The fused E-step of a Gaussian mixture; the compiled faces of all kernels of complete rows."""
 
 from typing import NamedTuple
 
@@ -6,31 +6,25 @@ import numpy as np
 
 from libc.math cimport INFINITY, log
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from emkernels import _inputs
-from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
-from emkernels.kernels._core cimport (
-    OUT_OF_MEMORY, address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite,
-    check_status, check_threads, is_double, output, rows_at, set_rows, stored, table_of,
-    weights_in_unit)
-from emkernels.kernels._gaussians cimport (
-    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
-    run_job, set_model)
+from emkernels._simd.table cimport FULL, TIED, Job, Rows
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, pointer, rows_at,
+    set_rows, weights_in_unit)
+from emkernels.kernels.density cimport run_responsibilities, run_rows
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
+from emkernels.kernels.gaussians cimport (
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_model)
+from emkernels.kernels.moments cimport run_moments, run_statistics, run_tied_scatter
+from emkernels.kernels.threads cimport check_threads
 
+from emkernels.kernels.density import e_step, log_density, responsibilities
+from emkernels.kernels.moments import Moments, weighted_moments
 
-# share of a variance within components below which it is not had by subtraction: 10 digits
-# are left in float64, 4 in float32 data
-cdef double TIED_LIMIT = 1e-5
-cdef double TIED_LIMIT_FLOAT = 1e-2
-
-
-class Moments(NamedTuple):
-    """Weighted moments about given centres (see :func:`weighted_moments`)."""
-
-    counts: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
+__all__ = ["EMStatistics", "Moments", "e_step", "em_statistics", "log_density", "responsibilities",
+           "weighted_moments"]
 
 
 class EMStatistics(NamedTuple):
@@ -40,138 +34,6 @@ class EMStatistics(NamedTuple):
     first: np.ndarray
     second: np.ndarray
     log_likelihood: float
-
-
-# --- bodies, for both precisions and both kinds of caller ------------------------------
-
-cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,
-                  const double *precisions_cholesky, Py_ssize_t n_components, int covariance_type,
-                  char *log_prob, char *resp, char *log_prob_norm, int *labels, int n_threads,
-                  bint interruptible) noexcept nogil:
-    """Outputs for each row, no statistics."""
-    cdef Job job
-    cdef int status
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    job.log_prob_out = log_prob
-    job.resp_out = resp
-    job.log_prob_norm_out = log_prob_norm
-    job.labels_out = labels
-    job.skip = labels != NULL and resp == NULL and log_prob == NULL and log_prob_norm == NULL
-    status = set_model(&job, table_of(double_), covariance_type, n_components, log_weights,
-                       means, precisions_cholesky)
-    if status == 0:
-        status = run_job(&job, double_, 0, NULL, n_threads, interruptible)
-    free(job.gaussians.packed)
-    return status
-
-
-cdef int run_responsibilities(const Rows *rows, bint double_, const double *log_weights,
-                              char *resp, char *log_prob_norm, int n_threads,
-                              bint interruptible) noexcept nogil:
-    cdef Job job
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    job.log_prob_given = True
-    job.gaussians.n_components = rows.n_features
-    job.gaussians.n_features = 1
-    job.gaussians.log_weights = log_weights
-    job.resp_out = resp
-    job.log_prob_norm_out = log_prob_norm
-    return run_job(&job, double_, 0, NULL, n_threads, interruptible)
-
-
-cdef int run_statistics(Job *job, bint double_, const double *scatter, const double *centre,
-                        double *counts, double *first, double *second, double *tail,
-                        int n_threads, bint interruptible) noexcept nogil:
-    """Add the statistics of a prepared job into the caller's arrays, in the shapes of
-    the covariance type. tail (2,) = log-likelihood, pairs that mattered. For a tied model,
-    the scatter (D, D) of all rows about `centre` saves the second moments, where it can."""
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
-    cdef int type_ = job.gaussians.covariance_type
-    cdef Py_ssize_t length = K + K * D + second_size(&job.gaussians) + 2
-    cdef double *sums = <double*>malloc(length * sizeof(double))
-    cdef double *moments
-    cdef int status = OUT_OF_MEMORY
-    if sums != NULL:
-        moments = sums + K + K * D
-        job.first_moments = True
-        job.second_moments = type_ != TIED
-        status = run_job(job, double_, length, sums, n_threads, interruptible)
-        if status == 0 and type_ == TIED and not tied_second(
-                job, double_, sums, scatter, centre, moments):
-            job.second_moments = True
-            status = run_job(job, double_, length, sums, n_threads, interruptible)
-    free(job.gaussians.packed)
-    job.gaussians.packed = NULL
-    if status == 0:
-        add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
-    free(sums)
-    return status
-
-
-cdef bint tied_second(const Job *job, bint double_, const double *sums, const double *scatter,
-                      const double *centre, double *second) noexcept nogil:
-    """sum_k S_k = T - sum_k (s_k o' + o s_k' + n_k o o'), with o = mean_k - centre and T the
-    scatter of all rows about the centre: no second moments for each component. False where
-    the clusters lie so far apart that the difference would keep too few digits."""
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, i, j
-    cdef const double *means = job.gaussians.means
-    cdef const double *first = sums + K
-    cdef double a, b, value = 0, limit = TIED_LIMIT if double_ else TIED_LIMIT_FLOAT
-    for i in range(D):
-        for j in range(i + 1):
-            value = scatter[i * D + j]
-            if value - value != 0:
-                second[i * (i + 1) // 2 + j] = value    # squares overflowed: infinite, not NaN
-                continue
-            for k in range(K):
-                a = stored(means[k * D + i], double_) - centre[i]
-                b = stored(means[k * D + j], double_) - centre[j]
-                value -= first[k * D + i] * b + a * first[k * D + j] + sums[k] * a * b
-            second[i * (i + 1) // 2 + j] = value
-        if value - value == 0 and not value > limit * scatter[i * D + i]:
-            return False
-    return True
-
-
-cdef int run_scatter(const Rows *rows, bint double_, const double *centre, double *scatter,
-                     int n_threads, bint interruptible) noexcept nogil:
-    """scatter (D, D) = sum_i w_i (x_i - centre)(x_i - centre)'."""
-    cdef Job job
-    cdef Py_ssize_t D = rows.n_features, i
-    cdef int status
-    cdef double *extra = <double*>malloc((1 + D + D * D) * sizeof(double))
-    if extra == NULL:
-        return OUT_OF_MEMORY
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    job.all_ones = True
-    memset(extra, 0, (1 + D + D * D) * sizeof(double))
-    for i in range(D):
-        extra[1 + D + i * D + i] = 1     # a factor is packed, though no density is asked for
-    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, extra + 1 + D)
-    if status == 0:
-        memset(scatter, 0, D * D * sizeof(double))
-        status = run_statistics(&job, double_, NULL, NULL, extra, extra + 1, scatter, NULL,
-                                n_threads, interruptible)
-    free(extra)
-    return status
-
-
-cdef int run_tied_scatter(const Rows *rows, bint double_, const double *means, Py_ssize_t K,
-                          double **buffer, int n_threads, bint interruptible) noexcept nogil:
-    """*buffer (D + D * D) = the mean of the means, then the scatter about it; to be freed."""
-    cdef Py_ssize_t D = rows.n_features, k, d
-    buffer[0] = <double*>malloc((D + D * D) * sizeof(double))
-    if buffer[0] == NULL:
-        return OUT_OF_MEMORY
-    for d in range(D):
-        buffer[0][d] = 0
-        for k in range(K):
-            buffer[0][d] += means[k * D + d] / K
-        buffer[0][d] = stored(buffer[0][d], double_)
-    return run_scatter(rows, double_, buffer[0], buffer[0] + D, n_threads, interruptible)
 
 
 cdef int run_em(const Rows *rows, bint double_, const double *weights, const double *means,
@@ -209,92 +71,208 @@ cdef int run_em(const Rows *rows, bint double_, const double *weights, const dou
     return status
 
 
-cdef int run_moments(const Rows *rows, bint double_, const char *resp,
-                     Py_ssize_t resp_row_stride, Py_ssize_t resp_column_stride, const int *labels,
-                     const double *centers, Py_ssize_t K, int covariance_type, double *counts,
-                     double *first, double *second, int n_threads,
-                     bint interruptible) noexcept nogil:
-    """Statistics under given responsibilities."""
-    cdef Job job
-    cdef Rows weighted = rows[0]
-    cdef Py_ssize_t D = rows.n_features, i, k, n_factor
-    cdef double *buffer = NULL
-    cdef double *row_weights = NULL
-    cdef double *ones
-    cdef int *order = NULL
-    cdef double total
-    cdef int status = 0
-    n_factor = D * D * K if covariance_type == FULL else max(K * D, D * D)
-    ones = <double*>malloc(n_factor * sizeof(double))
-    if ones == NULL:
-        return OUT_OF_MEMORY
-    for i in range(n_factor):
-        ones[i] = 1      # a factor is packed, though no density is asked for
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    job.resp = resp
-    job.resp_row_stride = resp_row_stride
-    job.resp_column_stride = resp_column_stride
-    job.labels = labels
-    if labels != NULL and K > 1 and D > 4 and rows.n_samples < 2147483647:
-        # rows of one component side by side: no tile is then visited for every component
-        order = <int*>malloc(rows.n_samples * sizeof(int))
-        if order != NULL and sort_by_label(labels, rows.n_samples, K, order) == 0:
-            job.rows.order = order
-    if covariance_type == TIED:
-        # a row counts in the common scatter as often as it counts in all components
-        row_weights = <double*>malloc(rows.n_samples * sizeof(double))
-        if row_weights == NULL:
-            free(ones)
-            free(order)
-            return OUT_OF_MEMORY
-        for i in range(rows.n_samples):
-            total = labels[i] >= 0 if labels != NULL else 0
-            if resp != NULL:
-                for k in range(K):
-                    total += read_real(resp + i * resp_row_stride + k * resp_column_stride, double_)
-            row_weights[i] = total * (rows.sample_weight[i] if rows.sample_weight != NULL else 1)
-        weighted.sample_weight = row_weights
-        status = run_tied_scatter(&weighted, double_, centers, K, &buffer, n_threads, interruptible)
-        free(row_weights)
-    if status == 0:
-        status = set_model(&job, table_of(double_), covariance_type, K, NULL, centers, ones)
-    if status == 0:
-        status = run_statistics(&job, double_, buffer + D if buffer != NULL else NULL, buffer,
-                                counts, first, second, NULL, n_threads, interruptible)
-    free(buffer)
-    free(ones)
-    free(order)
+# --- the Python faces ------------------------------------------------------------------
+
+def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full",
+                  sample_weight=None, *, n_threads=None, check_finite=True):
+    """Sufficient statistics of the E-step and the log-likelihood, in one fused pass.
+
+    The same as :func:`log_density`, :func:`responsibilities` and :func:`weighted_moments`
+    about ``means``, a block of rows at a time: no (n_samples, n_components) array exists.
+    For 'full' with more than 4 features, work for responsibilities below 3e-20 is left out.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative.
+    means : array-like of shape (n_components, n_features)
+        Rounded to the precision of X; the moments are about the rounded means.
+    precisions_cholesky : array-like
+        As in :func:`log_density`.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    sample_weight : array-like of shape (n_samples,), optional
+    n_threads : int, optional
+        The result has the same bits for every number of threads.
+    check_finite : bool
+
+    Returns
+    -------
+    EMStatistics
+        counts, first, second as :func:`weighted_moments` gives them, and log_likelihood
+        ``sum_i sample_weight_i log sum_k weights_k N(x_i | k)``; all float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`log_density`; negative or all-zero weights.
+
+    References
+    ----------
+    A. P. Dempster, N. M. Laird, D. B. Rubin, Maximum likelihood from incomplete data via
+    the EM algorithm, JRSS B 39, 1977.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import em_statistics
+    >>> X = np.array([[-1.0], [1.0]])
+    >>> s = em_statistics(X, [0.5, 0.5], [[-1.0], [1.0]], np.ones((2, 1, 1)))
+    >>> s.counts, round(s.log_likelihood, 4)
+    (array([1., 1.]), -2.9703)
+    """
+    X = as_matrix(X, "X")
+    code = covariance_code(covariance_type)
+    means = as_centers(means, "means", X)
+    means = means.astype(X.dtype).astype(np.float64)
+    weights = as_mixture_weights(weights, means.shape[0])
+    precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
+    cdef Rows rows
+    if check_finite:
+        set_rows(&rows, X)
+        check_rows_finite(&rows, is_double(X), "X")
+    counts, first, second, log_likelihood, _ = _em_pass(
+        X, weights, means, precisions_cholesky, covariance_type, sample_weight,
+        n_threads=n_threads)
+    return EMStatistics(counts * unit, first * unit, second * unit, log_likelihood * unit)
+
+
+def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight=None, *,
+             known=None, order=None, labels=None, centre=None, scatter=None, n_threads=None):
+    """em_statistics for the EM loop: every array already checked and contiguous.
+
+    known (int32): components of rows that are known, -1 elsewhere. order (int32): a
+    permutation in which the rows are visited. labels (int32): receives the most probable
+    component of every row. centre, scatter: those of all rows (tied), kept between passes.
+    Returns counts, first, second, log_likelihood and the number of pairs of a row and a
+    component with a responsibility above 1e-19 (0 where that is not looked at).
+    """
+    cdef Rows rows
+    cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = means.shape[0]
+    cdef const double *w = pointer(weights)
+    cdef const double *mean = pointer(means)
+    cdef const double *factor = pointer(precisions_cholesky)
+    cdef const double *total = pointer(scatter)
+    cdef const double *origin = pointer(centre)
+    cdef int *label = NULL if labels is None else <int*>address(labels)
+    cdef double *c
+    cdef double *f
+    cdef double *s
+    cdef double tail[2]
+    set_rows(&rows, X)
+    rows.sample_weight = pointer(sample_weight)
+    rows.known = <const int*>pointer(known)
+    rows.order = <const int*>pointer(order)
+    counts, first, second = empty_statistics(code, K, X.shape[1])
+    c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
+    tail[0] = 0
+    tail[1] = 0
+    with nogil:
+        status = run_em(&rows, double_, w, mean, factor, K, code, total, origin, label, c, f, s,
+                        tail, threads, True)
+    check_status(status)
+    return counts, first, second, tail[0], tail[1]
+
+
+# --- the faces for cimport: see mixture.pxd. One line of translation for each precision -----
+
+cdef int log_density_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *means, const double *precisions_cholesky,
+        Py_ssize_t n_components, int covariance_type, double *out, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), NULL)
+    return run_rows(&rows, True, NULL, means, precisions_cholesky, n_components,
+                    covariance_type, <char*>out, NULL, NULL, NULL, n_threads, False)
+
+
+cdef int responsibilities_f64(
+        const double *log_prob, Py_ssize_t n_samples, Py_ssize_t n_components,
+        const double *log_weights, double *resp, double *log_prob_norm,
+        int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>log_prob, n_samples, n_components, n_components, 1,
+                             sizeof(double), NULL)
+    return run_responsibilities(&rows, True, log_weights, <char*>resp, <char*>log_prob_norm,
+                                n_threads, False)
+
+
+cdef int weighted_moments_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *resp, const double *centers,
+        Py_ssize_t n_components, int covariance_type, const double *sample_weight,
+        double *counts, double *first, double *second, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), sample_weight)
+    return run_moments(&rows, True, <const char*>resp, n_components * sizeof(double),
+                       sizeof(double), NULL, centers, n_components, covariance_type, counts,
+                       first, second, n_threads, False)
+
+
+cdef int em_statistics_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *weights, const double *means,
+        const double *precisions_cholesky, Py_ssize_t n_components, int covariance_type,
+        const double *sample_weight, double *counts, double *first, double *second,
+        double *log_likelihood, int n_threads) noexcept nogil:
+    cdef double tail[2]
+    cdef int status
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), sample_weight)
+    tail[0] = 0
+    status = run_em(&rows, True, weights, means, precisions_cholesky, n_components,
+                    covariance_type, NULL, NULL, NULL, counts, first, second, tail, n_threads,
+                    False)
+    log_likelihood[0] += tail[0]
     return status
 
 
-cdef int sort_by_label(const int *labels, Py_ssize_t n, Py_ssize_t K, int *order) noexcept nogil:
-    """A stable permutation of the rows by label, those without one (-1) first."""
-    cdef Py_ssize_t *place = <Py_ssize_t*>malloc((K + 2) * sizeof(Py_ssize_t))
-    cdef Py_ssize_t i, k
-    if place == NULL:
-        return OUT_OF_MEMORY
-    memset(place, 0, (K + 2) * sizeof(Py_ssize_t))
-    for i in range(n):
-        place[labels[i] + 2] += 1
-    for k in range(1, K + 2):
-        place[k] += place[k - 1]
-    for i in range(n):
-        order[place[labels[i] + 1]] = <int>i
-        place[labels[i] + 1] += 1
-    free(place)
-    return 0
+cdef int log_density_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *means, const double *precisions_cholesky,
+        Py_ssize_t n_components, int covariance_type, float *out, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), NULL)
+    return run_rows(&rows, False, NULL, means, precisions_cholesky, n_components,
+                    covariance_type, <char*>out, NULL, NULL, NULL, n_threads, False)
 
 
-cdef inline double read_real(const char *source, bint double_) noexcept nogil:
-    cdef double d
-    cdef float f
-    if double_:
-        memcpy(&d, source, sizeof(double))
-        return d
-    memcpy(&f, source, sizeof(float))
-    return f
+cdef int responsibilities_f32(
+        const float *log_prob, Py_ssize_t n_samples, Py_ssize_t n_components,
+        const double *log_weights, float *resp, float *log_prob_norm, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>log_prob, n_samples, n_components, n_components, 1,
+                             sizeof(float), NULL)
+    return run_responsibilities(&rows, False, log_weights, <char*>resp, <char*>log_prob_norm,
+                                n_threads, False)
 
 
-include "mixture_python.pxi"
-include "mixture_compiled.pxi"
+cdef int weighted_moments_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const float *resp, const double *centers,
+        Py_ssize_t n_components, int covariance_type, const double *sample_weight,
+        double *counts, double *first, double *second, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), sample_weight)
+    return run_moments(&rows, False, <const char*>resp, n_components * sizeof(float), sizeof(float),
+                       NULL, centers, n_components, covariance_type, counts, first, second,
+                       n_threads, False)
+
+
+cdef int em_statistics_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *weights, const double *means,
+        const double *precisions_cholesky, Py_ssize_t n_components, int covariance_type,
+        const double *sample_weight, double *counts, double *first, double *second,
+        double *log_likelihood, int n_threads) noexcept nogil:
+    cdef double tail[2]
+    cdef int status
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), sample_weight)
+    tail[0] = 0
+    status = run_em(&rows, False, weights, means, precisions_cholesky, n_components,
+                    covariance_type, NULL, NULL, NULL, counts, first, second, tail, n_threads,
+                    False)
+    log_likelihood[0] += tail[0]
+    return status

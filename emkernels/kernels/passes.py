@@ -1,19 +1,20 @@
 """Passes over checked rows, for those who have checked them: no argument is looked at again."""
 
-from emkernels.kernels._core import effective_n_threads, weights_in_unit
-from emkernels.kernels.cluster import _bounded_pass as bounded_pass
+from emkernels.kernels.arrays import weights_in_unit
+from emkernels.kernels.bounds import _bounded_pass as bounded_pass
+from emkernels.kernels.bounds import _LloydBounds as LloydBounds
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
-from emkernels.kernels.cluster import _LloydBounds as LloydBounds
-from emkernels.kernels.incomplete import _available_moments as available_moments
+from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
-from emkernels.kernels.incomplete import _incomplete_rows as incomplete_rows
-from emkernels.kernels.incomplete import _observed_distances as observed_distances
-from emkernels.kernels.incomplete import _observed_kmeans_pass as observed_kmeans_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
-from emkernels.kernels.mixture import _order_by_label as order_by_label
-from emkernels.kernels.mixture import _total_scatter as total_scatter
+from emkernels.kernels.moments import _order_by_label as order_by_label
+from emkernels.kernels.moments import _total_scatter as total_scatter
+from emkernels.kernels.observed import _available_moments as available_moments
+from emkernels.kernels.observed import _observed_distances as observed_distances
+from emkernels.kernels.observed import _observed_kmeans_pass as observed_kmeans_pass
 from emkernels.kernels.potts import _potts_grid as potts_grid
 from emkernels.kernels.potts import _potts_pass as potts_pass
+from emkernels.kernels.threads import effective_n_threads
 
 __all__ = [
     "LloydBounds",

@@ -8,6 +8,9 @@ counts (K,), first (K, D), second, in the shape of the covariance type (0 full, 
 3 spherical), and free_energy. Every other array is C-contiguous float64. ``n_threads`` is 1 or
 more. Nothing is validated, nothing may alias an output. Each returns 0, or -1 when memory is
 short. None needs the GIL.
+``precisions_cholesky`` holds upper triangular factors U with U U' = precision, entries below the
+diagonal not read: (K, D, D) for full, (D, D) for tied; 1 / sqrt(variance), which is such a factor
+of a diagonal precision, for the others: (K, D) for diag, (K,) for spherical.
 """
 
 cdef int potts_statistics_f64(

@@ -11,12 +11,14 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     FIELD_DIMENSIONS, FULL, TIED, Field, Job, Rows, Table, second_size)
-from emkernels.kernels._core cimport (
-    OUT_OF_MEMORY, address, as_centers, as_matrix, check_status, check_threads, is_double,
-    look_for_signal, output, rows_at, set_rows, table_of)
-from emkernels.kernels._gaussians cimport (
-    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, pointer,
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_matrix, is_double, output, pointer, rows_at, set_rows)
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
+from emkernels.kernels.gaussians cimport (
+    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics,
     run_job, set_model)
+from emkernels.kernels.threads cimport check_threads
 
 MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
 
@@ -325,8 +327,7 @@ def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
     for i in range(FIELD_DIMENSIONS):
         size[i] = grid[0][i]
     set_rows(&rows, X)
-    if known is not None:
-        rows.known = <const int*>address(known)
+    rows.known = <const int*>pointer(known)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     prior = np.zeros(K)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)

@@ -5,8 +5,9 @@ import numpy as np
 from libc.stdlib cimport malloc
 
 from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size
-from emkernels.kernels._core cimport (
-    MIXTURE, OUT_OF_MEMORY, address, as_float64, free_plan, make_plan, run)
+from emkernels.kernels.arrays cimport address, as_float64
+from emkernels.kernels.driver cimport (
+    MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, run)
 
 
 cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
@@ -23,6 +24,26 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
     g.packed = <char*>malloc(table.packed_bytes(g))
     if g.packed == NULL:
         return OUT_OF_MEMORY
+    table.prepare(g)
+    return 0
+
+
+cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssize_t K,
+                     double *ones) noexcept nogil:
+    """Pack the centres, as the means of a spherical model of unit scale."""
+    cdef Gaussians *g = &job.gaussians
+    cdef Py_ssize_t k
+    for k in range(K):
+        ones[k] = 1
+    g.covariance_type = SPHERICAL
+    g.n_components = K
+    g.n_features = job.rows.n_features
+    g.means = centers
+    g.precisions_cholesky = ones
+    if g.packed == NULL:
+        g.packed = <char*>malloc(table.packed_bytes(g))
+        if g.packed == NULL:
+            return OUT_OF_MEMORY
     table.prepare(g)
     return 0
 
@@ -128,9 +149,3 @@ cdef object as_mixture_weights(object weights, Py_ssize_t K):
 
 cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):
     return np.zeros(K), np.zeros((K, D)), np.zeros(factor_shape(code, K, D))
-
-
-cdef const double *pointer(object array) except? NULL:
-    if array is None:
-        return NULL
-    return <const double*>address(array)

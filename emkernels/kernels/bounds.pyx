@@ -1,4 +1,23 @@
-# Passes of Lloyd's loop that hand on bounds.
+"""Passes of Lloyd's loop that hand on bounds."""
+
+import numpy as np
+
+from libc.math cimport sqrt
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Rows
+from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport (
+    BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+from emkernels.kernels.gaussians cimport set_centers
+from emkernels.kernels.threads cimport check_threads
+
+cdef enum:
+    NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
+    FEW = 20            # one row in so many
+
 
 cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                      int *labels, Bounds *bounds, double *changes, int n_threads) noexcept nogil:
@@ -87,8 +106,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     cdef int *label = <int*>address(labels)
     cdef double *out
     set_rows(&rows, X)
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
+    rows.sample_weight = pointer(sample_weight)
     memset(&bounds, 0, sizeof(Bounds))
     upper, lower = known.upper, known.lower
     if not known.fill:

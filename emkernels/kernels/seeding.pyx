@@ -1,4 +1,24 @@
-# Seeding by greedy k-means++.
+"""Seeding of K-means by greedy k-means++."""
+
+import numpy as np
+
+from libc.math cimport INFINITY
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from emkernels._simd.table cimport Job, Rows, Seeding
+from emkernels.kernels.arrays cimport (
+    address, as_matrix, as_weights, check_rows_finite, is_double, pointer, real_at, set_rows,
+    weights_in_unit)
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport (
+    CLOSEST, OUT_OF_MEMORY, Plan, check_status, free_plan, look_for_signal, make_plan, run)
+from emkernels.kernels.gaussians cimport set_centers
+from emkernels.kernels.threads cimport check_threads
+
+cdef enum:
+    MOST_TRIALS = 65536
+
 
 cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
     return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
@@ -27,17 +47,6 @@ cdef Py_ssize_t pick_by_weight(const Rows *rows, double target) noexcept nogil:
     return last
 
 
-cdef inline double element(const char *at, bint double_) noexcept nogil:
-    """A value of X, which may be unaligned."""
-    cdef double wide
-    cdef float narrow
-    if double_:
-        memcpy(&wide, at, sizeof(double))
-        return wide
-    memcpy(&narrow, at, sizeof(float))
-    return narrow
-
-
 cdef double square_to(const Rows *rows, bint double_, Py_ssize_t i,
                       const double *seed) noexcept nogil:
     """|x_i - seed|^2."""
@@ -48,7 +57,7 @@ cdef double square_to(const Rows *rows, bint double_, Py_ssize_t i,
     for d in range(4):
         total[d] = 0
     for d in range(rows.n_features):
-        gap = element(x + d * rows.column_stride, double_) - seed[d]
+        gap = real_at(x + d * rows.column_stride, double_) - seed[d]
         total[d & 3] += gap * gap
     return (total[0] + total[1]) + (total[2] + total[3])
 
@@ -86,7 +95,7 @@ cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw,
 cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
     cdef Py_ssize_t d
     for d in range(rows.n_features):
-        out[d] = element(rows.x + i * rows.row_stride + d * rows.column_stride, double_)
+        out[d] = real_at(rows.x + i * rows.row_stride + d * rows.column_stride, double_)
 
 
 cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t n_centers,
@@ -253,8 +262,7 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
             f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
     trials = n_local_trials
     sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
-    if sample_weight is not None:
-        rows.sample_weight = <const double*>address(sample_weight)
+    rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
     if random_state is None:

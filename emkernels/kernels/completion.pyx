@@ -1,116 +1,28 @@
-# The Python faces: validate, allocate, run without the GIL, raise.
+"""What each incomplete row has from a mixture: posteriors, its missing values, draws of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from libc.string cimport memset
+
+from emkernels._simd.table cimport FULL, TIED, Incomplete, Job
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_float64, as_matrix, is_double, pointer, set_rows)
+from emkernels.kernels.driver cimport check_status
+from emkernels.kernels.gaussians cimport (
+    as_factors, as_mixture_weights, covariance_code)
+from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
+from emkernels.kernels.patterns cimport as_patterns, check_shape
+from emkernels.kernels.threads cimport check_threads
 
 
-def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_type="full",
-                          sample_weight=None, patterns=None, *, n_threads=None):
-    """Sufficient statistics of the E-step, and the log-likelihood, of rows with missing values.
+class ConditionalMoments(NamedTuple):
+    """Completed rows and conditional covariances (see :func:`conditional_moments`)."""
 
-    With o the observed and m the missing columns of row i, ``r_ik`` the posterior of component
-    k given ``x_io``, ``e_ik = E[x_i | x_io, k] - mean_k`` and ``C_ik = Cov[x_im | x_io, k]``
-    (zero outside the m, m block): ``counts_k = sum_i r_ik``, ``first_k = sum_i r_ik e_ik``,
-    ``second_k = sum_i r_ik (e_ik e_ik' + C_ik)``. They add up as those of complete rows do.
-
-    Parameters
-    ----------
-    X : array-like of shape (n_samples, n_features), float32 or float64
-        NaN where missing. Read in place.
-    weights : array-like of shape (n_components,)
-        Mixing proportions, not negative; ``[1.0]`` for one multivariate normal.
-    means : array-like of shape (n_components, n_features)
-        Rounded to the precision of X; the moments are about the rounded means.
-    precisions_cholesky : array-like
-        As in :func:`log_density`.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
-    sample_weight : array-like of shape (n_samples,), optional
-    patterns : MissingPatterns, optional
-        Those of X, kept from an earlier call (they are checked); found again when None.
-    n_threads : int, optional
-        The result has the same bits for every number of threads.
-
-    Returns
-    -------
-    EMStatistics
-        log_likelihood is that of the observed values. A row with none counts in each component
-        by its weight and adds nothing to the likelihood.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As :func:`em_statistics`, but that NaN is allowed in X; patterns of another array.
-
-    Notes
-    -----
-    For 'full' and 'tied' a pattern with m missing values costs a Cholesky factor of an m x m
-    block of the precision for each component, or of the observed block of the covariance
-    where that is smaller; its rows cost about m n_features products more than complete ones.
-
-    References
-    ----------
-    R. J. A. Little, D. B. Rubin, Statistical Analysis with Missing Data, 2002, section 11.2.
-    Z. Ghahramani, M. I. Jordan, Supervised learning from incomplete data via an EM approach,
-    NIPS 6, 1994.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from emkernels.kernels import incomplete_statistics
-    >>> X = np.array([[1.0, 1.0], [2.0, np.nan]])
-    >>> s = incomplete_statistics(X, [1.0], [[0.0, 0.0]], np.eye(2)[None])
-    >>> s.first, s.second
-    (array([[3., 1.]]), array([[[5., 1.],
-            [1., 2.]]]))
-    """
-    X = as_matrix(X, "X", True)
-    code = covariance_code(covariance_type)
-    means = as_centers(means, "means", X)
-    means = means.astype(X.dtype).astype(np.float64)
-    weights = as_mixture_weights(weights, means.shape[0])
-    precisions_cholesky = as_factors(precisions_cholesky, code, means.shape[0], X.shape[1])
-    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
-    check_threads(n_threads)
-    patterns = as_patterns(patterns, X)
-    return EMStatistics(*[total * unit for total in _incomplete_pass(
-        X, weights, means, precisions_cholesky, covariance_type, sample_weight, patterns,
-        n_threads=n_threads)[:4]])
-
-
-def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight,
-                     patterns, *, known=None, leave_empty_out=False, n_threads=None):
-    """incomplete_statistics for the EM loop: every array already checked and contiguous.
-    leave_empty_out: rows without any value are not visited ('full' and 'tied')."""
-    cdef Job job
-    cdef Incomplete inc
-    cdef Schedule schedule
-    cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
-    cdef double *c
-    cdef double *f
-    cdef double *s
-    cdef double tail[2]
-    memset(&job, 0, sizeof(Job))
-    memset(&inc, 0, sizeof(Incomplete))
-    set_rows(&job.rows, X)
-    job.rows.sample_weight = pointer(sample_weight)
-    if known is not None:
-        job.rows.known = <const int*>address(known)
-    job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
-    check_shape(patterns, X)
-    kept = None
-    if code in (FULL, TIED):
-        kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
-    counts, first, second = empty_statistics(code, K, X.shape[1])
-    c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
-    tail[0] = 0
-    tail[1] = 0
-    with nogil:
-        status = run_incomplete(&job, &inc, double_, NULL, &schedule, w, mean, factor, K, code,
-                                c, f, s, tail, threads, True)
-    check_status(status)
-    return counts, first, second, tail[0], tail[1]
+    imputed: np.ndarray
+    covariances: np.ndarray | None
+    offsets: np.ndarray | None
 
 
 def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns, want,
@@ -356,105 +268,3 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
     return _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns,
                             ("imputed",), normals=normals, uniforms=uniforms,
                             n_threads=n_threads)["imputed"]
-
-
-# --- for starts ------------------------------------------------------------------------
-
-def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None):
-    """One pass of K-means on observed values: `labels` (int32) receives the nearest centre of
-    every row over its observed columns. Returns, for each centre and column, the weight and
-    the sum of deviations of the observed values, and the weighted sum of squared distances."""
-    cdef Job job
-    cdef Incomplete inc
-    cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
-    memset(&job, 0, sizeof(Job))
-    memset(&inc, 0, sizeof(Incomplete))
-    set_rows(&job.rows, X)
-    job.rows.sample_weight = pointer(sample_weight)
-    job.labels_out = <int*>address(labels)
-    inc.hard = True
-    inc.count_observed = True
-    counts, first, observed = np.zeros(K), np.zeros((K, D)), np.zeros((K, D))
-    ones = np.ones((K, D))
-    cdef const double *mean = pointer(centers)
-    cdef const double *factor = pointer(ones)
-    cdef double *c = <double*>address(counts)
-    cdef double *f = <double*>address(first)
-    cdef double *s = <double*>address(observed)
-    cdef double tail[2]
-    tail[0] = 0
-    tail[1] = 0
-    with nogil:
-        status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, DIAG,
-                                c, f, s, tail, threads, True)
-    check_status(status)
-    return observed, first, -2 * tail[0]
-
-
-def _observed_distances(X, centers, n_threads=None):
-    """Squared distances (n_samples, n_centers) over the observed columns of each row, in the
-    precision of X."""
-    cdef Job job
-    cdef Incomplete inc
-    cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = centers.shape[0]
-    memset(&job, 0, sizeof(Job))
-    memset(&inc, 0, sizeof(Incomplete))
-    set_rows(&job.rows, X)
-    out = np.empty((X.shape[0], centers.shape[0]), X.dtype)
-    job.log_prob_out = <char*>address(out)
-    inc.hard = True
-    ones = np.ones(centers.shape)
-    cdef const double *mean = pointer(centers)
-    cdef const double *factor = pointer(ones)
-    with nogil:
-        status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, DIAG,
-                                NULL, NULL, NULL, NULL, threads, True)
-    check_status(status)
-    out *= -2
-    return out
-
-
-def _available_moments(X, resp, centers, sample_weight=None, n_threads=None):
-    """Under labels (int32) or responsibilities of the dtype of X, over the rows in which both
-    values of a pair are observed: the weight (K, D, D), and the sum of products of deviations
-    (K, D, D) from the centres."""
-    cdef Job job
-    cdef Incomplete inc
-    cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X), indicator
-    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
-    cdef Rows resp_rows
-    cdef const double *mean
-    cdef const double *factor
-    cdef double *c
-    cdef double *f
-    cdef double *s
-    factors = np.repeat(np.eye(D)[None], K, axis=0)
-    counts, first = np.zeros(K), np.zeros((K, D))
-    weight, products = np.zeros((K, D, D)), np.zeros((K, D, D))
-    zeros = np.zeros((K, D))
-    for indicator in (True, False):
-        memset(&job, 0, sizeof(Job))
-        memset(&inc, 0, sizeof(Incomplete))
-        set_rows(&job.rows, X)
-        job.rows.sample_weight = pointer(sample_weight)
-        if resp.ndim == 1:
-            job.labels = <const int*>address(resp)
-        else:
-            set_rows(&resp_rows, resp)
-            job.resp = resp_rows.x
-            job.resp_row_stride = resp_rows.row_stride
-            job.resp_column_stride = resp_rows.column_stride
-        inc.indicator = indicator
-        mean, factor = pointer(zeros if indicator else centers), pointer(factors)
-        c, f = <double*>address(counts), <double*>address(first)
-        s = <double*>address(weight if indicator else products)
-        with nogil:
-            status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, FULL,
-                                    c, f, s, NULL, threads, True)
-        check_status(status)
-    return weight, products

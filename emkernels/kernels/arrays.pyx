@@ -1,0 +1,236 @@
+"""Arguments of the Python faces: checked, converted where they must be, and their addresses."""
+
+import math
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from libc.string cimport memset
+
+from emkernels import _inputs
+from emkernels._simd.table cimport Table
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport check_status, look_for_signal
+
+cdef bint is_double(object X) except -1:
+    return X.dtype.itemsize == 8
+
+
+cdef object as_matrix(object array, str name, bint missing=False):
+    """A 2-d float32 or float64 array, the caller's own where it is one; missing: whether masked
+    cells may be missing values."""
+    array = _inputs.as_rows(array, name, missing=missing)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be a 2-d array, got {array.ndim} dimension(s)")
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise ValueError(f"{name} must have at least one row and one column, got {array.shape}")
+    return array
+
+
+cdef object as_float64(object array, str name, tuple shape):
+    """A finite C-contiguous float64 array of the given shape (None: any size)."""
+    cdef const double *values
+    cdef Py_ssize_t i, n
+    array = np.ascontiguousarray(_inputs.as_rows(array, name, missing=False), dtype=np.float64)
+    if array.ndim != len(shape):
+        raise ValueError(f"{name} must have {len(shape)} dimension(s), got shape {array.shape}")
+    for i in range(len(shape)):
+        if shape[i] is not None and array.shape[i] != shape[i]:
+            wanted = str(shape).replace("None", "any")
+            raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    values = <const double*>address(array)
+    n = array.size
+    for i in range(n):
+        if values[i] - values[i] != 0:
+            raise ValueError(
+                f"{name} contains {values[i]} at index "
+                f"{', '.join(map(str, np.unravel_index(i, array.shape)))}"
+            )
+    return array
+
+
+cdef object as_centers(object centers, str name, object X):
+    """Checked centres of at least one component, for the columns of X."""
+    centers = as_float64(centers, name, (None, X.shape[1]))
+    if centers.shape[0] == 0:
+        raise ValueError(f"{name} must have at least one row")
+    if not is_double(X) and max(centers.max(), -centers.min()) > np.finfo(np.float32).max:
+        raise ValueError(f"{name} must fit into float32, the precision of X")
+    return centers
+
+
+cdef object as_weights(object sample_weight, Py_ssize_t n_samples):
+    """Contiguous float64 weights, none negative, some positive; None stays None."""
+    cdef const double *w
+    cdef Py_ssize_t i
+    cdef double total = 0
+    if sample_weight is None:
+        return None
+    sample_weight = as_float64(sample_weight, "sample_weight", (n_samples,))
+    w = <const double*>address(sample_weight)
+    for i in range(n_samples):
+        if w[i] < 0:
+            raise ValueError(f"sample_weight must not be negative, got {w[i]} at row {i}")
+        total += w[i]
+    if not total > 0:
+        raise ValueError("sample_weight must have a positive sum, every weight is zero")
+    return sample_weight
+
+
+cpdef tuple weights_in_unit(object sample_weight, object dtype):
+    """Checked weights as rows of `dtype` can have them, and the unit that they are then in.
+
+    float32 blocks hold the weights in float32: the largest is brought into [1/2, 1) by a power of
+    two, which rounds nothing. Statistics times the unit are those of the weights given.
+    """
+    if sample_weight is None or dtype != np.float32:
+        return sample_weight, 1.0
+    largest = sample_weight.max()
+    if 2.0**-40 < largest <= 1:
+        return sample_weight, 1.0
+    exponent = int(np.frexp(largest)[1])
+    return np.ldexp(sample_weight, -exponent), math.ldexp(1.0, exponent)
+
+
+cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name):
+    """Contiguous int32 labels in -1 .. n_components - 1."""
+    cdef const int *values
+    cdef Py_ssize_t i
+    if type(labels) is not np.ndarray or labels.dtype.kind not in "iu":
+        labels = _inputs.as_labels(labels, n_samples, n_components, name, classes=False)[0]
+    if labels.shape != (n_samples,):
+        raise ValueError(f"{name} must have shape ({n_samples},), got {labels.shape}")
+    if labels.dtype != np.int32:
+        outside = (labels < -1) | (labels >= n_components)
+        if outside.any():
+            i = int(outside.argmax())
+            raise ValueError(
+                f"{name} must lie in -1 .. {n_components - 1}, got {labels[i]} at row {i}"
+            )
+    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    values = <const int*>address(labels)
+    for i in range(n_samples):
+        if values[i] < -1 or values[i] >= n_components:
+            raise ValueError(
+                f"{name} must lie in -1 .. {n_components - 1}, got {values[i]} at row {i}"
+            )
+    return labels
+
+
+cdef object output(object out, tuple shape, object dtype, str name):
+    """A C-contiguous array to write to: `out` checked, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array, got {type(out).__name__}")
+    if out.shape != shape or out.dtype != dtype:
+        raise ValueError(
+            f"{name} must have shape {shape} and dtype {np.dtype(dtype)}, "
+            f"got {out.shape} and {out.dtype}"
+        )
+    if not out.flags.c_contiguous or not out.flags.aligned:
+        raise ValueError(f"{name} must be C-contiguous and aligned")
+    if not out.flags.writeable:
+        raise ValueError(f"{name} is read-only")
+    return out
+
+
+cdef void *address(object array) except? NULL:
+    """Address of the first element; the array must outlive its use."""
+    cdef Py_buffer view
+    cdef void *data
+    PyObject_GetBuffer(array, &view, PyBUF_STRIDES)
+    data = view.buf
+    PyBuffer_Release(&view)
+    return data
+
+
+cdef const double *pointer(object array) except? NULL:
+    """That of an array of float64; NULL for None."""
+    if array is None:
+        return NULL
+    return <const double*>address(array)
+
+
+cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
+                  Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,
+                  const double *sample_weight) noexcept nogil:
+    cdef Rows rows
+    memset(&rows, 0, sizeof(Rows))
+    rows.x = X
+    rows.n_samples = n_samples
+    rows.n_features = n_features
+    rows.row_stride = row_stride * itemsize
+    rows.column_stride = column_stride * itemsize
+    rows.sample_weight = sample_weight
+    return rows
+
+
+cdef int set_rows(Rows *rows, object X) except -1:
+    cdef Py_buffer view
+    memset(rows, 0, sizeof(Rows))
+    PyObject_GetBuffer(X, &view, PyBUF_STRIDES)
+    rows.x = <const char*>view.buf
+    rows.n_samples = view.shape[0]
+    rows.n_features = view.shape[1]
+    rows.row_stride = view.strides[0]
+    rows.column_stride = view.strides[1]
+    PyBuffer_Release(&view)
+    return 0
+
+
+cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
+    """The largest absolute value; ValueError naming the row and column of the first NaN or
+    infinity."""
+    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, _i
+    cdef const Table *table = table_of(is_double)
+    cdef double largest = 0
+    while first < rows.n_samples and found < 0:
+        with nogil:
+            for _i in range(256):
+                if first < rows.n_samples and found < 0:
+                    found = table.first_nonfinite(
+                        rows, first, min(chunk, rows.n_samples - first), &largest)
+                    first += chunk
+        check_status(look_for_signal())
+    if found >= 0:
+        raise ValueError(
+            f"{name} contains NaN or infinity, first at row {found // rows.n_features}, "
+            f"column {found % rows.n_features}"
+        )
+    return largest
+
+
+def check_finite(X, name="X"):
+    """The largest absolute value of X (2-d, real); ValueError naming the first row and column
+    with NaN (or a masked cell) or infinity."""
+    cdef Rows rows
+    X = as_matrix(X, name, True)
+    set_rows(&rows, X)
+    return check_rows_finite(&rows, is_double(X), name)
+
+
+def check_sample_weight(sample_weight, Py_ssize_t n_samples):
+    """Contiguous float64 weights (n_samples,), none negative, some positive; ValueError naming
+    the row otherwise."""
+    return as_weights(sample_weight, n_samples)
+
+
+def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):
+    """Contiguous int32 labels (n_samples,) in -1 .. n_components - 1, -1 where one is missing;
+    ValueError naming the row otherwise."""
+    return as_labels(labels, n_samples, n_components, name)
+
+
+# --- for the tests -------------------------------------------------------------------
+
+def _vector_function(x, str name):
+    """exp or log of a contiguous array by the vector code of the level in use."""
+    x = np.ascontiguousarray(x)
+    out = np.empty_like(x)
+    cdef const Table *table = table_of(is_double(x))
+    if name == "exp":
+        table.exp_array(<const char*>address(x), <char*>address(out), x.size)
+    else:
+        table.log_array(<const char*>address(x), <char*>address(out), x.size)
+    return out

@@ -1,0 +1,1 @@
+"""Nothing to cimport here: the compiled face of conditional moments is in incomplete.pxd."""

@@ -1,0 +1,40 @@
+"""The driver of block kernels: a plan is made from a job, run in steps, merged and freed."""
+
+from emkernels._simd.table cimport Job, Seeding, Table
+
+cdef enum Work:
+    MIXTURE
+    KMEANS
+    BOUNDED
+    CLOSEST
+
+cdef enum Status:
+    OUT_OF_MEMORY = -1
+    INTERRUPTED = -2
+
+
+ctypedef struct Plan:
+    const Table *table
+    Job *job
+    Work work
+    int n_threads
+    Py_ssize_t n_positions      # of rows; those of a schedule of incomplete rows may be empty
+    bint dealt                  # groups take blocks in turn, for their costs differ
+    Py_ssize_t n_blocks
+    Py_ssize_t n_groups         # depends on the shape of the problem only, never on threads
+    Py_ssize_t n_steps          # a signal is looked for between steps
+    Py_ssize_t blocks_per_step  # of one group
+    Py_ssize_t accumulator_length
+    Py_ssize_t scratch_bytes
+    double *accumulators        # (n_groups, accumulator_length); merged into the first
+    char *scratch
+    const Seeding *seeding      # CLOSEST only
+    void *memory
+
+
+cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
+                   int n_threads) noexcept nogil
+cdef void free_plan(Plan *plan) noexcept nogil
+cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef int look_for_signal() noexcept nogil
+cdef int check_status(int status) except -1

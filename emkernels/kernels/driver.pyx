@@ -1,0 +1,154 @@
+"""The one driver of block kernels: cuts rows into blocks, runs them in threads, adds up."""
+
+from cython.parallel cimport prange
+from libc.stdint cimport uintptr_t
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+
+from emkernels._simd.table cimport FULL
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.threads cimport forked, note_threads
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals()    # declared plain: the exception it sets is passed on as a status
+
+cdef extern from "parallel.h" nogil:
+    int emk_thread_num()
+    int emk_in_parallel()
+
+cdef enum:
+    MAX_GROUPS = 64
+    MIN_GROUPS = 4
+    ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
+    STEP_WORK = 1000000000          # operations of one thread between looks for a signal
+
+
+cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
+                   int n_threads) noexcept nogil:
+    """Cut the rows into blocks and the blocks into groups; -1 when memory is short.
+
+    The cut depends on the shape of the problem alone, each group has its own
+    accumulators, and they are merged in order: the result has the same bits for every
+    number of threads.
+    """
+    cdef Py_ssize_t n = job.rows.n_samples, budget, most_blocks
+    cdef double work_of_block, m
+    memset(plan, 0, sizeof(Plan))
+    plan.table = table_of(is_double)
+    plan.job = job
+    plan.work = work
+    if job.incomplete != NULL and job.incomplete.kinds != NULL:
+        plan.dealt = True
+        n = job.incomplete.n_tiles * plan.table.tile
+    plan.n_positions = n
+    job.block_rows = plan.table.block_rows(job)
+    plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
+    plan.accumulator_length = accumulator_length
+    plan.n_groups = MAX_GROUPS
+    budget = ACCUMULATOR_BUDGET // (8 * max(<Py_ssize_t>1, accumulator_length))
+    while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
+        plan.n_groups //= 2
+    plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
+    plan.n_threads = <int>min(<Py_ssize_t>n_threads, plan.n_groups)
+    if forked() or emk_in_parallel():
+        plan.n_threads = 1
+    work_of_block = (<double>job.block_rows * job.gaussians.n_components
+                     * (30 + job.gaussians.n_features * (4.0 + (
+                         2.0 * job.gaussians.n_features
+                         if job.gaussians.covariance_type == FULL else 0.0))))
+    if plan.dealt:
+        m = job.incomplete.typical_missing
+        work_of_block += (<double>job.block_rows * job.gaussians.n_components
+                          * m * m * (m + job.gaussians.n_features))
+    most_blocks = (plan.n_blocks + plan.n_groups - 1) // plan.n_groups
+    plan.blocks_per_step = <Py_ssize_t>min(
+        <double>most_blocks,
+        1 + STEP_WORK * <double>plan.n_threads / plan.n_groups / work_of_block)
+    plan.blocks_per_step = max(<Py_ssize_t>1, plan.blocks_per_step)
+    plan.n_steps = (most_blocks + plan.blocks_per_step - 1) // plan.blocks_per_step
+    plan.scratch_bytes = (plan.table.scratch_bytes(job) + 4096 + 127) // 64 * 64
+    plan.memory = malloc(plan.n_threads * plan.scratch_bytes + 64)
+    plan.accumulators = <double*>calloc(plan.n_groups * max(<Py_ssize_t>1, accumulator_length), 8)
+    if plan.memory == NULL or plan.accumulators == NULL:
+        free_plan(plan)
+        return OUT_OF_MEMORY
+    plan.scratch = <char*>((<uintptr_t>plan.memory + 63) // 64 * 64)
+    return 0
+
+
+cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil:
+    """The step's blocks of every group, groups side by side."""
+    cdef Py_ssize_t g
+    if plan.n_threads == 1:
+        for g in range(plan.n_groups):
+            run_group(plan, g, step, plan.scratch)
+        return
+    note_threads()
+    for g in prange(plan.n_groups, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
+        run_group(plan, g, step, plan.scratch + emk_thread_num() * plan.scratch_bytes)
+
+
+cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scratch) noexcept nogil:
+    cdef const Job *job = plan.job
+    cdef double *accumulators = plan.accumulators + g * plan.accumulator_length
+    cdef Py_ssize_t block, first, count, stride = 1
+    cdef Py_ssize_t end = (g + 1) * plan.n_blocks // plan.n_groups
+    block = g * plan.n_blocks // plan.n_groups + step * plan.blocks_per_step
+    if plan.dealt:
+        stride = plan.n_groups
+        block = g + step * plan.blocks_per_step * stride
+        end = plan.n_blocks
+    end = min(end, block + plan.blocks_per_step * stride)
+    while block < end:
+        first = block * job.block_rows
+        count = min(job.block_rows, plan.n_positions - first)
+        if plan.work == MIXTURE:
+            plan.table.mixture_block(job, first, count, scratch, accumulators)
+        elif plan.work == KMEANS:
+            plan.table.kmeans_block(job, first, count, scratch, accumulators)
+        elif plan.work == BOUNDED:
+            plan.table.bounded_block(job, first, count, scratch, accumulators)
+        else:
+            plan.table.closest_block(job, first, count, scratch, plan.seeding)
+        block += stride
+
+
+cdef void merge(Plan *plan) noexcept nogil:
+    """Add the groups into the first, in order."""
+    cdef Py_ssize_t i, g, n = plan.accumulator_length
+    cdef double *total = plan.accumulators
+    for g in range(1, plan.n_groups):
+        for i in range(n):
+            total[i] += plan.accumulators[g * n + i]
+
+
+cdef void free_plan(Plan *plan) noexcept nogil:
+    free(plan.memory)
+    free(plan.accumulators)
+    plan.memory = NULL
+    plan.accumulators = NULL
+
+
+cdef int run(Plan *plan, bint interruptible) noexcept nogil:
+    """All steps, then the merge. INTERRUPTED, with the exception set, when a signal
+    handler raised between two steps; only callers from Python ask for that."""
+    cdef Py_ssize_t step
+    for step in range(plan.n_steps):
+        run_step(plan, step)
+        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
+            return INTERRUPTED
+    merge(plan)
+    return 0
+
+
+cdef int look_for_signal() noexcept nogil:
+    """INTERRUPTED, with the exception set, when a signal handler raised; else 0."""
+    with gil:
+        return INTERRUPTED if PyErr_CheckSignals() != 0 else 0
+
+
+cdef int check_status(int status) except -1:
+    """Turn the status of a nogil kernel into its exception."""
+    if status == OUT_OF_MEMORY:
+        raise MemoryError("not enough memory for the kernel's buffers")
+    return -1 if status == INTERRUPTED else 0
