@@ -252,6 +252,8 @@ def test_an_input_that_changes_after_it_was_read(folder, monkeypatch):
 
 def test_an_input_that_changes_while_it_is_read(folder, capsys, monkeypatch):
     air_quality(folder / "air.csv")
+    with open("air.csv", "a") as file:      # more than a buffer
+        file.write("1,2,3,x,4,5,6\n" * 5000)
     monkeypatch.setattr(_held, "_PART", 1000)
     check_kind = _csv.CsvSource._check_kind
 

@@ -18,11 +18,12 @@ from cli_files import run
 import emkernels
 from emkernels.cli import _csv, _held
 
-IMPUTE = ("impute IN -o OUT", "impute IN -o OUT -m 5", "impute IN -o OUT --model mixture -m 3",
-          "impute IN -o OUT --columns a,b --clip")
-ONCE = ("describe IN", "cluster IN -k 2", "cluster IN -k 2 -o OUT --only-labels",
+SHORT = "--starts 1 --max-iter 2"
+IMPUTE = ("impute IN -o OUT", "impute IN -o OUT -m 5", "impute IN -o OUT --columns a,b --clip",
+          f"impute IN -o OUT --model mixture -m 3 {SHORT}")
+ONCE = ("describe IN", f"cluster IN -k 2 {SHORT}", f"cluster IN -k 2 -o OUT --only-labels {SHORT}",
         "describe IN --columns a,c")
-CLUSTER = ("cluster IN -k 2 -o OUT", "cluster IN -k 1:2 -o OUT --standardize")
+CLUSTER = (f"cluster IN -k 2 -o OUT {SHORT}", f"cluster IN -k 1:2 -o OUT --standardize {SHORT}")
 FORMATS = ("csv", "csv.gz", "tsv", "tsv.gz", "parquet")
 
 
@@ -101,7 +102,7 @@ def test_a_table_is_read_once(words, format_, frame, tmp_path, monkeypatch, caps
     assert run(*command(words, path, tmp_path / f"out.{format_}"), "--quiet") == 0
     # the first of them is on a line that is told, which asks for the text once more
     line = "row 301" if format_ == "parquet" else "line 602"
-    assert f"first on {line}" in capsys.readouterr().err or words.endswith("c")
+    assert f"first on {line}" in capsys.readouterr().err or "a,c" in words
     assert reads.opened[path] == 1
     if format_ == "parquet" and words in ONCE:
         # Arrow takes the columns that it needs from the file
@@ -124,8 +125,9 @@ def test_a_faulty_table_is_read_once(content, words, tmp_path, monkeypatch, caps
     assert (reads.opened[str(path)], reads.bytes[str(path)]) == (1, len(content))
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize("words", ["impute - -o OUT -m 2", "describe -", "cluster - -k 2 -o OUT"])
+@pytest.mark.parametrize("format_", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize("words", ["impute - -o OUT -m 2", "describe -",
+                                   f"cluster - -k 2 -o OUT {SHORT}"])
 def test_standard_input_is_read_once(words, format_, frame, tmp_path, monkeypatch):
     path = tmp_path / f"in.{format_}"
     write(frame, path)
@@ -145,7 +147,7 @@ def test_standard_input_is_read_once(words, format_, frame, tmp_path, monkeypatc
         assert outs[0].read_bytes() == outs[1].read_bytes()
 
 
-@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("format_", ["csv", "csv.gz", "parquet"])
 @pytest.mark.parametrize("from_stream", [False, True])
 def test_a_large_table_lies_in_a_temporary_file(from_stream, format_, frame, tmp_path, monkeypatch):
     """Larger than what is kept in memory: the same bytes, each of the file's read once."""
@@ -196,10 +198,11 @@ def test_a_temporary_file_that_does_not_fit(frame, tmp_path, monkeypatch, capsys
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/io"), reason="a count that Linux keeps")
 @pytest.mark.parametrize("format_", ["csv", "csv.gz", "parquet"])
-@pytest.mark.parametrize("words", ["impute IN -o OUT -m 3", "cluster IN -k 2 -o OUT", "describe IN"])
+@pytest.mark.parametrize("words", [
+    "impute IN -o OUT -m 3", f"cluster IN -k 2 -o OUT {SHORT}", "describe IN"])
 def test_what_the_system_has_read(words, format_, tmp_path, rng):
     """Whoever opens the file, and in which language."""
-    X = rng.normal(size=(30_000, 3)) @ rng.normal(size=(3, 3))
+    X = rng.normal(size=(10_000, 3)) @ rng.normal(size=(3, 3))
     X[rng.random(X.shape) < 0.1] = np.nan
     path = tmp_path / f"in.{format_}"
     write(pd.DataFrame(X, columns=list("abc")), path)
@@ -208,12 +211,11 @@ def test_what_the_system_has_read(words, format_, tmp_path, rng):
         with open("/proc/self/io") as file:
             return int(file.readline().split()[1])
 
-    more = ["--max-iter", "2", "--starts", "1"] if "cluster" in words else []
     for name in ("first", "second"):        # the first time modules are read too
         before = so_far()
-        assert run(*command(words, path, tmp_path / f"{name}.{format_}"), "--quiet", *more) == 0
-    size = os.path.getsize(path)
-    assert 0.9 * size < so_far() - before < 1.2 * size
+        assert run(*command(words, path, tmp_path / f"{name}.{format_}"), "--quiet") == 0
+    size, read = os.path.getsize(path), so_far() - before
+    assert size > 200_000 and 0.9 * size < read < size + 100_000
 
 
 @pytest.mark.parametrize("name", ["in.png", "in.jpg", "in.tif", "in.bmp", "in.ppm", "16.png"])

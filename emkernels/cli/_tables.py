@@ -211,7 +211,8 @@ def _read(source, positions, asked, markers, console):
                 text[name] = before + int(np.sum(
                     source.gaps(array).to_numpy(zero_copy_only=False)))
                 continue
-            whole[j] &= bool(np.all((values == np.rint(values)) | np.isnan(values)))
+            if whole[j]:
+                whole[j] = bool(np.all((values == np.rint(values)) | np.isnan(values)))
             parts[j].append(_checked(source, values, name, row, markers))
         row += len(arrays[0])
     texts.say(console)

@@ -20,10 +20,11 @@ from functools import partial
 import numpy as np
 
 import emkernels
+from emkernels._config import config
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._timing import duration, rounds_said, take_turns, times
-from emkernels.kernels import _core
+from emkernels.kernels.passes import effective_n_threads
 
 PACKAGES = ("rich",)
 ITERATIONS = 10
@@ -56,7 +57,7 @@ def run(options, console):
             bar.step()
     ratio = math.exp(np.mean(np.log([row["ratio"] for row in rows])))
     version, threads = optional("sklearn", "bench", "cli").__version__, _threads(options.threads)
-    console.say(f"emkernels {emkernels.__version__} ({_core.simd_level()}, threads: {threads}) "
+    console.say(f"emkernels {emkernels.__version__} ({config()['simd']}, threads: {threads}) "
                 f"beside scikit-learn {version}")
     console.say()
     console.table(
@@ -73,7 +74,7 @@ def run(options, console):
 
 
 def _threads(n_threads):
-    return "all" if n_threads == -1 else n_threads or _core.effective_n_threads()
+    return "all" if n_threads == -1 else n_threads or effective_n_threads()
 
 
 def _blobs(rng, n, d, k):

@@ -19,6 +19,7 @@ import time
 from textwrap import fill
 
 import emkernels
+from emkernels._config import config
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._demo import _report
@@ -26,7 +27,7 @@ from emkernels.cli._demo.clusters import clusters
 from emkernels.cli._demo.gaps import gaps
 from emkernels.cli._demo.mixtures import mixtures
 from emkernels.cli._demo.photograph import photograph_in_segments
-from emkernels.kernels import _core
+from emkernels.kernels.passes import effective_n_threads
 
 PACKAGES = ()
 FOLDER = "emkernels-demo"
@@ -57,8 +58,8 @@ def run(options, console):
         "china.jpg")
     began = time.perf_counter()
     threads = options.threads
-    shown = "all" if threads == -1 else threads or _core.effective_n_threads()
-    machine = (f"emkernels {emkernels.__version__} ({_core.simd_level()}, threads: {shown}), "
+    shown = "all" if threads == -1 else threads or effective_n_threads()
+    machine = (f"emkernels {emkernels.__version__} ({config()['simd']}, threads: {shown}), "
                f"scikit-learn {sklearn}")
     console.say(machine)
     sections = []

@@ -113,13 +113,17 @@ def run(options, console):
         with console.progress("fitting") as bar, warnings.catch_warnings():
             # the report says it of every one
             warnings.filterwarnings("ignore", ".*one value only")
-            imputer = model.set_params(callback=bar.callback).fit(frame)
+            imputer, completed = model.set_params(callback=bar.callback), None
+            if m is None:
+                completed = imputer.fit_transform(frame)    # one look at the rows for both
+            else:
+                imputer.fit(frame)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))
         beyond = Beyond(numbers)
         with console.progress("filling in", total=m) as bar:
             if m is None:
-                blocks = [(imputer.transform(frame), {})]
+                blocks = [(completed, {})]
             else:
                 blocks = _draws(imputer, frame, options.seed, m, workers, bar)
             left = write_table(
