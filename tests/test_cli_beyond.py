@@ -9,15 +9,21 @@ from cli_files import run
 
 from emkernels import GaussianImputer
 from emkernels.cli._beyond import Beyond
+from emkernels.cli._tables import Numbers
 
 NAN = np.nan
+
+
+def beyond_of(X):
+    names = list("abcdef"[:X.shape[1]])
+    return Beyond(Numbers(X, list(range(len(names))), names, [False] * len(names), {}))
 
 
 def test_counts_and_ends():
     X = np.array([[1.0, NAN, 5.0], [3.0, 2.0, NAN], [NAN, 4.0, NAN], [NAN, NAN, 7.0]])
     full = np.array([[1, 3, 5], [3, 2, 7], [0.5, 4, 9], [3.5, 2, 7]])
     other = np.where(np.isnan(X), [[0, 3, 0], [0, 0, 5], [2, 0, 4], [3, 9, 0]], X)
-    beyond = Beyond(X)
+    beyond = beyond_of(X)
     assert len(list(beyond.seen([(full, {}), (other, {})]))) == 2
     np.testing.assert_array_equal(beyond.counts, [2, 1, 2])
     np.testing.assert_array_equal(beyond.lowest, [0.5, 2, 4])
@@ -30,7 +36,7 @@ def test_counts_and_ends():
 
 def test_rounding_is_not_beyond():
     X = np.array([[0.1], [0.7], [NAN]], np.float32)
-    beyond = Beyond(X)
+    beyond = beyond_of(X)
     list(beyond.seen([(np.array([[0.1], [0.7], [0.7 + 1e-8]]), {})]))
     assert beyond.counts[0] == 0 and beyond.lines(["a"], None) == []
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from cli_files import ROOT, air_quality, complaint, run
 
-from emkernels.cli import _csv, _memory, _output, _parquet, _tables
+from emkernels.cli import _csv, _held, _memory, _output, _parquet, _tables
 from emkernels.cli._formats import Stored
 from emkernels.cli._messages import CommandError
 
@@ -222,7 +222,7 @@ def test_inputs_that_are_no_table(folder, capsys):
     assert complaint(capsys, "describe", "folder.csv") == "folder.csv: is a folder, not a table"
     os.mkfifo(folder / "pipe.csv")
     assert complaint(capsys, "describe", "pipe.csv") == (
-        "pipe.csv: is not a regular file; it is read twice (- is standard input)")
+        "pipe.csv: is not a regular file (- is standard input)")
 
 
 def test_outputs_that_cannot_be(folder, capsys):
@@ -267,18 +267,39 @@ def test_a_file_that_appears_meanwhile_is_kept(folder):
     assert os.listdir(folder) == ["out.csv"]
 
 
-def test_an_input_that_changes_meanwhile(folder, capsys, monkeypatch):
+def test_an_input_that_changes_after_it_was_read(folder, monkeypatch):
+    """It counts as it was."""
     air_quality(folder / "air.csv")
+    assert run("impute", "air.csv", "-o", "before.csv", "-m", "2", "--quiet") == 0
     write_table = _tables.write_table
 
     def slow(*arguments, **options):
-        with open("air.csv", "a") as file:
+        with open("air.csv", "r+") as file:
             file.write("1,2,3,x,4,5,6\n")
-        write_table(*arguments, **options)
+            file.truncate()
+        os.unlink("air.csv")
+        return write_table(*arguments, **options)
 
     monkeypatch.setattr("emkernels.cli.impute.write_table", slow)
-    assert complaint(capsys, "impute", "air.csv", "-o", "out.csv") == (
-        "air.csv: changed while it was being worked on")
+    assert run("impute", "air.csv", "-o", "out.csv", "-m", "2", "--quiet") == 0
+    assert (folder / "out.csv").read_bytes() == (folder / "before.csv").read_bytes()
+
+
+def test_an_input_that_changes_while_it_is_read(folder, capsys, monkeypatch):
+    air_quality(folder / "air.csv")
+    with open("air.csv", "a") as file:      # more than a buffer
+        file.write("1,2,3,x,4,5,6\n" * 5000)
+    monkeypatch.setattr(_held, "_PART", 1000)
+    check_kind = _csv.CsvSource._check_kind
+
+    def slow(source):
+        check_kind(source)
+        with open("air.csv", "a") as file:
+            file.write("1,2,3,x,4,5,6\n")
+
+    monkeypatch.setattr(_csv.CsvSource, "_check_kind", slow)
+    for command in (["describe", "air.csv"], ["impute", "air.csv", "-o", "out.csv"]):
+        assert complaint(capsys, *command) == "air.csv: changed while it was being worked on"
     assert os.listdir(folder) == ["air.csv"]
 
 

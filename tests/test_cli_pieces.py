@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli_files import air_quality, run
 
-from emkernels.cli import _csv, _output
+from emkernels.cli import _formats, _output
 from emkernels.cli._pieces import TooLong, Utf8, pieces
 
 
@@ -81,7 +81,8 @@ def test_no_other_thread_touches_a_stream_of_python(out, tmp_path, monkeypatch):
         def __del__(self):
             touched.add(threading.get_ident())
 
-    monkeypatch.setattr(_csv, "open", lambda path, mode: io.BufferedReader(Watched(path)), False)
+    monkeypatch.setattr(
+        _formats, "open", lambda path, mode: io.BufferedReader(Watched(path)), False)
     monkeypatch.setattr(_output, "open", lambda path, mode: Watched(path, "xb"), False)
     frame = air_quality(tmp_path / "in.csv")
     assert run("impute", tmp_path / "in.csv", "-o", tmp_path / out, "--quiet") == 0

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 from unittest import mock
 
@@ -125,12 +124,13 @@ def test_responsibilities_that_do_not_fit(tmp_path, monkeypatch, capsys):
 
 # --- tables from standard input and to standard output -------------------------------------------
 
-def test_a_table_through_pipes(tmp_path):
+def test_a_table_through_pipes(tmp_path, monkeypatch):
     air_quality(tmp_path / "air.csv")
     content = (tmp_path / "air.csv").read_bytes()
     assert run("impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "--quiet") == 0
     whole = (tmp_path / "out.csv").read_bytes()
-    before = set(os.listdir(tempfile.gettempdir()))
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     done = process("impute", "-", "-o", "-", input=content, text=False)
     assert (done.returncode, done.stdout) == (0, whole)
     # the report makes room for the table
@@ -144,8 +144,7 @@ def test_a_table_through_pipes(tmp_path):
     labels = process("cluster", "-", "-k", "2", "-o", "-", "--only-labels", "--quiet",
                      input=content, text=False)
     assert labels.stdout.split()[0] == b"cluster" and len(labels.stdout.split()) == 154
-    assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before
-                if name.startswith("emkernels-")}
+    assert os.listdir(tmp_path / "temporary") == []
 
 
 @pytest.mark.parametrize("format_", ["csv", "csv.gz", "tsv", "tsv.gz", "parquet"])

@@ -16,7 +16,7 @@ from emkernels.components.gaussian.degenerate import (
     total_covariance_of,
 )
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import Full, structure_of
+from emkernels.components.gaussian.structures import Full
 from emkernels.data import Rows
 from emkernels.data.summary import Rounding
 from emkernels.em import DegenerateFitError, EMWarning

@@ -18,8 +18,8 @@ class Beyond:
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows, n_columns)
-        NaN is missing; every column has a value.
+    numbers : Numbers
+        Every column has a value.
 
     Attributes
     ----------
@@ -28,17 +28,17 @@ class Beyond:
     counts : ndarray of int of shape (n_columns,)
     """
 
-    def __init__(self, X):
-        self.gaps = np.isnan(X)
-        self.low, self.high = (np.asarray(f(X, axis=0), np.float64) for f in (np.nanmin, np.nanmax))
+    def __init__(self, numbers):
+        self.gaps, self.n_missing = numbers.gaps, numbers.n_missing
+        self.low, self.high = (end.astype(np.float64) for end in numbers.ends)
         self.lowest, self.highest = self.low.copy(), self.high.copy()
-        self.counts = np.zeros(X.shape[1], np.int64)
+        self.counts = np.zeros(len(numbers.names), np.int64)
 
     def seen(self, blocks):
         """The blocks (filled table, columns added) as they are, counted on the way."""
         slack = ROUNDING * (self.high - self.low)
         for filled, added in blocks:
-            for at in np.flatnonzero(self.gaps.any(axis=0)):
+            for at in np.flatnonzero(self.n_missing):
                 values = filled[self.gaps[:, at], at]
                 outside = (values < self.low[at] - slack[at]) | (values > self.high[at] + slack[at])
                 self.counts[at] += np.count_nonzero(outside)
@@ -63,7 +63,7 @@ class Beyond:
             ends = [f"{way} to {found:.4g}" for way, found, end in (
                 ("down", self.lowest[at], self.low[at]), ("up", self.highest[at], self.high[at]))
                 if found != end]
-            n_filled = self.gaps[:, at].sum() * (m or 1)
+            n_filled = self.n_missing[at] * (m or 1)
             each.append(f"{self.counts[at]} of {n_filled} in {quoted(names[at])} (observed "
                         f"{self.low[at]:.4g} to {self.high[at]:.4g}, filled in "
                         f"{' and '.join(ends)})")

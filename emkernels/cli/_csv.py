@@ -11,13 +11,13 @@ import csv
 import gzip
 import io
 import itertools
-import os
 import re
 import zlib
 
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels.cli._held import MEMORY
 from emkernels.cli._messages import CommandError, NotANumber, count, one_line, quoted
 from emkernels.cli._pieces import TooLong, Utf8, pieces
 from emkernels.cli._spellings import among_numbers, is_number
@@ -41,11 +41,11 @@ class CsvSource:
     names : list of str
     """
 
-    def __init__(self, stored, options):
+    def __init__(self, stored, options, *, again=False):
         self.path, self.file, self._stored = stored.shown, stored.path, stored
         self.encoding, self.decimal = options.encoding, options.decimal
         self._missing = (*MISSING, *(text.strip().lower() for text in options.missing_values))
-        self._zipped = stored.format.endswith(".gz")
+        self._zipped, self._again, self._cells = stored.format.endswith(".gz"), again, None
         csv.field_size_limit(2**31 - 1)     # of the standard library, 128 kB unless told
         self._check_kind()
         with self._damage():
@@ -75,7 +75,7 @@ class CsvSource:
     # --- bytes and lines ---------------------------------------------------------------
 
     def _check_kind(self):
-        with open(self.file, "rb") as file:
+        with self._stored.held.open() as file:
             head = file.read(4)
         if head[:2] == b"\x1f\x8b" and not self._zipped:
             kind = self._stored.format.lstrip(".") + ".gz"
@@ -93,7 +93,8 @@ class CsvSource:
                 f"{self.path}: is a spreadsheet or an archive; save the table as CSV")
 
     def _bytes(self):
-        return gzip.open(self.file, "rb") if self._zipped else open(self.file, "rb")
+        file = self._stored.held.open()
+        return gzip.open(file) if self._zipped else file
 
     def _records(self):
         """(line it begins on, cells) of each record; empty lines are none where there are
@@ -171,9 +172,9 @@ class CsvSource:
         """Rows, and which columns seem to be numbers, from the first lines."""
         with self._damage():
             records = list(itertools.islice(self._records(), self.headed, self.headed + _SAMPLE))
-            size, ratio = os.path.getsize(self.file), 1.0
+            size, ratio = self._stored.held.size(), 1.0
             if self._zipped:
-                with gzip.open(self.file) as file:
+                with self._bytes() as file:
                     ratio = len(file.read(1 << 20)) / max(1, file.fileobj.tell())
         if not records:
             raise CommandError(f"{self.path}: has a header and no rows")
@@ -187,7 +188,33 @@ class CsvSource:
         return rows, numbers
 
     def batches(self, positions):
-        """Columns at some positions, batch by batch, as arrays of texts."""
+        """Columns at some positions, batch by batch, as arrays of texts.
+
+        The first time all columns are kept, where they are wanted again and are not too large.
+        """
+        if self._cells is not None:
+            yield from ([columns[j] for j in positions] for columns in self._cells)
+            return
+        if not self._again:
+            yield from self._parsed(positions)
+            return
+        cells, size = [], 0
+        for columns in self._parsed(range(len(self.names))):
+            size += sum(column.nbytes for column in columns)
+            if size <= MEMORY:
+                cells.append(columns)
+            else:
+                cells.clear()
+            yield [columns[j] for j in positions]
+        if size <= MEMORY:
+            self._cells = cells
+
+    def forget(self):
+        """Let go of the text: no line of it will be asked for, and its cells are there."""
+        if self._cells is not None or not self._again:
+            self._stored = None
+
+    def _parsed(self, positions):
         pa, reading = optional("pyarrow", "a table", "cli"), optional(
             "pyarrow.csv", "a table", "cli")
         columns = [f"f{j}" for j in range(len(self.names))]

@@ -1,11 +1,9 @@
 """Where a table is and of what format: the name of a file says it, --format for ``-``."""
 
 import os
-import shutil
 import sys
-import tempfile
-import weakref
 
+from emkernels.cli._held import Held
 from emkernels.cli._messages import CommandError
 
 TEXT = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".tab", ".tab.gz")
@@ -28,7 +26,7 @@ def format_of(path, options):
 
 
 class Stored:
-    """A table in a file; standard input is put into one, as tables are read twice.
+    """Where a table is, and what it holds.
 
     Attributes
     ----------
@@ -37,30 +35,24 @@ class Stored:
         What messages call it.
     format : str
         An ending.
+    held : Held
     """
 
     def __init__(self, path, options):
         self.path, self.shown, self.format = path, path, format_of(path, options)
         if path == STREAM:
-            self._fetch()
-            return
-        if os.path.isdir(path):
-            raise CommandError(f"{path}: is a folder, not a table")
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise CommandError(f"{path}: is not a regular file; it is read twice (- is standard "
-                               "input)")
-        with open(path, "rb"):  # whatever the format, the same words for a file that is not there
-            pass
-
-    def _fetch(self):
-        stream = getattr(sys.stdin, "buffer", None)
-        self.shown = "standard input"
-        if stream is None:
-            raise CommandError(f"{self.shown}: is closed")
-        number, self.path = tempfile.mkstemp(prefix="emkernels-")
-        weakref.finalize(self, os.unlink, self.path)
-        with open(number, "wb") as file:
-            shutil.copyfileobj(stream, file)
+            self.shown = "standard input"
+            stream = getattr(sys.stdin, "buffer", None)
+            if stream is None:
+                raise CommandError(f"{self.shown}: is closed")
+        else:
+            if os.path.isdir(path):
+                raise CommandError(f"{path}: is a folder, not a table")
+            if os.path.exists(path) and not os.path.isfile(path):
+                raise CommandError(f"{path}: is not a regular file (- is standard input)")
+            # whatever the format, the same words for a file that is not there
+            stream = open(path, "rb")       # noqa: SIM115 (Held closes it)
+        self.held = Held(stream, self.shown, regular=path != STREAM)
 
     def should_be(self, format_):
         """What to do where the content is of another format."""

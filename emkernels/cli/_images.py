@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from emkernels._extras import MissingExtraError, optional
+from emkernels.cli._held import Held
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, one_line
 from emkernels.cli._picture import Picture, from_pillow, page_of, pillow, size_in_words, upright
@@ -62,9 +63,17 @@ def read_image(path, console, *, bytes_for_pixel, page=None, stack=None, indices
     def size_of(pixels, channels):
         return pixels * (bytes_for_pixel + 16 * max(0, channels - 3))
 
-    if is_tiff(path):
-        return read_tiff(path, console, size_of=size_of, page=page, stack=stack, indices=indices)
-    with _open(path) as image:
+    with open(path, "rb") as file:
+        if is_tiff(file):
+            return read_tiff(path, file, console, size_of=size_of, page=page, stack=stack,
+                             indices=indices)
+        return _read(path, Held(file, path, regular=os.path.isfile(path)), console, size_of, page,
+                     stack, indices)
+
+
+def _read(path, held, console, size_of, page, stack, indices):
+    """The Picture of what Pillow reads."""
+    with _open(path, held) as image:
         try:
             n = getattr(image, "n_frames", 1)
             all_of_them = stack is not None and n > 1
@@ -72,11 +81,11 @@ def read_image(path, console, *, bytes_for_pixel, page=None, stack=None, indices
                        "use a smaller picture or a part of it")
             if not all_of_them:
                 image.seek(page_of(path, n, page, console, what="pictures"))
-                return _loaded(path, image, console, indices)
+                return _loaded(path, held, image, console, indices)
             frames = []
             for at in range(n):
                 image.seek(at)
-                frames.append(_loaded(path, image, console, indices))
+                frames.append(_loaded(path, held, image, console, indices))
             return stacked(path, frames, stack)
         except (MemoryError, CommandError):
             raise
@@ -84,15 +93,15 @@ def read_image(path, console, *, bytes_for_pixel, page=None, stack=None, indices
             raise CommandError(f"{path}: is damaged: {one_line(error)}") from error
 
 
-def _open(path):
+def _open(path, held):
     kind = pillow()
     try:
         with warnings.catch_warnings():
             # large pictures are judged by the memory that there is
             warnings.simplefilter("ignore", kind.DecompressionBombWarning)
-            return kind.open(path)
+            return kind.open(held.open())
     except kind.UnidentifiedImageError:
-        raise CommandError(f"{path}: {_what_else(path)}") from None
+        raise CommandError(f"{path}: {_what_else(held)}") from None
     except kind.DecompressionBombError as error:
         raise CommandError(f"{path}: is too large: {one_line(error)}") from error
     except Exception as error:
@@ -101,10 +110,9 @@ def _open(path):
         raise CommandError(f"{path}: is damaged: {one_line(error)}") from error
 
 
-def _what_else(path):
+def _what_else(held):
     """What a file is that Pillow does not know."""
-    with open(path, "rb") as file:
-        head = file.read(400)
+    head = held.open().read(400)
     if not head:
         return "is empty"
     for at, signature, name in OTHERS:
@@ -113,13 +121,13 @@ def _what_else(path):
     return "is not a picture in a format that Pillow knows"
 
 
-def _loaded(path, image, console, indices):
+def _loaded(path, held, image, console, indices):
     """The Picture of an open image."""
     image.load()
-    bits, decoder = _lost_bits(path, image)
+    bits, decoder = _lost_bits(held, image)
     if bits:
         try:
-            return _by_codec(path, decoder, image)
+            return _by_codec(path, held, decoder, image)
         except MissingExtraError:
             console.warn(
                 f"{path}: is read at 8 of its {bits} bits a channel, all that Pillow keeps"
@@ -132,17 +140,15 @@ def _loaded(path, image, console, indices):
     return from_pillow(image)
 
 
-def _lost_bits(path, image):
+def _lost_bits(held, image):
     """Bits of a channel that Pillow cuts to 8, or 0; and the function of imagecodecs that does
     not."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return 0, None
     if image.format == "PNG":
-        with open(path, "rb") as file:
-            bits = file.read(25)[24]
+        bits = held.open().read(25)[24]
         return (bits, "png_decode") if bits > 8 else (0, None)
-    with open(path, "rb") as file:
-        head = file.read(1 << 16)
+    head = held.open().read(1 << 16)
     if image.format == "JPEG2000":
         at = head.find(b"\xff\x51")         # sizes; the depth of the first channel in byte 40
         bits = (head[at + 40] & 0x7F) + 1 if 0 <= at < len(head) - 40 else 8
@@ -158,13 +164,12 @@ def _lost_bits(path, image):
     return 0, None
 
 
-def _by_codec(path, decoder, image):
+def _by_codec(path, held, decoder, image):
     """The Picture that imagecodecs reads; MissingExtraError without it."""
     if decoder is None:
         raise MissingExtraError
     codecs = optional("imagecodecs", "16 bits a channel", "image")
-    with open(path, "rb") as file:
-        pixels = getattr(codecs, decoder)(file.read())
+    pixels = getattr(codecs, decoder)(held.open().read())
     alpha = image.mode in ("LA", "RGBA")
     if pixels.shape[:2] != (image.height, image.width) or pixels.ndim != 3:
         raise CommandError(f"{path}: imagecodecs and Pillow differ about its size")

@@ -6,6 +6,7 @@ import json
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, NotANumber, one_line
 
 
@@ -26,13 +27,21 @@ class ParquetSource:
 
     headed = True
 
-    def __init__(self, stored, options):
+    def __init__(self, stored, options, *, again=False):
         self.path, self.file, self._stored = stored.shown, stored.path, stored
-        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.file) as file:
-            self.schema, self.n_rows = file.schema_arrow, file.metadata.num_rows
+        # of a file whose rows are wanted once only the columns used are read
+        self._again = again or stored.path == STREAM
+        self._opened = self._open()
+        self.schema, self.n_rows = self._opened.schema_arrow, self._opened.metadata.num_rows
         self.names = list(self.schema.names)
         if len(set(self.names)) < len(self.names):
             raise CommandError(f"{self.path}: several columns have the same name")
+
+    def _open(self):
+        pa, content = _arrow(), self._stored.held.whole() if self._again else self.file
+        with self._damage():
+            return _arrow("pyarrow.parquet").ParquetFile(
+                pa.BufferReader(content) if isinstance(content, bytes) else content)
 
     @contextlib.contextmanager
     def _damage(self):
@@ -45,6 +54,9 @@ class ParquetSource:
             raise CommandError(
                 f"{self.path}: is no Parquet file, or a damaged one: {one_line(error, 120)}"
             ) from error
+
+    def forget(self):
+        """Nothing is held for messages."""
 
     def place(self, row):
         """Where the row is: ``row 17``, the first being row 1."""
@@ -75,7 +87,8 @@ class ParquetSource:
     def batches(self, positions):
         """Columns at some positions, batch by batch."""
         names = [self.names[j] for j in positions]
-        with self._damage(), _arrow("pyarrow.parquet").ParquetFile(self.file) as file:
+        file, self._opened = self._opened or self._open(), None
+        with self._damage(), file:
             for batch in file.iter_batches(batch_size=1 << 16, columns=names):
                 if batch.num_rows:
                     yield [batch.column(name) for name in names]

@@ -46,11 +46,9 @@ class Texts:
 
 def about_codes(source, numbers, console):
     """A line for each number that is far from all others in several columns."""
-    found = {}
-    for at, name in enumerate(numbers.names):
-        column = numbers.X[:, at]
-        if not np.isin([np.fmin.reduce(column), np.fmax.reduce(column)], CODES).any():
-            continue
+    found, suspect = {}, np.isin(numbers.ends, CODES).any(axis=0)
+    for at in np.flatnonzero(suspect):
+        name, column = numbers.names[at], numbers.X[:, at]
         rest = column[~np.isin(column, CODES)]
         low, high = np.fmin.reduce(rest, initial=np.inf), np.fmax.reduce(rest, initial=-np.inf)
         for code in CODES:
@@ -62,8 +60,8 @@ def about_codes(source, numbers, console):
             rows = [int(np.flatnonzero(numbers.X[:, at] == code)[0]) for at, _ in columns]
             which = "smallest" if code < 0 else "largest"
             # beside 99 there may be 999
-            ends = np.fmin.reduce if code < 0 else np.fmax.reduce
-            alone = all(ends(numbers.X[:, at]) == code for at, _ in columns)
+            ends = numbers.ends[0 if code < 0 else 1]
+            alone = all(ends[at] == code for at, _ in columns)
             what = f"the {which} value" if alone else f"among the {which} values"
             console.warn(
                 f"{source.path}: {code} is {what}, far from the others, of the columns "

@@ -3,6 +3,7 @@
 import itertools
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -32,10 +33,15 @@ def check_target(options):
     check_output(options.output, [options.input], force=options.force)
 
 
-def open_table(options):
-    """The source of a table; its header is read, not yet its rows."""
+def open_table(options, *, again=False):
+    """The source of a table; its header is read, not yet its rows.
+
+    again : bool
+        After its numbers all of its columns will be wanted, once or several times.
+    """
     stored = Stored(options.input, options)
-    return (ParquetSource if stored.format in PARQUET else CsvSource)(stored, options)
+    kind = ParquetSource if stored.format in PARQUET else CsvSource
+    return kind(stored, options, again=again)
 
 
 @dataclass
@@ -55,8 +61,10 @@ class Numbers:
         Columns that are not of numbers, and how many of their cells are missing.
     empty : list of str
         Columns without any value.
-    stamp : tuple
-        Tells whether the file is still the same.
+    gaps : bool ndarray of the shape of X
+        Where a value is missing.
+    n_missing : ndarray of int
+        Of each column.
     """
 
     X: np.ndarray
@@ -65,16 +73,25 @@ class Numbers:
     whole: list
     text: dict
     empty: list = field(default_factory=list)
-    stamp: tuple = ()
 
     def __post_init__(self):
-        self.n_missing = np.isnan(self.X).sum(axis=0)
+        self.gaps = np.isnan(self.X)
+        self.n_missing = self.gaps.sum(axis=0)
+
+    @cached_property
+    def ends(self):
+        """The smallest and the largest value of each column."""
+        return np.fmin.reduce(self.X, axis=0), np.fmax.reduce(self.X, axis=0)
 
     @property
+    def largest(self):
+        """The largest of each column, signs aside."""
+        return np.max(np.abs(self.ends), axis=0)
+
+    @cached_property
     def constant(self):
         """Names of the columns with one value only."""
-        low, high = np.fmin.reduce(self.X, axis=0), np.fmax.reduce(self.X, axis=0)
-        return [name for name, same in zip(self.names, low == high) if same]
+        return [name for name, low, high in zip(self.names, *self.ends) if low == high]
 
     def frame(self, X=None):
         """X (or other rows of its columns) as a data frame, for the names; no copy."""
@@ -88,12 +105,7 @@ class Numbers:
         keep = [at for at, name in enumerate(self.names) if name not in names]
         return Numbers(self.X[:, keep], [self.positions[at] for at in keep],
                        [self.names[at] for at in keep], [self.whole[at] for at in keep],
-                       self.text, self.empty, self.stamp)
-
-
-def _stamp(path):
-    status = os.stat(path)
-    return status.st_mtime_ns, status.st_size, status.st_ino
+                       self.text, self.empty)
 
 
 def _positions(source, names, *, every=False):
@@ -127,7 +139,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     CommandError
         Naming the file, the line (or row) and the column.
     """
-    stamp, asked = _stamp(source.file), options.columns is not None
+    asked = options.columns is not None
     n_rows, likely = source.estimate()
     positions = _positions(source, options.columns) if asked else source.usual()
     positions = sorted(set(positions) - set(_positions(source, options.ignore or [], every=True)))
@@ -150,20 +162,20 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
         raise CommandError(f"{source.path}: has {count(n_rows, 'row')}, and {least_rows} are "
                            "needed at least")
     _check_different(source, used)
-    X = np.empty((n_rows, len(used)), np.float32 if source.single(used) else np.float64, order="F")
+    empty = [j for j in used if all(np.isnan(part).all() for part in parts[j])]
+    if empty and (asked or len(empty) == len(used)):
+        raise CommandError(
+            f"{source.path}: column {quoted(source.names[empty[0]])} has no value in any row")
+    single, used = source.single(used), [j for j in used if j not in empty]
+    X = np.empty((n_rows, len(used)), np.float32 if single else np.float64, order="F")
     for at, j in enumerate(used):
         np.concatenate(parts.pop(j), out=X[:, at], casting="same_kind")
     numbers = Numbers(X, used, [source.names[j] for j in used], [whole[j] for j in used], text,
-                      stamp=stamp)
-    empty = [name for name, n in zip(numbers.names, numbers.n_missing) if n == n_rows]
-    if empty and (asked or len(empty) == len(used)):
-        raise CommandError(f"{source.path}: column {quoted(empty[0])} has no value in any row")
-    if empty:
-        numbers = numbers.without(empty)
-        numbers.empty = empty
+                      [source.names[j] for j in empty])
     remarks.about_codes(source, numbers, console)
     if not asked:
         remarks.about_identifiers(source, numbers, console)
+    source.forget()
     return numbers
 
 
@@ -199,7 +211,8 @@ def _read(source, positions, asked, markers, console):
                 text[name] = before + int(np.sum(
                     source.gaps(array).to_numpy(zero_copy_only=False)))
                 continue
-            whole[j] &= bool(np.all((values == np.rint(values)) | np.isnan(values)))
+            if whole[j]:
+                whole[j] = bool(np.all((values == np.rint(values)) | np.isnan(values)))
             parts[j].append(_checked(source, values, name, row, markers))
         row += len(arrays[0])
     texts.say(console)
@@ -244,13 +257,13 @@ def check_names(source, names, advice):
 def write_table(options, source, numbers, blocks, *, carry=True):
     """Write the table again, filled in and with columns added.
 
-    The rows are read once more and go through in batches.
+    Its rows go through in batches, as they did when the numbers were read.
 
     Parameters
     ----------
     options : argparse.Namespace
     source, numbers
-        From :func:`open_table` and :func:`read_numbers`.
+        From :func:`open_table`, with `again` unless `carry` is False, and :func:`read_numbers`.
     blocks : iterable of (ndarray of shape (n_rows, n_used) or None, dict of str to ndarray)
         Every block is one copy of the table: the numbers without gaps (None: as they are), and
         the columns to add.
@@ -267,11 +280,9 @@ def write_table(options, source, numbers, blocks, *, carry=True):
     parquet = format_ in PARQUET
     blocks = iter(blocks)
     first = next(blocks)
-    changed, left = {}, {}
-    if first[0] is not None:
-        changed = {j: at for at, j in enumerate(numbers.positions) if numbers.n_missing[at]}
-    kinds = {}
+    kinds, left = {}, {}
     if parquet:
+        changed = (numbers.n_missing > 0) & (first[0] is not None)
         kinds = _kinds(source, numbers, changed) if carry else {}
         kinds.update({name: pa.from_numpy_dtype(column.dtype) for name, column in first[1].items()})
     with replacing(options.output, [source.file], force=options.force) as file:
@@ -282,9 +293,10 @@ def write_table(options, source, numbers, blocks, *, carry=True):
         else:
             names = [*(source.names if carry else []), *first[1]] if source.headed else None
             writer = CsvWriter(file, options.output, format_, names, options)
-        for filled, added in itertools.chain([first], blocks):
-            rows = _carried(source, numbers, filled, changed, kinds, options, left) if carry else (
-                (n, []) for n in _pieces(len(numbers.X)))
+        for nth, (filled, added) in enumerate(itertools.chain([first], blocks)):
+            rows = _carried(
+                source, numbers, filled, kinds, options, None if nth else left) if carry else (
+                    (n, []) for n in _pieces(len(numbers.X)))
             start = 0
             for n, arrays in rows:
                 new = [pa.array(np.ascontiguousarray(column[start:start + n]))
@@ -302,61 +314,72 @@ def _pieces(n_rows):
 
 
 def _kinds(source, numbers, changed):
-    """Types of the columns whose type in a Parquet file is not that of the source, by name."""
+    """Types of the columns whose type in a Parquet file is not that of the source, by name.
+
+    changed : bool ndarray
+        Of the columns of numbers, those that get values.
+    """
     pa = optional("pyarrow", "a table", "cli")
-    kinds = {}
     if isinstance(source, CsvSource):
         if len(set(source.names)) < len(source.names):
             raise CommandError(f"{source.path}: several columns have the same name, which a "
                                "Parquet file cannot hold")
-        kinds = dict.fromkeys(source.names, pa.string())
-        for at, j in enumerate(numbers.positions):
-            small = np.nanmax(np.abs(numbers.X[:, at])) < 2**63
-            whole = numbers.whole[at] and small and j not in changed
-            kinds[source.names[j]] = pa.int64() if whole else pa.float64()
+        kinds, largest = dict.fromkeys(source.names, pa.string()), numbers.largest
+        for at, name in enumerate(numbers.names):
+            whole = numbers.whole[at] and largest[at] < 2**63 and not changed[at]
+            kinds[name] = pa.int64() if whole else pa.float64()
         return kinds
-    for j in changed:
-        kind = source.schema.field(j).type
+    kinds = {}
+    for at in np.flatnonzero(changed):
+        kind = source.schema.field(numbers.positions[at]).type
         small = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-        kinds[source.names[j]] = pa.float32() if small else pa.float64()
+        kinds[numbers.names[at]] = pa.float32() if small else pa.float64()
     return kinds
 
 
-def _carried(source, numbers, filled, changed, kinds, options, left):
+def _from_numbers(source, numbers, kinds, marked):
+    """Positions of the columns that are written from the numbers, not from the table's cells.
+
+    marked : bool
+        Numbers stand for missing values, and are to stay.
+    """
+    pa, found = optional("pyarrow", "a table", "cli"), set()
+    for at, j in enumerate(numbers.positions):
+        kind = kinds.get(numbers.names[at])
+        digits = kind == pa.int64() and numbers.largest[at] >= 2**53    # that a float has lost
+        if kind is not None and not digits and not (marked and numbers.n_missing[at]):
+            found.add(j)
+    return found
+
+
+def _carried(source, numbers, filled, kinds, options, left):
     """(n_rows, columns) of the table, batch by batch, with what was missing filled in; how many
-    cells of the other columns are empty comes into `left`."""
+    cells of the columns that are not used are empty comes into `left`, unless it is None."""
     pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
-    everything, start = list(range(len(source.names))), 0
-    if _stamp(source.file) != numbers.stamp:
-        raise CommandError(f"{source.path}: changed while it was being worked on")
-    for arrays in source.batches(everything):
-        n, arrays = len(arrays[0]), list(arrays)
-        rows = slice(start, start + n)
-        if start == 0:
-            left.clear()        # of the copy before
+    place, start = {j: at for at, j in enumerate(numbers.positions)}, 0
+    typed = _from_numbers(source, numbers, kinds,
+                          filled is None and bool(options.missing_values))
+    for arrays in source.batches(range(len(source.names))):
+        arrays, rows = list(arrays), slice(start, start + len(arrays[0]))
         for j, array in enumerate(arrays):
-            if j not in changed:
+            at, kind = place.get(j), kinds.get(source.names[j])
+            if at is None and left is not None:
                 left[j] = left.get(j, 0) + pc.sum(source.gaps(array)).as_py()
-            kind = kinds.get(source.names[j])
-            if kind is not None and isinstance(source, CsvSource):
-                array = _typed(source, array, kind)
+            if j in typed:
+                values, gaps = numbers.X[rows, at], numbers.gaps[rows, at]
+                if filled is not None:
+                    values, gaps = np.where(gaps, filled[rows, at], values), None
+                arrays[j] = pa.array(values, mask=gaps).cast(kind)
             elif kind is not None:
-                array = pa.array(source.to_numbers(array), from_pandas=True).cast(kind)
-            if j in changed:
-                at = changed[j]
-                gaps = np.isnan(numbers.X[rows, at])
+                arrays[j] = _typed(source, array, kind)
+            elif at is not None and filled is not None and numbers.n_missing[at]:
+                # of a file of text: what is there keeps its digits
+                gaps = numbers.gaps[rows, at]
                 new = pa.array(filled[rows, at][gaps])
-                if kind is None:        # of a file of text: what is there keeps its digits
-                    array, new = (as_text(each, options.decimal) for each in (array, new))
-                else:
-                    new = pc.cast(new, kind)
-                array = pc.replace_with_mask(array, pa.array(gaps), new)
-            arrays[j] = array
-        yield n, arrays
-        start += n
-    if start != len(numbers.X):
-        raise CommandError(f"{source.path}: has {count(start, 'row')} on the second reading, and "
-                           f"had {count(len(numbers.X), 'row')} on the first")
+                arrays[j] = pc.replace_with_mask(
+                    as_text(array, options.decimal), pa.array(gaps), as_text(new, options.decimal))
+        yield len(arrays[0]), arrays
+        start = rows.stop
 
 
 def _typed(source, array, kind):

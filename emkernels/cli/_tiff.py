@@ -23,22 +23,25 @@ JPEG = (6, 7, 33007)
 LIBTIFF = (1, 2, 3, 4, 5, *JPEG, 8, 32773, 32946, 34925, 50000)
 
 
-def is_tiff(path):
-    """Whether the file begins as TIFF and BigTIFF do."""
-    with open(path, "rb") as file:
-        return file.read(4) in SIGNATURES
+def is_tiff(file):
+    """Whether an open file begins as TIFF and BigTIFF do; it stays at its beginning."""
+    head = file.read(4)
+    file.seek(0)
+    return head in SIGNATURES
 
 
 def _tifffile():
     return optional("tifffile", "a TIFF file", "cli")
 
 
-def read_tiff(path, console, *, size_of, page=None, stack=None, indices=False):
+def read_tiff(path, opened, console, *, size_of, page=None, stack=None, indices=False):
     """The Picture of a TIFF file.
 
     Parameters
     ----------
     path : str
+    opened : binary file
+        Of its pages only those are read that are wanted.
     console : Console
     size_of : callable
         Bytes for a number of pixels and of channels.
@@ -55,7 +58,7 @@ def read_tiff(path, console, *, size_of, page=None, stack=None, indices=False):
     CommandError
     """
     try:
-        with _silent(), _tifffile().TiffFile(path) as file:
+        with _silent(), _tifffile().TiffFile(opened) as file:
             return _File(path, file, console, indices).picture(size_of, page, stack)
     except (MemoryError, CommandError, ImportError):
         raise

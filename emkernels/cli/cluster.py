@@ -98,8 +98,9 @@ def add_arguments(parser):
 def run(options, console):
     """Cluster one table."""
     _check(options)
-    source = open_table(options)
-    if options.output is not None and not options.only_labels:
+    carry = options.output is not None and not options.only_labels
+    source = open_table(options, again=carry)
+    if carry:
         added = [options.name] + [f"{options.name}_{c}" for c in range(max(options.clusters))]
         check_names(source, added, "--name says another for the new one")
     numbers = read_numbers(source, options, console, copies=5 + options.standardize)
@@ -114,11 +115,13 @@ def run(options, console):
                            f"{count(n_rows, 'row')} of the table")
     X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
     frame = numbers.frame(X)
-    shown = options.method == "em" and options.output is not None and not options.only_labels
+    shown = options.method == "em" and carry
     if shown:
         check_fits(source.path, n_rows * max(options.clusters) * X.itemsize,
                    "use fewer -k, or --only-labels")
     kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
+    if options.method == "kmeans":
+        _check_complete(options, numbers)
     fit = _kmeans if options.method == "kmeans" else _mixture
     with about(source.path):
         found = fit(options, console, frame)
@@ -131,13 +134,13 @@ def run(options, console):
         if shown:
             resp = found["model"].predict_proba(frame)
             added.update((f"{options.name}_{c}", resp[:, c]) for c in range(found["k"]))
-        write_table(options, source, numbers, [(None, added)], carry=not options.only_labels)
+        write_table(options, source, numbers, [(None, added)], carry=carry)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
         "columns": numbers.names, "standardized": options.standardize, "method": options.method,
         **{key: found[key] for key in ("k", "covariance", "criterion", "candidates")},
         "sizes": sizes, **{key: found[key] for key in ("shares", "centers", "inertia")},
-        "kept": kept, "rows_without_values": int(np.isnan(numbers.X).all(axis=1).sum())}
+        "kept": kept, "rows_without_values": int(numbers.gaps.all(axis=1).sum())}
     _report(console, result, int(numbers.n_missing.sum()))
     return result
 
@@ -161,12 +164,24 @@ def _check(options):
     check_target(options)
 
 
+def _check_complete(options, numbers):
+    """CommandError naming the column of the first value that is missing."""
+    if numbers.gaps.any():
+        row = numbers.gaps.any(axis=1).argmax()
+        raise CommandError(
+            f"{options.input}: column {quoted(numbers.names[numbers.gaps[row].argmax()])} has "
+            "missing values, and --method kmeans needs them all; --method em does without, and "
+            "emkernels impute fills them in")
+
+
 def _scaled(X):
     """X in standard deviations from the means of what is observed, both of which follow."""
     center = np.nanmean(X, axis=0, dtype=np.float64)
     scale = np.nanstd(X, axis=0, dtype=np.float64)
     scale[scale == 0] = 1
-    return ((X - center) / scale).astype(X.dtype), center, scale
+    scaled = X - center
+    scaled /= scale
+    return scaled.astype(X.dtype, copy=False), center, scale
 
 
 def _parameters(options):
@@ -228,12 +243,6 @@ class _Fits:
 
 def _kmeans(options, console, frame):
     """K-means with one number of clusters."""
-    missing = np.argwhere(np.isnan(frame.to_numpy()))
-    if len(missing):
-        raise CommandError(
-            f"{options.input}: column {quoted(frame.columns[missing[0, 1]])} has missing values, "
-            "and --method kmeans needs them all; --method em does without, and emkernels impute "
-            "fills them in")
     parameters = _parameters(options)
     with console.progress("clustering"):
         model = emkernels.KMeans(options.clusters[0], **parameters).fit(frame)

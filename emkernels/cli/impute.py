@@ -99,7 +99,7 @@ def run(options, console):
             if value is not None:
                 raise CommandError(f"{option} is for --model mixture")
     check_target(options)
-    source = open_table(options)
+    source = open_table(options, again=True)
     m = options.imputations
     if m is not None:
         check_names(source, ADDED, "rename it")
@@ -113,13 +113,17 @@ def run(options, console):
         with console.progress("fitting") as bar, warnings.catch_warnings():
             # the report says it of every one
             warnings.filterwarnings("ignore", ".*one value only")
-            imputer = model.set_params(callback=bar.callback).fit(frame)
+            imputer, completed = model.set_params(callback=bar.callback), None
+            if m is None:
+                completed = imputer.fit_transform(frame)    # one look at the rows for both
+            else:
+                imputer.fit(frame)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))
-        beyond = Beyond(numbers.X)
+        beyond = Beyond(numbers)
         with console.progress("filling in", total=m) as bar:
             if m is None:
-                blocks = [(imputer.transform(frame), {})]
+                blocks = [(completed, {})]
             else:
                 blocks = _draws(imputer, frame, options.seed, m, workers, bar)
             left = write_table(
@@ -131,7 +135,7 @@ def _model(options, numbers):
     parameters = {"prior": options.prior, "n_threads": options.threads,
                   "random_state": options.seed}
     if options.clip:
-        low, high = np.nanmin(numbers.X, axis=0), np.nanmax(numbers.X, axis=0)
+        low, high = numbers.ends
         one = low == high       # filled with their only value anyway
         parameters.update(min_value=np.where(one, -np.inf, low),
                           max_value=np.where(one, np.inf, high))
@@ -169,10 +173,9 @@ def _draws(imputer, frame, seed, m, workers, bar):
 
 def _summed(blocks, numbers, means):
     """The blocks as they are; the means of what was missing are added up on the way."""
-    gaps = np.isnan(numbers.X)
     for filled, added in blocks:
         for at in np.flatnonzero(numbers.n_missing):
-            means[at] += filled[gaps[:, at], at].mean(dtype=np.float64)
+            means[at] += filled[numbers.gaps[:, at], at].mean(dtype=np.float64)
         yield filled, added
 
 
@@ -180,7 +183,7 @@ def _report(options, console, source, numbers, imputer, means, beyond, left):
     n_rows, m = len(numbers.X), options.imputations
     missing = int(numbers.n_missing.sum())
     observed = np.nanmean(numbers.X, axis=0, dtype=np.float64)
-    without = int(np.isnan(numbers.X).all(axis=1).sum())
+    without = int(numbers.gaps.all(axis=1).sum())
     console.say(f"{source.path}: {count(n_rows, 'row')}, {count(len(numbers.names), 'column')} of "
                 f"numbers, {missing} of {numbers.X.size} values missing "
                 f"({100 * missing / numbers.X.size:.3g} %)")
