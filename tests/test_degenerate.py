@@ -16,12 +16,12 @@ from emkernels.components.gaussian.degenerate import (
     total_covariance_of,
 )
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import Full
+from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.data import Rows
 from emkernels.data.summary import Rounding
 from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.latent.mixture import MixtureParameters
-from emkernels.models import selection
+from emkernels.models.mixture import selection
 from emkernels.models.mixture.fitted import parameters_of
 from emkernels.models.mixture.selection import CAREFUL, Candidate, split_components
 
@@ -185,7 +185,8 @@ def test_spikes_along_columns(covariance_type):
         total = weights @ (each + means**2) - (weights @ means) ** 2
         variances = own if covariance_type == "diag" else own[:, 0]
         found = find_spikes(
-            Gaussians(weights, means, variances, variances**-0.5), covariance_type, least)
+            MixtureParameters(weights, Gaussians(
+                structure_of(covariance_type), means, variances, variances**-0.5)), least)
         narrow = ((each <= least) & (each <= 1e-2 * total)) | (each <= 1e-6 * total)
         assert sorted(found) == np.flatnonzero(narrow.any(axis=1)).tolist()
         for i, (columns, share) in found.items():
@@ -549,14 +550,14 @@ def test_a_fit_below_a_smaller_one_goes_on_from_it_or_says_so():
                         "degenerate": list(degenerate)}
             self.then, self.asked = then, None
 
-        def go_on_from(self, other, X, sample_weight, options):
+        def go_on_from(self, other, options):
             self.asked = other.row["n_components"]
             self.row["log_likelihood"] = max(self.then, self.row["log_likelihood"])
 
     fits = [Candidate(5, -60.0), Candidate(1, -100.0), Candidate(2, -90.0),
             Candidate(3, -95.0, then=-80.0), Candidate(4, -93.0, then=-91.0),
             Candidate(6, 500.0, degenerate=[2]), Candidate(7, -60.0005)]
-    selection._raise_falls(fits, None, None, {})
+    selection._raise_falls(fits, {})
     found = {fit.row["n_components"]: fit for fit in fits}
     assert {k: fit.asked for k, fit in found.items()} == {
         1: None, 2: None, 3: 2, 4: 3, 5: None, 6: None, 7: None}
@@ -566,7 +567,7 @@ def test_a_fit_below_a_smaller_one_goes_on_from_it_or_says_so():
         "a poor maximum: likelier with 3")
     # given starts are not replaced
     lower = [Candidate(1, -1.0), Candidate(2, -5.0)]
-    selection._raise_falls(lower, None, None, {"means_init": [[0]]})
+    selection._raise_falls(lower, {"means_init": [[0]]})
     assert lower[1].asked is None and lower[1].row["below"] == 1
 
 

@@ -84,7 +84,7 @@ def test_every_kernel_has_a_stub():
 @pytest.mark.parametrize("module, node, alias", [
     (name, node, alias) for name in MODULES for node in stub(name).body
     if isinstance(node, ast.ImportFrom) for alias in node.names if alias.asname],
-    ids=lambda value: getattr(value, "asname", "") or str(value))
+    ids=lambda value: getattr(value, "asname", None) or getattr(value, "module", value))
 def test_names_kept_at_their_old_place(module, node, alias):
     """`import x as x` in a stub hands a name on."""
     there = importlib.import_module(node.module)
