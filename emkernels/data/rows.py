@@ -129,7 +129,7 @@ class Rows:
         if complete is not None:
             checks.refuse_masked(X, complete)
         array, places = checks.read_array(X, estimator, min_samples)
-        labels = Labels(_inputs.names_of(X), places, checks.feature_names_of(X),
+        labels = Labels(_inputs.names_of(X), places, checks.feature_names_of(X, estimator),
                         checks.index_of(X))
         if fitted:
             checks.check_width(estimator, array)
