@@ -288,8 +288,8 @@ class Rows:
         return Rows(
             X, patterns=patterns, largest=self.largest, n_threads=self.n_threads,
             labels=self.labels if columns is None else self.labels.of(columns),
-            sample_weight=None if weight is None else weight[rows],
-            known=None if self.known is None else self.known[rows])
+            sample_weight=None if weight is None else np.ascontiguousarray(weight[rows]),
+            known=None if self.known is None else np.ascontiguousarray(self.known[rows]))
 
     def blocks(self, n_rows=BLOCK_ROWS):
         """The rows in parts of `n_rows`, in their order."""
@@ -308,10 +308,11 @@ class Rows:
 
 def columns_of(X, index):
     """Some columns of X: X itself or a view where they lie evenly, else a copy."""
-    if len(index) == X.shape[1]:
+    index = np.asarray(index)
+    if np.array_equal(index, np.arange(X.shape[1])):
         return X
     steps = np.unique(np.diff(index))
-    if len(index) and len(steps) <= 1:
+    if len(index) and len(steps) <= 1 and (steps > 0).all():
         step = int(steps[0]) if len(steps) else 1
         return X[:, index[0]:index[-1] + 1:step]
     return np.ascontiguousarray(X[:, index])
