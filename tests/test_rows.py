@@ -342,3 +342,13 @@ def test_weights_in_the_rows_count_where_an_imputer_is_judged():
     assert imputer.score(rows) == imputer.score(X, sample_weight=weight)
     assert_array_equal(imputer.standard_errors(rows).location,
                        imputer.standard_errors(X, sample_weight=weight).location)
+
+
+def test_labels_in_rows_are_of_any_whole_type_and_of_components():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    known = np.repeat([0, 1], 30)
+    model = GaussianMixture(2, random_state=0).fit(Rows.read(X).labelled(known))
+    assert_allclose(model.means_[1], X[30:].mean(axis=0))
+    given = {"weights_init": [1.0], "means_init": [[0, 0]], "precisions_init": [np.eye(2)]}
+    with pytest.raises(ValueError, match=r"labels in the rows must lie in -1 \.\. 0"):
+        GaussianMixture(1, **given).fit(Rows.read(X).labelled(known))

@@ -263,7 +263,9 @@ class Rows:
 
     def labelled(self, codes):
         """The same rows, the components of some of which are known."""
-        return self if codes is None else self.with_(known=codes)
+        if codes is None:
+            return self
+        return self.with_(known=np.ascontiguousarray(codes, dtype=np.int32))
 
     def take(self, rows=slice(None), columns=None, *, X=None):
         """Some rows and columns; patterns follow without another look.
