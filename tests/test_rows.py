@@ -310,3 +310,55 @@ def test_chunks_that_do_not_go_together_are_refused():
                          ([X, [["a", "b"]]], "chunk 1: "), ([X[:0]], "chunk 0: X is empty")):
         with pytest.raises(ValueError, match=match):
             Chunks(parts)
+
+
+def test_columns_come_in_the_order_asked_for():
+    X = np.arange(12.0).reshape(3, 4)
+    for columns in ([1, 0, 3, 2], [3, 2, 1], [2, 1, 0], [1, 1], [0, 2], [0, 1, 2, 3]):
+        np.testing.assert_array_equal(
+            Rows.read(X).take(columns=np.array(columns)).X, X[:, columns])
+
+
+def test_a_part_is_not_refused_for_a_value_elsewhere():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    X[30, 1] = 1e200
+    part = Rows.read(X).take(slice(0, 20))
+    np.testing.assert_array_equal(
+        GaussianMixture(random_state=0).fit(part).means_,
+        GaussianMixture(random_state=0).fit(X[:20]).means_)
+
+
+def test_the_loop_knows_its_options():
+    for option in ({"acceleration": "squared"}, {"n_init": 0}):
+        with pytest.raises(ValueError, match=next(iter(option))):
+            run_em(None, None, None, **option)
+
+
+def test_every_second_row_keeps_its_own_label_and_weight():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    known, weight = np.repeat(np.array([0, 1], np.int32), 30), np.linspace(1, 3, 60)
+    half = Rows.read(X).weighed(weight).labelled(known).take(slice(0, None, 2))
+    model = GaussianMixture(2, random_state=0).fit(half)
+    for k in (0, 1):
+        own = known[::2] == k
+        assert_allclose(model.means_[k], np.average(X[::2][own], axis=0, weights=weight[::2][own]))
+
+
+def test_weights_in_the_rows_count_where_an_imputer_is_judged():
+    rng = np.random.default_rng(0)
+    X, weight = rng.normal(size=(60, 2)), rng.uniform(0.5, 3, 60)
+    X[::4, 1] = np.nan
+    rows, imputer = Rows.read(X).weighed(weight), GaussianImputer().fit(X, sample_weight=weight)
+    assert imputer.score(rows) == imputer.score(X, sample_weight=weight)
+    assert_array_equal(imputer.standard_errors(rows).location,
+                       imputer.standard_errors(X, sample_weight=weight).location)
+
+
+def test_labels_in_rows_are_of_any_whole_type_and_of_components():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    known = np.repeat([0, 1], 30)
+    model = GaussianMixture(2, random_state=0).fit(Rows.read(X).labelled(known))
+    assert_allclose(model.means_[1], X[30:].mean(axis=0))
+    given = {"weights_init": [1.0], "means_init": [[0, 0]], "precisions_init": [np.eye(2)]}
+    with pytest.raises(ValueError, match=r"labels in the rows must lie in -1 \.\. 0"):
+        GaussianMixture(1, **given).fit(Rows.read(X).labelled(known))

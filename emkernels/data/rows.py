@@ -268,7 +268,9 @@ class Rows:
 
     def labelled(self, codes):
         """The same rows, the components of some of which are known."""
-        return self if codes is None else self.with_(known=codes)
+        if codes is None:
+            return self
+        return self.with_(known=np.ascontiguousarray(codes, dtype=np.int32))
 
     def take(self, rows=slice(None), columns=None, *, X=None):
         """Some rows and columns; patterns follow without another look.
@@ -297,8 +299,8 @@ class Rows:
         return Rows(
             X, patterns=patterns, largest=self.largest, n_threads=self.n_threads,
             labels=self.labels if columns is None else self.labels.of(columns),
-            sample_weight=None if weight is None else weight[rows],
-            known=None if self.known is None else self.known[rows])
+            sample_weight=None if weight is None else np.ascontiguousarray(weight[rows]),
+            known=None if self.known is None else np.ascontiguousarray(self.known[rows]))
 
     def blocks(self, n_rows=BLOCK_ROWS):
         """The rows in parts of `n_rows`, in their order."""
@@ -320,7 +322,7 @@ def columns_of(X, index):
     if _all_columns(index, X.shape[1]):
         return X
     steps = np.unique(np.diff(index))
-    if len(index) and len(steps) <= 1 and not (steps <= 0).any():
+    if len(index) and len(steps) <= 1 and (steps > 0).all():
         step = int(steps[0]) if len(steps) else 1
         return X[:, index[0]:index[-1] + 1:step]
     return np.ascontiguousarray(X[:, index])

@@ -141,6 +141,10 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     if convergence not in CONVERGENCE:
         raise ValueError(f"convergence must be one of {', '.join(CONVERGENCE)}, "
                          f"got {convergence!r}")
+    if acceleration not in (None, "squarem"):
+        raise ValueError(f"acceleration must be None or 'squarem', got {acceleration!r}")
+    if n_init < 1:
+        raise ValueError(f"n_init must be at least 1, got {n_init!r}")
     best, n_failed, failure = None, 0, None
     for init in range(n_init):
         result = None

@@ -116,7 +116,10 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             In the units of X, over the columns that vary; 0 for a row with nothing observed.
         """
-        inner = self._inner(self._read(X))
+        return self._densities(self._read(X))
+
+    def _densities(self, rows):
+        inner = self._inner(rows)
         if inner.n_features == 0:
             return np.zeros(len(inner))
         p = self._raw()
@@ -127,6 +130,8 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
     def score(self, X, y=None, sample_weight=None):
         """Mean of :meth:`score_samples` (weighted where weights are given)."""
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        values = self.score_samples(X).astype(np.float64)
+        rows = self._read(X)
+        values = self._densities(rows).astype(np.float64)
         weight = checks.check_sample_weight(sample_weight, values[:, None])
+        weight = rows.weight_given if weight is None else weight
         return float(values.mean() if weight is None else np.average(values, weights=weight))

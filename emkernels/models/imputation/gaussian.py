@@ -215,4 +215,5 @@ class GaussianImputer(BaseGaussianImputer):
             return None, names
         p = self._raw()
         weight = checks.check_sample_weight(sample_weight, rows.X)
+        weight = rows.weight_given if weight is None else weight
         return (rows.X, p.means[0], p.covariances[0], rows.all_patterns, weight), names

@@ -303,6 +303,8 @@ default='kmeans'
         given = Given(weights, means, None if precisions is None
                       else bare.from_precisions(precisions))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
+        if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
+            raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
