@@ -22,6 +22,7 @@ from emkernels.cli._messages import (
 )
 from emkernels.cli._output import check_output, replacing
 from emkernels.cli._parquet import ParquetSource, ParquetWriter, output_schema
+from emkernels.data import Rows
 
 _ROWS = 1 << 16     # written at once
 _LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
@@ -93,10 +94,12 @@ class Numbers:
         """Names of the columns with one value only."""
         return [name for name, low, high in zip(self.names, *self.ends) if low == high]
 
-    def frame(self, X=None):
-        """X (or other rows of its columns) as a data frame, for the names; no copy."""
-        return optional("pandas", "a table", "cli").DataFrame(
+    def rows(self, X=None):
+        """X (or other values in its cells) with the names, looked through once for all that a
+        command does with them; no copy."""
+        frame = optional("pandas", "a table", "cli").DataFrame(
             self.X if X is None else X, columns=self.names, copy=False)
+        return Rows.read(frame, expect_missing=bool(self.n_missing.any()))
 
     def without(self, names):
         """The same without some columns."""
