@@ -1,5 +1,6 @@
 """Tables in and out: which columns are used, their numbers, and the same table with more in it."""
 
+import importlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -22,7 +23,6 @@ from emkernels.cli._messages import (
 )
 from emkernels.cli._output import check_output, replacing
 from emkernels.cli._parquet import ParquetSource, ParquetWriter, output_schema
-from emkernels.data import Rows
 
 _ROWS = 1 << 16     # written at once
 _LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
@@ -95,11 +95,12 @@ class Numbers:
         return [name for name, low, high in zip(self.names, *self.ends) if low == high]
 
     def rows(self, X=None):
-        """X (or other values in its cells) with the names, looked through once for all that a
-        command does with them; no copy."""
+        """X (or other values of its cells) as named rows, looked through here only; no copy."""
         frame = optional("pandas", "a table", "cli").DataFrame(
             self.X if X is None else X, columns=self.names, copy=False)
-        return Rows.read(frame, expect_missing=bool(self.n_missing.any()))
+        # loads scikit-learn, without which every help is shown
+        data = importlib.import_module("emkernels.data")
+        return data.Rows.read(frame, expect_missing=bool(self.n_missing.any()))
 
     def without(self, names):
         """The same without some columns."""
