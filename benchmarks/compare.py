@@ -293,7 +293,7 @@ def section_tiny(run):
         calls[name] = 1e6 * timing.per_call(case.call(problem, **more), run.least / 4)
     timing.table(["call on 10 x 2, K=2", "us (asked < 15)"], calls.items())
     imports = {}
-    for module in ("numpy", "emkernels", "emkernels.kernels", "emkernels.models.gaussian_mixture",
+    for module in ("numpy", "emkernels", "emkernels.kernels", "emkernels.models.mixture",
                    "sklearn.mixture"):
         imports[module] = 1e3 * min(timing.child(IMPORT, module) for _ in range(rounds // 2 + 1))
     timing.table(["import", "ms"], imports.items())

@@ -12,10 +12,12 @@ from sklearn.datasets import load_iris
 from emkernels import GaussianMixture, compare_clusterings, select_mixture
 from emkernels.components.gaussian.degenerate import (
     Examination,
+    Spikes,
     find_spikes,
     total_covariance_of,
 )
 from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.priors import CovariancePrior
 from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.data import Rows
 from emkernels.data.summary import Rounding
@@ -110,9 +112,13 @@ def test_values_in_steps_and_far_from_zero_have_a_rounding():
     rounding = Rounding.of(X)
     assert_allclose(rounding.steps, [1 / 12, 0], rtol=1e-10)
     assert (rounding.precision < 1e-20).all()
-    assert_allclose(rounding.least(0.1), [rounding.precision[0], 1], rtol=1e-10)
-    assert_allclose(rounding.least(1e-3), [1 / 12, 1e-2], rtol=1e-10)
-    assert_allclose(rounding.least(1e-3, bounded=True), [1e-2, 1e-2], rtol=1e-10)
+
+    def least(reg_covar, prior=None):
+        return Spikes(Rows.read(X), Full(reg_covar=reg_covar, prior=prior)).least
+
+    assert_allclose(least(0.1), [rounding.precision[0], 1], rtol=1e-10)
+    assert_allclose(least(1e-3), [1 / 12, 1e-2], rtol=1e-10)
+    assert_allclose(least(1e-3, CovariancePrior(1.0, np.eye(2))), [1e-2, 1e-2], rtol=1e-10)
     far = Rounding.of(np.array([[1e8], [1e8 + 1], [np.nan]])).precision
     assert_allclose(far, (8 * 2.0**-52 * 1e8) ** 2, rtol=1e-6)
     assert Rounding.of(X.astype(np.float32)).precision[0] > 1e-10

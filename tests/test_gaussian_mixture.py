@@ -383,7 +383,7 @@ def test_callback_sees_every_iteration_and_can_stop():
 
 def test_a_collapsed_start_is_dropped(monkeypatch):
     from emkernels.em import DegenerateFitError
-    from emkernels.models import gaussian_mixture as module
+    from emkernels.models.mixture import estimator as module
 
     calls = []
 

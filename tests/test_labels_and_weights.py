@@ -20,6 +20,7 @@ from emkernels import (
     kernels,
     select_mixture,
 )
+from emkernels.models.mixture.fitted import reorder
 
 X = load_iris().data
 KNOWN = np.repeat([0, 1, -1], 50)
@@ -177,7 +178,7 @@ def test_the_unit_of_weights_does_not_matter(name, dtype, unit):
         found, expected = FITS[name](part, unit * WEIGHT), FITS[name](part, WEIGHT)
         if name == "select_mixture":    # of several starts at one maximum, rounding takes one
             for model in (found, expected):
-                model._reorder(model.means_[:, 0].argsort())
+                reorder(model, model.means_[:, 0].argsort())
         seen = 0
         for attribute in PER_ROW + SUMS:
             if hasattr(expected, attribute):

@@ -10,8 +10,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 from sklearn.exceptions import ConvergenceWarning
 
-from emkernels.models import missing
-from emkernels.models.missing import little_mcar_test, missing_data_summary, pool
+from emkernels.models.missing import (
+    little,
+    little_mcar_test,
+    missing_data_summary,
+    pool,
+    pooling,
+    summary,
+)
 
 NAN = np.nan
 
@@ -389,5 +395,5 @@ def test_little_has_power_where_values_are_only_missing_at_random():
 
 
 def test_examples():
-    result = doctest.testmod(missing)
-    assert result.attempted >= 10 and result.failed == 0
+    results = [doctest.testmod(module) for module in (little, pooling, summary)]
+    assert all(result.attempted >= 3 and result.failed == 0 for result in results)

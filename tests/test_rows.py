@@ -83,6 +83,16 @@ def test_parts_take_their_company_with_them():
     assert_array_equal(np.concatenate([block.weight_given for block in blocks]), weight)
 
 
+def test_columns_in_any_order():
+    X = gaps((40, 4))
+    rows = Rows.read(X)
+    for columns in ([3, 2, 1, 0], [1, 0], [0, 2], [3, 0], [2], [0, 0, 1], [0, 1, 2, 3]):
+        part = rows.take(columns=np.array(columns))
+        assert_array_equal(part.X, X[:, columns])
+        if len(set(columns)) == len(columns):
+            assert_same_patterns(part.all_patterns, kernels.missing_patterns(X[:, columns]))
+
+
 def test_rows_are_not_copied():
     for X in (np.zeros((50_000, 4)), np.zeros((4, 50_000), np.float32).T):
         assert Rows.read(X).X is X

@@ -218,7 +218,7 @@ class Memory:
 class Import:
     """In a fresh interpreter, its own start left out."""
 
-    params = ["emkernels", "emkernels.kernels", "emkernels.models.gaussian_mixture"]
+    params = ["emkernels", "emkernels.kernels", "emkernels.models.mixture"]
     param_names = ["module"]
     unit = "ms"
 

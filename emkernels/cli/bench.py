@@ -23,7 +23,6 @@ import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._timing import duration, rounds_said, take_turns, times
-from emkernels.components.gaussian.structures import structure_of
 from emkernels.kernels.dispatch import simd_level
 from emkernels.kernels.threads import effective_n_threads
 
@@ -86,7 +85,8 @@ def _mixture(rng, n_threads, n, d, k, covariance_type):
     """Ten iterations of EM from given means."""
     peer = optional("sklearn.mixture", "bench", "cli").GaussianMixture
     X = _blobs(rng, n, d, k)
-    precisions = structure_of(covariance_type).repeated(np.eye(d), k)
+    shape = emkernels.SufficientStatistics.zeros(covariance_type, X[:k]).second.shape
+    precisions = np.broadcast_to(np.eye(d) if len(shape) == 3 else np.ones(d), shape).copy()
     parameters = {
         "covariance_type": covariance_type, "max_iter": ITERATIONS, "tol": 0.0,
         "weights_init": np.full(k, 1 / k), "means_init": X[:k], "precisions_init": precisions}

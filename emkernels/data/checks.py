@@ -96,10 +96,15 @@ def check_enough(rows, estimator, min_samples):
         check_array(rows.X, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS)
 
 
-def feature_names_of(X):
-    """The names of columns as scikit-learn has them; TypeError for some that are texts and some
-    that are not."""
-    return _get_feature_names(X)
+def feature_names_of(X, estimator):
+    """The names of columns as scikit-learn has them; for an estimator, TypeError for some that
+    are texts and some that are not."""
+    try:
+        return _get_feature_names(X)
+    except TypeError:
+        if estimator is not None:
+            raise
+        return None
 
 
 def index_of(X):

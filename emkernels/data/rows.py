@@ -32,6 +32,9 @@ class Labels:
                         for each in (self.names, self.places)])
 
 
+NOTHING = Labels()
+
+
 class Rows:
     """Checked rows, and what passes over them leave for the next pass.
 
@@ -82,7 +85,7 @@ class Rows:
     def __init__(self, X, *, patterns=None, largest=0.0, labels=None, sample_weight=None,
                  known=None, n_threads=None):
         self.X, self.patterns, self.largest = X, patterns, largest
-        self.labels = Labels() if labels is None else labels
+        self.labels = NOTHING if labels is None else labels
         self.known, self.n_threads = known, 1 if X.size <= FEW_CELLS else n_threads
         self.sample_weight, self.unit = passes.weights_in_unit(sample_weight, X.dtype)
         if sample_weight is None:
@@ -129,13 +132,15 @@ class Rows:
         if complete is not None:
             checks.refuse_masked(X, complete)
         array, places = checks.read_array(X, estimator, min_samples)
-        labels = Labels(_inputs.names_of(X), places, checks.feature_names_of(X),
-                        checks.index_of(X))
+        labels = NOTHING
+        if type(X) is not np.ndarray:
+            labels = Labels(_inputs.names_of(X), places, checks.feature_names_of(X, estimator),
+                            checks.index_of(X))
         if fitted:
             checks.check_width(estimator, array)
             if places is None:      # an array without names has those of the fit
-                labels = replace(labels, places=checks.names_of_fit(estimator))
-                places = labels.places
+                places = checks.names_of_fit(estimator)
+                labels = replace(labels, places=places) if places else labels
         array = _with_nan(array, missing_values, places)
         if complete is not None:
             patterns, largest = None, checks.check_complete(array, complete, places)
@@ -275,9 +280,13 @@ class Rows:
         X : ndarray, optional
             The values of that part, with NaN where it lacks them, where they are others.
         """
+        if columns is not None and _all_columns(columns, self.n_features):
+            columns = None
         if X is None:
             X = self.X[rows] if columns is None else columns_of(self.X[rows], columns)
         whole = isinstance(rows, slice) and rows == slice(None)
+        if whole and columns is None and X is self.X:
+            return self
         patterns = self.patterns
         if patterns is not None and not (whole and columns is None):
             of_rows = self._keep("pattern_of_rows", lambda: pattern_of_rows(self.patterns))
@@ -308,13 +317,17 @@ class Rows:
 
 def columns_of(X, index):
     """Some columns of X: X itself or a view where they lie evenly, else a copy."""
-    if len(index) == X.shape[1]:
+    if _all_columns(index, X.shape[1]):
         return X
     steps = np.unique(np.diff(index))
-    if len(index) and len(steps) <= 1:
+    if len(index) and len(steps) <= 1 and not (steps <= 0).any():
         step = int(steps[0]) if len(steps) else 1
         return X[:, index[0]:index[-1] + 1:step]
     return np.ascontiguousarray(X[:, index])
+
+
+def _all_columns(index, n_features):
+    return len(index) == n_features and bool((index == np.arange(n_features)).all())
 
 
 def _look(array, places, expect_missing):

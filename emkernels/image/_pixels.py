@@ -173,6 +173,7 @@ class CountedPixels(_Colours):
         out = np.zeros((self.raster.n_pixels, self.rows.shape[1]), self.rows.dtype)
         self.spread(self.rows, out)
         self.rows = self.values = self.weight = self._row_of_code = self._row_of_pixel = None
+        self._checked = None
         return out
 
     def colours(self, means):
@@ -229,7 +230,7 @@ class AllPixels(_Colours):
 
     def onto_grid(self):
         """Features of every pixel, zeros outside of the mask; the rows are given up for them."""
-        rows, self.rows, self.values = self.rows, None, None
+        rows, self.rows, self.values, self._checked = self.rows, None, None, None
         if self.raster.inside is None:
             return rows
         out = np.zeros((self.raster.n_pixels, rows.shape[1]), rows.dtype)

@@ -246,7 +246,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
             inside = labels if raster.inside is None else labels[raster.inside]
             row_labels = np.where(inside >= 0, inside, row_labels).astype(np.int32)
         result = _said(_finish(image, pixels, model, method, row_labels, **found))
-    for text in examination_of(model).texts(pixels.checked.column_names):
+    for text in examination_of(model).texts([str(j) for j in range(model.n_features_in_)]):
         if not _is_no_news(text, reg_covar is None, fit_matters):
             warn(text, DegenerateWarning)
     return result
