@@ -1,8 +1,9 @@
-"""How often a command looks at its input: once."""
+"""How often a command looks at its input, and at the rows that it has read: once."""
 
 import builtins
 import gzip
 import io
+import json
 import os
 import sys
 import tempfile
@@ -16,7 +17,9 @@ import pytest
 from cli_files import run
 
 import emkernels
+from emkernels import kernels
 from emkernels.cli import _csv, _held
+from emkernels.data import checks
 
 SHORT = "--starts 1 --max-iter 2"
 IMPUTE = ("impute IN -o OUT", "impute IN -o OUT -m 5", "impute IN -o OUT --columns a,b --clip",
@@ -242,3 +245,76 @@ def test_a_picture_is_read_once(name, tmp_path, monkeypatch, rng):
         # the tags of a TIFF are looked up here and there, through a buffer
         most = size + 40_000 if path.endswith("tif") else size
         assert 0.9 * size < reads.bytes[path] <= most
+
+
+# --- the rows that were read ----------------------------------------------------------------
+
+@pytest.fixture
+def looks(monkeypatch):
+    """What was looked for in which rows: whether all is finite, or the patterns of what is not."""
+    seen = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(kernels, name)
+
+        def check_finite(self, X, *arguments):
+            seen.append(("finite", X.shape))
+            return kernels.check_finite(X, *arguments)
+
+        def missing_patterns(self, X):
+            seen.append(("patterns", X.shape))
+            return kernels.missing_patterns(X)
+
+    monkeypatch.setattr(checks, "kernels", Counting())
+    return seen
+
+
+MODELS = (*IMPUTE, f"impute IN -o OUT --model mixture {SHORT}", *ONCE, *CLUSTER,
+          f"cluster IN -k 1:3 --covariance full,diag -o OUT --columns a,b {SHORT}")
+COMPLETE = ("describe IN", "impute IN -o OUT", "impute IN -o OUT -m 3", *CLUSTER,
+            "cluster IN -k 2 --method kmeans", "cluster IN -k 2 -o OUT --method kmeans",
+            "cluster IN -k 2 -o OUT --method kmeans --standardize")
+
+
+def once(line, frame, looks, tmp_path):
+    """What a command looks for, once, and in how many columns."""
+    path = tmp_path / "in.parquet"
+    write(frame, path)
+    words = [{"IN": path, "OUT": tmp_path / "out.csv"}.get(word, word) for word in line.split()]
+    assert run(*words) == 0
+    (what, (n_rows, n_columns)), = looks
+    assert n_rows == len(frame)
+    return what, n_columns
+
+
+@pytest.mark.parametrize("line", MODELS)
+def test_incomplete_rows_are_looked_through_once(line, frame, looks, tmp_path):
+    found = once(line, frame, looks, tmp_path)
+    assert found == ("patterns", 2 if "--columns" in line else 4)
+
+
+@pytest.mark.parametrize("line", COMPLETE)
+def test_complete_rows_are_looked_through_once(line, frame, looks, tmp_path):
+    assert once(line, frame.fillna(0.5), looks, tmp_path) == ("finite", 4)
+
+
+@pytest.mark.parametrize("line", ["describe IN", "impute IN -o OUT", "impute IN -o OUT -m 2",
+                                  CLUSTER[0]])
+def test_a_column_of_one_value_costs_no_second_look(line, frame, looks, tmp_path):
+    frame.insert(1, "one", np.where(frame["c"].isna(), np.nan, 7.0))
+    # clusters are looked for in the other columns only
+    assert once(line, frame, looks, tmp_path) == ("patterns", 4 if "cluster" in line else 5)
+
+
+def test_without_a_column_the_test_is_that_of_the_others(frame, tmp_path, capsys):
+    """The patterns of the other columns are those of all, without a look at them."""
+    frame = frame.replace(-999, np.nan)[["a", "b", "c", "n"]]
+    results = []
+    for table in (frame, frame.assign(one=np.where(frame["n"] == 3, np.nan, 7.0)),
+                  frame.assign(one=7.0)[["one", "a", "b", "c", "n"]]):
+        write(table, tmp_path / "in.parquet")
+        assert run("describe", tmp_path / "in.parquet", "--json") == 0
+        results.append(json.loads(capsys.readouterr().out)["little"])
+    assert results[0] == results[1] == results[2]
+    assert results[0]["p_value"] == emkernels.little_mcar_test(frame).p_value

@@ -1,5 +1,6 @@
 """Tables in and out: which columns are used, their numbers, and the same table with more in it."""
 
+import importlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -93,10 +94,13 @@ class Numbers:
         """Names of the columns with one value only."""
         return [name for name, low, high in zip(self.names, *self.ends) if low == high]
 
-    def frame(self, X=None):
-        """X (or other rows of its columns) as a data frame, for the names; no copy."""
-        return optional("pandas", "a table", "cli").DataFrame(
+    def rows(self, X=None):
+        """X (or other values of its cells) as named rows, looked through here only; no copy."""
+        frame = optional("pandas", "a table", "cli").DataFrame(
             self.X if X is None else X, columns=self.names, copy=False)
+        # loads scikit-learn, without which every help is shown
+        data = importlib.import_module("emkernels.data")
+        return data.Rows.read(frame, expect_missing=bool(self.n_missing.any()))
 
     def without(self, names):
         """The same without some columns."""

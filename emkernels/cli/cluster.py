@@ -114,7 +114,6 @@ def run(options, console):
         raise CommandError(f"{source.path}: -k {max(options.clusters)} is more than the "
                            f"{count(n_rows, 'row')} of the table")
     X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
-    frame = numbers.frame(X)
     shown = options.method == "em" and carry
     if shown:
         check_fits(source.path, n_rows * max(options.clusters) * X.itemsize,
@@ -124,7 +123,7 @@ def run(options, console):
         _check_complete(options, numbers)
     fit = _kmeans if options.method == "kmeans" else _mixture
     with about(source.path):
-        found = fit(options, console, frame)
+        found = fit(options, console, numbers.rows(X), shown)
     sizes = np.bincount(found["labels"], minlength=found["k"])
     found["centers"] = found["centers"] * scale + center
     if found["shares"] is None:
@@ -132,8 +131,8 @@ def run(options, console):
     if options.output is not None:
         added = {options.name: found["labels"].astype(np.int64)}
         if shown:
-            resp = found["model"].predict_proba(frame)
-            added.update((f"{options.name}_{c}", resp[:, c]) for c in range(found["k"]))
+            added.update(
+                (f"{options.name}_{c}", found["resp"][:, c]) for c in range(found["k"]))
         write_table(options, source, numbers, [(None, added)], carry=carry)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
@@ -191,8 +190,8 @@ def _parameters(options):
             **{name: value for name, value in given.items() if value is not None}}
 
 
-def _mixture(options, console, frame):
-    """The best of all candidates."""
+def _mixture(options, console, rows, shown):
+    """The best of all candidates; with `shown`, how probable each cluster is for each row."""
     types, criterion = options.covariance or ["full"], options.criterion or "bic"
     parameters = _parameters(options)
     if options.reg_covar is not None:
@@ -207,7 +206,7 @@ def _mixture(options, console, frame):
             # the table says it of each candidate, and below it is said of the best
             warnings.filterwarnings("ignore", "Best performing initialization")
             selection = emkernels.select_mixture(
-                frame, options.clusters, types, criterion, **parameters)
+                rows, options.clusters, types, criterion, **parameters)
     best = selection.best.set_params(callback=None)
     if not best.converged_:
         console.warn(f"{options.input}: EM with {count(best.n_components, 'cluster')} did not "
@@ -221,8 +220,9 @@ def _mixture(options, console, frame):
          "below": row["below"], "remarks": selection.remarks(row)}
         for row in selection.table]
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
-            "candidates": candidates, "labels": best.predict(frame),
-            "model": best, "shares": best.weights_, "centers": best.means_, "inertia": None}
+            "candidates": candidates, "labels": best.predict(rows),
+            "resp": best.predict_proba(rows) if shown else None,
+            "shares": best.weights_, "centers": best.means_, "inertia": None}
 
 
 class _Fits:
@@ -241,13 +241,13 @@ class _Fits:
         self._bar.callback(state)
 
 
-def _kmeans(options, console, frame):
+def _kmeans(options, console, rows, shown):
     """K-means with one number of clusters."""
     parameters = _parameters(options)
     with console.progress("clustering"):
-        model = emkernels.KMeans(options.clusters[0], **parameters).fit(frame)
+        model = emkernels.KMeans(options.clusters[0], **parameters).fit(rows)
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
-            "labels": model.labels_, "model": model, "shares": None,
+            "labels": model.labels_, "resp": None, "shares": None,
             "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_}
 
 

@@ -34,7 +34,8 @@ def run(options, console):
     source = open_table(options)
     numbers = read_numbers(source, options, console, copies=4, least_rows=1)
     with about(source.path), console.progress("counting"):
-        summary = emkernels.missing_data_summary(numbers.frame())
+        rows = numbers.rows()
+        summary = emkernels.missing_data_summary(rows)
     columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
                         values)) for values in zip(*summary.columns.values())]
     names = np.array(numbers.names, dtype=object)
@@ -44,13 +45,14 @@ def run(options, console):
     console.flush()     # the test may take its time
     little, reason = None, None
     # without the columns that the test refuses
-    tested = numbers.without(numbers.constant)
-    if not tested.names:
+    tested = np.flatnonzero(~np.isin(names, numbers.constant))
+    if not len(tested):
         reason = "every column has one value only"
     else:
         with console.progress("Little's test"):
             try:
-                little = emkernels.little_mcar_test(tested.frame())
+                little = emkernels.little_mcar_test(
+                    rows.take(columns=tested) if numbers.constant else rows)
             except ValueError as error:
                 reason = in_options(str(error))
     _report_test(console, numbers, little, reason)

@@ -107,17 +107,17 @@ def run(options, console):
     workers = _workers(options.threads, m or 1)
     numbers = read_numbers(
         source, options, console, copies=5 if m is None else 4 + 2.5 * workers)
-    frame = numbers.frame()
     model = _model(options, numbers)
     with about(source.path):
+        rows = numbers.rows()
         with console.progress("fitting") as bar, warnings.catch_warnings():
             # the report says it of every one
             warnings.filterwarnings("ignore", ".*one value only")
             imputer, completed = model.set_params(callback=bar.callback), None
             if m is None:
-                completed = imputer.fit_transform(frame)    # one look at the rows for both
+                completed = imputer.fit_transform(rows)
             else:
-                imputer.fit(frame)
+                imputer.fit(rows)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))
         beyond = Beyond(numbers)
@@ -125,7 +125,7 @@ def run(options, console):
             if m is None:
                 blocks = [(completed, {})]
             else:
-                blocks = _draws(imputer, frame, options.seed, m, workers, bar)
+                blocks = _draws(imputer, rows, options.seed, m, workers, bar)
             left = write_table(
                 options, source, numbers, _summed(beyond.seen(blocks), numbers, means))
     return _report(options, console, source, numbers, imputer, means / (m or 1), beyond, left)
@@ -152,12 +152,12 @@ def _workers(threads, m):
     return min(n, m)
 
 
-def _draws(imputer, frame, seed, m, workers, bar):
+def _draws(imputer, rows, seed, m, workers, bar):
     """The random copies in turn, a few at a time; each has a seed of its own."""
     def one(seed):
-        return imputer.sample(frame, 1, random_state=seed)[0]
+        return imputer.sample(rows, 1, random_state=seed)[0]
 
-    n_rows = len(frame)
+    n_rows = len(rows)
     pool = ThreadPoolExecutor(workers)
     try:
         sequence, waiting = np.random.SeedSequence(seed), deque()
