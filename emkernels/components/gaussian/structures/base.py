@@ -148,15 +148,15 @@ class Structure:
         residual : ndarray of shape (n_components, n_features), optional
             Means of the rows, less the means that stay, where these do.
         """
-        scatter = self._about_means(statistics.second, counts, offsets)
+        scatter = self.about_means(statistics.second, counts, offsets)
         if residual is not None:
-            scatter = scatter + self._between(counts, residual)
-        scatter, divisor, extra = self._divided(scatter, counts, offsets.shape[1])
+            scatter = scatter + self.between(counts, residual)
+        scatter, divisor, extra = self.divided(scatter, counts, offsets.shape[1])
         if self.prior is None:
             covariances = scatter / divisor
         else:
             covariances = (scatter + self.prior.scale) / (divisor + self.prior.dof + extra)
-        covariances[self._variances(offsets.shape[1])] += self.reg_covar
+        covariances[self.variances(offsets.shape[1])] += self.reg_covar
         return covariances
 
     def central(self, second, counts, safe, offsets):
@@ -170,7 +170,7 @@ class Structure:
         if self.floor:
             return self._above_floor(covariances, statistics)
         if self.rounding and not np.any(self.reg_covar) and self.prior is None:
-            lost = self._lost(covariances, (self.rounding * means) ** 2)
+            lost = self.lost(covariances, (self.rounding * means) ** 2)
             if lost.any():
                 raise ill_defined(f"the variance of component {int(lost.any(axis=1).argmax())}")
         return covariances, self.factors(covariances), False
@@ -247,7 +247,7 @@ class Structure:
             )
         if not np.isfinite(precisions).all():
             raise ValueError("precisions_init contains NaN or infinity")
-        self._check_definite(precisions)
+        self.check_definite(precisions)
         return precisions
 
     # --- units --------------------------------------------------------------------------

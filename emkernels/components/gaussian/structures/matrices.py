@@ -75,7 +75,7 @@ class _Matrices(Structure):
             out.append(lower[::-1, ::-1])
         return np.ascontiguousarray(out[0] if self.shared else out)
 
-    def _check_definite(self, precisions):
+    def check_definite(self, precisions):
         for k, precision in enumerate(self.each(precisions)):
             if (not np.allclose(precision, precision.T)
                     or lapack.dpotrf(precision, lower=1)[1] != 0):
@@ -127,22 +127,22 @@ class Full(_Matrices):
     def within(self, weights, covariances, n_features):
         return np.tensordot(weights, covariances, 1)
 
-    def _about_means(self, second, counts, offsets):
+    def about_means(self, second, counts, offsets):
         return second - counts[:, None, None] * offsets[:, :, None] * offsets[:, None, :]
 
-    def _between(self, counts, residual):
+    def between(self, counts, residual):
         return counts[:, None, None] * residual[:, :, None] * residual[:, None, :]
 
-    def _divided(self, scatter, counts, n_features):
+    def divided(self, scatter, counts, n_features):
         return scatter, counts[:, None, None], n_features + 1
 
     def central(self, second, counts, safe, offsets):
         return second / safe[:, None, None] - offsets[:, :, None] * offsets[:, None, :]
 
-    def _variances(self, n_features):
+    def variances(self, n_features):
         return slice(None), np.arange(n_features), np.arange(n_features)
 
-    def _lost(self, covariances, rounding):
+    def lost(self, covariances, rounding):
         return np.diagonal(covariances, axis1=1, axis2=2) <= rounding
 
     def second_of(self, spreads):
@@ -173,22 +173,22 @@ class Tied(_Matrices):
     def within(self, weights, covariances, n_features):
         return covariances
 
-    def _about_means(self, second, counts, offsets):
-        return second - self._between(counts, offsets)
+    def about_means(self, second, counts, offsets):
+        return second - self.between(counts, offsets)
 
-    def _between(self, counts, residual):
+    def between(self, counts, residual):
         return (counts[:, None] * residual).T @ residual
 
-    def _divided(self, scatter, counts, n_features):
+    def divided(self, scatter, counts, n_features):
         return scatter, counts.sum(), n_features + 1
 
     def central(self, second, counts, safe, offsets):
-        return (second - self._between(counts, offsets)) / max(counts.sum(), np.finfo(float).tiny)
+        return (second - self.between(counts, offsets)) / max(counts.sum(), np.finfo(float).tiny)
 
-    def _variances(self, n_features):
+    def variances(self, n_features):
         return np.arange(n_features), np.arange(n_features)
 
-    def _lost(self, covariances, rounding):
+    def lost(self, covariances, rounding):
         return np.diagonal(covariances)[None] <= rounding.min(axis=0)
 
     def second_of(self, spreads):

@@ -40,7 +40,7 @@ class _Variances(Structure):
     def from_precisions(self, precisions):
         return np.sqrt(precisions)
 
-    def _check_definite(self, precisions):
+    def check_definite(self, precisions):
         if (precisions <= 0).any():
             component = int(np.argwhere(precisions <= 0)[0][0])
             raise ValueError(
@@ -89,22 +89,22 @@ class Diagonal(_Variances):
         out[..., inside] = values
         return out
 
-    def _about_means(self, second, counts, offsets):
-        return second - self._between(counts, offsets)
+    def about_means(self, second, counts, offsets):
+        return second - self.between(counts, offsets)
 
-    def _between(self, counts, residual):
+    def between(self, counts, residual):
         return counts[:, None] * residual**2
 
-    def _divided(self, scatter, counts, n_features):
+    def divided(self, scatter, counts, n_features):
         return np.maximum(scatter, 0), counts[:, None], 2
 
     def central(self, second, counts, safe, offsets):
         return np.maximum(second / safe[:, None] - offsets**2, 0)
 
-    def _variances(self, n_features):
+    def variances(self, n_features):
         return Ellipsis
 
-    def _lost(self, covariances, rounding):
+    def lost(self, covariances, rounding):
         return covariances <= rounding
 
     def second_of(self, spreads):
@@ -150,23 +150,23 @@ class Spherical(_Variances):
     def embed(self, values, inside, n_columns):
         return values
 
-    def _about_means(self, second, counts, offsets):
-        return second - self._between(counts, offsets)
+    def about_means(self, second, counts, offsets):
+        return second - self.between(counts, offsets)
 
-    def _between(self, counts, residual):
+    def between(self, counts, residual):
         return counts * (residual**2).sum(axis=1)
 
-    def _divided(self, scatter, counts, n_features):
+    def divided(self, scatter, counts, n_features):
         return np.maximum(scatter, 0), counts * n_features, 2
 
     def central(self, second, counts, safe, offsets):
         variance = (second / safe - (offsets**2).sum(axis=1)) / offsets.shape[1]
         return np.maximum(variance, 0)
 
-    def _variances(self, n_features):
+    def variances(self, n_features):
         return Ellipsis
 
-    def _lost(self, covariances, rounding):
+    def lost(self, covariances, rounding):
         return (covariances <= rounding.mean(axis=1))[:, None]
 
     def second_of(self, spreads):
