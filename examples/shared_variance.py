@@ -38,10 +38,9 @@ class SharedVariance(Spherical):
 X, k = load_iris().data, 3
 structure = SharedVariance(reg_covar=0.0)
 mixture = Mixture(GaussianComponents(structure))
-covariances = structure.repeated(np.cov(X.T), k)
+covariances, seeds = structure.repeated(np.cov(X.T), k), KMeans(k, random_state=0).fit(X)
 start = MixtureParameters(np.full(k, 1 / k), Gaussians(
-    structure, KMeans(k, random_state=0).fit(X).cluster_centers_, covariances,
-    structure.factors(covariances)))
+    structure, seeds.cluster_centers_, covariances, structure.factors(covariances)))
 
 for name, rows in {"whole": Rows.read(X), "in 4 chunks": Chunks(np.array_split(X, 4))}.items():
     result = run_em(mixture, rows, lambda i: start, max_iter=1000, tol=1e-12,
@@ -56,5 +55,5 @@ log_prob = [multivariate_normal(mean, variance).logpdf(X)
 print(f"by SciPy: {logsumexp(np.log(found.weights)[:, None] + log_prob, axis=0).sum():.6f}")
 n_parameters = k - 1 + k * X.shape[1] + structure.n_parameters(k, X.shape[1])
 bic = n_parameters * np.log(len(X)) - 2 * result.lower_bound * len(X)
-own = GaussianMixture(k, covariance_type="spherical", random_state=0).fit(X).bic(X)
-print(f"BIC: one variance {bic:.1f}, a variance each {own:.1f}")
+each = GaussianMixture(k, covariance_type="spherical", random_state=0).fit(X).bic(X)
+print(f"BIC: one variance {bic:.1f}, a variance each {each:.1f}")

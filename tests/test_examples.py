@@ -117,6 +117,13 @@ def test_chunks_are_the_whole(outcome):
     assert numbers(r"means differ by (\S+)", outcome("streaming.py")[0])[0] < 1e-4
 
 
+def test_a_structure_of_ones_own_is_what_scipy_finds(outcome):
+    printed = outcome("shared_variance.py")[0]
+    whole, chunks = map(float, re.findall(r"log-likelihood (\S+),", printed))
+    (scipys,) = numbers(r"by SciPy: (\S+)", printed)
+    assert whole == pytest.approx(scipys, abs=1e-5) and chunks == pytest.approx(whole, abs=1e-5)
+
+
 def test_the_compiled_kernel_is_the_kernel(outcome):
     own, package = numbers(
         r"passes: (\S+), by GaussianMixture: (\S+)", outcome("cython_client/run.py")[0])

@@ -27,6 +27,9 @@ class Chunks:
     """
 
     def __init__(self, parts, *, n_threads=None):
+        if hasattr(parts, "shape") or isinstance(parts, Rows):
+            raise TypeError("parts must be a sequence of tables, as np.array_split(X, 10), got "
+                            f"one {type(parts).__name__}")
         self.parts = []
         for i, part in enumerate(parts):
             try:

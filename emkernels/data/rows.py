@@ -174,6 +174,11 @@ class Rows:
     def n_features(self):
         return self.X.shape[1]
 
+    def __repr__(self):
+        missing = 0 if self.patterns is None else self.patterns.n_missing_values
+        return (f"Rows({self.n_rows} x {self.n_features}, {self.dtype}, {missing} missing"
+                + (")" if self.sample_weight is None else f", weight {self.total:.6g})"))
+
     def __len__(self):
         return self.X.shape[0]
 

@@ -145,6 +145,14 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         raise ValueError(f"acceleration must be None or 'squarem', got {acceleration!r}")
     if n_init < 1:
         raise ValueError(f"n_init must be at least 1, got {n_init!r}")
+    for what, value, names in (("model", model, ("accumulate", "objective", "maximise")),
+                               ("source", source, ("reduce", "dtype"))):
+        lacks = [name for name in names if not hasattr(value, name)]
+        if lacks:
+            raise TypeError(
+                f"{what} must have {', '.join(names)}; {type(value).__name__} lacks "
+                f"{', '.join(lacks)}" + (": Rows.read(X) and Chunks(parts) of emkernels.data "
+                                         "are sources" if what == "source" else ""))
     best, n_failed, failure = None, 0, None
     for init in range(n_init):
         result = None

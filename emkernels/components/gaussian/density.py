@@ -56,8 +56,8 @@ class GaussianComponents:
             centre, scatter = rows.kept["scatter"]
         counts, first, second, log_likelihood, pairs = passes.em_pass(
             X, weights, centers, factors, name, rows.sample_weight, known=rows.known,
-            order=rows.kept.get("order"), labels=rows.kept.get("labels"), centre=centre,
-            scatter=scatter, n_threads=rows.n_threads)
+            **rows.kept.get(("sorted", len(weights)), {}), centre=centre, scatter=scatter,
+            n_threads=rows.n_threads)
         if self.structure.sorts:
             _reorder(rows, pairs, len(counts))
         return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
@@ -131,8 +131,10 @@ def _reorder(rows, pairs, n_components):
     if (n_features < SORT_FEATURES or n_components < 4 or rows.known is not None
             or n_rows >= 2**31):
         return
-    kept = rows.kept
-    if kept.get("labels") is not None:
-        kept["order"] = passes.order_by_label(kept["labels"], n_components, kept.get("order"))
+    key = "sorted", n_components        # labels of one mixture mean nothing to another
+    kept = rows.kept.get(key)
+    if kept is not None:
+        order = passes.order_by_label(kept["labels"], n_components, kept.get("order"))
+        rows.kept[key] = {"labels": kept["labels"], "order": order}
     elif pairs < SORT_SHARE * n_components * n_rows:
-        kept["labels"] = np.zeros(n_rows, np.int32)
+        rows.kept[key] = {"labels": np.zeros(n_rows, np.int32)}

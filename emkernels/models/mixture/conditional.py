@@ -5,6 +5,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from emkernels import _inputs, kernels
 from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.data import Rows
 from emkernels.data.checks import missing_patterns
 from emkernels.latent.mixture import MixtureParameters
 
@@ -41,6 +42,8 @@ def _read(model, values, given, name):
     names = getattr(model, "feature_names_in_", None)
     if names is not None:
         _inputs.check_names(values, names[given], name, "the columns")
+    if isinstance(values, Rows):
+        values = values.X
     return np.asarray(_inputs.as_rows(values, name), dtype=np.float64)
 
 

@@ -176,7 +176,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_], options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
-    if sample_weight is not None:
+    if rows.weighed(sample_weight).sample_weight is not None:
         _warn_about_unit(rows.weighed(sample_weight))
     return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
 
