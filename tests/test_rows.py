@@ -362,3 +362,12 @@ def test_labels_in_rows_are_of_any_whole_type_and_of_components():
     given = {"weights_init": [1.0], "means_init": [[0, 0]], "precisions_init": [np.eye(2)]}
     with pytest.raises(ValueError, match=r"labels in the rows must lie in -1 \.\. 0"):
         GaussianMixture(1, **given).fit(Rows.read(X).labelled(known))
+
+
+def test_chunks_whose_columns_are_in_another_order_are_refused():
+    pandas = pytest.importorskip("pandas")
+    X = np.arange(6.0).reshape(3, 2)
+    first, other = pandas.DataFrame(X, columns=["a", "b"]), pandas.DataFrame(X, columns=["b", "a"])
+    assert Chunks([first, first, X]).n_rows == 9
+    with pytest.raises(ValueError, match="chunk 1 has the columns 'b', 'a', chunk 0 'a', 'b'"):
+        Chunks([first, other])

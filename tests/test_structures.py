@@ -5,8 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emkernels import SufficientStatistics
-from emkernels.components.gaussian import CovariancePrior, structure_of
+from emkernels.components.gaussian import (
+    CovariancePrior,
+    GaussianComponents,
+    Gaussians,
+    structure_of,
+)
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.data import Rows
 from emkernels.em import DegenerateFitError
 
 K, D = 3, 4
@@ -208,3 +214,30 @@ def test_the_log_prior_is_that_of_the_inverse_wishart(structure):
 def test_an_unknown_family_is_refused():
     with pytest.raises(ValueError, match="'full', 'tied', 'diag' or 'spherical', got 'round'"):
         structure_of("round")
+
+
+def test_a_start_of_any_layout_and_precision_is_read_or_refused():
+    rng = np.random.default_rng(0)
+    rows = Rows.read(rng.normal(size=(60, D)))
+    structure = structure_of("spherical")
+    means, weights, factors = rng.normal(size=(K, D)).round(2), np.array([0.25, 0.25, 0.5]), (
+        np.array([1.0, 0.5, 2.0]))
+
+    def log_likelihood(weights=weights, means=means, factors=factors):
+        gaussians = Gaussians(structure, means, None, factors)
+        return GaussianComponents(structure).mixed(rows, weights, gaussians).log_likelihood
+
+    expected = sum(
+        np.logaddexp.reduce([np.log(w) - 0.5 * u**2 * ((x - m) ** 2).sum()
+                             + D * np.log(u / np.sqrt(2 * np.pi))
+                             for w, m, u in zip(weights, means, factors)]) for x in rows.X)
+    assert_allclose(log_likelihood(), expected, rtol=1e-12)
+    for other in ({"means": np.asfortranarray(means)}, {"factors": factors.astype(np.float32)},
+                  {"weights": weights.tolist()}, {"weights": np.repeat(weights, 2)[::2]}):
+        assert_allclose(log_likelihood(**other), expected, rtol=1e-12)
+    for other, match in (
+            ({"weights": weights[:2]}, r"weights must have shape \(3,\), got \(2,\)"),
+            ({"means": means[:, :2]}, r"means must have shape \(n_components, 4\)"),
+            ({"factors": np.array(1.0)}, r"precisions_cholesky must have shape \(3,\)")):
+        with pytest.raises(ValueError, match=match):
+            log_likelihood(**other)

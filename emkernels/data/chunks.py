@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels._words import some
 from emkernels.data.rows import Rows
 
 
@@ -41,6 +42,10 @@ class Chunks:
                 raise ValueError(
                     f"chunk {i} has {rows.n_features} columns of {rows.dtype}, chunk 0 has "
                     f"{first.n_features} of {first.dtype}")
+            if None not in (rows.names, first.names) and rows.names != first.names:
+                raise ValueError(
+                    f"chunk {i} has the columns {some([*map(repr, rows.names)])}, chunk 0 "
+                    f"{some([*map(repr, first.names)])}: name them alike, in one order")
             self.parts.append(rows.with_(n_threads=n_threads))
         if not self.parts:
             raise ValueError("there is no chunk")

@@ -6,7 +6,7 @@ import numpy as np
 
 from emkernels.components.gaussian.moments import seen, statistics_of
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import Structure
+from emkernels.components.gaussian.structures import Structure, structure_of
 from emkernels.kernels import passes
 
 # A pass over rows sorted by component skips most of the work of separated data; below this
@@ -38,8 +38,8 @@ class GaussianComponents:
         """Statistics of the rows under a mixture of the components: the fused E-step."""
         X, name = rows.X, self.structure.density
         # the moments are about the means as the kernels see them
-        centers = seen(parameters.means, rows)
-        factors = parameters.precisions_cholesky
+        centers = np.ascontiguousarray(seen(parameters.means, rows))
+        weights, factors = _as_read(weights, parameters.precisions_cholesky, centers, rows, name)
         if rows.patterns is not None:
             # a row without any value says nothing, unless its component is known
             counts, first, second, log_likelihood, _ = passes.incomplete_pass(
@@ -123,6 +123,20 @@ class GaussianComponents:
         deviations, units = self.structure.deviations(b)
         return max(np.max(np.abs(b - a) / units),
                    np.max(np.abs(new.means - old.means) / deviations))
+
+
+def _as_read(weights, factors, centers, rows, kernel):
+    """Weights and factors as the kernels read them, unchecked: a start may be anyone's."""
+    weights, factors = np.ascontiguousarray(weights, float), np.asarray(factors, float, order="C")
+    if centers.ndim != 2 or centers.shape[1] != rows.n_features:
+        raise ValueError(f"means must have shape (n_components, {rows.n_features}), "
+                         f"got {centers.shape}")
+    expected = structure_of(kernel).shape(*centers.shape)
+    for name, values, shape in (("weights", weights, centers.shape[:1]),
+                                ("precisions_cholesky", factors, expected)):
+        if values.shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    return weights, factors
 
 
 def _reorder(rows, pairs, n_components):
