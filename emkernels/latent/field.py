@@ -69,7 +69,7 @@ class Field:
         log-likelihood, sums of the prior."""
         return passes.potts_pass(
             self.X, parameters.weights, seen(parameters.means, self),
-            parameters.precisions_cholesky, model.components.structure.density, self.grid,
+            parameters.precisions_cholesky, model.components.structure.kernel, self.grid,
             model.smoothness, self.resp, known=self.known, n_threads=self.n_threads)
 
     # --- what a part of the image is enough for ------------------------------------------
@@ -132,7 +132,7 @@ class Field:
                 part = np.where(hidden[:, None], X.dtype.type(np.nan), X)
                 score = passes.potts_pass(
                     part, parameters.weights, centers, parameters.precisions_cholesky,
-                    model.components.structure.density, grid, model.smoothness, resp,
+                    model.components.structure.kernel, grid, model.smoothness, resp,
                     known=known, n_threads=self.n_threads)[4]
             judged = even & ~np.isnan(X).any(axis=1)
             judged = judged if mask is None else judged & mask
@@ -179,7 +179,7 @@ class PottsMixture:
         field = rows.kept["field"]
         counts, first, second, _, log_likelihood, prior = field.sweep(self, parameters)
         out = FieldStatistics.trusted(
-            self.components.structure.moments, seen(parameters.means, rows), counts, first, second,
+            self.components.structure.kernel, seen(parameters.means, rows), counts, first, second,
             log_likelihood, float(field.n_known), len(rows))
         out.prior = prior
         return out
@@ -203,12 +203,12 @@ class PottsMixture:
         for _ in range(2):      # then the second moments are about the means
             centers = seen(centers, rows)
             moments = weighted_moments(
-                X, labels, centers, self.components.structure.moments, n_threads=rows.n_threads,
+                X, labels, centers, self.components.structure.kernel, n_threads=rows.n_threads,
                 check_finite=False)
             about, found = centers, moments.counts > 0
             centers = centers.copy()
             centers[found] += moments.first[found] / moments.counts[found, None]
-        statistics = statistics_of(rows, self.components.structure.moments, about, *moments,
+        statistics = statistics_of(rows, self.components.structure.kernel, about, *moments,
                                    total=float(rows.kept["field"].n_known))
         counts = statistics.positive_counts()
         return MixtureParameters(

@@ -72,7 +72,7 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
         seeds = False
     else:
         centers, resp = _responsibilities(rows, n_components, init_params, random_state)
-        statistics = _statistics(rows, structure.moments, centers, resp)
+        statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     # component a sphere of its own, EM begins from that, as in scikit-learn.)
     if seeds and (structure.shared or not np.any(structure.reg_covar)):
@@ -230,7 +230,7 @@ def _incomplete_statistics(rows, structure, n_components, init_params, random_st
             labels[kept], None if weight is None else weight[kept], n_components) * rows.unit
     second = np.array(structure.second_of(counts[:, None, None] * covariances))
     return SufficientStatistics.trusted(
-        structure.moments, np.asarray(centers, dtype=np.float64), counts, np.zeros(centers.shape),
+        structure.kernel, np.asarray(centers, dtype=np.float64), counts, np.zeros(centers.shape),
         second, 0.0, rows.total, rows.n_rows)
 
 

@@ -36,7 +36,7 @@ class GaussianComponents:
 
     def mixed(self, rows, weights, parameters):
         """Statistics of the rows under a mixture of the components: the fused E-step."""
-        X, name = rows.X, self.structure.density
+        X, name = rows.X, self.structure.kernel
         # the moments are about the means as the kernels see them
         centers = np.ascontiguousarray(seen(parameters.means, rows))
         weights, factors = _as_read(weights, parameters.precisions_cholesky, centers, rows, name)

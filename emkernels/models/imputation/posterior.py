@@ -29,7 +29,7 @@ def draw(rows, raw, rng):
     normals = rng.standard_normal(int(patterns.counts @ patterns.n_missing))
     uniforms = rng.random(len(rows)) if len(raw.weights) > 1 else None
     return passes.incomplete_rows(
-        rows.X, raw.weights, raw.means, raw.precisions_cholesky, raw.structure.density, patterns,
+        rows.X, raw.weights, raw.means, raw.precisions_cholesky, raw.structure.kernel, patterns,
         ("imputed",), normals=normals, uniforms=uniforms, n_threads=1)["imputed"]
 
 

@@ -4,6 +4,7 @@ A family is a :class:`Structure`: shapes, the M-step with prior, ridge and floor
 parameters as vectors. Nothing above this file asks which family it has.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ def below_floor(factors, floor):
 
 
 @dataclass(frozen=True, eq=False)
-class Structure:
+class Structure(ABC):
     """A family of covariances, and how its M-step is kept away from collapse.
 
     With counts n_k, means mu_k and scatters S_k about them, the M-step has ``Sigma_k = S_k / n_k
@@ -55,8 +56,7 @@ class Structure:
     """
 
     name: ClassVar[str]
-    moments: ClassVar[str]              # which sums the kernels are to make
-    density: ClassVar[str]              # which factors they are given
+    kernel: ClassVar[str]               # whose factors the kernels take, and whose sums they make
     shared: ClassVar[bool] = False      # one covariance for all components
     diagonal: ClassVar[bool] = False    # variances, no matrices
     n_axes: ClassVar[int] = 2           # of columns, in one covariance
@@ -84,9 +84,9 @@ class Structure:
         own = (n_features,) * self.n_axes
         return own if self.shared else (n_components, *own)
 
+    @abstractmethod
     def n_parameters(self, n_components, n_features):
         """Free parameters of the covariances."""
-        raise NotImplementedError
 
     def each(self, values):
         """Covariances or factors one by one, a shared one once."""
@@ -96,42 +96,38 @@ class Structure:
         """Covariances or factors of the components in another order, or repeated."""
         return values if self.shared else values[order]
 
+    @abstractmethod
     def of_matrix(self, matrix):
         """One matrix as the family has it: itself, its diagonal, or the diagonal's mean."""
-        raise NotImplementedError
 
     def repeated(self, matrix, n_components):
         """The covariances of components that all have this one."""
         one = self.of_matrix(matrix)
         return one if self.shared else np.repeat(one[None], n_components, axis=0)
 
+    @abstractmethod
     def matrix(self, covariances, component, n_features):
         """The (n_features, n_features) covariance of one component."""
-        raise NotImplementedError
 
-    def by_column(self, covariances):
-        """Variances of the columns, of a family of variances."""
-        raise NotImplementedError
-
+    @abstractmethod
     def select(self, values, columns):
         """Covariances of some columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def projected(self, covariances, directions):
         """Covariances of ``directions' x``, directions being (n_features, q)."""
-        raise NotImplementedError
 
     def conditional(self):
         """The family of covariances of some columns given others."""
         return self.bare
 
+    @abstractmethod
     def embed(self, values, inside, n_columns):
         """Covariances of some columns among zeros for the others."""
-        raise NotImplementedError
 
+    @abstractmethod
     def within(self, weights, covariances, n_features):
         """Mean of the covariances by weight, (n_features, n_features)."""
-        raise NotImplementedError
 
     # --- M-step -------------------------------------------------------------------------
 
@@ -159,9 +155,33 @@ class Structure:
         covariances[self.variances(offsets.shape[1])] += self.reg_covar
         return covariances
 
+    @abstractmethod
+    def about_means(self, second, counts, offsets):
+        """Second moments about the means, from those about centres that are `offsets` away."""
+
+    @abstractmethod
+    def between(self, counts, residual):
+        """What second moments gain that are taken `residual` away from the means."""
+
+    @abstractmethod
+    def divided(self, scatter, counts, n_features):
+        """The scatter, what divides it, and what a prior adds to that beside its dof."""
+
+    @abstractmethod
+    def variances(self, n_features):
+        """Index of the variances among the covariances."""
+
+    @abstractmethod
+    def lost(self, covariances, rounding):
+        """Where a variance is at most what rounding leaves, (n_components, n) bool."""
+
+    @abstractmethod
+    def check_definite(self, precisions):
+        """ValueError for precisions that are not positive definite."""
+
+    @abstractmethod
     def central(self, second, counts, safe, offsets):
         """Second moments about the means, over counts (`safe`: 1 where they are 0)."""
-        raise NotImplementedError
 
     def maximise(self, statistics, counts, offsets, means, residual=None):
         """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
@@ -197,44 +217,44 @@ class Structure:
         except DegenerateFitError:
             return None, None
 
+    @abstractmethod
     def lift(self, covariances):
         """Covariances with every eigenvalue at least the floor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_prior(self, factors, n_features):
         """Log density of the prior, without its normaliser, summed over the covariances."""
-        raise NotImplementedError
 
+    @abstractmethod
     def least_dof(self, n_features):
         """With fewer degrees of freedom a prior has no divisor."""
-        raise NotImplementedError
 
+    @abstractmethod
     def second_of(self, spreads):
         """Second moments of components whose own are given, (n_components, n_features,
         n_features)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def second_of_all(self, counts, covariance):
         """Second moments of components that all have the covariance of all rows."""
-        raise NotImplementedError
 
     # --- factors ------------------------------------------------------------------------
 
+    @abstractmethod
     def factors(self, covariances):
         """scikit-learn's ``precisions_cholesky_`` of covariances, C-contiguous float64."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_factors(self, factors):
         """Covariances from ``precisions_cholesky``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def precisions(self, factors):
         """Precisions U U' from ``precisions_cholesky``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_precisions(self, precisions):
         """``precisions_cholesky`` from checked precisions."""
-        raise NotImplementedError
 
     def check_precisions(self, precisions, n_components, n_features):
         """Start precisions: finite, of the right shape, symmetric, positive definite."""
@@ -252,17 +272,17 @@ class Structure:
 
     # --- units --------------------------------------------------------------------------
 
+    @abstractmethod
     def units(self, scale):
         """What a covariance is divided by when the columns are divided by `scale`."""
-        raise NotImplementedError
 
     def variance_units(self, scale):
         """The same of what is added to variances."""
         return scale**2
 
+    @abstractmethod
     def factors_to_raw(self, factors, scale):
         """Factors of raw columns from those of columns divided by `scale`."""
-        raise NotImplementedError
 
     def pooled(self, variances):
         """Variances of columns as the family can tell them apart."""
@@ -273,17 +293,17 @@ class Structure:
         variance."""
         return scale
 
+    @abstractmethod
     def deviations(self, covariances):
         """Standard deviations of the columns, to be set against means; and the units of the
         entries of the covariances that belong to them."""
-        raise NotImplementedError
 
     # --- vectors, for acceleration ------------------------------------------------------
 
+    @abstractmethod
     def to_vector(self, factors):
         """Factors as unconstrained numbers: logarithms of the diagonal, then the rest."""
-        raise NotImplementedError
 
+    @abstractmethod
     def from_vector(self, vector, shape):
         """Factors of that shape from :meth:`to_vector`; None where one overflows."""
-        raise NotImplementedError

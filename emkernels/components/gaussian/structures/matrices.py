@@ -115,7 +115,7 @@ class _Matrices(Structure):
 class Full(_Matrices):
     """Every component has a covariance of its own."""
 
-    name = moments = density = "full"
+    name = kernel = "full"
     sorts = True
 
     def n_parameters(self, n_components, n_features):
@@ -161,7 +161,7 @@ class Full(_Matrices):
 class Tied(_Matrices):
     """All components have the same covariance."""
 
-    name = moments = density = "tied"
+    name = kernel = "tied"
     shared = keeps_scatter = True
 
     def n_parameters(self, n_components, n_features):

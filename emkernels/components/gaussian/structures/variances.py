@@ -63,7 +63,7 @@ class _Variances(Structure):
 class Diagonal(_Variances):
     """Columns are independent, given the component."""
 
-    name = moments = density = "diag"
+    name = kernel = "diag"
     n_axes = 1
 
     def n_parameters(self, n_components, n_features):
@@ -126,7 +126,7 @@ class Diagonal(_Variances):
 class Spherical(_Variances):
     """One variance in every direction; columns then have one unit."""
 
-    name = moments = density = "spherical"
+    name = kernel = "spherical"
     n_axes = 0
 
     def n_parameters(self, n_components, n_features):
