@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from emkernels import kernels
+from emkernels.data import checks
 from emkernels.kernels import dispatch
 
 
@@ -16,3 +18,24 @@ def simd(request):
 @pytest.fixture
 def rng():
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """What was looked for in which arrays of rows: whether all is finite, or the patterns."""
+    seen = []
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(kernels, name)
+
+        def check_finite(self, X, *arguments):
+            seen.append(("finite", X.shape))
+            return kernels.check_finite(X, *arguments)
+
+        def missing_patterns(self, X):
+            seen.append(("patterns", X.shape))
+            return kernels.missing_patterns(X)
+
+    monkeypatch.setattr(checks, "kernels", Counting())
+    return seen

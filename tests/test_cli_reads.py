@@ -17,9 +17,7 @@ import pytest
 from cli_files import run
 
 import emkernels
-from emkernels import kernels
 from emkernels.cli import _csv, _held
-from emkernels.data import checks
 
 SHORT = "--starts 1 --max-iter 2"
 IMPUTE = ("impute IN -o OUT", "impute IN -o OUT -m 5", "impute IN -o OUT --columns a,b --clip",
@@ -248,27 +246,6 @@ def test_a_picture_is_read_once(name, tmp_path, monkeypatch, rng):
 
 
 # --- the rows that were read ----------------------------------------------------------------
-
-@pytest.fixture
-def looks(monkeypatch):
-    """What was looked for in which rows: whether all is finite, or the patterns of what is not."""
-    seen = []
-
-    class Counting:
-        def __getattr__(self, name):
-            return getattr(kernels, name)
-
-        def check_finite(self, X, *arguments):
-            seen.append(("finite", X.shape))
-            return kernels.check_finite(X, *arguments)
-
-        def missing_patterns(self, X):
-            seen.append(("patterns", X.shape))
-            return kernels.missing_patterns(X)
-
-    monkeypatch.setattr(checks, "kernels", Counting())
-    return seen
-
 
 MODELS = (*IMPUTE, f"impute IN -o OUT --model mixture {SHORT}", *ONCE, *CLUSTER,
           f"cluster IN -k 1:3 --covariance full,diag -o OUT --columns a,b {SHORT}")

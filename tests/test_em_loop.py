@@ -8,7 +8,8 @@ import pytest
 from em_maps import Line, Map, loop
 from numpy.testing import assert_allclose, assert_array_equal
 
-from emkernels.em import DegenerateFitError, Progress
+from emkernels.data import Rows
+from emkernels.em import DegenerateFitError, Progress, run_em
 
 
 class Half(Line):
@@ -168,6 +169,27 @@ def test_an_objective_that_falls_is_no_convergence():
         assert result.converged == converges
         assert_allclose(result.largest_fall, lost)
         assert result.n_iter == 40 or converges
+
+
+def test_what_a_run_needs_is_asked_for_before_any_work():
+    class Plain:
+        def accumulate(self, rows, parameters):
+            raise AssertionError("begun")
+
+        objective = maximise = accumulate
+
+    rows = Rows(np.zeros((1, 1)))
+    for options, match in (({"acceleration": "squarem"}, "lacks to_vector, from_vector"),
+                           ({"convergence": "parameters"}, "lacks relative_change"),
+                           ({"convergence": "distance"}, "lacks relative_change")):
+        with pytest.raises(TypeError, match=match):
+            run_em(Plain(), rows, at(1), **options)
+    with pytest.raises(TypeError, match="start must be a function"):
+        run_em(Plain(), rows, (1.0, 2.0))
+    with pytest.raises(TypeError, match=r"Rows.read\(X\)"):
+        run_em(Plain(), np.zeros((2, 2)), at(1))
+    with pytest.raises(TypeError, match="object lacks accumulate, objective, maximise"):
+        run_em(object(), rows, at(1))
 
 
 def test_one_step_is_enough_where_it_is_exact():

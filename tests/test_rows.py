@@ -20,7 +20,7 @@ from emkernels import (
     select_mixture,
 )
 from emkernels.components.gaussian import GaussianComponents, structure_of
-from emkernels.data import Chunks, Rows, checks
+from emkernels.data import Chunks, Rows
 from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
 from emkernels.em import run_em
 from emkernels.latent import Mixture
@@ -106,27 +106,6 @@ def test_rows_are_not_copied():
 
 
 # --- one look -------------------------------------------------------------------------------
-
-@pytest.fixture
-def looks(monkeypatch):
-    """The shapes of the arrays that were looked through for missing values."""
-    seen = []
-
-    class Counting:
-        def __getattr__(self, name):
-            return getattr(kernels, name)
-
-        def check_finite(self, X, *arguments):
-            seen.append(("finite", X.shape))
-            return kernels.check_finite(X, *arguments)
-
-        def missing_patterns(self, X):
-            seen.append(("patterns", X.shape))
-            return kernels.missing_patterns(X)
-
-    monkeypatch.setattr(checks, "kernels", Counting())
-    return seen
-
 
 def calls(X):
     """What is done to incomplete rows, by name."""
@@ -300,6 +279,15 @@ def test_chunks_weigh_what_their_rows_weigh():
                     lambda i: parameters_of(start), max_iter=7, tol=0)
     assert_allclose(result.parameters.means, whole.means_, rtol=1e-10)
     assert_allclose(result.history, whole.lower_bounds_[1:], rtol=1e-12)
+
+
+def test_what_is_no_sequence_of_chunks_is_refused():
+    for parts in (np.zeros((3, 2)), Rows.read([[1.0]]), None, 3):
+        with pytest.raises(TypeError, match="parts must be a sequence of tables"):
+            Chunks(parts)
+    for n_threads in (-3, 0, 1.5, True):
+        with pytest.raises((TypeError, ValueError), match="n_threads"):
+            Chunks([np.zeros((3, 2))], n_threads=n_threads)
 
 
 def test_chunks_that_do_not_go_together_are_refused():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels._inputs import whole
 from emkernels._words import some
 from emkernels.data.rows import Rows
 
@@ -28,9 +29,11 @@ class Chunks:
     """
 
     def __init__(self, parts, *, n_threads=None):
-        if hasattr(parts, "shape") or isinstance(parts, Rows):
+        if hasattr(parts, "shape") or isinstance(parts, Rows) or not hasattr(parts, "__iter__"):
             raise TypeError("parts must be a sequence of tables, as np.array_split(X, 10), got "
                             f"one {type(parts).__name__}")
+        if n_threads is not None and n_threads != -1:
+            whole(n_threads, "n_threads")
         self.parts = []
         for i, part in enumerate(parts):
             try:

@@ -132,7 +132,9 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     Notes
     -----
     A start that collapses is dropped and counted. Ctrl-C ends the fit with the best parameters
-    so far and ``interrupted`` set; it is raised again when there are none.
+    so far and ``interrupted`` set; it is raised again when there are none. What passes leave in
+    rows (`kept`) is there for the next run, which may then round otherwise; ``rows.with_()`` are
+    rows without it, as runs side by side in threads need.
 
     Examples
     --------
@@ -145,8 +147,13 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         raise ValueError(f"acceleration must be None or 'squarem', got {acceleration!r}")
     if n_init < 1:
         raise ValueError(f"n_init must be at least 1, got {n_init!r}")
-    for what, value, names in (("model", model, ("accumulate", "objective", "maximise")),
-                               ("source", source, ("reduce", "dtype"))):
+    needed = ["accumulate", "objective", "maximise"]
+    needed += ["relative_change"] * (convergence in ("parameters", "distance"))
+    needed += ["to_vector", "from_vector"] * (acceleration is not None)
+    if not callable(start):
+        raise TypeError("start must be a function of the number of the start, as lambda i: "
+                        f"parameters; got {type(start).__name__}")
+    for what, value, names in (("model", model, needed), ("source", source, ["reduce", "dtype"])):
         lacks = [name for name in names if not hasattr(value, name)]
         if lacks:
             raise TypeError(
