@@ -1,12 +1,4 @@
-"""How messages name columns and lists."""
-
-from emkernels import _inputs
-
-
-def column_names(X, n_features):
-    """How messages call the columns: by name, else by position."""
-    names = _inputs.names_of(X)
-    return [str(i) for i in range(n_features)] if names is None else [repr(n) for n in names]
+"""How messages name lists."""
 
 
 def some(names, most=6):
