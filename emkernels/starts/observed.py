@@ -33,7 +33,8 @@ def _distances(rows, centers):
     observed = np.empty(len(X))
     observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
     squared = passes.observed_distances(X, np.ascontiguousarray(centers), rows.n_threads)
-    return squared * (X.shape[1] / np.maximum(observed, 1))[:, None]
+    squared *= (X.shape[1] / np.maximum(observed, 1))[:, None]
+    return squared
 
 
 def observed_seeds(rows, n_seeds, means, random_state, *, centers=None, allowed=None):
@@ -63,6 +64,7 @@ def observed_seeds(rows, n_seeds, means, random_state, *, centers=None, allowed=
         if closest is not None:
             np.minimum(distances, closest[:, None], out=distances)
         best = int((weight @ distances).argmin())
-        closest = distances[:, best]
+        closest = distances[:, best].copy()     # of the others nothing is kept
+        del distances
         seeds.append(candidates[best])
     return np.array(seeds)
