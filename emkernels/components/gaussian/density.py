@@ -136,6 +136,9 @@ def _as_read(weights, factors, centers, rows, kernel):
                                 ("precisions_cholesky", factors, expected)):
         if values.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    if rows.n_named > len(centers):
+        raise ValueError(f"the labels in the rows must lie in -1 .. {len(centers) - 1}, got "
+                         f"{rows.n_named - 1}")
     return weights, factors
 
 
