@@ -404,6 +404,8 @@ def test_a_label_beyond_the_components_is_refused(covariance_type, missing):
     for source in (rows, Chunks([rows, X])):
         with pytest.raises(ValueError, match=r"must lie in -1 \.\. 1, got 2"):
             run_em(Mixture(GaussianComponents(structure)), source, lambda i: start)
+    with pytest.raises(ValueError, match=r"must lie in -1 \.\. 1, got 2"):
+        GaussianMixtureImputer(2).fit(rows)
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
