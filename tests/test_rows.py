@@ -475,4 +475,4 @@ def test_seeds_of_incomplete_rows_keep_distances_of_one_draw_only():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # 4 candidates for each row: their distances, and some columns of one number for each row
-    assert peak < 60_000 * 8 * (4 + 8)
+    assert peak < 60_000 * 8 * (4 + 6)

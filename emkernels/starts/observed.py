@@ -30,10 +30,11 @@ def _distances(rows, centers):
     """Squared distances (n_samples, n_centers) over observed columns, scaled up to all columns;
     zero for rows without any value."""
     X, patterns = rows.X, rows.patterns
-    observed = np.empty(len(X))
-    observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
+    share = np.empty(len(X))
+    share[patterns.order] = np.repeat(
+        X.shape[1] / np.maximum(X.shape[1] - patterns.n_missing, 1), patterns.counts)
     squared = passes.observed_distances(X, np.ascontiguousarray(centers), rows.n_threads)
-    squared *= (X.shape[1] / np.maximum(observed, 1))[:, None]
+    squared *= share[:, None]
     return squared
 
 
@@ -58,6 +59,7 @@ def observed_seeds(rows, n_seeds, means, random_state, *, centers=None, allowed=
         running = np.cumsum(potential if potential.any() else chance)
         n_draws = 1 if closest is None else n_trials
         drawn = np.searchsorted(running, random_state.uniform(size=n_draws) * running[-1], "right")
+        del potential, running
         candidates = X[np.minimum(drawn, len(X) - 1)].astype(np.float64)
         candidates = np.where(np.isnan(candidates), means, candidates)
         distances = _distances(rows, candidates)
