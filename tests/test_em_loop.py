@@ -339,3 +339,19 @@ def test_lines_come_every_few_iterations():
     assert out.getvalue().splitlines() == [
         "Initialization 0", "Initialization collapsed", "Initialization 1", "  Iteration 1",
         "Initialization did not converge."]
+
+
+@pytest.mark.parametrize("options, error, match", [
+    ({"max_iter": -1}, ValueError, "max_iter must be at least 0, got -1"),
+    ({"n_init": 0}, ValueError, "n_init must be at least 1, got 0"),
+    ({"max_iter": 1.5}, TypeError, "float"),
+    ({"tol": -1e-3}, ValueError, "tol must be a number of 0 or more"),
+    ({"tol": np.nan}, ValueError, "tol must be a number of 0 or more"),
+    ({"callback": 3}, TypeError, "callback must be a function, got int"),
+])
+def test_numbers_that_are_none_are_refused_before_any_work(options, error, match):
+    def start(i):
+        raise AssertionError("begun")
+
+    with pytest.raises(error, match=match):
+        loop(Half(), start, **options)

@@ -19,12 +19,14 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.components.gaussian import GaussianComponents, structure_of
+from emkernels.components.gaussian import GaussianComponents, Gaussians, structure_of
 from emkernels.data import Chunks, Rows
 from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
 from emkernels.em import run_em
-from emkernels.latent import Mixture
+from emkernels.latent import Mixture, MixtureParameters
 from emkernels.models.mixture.fitted import parameters_of
+from emkernels.starts.observed import observed_seeds
+from emkernels.starts.sampled import draw_rows
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -359,3 +361,118 @@ def test_chunks_whose_columns_are_in_another_order_are_refused():
     assert Chunks([first, first, X]).n_rows == 9
     with pytest.raises(ValueError, match="chunk 1 has the columns 'b', 'a', chunk 0 'a', 'b'"):
         Chunks([first, other])
+
+
+def test_columns_as_numpy_counts_them():
+    X = np.arange(20.0).reshape(4, 5)
+    X[1, 4] = X[2, 0] = np.nan
+    rows = Rows.read(pytest.importorskip("pandas").DataFrame(X, columns=list("abcde")))
+    for columns in ([-1, 2], [-1, 0], [True, False, True, False, False], [0, 1], [-1, -2]):
+        part = rows.take(columns=np.array(columns))
+        assert_array_equal(part.X, X[:, np.array(columns)])
+        assert part.names == tuple(np.array(list("abcde"))[np.array(columns)])
+    assert_array_equal(rows.take(np.array([True, False, False, True]), np.array([-1])).X,
+                       X[[0, 3]][:, [4]])
+    with pytest.raises(IndexError):
+        rows.take(columns=np.array([5]))
+
+
+def test_company_is_read_as_the_kernels_do():
+    X = np.random.default_rng(0).normal(size=(1000, 2))
+    weight = np.arange(1000) % 7
+    rows = Rows.read(X)
+    for given in (weight.astype(np.float32), weight, weight.tolist(), np.repeat(weight, 2)[::2]):
+        assert rows.with_(sample_weight=given).sample_weight.dtype == np.float64
+        assert_array_equal(rows.with_(sample_weight=given).sample_weight, weight)
+    known = np.where(weight == 3, 1, -1)
+    assert_array_equal(rows.labelled(known.tolist()).known, known)
+    for name, bad in (("sample_weight", weight[1:]), ("known", known[1:]), ("known", known + 0.5),
+                      ("known", known + 2**32)):
+        with pytest.raises(ValueError, match=name):
+            rows.with_(**{name: bad})
+
+
+@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_a_label_beyond_the_components_is_refused(covariance_type, missing):
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    X[::5, 0] = np.nan if missing else 0
+    structure = structure_of(covariance_type)
+    factors = structure.factors(structure.repeated(np.eye(2), 2))
+    start = MixtureParameters(np.full(2, 0.5), Gaussians(structure, X[1:3], None, factors))
+    rows = Rows.read(X).labelled(np.where(np.arange(100) == 7, 2, -1))
+    for source in (rows, Chunks([rows, X])):
+        with pytest.raises(ValueError, match=r"must lie in -1 \.\. 1, got 2"):
+            run_em(Mixture(GaussianComponents(structure)), source, lambda i: start)
+    with pytest.raises(ValueError, match=r"must lie in -1 \.\. 1, got 2"):
+        GaussianMixtureImputer(2).fit(rows)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_labels_in_some_chunks_are_those_of_one_table(covariance_type):
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(60, 2)) + 3 * (np.arange(60) % 2)[:, None]
+    X[rng.random(X.shape) < 0.3] = np.nan
+    assert np.isnan(X[:30]).all(axis=1).any()      # rows that only labels can say something of
+    known = np.where(np.arange(60) >= 30, np.arange(60) % 4 // 2 * 2 - 1, -1).clip(-1, 1)
+    structure = structure_of(covariance_type, reg_covar=1e-6)
+    factors = structure.factors(structure.repeated(np.eye(2), 2))
+    means = np.array([[0.0, 0.0], [3.0, 3.0]])
+    start = MixtureParameters(np.full(2, 0.5), Gaussians(structure, means, None, factors))
+
+    def fitted(source):
+        return run_em(Mixture(GaussianComponents(structure)), source, lambda i: start, max_iter=3,
+                      tol=0).parameters
+
+    whole = fitted(Rows.read(X).labelled(known))
+    parts = fitted(Chunks([X[:20], Rows.read(X[20:30]), Rows.read(X[30:]).labelled(known[30:])]))
+    for name in ("weights", "means", "covariances"):
+        assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-10)
+
+
+def test_chunks_without_weight():
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    weight = np.where(np.arange(100) < 40, 0.0, 1.0)
+    rows = Rows.read(X)
+    idle = rows.take(slice(0, 40)).with_(sample_weight=weight[:40])
+    chunks = Chunks([idle, rows.take(slice(40, 100)).with_(sample_weight=weight[40:])])
+    assert chunks.total == chunks.n_positive == 60
+    structure = structure_of("full")
+    start = MixtureParameters(np.ones(1), Gaussians(structure, np.zeros((1, 2)), None,
+                                                    np.eye(2)[None]))
+    mixture = Mixture(GaussianComponents(structure))
+    found = run_em(mixture, chunks, lambda i: start).parameters
+    assert_allclose(found.means[0], X[40:].mean(axis=0), rtol=1e-12)
+    assert_allclose(found.covariances[0], np.cov(X[40:].T, bias=True), rtol=1e-12)
+    with pytest.raises(ValueError, match="all chunks are zero"):
+        Chunks([idle, idle])
+    with pytest.raises(ValueError, match="all rows are zero"):
+        run_em(mixture, idle, lambda i: start)
+    with pytest.raises(ValueError, match="all zero"):
+        GaussianMixture().fit(idle)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_starts_keep_no_column_of_indices(missing):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100_000, 20))
+    if missing:
+        X[rng.random(X.shape) < 0.01] = np.nan
+    rows = Rows.read(X)
+    tracemalloc.start()
+    draw_rows(rows, np.random.RandomState(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * X.nbytes       # indices of all rows, a few times
+
+
+def test_seeds_of_incomplete_rows_keep_distances_of_one_draw_only():
+    X = gaps((60_000, 20), share=0.05)
+    rows = Rows.read(X)
+    assert rows.patterns is not None
+    tracemalloc.start()
+    observed_seeds(rows, 8, np.zeros(20), np.random.RandomState(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # 4 candidates for each row: their distances, and some columns of one number for each row
+    assert peak < 60_000 * 8 * (4 + 6)

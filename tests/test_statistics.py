@@ -1,5 +1,6 @@
 """SufficientStatistics: additive, scalable, portable."""
 
+import copy
 import pickle
 import pickletools
 
@@ -10,6 +11,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emkernels import SufficientStatistics
+from emkernels.components.gaussian import GaussianComponents, Gaussians, structure_of
+from emkernels.data import Rows
+from emkernels.latent import Mixture, MixtureParameters
+from emkernels.latent.field import FieldStatistics
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -139,3 +144,40 @@ def test_the_callers_arrays_stay_as_they_are():
     a += SufficientStatistics("diag", np.zeros((2, 3)), counts=[3.0, 4.0])
     assert_array_equal(counts, 0)
     assert_array_equal(a.counts, [3, 4])
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_statistics_that_were_scaled_to_nothing_are_those_of_no_data(covariance_type):
+    structure = structure_of(covariance_type, reg_covar=1e-6)
+    rows = Rows.read(np.random.default_rng(0).normal(size=(30, 2)))
+    factors = structure.factors(structure.repeated(np.eye(2), 2))
+    parameters = MixtureParameters(
+        np.full(2, 0.5), Gaussians(structure, rows.X[:2].copy(), None, factors))
+    mixture = Mixture(GaussianComponents(structure))
+    for factor in (0.0, 1e-320):
+        found = mixture.maximise(mixture.accumulate(rows, parameters) * factor, parameters)
+        for values in (found.weights, found.means, found.covariances):
+            assert np.isfinite(values).all()
+    assert_array_equal(
+        mixture.maximise(mixture.accumulate(rows, parameters) * 0, parameters).means, rows.X[:2])
+
+
+def test_the_prior_of_a_field_adds_up_too():
+    def field(prior, ones):
+        out = FieldStatistics.trusted("spherical", np.zeros((2, 1)), ones.copy(), ones[:, None],
+                                      ones.copy(), -3.0, 2.0, 2)
+        out.prior = np.array(prior)
+        return out
+
+    a, b = field([1.0, 2.0], np.ones(2)), field([3.0, 5.0], np.ones(2))
+    assert_array_equal((a + b).prior, [4, 7])
+    assert_array_equal((a * 2).prior, [2, 4])
+    for other in (pickle.loads(pickle.dumps(a)), copy.deepcopy(a), a.copy()):
+        assert type(other) is FieldStatistics and other == a and other.total == 2
+        other.prior += 1
+        assert other != a
+    plain = SufficientStatistics("spherical", np.zeros((2, 1)))
+    for one, other in ((a, plain), (plain, a)):
+        with pytest.raises(TypeError, match="cannot merge"):
+            one.merge(other)
+    assert_array_equal(a.counts, [1, 1])

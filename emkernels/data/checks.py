@@ -225,3 +225,8 @@ def check_labels(labels, n_samples, n_components):
     return _inputs.as_labels(labels, n_samples, n_components)
 
 
+def check_known(rows, n_components):
+    """ValueError for rows whose labels ask for more components."""
+    if rows.n_named > n_components:
+        raise ValueError(f"the labels in the rows must lie in -1 .. {n_components - 1}, got "
+                         f"{rows.n_named - 1}")

@@ -16,7 +16,8 @@ class Chunks:
     Parameters
     ----------
     parts : sequence of array-like of shape (n_rows, n_features), or of Rows
-        All of one precision and as many columns; each is read once, and not copied.
+        All of one precision and as many columns; each is read once, and not copied. Where the
+        components of rows are known in one, those of the others are unknown.
     n_threads : int, optional
 
     Examples
@@ -52,10 +53,17 @@ class Chunks:
             self.parts.append(rows.with_(n_threads=n_threads))
         if not self.parts:
             raise ValueError("there is no chunk")
+        if any(rows.known is not None for rows in self.parts):
+            # rows without any value count where some are known: as in one table, so in all chunks
+            self.parts = [rows if rows.known is not None
+                          else rows.labelled(np.full(len(rows), -1, np.int32))
+                          for rows in self.parts]
         self.dtype, self.n_features = self.parts[0].dtype, self.parts[0].n_features
         self.n_rows = sum(len(rows) for rows in self.parts)
         self.n_positive = sum(rows.n_positive for rows in self.parts)
         self.total = float(np.sum([rows.total for rows in self.parts]))
+        if not self.n_positive:
+            raise ValueError("the weights of all chunks are zero")
 
     def reduce(self, function, *arguments):
         """``function(rows, *arguments)`` of every chunk, merged in their order."""

@@ -86,6 +86,8 @@ class Rows:
                  known=None, n_threads=None):
         self.X, self.patterns, self.largest = X, patterns, largest
         self.labels = NOTHING if labels is None else labels
+        sample_weight = _of_each_row(sample_weight, "sample_weight", np.float64, len(X))
+        known = _of_each_row(known, "known", np.int32, len(X))
         self.known, self.n_threads = known, 1 if X.size <= FEW_CELLS else n_threads
         self.sample_weight, self.unit = passes.weights_in_unit(sample_weight, X.dtype)
         if sample_weight is None:
@@ -187,6 +189,13 @@ class Rows:
         return self.X.shape
 
     @property
+    def n_named(self):
+        """Components that the labels in `known` ask for, the largest of them and one more."""
+        if self.known is None:
+            return 0
+        return self._keep("n_named", lambda: int(self.known.max(initial=-1)) + 1)
+
+    @property
     def weight_given(self):
         """sample_weight in the unit of the user."""
         return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
@@ -267,6 +276,8 @@ class Rows:
     def weighed(self, sample_weight, largest=0.0):
         """The same rows with checked weights; those they have where None is given."""
         if sample_weight is None:
+            if self.n_rows and not self.n_positive:
+                raise ValueError("the weights in the rows are all zero")
             return self
         return self.with_(
             sample_weight=checks.check_sample_weight(sample_weight, self.X, largest))
@@ -275,20 +286,22 @@ class Rows:
         """The same rows, the components of some of which are known."""
         if codes is None:
             return self
-        return self.with_(known=np.ascontiguousarray(codes, dtype=np.int32))
+        return self.with_(known=codes)
 
     def take(self, rows=slice(None), columns=None, *, X=None):
         """Some rows and columns; patterns follow without another look.
 
         Parameters
         ----------
-        rows : slice or ndarray of int
-        columns : ndarray of int, optional
+        rows : slice or ndarray of int or bool
+        columns : ndarray of int or bool, optional
         X : ndarray, optional
             The values of that part, with NaN where it lacks them, where they are others.
         """
-        if columns is not None and _all_columns(columns, self.n_features):
-            columns = None
+        if columns is not None:
+            columns = np.arange(self.n_features)[columns]
+            if _all_columns(columns, self.n_features):
+                columns = None
         if X is None:
             X = self.X[rows] if columns is None else columns_of(self.X[rows], columns)
         whole = isinstance(rows, slice) and rows == slice(None)
@@ -320,6 +333,18 @@ class Rows:
     def reduce(self, function, *arguments):
         """``function(rows, *arguments)`` of all rows."""
         return function(self, *arguments)
+
+
+def _of_each_row(values, name, dtype, n_rows):
+    """An array as the kernels read it, unchecked, one value for each row; None for None."""
+    if values is None:
+        return None
+    out = np.ascontiguousarray(values, dtype)
+    if out.shape != (n_rows,):
+        raise ValueError(f"{name} must have shape ({n_rows},), got {out.shape}")
+    if out is not values and dtype is np.int32 and not np.array_equal(out, values):
+        raise ValueError(f"{name} must be whole numbers, -1 where unknown")
+    return out
 
 
 def columns_of(X, index):

@@ -1,6 +1,7 @@
 """The one EM loop: restarts, convergence, acceleration, history, callbacks, progress."""
 
 import contextlib
+import operator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -145,8 +146,13 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
                          f"got {convergence!r}")
     if acceleration not in (None, "squarem"):
         raise ValueError(f"acceleration must be None or 'squarem', got {acceleration!r}")
-    if n_init < 1:
-        raise ValueError(f"n_init must be at least 1, got {n_init!r}")
+    for name, value, least in (("n_init", n_init, 1), ("max_iter", max_iter, 0)):
+        if operator.index(value) < least:
+            raise ValueError(f"{name} must be at least {least}, got {value!r}")
+    if not tol >= 0:
+        raise ValueError(f"tol must be a number of 0 or more, got {tol!r}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function, got {type(callback).__name__}")
     needed = ["accumulate", "objective", "maximise"]
     needed += ["relative_change"] * (convergence in ("parameters", "distance"))
     needed += ["to_vector", "from_vector"] * (acceleration is not None)

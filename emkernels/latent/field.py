@@ -18,6 +18,17 @@ class FieldStatistics(SufficientStatistics):
     """With the sums of the prior over the known pixels, as a sweep found them, (n_components,)."""
 
     __slots__ = ("prior",)
+    _sums = (*SufficientStatistics._sums, "prior")
+
+    def __reduce__(self):
+        return _with_prior, (self.to_bytes(), self.prior)
+
+
+def _with_prior(data, prior):
+    """Statistics of a field from those without, and their prior."""
+    out = FieldStatistics.from_bytes(data)
+    out.prior = prior
+    return out
 
 
 class Field:

@@ -58,7 +58,10 @@ class Mixture:
                 log_weights = np.log(parameters.weights)
             above = self.concentration > 1
             value += ((self.concentration - 1)[above] * log_weights[above]).sum()
-        return value / (statistics.weight if statistics.total is None else statistics.total)
+        total = statistics.weight if statistics.total is None else statistics.total
+        if not total > 0:
+            raise ValueError("the weights of all rows are zero")
+        return value / total
 
     def maximise(self, statistics, parameters):
         components = self.components.maximise(statistics, parameters.components)

@@ -13,6 +13,7 @@ from emkernels.components.gaussian.moments import (
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.data.available import observed_means, pairwise_covariances
+from emkernels.data.checks import check_known
 from emkernels.kernels import kmeans_plusplus, passes, weighted_moments
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.starts.lloyd import lloyd
@@ -63,6 +64,7 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     MixtureParameters
     """
     structure = mixture.components.structure
+    check_known(rows, n_components)
     if given.all:
         return MixtureParameters(given.weights, given.gaussians(structure))
     seeds = init_params in ("k-means++", "random_from_data")

@@ -30,10 +30,12 @@ def _distances(rows, centers):
     """Squared distances (n_samples, n_centers) over observed columns, scaled up to all columns;
     zero for rows without any value."""
     X, patterns = rows.X, rows.patterns
-    observed = np.empty(len(X))
-    observed[patterns.order] = np.repeat(X.shape[1] - patterns.n_missing, patterns.counts)
+    share = np.empty(len(X))
+    share[patterns.order] = np.repeat(
+        X.shape[1] / np.maximum(X.shape[1] - patterns.n_missing, 1), patterns.counts)
     squared = passes.observed_distances(X, np.ascontiguousarray(centers), rows.n_threads)
-    return squared * (X.shape[1] / np.maximum(observed, 1))[:, None]
+    squared *= share[:, None]
+    return squared
 
 
 def observed_seeds(rows, n_seeds, means, random_state, *, centers=None, allowed=None):
@@ -57,12 +59,14 @@ def observed_seeds(rows, n_seeds, means, random_state, *, centers=None, allowed=
         running = np.cumsum(potential if potential.any() else chance)
         n_draws = 1 if closest is None else n_trials
         drawn = np.searchsorted(running, random_state.uniform(size=n_draws) * running[-1], "right")
+        del potential, running
         candidates = X[np.minimum(drawn, len(X) - 1)].astype(np.float64)
         candidates = np.where(np.isnan(candidates), means, candidates)
         distances = _distances(rows, candidates)
         if closest is not None:
             np.minimum(distances, closest[:, None], out=distances)
         best = int((weight @ distances).argmin())
-        closest = distances[:, best]
+        closest = distances[:, best].copy()     # of the others nothing is kept
+        del distances
         seeds.append(candidates[best])
     return np.array(seeds)

@@ -34,7 +34,8 @@ def draw_rows(rows, random_state, least=1):
         usable = np.sort(np.concatenate([usable, idle]))
     if len(usable) <= n_rows:
         return usable, None if sample_weight is None else sample_weight[usable]
-    seen = [usable[~np.isnan(X[usable, d])][:16] for d in range(X.shape[1])]
+    # (a copy, as a view would keep the whole column's indices)
+    seen = [usable[~np.isnan(X[usable, d])][:16].copy() for d in range(X.shape[1])]
     if known is not None:
         sure = usable[known[usable] >= 0]
         seen.append(sure if len(sure) <= n_rows else random_state.choice(

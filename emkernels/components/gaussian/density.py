@@ -7,6 +7,7 @@ import numpy as np
 from emkernels.components.gaussian.moments import seen, statistics_of
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import Structure, structure_of
+from emkernels.data.checks import check_known
 from emkernels.kernels import passes
 
 # A pass over rows sorted by component skips most of the work of separated data; below this
@@ -136,6 +137,7 @@ def _as_read(weights, factors, centers, rows, kernel):
                                 ("precisions_cholesky", factors, expected)):
         if values.shape != shape:
             raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    check_known(rows, len(centers))
     return weights, factors
 
 

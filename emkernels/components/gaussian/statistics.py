@@ -63,6 +63,7 @@ class SufficientStatistics:
 
     __slots__ = ("centers", "counts", "covariance_type", "first", "log_likelihood", "n_rows",
                  "second", "total")
+    _sums = ("counts", "first", "second")       # what adds up
 
     def __init__(self, covariance_type, centers, counts=None, first=None, second=None,
                  log_likelihood=0.0):
@@ -151,13 +152,17 @@ class SufficientStatistics:
         row = 1.0
         if self.n_rows:
             row = (self.weight if self.total is None else self.total) / self.n_rows
-        return self.counts + 10 * np.finfo(np.float64).eps * row
+        limits = np.finfo(np.float64)
+        return self.counts + max(10 * limits.eps * row, limits.tiny)
 
     def copy(self):
         """An independent copy."""
-        return self.trusted(
-            self.covariance_type, self.centers.copy(), self.counts.copy(), self.first.copy(),
-            self.second.copy(), self.log_likelihood, self.total, self.n_rows)
+        out = self.trusted(
+            self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
+            self.total, self.n_rows)
+        for name in self._sums:
+            setattr(out, name, getattr(self, name).copy())
+        return out
 
     def merge(self, other):
         """Add the statistics of other rows to these, in place.
@@ -179,7 +184,7 @@ class SufficientStatistics:
             Another covariance type, other shapes or other centres. These statistics then
             stay as they were.
         """
-        if not isinstance(other, SufficientStatistics):
+        if not isinstance(other, SufficientStatistics) or other._sums != self._sums:
             raise TypeError(f"cannot merge with {type(other).__name__}")
         if other.covariance_type != self.covariance_type:
             raise ValueError(
@@ -197,9 +202,9 @@ class SufficientStatistics:
                 "cannot merge statistics made about different centres; "
                 f"component {component} is the first that differs"
             )
-        self.counts += other.counts
-        self.first += other.first
-        self.second += other.second
+        for name in self._sums:
+            mine = getattr(self, name)
+            mine += getattr(other, name)
         self.log_likelihood += other.log_likelihood
         for name in ("total", "n_rows"):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -211,9 +216,9 @@ class SufficientStatistics:
         factor = float(factor)
         if not 0 <= factor < np.inf:
             raise ValueError(f"factor must be finite and not negative, got {factor}")
-        self.counts *= factor
-        self.first *= factor
-        self.second *= factor
+        for name in self._sums:
+            mine = getattr(self, name)
+            mine *= factor
         # nothing times an infinite log-likelihood is nothing
         self.log_likelihood = self.log_likelihood * factor if factor else 0.0
         if self.total is not None:
@@ -312,7 +317,9 @@ class SufficientStatistics:
         return (
             self.covariance_type == other.covariance_type
             and self.log_likelihood == other.log_likelihood
-            and all(np.array_equal(getattr(self, n), getattr(other, n)) for n in _ARRAYS)
+            and self._sums == other._sums
+            and all(np.array_equal(getattr(self, n), getattr(other, n))
+                    for n in ("centers", *self._sums))
         )
 
     __hash__ = None
