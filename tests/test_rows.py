@@ -5,6 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris
 
 from emkernels import (
     GaussianImputer,
@@ -204,6 +206,33 @@ def test_names_go_with_the_rows():
         GaussianMixture().fit(rows, sample_weight=pandas.Series(np.ones(60)))
     with pytest.raises(ValueError, match="'a', 'b', 'c', not 'c', 'b', 'a'"):
         model.predict(Rows.read(frame[["c", "b", "a"]]))
+    part = rows.take(np.arange(40, 50), np.array([2, 0]))
+    assert part.feature_names.tolist() == ["c", "a"] and list(part.index) == list(range(45, 55))
+    assert GaussianMixture().fit(part).feature_names_in_.tolist() == ["c", "a"]
+    with pytest.raises(ValueError, match="row 0 is 0, that of X 45"):
+        GaussianMixture().fit(part, sample_weight=pandas.Series(np.ones(10)))
+
+
+def test_rows_of_some_columns_are_regressed_on():
+    pandas = pytest.importorskip("pandas")
+    X = gaps((60, 3))
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"], index=[f"row {i}" for i in range(60)])
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    for part in frame[["c", "a"]], X[:, [2, 0]]:
+        for found, expected in zip(model.regress(["c", "a"], Rows.read(part)),
+                                   model.regress(["c", "a"], part), strict=True):
+            assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="'a' is in the place of 'c'"):
+        model.regress(["c", "a"], Rows.read(frame[["a", "c"]]))
+
+
+@pytest.mark.parametrize("estimator", [GaussianMixture(2), KMeans(2), GaussianImputer()])
+def test_what_has_names_of_features_and_is_no_table_is_refused(estimator):
+    data = load_iris()      # itself, not its table
+    estimator = clone(estimator).fit(data.data)
+    use = estimator.transform if hasattr(estimator, "transform") else estimator.predict
+    with pytest.raises(TypeError, match=r"dtype object \(Bunch\)"):
+        use(data)
 
 
 # --- weights in rows --------------------------------------------------------------------------
