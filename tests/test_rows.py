@@ -101,10 +101,23 @@ def test_rows_are_not_copied():
         rows = Rows.read(X)
         assert Rows.read(rows) is rows
         assert rows.take(slice(10, 20)).X.base is not None
+        assert rows.take() is rows and rows.take(columns=np.arange(4)) is rows
         tracemalloc.start()
         rows.take(columns=np.array([0, 2])), rows.with_(n_threads=1), Rows.read(X)
         assert tracemalloc.get_traced_memory()[1] < X.nbytes / 20
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("imputer", [GaussianImputer(), GaussianMixtureImputer(2)])
+@pytest.mark.parametrize("read", [np.asarray, Rows.read, np.asfortranarray])
+def test_a_complete_table_is_not_what_an_imputer_returns(imputer, read):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X = X if read is Rows.read else read(X)
+    before = X.copy()
+    for out in imputer.fit_transform(read(X)), imputer.transform(read(X)):
+        assert not np.shares_memory(out, X)
+        out[:] = 0
+        assert_array_equal(X, before)
 
 
 # --- one look -------------------------------------------------------------------------------
