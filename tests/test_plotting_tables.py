@@ -8,8 +8,9 @@ import pytest
 from matplotlib.collections import QuadMesh
 from pictures import drawn, legend_texts, plt, scatters
 
-from emkernels import GaussianImputer
-from emkernels.plotting import plot_imputed, plot_missing_patterns
+from emkernels import GaussianImputer, GaussianMixture
+from emkernels.data import Rows
+from emkernels.plotting import plot_imputed, plot_missing_patterns, plot_mixture
 
 N = np.nan
 
@@ -266,3 +267,25 @@ def test_wrong_imputed_tables(table):
         with pytest.raises(error, match=message):
             plot_imputed(X, imputed, **options)
     assert plt.get_fignums() == []
+
+
+# --- rows that were read before ----------------------------------------------------------------
+
+def pixels(ax):
+    ax.figure.canvas.draw()
+    found = np.array(ax.figure.canvas.buffer_rgba())
+    plt.close("all")
+    return found
+
+
+def test_rows_are_drawn_as_their_table_is(table):
+    frame = pd.DataFrame(table, columns=["a", "b", "c"], index=[f"row {i}" for i in range(300)])
+    rows, completed = Rows.read(frame), GaussianImputer().fit_transform(frame)
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    draw = {"patterns": plot_missing_patterns,
+            "imputed": lambda X: plot_imputed(X, completed, column="b"),
+            "mixture": lambda X: plot_mixture(model, X, columns=["a", "c"])}
+    for name, plot in draw.items():
+        found, expected = [pixels(plot(X)) for X in (rows, frame)]
+        assert np.array_equal(found, expected), name
+        assert len(np.unique(found)) > 10, name

@@ -5,6 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris
 
 from emkernels import (
     GaussianImputer,
@@ -101,10 +103,23 @@ def test_rows_are_not_copied():
         rows = Rows.read(X)
         assert Rows.read(rows) is rows
         assert rows.take(slice(10, 20)).X.base is not None
+        assert rows.take() is rows and rows.take(columns=np.arange(4)) is rows
         tracemalloc.start()
         rows.take(columns=np.array([0, 2])), rows.with_(n_threads=1), Rows.read(X)
         assert tracemalloc.get_traced_memory()[1] < X.nbytes / 20
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("imputer", [GaussianImputer(), GaussianMixtureImputer(2)])
+@pytest.mark.parametrize("read", [np.asarray, Rows.read, np.asfortranarray])
+def test_a_complete_table_is_not_what_an_imputer_returns(imputer, read):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X = X if read is Rows.read else read(X)
+    before = X.copy()
+    for out in imputer.fit_transform(read(X)), imputer.transform(read(X)):
+        assert not np.shares_memory(out, X)
+        out[:] = 0
+        assert_array_equal(X, before)
 
 
 # --- one look -------------------------------------------------------------------------------
@@ -206,6 +221,33 @@ def test_names_go_with_the_rows():
         GaussianMixture().fit(rows, sample_weight=pandas.Series(np.ones(60)))
     with pytest.raises(ValueError, match="'a', 'b', 'c', not 'c', 'b', 'a'"):
         model.predict(Rows.read(frame[["c", "b", "a"]]))
+    part = rows.take(np.arange(40, 50), np.array([2, 0]))
+    assert part.feature_names.tolist() == ["c", "a"] and list(part.index) == list(range(45, 55))
+    assert GaussianMixture().fit(part).feature_names_in_.tolist() == ["c", "a"]
+    with pytest.raises(ValueError, match="row 0 is 0, that of X 45"):
+        GaussianMixture().fit(part, sample_weight=pandas.Series(np.ones(10)))
+
+
+def test_rows_of_some_columns_are_regressed_on():
+    pandas = pytest.importorskip("pandas")
+    X = gaps((60, 3))
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"], index=[f"row {i}" for i in range(60)])
+    model = GaussianMixture(2, random_state=0).fit(frame)
+    for part in frame[["c", "a"]], X[:, [2, 0]]:
+        for found, expected in zip(model.regress(["c", "a"], Rows.read(part)),
+                                   model.regress(["c", "a"], part), strict=True):
+            assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="'a' is in the place of 'c'"):
+        model.regress(["c", "a"], Rows.read(frame[["a", "c"]]))
+
+
+@pytest.mark.parametrize("estimator", [GaussianMixture(2), KMeans(2), GaussianImputer()])
+def test_what_has_names_of_features_and_is_no_table_is_refused(estimator):
+    data = load_iris()      # itself, not its table
+    estimator = clone(estimator).fit(data.data)
+    use = estimator.transform if hasattr(estimator, "transform") else estimator.predict
+    with pytest.raises(TypeError, match=r"dtype object \(Bunch\)"):
+        use(data)
 
 
 # --- weights in rows --------------------------------------------------------------------------

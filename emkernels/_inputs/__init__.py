@@ -1,7 +1,7 @@
 """The one door for what people pass: containers in, plain arrays out, errors that name the cell."""
 
 from emkernels._inputs._labels import as_labels
-from emkernels._inputs._names import check_names, check_same_rows, names_of, place
+from emkernels._inputs._names import Named, check_names, check_same_rows, names_of, place
 from emkernels._inputs._numbers import whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
@@ -13,6 +13,7 @@ from emkernels._inputs._tables import (
 )
 
 __all__ = [
+    "Named",
     "UnusableInputError",
     "as_labels",
     "as_random_state",

@@ -1,8 +1,14 @@
 """The labels of rows and columns: which there are, and whether they are those of the fit."""
 
 
+class Named:
+    """A container that says itself, as `names`, what :func:`names_of` says of others."""
+
+
 def names_of(values):
     """What a container calls its columns (a series its values), where all are texts; else None."""
+    if isinstance(values, Named):
+        return values.names
     if type(values).__name__ == "LazyFrame":
         return None
     for attribute in ("columns", "column_names", "index"):

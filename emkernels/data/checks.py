@@ -67,16 +67,19 @@ def check_table(values, name):
 def check_columns_of_fit(estimator, X):
     """That an estimator is fitted, and to columns of these names."""
     check_is_fitted(estimator)
-    if hasattr(X, "feature_names"):     # rows that were read before
-        wanted, names = getattr(estimator, "feature_names_in_", None), X.feature_names
-        if wanted is not None and names is not None and list(names) != list(wanted):
-            raise ValueError(
-                "The feature names should match those that were passed during fit: "
-                f"{', '.join(map(repr, wanted))}, not {', '.join(map(repr, names))}")
-        check_width(estimator, X.X)
-        return
     _inputs.refuse_unread(X, "X")
     _check_feature_names(estimator, X, reset=False)
+
+
+def check_rows_of_fit(estimator, rows):
+    """The same of rows that were read before."""
+    check_is_fitted(estimator)
+    wanted, names = getattr(estimator, "feature_names_in_", None), rows.feature_names
+    if wanted is not None and names is not None and list(names) != list(wanted):
+        raise ValueError(
+            "The feature names should match those that were passed during fit: "
+            f"{', '.join(map(repr, wanted))}, not {', '.join(map(repr, names))}")
+    check_width(estimator, rows.X)
 
 
 def names_of_fit(estimator):

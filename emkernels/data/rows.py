@@ -26,16 +26,19 @@ class Labels:
     feature_names: np.ndarray | None = None
     index: object = None
 
-    def of(self, columns):
-        """Of some columns."""
-        return Labels(*[None if each is None else tuple(each[j] for j in columns)
-                        for each in (self.names, self.places)])
+    def of(self, rows, columns):
+        """Of some rows and, unless None, some columns."""
+        columns = slice(None) if columns is None else columns
+        texts = [None if each is None else tuple(np.array(each, object)[columns])
+                 for each in (self.names, self.places)]
+        return Labels(*texts, None if self.feature_names is None else self.feature_names[columns],
+                      None if self.index is None else self.index[rows])
 
 
 NOTHING = Labels()
 
 
-class Rows:
+class Rows(_inputs.Named):
     """Checked rows, and what passes over them leave for the next pass.
 
     Made by :meth:`read`, which looks at every cell once; nothing behind it looks for missing
@@ -127,10 +130,12 @@ class Rows:
         ValueError, TypeError
             What is no table of real numbers; infinities; the cell is named.
         """
+        if isinstance(X, cls):
+            if fitted:
+                checks.check_rows_of_fit(estimator, X)
+            return X._again(estimator, complete, min_samples, missing_values)
         if fitted:
             checks.check_columns_of_fit(estimator, X)
-        if isinstance(X, cls):
-            return X._again(estimator, complete, min_samples, missing_values)
         if complete is not None:
             checks.refuse_masked(X, complete)
         array, places = checks.read_array(X, estimator, min_samples)
@@ -302,9 +307,10 @@ class Rows:
             columns = np.arange(self.n_features)[columns]
             if _all_columns(columns, self.n_features):
                 columns = None
-        if X is None:
-            X = self.X[rows] if columns is None else columns_of(self.X[rows], columns)
         whole = isinstance(rows, slice) and rows == slice(None)
+        if X is None:
+            X = self.X if whole else self.X[rows]
+            X = X if columns is None else columns_of(X, columns)
         if whole and columns is None and X is self.X:
             return self
         patterns = self.patterns
@@ -316,7 +322,7 @@ class Rows:
         weight = self.weight_given
         return Rows(
             X, patterns=patterns, largest=self.largest, n_threads=self.n_threads,
-            labels=self.labels if columns is None else self.labels.of(columns),
+            labels=NOTHING if self.labels is NOTHING else self.labels.of(rows, columns),
             sample_weight=None if weight is None else np.ascontiguousarray(weight[rows]),
             known=None if self.known is None else np.ascontiguousarray(self.known[rows]))
 

@@ -2,6 +2,7 @@
 
 from emkernels import _inputs
 from emkernels.data.checks import check_table
+from emkernels.data.rows import Rows
 
 
 def as_table(X, name="X"):
@@ -10,6 +11,6 @@ def as_table(X, name="X"):
     An array of float32 or float64 is returned as it is; for what else is taken see
     :func:`emkernels._inputs.as_table`.
     """
-    values, names = _inputs.as_table(X, name)
+    values, names = (X.X, X.names) if isinstance(X, Rows) else _inputs.as_table(X, name)
     check_table(values, name)
     return values, tuple(f"x{j}" for j in range(values.shape[1])) if names is None else names

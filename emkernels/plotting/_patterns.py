@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels import kernels
 from emkernels._inputs import missing_cells
+from emkernels.data import Rows
 from emkernels.plotting._canvas import (
     BLUE,
     VERMILION,
@@ -78,7 +79,7 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
 
 def _missing(X):
     """Where values are missing, (n_samples, n_features) bool, and the names of the columns."""
-    missing, names = missing_cells(X)
+    missing, names = (np.isnan(X.X), X.names) if isinstance(X, Rows) else missing_cells(X)
     if missing.ndim != 2:
         raise ValueError(f"X must be a 2-d table, got {missing.ndim} dimension(s)")
     if 0 in missing.shape:
