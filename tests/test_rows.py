@@ -101,10 +101,21 @@ def test_rows_are_not_copied():
         rows = Rows.read(X)
         assert Rows.read(rows) is rows
         assert rows.take(slice(10, 20)).X.base is not None
+        assert rows.take() is rows and rows.take(columns=np.arange(4)) is rows
         tracemalloc.start()
         rows.take(columns=np.array([0, 2])), rows.with_(n_threads=1), Rows.read(X)
         assert tracemalloc.get_traced_memory()[1] < X.nbytes / 20
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("imputer", [GaussianImputer(), GaussianMixtureImputer(2)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_complete_table_is_not_what_an_imputer_returns(imputer, order):
+    X = np.array(np.random.default_rng(0).normal(size=(40, 3)), order=order)
+    for table in X, Rows.read(X):
+        for out in imputer.fit_transform(table), imputer.transform(table):
+            assert not np.shares_memory(out, X)
+            assert_array_equal(out, X)
 
 
 # --- one look -------------------------------------------------------------------------------

@@ -294,9 +294,10 @@ class Rows(_inputs.Named):
         """
         if columns is not None and _all_columns(columns, self.n_features):
             columns = None
-        if X is None:
-            X = self.X[rows] if columns is None else columns_of(self.X[rows], columns)
         whole = isinstance(rows, slice) and rows == slice(None)
+        if X is None:
+            X = self.X if whole else self.X[rows]
+            X = X if columns is None else columns_of(X, columns)
         if whole and columns is None and X is self.X:
             return self
         patterns = self.patterns

@@ -62,7 +62,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         self._warn_skipped(rows.shape[1])
         limits = self._fitted.limits
         if len(inside) == rows.shape[1]:
-            out = inner if inner is not rows else rows.copy()
+            out = rows.copy() if np.may_share_memory(inner, rows) else inner
         else:
             out = np.ascontiguousarray(rows[:, kept])
             out[:, inside] = inner
