@@ -111,15 +111,13 @@ def test_rows_are_not_copied():
 
 
 @pytest.mark.parametrize("imputer", [GaussianImputer(), GaussianMixtureImputer(2)])
-@pytest.mark.parametrize("read", [np.asarray, Rows.read, np.asfortranarray])
-def test_a_complete_table_is_not_what_an_imputer_returns(imputer, read):
-    X = np.random.default_rng(0).normal(size=(40, 3))
-    X = X if read is Rows.read else read(X)
-    before = X.copy()
-    for out in imputer.fit_transform(read(X)), imputer.transform(read(X)):
-        assert not np.shares_memory(out, X)
-        out[:] = 0
-        assert_array_equal(X, before)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_complete_table_is_not_what_an_imputer_returns(imputer, order):
+    X = np.array(np.random.default_rng(0).normal(size=(40, 3)), order=order)
+    for table in X, Rows.read(X):
+        for out in imputer.fit_transform(table), imputer.transform(table):
+            assert not np.shares_memory(out, X)
+            assert_array_equal(out, X)
 
 
 # --- one look -------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Tables in and out: which columns are used, their numbers, and the same table with more in it."""
 
-import importlib
 import itertools
 import os
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
@@ -98,9 +98,8 @@ class Numbers:
         """X (or other values of its cells) as named rows, looked through here only; no copy."""
         frame = optional("pandas", "a table", "cli").DataFrame(
             self.X if X is None else X, columns=self.names, copy=False)
-        # loads scikit-learn, without which every help is shown
-        data = importlib.import_module("emkernels.data")
-        return data.Rows.read(frame, expect_missing=bool(self.n_missing.any()))
+        # `data` is loaded here, and scikit-learn with it, without which every help is shown
+        return emkernels.data.Rows.read(frame, expect_missing=bool(self.n_missing.any()))
 
     def without(self, names):
         """The same without some columns."""
