@@ -42,8 +42,8 @@ class Rows(_inputs.Named):
     """Checked rows, and what passes over them leave for the next pass.
 
     Made by :meth:`read`, which looks at every cell once; nothing behind it looks for missing
-    values, infinities or names again. Estimators, functions
-    and plots that take a table take `Rows` too; the kernels take arrays.
+    values, infinities or names again. Estimators, functions and plots that take a table take `Rows`
+    too; the kernels take arrays.
 
     Attributes
     ----------
