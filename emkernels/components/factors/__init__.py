@@ -1,0 +1,1 @@
+"""Models of few factors behind many columns."""

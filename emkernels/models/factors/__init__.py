@@ -1,0 +1,1 @@
+"""Few factors behind many columns."""
