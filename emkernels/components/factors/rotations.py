@@ -279,9 +279,12 @@ def promax(L, T, power):
     A. E. Hendrickson, P. O. White, British Journal of Statistical Psychology 17, 1964.
     """
     V = L @ T
+    largest = np.abs(V).max(axis=0)
+    V /= np.where(largest > 0, largest, 1.0)
     U = np.linalg.lstsq(V, V * np.abs(V) ** (power - 1), rcond=None)[0]
+    U /= (largest / largest.max())[:, None]
     length = np.sqrt(np.square(U).sum(axis=0))
-    if length.min() == 0 or np.linalg.cond(U / length) > 1e10:
+    if not length.min() > 0 or np.linalg.cond(U / length) > 1e10:
         return None
     axes = np.linalg.inv(T @ (U / length)).T
     return axes / np.sqrt(np.square(axes).sum(axis=0))

@@ -54,7 +54,7 @@ class Rotation:
     converged: bool
 
 
-def rotate(loadings, method, *, kaiser=None, n_init=10, random_state=0):
+def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state=0):
     """Rotate the loadings of factors to simple ones, without any change of the fit.
 
     Loadings L (D, q) of uncorrelated factors become ``L* = L inv(T')`` of factors with the
@@ -80,8 +80,12 @@ def rotate(loadings, method, *, kaiser=None, n_init=10, random_state=0):
     kaiser : bool, optional
         Whether every row is divided by its length, the root of the column's communality, for the
         search, so that all columns count the same, whatever their communalities and units (Kaiser's
-        normalisation). None is what R does: True for varimax and promax, False for quartimax and
-        oblimin. SPSS and factor_analyzer have True for all, scikit-learn False.
+        normalisation). None is what R and factor_analyzer do: True for varimax and promax, False
+        for quartimax and oblimin. SPSS has True for all, scikit-learn False.
+    scale : array-like of shape (D,), optional
+        Standard deviations of the columns: the search and the order of the factors are those of
+        L / scale, the loadings of standardised columns, so that units do not matter, and what comes
+        back is in the units of L. Zeros count as 1.
     n_init : int, default=10
         Starts; two factors need one for varimax and quartimax.
     random_state : int, RandomState, Generator or None, default=0
@@ -89,14 +93,15 @@ def rotate(loadings, method, *, kaiser=None, n_init=10, random_state=0):
     Returns
     -------
     Rotation
-        Factors in the order of their sums of squared loadings, largest first, equal ones in the
-        order of the columns that they load most; signs so that a factor's loadings add up to 0
-        or more.
+        Factors in the order of their sums of squared loadings (of L / scale), largest first, equal
+        ones in the order of the columns that they load most; signs so that a factor's loadings (as
+        they come back) add up to 0 or more.
 
     Raises
     ------
     ValueError, TypeError
-        Loadings that are no finite numbers in two dimensions; an unknown method.
+        Loadings that are no finite numbers in two dimensions; scales that are negative or not of
+        that many columns; an unknown method.
 
     Warns
     -----
@@ -123,22 +128,24 @@ def rotate(loadings, method, *, kaiser=None, n_init=10, random_state=0):
            [0.  , 0.85],
            [0.  , 0.57]])
     """
-    L = _checked(loadings)
+    given = _checked(loadings)
     kaiser = check_rotation(method, kaiser)
     n_init = _inputs.whole(n_init, "n_init")
     random = _inputs.as_random_state(random_state)
-    n_columns, q = L.shape
-    A, basis, rank = _in_basis(_of_one_size(L, kaiser))
+    L = given / _scales(scale, len(given))
+    q = L.shape[1]
     T = np.eye(q)
-    axes = rotations.Axes(T[:rank, :rank], 0.0)
-    with one_thread(max(n_columns, q)):
+    with one_thread(max(L.shape)):
+        basis, rank = _basis(_of_one_size(L, True))
+        axes = rotations.Axes(T[:rank, :rank], 0.0)
         if rank:
+            A = (_of_one_size(L, kaiser) @ basis)[:, :rank]
             axes = _search(A, method, rotations.random_starts(rank, n_init, random))
             if method == "promax":
                 _to_promax(axes, (L @ basis)[:, :rank])
         T[:rank, :rank] = axes.matrix
         rotated = np.zeros_like(L)
-        rotated[:, :rank] = np.linalg.solve(axes.matrix, (L @ basis)[:, :rank].T).T
+        rotated[:, :rank] = np.linalg.solve(axes.matrix, (given @ basis)[:, :rank].T).T
     correlation = np.eye(q)
     if method in OBLIQUE:
         correlation = T.T @ T
@@ -146,7 +153,7 @@ def rotate(loadings, method, *, kaiser=None, n_init=10, random_state=0):
     if not axes.converged:
         warn(f"{method} did not converge: its loadings may be less simple than they could be",
              ConvergenceWarning)
-    order, signs = canonical(rotated)
+    order, signs = canonical(rotated, scale)
     return Rotation(
         rotated[:, order] * signs, (basis @ T)[:, order] * signs,
         correlation[np.ix_(order, order)] * np.outer(signs, signs), method, kaiser,
@@ -164,7 +171,7 @@ def check_rotation(method, kaiser):
     return bool(kaiser)
 
 
-def canonical(loadings):
+def canonical(loadings, scale=None):
     """The order of factors (largest sum of squares first) and the sign of each, in that order.
 
     Equal sums are those that differ by rounding only; the factor whose largest loading is of an
@@ -174,6 +181,8 @@ def canonical(loadings):
     Parameters
     ----------
     loadings : ndarray of shape (D, q)
+    scale : array-like of shape (D,), optional
+        As :func:`rotate` has it: of the order, not of the signs.
 
     Returns
     -------
@@ -181,11 +190,13 @@ def canonical(loadings):
     signs : ndarray of shape (q,)
         1 or -1.
     """
-    L = loadings / (np.abs(loadings).max() or 1.0)
+    L = loadings / _scales(scale, len(loadings))
+    L /= np.abs(L).max() or 1.0
     explained = np.square(L).sum(axis=0)
     explained = np.round(explained / (explained.sum() or 1.0), 11)
+    order = np.lexsort((np.abs(L).argmax(axis=0), -explained))
+    L = loadings / (np.abs(loadings).max() or 1.0)
     highest = np.abs(L).argmax(axis=0)
-    order = np.lexsort((highest, -explained))
     sums, sizes = L.sum(axis=0), np.abs(L).sum(axis=0)
     level = np.abs(sums) <= 1e-11 * sizes
     sums[level] = L[highest[level], np.flatnonzero(level)]
@@ -208,6 +219,17 @@ def _checked(loadings):
     return L
 
 
+def _scales(scale, n_columns):
+    """Scales to divide rows of loadings by, (D, 1) or 1."""
+    if scale is None:
+        return 1.0
+    scale = np.asarray(scale, dtype=np.float64)
+    if scale.shape != (n_columns,) or not (np.isfinite(scale) & (scale >= 0)).all():
+        raise ValueError(f"scale must be {n_columns} finite numbers of 0 or more, one for each row "
+                         "of the loadings")
+    return np.where(scale > 0, scale, 1.0)[:, None]
+
+
 def _of_one_size(L, kaiser):
     """The loadings near 1: all divided by the largest, with `kaiser` each row by its length."""
     if not kaiser:
@@ -218,13 +240,11 @@ def _of_one_size(L, kaiser):
     return A / np.where(length > 0, length, 1.0)
 
 
-def _in_basis(A):
-    """(A B)[:, :rank] of full rank, the orthogonal B and the rank; the rest of A B is 0."""
+def _basis(A):
+    """An orthogonal B and the rank of A, whose columns A B are 0 beyond; rows of one length."""
     _, values, Vt = np.linalg.svd(A)
     rank = int((values > max(A.shape) * np.finfo(np.float64).eps * values[0]).sum())
-    if rank == A.shape[1]:
-        return A, np.eye(rank), rank
-    return (A @ Vt.T)[:, :rank], Vt.T, rank
+    return np.eye(rank) if rank == A.shape[1] else Vt.T, rank
 
 
 def _search(A, method, starts):
