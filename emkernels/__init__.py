@@ -19,6 +19,7 @@ _PUBLIC = {
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",
     "missing_data_summary": "emkernels.models.missing",
+    "parallel_analysis": "emkernels.models.factors.parallel",
     "pool": "emkernels.models.missing",
     "segment_image": "emkernels.image",
     "select_mixture": "emkernels.models.mixture",
