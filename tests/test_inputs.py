@@ -25,6 +25,7 @@ from emkernels import (
     kernels,
     little_mcar_test,
     missing_data_summary,
+    parallel_analysis,
     plotting,
     select_mixture,
 )
@@ -74,6 +75,7 @@ MISSING = {
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
     "missing_data_summary": missing_data_summary,
+    "parallel_analysis": lambda X: parallel_analysis(X, n_draws=3),
     "SufficientStatistics.from_data": lambda X: SufficientStatistics.from_data(X, **MIXED).counts,
     "kernels.incomplete_statistics": lambda X: kernels.incomplete_statistics(X, **MIXED),
     "kernels.incomplete_e_step": lambda X: kernels.incomplete_e_step(X, **MIXED),
