@@ -1,0 +1,1 @@
+"""Factor models: rows are ``mean + L z + noise``, z standard normal of few dimensions."""

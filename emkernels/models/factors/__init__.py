@@ -1,0 +1,5 @@
+"""Factor analysis."""
+
+from emkernels.models.factors.estimator import FactorAnalysis
+
+__all__ = ["FactorAnalysis"]
