@@ -1,4 +1,4 @@
-"""Factor analysis."""
+"""Few factors behind many columns."""
 
 from emkernels.models.factors.estimator import FactorAnalysis
 
