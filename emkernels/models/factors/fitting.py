@@ -1,0 +1,208 @@
+"""How a factor model is fitted: moments of the rows, starts, the loop."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels.components.factors import profile, updates
+from emkernels.components.factors.moments import Dense, Wide
+from emkernels.components.gaussian.moments import column_means, seen
+from emkernels.components.gaussian.parameters import Scaling
+from emkernels.data.available import pairwise_covariances
+from emkernels.em import run_em
+from emkernels.kernels import passes
+from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel, Table
+
+# So many more columns than rows, and at least so many: no matrix of the columns is made.
+WIDE, MANY = 2, 256
+# Variances with which sums of squares of rows keep their digits.
+RANGE = 1e-200, 1e200
+# Starts that end this near to each other, in uniquenesses, are one.
+SAME = 1e-3
+
+
+@dataclass
+class Scaled:
+    """Rows as they are fitted: columns that vary, their means and units.
+
+    Attributes
+    ----------
+    varying : ndarray of int
+    rows : Rows or None
+        Of these columns, where values are missing.
+    table : Table or None
+        Their moments, where none are.
+    mean, scale : ndarray of shape (n_varying,)
+    """
+
+    varying: np.ndarray
+    rows: object
+    table: object
+    mean: np.ndarray
+    scale: np.ndarray
+
+
+def scaled(rows, isotropic):
+    """The columns that vary, in units of their standard deviations (of one unit for all, where
+    the noise is the same in all, and so are columns that do not vary)."""
+    if rows.patterns is not None:
+        summary = rows.summary()
+        variance = summary.deviations**2
+        mean, scale = summary.means, summary.deviations
+        constant = summary.constant
+    else:
+        mean, scatter = _moments(rows)
+        variance = np.diagonal(scatter) if scatter is not None else None
+        if scatter is None or not (RANGE[0] < variance[variance > 0].min(initial=1)
+                                   and variance.max() < RANGE[1]) or not variance.all():
+            summary = rows.summary()        # squares that underflow, or no matrix is wanted
+            mean, scale, constant, scatter = (
+                summary.means, summary.deviations, summary.constant, None)
+        else:
+            scale, constant = np.sqrt(variance), np.zeros(len(mean), bool)
+    constant = constant | (scale == 0)
+    if constant.all():
+        raise ValueError("no column of X varies: there is nothing to fit")
+    varying = np.arange(len(mean)) if isotropic else np.flatnonzero(~constant)
+    if isotropic:
+        largest = scale.max()
+        scale = np.full(len(scale), largest * np.sqrt(((scale / largest) ** 2).mean()))
+    mean, scale = mean[varying], scale[varying]
+    inner = rows.take(columns=varying)
+    if rows.patterns is not None:
+        return Scaled(varying, inner, None, mean, scale)
+    if scatter is None:
+        moments = _standardised_moments(inner, mean, scale)
+    else:
+        moments = Dense(scatter[np.ix_(varying, varying)] / scale / scale[:, None])
+    return Scaled(varying, None, Table(moments, mean, scale, rows), mean, scale)
+
+
+def _is_wide(rows):
+    return rows.n_features >= MANY and rows.n_features >= WIDE * len(rows)
+
+
+def _moments(rows):
+    """Mean and covariance; None for the latter where no matrix of the columns is wanted."""
+    if _is_wide(rows):
+        return None, None
+    mean = column_means(rows)
+    centre = seen(mean, rows)
+    weight = rows.sample_weight
+    total = len(rows) if weight is None else weight.sum()
+    scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads) / total
+    return mean, scatter - np.outer(mean - centre, mean - centre)
+
+
+def _standardised_moments(rows, mean, scale):
+    """Moments of a standardised copy of the rows."""
+    weight = rows.weight_given
+    share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
+    Z = (rows.X - mean) / scale
+    Z -= share @ Z
+    Z *= np.sqrt(share)[:, None]
+    return Wide(Z) if _is_wide(rows) else Dense(Z.T @ Z)
+
+
+# --- the fit ----------------------------------------------------------------------------------
+
+
+class Fit:
+    """A fit of one table.
+
+    Parameters
+    ----------
+    estimator : FactorAnalysis
+        Whose parameters it goes by.
+    data : Scaled
+    run : callable
+        ``run(model, source, start, ...)``, the loop with the options of the estimator.
+    """
+
+    def __init__(self, estimator, data, run):
+        self.data, self.run = data, run
+        self.n_factors, self.isotropic = estimator.n_components, estimator.noise == "isotropic"
+        self.newton = estimator.method == "newton"
+        self.floor = np.full(len(data.scale), float(estimator.min_uniqueness))
+        self.rng = _inputs.as_random_state(estimator.random_state)
+        self.n_init, self.options = estimator.n_init, estimator
+        self.given = None
+
+    def result(self):
+        """The best :class:`EMResult` of the starts, and the model."""
+        if self.data.table is not None:
+            return self._complete()
+        return self._incomplete()
+
+    def _complete(self):
+        table = self.data.table
+        model = FactorModel(self.n_factors, self.floor, isotropic=self.isotropic,
+                            newton=self.newton, log_scale=float(np.log(table.scale).sum()))
+        mean = np.zeros(table.n_features)
+        more = {}
+        if self.newton:
+            more["acceleration"] = None
+            if self.isotropic:
+                more.update(convergence="exact", n_init=1)
+        return model, self.run(
+            model, table, lambda i: self._start(model, table.moments, mean, i), **more)
+
+    def _start(self, model, moments, mean, i):
+        """Parameters of start i, by the moments."""
+        if self.given is not None and i == 0:
+            return self.given(model, moments, mean)
+        if self.isotropic:
+            if model.newton:
+                return Factors(mean, np.zeros((self.n_factors, len(mean))),
+                               np.maximum(np.full(len(mean), moments.diagonal.mean()),
+                                          self.floor))
+            components, noise = updates.best_isotropic(
+                moments, self.n_factors, float(self.floor[0]))
+            if i:
+                components = components + self.rng.standard_normal(components.shape)
+            return Factors(mean, components, np.full(len(mean), max(
+                0.5 * moments.diagonal.mean(), noise)))
+        x = (profile.start_of_correlations(moments, self.n_factors) if i == 0
+             else profile.random_start(moments, self.rng))
+        point = profile.evaluate(moments, np.maximum(x, model.log_floor), self.n_factors)
+        out = model.at(mean, point)
+        return out if model.newton else Factors(mean, out.components, out.noise)
+
+    def _incomplete(self):
+        data = self.data
+        model = IncompleteFactorModel(
+            self.n_factors, self.floor, Scaling(data.mean, data.scale),
+            isotropic=self.isotropic, newton=self.newton)
+        rows = data.rows
+        covariance = pairwise_covariances(
+            rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
+        moments = Dense(covariance / data.scale / data.scale[:, None])
+        starts = self._distinct(model, moments)
+        result = self.run(model, rows, lambda i: starts[i], n_init=len(starts))
+        return model, result
+
+    def _distinct(self, model, moments):
+        """Starts from the moments of pairs of columns; those that end in the same maximum there
+        are one."""
+        mean = np.zeros(moments.size)
+        out = []
+        for i in range(self.n_init):
+            start = self._start(model, moments, mean, i)
+            if self.given is not None and i == 0:
+                out.append(start)
+                continue
+            if not self.isotropic:
+                point = profile.fit(moments, np.log(start.noise), self.n_factors,
+                                    model.log_floor, tol=1e-8)
+                start = model.at(mean, point)
+            noise = np.maximum(start.noise, 1e-2)
+            start = Factors(mean, start.components, noise)
+            if all(np.abs(start.noise - each.noise).max() > SAME for each in out):
+                out.append(start)
+        return out
+
+
+def is_given(rows):
+    """Whether a source of rows may be run by :func:`~emkernels.em.run_em` as it is."""
+    return run_em is not None and rows is not None
