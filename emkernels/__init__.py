@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ClusteringComparison": "emkernels.comparison",
     "EMWarning": "emkernels.em",
+    "FactorAnalysis": "emkernels.models.factors",
     "GaussianImputer": "emkernels.models.imputation",
     "GaussianMixture": "emkernels.models.mixture",
     "GaussianMixtureImputer": "emkernels.models.imputation",

@@ -1,5 +1,1 @@
-<<<<<<< HEAD
-"""Factor models: rows are ``mean + L z + noise``, z standard normal of few dimensions."""
-=======
-"""Models of few factors behind many columns."""
->>>>>>> rotate
+"""Factors behind columns: likelihoods, posteriors, axes that can be read."""
