@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels import _inputs
-from emkernels.components.factors import profile, updates
+from emkernels.components.factors import profile
 from emkernels.components.factors.moments import Dense, Wide
 from emkernels.components.gaussian.moments import column_means, seen
 from emkernels.components.gaussian.parameters import Scaling
+from emkernels.data import checks
 from emkernels.data.available import pairwise_covariances
-from emkernels.em import run_em
 from emkernels.kernels import passes
 from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel, Table
 
@@ -20,6 +20,8 @@ WIDE, MANY = 2, 256
 RANGE = 1e-200, 1e200
 # Starts that end this near to each other, in uniquenesses, are one.
 SAME = 1e-3
+# Uniquenesses that EM with missing values begins with, at least.
+LEAST = 1e-2
 
 
 @dataclass
@@ -116,21 +118,21 @@ class Fit:
     estimator : FactorAnalysis
         Whose parameters it goes by.
     data : Scaled
+    given : Given
+        What the first start begins with.
     run : callable
         ``run(model, source, start, ...)``, the loop with the options of the estimator.
     """
 
-    def __init__(self, estimator, data, run):
-        self.data, self.run = data, run
+    def __init__(self, estimator, data, given, run):
+        self.data, self.given, self.run = data, given.scaled(data), run
         self.n_factors, self.isotropic = estimator.n_components, estimator.noise == "isotropic"
-        self.newton = estimator.method == "newton"
+        self.newton, self.n_init = estimator.method == "newton", estimator.n_init
         self.floor = np.full(len(data.scale), float(estimator.min_uniqueness))
         self.rng = _inputs.as_random_state(estimator.random_state)
-        self.n_init, self.options = estimator.n_init, estimator
-        self.given = None
 
     def result(self):
-        """The best :class:`EMResult` of the starts, and the model."""
+        """The model, and the best :class:`EMResult` of the starts."""
         if self.data.table is not None:
             return self._complete()
         return self._incomplete()
@@ -140,34 +142,41 @@ class Fit:
         model = FactorModel(self.n_factors, self.floor, isotropic=self.isotropic,
                             newton=self.newton, log_scale=float(np.log(table.scale).sum()))
         mean = np.zeros(table.n_features)
-        more = {}
+        more = {"objective_scale": table.n_positive}
         if self.newton:
             more["acceleration"] = None
             if self.isotropic:
-                more.update(convergence="exact", n_init=1)
+                more["n_init"] = 1
         return model, self.run(
             model, table, lambda i: self._start(model, table.moments, mean, i), **more)
 
     def _start(self, model, moments, mean, i):
         """Parameters of start i, by the moments."""
-        if self.given is not None and i == 0:
-            return self.given(model, moments, mean)
-        if self.isotropic:
-            if model.newton:
-                return Factors(mean, np.zeros((self.n_factors, len(mean))),
-                               np.maximum(np.full(len(mean), moments.diagonal.mean()),
-                                          self.floor))
-            components, noise = updates.best_isotropic(
-                moments, self.n_factors, float(self.floor[0]))
-            if i:
-                components = components + self.rng.standard_normal(components.shape)
-            return Factors(mean, components, np.full(len(mean), max(
-                0.5 * moments.diagonal.mean(), noise)))
-        x = (profile.start_of_correlations(moments, self.n_factors) if i == 0
-             else profile.random_start(moments, self.rng))
-        point = profile.evaluate(moments, np.maximum(x, model.log_floor), self.n_factors)
+        components, noise = self.given if i == 0 else (None, None)
+        if noise is None and components is not None:
+            noise = np.maximum(moments.diagonal - (components**2).sum(axis=0),
+                               np.maximum(0.005 * moments.diagonal, self.floor))
+            if self.isotropic:
+                noise = np.full(len(mean), noise.mean())
+        if noise is None and self.isotropic:
+            noise = np.full(len(mean), moments.diagonal.mean() * (
+                0.5 if i == 0 else self.rng.uniform(0.1, 1.0)))
+        if noise is None:
+            x = (profile.start_of_correlations(moments, self.n_factors) if i == 0
+                 else profile.random_start(moments, self.rng))
+            noise = np.exp(x)
+        noise = np.maximum(noise, self.floor)
+        if components is not None and not model.newton:
+            return Factors(mean, components, noise)
+        point = profile.evaluate(moments, np.log(noise), self.n_factors)
         out = model.at(mean, point)
-        return out if model.newton else Factors(mean, out.components, out.noise)
+        if model.newton and not self.isotropic:
+            return out
+        components = out.components
+        if not model.newton and len(point.values) < self.n_factors:     # EM leaves zeros as they are
+            small = self.rng.standard_normal(components.shape) * 0.1
+            components = np.where((components != 0).any(axis=1)[:, None], components, small)
+        return Factors(mean, components, noise)
 
     def _incomplete(self):
         data = self.data
@@ -179,7 +188,8 @@ class Fit:
             rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
         moments = Dense(covariance / data.scale / data.scale[:, None])
         starts = self._distinct(model, moments)
-        result = self.run(model, rows, lambda i: starts[i], n_init=len(starts))
+        more = {"objective_scale": rows.n_positive}
+        result = self.run(model, rows, lambda i: starts[i], n_init=len(starts), **more)
         return model, result
 
     def _distinct(self, model, moments):
@@ -189,20 +199,55 @@ class Fit:
         out = []
         for i in range(self.n_init):
             start = self._start(model, moments, mean, i)
-            if self.given is not None and i == 0:
+            if i == 0 and any(each is not None for each in self.given):
                 out.append(start)
                 continue
             if not self.isotropic:
                 point = profile.fit(moments, np.log(start.noise), self.n_factors,
                                     model.log_floor, tol=1e-8)
                 start = model.at(mean, point)
-            noise = np.maximum(start.noise, 1e-2)
-            start = Factors(mean, start.components, noise)
+            start = Factors(mean, start.components, np.maximum(start.noise, LEAST))
             if all(np.abs(start.noise - each.noise).max() > SAME for each in out):
                 out.append(start)
         return out
 
 
-def is_given(rows):
-    """Whether a source of rows may be run by :func:`~emkernels.em.run_em` as it is."""
-    return run_em is not None and rows is not None
+# --- what the first start begins with -----------------------------------------------------------
+
+
+@dataclass
+class Given:
+    """Start values in the units of the rows, each None where it is not given."""
+
+    components: np.ndarray | None
+    noise: np.ndarray | None
+
+    def scaled(self, data):
+        """Components and noise of the columns that vary, in their units."""
+        v = data.varying
+        return (None if self.components is None else self.components[:, v] / data.scale,
+                None if self.noise is None else self.noise[v] / data.scale**2)
+
+
+def check_starts(estimator, rows):
+    """The :class:`Given` of an estimator; ValueError for what cannot be loadings or variances."""
+    components, noise = estimator.components_init, estimator.noise_variance_init
+    D, q = rows.n_features, estimator.n_components
+    for name in ("components_init", "noise_variance_init"):
+        if rows.names is not None:
+            _inputs.check_names(getattr(estimator, name), rows.names, name, "X")
+    if components is not None:
+        components = checks.numbers(components, "components_init")
+        if components.shape != (q, D) or not np.isfinite(components).all():
+            raise ValueError(f"components_init must be finite and of shape ({q}, {D}), got shape "
+                             f"{components.shape}")
+    if noise is not None:
+        noise = checks.numbers(noise, "noise_variance_init")
+        if noise.ndim == 0:
+            noise = np.full(D, float(noise))
+        if noise.shape != (D,) or not (np.isfinite(noise) & (noise > 0)).all():
+            raise ValueError(f"noise_variance_init must be positive, finite and of shape ({D},), "
+                             f"got shape {noise.shape}")
+        if estimator.noise == "isotropic" and (noise != noise[0]).any():
+            raise ValueError("noise_variance_init must be one number where noise is 'isotropic'")
+    return Given(components, noise)
