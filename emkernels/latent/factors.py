@@ -4,11 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.components.factors import profile, updates
+from emkernels.components.factors import incomplete, profile, updates
 from emkernels.components.factors.moments import Dense
-from emkernels.components.gaussian.density import GaussianComponents
-from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import structure_of
 from emkernels.em import DegenerateFitError
 
 # Newton steps of an M-step on moments that are completed anew each time.
@@ -184,20 +181,15 @@ class IncompleteFactorModel(FactorModel):
 
     def __init__(self, n_factors, floor, scaling, *, isotropic=False, newton=True):
         super().__init__(n_factors, floor, isotropic=isotropic, newton=newton)
-        self.scaling, self.full = scaling, structure_of("full")
-        self.gaussian = GaussianComponents(self.full)
+        self.scaling = scaling
 
     def accumulate(self, rows, parameters):
-        covariance = updates.covariance_of(parameters.components, parameters.noise)[None]
-        gaussians = Gaussians(self.full, parameters.mean[None], covariance,
-                              self.full.factors(covariance))
-        raw = self.gaussian.mixed(rows, np.ones(1), self.scaling.to_raw(gaussians))
-        statistics = self.scaling.statistics(raw, self.full)
-        n = statistics.counts[0]
-        offset = statistics.first[0] / n
-        scatter = statistics.second[0] / n - np.outer(offset, offset)
-        return FactorStatistics(Dense((scatter + scatter.T) / 2), statistics.centers[0] + offset,
-                                statistics.log_likelihood / rows.total, n)
+        scale = self.scaling.scale
+        total, offset, covariance, log_likelihood = incomplete.expected(
+            rows, self.scaling.center + parameters.mean * scale, scale,
+            parameters.components, parameters.noise)
+        return FactorStatistics(Dense(covariance), parameters.mean + offset,
+                                log_likelihood / rows.total, total)
 
     def maximise(self, statistics, parameters):
         if not np.isfinite(statistics.moments.matrix).all():

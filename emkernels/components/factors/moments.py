@@ -7,8 +7,8 @@ from scipy.linalg import eigh
 # Up to so many columns all eigenpairs are had, and with them the exact Hessian.
 SMALL = 128
 # Leading eigenpairs of larger matrices: block Krylov spaces of this depth, restarted.
-DEPTH, EXTRA, RESTARTS = 3, 4, 12
-RESIDUAL = 1e-10
+DEPTH, EXTRA, RESTARTS = 4, 4, 12
+RESIDUAL = 1e-8
 
 
 class Dense:
@@ -94,25 +94,28 @@ class Wide:
 
 
 def _krylov(product, size, n, guess):
-    """Leading eigenpairs by block Krylov spaces, None where they do not come."""
+    """Leading eigenpairs by block Lanczos with restarts, None where they do not come."""
     width = n + EXTRA
     if (DEPTH + 1) * width > size // 2:
         return None
     block = np.random.RandomState(0).standard_normal((size, width))
     if guess is not None:
         block[:, :guess.shape[1]] = guess[:, :width]
-    block = np.linalg.qr(block)[0]
     for _ in range(RESTARTS):
-        parts = [block]
-        for _ in range(DEPTH):
-            parts.append(np.linalg.qr(product(parts[-1]))[0])
-        basis = np.linalg.qr(np.hstack(parts))[0]
-        image = product(basis)
-        small = basis.T @ image
-        values, vectors = np.linalg.eigh((small + small.T) / 2)
-        values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
+        basis = block = np.linalg.qr(block)[0]
+        image = product(block)
+        for depth in range(DEPTH + 1):
+            small = basis.T @ image
+            values, vectors = np.linalg.eigh((small + small.T) / 2)
+            values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
+            residual = image @ vectors[:, :n] - basis @ (vectors[:, :n] * values[:n])
+            if np.sqrt((residual**2).sum(axis=0)).max() <= RESIDUAL * values[0]:
+                return values, basis @ vectors
+            if depth < DEPTH:
+                block = image[:, -width:]
+                for _ in range(2):
+                    block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+                basis = np.hstack([basis, block])
+                image = np.hstack([image, product(block)])
         block = basis @ vectors
-        residual = image @ vectors[:, :n] - block[:, :n] * values[:n]
-        if np.sqrt((residual**2).sum(axis=0)).max() <= RESIDUAL * values[0] * np.sqrt(size):
-            return values, block
     return None

@@ -24,8 +24,8 @@ HALVINGS = 25
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
-# Falling uniquenesses below this share are tried at the bound.
-NEAR = 0.05
+# Uniquenesses below this share, whose logarithms fall by so much in a step, are tried at the bound.
+NEAR, FALLING = 0.05, -0.4
 
 
 @dataclass
@@ -233,7 +233,7 @@ def _search(moments, point, n_factors, floor, free, p):
         promised = point.gradient @ (x - point.x)
         new = evaluate(moments, x, n_factors, point.guess)
         if new.value < point.value + 1e-4 * min(promised, 0):
-            return _at_bound(moments, new, n_factors, floor, free[p < 0])
+            return _at_bound(moments, new, n_factors, floor, free[p < FALLING])
         if -promised < 1e-15 * abs(point.value):        # rounding from here on
             break
         step /= 2

@@ -17,7 +17,7 @@ from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel
 # So many more columns than rows, and at least so many: no matrix of the columns is made.
 WIDE, MANY = 2, 256
 # Variances with which sums of squares of rows keep their digits.
-RANGE = 1e-200, 1e200
+RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
 # Starts that end this near to each other, in uniquenesses, are one.
 SAME = 1e-3
 # Uniquenesses that EM with missing values begins with, at least.
@@ -55,14 +55,13 @@ def scaled(rows, isotropic):
         constant = summary.constant
     else:
         mean, scatter = _moments(rows)
-        variance = np.diagonal(scatter) if scatter is not None else None
-        if scatter is None or not (RANGE[0] < variance[variance > 0].min(initial=1)
-                                   and variance.max() < RANGE[1]) or not variance.all():
-            summary = rows.summary()        # squares that underflow, or no matrix is wanted
-            mean, scale, constant, scatter = (
-                summary.means, summary.deviations, summary.constant, None)
-        else:
+        low, high = RANGE[rows.dtype]
+        variance = np.zeros(1) if scatter is None else np.diagonal(scatter)
+        if low < variance.min() and variance.max() < high:
             scale, constant = np.sqrt(variance), np.zeros(len(mean), bool)
+        else:       # columns of one value, squares that underflow, or no matrix is wanted
+            summary, scatter = rows.summary(), None
+            mean, scale, constant = summary.means, summary.deviations, summary.constant
     constant = constant | (scale == 0)
     if constant.all():
         raise ValueError("no column of X varies: there is nothing to fit")
