@@ -41,9 +41,10 @@ class FactorAnalysis(FittedFactors):
         varimax and promax, False for quartimax and oblimin, as R has it.
     scores : {'regression', 'bartlett'}, default='regression'
         What `transform` gives.
-    n_init : int, default=6
+    n_init : int, optional
         Starts, the best is kept: the likelihood of factors has several maxima. The first begins
-        with the squared multiple correlations, the others at random. (Isotropic noise without
+        with the squared multiple correlations, the others at random; one that comes to where
+        another has ended is left there. None: 6, of more than 128 columns 2. (Isotropic noise without
         missing values has one maximum, in closed form.)
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
@@ -142,6 +143,7 @@ class FactorAnalysis(FittedFactors):
     _parameter_constraints = {
         **LatentModel._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left"), None],
         "noise": [StrOptions({"diagonal", "isotropic"})],
         "rotation": [StrOptions(set(ROTATIONS)), None],
         "kaiser": ["boolean", None],
@@ -153,7 +155,7 @@ class FactorAnalysis(FittedFactors):
     }
 
     def __init__(self, n_components=1, *, noise="diagonal", rotation=None, kaiser=None,
-                 scores="regression", n_init=6, method="newton", tol=1e-6, max_iter=1000,
+                 scores="regression", n_init=None, method="newton", tol=1e-6, max_iter=1000,
                  convergence="distance", acceleration=None, min_uniqueness=1e-8,
                  noise_variance_init=None, components_init=None, n_threads=None,
                  random_state=0, verbose=0, verbose_interval=10, callback=None):
