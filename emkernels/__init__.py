@@ -10,6 +10,7 @@ _PUBLIC = {
     "ClusteringComparison": "emkernels.comparison",
     "EMWarning": "emkernels.em",
     "FactorAnalysis": "emkernels.models.factors",
+    "FactorSelection": "emkernels.models.factors",
     "GaussianImputer": "emkernels.models.imputation",
     "GaussianMixture": "emkernels.models.mixture",
     "GaussianMixtureImputer": "emkernels.models.imputation",
@@ -23,6 +24,7 @@ _PUBLIC = {
     "parallel_analysis": "emkernels.models.factors.parallel",
     "pool": "emkernels.models.missing",
     "segment_image": "emkernels.image",
+    "select_factors": "emkernels.models.factors",
     "select_mixture": "emkernels.models.mixture",
     "show_config": "emkernels._config",
 }

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.components.factors import profile, updates
+from emkernels.components.factors import incomplete, profile, updates
 from emkernels.components.factors.moments import Dense
-from emkernels.components.gaussian.density import GaussianComponents
-from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import structure_of
 from emkernels.em import DegenerateFitError
 
 # Newton steps of an M-step on moments that are completed anew each time.
 STEPS = 5
+# Uniquenesses that differ by less than this are on the way to the same maximum.
+JOINED = 0.02
 
 
 @dataclass
@@ -57,12 +56,17 @@ class Table:
     mean, scale : ndarray of shape (n_features,)
     dtype, n_rows, n_features, n_positive, total
         Of the rows.
+    ends : list of Factors
+        Where earlier starts have ended.
+    last : Factors or None
+        The parameters of the last pass.
     """
 
     def __init__(self, moments, mean, scale, rows):
         self.moments, self.mean, self.scale = moments, mean, scale
         self.dtype, self.n_rows, self.n_positive = np.dtype(float), len(rows), rows.n_positive
         self.n_features, self.total = moments.size, rows.total
+        self.ends, self.last = [], None
 
     def reduce(self, function, *arguments):
         return function(self, *arguments)
@@ -91,6 +95,7 @@ class FactorModel:
         self.log_floor = np.log(floor)
 
     def accumulate(self, table, parameters):
+        table.last = parameters
         if parameters.point is not None:
             value = -0.5 * (table.n_features * updates.LOG_2_PI + parameters.point.value)
         else:
@@ -117,8 +122,7 @@ class FactorModel:
         point = parameters.point
         if point is None or n_steps > 1:
             x = np.log(parameters.noise)
-            point = profile.evaluate(moments, x, self.n_factors,
-                                     None if point is None else point.guess)
+            point = profile.evaluate(moments, x, self.n_factors)
         for _ in range(n_steps):
             new = profile.improve(moments, point, self.n_factors, self.log_floor)
             gain, point = point.value - new.value, new
@@ -131,6 +135,15 @@ class FactorModel:
     def at(self, mean, point):
         """Parameters of a profile."""
         return Factors(mean, profile.loadings(point, self.n_factors), np.exp(point.x), point)
+
+    def endless(self, parameters, table):
+        """Whether a start is about to end where another one has."""
+        point = parameters.point
+        if point is None or not getattr(table, "ends", ()):
+            return False
+        return any(
+            np.abs(parameters.noise - end.noise).max() < JOINED and point.value >= end.point.value
+            for end in table.ends)
 
     # --- as vectors ----------------------------------------------------------------------
 
@@ -184,20 +197,15 @@ class IncompleteFactorModel(FactorModel):
 
     def __init__(self, n_factors, floor, scaling, *, isotropic=False, newton=True):
         super().__init__(n_factors, floor, isotropic=isotropic, newton=newton)
-        self.scaling, self.full = scaling, structure_of("full")
-        self.gaussian = GaussianComponents(self.full)
+        self.scaling = scaling
 
     def accumulate(self, rows, parameters):
-        covariance = updates.covariance_of(parameters.components, parameters.noise)[None]
-        gaussians = Gaussians(self.full, parameters.mean[None], covariance,
-                              self.full.factors(covariance))
-        raw = self.gaussian.mixed(rows, np.ones(1), self.scaling.to_raw(gaussians))
-        statistics = self.scaling.statistics(raw, self.full)
-        n = statistics.counts[0]
-        offset = statistics.first[0] / n
-        scatter = statistics.second[0] / n - np.outer(offset, offset)
-        return FactorStatistics(Dense((scatter + scatter.T) / 2), statistics.centers[0] + offset,
-                                statistics.log_likelihood / rows.total, n)
+        scale = self.scaling.scale
+        total, offset, covariance, log_likelihood = incomplete.expected(
+            rows, self.scaling.center + parameters.mean * scale, scale,
+            parameters.components, parameters.noise)
+        return FactorStatistics(Dense(covariance), parameters.mean + offset,
+                                log_likelihood / rows.total, total)
 
     def maximise(self, statistics, parameters):
         if not np.isfinite(statistics.moments.matrix).all():

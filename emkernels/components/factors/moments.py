@@ -7,8 +7,10 @@ from scipy.linalg import eigh
 # Up to so many columns all eigenpairs are had, and with them the exact Hessian.
 SMALL = 128
 # Leading eigenpairs of larger matrices: block Krylov spaces of this depth, restarted.
-DEPTH, EXTRA, RESTARTS = 3, 4, 12
-RESIDUAL = 1e-10
+DEPTH, EXTRA, RESTARTS = 4, 4, 12
+# Residuals relative to the largest eigenvalue. (Eigenvalues, whose errors are the squares, are
+# never too large: more digits later can only raise the likelihood.)
+RESIDUAL = 1e-8
 
 
 class Dense:
@@ -32,7 +34,7 @@ class Dense:
         """``vectors @ matrix``."""
         return vectors @ self.matrix
 
-    def pairs(self, scale, n, guess=None):
+    def pairs(self, scale, n, guess=None, residual=RESIDUAL):
         """Eigenpairs of ``matrix * outer(scale, scale)``, largest first.
 
         Parameters
@@ -42,6 +44,8 @@ class Dense:
             How many are needed; small matrices give all.
         guess : ndarray of shape (n_features, n_guess), optional
             Vectors near the leading ones.
+        residual : float
+            Of vectors that are looked for step by step, as they are in large matrices.
 
         Returns
         -------
@@ -53,7 +57,7 @@ class Dense:
         if self.size <= SMALL:
             values, vectors = np.linalg.eigh(scaled)
             return values[::-1], vectors[:, ::-1]
-        found = _krylov(lambda v: scaled @ v, self.size, n, guess)
+        found = _krylov(lambda v: scaled @ v, self.size, n, guess, residual)
         if found is None:
             first = max(0, self.size - n - EXTRA)
             values, vectors = eigh(scaled, subset_by_index=[first, self.size - 1])
@@ -83,7 +87,7 @@ class Wide:
         """``vectors @ matrix``."""
         return (vectors @ self.rows.T) @ self.rows
 
-    def pairs(self, scale, n, guess=None):
+    def pairs(self, scale, n, guess=None, residual=RESIDUAL):
         """As :meth:`Dense.pairs`, by way of the matrix of the rows."""
         scaled = self.rows * scale
         values, left = np.linalg.eigh(scaled @ scaled.T)
@@ -93,26 +97,29 @@ class Wide:
         return values, scaled.T @ left / np.sqrt(values)
 
 
-def _krylov(product, size, n, guess):
-    """Leading eigenpairs by block Krylov spaces, None where they do not come."""
+def _krylov(product, size, n, guess, least):
+    """Leading eigenpairs by block Lanczos with restarts, None where they do not come."""
     width = n + EXTRA
     if (DEPTH + 1) * width > size // 2:
         return None
     block = np.random.RandomState(0).standard_normal((size, width))
     if guess is not None:
         block[:, :guess.shape[1]] = guess[:, :width]
-    block = np.linalg.qr(block)[0]
     for _ in range(RESTARTS):
-        parts = [block]
-        for _ in range(DEPTH):
-            parts.append(np.linalg.qr(product(parts[-1]))[0])
-        basis = np.linalg.qr(np.hstack(parts))[0]
-        image = product(basis)
-        small = basis.T @ image
-        values, vectors = np.linalg.eigh((small + small.T) / 2)
-        values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
+        basis = block = np.linalg.qr(block)[0]
+        image = product(block)
+        for depth in range(DEPTH + 1):
+            small = basis.T @ image
+            values, vectors = np.linalg.eigh((small + small.T) / 2)
+            values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
+            residual = image @ vectors[:, :n] - basis @ (vectors[:, :n] * values[:n])
+            if np.sqrt((residual**2).sum(axis=0)).max() <= least * values[0]:
+                return values, basis @ vectors
+            if depth < DEPTH:
+                block = image[:, -width:]
+                for _ in range(2):
+                    block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+                basis = np.hstack([basis, block])
+                image = np.hstack([image, product(block)])
         block = basis @ vectors
-        residual = image @ vectors[:, :n] - block[:, :n] * values[:n]
-        if np.sqrt((residual**2).sum(axis=0)).max() <= RESIDUAL * values[0] * np.sqrt(size):
-            return values, block
     return None

@@ -19,13 +19,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 
+from emkernels.components.factors.moments import RESIDUAL
+
 LONGEST = 4.0           # step in a log uniqueness
 HALVINGS = 25
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
-# Falling uniquenesses below this share are tried at the bound.
-NEAR = 0.05
+# Uniquenesses below this share, whose logarithms fall by so much in a step, are tried at the bound.
+NEAR, FALLING = 0.05, -0.4
 
 
 @dataclass
@@ -57,12 +59,28 @@ class Profile:
     guess: np.ndarray
 
 
-def evaluate(moments, x, n_factors, guess=None):
-    """The :class:`Profile` at log noise variances x, of moments that are
-    :class:`~emkernels.components.factors.moments.Dense` or `Wide`."""
+def evaluate(moments, x, n_factors, before=None, digits=True):
+    """The :class:`Profile` at log noise variances x.
+
+    Parameters
+    ----------
+    moments : Dense or Wide
+        Of :mod:`emkernels.components.factors.moments`.
+    x : ndarray of shape (n_features,)
+    n_factors : int
+    before : Profile, optional
+        One near by: its eigenvectors are begun with, and where it is far from the minimum those of
+        large matrices are had with fewer digits.
+    digits : bool
+        Whether value and gradient have all digits where noise variances are tiny.
+    """
     n = min(n_factors, moments.size)
     scale = np.exp(-x / 2)
-    values, vectors = moments.pairs(scale, n, guess)
+    if before is None:
+        values, vectors = moments.pairs(scale, n)
+    else:
+        residual = np.clip(1e-4 * np.abs(before.gradient).max(), RESIDUAL, 1e-5)
+        values, vectors = moments.pairs(scale, n, before.guess, residual)
     k = int(np.count_nonzero(values[:n] > 1))
     w, v = values[:k], vectors[:, :k]
     diagonal = moments.diagonal * scale**2
@@ -71,7 +89,7 @@ def evaluate(moments, x, n_factors, guess=None):
     complete = len(values) == moments.size
     point = Profile(x, float(value), gradient, w, v,
                     (values[k:], vectors[:, k:]) if complete else None, vectors)
-    if (moments.matrix is not None and moments.size <= EXACT
+    if (digits and moments.matrix is not None and moments.size <= EXACT
             and (scale**2 * moments.diagonal).max() > 1 / TINY):
         _with_all_digits(moments.matrix, point)
     return point
@@ -231,9 +249,9 @@ def _search(moments, point, n_factors, floor, free, p):
         x = point.x.copy()
         x[free] = np.maximum(x[free] + step * p, floor[free])
         promised = point.gradient @ (x - point.x)
-        new = evaluate(moments, x, n_factors, point.guess)
+        new = evaluate(moments, x, n_factors, point)
         if new.value < point.value + 1e-4 * min(promised, 0):
-            return _at_bound(moments, new, n_factors, floor, free[p < 0])
+            return _at_bound(moments, new, n_factors, floor, free[p < FALLING])
         if -promised < 1e-15 * abs(point.value):        # rounding from here on
             break
         step /= 2
@@ -249,7 +267,9 @@ def _at_bound(moments, point, n_factors, floor, falling):
         return point
     x = point.x.copy()
     x[small] = floor[small]
-    new = evaluate(moments, x, n_factors, point.guess)
+    new = evaluate(moments, x, n_factors, point, digits=False)
+    if new.value < point.value + 1e-6:
+        new = evaluate(moments, x, n_factors, new)
     return new if new.value < point.value else point
 
 

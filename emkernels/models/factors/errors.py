@@ -130,7 +130,7 @@ def conditions(components, noise, isotropic):
             row[D + n * D:D + (n + 1) * D] = components[m] * weight
             if not isotropic:
                 row[D + q * D:] = -components[m] * components[n] * weight**2
-            out.append(row / np.sqrt(row @ row))
+            out.append(row)
     return np.array(out).reshape(-1, 2 * D + q * D)
 
 
@@ -156,9 +156,10 @@ def _deviations(rows, mean, components, noise, unit, isotropic, fixed):
     else:
         keep[D + q * D:] = ~fixed
     border = border[:, keep]
-    border = border[(border != 0).any(axis=1)]
+    border = border[(border != 0).any(axis=1)]          # (of factors without loadings)
     inner = matrix[np.ix_(keep, keep)]
-    scale = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(inner)), 1e-300))
+    diagonal = np.abs(np.diagonal(inner))
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     border = border * scale
     border /= np.sqrt((border**2).sum(axis=1, keepdims=True))
     out = np.full(len(keep), np.nan)
@@ -174,6 +175,8 @@ def _diagonal(matrix, border):
     else:
         basis = np.eye(len(matrix))
     inner = basis.T @ matrix @ basis
+    if not inner.size:
+        return np.full(len(matrix), np.nan)
     values, vectors = np.linalg.eigh((inner + inner.T) / 2)
     if not values[0] > 1e-13 * len(values) * values[-1]:
         raise ValueError(

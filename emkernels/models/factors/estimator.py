@@ -18,6 +18,9 @@ from emkernels.models.factors.fitted import SCORES, FittedFactors
 from emkernels.models.factors.fitting import Fit, check_starts, scaled
 from emkernels.models.factors.rotation import ROTATIONS, rotate
 
+# What rounding takes from a log-likelihood where uniquenesses are as small as that.
+ROUNDING, NEARLY = 1e-8, 1e-6
+
 
 class FactorAnalysis(FittedFactors):
     """Factor analysis by maximum likelihood, and probabilistic principal components.
@@ -41,9 +44,10 @@ class FactorAnalysis(FittedFactors):
         varimax and promax, False for quartimax and oblimin, as R has it.
     scores : {'regression', 'bartlett'}, default='regression'
         What `transform` gives.
-    n_init : int, default=6
+    n_init : int, optional
         Starts, the best is kept: the likelihood of factors has several maxima. The first begins
-        with the squared multiple correlations, the others at random. (Isotropic noise without
+        with the squared multiple correlations, the others at random; one that comes to where
+        another has ended is left there. None: 6, of more than 128 columns 2. (Isotropic noise without
         missing values has one maximum, in closed form.)
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
@@ -142,6 +146,7 @@ class FactorAnalysis(FittedFactors):
     _parameter_constraints = {
         **LatentModel._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left"), None],
         "noise": [StrOptions({"diagonal", "isotropic"})],
         "rotation": [StrOptions(set(ROTATIONS)), None],
         "kaiser": ["boolean", None],
@@ -153,7 +158,7 @@ class FactorAnalysis(FittedFactors):
     }
 
     def __init__(self, n_components=1, *, noise="diagonal", rotation=None, kaiser=None,
-                 scores="regression", n_init=6, method="newton", tol=1e-6, max_iter=1000,
+                 scores="regression", n_init=None, method="newton", tol=1e-6, max_iter=1000,
                  convergence="distance", acceleration=None, min_uniqueness=1e-8,
                  noise_variance_init=None, components_init=None, n_threads=None,
                  random_state=0, verbose=0, verbose_interval=10, callback=None):
@@ -238,6 +243,8 @@ class FactorAnalysis(FittedFactors):
             setattr(self, name, value)
         for text in self._remarks(rows, data, model, result):
             warn(text, EMWarning)
+        if result.largest_fall < ROUNDING and result.parameters.noise.min() < NEARLY:
+            result.largest_fall = 0.0       # rounding beside noise variances near zero
         self._tell(result, rows)
 
     def _attributes(self, rows, data, result):
@@ -280,8 +287,7 @@ class FactorAnalysis(FittedFactors):
             yield (f"column{'s' * (len(fixed) > 1)} {some([names[j] for j in fixed])} "
                    f"{'have' if len(fixed) > 1 else 'has'} one value only: left out of the model, "
                    "with loadings and noise variance 0")
-        freedom = D - 1 - q if isotropic else ((D - q) ** 2 - (D + q)) / 2
-        if freedom < 0:
+        if degrees_of_freedom(D, q, isotropic) < 0:
             yield (f"{q} factor{'s' * (q > 1)} of {D} varying column{'s' * (D > 1)} are not "
                    "identified: the model has more parameters than there are variances and "
                    "covariances, and others fit as well; fewer factors do not")
@@ -298,3 +304,12 @@ class FactorAnalysis(FittedFactors):
         if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
             yield ("the factors explain all there is: the noise variance is at its bound, "
                    f"{self.min_uniqueness:.0e} of the mean variance of the columns")
+
+
+def degrees_of_freedom(n_features, n_factors, isotropic=False):
+    """Variances and covariances less the parameters for them; negative: a model that is not
+    identified."""
+    D, q = n_features, n_factors
+    if isotropic:
+        return D * (D + 1) // 2 - (D * q - q * (q - 1) // 2 + 1) if q < D else -1
+    return ((D - q) ** 2 - (D + q)) // 2 if q < D else -max(1, (D + q) // 2)

@@ -6,7 +6,7 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.components.factors import profile
-from emkernels.components.factors.moments import Dense, Wide
+from emkernels.components.factors.moments import SMALL, Dense, Wide
 from emkernels.components.gaussian.moments import column_means, seen
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.data import checks
@@ -17,9 +17,11 @@ from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel
 # So many more columns than rows, and at least so many: no matrix of the columns is made.
 WIDE, MANY = 2, 256
 # Variances with which sums of squares of rows keep their digits.
-RANGE = 1e-200, 1e200
+RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
 # Starts that end this near to each other, in uniquenesses, are one.
 SAME = 1e-3
+# Starts of tables of few columns (of which all eigenpairs are had), and of many.
+STARTS, STARTS_LARGE = 6, 2
 # Uniquenesses that EM with missing values begins with, at least.
 LEAST = 1e-2
 
@@ -55,14 +57,13 @@ def scaled(rows, isotropic):
         constant = summary.constant
     else:
         mean, scatter = _moments(rows)
-        variance = np.diagonal(scatter) if scatter is not None else None
-        if scatter is None or not (RANGE[0] < variance[variance > 0].min(initial=1)
-                                   and variance.max() < RANGE[1]) or not variance.all():
-            summary = rows.summary()        # squares that underflow, or no matrix is wanted
-            mean, scale, constant, scatter = (
-                summary.means, summary.deviations, summary.constant, None)
-        else:
+        low, high = RANGE[rows.dtype]
+        variance = np.zeros(1) if scatter is None else np.diagonal(scatter)
+        if low < variance.min() and variance.max() < high:
             scale, constant = np.sqrt(variance), np.zeros(len(mean), bool)
+        else:       # columns of one value, squares that underflow, or no matrix is wanted
+            summary, scatter = rows.summary(), None
+            mean, scale, constant = summary.means, summary.deviations, summary.constant
     constant = constant | (scale == 0)
     if constant.all():
         raise ValueError("no column of X varies: there is nothing to fit")
@@ -128,6 +129,8 @@ class Fit:
         self.data, self.given, self.run = data, given.scaled(data), run
         self.n_factors, self.isotropic = estimator.n_components, estimator.noise == "isotropic"
         self.newton, self.n_init = estimator.method == "newton", estimator.n_init
+        if self.n_init is None:
+            self.n_init = STARTS if len(data.scale) <= SMALL else STARTS_LARGE
         self.floor = np.full(len(data.scale), float(estimator.min_uniqueness))
         self.rng = _inputs.as_random_state(estimator.random_state)
 
@@ -142,13 +145,18 @@ class Fit:
         model = FactorModel(self.n_factors, self.floor, isotropic=self.isotropic,
                             newton=self.newton, log_scale=float(np.log(table.scale).sum()))
         mean = np.zeros(table.n_features)
-        more = {"objective_scale": table.n_positive}
+        more = {"objective_scale": table.n_positive, "n_init": self.n_init}
         if self.newton:
             more["acceleration"] = None
             if self.isotropic:
                 more["n_init"] = 1
-        return model, self.run(
-            model, table, lambda i: self._start(model, table.moments, mean, i), **more)
+
+        def start(i):
+            if i and table.last.point is not None:
+                table.ends.append(table.last)
+            return self._start(model, table.moments, mean, i)
+
+        return model, self.run(model, table, start, **more)
 
     def _start(self, model, moments, mean, i):
         """Parameters of start i, by the moments."""
