@@ -286,28 +286,3 @@ def fit(moments, x, n_factors, floor, *, tol=1e-12, max_iter=100):
         if gain <= tol:
             break
     return point
-
-
-def start_of_correlations(moments, n_factors):
-    """Log noise variances to begin with: what each column has not in common with the others,
-    ``(1 - q / 2D) / diag S^-1``, as Joreskog has it; the matrix is shrunk where it is singular."""
-    share = 1 - min(n_factors / (2 * moments.size), 0.5)
-    if moments.matrix is None:
-        return np.log(0.5 * moments.diagonal)
-    unit = np.sqrt(moments.diagonal)
-    correlation = moments.matrix / (unit * unit[:, None])
-    for shrink in (0.0, 0.05):
-        mixed = (1 - shrink) * correlation
-        mixed[np.diag_indices(len(unit))] += shrink
-        factor, info = lapack.dpotrf(mixed, lower=1)
-        if info == 0:
-            inverse = np.diagonal(lapack.dpotri(factor, lower=1)[0])
-            unique = share / inverse
-            if unique.min() > 1e-3 or shrink:
-                break
-    return np.log(np.maximum(unique, 5e-3) * moments.diagonal)
-
-
-def random_start(moments, rng):
-    """Log noise variances drawn evenly between a tenth and all of the columns' variances."""
-    return np.log(rng.uniform(0.1, 1.0, moments.size) * moments.diagonal)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels import _inputs
-from emkernels.components.factors import profile
+from emkernels.components.factors import profile, starts
 from emkernels.components.factors.moments import SMALL, Dense, Wide
 from emkernels.components.gaussian.moments import column_means, seen
 from emkernels.components.gaussian.parameters import Scaling
@@ -170,9 +170,7 @@ class Fit:
             noise = np.full(len(mean), moments.diagonal.mean() * (
                 0.5 if i == 0 else self.rng.uniform(0.1, 1.0)))
         if noise is None:
-            x = (profile.start_of_correlations(moments, self.n_factors) if i == 0
-                 else profile.random_start(moments, self.rng))
-            noise = np.exp(x)
+            noise = np.exp(starts.start(moments, self.n_factors, i, self.rng))
         noise = np.maximum(noise, self.floor)
         if components is not None and not model.newton:
             return Factors(mean, components, noise)
@@ -181,7 +179,7 @@ class Fit:
         if model.newton and not self.isotropic:
             return out
         components = out.components
-        if not model.newton and len(point.values) < self.n_factors:     # EM leaves zeros as they are
+        if not model.newton and len(point.values) < self.n_factors:  # EM leaves zeros so
             small = self.rng.standard_normal(components.shape) * 0.1
             components = np.where((components != 0).any(axis=1)[:, None], components, small)
         return Factors(mean, components, noise)
@@ -195,9 +193,9 @@ class Fit:
         covariance = pairwise_covariances(
             rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
         moments = Dense(covariance / data.scale / data.scale[:, None])
-        starts = self._distinct(model, moments)
+        begin = self._distinct(model, moments)
         more = {"objective_scale": rows.n_positive}
-        result = self.run(model, rows, lambda i: starts[i], n_init=len(starts), **more)
+        result = self.run(model, rows, lambda i: begin[i], n_init=len(begin), **more)
         return model, result
 
     def _distinct(self, model, moments):
