@@ -17,12 +17,13 @@ Statistical Method, 1971, chapter 4.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import lapack
 
 from emkernels.components.factors.moments import RESIDUAL
 
 LONGEST = 4.0           # step in a log uniqueness
 HALVINGS = 25
+CONVEX = 1e-3           # least eigenvalue of a Hessian, where it has others below zero
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
@@ -160,16 +161,21 @@ def hessian(moments, point):
 
 
 def _newton(moments, point, free):
-    """The Newton step of the free columns, None where the Hessian does not go down."""
+    """The Newton step of the free columns; where f is not convex, that of the Hessian with the
+    sizes of its eigenvalues. None where the Hessian is not known."""
     if point.rest is None:
         return None
     H = hessian(moments, point)[np.ix_(free, free)]
-    unit = 1 / np.sqrt(np.maximum(np.diagonal(H), 1e-300))
-    try:
-        factor = cho_factor(H * unit * unit[:, None] + 1e-13 * np.eye(len(H)), lower=True)
-    except np.linalg.LinAlgError:
-        return None
-    return -unit * cho_solve(factor, unit * point.gradient[free])
+    g = point.gradient[free]
+    unit = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-8))
+    H *= unit * unit[:, None]
+    factor, info = lapack.dpotrf(H, lower=1)
+    if info == 0 and np.diagonal(factor).min() > 1e-6:
+        return -unit * lapack.dpotrs(factor, unit * g, lower=1)[0]
+    values, vectors = np.linalg.eigh(H)
+    sizes = np.abs(values)
+    sizes = np.maximum(sizes, CONVEX * sizes.max())
+    return -unit * (vectors @ ((vectors.T @ (unit * g)) / sizes))
 
 
 def _scoring(point, free):

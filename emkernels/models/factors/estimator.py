@@ -299,9 +299,9 @@ class FactorAnalysis(FittedFactors):
             several = len(self.heywood_) > 1
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "
                    f"{'are' if several else 'is'} explained entirely by the factors (Heywood "
-                   f"case{'s' * several}): the noise variance is at its bound, {self.min_uniqueness:.0e} "
-                   f"{self.min_uniqueness:.0e} of the column's. Fewer factors, or leaving out one of columns that "
-                   "say the same, may help")
+                   f"case{'s' * several}): the noise variance is at its bound, "
+                   f"{self.min_uniqueness:.0e} of the column's variance. Fewer factors, or leaving "
+                   "out one of the columns that say the same, may help")
         if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
             yield ("the factors explain all there is: the noise variance is at its bound, "
                    f"{self.min_uniqueness:.0e} of the mean variance of the columns")
