@@ -156,7 +156,7 @@ def test_models_that_are_not_identified_are_not_chosen(folder, capsys):
     assert run("factors", "t.csv", "-k", "1:5") == 0
     out, err = capsys.readouterr()
     rows = table_of(out, "factors  parameters")
-    assert [len(row) == 5 for row in rows[:3]] == [True, False, True] and rows[1][5] == "chosen"
+    assert ["chosen" in row or "chosen," in row for row in rows] == [False, True, *3 * [False]]
     for k, row in (4, rows[3]), (5, rows[4]):
         assert row[:4] == [str(k), "-3" if k == 4 else "-5", "no", "fit:"]
     assert err == ""
