@@ -36,6 +36,7 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
@@ -201,7 +202,7 @@ def _mixture(options, console, rows, shown):
     names = [f"{k} {type_}" for type_ in types for k in options.clusters]
     with console.progress("fitting", total=len(names)) as bar:
         if bar.callback is not None:
-            parameters["callback"] = _Fits(bar, names)
+            parameters["callback"] = Fits(bar, names)
         with warnings.catch_warnings():
             # the table says it of each candidate, and below it is said of the best
             warnings.filterwarnings("ignore", "Best performing initialization")
@@ -223,22 +224,6 @@ def _mixture(options, console, rows, shown):
             "candidates": candidates, "labels": best.predict(rows),
             "resp": best.predict_proba(rows) if shown else None,
             "shares": best.weights_, "centers": best.means_, "inertia": None}
-
-
-class _Fits:
-    """The callback of several fits one after the other: the first iteration tells a new one."""
-
-    def __init__(self, bar, names):
-        self._bar, self._names = bar, iter(names)
-        self._first = True
-
-    def __call__(self, state):
-        if state.n_iter == 1 and state.init == 0:
-            if not self._first:
-                self._bar.step()
-            self._first = False
-            self._bar.rename(f"fitting {next(self._names, '')}")
-        self._bar.callback(state)
 
 
 def _kmeans(options, console, rows, shown):
