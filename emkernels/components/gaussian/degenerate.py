@@ -99,17 +99,19 @@ class Examination:
             dead=sorted(new[k] for k in self.dead),
             twins=sorted(tuple(sorted((new[i], new[j]))) for i, j in self.twins))
 
-    def texts(self, names):
-        """What there is to say, one text for each kind; `names` are those of the columns."""
+    def texts(self, names, has_prior=True):
+        """What there is to say, one text for each kind; `names` are those of the columns,
+        `has_prior`: whether a prior is to be had."""
         texts = []
+        prior = "covariance_prior='empirical', " if has_prior else ""
         if self.spikes:
             parts = [f"component {k} in {_columns(columns, names)} (its deviation there is "
                      f"{self.deviations[k]:.1g} of the data's)"
                      for k, columns in sorted(self.spikes.items())]
             texts.append(
                 f"collapsed: {some(parts, 3)}. A spike on one value, or on a line or plane: "
-                "likelihood, BIC and AIC grow by it for nothing. Use fewer components, "
-                "covariance_prior='empirical', or leave the column out")
+                f"likelihood, BIC and AIC grow by it for nothing. Use fewer components, {prior}"
+                "or leave the column out")
         few = "" if self.few_rows is None else (
             f" (only {self.few_rows} rows have a positive weight)")
         if self.dead:
