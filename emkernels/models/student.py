@@ -12,17 +12,17 @@ from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
-from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
-from emkernels.components.student import StudentComponents, Students
+from emkernels.components.student import StudentComponents
 from emkernels.data.checks import Interval, numbers
 from emkernels.em import DegenerateWarning
 from emkernels.kernels import passes
-from emkernels.latent.mixture import Mixture, MixtureParameters
+from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
-from emkernels.starts.mixture import Given, start_parameters
+from emkernels.starts.mixture import Given
+from emkernels.starts.student import student_start
 
 START_DF = 10.0     # of components whose degrees of freedom are estimated
 AUTO = 1e-6         # reg_covar="auto", in variances of the columns
@@ -49,12 +49,12 @@ class StudentTMixture(LatentModel):
         numbers stay as they are, and may be any positive ones. Estimates lie between 0.3 (with
         fewer the likelihood may have no bound) and 1e6 (a normal component; where rows have
         lighter tails than a normal, they end there).
-    tol : float, default=1e-3
+    tol : float, default=1e-8
         EM stops when the log-likelihood for one row (`lower_bound_`) changes by less; 0: never.
     reg_covar : float or 'auto', default=1e-6
         Added to the diagonal of every scale matrix; not part of the objective. 'auto' is a
         millionth of each column's variance (of their mean for 'spherical').
-    max_iter : int, default=100
+    max_iter : int, default=1000
     n_init : int, default=1
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
         that ends with degenerate components is kept only where all do.
@@ -138,8 +138,8 @@ default='kmeans'
         "scatters_init": ["array-like", None],
     }
 
-    def __init__(self, n_components=1, covariance_type="full", df=None, *, tol=1e-3,
-                 reg_covar=1e-6, max_iter=100, n_init=1, init_params="kmeans", weights_init=None,
+    def __init__(self, n_components=1, covariance_type="full", df=None, *, tol=1e-8,
+                 reg_covar=1e-6, max_iter=1000, n_init=1, init_params="kmeans", weights_init=None,
                  means_init=None, scatters_init=None, random_state=None, n_threads=None,
                  convergence="lower_bound", acceleration=None, verbose=0, verbose_interval=10,
                  callback=None):
@@ -216,8 +216,8 @@ default='kmeans'
         structure, given, fixed_dfs = self._prepare(rows)
         components = StudentComponents(structure, fixed_dfs, isinstance(self.df, str))
         spikes = Spikes(rows, structure)
-        result = self._run(Mixture(components), rows, self._starts(rows, structure, given, fixed_dfs),
-                           is_degenerate=spikes)
+        result = self._run(Mixture(components), rows,
+                           self._starts(rows, components, given, spikes), is_degenerate=spikes)
         found = Examination() if not result.history else examine(
             result.parameters, structure.reg_covar, spikes.least, rows.n_positive)
         # --- nothing can fail from here on
@@ -249,17 +249,17 @@ default='kmeans'
         structure = bare.with_(reg_covar=reg_covar, rounding=rounding)
         return structure, Given(weights, means, factors), fixed_dfs
 
-    def _starts(self, rows, structure, given, fixed_dfs):
+    def _starts(self, rows, components, given, spikes):
         """A function of the number of the start."""
-        k, kinds = self.n_components, arguments.check_init_params(self.init_params)
+        kinds = arguments.check_init_params(self.init_params)
         random_state = _inputs.as_random_state(self.random_state)
-        mixture = Mixture(GaussianComponents(structure))
-        dfs = np.full(k, START_DF) if fixed_dfs is None else fixed_dfs
+        dfs = components.dfs
+        if dfs is None:
+            dfs = np.full(self.n_components, START_DF)
 
         def start(i):
-            p = start_parameters(rows, mixture, k, kinds[i % len(kinds)], random_state, given)
-            return MixtureParameters(p.weights, Students(
-                structure, p.means, p.covariances, p.precisions_cholesky, dfs))
+            return student_start(rows, components, dfs, kinds[i % len(kinds)], random_state, given,
+                                 spikes)
         return start
 
     # --- of a fit ----------------------------------------------------------------------

@@ -205,7 +205,12 @@ def _smallest_share(covariance, total, basis):
     """Smallest ``v' covariance v / v' total v`` for v in a basis, and v."""
     a, b = basis.T @ covariance @ basis, basis.T @ total @ basis
     # the inverse ratio, as the covariance is definite and the total need not be
-    values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+    try:
+        values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+    except np.linalg.LinAlgError:       # rounding is all that is left of its smallest variance
+        direction = np.linalg.eigh((a + a.T) / 2)[1][:, 0]
+        own = max(direction @ a @ direction, 0.0)
+        return own / max(direction @ b @ direction, 1e-300), basis @ direction
     return 1 / max(values[-1], 1e-300), basis @ vectors[:, -1]
 
 
