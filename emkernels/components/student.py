@@ -173,16 +173,17 @@ class StudentComponents:
         """Means, factors with a log diagonal, log degrees of freedom where they are estimated."""
         return [parameters.means.ravel(),
                 *self.structure.to_vector(parameters.precisions_cholesky),
-                *([] if self.dfs is not None else [np.log(parameters.dfs[:self._n_dfs(parameters)])])]
+                np.log(parameters.dfs[:self.n_dfs(len(parameters.dfs))])]
 
-    def _n_dfs(self, parameters):
+    def n_dfs(self, n_components):
+        """How many degrees of freedom are estimated."""
         if self.dfs is not None:
             return 0
-        return 1 if self.shared else len(parameters.dfs)
+        return 1 if self.shared else n_components
 
     def from_vector(self, vector, like):
         """The components of a vector, shaped as `like`; None where one overflows."""
-        size, n_dfs = like.means.size, self._n_dfs(like)
+        size, n_dfs = like.means.size, self.n_dfs(len(like.dfs))
         factors = self.structure.from_vector(
             vector[size:len(vector) - n_dfs], like.precisions_cholesky.shape)
         if factors is None:
@@ -200,9 +201,12 @@ class StudentComponents:
         themselves, less where there are many."""
         a, b = old.covariances, new.covariances
         deviations, units = self.structure.deviations(b)
+        change = max(np.max(np.abs(b - a) / units),
+                     np.max(np.abs(new.means - old.means) / deviations))
+        if self.dfs is not None:
+            return change
         dfs = np.abs(new.dfs - old.dfs) / new.dfs * (SCALE_DF / (SCALE_DF + new.dfs))
-        return max(np.max(np.abs(b - a) / units),
-                   np.max(np.abs(new.means - old.means) / deviations), np.max(dfs))
+        return max(change, np.max(dfs))
 
 
 def _about_log(x):

@@ -61,8 +61,7 @@ cdef void excess_of(double nu, Py_ssize_t D, double *out) noexcept nogil:
 
 
 cdef int set_student(Job *job, const double *dfs, Py_ssize_t K, double **buffer) noexcept nogil:
-    """Describe the degrees of freedom; *buffer is to be freed. Beyond 1e20 a component is normal,
-    below 1e-20 it is no distribution in floating point: there they stay."""
+    """Describe the degrees of freedom, within 1e-20 to 1e20; *buffer is to be freed."""
     cdef Py_ssize_t D = job.rows.n_features, k
     cdef double *values = <double*>malloc(K * (D + 2) * sizeof(double))
     buffer[0] = values
@@ -162,7 +161,8 @@ def _student_pass(X, weights, means, precisions_cholesky, dfs, covariance_type,
         free(buffer)
     check_status(status)
     sizes = tail[2:2 + K * (D + 1)].reshape(K, D + 1)
-    return counts, first, second, sizes, tail[2 + K * (D + 1):], tail[0], tail[1]
+    return (counts, first, second, sizes, tail[2 + K * (D + 1):].copy(), float(tail[0]),
+            float(tail[1]))
 
 
 def _student_rows(X, weights, means, precisions_cholesky, dfs, covariance_type, patterns, want, *,
@@ -288,9 +288,8 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
 
     References
     ----------
-    K. L. Lange, R. J. A. Little, J. M. G. Taylor, Robust statistical modeling using the t
-    distribution, JASA 84, 1989. D. Peel, G. J. McLachlan, Robust mixture modelling using the t
-    distribution, Statistics and Computing 10, 2000.
+    K. L. Lange, R. J. A. Little, J. M. G. Taylor, JASA 84, 1989. D. Peel, G. J. McLachlan, Robust
+    mixture modelling using the t distribution, Statistics and Computing 10, 2000.
 
     Examples
     --------

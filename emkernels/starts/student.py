@@ -1,4 +1,4 @@
-"""Where EM begins for mixtures of Student t: starts of Gaussian mixtures that outliers do not rule."""
+"""Where EM begins for mixtures of Student t: starts that outliers do not rule."""
 
 import numpy as np
 
