@@ -62,6 +62,7 @@ class Structure(ABC):
     n_axes: ClassVar[int] = 2           # of columns, in one covariance
     keeps_scatter: ClassVar[bool] = False   # the scatter of all rows stands for the second moments
     sorts: ClassVar[bool] = False       # rows sorted by component save work
+    own_volumes: ClassVar[bool] = False     # a multiple of any one covariance is in it too
 
     reg_covar: float | np.ndarray = 0.0
     prior: CovariancePrior | None = None
@@ -131,7 +132,7 @@ class Structure(ABC):
 
     # --- M-step -------------------------------------------------------------------------
 
-    def covariances(self, statistics, counts, offsets, residual=None):
+    def covariances(self, statistics, counts, offsets, residual=None, sizes=None):
         """What the M-step makes of second moments about other centres.
 
         Parameters
@@ -143,11 +144,14 @@ class Structure(ABC):
             Means of the rows, less the centres.
         residual : ndarray of shape (n_components, n_features), optional
             Means of the rows, less the means that stay, where these do.
+        sizes : ndarray of shape (n_components,), optional
+            What scatters are divided by, where moments have other weights than `counts`.
         """
         scatter = self.about_means(statistics.second, counts, offsets)
         if residual is not None:
             scatter = scatter + self.between(counts, residual)
-        scatter, divisor, extra = self.divided(scatter, counts, offsets.shape[1])
+        sizes = counts if sizes is None else sizes
+        scatter, divisor, extra = self.divided(scatter, sizes, offsets.shape[1])
         if self.prior is None:
             covariances = scatter / divisor
         else:
@@ -183,10 +187,10 @@ class Structure(ABC):
     def central(self, second, counts, safe, offsets):
         """Second moments about the means, over counts (`safe`: 1 where they are 0)."""
 
-    def maximise(self, statistics, counts, offsets, means, residual=None):
+    def maximise(self, statistics, counts, offsets, means, residual=None, sizes=None):
         """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
-        where one collapsed."""
-        covariances = self.covariances(statistics, counts, offsets, residual)
+        where one collapsed. See :meth:`covariances`."""
+        covariances = self.covariances(statistics, counts, offsets, residual, sizes)
         if self.floor:
             return self._above_floor(covariances, statistics)
         if self.rounding and not np.any(self.reg_covar) and self.prior is None:
