@@ -246,7 +246,7 @@ def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
     soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
     table = []
     for j in range(k):
-        covariance = structure.matrix(mixture.covariances_, j, d)
+        covariance = structure.matrix(structure.inner(mixture.covariances_), j, d)
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         # down to the precision of the covariances
         values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])

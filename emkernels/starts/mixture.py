@@ -77,7 +77,7 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and (structure.shared or not np.any(structure.reg_covar)):
+    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
     gaussians = _first_step(mixture.components, statistics, given)
     if given.weights is not None:

@@ -301,7 +301,7 @@ default='kmeans'
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
         given = Given(weights, means, None if precisions is None
-                      else bare.from_precisions(precisions))
+                      else bare.start_factors(precisions, weights))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")

@@ -276,7 +276,8 @@ def split_components(model, n_components):
         means = np.vstack([means, means[k] + step])
         means[k] -= step
     return {"weights_init": weights / weights.sum(), "means_init": means,
-            "precisions_init": structure.reordered(precisions, origin)}
+            "precisions_init": structure.outer(
+                structure.reordered(precisions, origin), *means.shape)}
 
 
 def _raise_falls(fits, options):
