@@ -8,8 +8,9 @@ from emkernels.components.gaussian.structures.matrices import Full
 from emkernels.components.gaussian.structures.variances import Diagonal
 from emkernels.em import DegenerateFitError
 
-# Rounds of an alternating step, and the relative change at which it has arrived.
-ROUNDS, ARRIVED = 100, 1e-13
+# Rounds of an alternating step, and the relative change at which it has arrived: what is minimised
+# then is within the square of that.
+ROUNDS, ARRIVED = 200, 1e-8
 
 
 def unit(lengths):

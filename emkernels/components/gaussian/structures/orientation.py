@@ -1,14 +1,19 @@
 """Families whose components share their axes, whatever the volumes and shapes."""
 
+import functools
+
 import numpy as np
+from scipy.linalg import lapack
 
 from emkernels.components.gaussian.structures.alternating import Oriented, along_axes, axes_of, unit
 
-# Steps towards the common axes: of an M-step that goes on from the last, and of a first one.
-STEPS, FIRST_STEPS = 5, 200
+STEPS = 200         # towards the common axes, at most
 # What is minimised, for one unit of weight, has arrived where a step foretells less than this.
 ARRIVED = 1e-13
 HALVINGS = 30
+LONGEST = 0.8       # turn of two axes in a step
+# With more columns than this a step knows the curvature of every rotation by itself only.
+MOST_COLUMNS = 16
 # The first axes of a start are looked for from so many places.
 TRIALS = 3
 
@@ -16,16 +21,18 @@ TRIALS = 3
 class _CommonAxes(Oriented):
     """``Sigma_k = Q diag(b_k) Q'`` with axes Q for all.
 
-    Given Q, the lengths b_k follow from the diagonals t_k of ``Q' W_k Q`` in closed form, which
-    leaves a function of Q alone. It goes down by ``Q <- Q cayley(S)``, S skew-symmetric: for the
-    axes i, j the step is ``-g_ij / h_ij`` with
+    Given Q, the lengths b_k follow from the diagonals t_k of ``T_k = Q' W_k Q`` in closed form,
+    which leaves a function f of Q alone, whose derivative is that of ``sum_kj c_k log t_kj`` with
+    weights c_k that do not depend on Q (VVE) or are looked up (EVE). It goes down by Newton steps
+    on rotations, ``Q <- Q cayley(S)`` with S skew-symmetric: to second order
 
-    - ``g_ij = 2 sum_k c_k (Q' W_k Q)_ij (1 / t_kj - 1 / t_ki)``, the gradient,
-    - ``h_ij = 2 sum_k c_k (t_ki / t_kj + t_kj / t_ki - 2)`` and what the off-diagonals add: the
-      curvature along that rotation where the W_k nearly have common axes,
+    ``f + sum_{i<j} g_ij S_ij + sum_j s_j' P_j s_j``, s_j being column j of S, with
 
-    halved until the function falls; so no step goes up. A few do: the next M-step goes on from the
-    axes of the last.
+    - ``g_ij = 2 (B_ji - B_ij)``, ``A_j = sum_k c_k T_k / t_kj``, B_j the row j of A_j,
+    - ``P_j = A_j - (B + B') / 2 - 2 sum_k c_k T_kj T_kj' / t_kj^2``, T_kj the row j of T_k.
+
+    Where that is not convex, the curvatures count by their size. A step is halved until f falls,
+    so none goes up, and an M-step goes on from the axes of the last: near a limit one is enough.
 
     References
     ----------
@@ -41,9 +48,13 @@ class _CommonAxes(Oriented):
         raise NotImplementedError
 
     def value(self, t, counts):
-        """What is minimised, for diagonals (..., n_components, n_features), and the weights c_k
-        that its gradient has."""
+        """What is minimised, for diagonals (..., n_components, n_features), and the weights c_k."""
         raise NotImplementedError
+
+    def curvature_of_weights(self, slopes, c, n_features):
+        """What the curvature gains as the weights c_k change; `slopes`: of ``sum_j log t_kj``,
+        (n_components, n_pairs)."""
+        return 0.0
 
     def fitted(self, scatter, counts, previous=None):
         if not np.isfinite(scatter).all():
@@ -51,12 +62,13 @@ class _CommonAxes(Oriented):
         if previous is None:
             axes = self._first_axes(scatter, counts)
         else:
-            axes = self._descend(axes_before(previous), scatter, counts, STEPS)[0]
+            axes = self._descend(axes_before(previous), scatter, counts)[0]
         t = np.diagonal(axes.T @ scatter @ axes, axis1=1, axis2=2)
         return along_axes(axes, self.lengths(t, counts))
 
     def _first_axes(self, scatter, counts):
-        """Axes of all scatters together and of each, the most promising improved."""
+        """Axes of all scatters together, of each and of the columns, the most promising
+        improved."""
         sizes = np.trace(scatter, axis1=1, axis2=2)[:, None, None]
         pooled = scatter.sum(axis=0)[None], (scatter / sizes).sum(axis=0)[None]
         trials = np.concatenate([axes_of(np.concatenate([*pooled, scatter]))[1],
@@ -64,33 +76,26 @@ class _CommonAxes(Oriented):
         t = np.swapaxes(trials, 1, 2)[:, None] @ scatter @ trials[:, None]
         values = self.value(np.diagonal(t, axis1=2, axis2=3), counts)[0]
         order = np.argsort(values, kind="stable")[:TRIALS]
-        found = [self._descend(trials[i], scatter, counts, FIRST_STEPS) for i in order]
+        found = [self._descend(trials[i], scatter, counts) for i in order]
         return min(found, key=lambda each: each[1])[0]
 
-    def _descend(self, axes, scatter, counts, n_steps):
-        """Axes after so many steps, or fewer, and the value there."""
+    def _descend(self, axes, scatter, counts):
+        """Axes where steps from these end, and the value there."""
         d, identity = len(axes), np.eye(len(axes))
         turned = axes.T @ scatter @ axes
         t = np.diagonal(turned, axis1=1, axis2=2)
         value, c = self.value(t, counts)
         enough = ARRIVED * counts.sum()
-        for _ in range(n_steps if d > 1 else 0):
-            over = c[:, None] / t
-            gradient = 2 * (turned * (over[:, None, :] - over[:, :, None])).sum(axis=0)
-            ratios = t.T @ over
-            ratios += ratios.T
-            curvature = 2 * (ratios - 2 * c.sum())
-            share = turned / t[:, None, :]
-            share = (share * share * c[:, None, None]).sum(axis=0)
-            curvature += 2 * (share + share.T)
-            curvature[np.arange(d), np.arange(d)] = 1.0
-            step = -gradient / np.maximum(curvature, 1e-10 * c.sum())
-            gain = -0.5 * np.sum(step * gradient)
-            if not gain > enough:
+        for _ in range(STEPS if d > 1 else 0):
+            pairs, foretold = self._step(turned, t, c)
+            if not foretold > enough:
                 break
-            step *= min(1.0, 0.8 / np.abs(step).max())
+            step = np.zeros((d, d))
+            i, j = np.triu_indices(d, 1)
+            step[i, j], step[j, i] = pairs, -pairs
+            step *= min(1.0, LONGEST / np.abs(pairs).max())
             for _ in range(HALVINGS):
-                turn = np.linalg.solve(identity - step / 2, identity + step / 2)
+                turn = lapack.dgesv(identity - step / 2, identity + step / 2)[2]
                 new = turn.T @ turned @ turn
                 t_new = np.diagonal(new, axis1=1, axis2=2)
                 value_new, c_new = self.value(t_new, counts)
@@ -101,6 +106,46 @@ class _CommonAxes(Oriented):
                 break
             axes, turned, t, value, c = axes @ turn, new, t_new, value_new, c_new
         return axes, value
+
+    def _step(self, turned, t, c):
+        """Turns of the pairs of axes, and by how much the function should fall."""
+        k, d = t.shape
+        i, j, same = _pairs(d)
+        ratios = turned / t[:, :, None]
+        a = ((c[:, None] / t).T @ turned.reshape(k, -1)).reshape(d, d, d)
+        b = a[np.arange(d), np.arange(d)]
+        squares = ratios.transpose(1, 2, 0) @ (c[:, None, None] * ratios).transpose(1, 0, 2)
+        gradient = 2 * (b[j, i] - b[i, j])
+        if d > MOST_COLUMNS:
+            curvature = 2 * (a[j, i, i] + a[i, j, j] - b[i, i] - b[j, j]
+                             + squares[j, i, i] + squares[i, j, j])
+            turns = -gradient / np.maximum(curvature, 1e-10 * c.sum())
+            return turns, -0.5 * (turns @ gradient)
+        p = a - (b + b.T) / 2 - 2 * squares
+        hessian = np.zeros((len(i), len(i)))
+        for sign, (first, second, columns, rows, others) in zip((2, 2, -2, -2), same):
+            hessian[first, second] += sign * p[columns, rows, others]
+        slopes = 2 * (ratios[:, j, i] - ratios[:, i, j])
+        hessian += self.curvature_of_weights(slopes, c, d)
+        _, turns, info = lapack.dposv(hessian, -gradient)
+        if info != 0:
+            sizes, directions = np.linalg.eigh(hessian)
+            sizes = np.maximum(np.abs(sizes), 1e-8 * np.abs(sizes).max() + 1e-300)
+            turns = -directions @ ((directions.T @ gradient) / sizes)
+        return turns, -0.5 * (turns @ gradient)
+
+
+@functools.lru_cache(maxsize=16)
+def _pairs(d):
+    """Pairs i < j of axes; and for pairs (i, j), (a, b) that have an axis in common, in the four
+    ways in which they can, where these are and the index of what they share in P."""
+    i, j = np.triu_indices(d, 1)
+    same = []
+    for mine, theirs, mine_too, theirs_too in ((j, j, i, i), (i, i, j, j), (j, i, i, j),
+                                               (i, j, j, i)):
+        first, second = np.nonzero(mine[:, None] == theirs)
+        same.append((first, second, mine[first], mine_too[first], theirs_too[second]))
+    return i, j, same
 
 
 def axes_before(factors):
@@ -114,7 +159,8 @@ def axes_before(factors):
 
 class EVE(_CommonAxes):
     """One volume and axes, any shapes: along the axes what `EVI` has; ``n d log sum_k g_k`` is
-    minimised, g_k being the geometric mean of ``diag(Q' W_k Q)``."""
+    minimised, g_k being the geometric mean of ``diag(Q' W_k Q)``, so that ``c_k = n g_k / sum_l
+    g_l``."""
 
     name = "EVE"
 
@@ -130,10 +176,14 @@ class EVE(_CommonAxes):
         value = n * t.shape[-1] * (np.log(total) + top)[..., 0]
         return value, n * volumes / total
 
+    def curvature_of_weights(self, slopes, c, n_features):
+        mean = c @ slopes
+        return ((slopes.T * c) @ slopes - np.multiply.outer(mean, mean) / c.sum()) / n_features
+
 
 class VVE(_CommonAxes):
     """One set of axes, any volumes and shapes: ``diag(Q' W_k Q) / n_k`` along them; ``sum_k n_k
-    log |diag(Q' W_k Q)|`` is minimised."""
+    log |diag(Q' W_k Q)|`` is minimised, so that ``c_k = n_k``."""
 
     name = "VVE"
 
