@@ -17,8 +17,8 @@ from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateWarning
 from emkernels.models.kmeans import KMeans
-from emkernels.models.mixture.estimator import GaussianMixture, check_fit
-from emkernels.models.mixture.fitted import examination_of, fitted_type, reorder
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import check_fit, examination_of, fitted_type, reorder
 
 CHUNK = 65536
 

@@ -1,5 +1,6 @@
 """What a fitted Gaussian mixture can do, and what it keeps of its fit."""
 
+import copy
 import math
 
 import numpy as np
@@ -349,3 +350,22 @@ def reorder(model, order):
         values = structure.reordered(structure.inner(getattr(model, name)), order)
         setattr(model, name, structure.outer(values, *shape))
     model._remember_examination(model._examination.reordered(order))
+
+
+def renamed(model, covariance_type):
+    """The same fit as one of another covariance type of three letters, which is the same where
+    there are so many components and columns."""
+    out = copy.copy(model)
+    out.covariance_type = out._fitted_type = covariance_type
+    return out
+
+
+def check_fit(model, rows, sample_weight):
+    """Every error that a fit to these rows would begin with."""
+    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
+
+
+def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
+    """Fit where a component on one value is as good as any: no start is worse for it."""
+    model._fit(X, sample_weight, labels, avoid_spikes=False)
+    return model

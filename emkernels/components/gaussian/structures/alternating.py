@@ -191,6 +191,8 @@ class Oriented(Constrained, Full):
     as other scales would turn the axes. Vectors stand for what the M-step makes of any
     covariances, a family that is no flat space having none of its own."""
 
+    one_unit = True
+
     def marginal(self):
         return VVV()
 
@@ -200,16 +202,14 @@ class Oriented(Constrained, Full):
     def common_scale(self, scale):
         return np.full(len(scale), np.sqrt(np.mean(scale**2)))
 
-    def start_scale(self, scale):
-        return self.common_scale(scale)
-
     def from_vector(self, vector, shape):
         factors = super().from_vector(vector, shape)
         if factors is None:
             return None
         try:
             with np.errstate(all="ignore"):
-                return self.factors(self.fitted(self.from_factors(factors), np.ones(len(factors))))
+                return self.factors(self.fitted(
+                    self.from_factors(factors), np.ones(len(factors)), factors))
         except (DegenerateFitError, np.linalg.LinAlgError):
             return None
 

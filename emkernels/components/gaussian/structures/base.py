@@ -64,6 +64,8 @@ class Structure(ABC):
     sorts: ClassVar[bool] = False       # rows sorted by component save work
     # single rows as seeds begin with the ridge alone, as in scikit-learn, where there is one
     seeds_alone: ClassVar[bool] = True
+    # matrices that columns of units of their own would take out of the family
+    one_unit: ClassVar[bool] = False
 
     reg_covar: float | np.ndarray = 0.0
     prior: CovariancePrior | None = None
@@ -322,11 +324,6 @@ class Structure(ABC):
     def common_scale(self, scale):
         """Units of columns as the family allows them: one for all columns where it has one
         variance."""
-        return scale
-
-    def start_scale(self, scale):
-        """The same for a start of standardised columns, `scale` being of variances that
-        :meth:`pooled` has seen."""
         return scale
 
     @abstractmethod

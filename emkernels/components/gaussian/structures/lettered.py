@@ -55,7 +55,8 @@ class Lettered(Structure):
         """What the M-step makes of components that have these precisions and weights (the same
         where None): themselves where they are of the family."""
         n_components, n_features = precisions.shape[:2]
-        weights = np.ones(n_components) if weights is None else np.maximum(weights, LEAST_WEIGHT)
+        weights = np.ones(n_components) if weights is None else np.maximum(
+            weights[:n_components], LEAST_WEIGHT)
         full, bare = Full(), self.bare
         spreads = full.from_factors(full.from_precisions(precisions))
         second = np.array(self.second_of(weights[:, None, None] * spreads))

@@ -82,6 +82,7 @@ class _CommonAxes(Oriented):
     def _descend(self, axes, scatter, counts):
         """Axes where steps from these end, and the value there."""
         d, identity = len(axes), np.eye(len(axes))
+        i, j, *_ = _pairs(d)
         turned = axes.T @ scatter @ axes
         t = np.diagonal(turned, axis1=1, axis2=2)
         value, c = self.value(t, counts)
@@ -91,7 +92,6 @@ class _CommonAxes(Oriented):
             if not foretold > enough:
                 break
             step = np.zeros((d, d))
-            i, j = np.triu_indices(d, 1)
             step[i, j], step[j, i] = pairs, -pairs
             step *= min(1.0, LONGEST / np.abs(pairs).max())
             for _ in range(HALVINGS):
@@ -110,7 +110,7 @@ class _CommonAxes(Oriented):
     def _step(self, turned, t, c):
         """Turns of the pairs of axes, and by how much the function should fall."""
         k, d = t.shape
-        i, j, same = _pairs(d)
+        i, j, where, source, signs = _pairs(d)
         ratios = turned / t[:, :, None]
         a = ((c[:, None] / t).T @ turned.reshape(k, -1)).reshape(d, d, d)
         b = a[np.arange(d), np.arange(d)]
@@ -123,8 +123,8 @@ class _CommonAxes(Oriented):
             return turns, -0.5 * (turns @ gradient)
         p = a - (b + b.T) / 2 - 2 * squares
         hessian = np.zeros((len(i), len(i)))
-        for sign, (first, second, columns, rows, others) in zip((2, 2, -2, -2), same):
-            hessian[first, second] += sign * p[columns, rows, others]
+        hessian.ravel()[where] = signs * p.ravel()[source]
+        hessian.ravel()[:: len(i) + 1] = 2 * (p[j, i, i] + p[i, j, j])
         slopes = 2 * (ratios[:, j, i] - ratios[:, i, j])
         hessian += self.curvature_of_weights(slopes, c, d)
         _, turns, info = lapack.dposv(hessian, -gradient)
@@ -137,15 +137,17 @@ class _CommonAxes(Oriented):
 
 @functools.lru_cache(maxsize=16)
 def _pairs(d):
-    """Pairs i < j of axes; and for pairs (i, j), (a, b) that have an axis in common, in the four
-    ways in which they can, where these are and the index of what they share in P."""
+    """Pairs i < j of axes; and of two pairs that have one axis in common where they stand in the
+    curvature, where that is in P, and with which sign: three flat arrays."""
     i, j = np.triu_indices(d, 1)
-    same = []
-    for mine, theirs, mine_too, theirs_too in ((j, j, i, i), (i, i, j, j), (j, i, i, j),
-                                               (i, j, j, i)):
-        first, second = np.nonzero(mine[:, None] == theirs)
-        same.append((first, second, mine[first], mine_too[first], theirs_too[second]))
-    return i, j, same
+    where, source, signs = [], [], []
+    for mine, theirs, other, others, sign in ((j, j, i, i, 2.0), (i, i, j, j, 2.0),
+                                              (j, i, i, j, -2.0), (i, j, j, i, -2.0)):
+        first, second = np.nonzero((mine[:, None] == theirs) & (other[:, None] != others))
+        where.append(first * len(i) + second)
+        source.append((mine[first] * d + other[first]) * d + others[second])
+        signs.append(np.full(len(first), sign))
+    return i, j, *(np.concatenate(each) for each in (where, source, signs))
 
 
 def axes_before(factors):
