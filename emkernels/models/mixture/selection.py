@@ -213,8 +213,8 @@ def _check_candidates(n_components, covariance_types):
         types[at:at + 1] = LETTERED
     for type_ in types:
         if type_ not in COVARIANCE_TYPES:
-            raise ValueError(f"covariance_types must be 'all', or some of "
-                             f"{', '.join(COVARIANCE_TYPES)}, got {type_!r}")
+            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, or "
+                             f"'all', got {type_!r}")
     if not sizes or not types:
         raise ValueError("n_components and covariance_types must name at least one candidate")
     return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))

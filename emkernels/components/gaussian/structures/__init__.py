@@ -15,7 +15,8 @@ STRUCTURES = {**PLAIN, **LETTERED}
 COVARIANCE_TYPES = tuple(STRUCTURES)
 
 __all__ = ["COVARIANCE_TYPES", "LETTERED", "PLAIN", "STRUCTURES", "Diagonal", "Full", "Spherical",
-           "Structure", "Tied", "below_floor", "ill_defined", "same_as", "structure_of"]
+           "Structure", "Tied", "below_floor", "ill_defined", "kernel_structure", "same_as",
+           "structure_of"]
 
 
 def structure_of(covariance_type, **attributes):
@@ -26,6 +27,16 @@ def structure_of(covariance_type, **attributes):
             f"{', '.join(LETTERED)}, got {covariance_type!r}"
         )
     return STRUCTURES[covariance_type](**attributes)
+
+
+def kernel_structure(covariance_type):
+    """The :class:`Structure` whose covariances have the shape of a kernel's sums."""
+    if covariance_type not in PLAIN:
+        raise ValueError(
+            "covariance_type must be 'full', 'tied', 'diag' or 'spherical', "
+            f"got {covariance_type!r}"
+        )
+    return PLAIN[covariance_type]()
 
 
 def same_as(covariance_type, n_components, n_features):
