@@ -101,9 +101,6 @@ class EVI(Constrained, Diagonal):
     def marginal(self):
         return VVI()
 
-    def conditional(self):
-        return VVI()
-
     def fitted(self, scatter, counts, previous=None):
         shapes = unit(scatter)
         volume = (scatter[:, :1] / shapes[:, :1]).sum() / counts.sum()
@@ -124,12 +121,6 @@ class VEE(Constrained, Full):
     """One shape and axes, any volumes: ``volume_k C`` with a C for all."""
 
     name = "VEE"
-
-    def marginal(self):
-        return self.bare
-
-    def conditional(self):
-        return self.bare
 
     def fitted(self, scatter, counts, previous=None):
         # columns of one length, as those of very different ones cost digits
@@ -163,9 +154,6 @@ class EVV(Constrained, Full):
     def marginal(self):
         return VVV()
 
-    def conditional(self):
-        return VVV()
-
     def fitted(self, scatter, counts, previous=None):
         signs, logs = np.linalg.slogdet(scatter)
         logs = np.where(signs > 0, logs / scatter.shape[1], np.nan)
@@ -194,9 +182,6 @@ class Oriented(Constrained, Full):
     one_unit = True
 
     def marginal(self):
-        return VVV()
-
-    def conditional(self):
         return VVV()
 
     def common_scale(self, scale):

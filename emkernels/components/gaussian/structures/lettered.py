@@ -48,6 +48,9 @@ class Lettered(Structure):
         diagonals = np.diagonal(values, axis1=1, axis2=2)
         return np.ascontiguousarray(diagonals if self.n_axes else diagonals[:, 0])
 
+    def conditional(self):
+        return self.marginal()
+
     def check_definite(self, precisions):
         check_matrices(precisions, self.name)
 
@@ -80,9 +83,6 @@ class EEE(Lettered, Tied):
     """The same covariance for all."""
 
     name = "EEE"
-
-    def conditional(self):
-        return self.bare
 
 
 class VVV(Lettered, Full):

@@ -13,7 +13,7 @@ ARRIVED = 1e-13
 HALVINGS = 30
 LONGEST = 0.8       # turn of two axes in a step
 # With more columns than this a step knows the curvature of every rotation by itself only.
-MOST_COLUMNS = 16
+MOST_COLUMNS = 24
 # The first axes of a start are looked for from so many places.
 TRIALS = 3
 
