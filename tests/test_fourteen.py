@@ -379,7 +379,8 @@ def test_given_precisions_are_brought_into_the_family(name):
     model.weights_, model.means_, model.covariances_ = weights, means, made
     for each in (outside, inside):
         assert never_falls(each)
-        assert_allclose(each.lower_bounds_[0] * 150, total_log_likelihood(model, IRIS.data), rtol=1e-9)
+        assert_allclose(each.lower_bounds_[0] * 150, total_log_likelihood(model, IRIS.data),
+                        rtol=1e-9)
     fixed = GaussianMixture(3, precisions_init=np.linalg.inv(made), fixed=("covariances",),
                             **{**options, "max_iter": 5}).fit(IRIS.data)
     assert_allclose(fixed.covariances_, made, rtol=1e-6, atol=1e-9)
