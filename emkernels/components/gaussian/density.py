@@ -74,9 +74,10 @@ class GaussianComponents:
                              parameters.precisions_cholesky)
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if stay else None
-        covariances, factors, lifted = self.structure.maximise(
-            statistics, counts, offsets, means, residual)
         # (a start has no parameters before)
+        before = None if parameters is None else parameters.precisions_cholesky
+        covariances, factors, lifted = self.structure.maximise(
+            statistics, counts, offsets, means, residual, previous=before)
         n_floored = parameters.n_floored + 1 if lifted and parameters is not None else 0
         return Gaussians(self.structure, means, covariances, factors, n_floored)
 
