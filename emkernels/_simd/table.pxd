@@ -119,6 +119,11 @@ ctypedef struct Job:
     const int *labels
     bint all_ones                 # one component that has every row
     bint log_prob_given           # rows.x holds log densities (n_samples, n_components)
+    # log (weight times density) of a component without parameters, behind the others: of every
+    # row where the stride is 0, of each (n_samples,) where it is 1; NULL: there is none. Rows
+    # that are known are not of it; its label is -1, responsibilities have one column more
+    const double *noise
+    Py_ssize_t noise_stride
     # what to write for each row, C-contiguous, NULL where not wanted
     char *log_prob_out
     char *resp_out
@@ -136,6 +141,7 @@ ctypedef struct Seeding:
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
+# and with noise: its weight |
 # and with a field: what turns the log-likelihood given the neighbours into the free energy |
 #   sums of the priors of known pixels (K,)
 # The second moments are lower triangles, one for each component (full) or one (tied), or
