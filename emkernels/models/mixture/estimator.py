@@ -1,5 +1,6 @@
 """The Gaussian mixture: how it is fitted."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +15,7 @@ from emkernels.components.gaussian.degenerate import Examination, Spikes, examin
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
 from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
@@ -54,6 +56,7 @@ class GaussianMixture(FittedMixture):
 default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
+        With `noise` one more, its own, the last.
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
         Start precisions (inverse covariances), of the shape of the covariance type.
@@ -81,7 +84,7 @@ default='kmeans'
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
         n_features)``, as in mclust.
-    weight_concentration : None, float or array-like of shape (n_components,), default=None
+    weight_concentration : None, float or array-like of the shape of weights_, default=None
         *More.* Dirichlet prior on the weights, at least 1, part of the objective.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
@@ -96,10 +99,17 @@ default='kmeans'
         the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
         with all rows: ten starts cost little more than one. `callback` and `verbose` see that
         last run. None: every start runs to its end.
+    noise : None, True or float, default=None
+        *More.* Beside the components one of constant density, for rows that belong to none: the
+        density of a row becomes ``sum_k weights_k N(x | means_k, covariances_k) + weights_noise
+        density``. True: one over the volume of a box about the rows, by mclust's rule the
+        smaller one of that along the columns and that along the principal axes. A number: the
+        density itself. See Notes.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
+        With `noise` one more, its own, the last.
     means_ : ndarray of shape (n_components, n_features)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         Shapes (n_components, n_features, n_features), (n_features, n_features),
@@ -119,6 +129,12 @@ default='kmeans'
         is within ten times `reg_covar` or what the rounding of the data makes, and less than
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
+    noise_box_ : ndarray of shape (2, n_features)
+        *More.* After a fit with `noise`: the lower and the upper corner of a box along the columns
+        with the volume of the noise. It is the box about the rows, shrunk or stretched about its
+        centre where the density is that of another volume.
+    noise_log_density_ : float
+        *More.* The log density of the noise, minus the log of the volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -127,11 +143,24 @@ default='kmeans'
     Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
     `random_state` alone.
 
+    With `noise`, `predict` gives -1 for rows that are most probably noise, and `predict_proba`
+    has a last column for it. Its density is the same everywhere, outside of the box too. It counts
+    as two parameters, the weight and the volume. `sample` draws noise evenly in `noise_box_`,
+    after the components. Rows with missing values have the density of the edges of the box along
+    the columns that are seen (with missing values in the fit, mclust's rule has the box along the
+    columns only). `labels` cannot say that a row is noise, and rows with a label are none.
+    `marginal`, `condition` and `regress` leave noise out, with a warning. A start is made of the
+    rows that have near neighbours (S. Byers, A. E. Raftery, JASA 93, 1998); noise begins with the
+    share of the others.
+
     References
     ----------
     A. P. Dempster, N. M. Laird, D. B. Rubin, JRSS B 39, 1977.
     C. Fraley, A. E. Raftery, Bayesian regularization for normal mixture estimation and
     model-based clustering, Journal of Classification 24, 2007 (the priors).
+    J. D. Banfield, A. E. Raftery, Model-based Gaussian and non-Gaussian clustering, Biometrics
+    49, 1993; C. Fraley, A. E. Raftery, Model-based clustering, discriminant analysis, and density
+    estimation, JASA 97, 2002 (noise).
 
     Examples
     --------
@@ -170,6 +199,7 @@ default='kmeans'
         "fixed": [tuple, list, set, frozenset],
         "init_scaling": [StrOptions({"standard"}), None],
         "short_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "noise": [None, "boolean", Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
@@ -177,7 +207,8 @@ default='kmeans'
                  means_init=None, precisions_init=None, random_state=None, warm_start=False,
                  verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
                  acceleration=None, callback=None, covariance_prior=None,
-                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None):
+                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None,
+                 noise=None):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
@@ -201,6 +232,7 @@ default='kmeans'
         self.fixed = fixed
         self.init_scaling = init_scaling
         self.short_iter = short_iter
+        self.noise = noise
 
     _elsewhere = {
         "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
@@ -297,28 +329,32 @@ default='kmeans'
         start."""
         k, n_features = self.n_components, rows.n_features
         bare = structure_of(self.covariance_type)
-        weights = arguments.check_weights(self.weights_init, k)
+        density = arguments.check_noise(self.noise)
+        weights = arguments.check_weights(self.weights_init, k, density is not None)
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
-        given = Given(weights, means, None if precisions is None
-                      else bare.from_precisions(precisions))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
+        given = Given(
+            weights, means, None if precisions is None else bare.from_precisions(precisions),
+            None if density is None else uniform_of(rows, density or None))
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
         prior = arguments.check_covariance_prior(self.covariance_prior, bare, rows, k)
-        concentration = arguments.check_concentration(self.weight_concentration, k)
+        concentration = arguments.check_concentration(
+            self.weight_concentration, k + (density is not None))
         fixed = arguments.check_fixed(self.fixed, given, warm)
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
         mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
                           concentration=concentration, fixed_weights="weights" in fixed)
-        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type):
+        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
+                     or len(self.weights_) != k + (density is not None)):
             raise ValueError(
-                "warm_start cannot go on: n_components, covariance_type or the number of "
+                "warm_start cannot go on: n_components, covariance_type, noise or the number of "
                 "columns differ from the last fit"
             )
         return rows, mixture, given
@@ -333,7 +369,8 @@ default='kmeans'
                           is_degenerate=spikes, **options, **more)
 
         if warm:
-            return run(lambda i: self._parameters(), 1, previous_bound=self.lower_bound_)
+            return run(lambda i: replace(self._parameters(), noise=given.noise), 1,
+                       previous_bound=self.lower_bound_)
         kinds = arguments.check_init_params(self.init_params)
         random_state = _inputs.as_random_state(self.random_state)
         # one component has one maximum
