@@ -5,29 +5,25 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs
-from emkernels._callers import warn
 from emkernels.components.gaussian import arguments
-from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
+from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
 from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
-from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.mixture.fitted import FittedMixture
+from emkernels.models.mixture.report import examined, tell
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import SampledStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
-# A fall of the objective, relative to it, that is said with such a reg_covar: what it takes itself
-# is a ten-thousandth at most, where columns determine each other, and asks for nothing.
-AUTO_FALL = 1e-3
 
 
 class GaussianMixture(FittedMixture):
@@ -100,11 +96,10 @@ default='kmeans'
         with all rows: ten starts cost little more than one. `callback` and `verbose` see that
         last run. None: every start runs to its end.
     noise : None, True or float, default=None
-        *More.* Beside the components one of constant density, for rows that belong to none: the
-        density of a row becomes ``sum_k weights_k N(x | means_k, covariances_k) + weights_noise
-        density``. True: one over the volume of a box about the rows, by mclust's rule the
-        smaller one of that along the columns and that along the principal axes. A number: the
-        density itself. See Notes.
+        *More.* A component of constant density beside the others, for rows that belong to none:
+        ``weights_noise density`` is added to the density of a row. True: one over a volume, by
+        mclust's rule that of the smaller box about the rows of those along the columns and along
+        the principal axes. A number: the density itself. See Notes.
 
     Attributes
     ----------
@@ -130,11 +125,10 @@ default='kmeans'
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
     noise_box_ : ndarray of shape (2, n_features)
-        *More.* After a fit with `noise`: the lower and the upper corner of a box along the columns
-        with the volume of the noise. It is the box about the rows, shrunk or stretched about its
-        centre where the density is that of another volume.
+        *More.* With `noise`: the lower and the upper corner of the box along the columns about the
+        rows, shrunk or stretched about its centre to the volume that the noise has.
     noise_log_density_ : float
-        *More.* The log density of the noise, minus the log of the volume.
+        *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -144,14 +138,13 @@ default='kmeans'
     `random_state` alone.
 
     With `noise`, `predict` gives -1 for rows that are most probably noise, and `predict_proba`
-    has a last column for it. Its density is the same everywhere, outside of the box too. It counts
-    as two parameters, the weight and the volume. `sample` draws noise evenly in `noise_box_`,
-    after the components. Rows with missing values have the density of the edges of the box along
-    the columns that are seen (with missing values in the fit, mclust's rule has the box along the
-    columns only). `labels` cannot say that a row is noise, and rows with a label are none.
-    `marginal`, `condition` and `regress` leave noise out, with a warning. A start is made of the
-    rows that have near neighbours (S. Byers, A. E. Raftery, JASA 93, 1998); noise begins with the
-    share of the others.
+    has a last column for it. Its density is the same outside of the box too. Weight and volume
+    count as two parameters. `sample` draws noise evenly in `noise_box_`, after the components. A
+    row with missing values has the density of the edges of `noise_box_` along the columns that it
+    has (and with such rows in a fit, only the box along the columns is looked at). `labels` cannot
+    say that a row is noise, and a row with a label is none. `marginal`, `condition` and `regress`
+    leave noise out, with a warning. A start is made of the rows that have near neighbours (S.
+    Byers, A. E. Raftery, JASA 93, 1998); noise begins with the share of the others.
 
     References
     ----------
@@ -297,7 +290,7 @@ default='kmeans'
         rows, mixture, given = self._prepare(rows, sample_weight, codes, warm)
         spikes = Spikes(rows, mixture.components.structure)
         result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
-        found = self._examine(rows, mixture, result, spikes)
+        found = examined(rows, mixture, result, spikes)
         # --- nothing can fail from here on
         checks.remember_columns(self, rows)
         self._set_parameters(result.parameters, rows.dtype, fixed=self.fixed)
@@ -309,7 +302,7 @@ default='kmeans'
         self.lower_bounds_ = result.history
         if result.interrupted:
             raise KeyboardInterrupt
-        self._tell(result, found, rows)
+        tell(self, result, found, rows)
         return rows
 
     def _rows_to_fit(self, X):
@@ -333,12 +326,13 @@ default='kmeans'
         weights = arguments.check_weights(self.weights_init, k, density is not None)
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
+        given = Given(weights, means, None if precisions is None
+                      else bare.from_precisions(precisions))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
-        given = Given(
-            weights, means, None if precisions is None else bare.from_precisions(precisions),
-            None if density is None else uniform_of(rows, density or None))
+        if density is not None:
+            given = replace(given, noise=uniform_of(rows, density or None))
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
@@ -365,7 +359,9 @@ default='kmeans'
                    "acceleration": self.acceleration, "callback": self.callback}
 
         def run(start, n_init, **more):
-            return run_em(mixture, rows, start, n_init=n_init, progress=self._progress(n_init),
+            progress = None if not self.verbose else Progress(
+                self.verbose, self.verbose_interval, n_init, self.max_iter)
+            return run_em(mixture, rows, start, n_init=n_init, progress=progress,
                           is_degenerate=spikes, **options, **more)
 
         if warm:
@@ -395,35 +391,6 @@ default='kmeans'
             result = run(start, n_init)
         result.n_failed += n_failed
         return result
-
-    def _progress(self, n_init):
-        if not self.verbose:
-            return None
-        return Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
-
-    def _examine(self, rows, mixture, result, spikes):
-        """What is wrong with the components; nothing where there was no iteration."""
-        if not result.history:
-            return Examination()
-        fixed = mixture.components.fixed | ({"weights"} if mixture.fixed_weights else set())
-        return examine(result.parameters, mixture.components.structure.reg_covar, spikes.least,
-                       rows.n_positive, fixed=fixed)
-
-    def _tell(self, result, found, rows):
-        """What there is to say of a fit."""
-        precision = 1e-10 if rows.dtype == np.float64 else 1e-5
-        if isinstance(self.reg_covar, str):
-            precision = AUTO_FALL
-        warn_about(
-            result, precision,
-            reason=(": reg_covar is not part of it, as covariance_prior='empirical' would be"
-                    if self.reg_covar else ""))
-        if not self.converged_ and not result.stopped and self.max_iter > 0:
-            warn("Best performing initialization did not converge. Try different init "
-                 "parameters, or increase max_iter, tol, or check for degenerate data.",
-                 ConvergenceWarning)
-        for text in found.texts(rows.column_names):
-            warn(text, DegenerateWarning)
 
 
 def check_fit(model, rows, sample_weight):

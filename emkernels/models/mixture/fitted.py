@@ -90,7 +90,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
     def _each(self, rows, *want):
         """Outputs of the E-step for each row."""
         p = self._parameters()
-        model = p.own_weights, p.means, p.precisions_cholesky, self._type
+        model = p.own_weights, p.means, p.precisions_cholesky, p.structure.kernel
         noise = log_noise(p, rows)
         if rows.patterns is not None:
             out = passes.incomplete_rows(
@@ -153,7 +153,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         share = self._each(rows, "resp")[:, -1:]
         p = self._parameters().without_noise()
         out = passes.incomplete_rows(
-            rows.X, p.weights, p.means, p.precisions_cholesky, self._type, rows.patterns,
+            rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel, rows.patterns,
             ("imputed",), n_threads=self.n_threads)["imputed"]
         return np.where(np.isnan(rows.X), share * noise.centre + (1 - share) * out,
                         rows.X).astype(out.dtype, copy=False)
@@ -229,8 +229,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         counts = rng.multinomial(n_samples, weights / weights.sum())
         n_features = self.means_.shape[1]
         parts = []
-        for k, mean in enumerate(self.means_):
-            count = counts[k]
+        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=False)):
             if self._structure.diagonal:
                 normal = rng.standard_normal(size=(count, n_features))
                 parts.append(mean + normal * np.sqrt(self.covariances_[k]))
@@ -363,7 +362,7 @@ def put(model, parameters, dtype, found):
 def reorder(model, order):
     """Component i becomes the one that was ``order[i]``, in all that is fitted."""
     model.means_ = model.means_[order]
-    model.weights_ = np.append(model.weights_[order], model.weights_[len(order):])
+    model.weights_ = np.append(model.weights_[order], model.weights_[len(order):])   # noise
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
         setattr(model, name, model._structure.reordered(getattr(model, name), order))
     model._remember_examination(model._examination.reordered(order))
