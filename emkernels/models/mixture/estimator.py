@@ -296,10 +296,8 @@ default='kmeans'
         self._set_parameters(result.parameters, rows.dtype, fixed=self.fixed)
         self._remember_labels(classes)
         self._remember_examination(found)
-        self.n_iter_ = result.n_iter
-        self.converged_ = result.converged
-        self.lower_bound_ = result.lower_bound
-        self.lower_bounds_ = result.history
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
         if result.interrupted:
             raise KeyboardInterrupt
         tell(self, result, found, rows)
@@ -347,10 +345,8 @@ default='kmeans'
                           concentration=concentration, fixed_weights="weights" in fixed)
         if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
                      or len(self.weights_) != k + (density is not None)):
-            raise ValueError(
-                "warm_start cannot go on: n_components, covariance_type, noise or the number of "
-                "columns differ from the last fit"
-            )
+            raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
+                             "the number of columns differ from the last fit")
         return rows, mixture, given
 
     def _run(self, rows, mixture, given, warm, spikes):
