@@ -17,7 +17,7 @@ from emkernels.data.checks import check_known
 from emkernels.kernels import kmeans_plusplus, passes, weighted_moments
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.starts.lloyd import lloyd
-from emkernels.starts.noise import cleaned
+from emkernels.starts.noise import start_with_noise
 from emkernels.starts.observed import observed_kmeans, observed_seeds
 
 
@@ -71,8 +71,18 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     check_known(rows, n_components)
     if given.all:
         return MixtureParameters(given.weights, given.gaussians(structure), given.noise)
-    if given.noise is not None:
-        rows, share = cleaned(rows, n_components, given.noise, random_state)
+
+    def start(rows, share=None):
+        return _start(rows, mixture, n_components, init_params, random_state, given, share)
+
+    if given.noise is None:
+        return start(rows)
+    return start_with_noise(start, rows, mixture, given.noise, random_state)
+
+
+def _start(rows, mixture, n_components, init_params, random_state, given, share):
+    """A start of these rows; `share` is the weight of noise, where there is any."""
+    structure = mixture.components.structure
     seeds = init_params in ("k-means++", "random_from_data")
     if rows.patterns is not None:
         statistics = _incomplete_statistics(
@@ -88,7 +98,7 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     gaussians = _first_step(mixture.components, statistics, given)
     if given.weights is not None:
         weights = given.weights
-    elif given.noise is not None:
+    elif share is not None:
         counts = statistics.positive_counts()
         weights = np.append((1 - share) * counts / counts.sum(), share)
     elif rows.patterns is None:

@@ -1,19 +1,52 @@
-"""Which rows a mixture with noise begins without: those whose neighbours are far."""
+"""Where EM begins with noise: from all rows, or without those whose neighbours are far."""
 
 import numpy as np
 from scipy.spatial import cKDTree
+
+from emkernels.em import DegenerateFitError, run_em
 
 # The neighbour whose distance is looked at, among so many rows at most, and the rounds of EM
 # that tell long distances from short ones.
 NEIGHBOUR = 12
 ROWS = 3000
 ROUNDS = 50
-# Shares of the rows that noise begins with.
-LEAST, MOST = 0.02, 0.5
+# The share that noise begins with where none is known of, and the most rows that are left out.
+SHARE, MOST = 0.05, 0.9
+# Two starts are compared after so many iterations, on so many rows.
+TRIAL, TRIAL_ROWS = 10, 20_000
 
 
-def cleaned(rows, n_components, noise, random_state):
-    """The rows that a start with noise is made of, and the weight that noise has in it.
+def start_with_noise(start, rows, mixture, noise, random_state):
+    """The likelier, after ten iterations, of a start made of all rows and one made of those that
+    :func:`cleaned` leaves; ``start(rows, share)`` makes them, `share` is the weight of noise."""
+    clean, share = cleaned(rows, noise, random_state)
+    first = start(rows, SHARE)
+    if clean is None or clean.n_positive <= len(first.means):
+        return first
+    if rows.n_positive > TRIAL_ROWS:
+        some = np.arange(len(rows)) if rows.sample_weight is None else np.flatnonzero(
+            rows.sample_weight)
+        rows = rows.take(np.sort(random_state.choice(some, TRIAL_ROWS, replace=False)))
+    starts = [first]
+    try:
+        starts.append(start(clean, share))
+    except DegenerateFitError:      # too few rows are left
+        return first
+    return max(starts, key=lambda parameters: _bound(mixture, rows, parameters))
+
+
+def _bound(mixture, rows, parameters):
+    """The objective of a start after a few iterations."""
+    try:
+        return run_em(mixture, rows.with_(), lambda i: parameters, max_iter=TRIAL,
+                      tol=0.0).lower_bound
+    except DegenerateFitError:
+        return -np.inf
+
+
+def cleaned(rows, noise, random_state):
+    """The rows without those that are likely to be noise, and the share of these; None and 0
+    where there are no such rows, or hardly others.
 
     In units of the edges of the box of the noise, D log d is the logarithm of the volume that a
     row's neighbours take, d being the distance to the twelfth of them. Where rows are dense or
@@ -28,13 +61,12 @@ def cleaned(rows, n_components, noise, random_state):
     Parameters
     ----------
     rows : Rows
-    n_components : int
     noise : Uniform
     random_state : numpy.random.RandomState
 
     Returns
     -------
-    rows : Rows
+    rows : Rows or None
         Some have no weight.
     share : float
     """
@@ -53,14 +85,14 @@ def cleaned(rows, n_components, noise, random_state):
             rows.kept["sparse"] = _sparse(rows.X[at], noise)
         sparse = rows.kept["sparse"]
     else:
-        return rows, LEAST
+        return None, 0.0
     share = float(weight[at[sparse]].sum() / weight[at].sum())
-    if len(at) - np.count_nonzero(sparse) <= n_components or share > MOST:
-        return rows, LEAST
+    if not 0 < share <= MOST:
+        return None, 0.0
     kept = weight if len(at) == np.count_nonzero(usable) else np.where(usable, 0, weight)
     kept = kept.copy()
     kept[at] = np.where(sparse, 0, weight[at])
-    return rows.with_(sample_weight=kept), max(share, LEAST)
+    return rows.with_(sample_weight=kept), share
 
 
 def _sparse(X, noise):
