@@ -255,7 +255,7 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     points = drawn[:, at] if len(at) == 2 else np.column_stack([drawn[:, at[0]], largest])
     palette = component_colors(n_components)
     if has_noise(model):
-        palette = np.vstack([palette, GREY])
+        palette = np.vstack([palette, np.full(3, GREY)])
     mixed, size = np.clip(resp @ palette, 0, 1), mark_size(len(rows))
     soft = largest < threshold
     options = {"rasterized": len(rows) > 5000}
