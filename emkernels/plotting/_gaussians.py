@@ -15,11 +15,17 @@ from emkernels.plotting._canvas import ink, mpl
 
 
 class Gaussians(NamedTuple):
-    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64."""
+    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64; the weight of noise."""
 
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
+    noise: float | None = None
+
+
+def has_noise(model):
+    """Whether one weight more than there are components is that of noise."""
+    return len(model.weights_) > len(model.means_)
 
 
 def check_mixture(model):
@@ -59,8 +65,8 @@ def table_for(model, X):
 
 
 def responsibilities(model, rows):
-    """Posterior probabilities of the components, (n_samples, n_components); NaN in rows is a
-    missing value also for models that do not take it themselves."""
+    """Posterior probabilities of the components, (n_samples, n_components), and in a last column
+    of noise; NaN in rows is a missing value also for models that do not take it themselves."""
     incomplete = np.isnan(rows).any()
     if hasattr(model, "predict_proba") and (
             not incomplete or get_tags(model).input_tags.allow_nan):
@@ -85,8 +91,9 @@ def projected(model, directions):
         for array in (model.weights_, model.means_, model.covariances_)]
     structure = structure_of(fitted_type(model))
     spread = structure.projected(structure.inner(covariances), directions)
-    shape = (len(weights), directions.shape[1], directions.shape[1])
-    return Gaussians(weights, means @ directions, np.broadcast_to(spread, shape))
+    shape = (len(means), directions.shape[1], directions.shape[1])
+    return Gaussians(weights[:len(means)], means @ directions, np.broadcast_to(spread, shape),
+                     float(weights[-1]) if has_noise(model) else None)
 
 
 def selecting(columns, n_features):

@@ -62,6 +62,7 @@ class Structure(ABC):
     n_axes: ClassVar[int] = 2           # of columns, in one covariance
     keeps_scatter: ClassVar[bool] = False   # the scatter of all rows stands for the second moments
     sorts: ClassVar[bool] = False       # rows sorted by component save work
+    own_volumes: ClassVar[bool] = False     # a multiple of any one covariance is in it too
     # single rows as seeds begin with the ridge alone, as in scikit-learn, where there is one
     seeds_alone: ClassVar[bool] = True
     # matrices that columns of units of their own would take out of the family
@@ -153,7 +154,7 @@ class Structure(ABC):
 
     # --- M-step -------------------------------------------------------------------------
 
-    def covariances(self, statistics, counts, offsets, residual=None, previous=None):
+    def covariances(self, statistics, counts, offsets, residual=None, sizes=None, previous=None):
         """What the M-step makes of second moments about other centres.
 
         Parameters
@@ -165,13 +166,16 @@ class Structure(ABC):
             Means of the rows, less the centres.
         residual : ndarray of shape (n_components, n_features), optional
             Means of the rows, less the means that stay, where these do.
+        sizes : ndarray of shape (n_components,), optional
+            What scatters are divided by, where moments have other weights than `counts`.
         previous : ndarray, optional
             Factors of the covariances before, where the step goes on from these.
         """
         scatter = self.about_means(statistics.second, counts, offsets)
         if residual is not None:
             scatter = scatter + self.between(counts, residual)
-        scatter, divisor, extra = self.divided(scatter, counts, offsets.shape[1])
+        sizes = counts if sizes is None else sizes
+        scatter, divisor, extra = self.divided(scatter, sizes, offsets.shape[1])
         if self.prior is not None:
             scatter, divisor = scatter + self.prior.scale, divisor + self.prior.dof + extra
         return self.imposed(scatter, divisor, offsets.shape[1], previous)
@@ -211,10 +215,11 @@ class Structure(ABC):
     def central(self, second, counts, safe, offsets):
         """Second moments about the means, over counts (`safe`: 1 where they are 0)."""
 
-    def maximise(self, statistics, counts, offsets, means, residual=None, previous=None):
+    def maximise(self, statistics, counts, offsets, means, residual=None, sizes=None,
+                 previous=None):
         """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
-        where one collapsed."""
-        covariances = self.covariances(statistics, counts, offsets, residual, previous)
+        where one collapsed. See :meth:`covariances`."""
+        covariances = self.covariances(statistics, counts, offsets, residual, sizes, previous)
         if self.floor:
             return self._above_floor(covariances, statistics)
         if self.rounding and not np.any(self.reg_covar) and self.prior is None:

@@ -24,6 +24,10 @@ class Lettered(Structure):
 
     seeds_alone = False
 
+    @property
+    def own_volumes(self):
+        return self.name[0] == "V"
+
     def n_parameters(self, n_components, n_features):
         """One volume or one for each component; likewise ``d - 1`` lengths of axes and
         ``d (d - 1) / 2`` angles."""

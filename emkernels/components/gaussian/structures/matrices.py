@@ -121,7 +121,7 @@ class Full(_Matrices):
     """Every component has a covariance of its own."""
 
     name = kernel = "full"
-    sorts = True
+    sorts = own_volumes = True
 
     def n_parameters(self, n_components, n_features):
         return n_components * n_features * (n_features + 1) // 2
