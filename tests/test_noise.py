@@ -191,7 +191,7 @@ def test_rows_without_weight_do_not_count_for_the_volume():
 
 
 @pytest.mark.parametrize("X, named", [
-    (np.column_stack([IRIS, np.ones(150)]), "column 4 with one value only"),
+    (np.column_stack([IRIS, np.ones(150)]), "column 4 without two different values"),
     (np.column_stack([IRIS[:, :2], IRIS[:, 0] - 3 * IRIS[:, 1]]), "columns .* determine each"),
     (IRIS[:4] + np.eye(4), "determine each other"),
 ])
@@ -204,6 +204,15 @@ def test_boxes_without_volume(X, named):
         model = GaussianMixture(noise=0.01).fit(X)
     assert np.isfinite(model.score(X))
     assert_allclose(np.prod(model.noise_box_[1] - model.noise_box_[0]), 100, rtol=1e-9)
+
+
+def test_columns_without_a_value_of_any_weight():
+    X = IRIS.copy()
+    X[:, 1] = np.nan
+    X[3, 1], weight = 2.0, np.ones(150)
+    weight[3] = 0
+    with pytest.raises(ValueError, match="column 1 without two different values"):
+        GaussianMixture(2, noise=True).fit(X, sample_weight=weight)
 
 
 def test_columns_of_very_different_scale_have_a_volume():
