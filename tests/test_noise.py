@@ -429,14 +429,14 @@ def test_nothing_is_found_where_there_is_no_noise():
 def test_cleaned_rows():
     X, kind = clutter(7, 4)
     rows = Rows.read(X).labelled(np.where(np.arange(380) == 379, 1, -1).astype(np.int32))
-    clean, share = cleaned(rows, uniform_of(rows), np.random.RandomState(0))
+    clean, share = cleaned(rows, np.random.RandomState(0))
     left_out = clean.sample_weight == 0
     assert (left_out[kind < 0][:-1]).mean() > 0.9 and left_out[kind >= 0].mean() < 0.1
     assert not left_out[379] and 0.15 < share < 0.3
-    assert cleaned(Rows.read(X[:4]), uniform_of(Rows.read(X)), None) == (None, 0.0)
+    assert cleaned(Rows.read(X[:4]), None) == (None, 0.0)
     gaps = X.copy()
     gaps[:, 1] = np.nan
-    assert cleaned(Rows.read(gaps), uniform_of(Rows.read(X)), None) == (None, 0.0)
+    assert cleaned(Rows.read(gaps), None) == (None, 0.0)
 
 
 def test_many_rows_are_begun_from_some(monkeypatch):

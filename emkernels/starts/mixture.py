@@ -77,7 +77,7 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
 
     if given.noise is None:
         return start(rows)
-    return start_with_noise(start, rows, mixture, given.noise, random_state)
+    return start_with_noise(start, rows, mixture, random_state)
 
 
 def _start(rows, mixture, n_components, init_params, random_state, given, share):
