@@ -50,7 +50,7 @@ class Given:
         return Given(self.weights, means, factors, noise)
 
 
-def start_parameters(rows, mixture, n_components, init_params, random_state, given):
+def start_parameters(rows, mixture, n_components, init_params, random_state, given, scaling=None):
     """Parameters that a start of a mixture begins with.
 
     Parameters
@@ -62,6 +62,8 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}
     random_state : numpy.random.RandomState
     given : Given
+    scaling : Scaling, optional
+        From the units of the rows to those of the mixture, where these are others.
 
     Returns
     -------
@@ -72,15 +74,20 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     if given.all:
         return MixtureParameters(given.weights, given.gaussians(structure), given.noise)
 
-    def start(rows, share=None):
-        return _start(rows, mixture, n_components, init_params, random_state, given, share)
+    def start(part, share=None):
+        if share is not None and scaling is not None:
+            part = part.take(X=part.X * scaling.scale + scaling.center)
+        return _start(part, mixture, n_components, init_params, random_state, given, scaling,
+                      share)
 
     if given.noise is None:
         return start(rows)
+    if scaling is not None:     # where EM compares starts
+        rows = rows.take(X=(rows.X - scaling.center) / scaling.scale)
     return start_with_noise(start, rows, mixture, random_state)
 
 
-def _start(rows, mixture, n_components, init_params, random_state, given, share):
+def _start(rows, mixture, n_components, init_params, random_state, given, scaling, share):
     """A start of these rows; `share` is the weight of noise, where there is any."""
     structure = mixture.components.structure
     seeds = init_params in ("k-means++", "random_from_data")
@@ -93,8 +100,10 @@ def _start(rows, mixture, n_components, init_params, random_state, given, share)
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and (structure.shared or not np.any(structure.reg_covar)):
+    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
+    if scaling is not None:
+        statistics = scaling.statistics(statistics, structure)
     gaussians = _first_step(mixture.components, statistics, given)
     if given.weights is not None:
         weights = given.weights

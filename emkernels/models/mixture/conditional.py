@@ -127,7 +127,7 @@ def condition(model, columns, values):
     _warn_of_noise(model, "condition")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
-                             model._type, want=["resp"])[0][0]
+                             part.structure.kernel, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
@@ -135,7 +135,9 @@ def condition(model, columns, values):
     structure = model._structure.conditional()
     if structure.diagonal:
         # given the component, the columns say nothing of each other
-        covariances = structure.select(np.array(model.covariances_, np.float64), others)
+        covariances = structure.select(model._parameters().covariances, others)
+    else:
+        covariances = structure.inner(np.array(covariances))
     covariances = np.ascontiguousarray(covariances)
     components = Gaussians(structure, np.array(means), covariances,
                            structure.factors(covariances))
@@ -166,7 +168,8 @@ def _regress(model, given, others, X):
     if len(given):
         part = _marginal_parameters(model, given)
         resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
-                              model._type, want=["resp"], n_threads=model.n_threads)[0]
+                              part.structure.kernel, want=["resp"],
+                              n_threads=model.n_threads)[0]
     else:
         resp = np.repeat(_without_noise(model).weights[None], len(X), axis=0)
     means = np.empty((len(model.means_), len(X), len(others)))

@@ -1,18 +1,13 @@
-"""Fitted models in files: an npz archive of arrays and one JSON text, no pickle."""
-
-import json
-import os
-import secrets
-import zipfile
-import zlib
-from pathlib import Path
+"""Fitted mixtures in files."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.components.uniform import Uniform
 from emkernels.latent.mixture import MixtureParameters
+from emkernels.models.persistence import read_archive, saved_parameters, write_archive
 
 _FORMAT = "emkernels.GaussianMixture"
 _VERSION = 1
@@ -22,14 +17,8 @@ _INIT_ARRAYS = ("weights_init", "means_init", "precisions_init")
 
 def save(model, path):
     """Write a fitted mixture to `path`, at once or not at all."""
-    from sklearn.utils.validation import check_is_fitted
-
     check_is_fitted(model)
-    path = Path(path)
-    parameters = model.get_params(deep=False)
-    parameters.pop("callback")
-    if not isinstance(parameters["random_state"], (int, np.integer)):
-        parameters["random_state"] = None
+    parameters = saved_parameters(model)
     arrays = {name: np.asarray(getattr(model, name)) for name in _ARRAYS}
     for name in _INIT_ARRAYS:
         if parameters[name] is not None:
@@ -50,37 +39,13 @@ def save(model, path):
     if model._noise is not None:
         arrays["noise_box_"] = model.noise_box_
         header["noise_log_density"] = float(model.noise_log_density_).hex()
-    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_archive(path, header, arrays)
 
 
 def load(cls, path):
     """A fitted mixture from `path`."""
-    path = Path(path)
     problem = f"{path} is not a mixture saved by emkernels, or it is damaged"
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("header").tobytes())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, RuntimeError, OverflowError,
-            MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{problem}: {error}") from error
-    if not isinstance(header, dict) or header.get("format") != _FORMAT:
-        raise ValueError(problem)
-    if header.get("version") != _VERSION:
-        raise ValueError(
-            f"{path} has version {header.get('version')} of the format, this emkernels reads "
-            f"version {_VERSION}"
-        )
+    header, arrays = read_archive(path, _FORMAT, _VERSION, problem)
     try:
         return _build(cls, header, arrays)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
@@ -99,7 +64,7 @@ def _build(cls, header, arrays):
     noise = _noise(header, arrays, n_features)
     type_, fixed = header.get("fitted") or (model.covariance_type, model.fixed)
     structure = structure_of(type_)
-    shape = structure.shape(n_components, n_features)
+    shape = structure.outer_shape(n_components, n_features)
     for name, expected in (("weights_", (n_components + (noise is not None),)),
                            ("covariances_", shape), ("precisions_cholesky_", shape)):
         if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
@@ -107,9 +72,11 @@ def _build(cls, header, arrays):
     if not np.isfinite(arrays["means_"]).all():
         raise ValueError("means_ is not finite")
     dtype = arrays["means_"].dtype
-    weights, *gaussians = (np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    weights, means, covariances, factors = (
+        np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    gaussians = Gaussians(structure, means, structure.inner(covariances), structure.inner(factors))
     model._set_parameters(
-        MixtureParameters(weights, Gaussians(structure, *gaussians), noise), dtype, fixed)
+        MixtureParameters(weights, gaussians, noise), dtype, fixed)
     if header.get("classes") is not None:
         model._remember_labels(np.array(header["classes"]))
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()

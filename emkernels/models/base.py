@@ -1,0 +1,153 @@
+"""What estimators of latent-variable models share."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from emkernels import _inputs
+from emkernels._callers import warn
+from emkernels.data import Rows, checks
+from emkernels.data.checks import Interval
+from emkernels.em import Progress, run_em, warn_about
+from emkernels.models import persistence
+from emkernels.models._state import Stateful
+
+
+class LatentModel(Stateful, DensityMixin, BaseEstimator):
+    """A model with hidden variables, fitted by EM or its like.
+
+    A subclass fits: it reads rows by :meth:`_rows_to_fit`, runs EM by :meth:`_run`, and, when
+    nothing can fail any more, sets its attributes, :meth:`_remember` and :meth:`_tell`. It gives
+    :meth:`_log_density` and :meth:`_n_parameters`.
+    """
+
+    _saved: tuple = ()      # attributes of a fit whose names do not end in "_"
+    _parameter_constraints: dict = {
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0.0, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
+        "acceleration": [StrOptions({"squarem"}), None],
+        "random_state": ["random_state", np.random.Generator],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        "verbose": ["verbose"],
+        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+        "callback": [callable, None],
+    }
+
+    # --- for a fit -----------------------------------------------------------------------
+
+    def _rows_to_fit(self, X, sample_weight=None, *, min_samples=2):
+        """Checked rows of positive weight, with something observed in every column."""
+        rows = Rows.read(X, self, min_samples=min_samples)
+        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+        checks.check_labelled(self, rows, sample_weight)
+        rows = rows.weighed(sample_weight, rows.largest).with_(n_threads=self.n_threads)
+        if rows.n_positive < len(rows):
+            rows = rows.take(rows.sample_weight > 0)
+            checks.check_enough(rows, self, min_samples)
+        checks.check_columns_observed(rows)
+        return rows
+
+    def _run(self, model, rows, start, *, n_init=None, **more):
+        """EM from `n_init` starts, by the parameters of the estimator where `more` does not say
+        otherwise."""
+        n_init = self.n_init if n_init is None else n_init
+        options = {"max_iter": self.max_iter, "tol": self.tol, "convergence": self.convergence,
+                   "acceleration": self.acceleration, "callback": self.callback, **more}
+        progress = None
+        if self.verbose:
+            progress = Progress(self.verbose, self.verbose_interval, n_init, options["max_iter"])
+        return run_em(model, rows, start, n_init=n_init, progress=progress, **options)
+
+    def _remember(self, result, rows):
+        """What every fit leaves; nothing can fail from here on."""
+        checks.remember_columns(self, rows)
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
+
+    def _tell(self, result, rows):
+        """What there is to say of a fit; KeyboardInterrupt where Ctrl-C has ended it."""
+        if result.interrupted:
+            raise KeyboardInterrupt
+        warn_about(result, 1e-10 if rows.dtype == np.float64 else 1e-5)
+        if not result.converged and not result.stopped and self.max_iter > 0:
+            warn(f"{type(self).__name__} did not converge in {result.n_iter} iterations: "
+                 "increase max_iter or tol, or look for degenerate data", ConvergenceWarning)
+
+    # --- of a fit ------------------------------------------------------------------------
+
+    def _log_density(self, rows):
+        """Log density of each of the rows, (n_samples,)."""
+        raise NotImplementedError
+
+    def _n_parameters(self):
+        raise NotImplementedError
+
+    @property
+    def n_parameters_(self):
+        """Free parameters, which the criteria count."""
+        check_is_fitted(self)
+        return self._n_parameters()
+
+    def _read(self, X):
+        """Rows of the columns of the fit."""
+        return Rows.read(X, self, fitted=True).with_(n_threads=self.n_threads)
+
+    def score_samples(self, X):
+        """Log density of each row, of its observed values, (n_samples,)."""
+        return self._log_density(self._read(X))
+
+    def score(self, X, y=None, *, sample_weight=None):
+        """Mean log density of the rows (weighted where weights are given)."""
+        total, weight = self._log_likelihood(X, sample_weight)
+        return total / weight
+
+    def bic(self, X, *, sample_weight=None):
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better. With
+        weights, n is their sum."""
+        total, weight = self._log_likelihood(X, sample_weight)
+        return -2 * total + self._n_parameters() * math.log(weight)
+
+    def aic(self, X, *, sample_weight=None):
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
+
+    def _log_likelihood(self, X, sample_weight):
+        """The log-likelihood of the rows and their weight."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
+        rows = self._read(X).weighed(sample_weight)
+        values = self._log_density(rows).astype(np.float64)
+        weight = rows.weight_given
+        if weight is None:
+            return float(values.sum()), float(len(rows))
+        inside = weight > 0     # nothing times an infinite log density is nothing
+        return float(weight[inside] @ values[inside]), float(weight.sum())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    # --- files ---------------------------------------------------------------------------
+
+    def _check_loaded(self):
+        """ValueError where what was read from a file cannot be a fit."""
+
+    def save(self, path):
+        """Write the parameters and the fit to one file (npz with JSON, no pickle).
+
+        The file is written beside `path` and then renamed. A `callback` is not saved; a
+        `random_state` only where it is an integer.
+        """
+        persistence.save(self, path)
+
+    @classmethod
+    def load(cls, path):
+        """A fitted model from :meth:`save`; ValueError for a damaged or foreign file."""
+        return persistence.load(cls, path)
