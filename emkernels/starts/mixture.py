@@ -99,8 +99,10 @@ def _start(rows, mixture, n_components, init_params, random_state, given, scalin
         centers, resp = _responsibilities(rows, n_components, init_params, random_state)
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
-    # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
+    # component a sphere of its own, EM begins from that, as in scikit-learn; beside noise, which
+    # would take all that is outside of them, it does not get farther.)
+    if seeds and (share is not None or not (
+            structure.seeds_alone and np.any(structure.reg_covar))):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
     if scaling is not None:
         statistics = scaling.statistics(statistics, structure)

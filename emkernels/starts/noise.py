@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.em import DegenerateFitError, run_em
 
 # The neighbour whose distance is looked at, among so many rows at most, and the rounds of EM
@@ -32,16 +33,19 @@ def start_with_noise(start, rows, mixture, random_state):
         starts.append(start(clean, share))
     except DegenerateFitError:      # too few rows are left
         return first
-    return max(starts, key=lambda parameters: _bound(mixture, rows, parameters))
+    return max(starts, key=lambda parameters: _rank(mixture, rows.with_(), parameters))
 
 
-def _bound(mixture, rows, parameters):
-    """The objective of a start after a few iterations."""
+def _rank(mixture, rows, parameters):
+    """Whether there is no spike, and the objective, of a start after a few iterations."""
     try:
-        return run_em(mixture, rows.with_(), lambda i: parameters, max_iter=TRIAL,
-                      tol=0.0).lower_bound
+        result = run_em(mixture, rows, lambda i: parameters, max_iter=TRIAL, tol=0.0)
     except DegenerateFitError:
-        return -np.inf
+        return False, -np.inf
+    if result.interrupted:
+        raise KeyboardInterrupt
+    spikes = Spikes(rows, mixture.components.structure)
+    return not spikes(result.parameters), result.lower_bound
 
 
 def cleaned(rows, random_state):
