@@ -640,6 +640,9 @@ def test_rows_with_missing_values_have_the_density_of_edges(fitted):
         *(m[1] + c[1, 0] / c[0, 0] * (0 - m[0]) for m, c in zip(
             fitted.means_, fitted.covariances_)), centre[1]], rtol=1e-10)
     assert fitted.impute(X.astype("f4")).dtype == np.float32
+    for far in (1e308, np.float32(3e38)):       # whose conditional means overflow
+        row = np.array([[far, np.nan]])
+        assert_allclose(fitted.impute(row)[0, 1], centre[1], rtol=1e-6)
     whole = clutter(13)[0]
     assert_array_equal(fitted.impute(whole), whole)
 
