@@ -96,7 +96,7 @@ def uniform_of(rows, density=None):
     varies = widths > 0
     if density is None and not varies.all():
         flat = [rows.column_names[j] for j in np.flatnonzero(~varies)]
-        raise _without_volume(f"{some(flat)} with one value only", len(flat))
+        raise _without_volume(f"{some(flat)} without two different values", len(flat))
     logs = np.log(np.where(varies, widths, 1))
     logs[~varies] = logs[varies].mean() if varies.any() else 0
     log_volume = wanted = logs.sum()
@@ -112,8 +112,9 @@ def uniform_of(rows, density=None):
 
 
 def _ranges(X):
-    """Smallest and largest values of the columns, (2, n_features); float64."""
-    return np.array([np.nanmin(X, axis=0), np.nanmax(X, axis=0)], dtype=np.float64)
+    """Smallest and largest values of the columns, (2, n_features), float64; NaN where there is
+    none."""
+    return np.array([np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)], dtype=np.float64)
 
 
 def _without_volume(what, n):
