@@ -33,7 +33,7 @@ STACKLOSS = np.array([
     [58, 18, 89, 14], [58, 17, 88, 13], [58, 18, 82, 11], [58, 19, 93, 12], [50, 18, 89, 8],
     [50, 18, 86, 7], [50, 19, 72, 8], [50, 19, 79, 8], [50, 20, 80, 9], [56, 20, 82, 15],
     [70, 20, 91, 15]], float)
-EXACT = {"tol": 0.0, "reg_covar": 0.0, "max_iter": 3000, "acceleration": "squarem"}
+EXACT = {"tol": 1e-14, "reg_covar": 0.0, "max_iter": 3000, "acceleration": "squarem"}
 
 
 def fitted(X, *arguments, sample_weight=None, **parameters):
@@ -61,7 +61,7 @@ def gaps(X, share=0.15, seed=1):
 
 def test_values_of_r():
     """MASS::cov.trob(stackloss, nu = 5, tol = 1e-12)."""
-    model = fitted(STACKLOSS, df=5, **EXACT)
+    model = fitted(STACKLOSS, df=5, reg_covar=0, tol=0, max_iter=200)
     assert_allclose(model.means_[0], [58.95182726, 20.78823347, 86.05285062, 16.06974330],
                     rtol=1e-9)
     assert_allclose(model.scatters_[0], [
@@ -83,7 +83,7 @@ def test_values_of_r_with_weights():
 
 @pytest.mark.parametrize("X", [IRIS, STACKLOSS], ids=["iris", "stackloss"])
 def test_tails_lighter_than_normal_end_at_the_bound(X):
-    model = fitted(X, **{**EXACT, "tol": 1e-13})
+    model = fitted(X, **EXACT)
     assert model.dfs_[0] == MOST_DF and model.converged_
     normal = GaussianMixture(reg_covar=0).fit(X)
     assert_allclose(model.means_, normal.means_, rtol=1e-5)
@@ -99,7 +99,7 @@ def test_location_and_scatter_are_robust(rng):
     assert (model.outlier_weight(spoilt)[300:] < 1e-3).all()
     # (the scatter of a t distribution is less than that of the normal rows)
     ratio = np.diag(model.scatters_[0]) / [1, 25, 0.04]
-    assert (0.4 < ratio).all() and (ratio < 1.2).all()
+    assert (ratio > 0.4).all() and (ratio < 1.2).all()
 
 
 # --- likelihood ------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def likelihood_of(model, X):
 def test_the_end_is_stationary(missing, df):
     """Finite differences of the observed likelihood along every parameter."""
     X = gaps(groups(150)) if missing else groups(150)
-    model = fitted(X, 2, df=df, **{**EXACT, "tol": 1e-15})
+    model = fitted(X, 2, df=df, **EXACT)
     w, m, S, dfs = model.weights_, model.means_, model.scatters_, model.dfs_
     assert_allclose(model.lower_bound_, likelihood_of(model, X), rtol=1e-9)
     free = 0 if isinstance(df, (float, list)) else 1 if df == "shared" else 2
@@ -145,10 +145,10 @@ def test_the_likelihood_never_falls(covariance_type, df, missing):
 
 
 def test_textbook_em_has_the_same_end():
-    X = groups(120)
+    X = groups(60)
     model = fitted(X, 2, df=[3.0, 6.0], **EXACT)
-    start = model.weights_, model.means_ + 0.3, model.scatters_ * 1.5
-    w, m, S = reference.student_em(X, *start, np.array([3.0, 6.0]), 150)
+    start = model.weights_, model.means_ + 0.1, model.scatters_ * 1.2
+    w, m, S = reference.student_em(X, *start, np.array([3.0, 6.0]), 70)
     assert_allclose(w, model.weights_, rtol=1e-6)
     assert_allclose(m, model.means_, rtol=1e-6, atol=1e-6)
     assert_allclose(S, model.scatters_, rtol=1e-5, atol=1e-6)
@@ -209,13 +209,15 @@ def test_roots_of_the_degrees_of_freedom():
     for d, bend in ((1, -0.3), (3, -0.01), (8, -1e-7), (2, -1e-11)):
         found = df_roots(np.eye(d + 1)[None, d] * 10, np.array([10 * bend]), np.array([5.0]))[0]
         with mpmath.workdps(50):
-            def gap(nu, d=d, bend=bend):
+            low, high = mpmath.mpf("0.01"), mpmath.mpf(10) ** 8
+            for _ in range(100):
+                nu = mpmath.sqrt(low * high)
                 a, b = (nu + d) / 2, nu / 2
-                return (mpmath.digamma(a) - mpmath.log(a) - mpmath.digamma(b) + mpmath.log(b)
-                        + mpmath.mpf(bend))
-            right = mpmath.findroot(gap, (mpmath.mpf("0.05"), mpmath.mpf("9e6")),
-                                    solver="anderson", tol=1e-40, maxsteps=500, verify=False)
-        assert_allclose(found, float(right), rtol=1e-9)
+                above = (mpmath.digamma(a) - mpmath.log(a) - mpmath.digamma(b) + mpmath.log(b)
+                         + mpmath.mpf(bend)) > 0
+                low, high = (nu, high) if above else (low, nu)
+            right = low
+        assert_allclose(found, float(right), rtol=1e-11)
     assert df_roots(np.array([[0, 5.0]]), np.array([-1e-30]), np.array([5.0])) == MOST_DF
     assert df_roots(np.array([[0, 5.0]]), np.array([-50.0]), np.array([5.0])) == LEAST_DF
 
@@ -223,7 +225,7 @@ def test_roots_of_the_degrees_of_freedom():
 def test_the_observed_score_vanishes(rng):
     """What maximises the likelihood in df at the other parameters (Liu & Rubin 1995)."""
     X = rng.standard_t(3, size=(500, 1))
-    model = fitted(X, **EXACT)
+    model = fitted(X, reg_covar=0, tol=0, max_iter=400)
     df, u = model.dfs_[0], model.outlier_weight(X)
     score = (digamma((df + 1) / 2) - digamma(df / 2) - np.log((df + 1) / df) + 1
              + (np.log(u) - u).mean())
@@ -304,7 +306,7 @@ def test_outlier_weight_of_a_mixture():
 def test_weights(missing):
     X = gaps(groups(90)) if missing else groups(90)
     weight = np.arange(len(X)) % 3
-    options = {"means_init": [[8.0, 8.0], [0.0, 0.0]], "tol": 1e-12}
+    options = {"means_init": [[8.0, 8.0], [0.0, 0.0]], "tol": 0, "max_iter": 60}
     one = fitted(X, 2, sample_weight=weight, **options)
     other = fitted(np.repeat(X, weight, axis=0), 2, **options)
     absent = fitted(X[weight > 0], 2, sample_weight=weight[weight > 0], **options)
@@ -313,17 +315,19 @@ def test_weights(missing):
         assert_array_equal(getattr(one, name), getattr(absent, name))
     spoilt = X.copy()
     spoilt[weight == 0] = 1e6
-    again = fitted(spoilt, 2, sample_weight=weight, tol=1e-12)
-    assert_array_equal(again.means_, fitted(X, 2, sample_weight=weight, tol=1e-12).means_)
-    assert_allclose(one.score(X, sample_weight=weight), one.lower_bound_, rtol=1e-9)
+    again = fitted(spoilt, 2, sample_weight=weight, max_iter=5)
+    assert_array_equal(again.means_, fitted(X, 2, sample_weight=weight, max_iter=5).means_)
+    assert_allclose(one.score(X, sample_weight=weight), one.lower_bound_, rtol=1e-4)
 
 
 @pytest.mark.parametrize("missing", [False, True])
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_same_bits_for_every_number_of_threads(covariance_type, missing):
-    X = groups(4000, 5)
+    X = groups(1500, 5)
     X = gaps(X) if missing else X
-    one, two = (fitted(X, 3, covariance_type, max_iter=15, n_threads=n) for n in (1, 2))
+    means = np.array([np.full(5, 8.0), np.zeros(5)])
+    one, two = (fitted(X, 2, covariance_type, max_iter=4, means_init=means, n_threads=n)
+                for n in (1, 2))
     for name in ("weights_", "means_", "scatters_", "dfs_", "lower_bounds_"):
         assert_array_equal(getattr(one, name), getattr(two, name))
 
@@ -341,7 +345,7 @@ def test_shifts_cost_no_digits(covariance_type, dtype, shift, near):
     scale = np.sqrt(np.einsum("kdd->kd", other.scatters_))
     bound = near * scale[:, :, None] * scale[:, None, :]
     assert (np.abs(one.scatters_ - other.scatters_) <= bound).all()
-    assert_allclose(one.means_ - shift, other.means_, atol=max(near, 4e-8 * shift * (dtype == "f4")))
+    assert_allclose(one.means_ - shift, other.means_, atol=near)
     assert_allclose(one.weights_, other.weights_, rtol=near)
 
 
@@ -371,7 +375,7 @@ def test_parts_of_rows_add_up():
         found.append(components.mixed(Rows.read(X), model.weights_, parameters))
     merged = pickle.loads(pickle.dumps(parts[0])).merge(parts[1])
     for name in ("counts", "first", "second", "pulls", "sizes", "bends", "log_likelihood", "total"):
-        assert_allclose(getattr(merged, name), getattr(from_all[0], name), rtol=1e-11)
+        assert_allclose(getattr(merged, name), getattr(from_all[0], name), rtol=1e-11, atol=1e-11)
     assert_allclose(from_all[0].means(), model.means_, rtol=1e-4, atol=1e-4)
     assert_allclose(from_all[0].covariances(), model.scatters_, rtol=1e-3)
 

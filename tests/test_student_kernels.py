@@ -117,9 +117,10 @@ def test_far_rows_have_the_density_of_the_power_law(simd, covariance_type, missi
             o, terms = len(x), []
             for scale in scales:
                 q = mpmath.fsum(v**2 for v in x) / mpmath.mpf(scale) ** 2
-                terms.append(mpmath.loggamma((3 + mpmath.mpf(o)) / 2) - mpmath.loggamma(1.5)
+                half = (mpmath.mpf(3) + o) / 2
+                terms.append(mpmath.loggamma(half) - mpmath.loggamma(1.5)
                              - mpmath.mpf(o) / 2 * mpmath.log(3 * mpmath.pi)
-                             - o * mpmath.log(scale) - (mpmath.mpf(3) + o) / 2 * mpmath.log1p(q / 3))
+                             - o * mpmath.log(scale) - half * mpmath.log1p(q / 3))
             top = max(terms)
             shares = [mpmath.exp(t - top) for t in terms]
             right = float(top + mpmath.log(mpmath.fsum(shares) / 2))
