@@ -210,7 +210,7 @@ class StudentComponents:
 
 
 def _about_log(x):
-    """``g(x) = digamma(x) - log(x)`` and its derivative, to full precision also where x is large."""
+    """``g(x) = digamma(x) - log(x)`` and its derivative, precise also where x is large."""
     s = 1 / (x * x)
     series = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (
         1 / 132 - s * (691 / 32760)))))) - 0.5 / x
@@ -263,4 +263,6 @@ def df_roots(sizes, bends, start):
         at = new
         if done.all():
             break
-    return np.clip(np.exp(at), LEAST_DF, MOST_DF)
+    # (the bounds themselves, without the rounding of their logarithms)
+    df = np.where(at >= np.log(MOST_DF), MOST_DF, np.exp(at))
+    return np.where(at <= np.log(LEAST_DF), LEAST_DF, df)
