@@ -95,7 +95,7 @@ def test_scores_of_factanal():
     for method, scores in expected.items():
         found = model.transform(ATTITUDE, method=method)[:3] / np.sqrt(30 / 29)
         # canonical factors up to their signs
-        assert_allclose(np.abs(found), np.abs(scores), atol=2e-5)
+        assert_allclose(np.abs(found), np.abs(scores), atol=2e-4)      # R stops early
         assert_array_equal(FactorAnalysis(2, scores=method).fit_transform(ATTITUDE),
                            model.transform(ATTITUDE, method))
 
@@ -390,7 +390,7 @@ def test_equal_columns_share_what_they_are():
     with pytest.warns(EMWarning, match="columns 0, 7 are explained entirely"):
         model = FactorAnalysis(2).fit(X)
     assert list(model.heywood_) == [0, 7]
-    assert_allclose(model.components_[:, 0], model.components_[:, 7], rtol=1e-6)
+    assert_allclose(model.components_[:, 0], model.components_[:, 7], atol=1e-6)
     S = np.cov(X.T, bias=True)
     assert_allclose(model.noise_variance_[[0, 7]], 1e-8 * np.diag(S)[[0, 7]], rtol=1e-3)
     # beside a factor that is the column, the other explains what the rest have left in common
@@ -512,7 +512,8 @@ def test_select_factors():
     row = result.chosen
     assert_allclose(row["bic"], result.best.bic(rows_with(ABILITY, 112)))
     assert " *" in str(result).splitlines()[2]
-    by_aic = select_factors(rows_with(ABILITY, 112), [1, 2], "aic", rotation="varimax")
+    with pytest.warns(EMWarning, match="is the largest that was tried"):
+        by_aic = select_factors(rows_with(ABILITY, 112), [1, 2], "aic", rotation="varimax")
     assert by_aic.best.rotation == "varimax" and by_aic.criterion == "aic"
     for bad in ((), "12", [0], True, [1.5]):
         with pytest.raises(ValueError, match="n_components"):

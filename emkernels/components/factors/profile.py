@@ -23,6 +23,7 @@ from emkernels.components.factors.moments import RESIDUAL
 
 LONGEST = 4.0           # step in a log uniqueness
 HALVINGS = 25
+ROUNDING = 1e-14        # of f, relative to it
 CONVEX = 1e-3           # least eigenvalue of a Hessian, where it has others below zero
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
@@ -174,7 +175,7 @@ def _newton(moments, point, free):
         return -unit * lapack.dpotrs(factor, unit * g, lower=1)[0]
     values, vectors = np.linalg.eigh(H)
     sizes = np.abs(values)
-    sizes = np.maximum(sizes, CONVEX * sizes.max())
+    sizes = np.maximum(sizes, CONVEX * (sizes.max() or 1.0))
     return -unit * (vectors @ ((vectors.T @ (unit * g)) / sizes))
 
 
@@ -258,10 +259,21 @@ def _search(moments, point, n_factors, floor, free, p):
         new = evaluate(moments, x, n_factors, point)
         if new.value < point.value + 1e-4 * min(promised, 0):
             return _at_bound(moments, new, n_factors, floor, free[p < FALLING])
-        if -promised < 1e-15 * abs(point.value):        # rounding from here on
+        if -promised < ROUNDING * max(1.0, abs(point.value)):
+            # f is level up to rounding, but its gradient need not be
+            if (new.value <= point.value + ROUNDING * max(1.0, abs(point.value))
+                    and _slope(new, floor) < 0.5 * _slope(point, floor)):
+                new.value = min(new.value, point.value)
+                return new
             break
         step /= 2
     return point
+
+
+def _slope(point, floor):
+    """Largest element of the gradient along which f can fall."""
+    free = (point.x > floor) | (point.gradient < 0)
+    return np.abs(point.gradient[free]).max(initial=0)
 
 
 def _at_bound(moments, point, n_factors, floor, falling):
