@@ -14,8 +14,8 @@ from emkernels.data import Rows
 from emkernels.models.factors import errors
 
 
-def numerical_information(X, weight, vector, q, isotropic):
-    """Negative second differences of the log-likelihood."""
+def numerical_information(X, weight, vector, q, isotropic, picked=None):
+    """Negative second differences of the log-likelihood, all or between some parameters."""
     D = X.shape[1]
 
     def f(t):
@@ -23,14 +23,14 @@ def numerical_information(X, weight, vector, q, isotropic):
         return -weight @ reference.factor_log_density(
             X, t[:D], t[D:D + q * D].reshape(q, D), noise)
 
-    p = len(vector)
     steps = np.diag(2e-4 * np.maximum(np.abs(vector), 0.1))
-    out = np.empty((p, p))
-    for a in range(p):
+    steps = steps if picked is None else steps[picked]
+    out = np.empty((len(steps),) * 2)
+    for a in range(len(steps)):
         for b in range(a + 1):
             ends = [sa * sb * f(vector + sa * steps[a] + sb * steps[b])
                     for sa in (1, -1) for sb in (1, -1)]
-            out[a, b] = out[b, a] = sum(ends) / (4 * steps[a, a] * steps[b, b])
+            out[a, b] = out[b, a] = sum(ends) / (4 * steps[a].sum() * steps[b].sum())
     return out
 
 
@@ -78,9 +78,8 @@ def test_two_factors_of_diagonal_noise(rng):
     information = errors.information(Rows.read(X), model.mean_, model.components_,
                                      model.noise_variance_, np.ones(6))
     picked = [0, 5, 6, 11, 12, 17, 18, 23]
-    numerical = numerical_information(X, np.ones(120), vector, 2, False)
-    assert_allclose(information[np.ix_(picked, picked)], numerical[np.ix_(picked, picked)],
-                    rtol=1e-4, atol=2e-3)
+    assert_allclose(information[np.ix_(picked, picked)], numerical_information(
+        X, np.ones(120), vector, 2, False, picked), rtol=1e-4, atol=2e-3)
     expected = bordered(information, border)
     found = model.standard_errors(X)
     assert_allclose(np.r_[found.mean, found.components.ravel(), found.noise_variance], expected,
@@ -94,7 +93,7 @@ def test_a_simulation(noise):
     L = np.array([[2.0, 1.8, 1.5, 1.2, 1.0, 0.8], [0.9, -1.0, 0.8, -0.6, 0.7, -0.9]])
     psi = np.ones(6) if noise == "isotropic" else np.array([0.8, 0.6, 1.0, 0.7, 0.9, 1.1])
     options = {"noise": noise, "n_init": 1}
-    estimates = []
+    estimates, variances = [], []
     for _ in range(250):
         X = rng.normal(size=(400, 2)) @ L + rng.normal(size=(400, 6)) * np.sqrt(psi)
         with warnings.catch_warnings():
@@ -105,10 +104,12 @@ def test_a_simulation(noise):
             L / np.sqrt(psi), full_matrices=False)[2] * [[-1], [1]]).sum(axis=1))
         estimates.append(np.r_[model.mean_, (model.components_ * signs[:, None]).ravel(),
                                np.atleast_1d(model.noise_variance_)])
-    found = model.standard_errors(X)
-    found = np.r_[found.mean, found.components.ravel(), np.atleast_1d(found.noise_variance)]
-    ratio = found / np.std(estimates, axis=0)
-    assert (np.abs(np.log(ratio)) < 0.35).all() and abs(np.log(ratio).mean()) < 0.06
+        found = model.standard_errors(X)
+        variances.append(np.r_[found.mean, found.components.ravel(),
+                               np.atleast_1d(found.noise_variance)] ** 2)
+    ratio = np.sqrt(np.mean(variances, axis=0)) / np.std(estimates, axis=0)
+    # the deviation of 250 estimates is known to 4.5 %
+    assert (np.abs(np.log(ratio)) < 0.15).all() and abs(np.log(ratio).mean()) < 0.04
 
 
 def test_means_of_rows_that_lack_nothing():
