@@ -20,12 +20,14 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    StudentTMixture,
     SufficientStatistics,
     _inputs,
     compare_clusterings,
     kernels,
     little_mcar_test,
     missing_data_summary,
+    parallel_analysis,
     plotting,
     select_factors,
     select_mixture,
@@ -53,6 +55,7 @@ def fitted(class_, X=FULL, *args):
 mixture = fitted(GaussianMixture, FULL, K)
 wide = fitted(GaussianMixture, np.c_[FULL, FULL[:, ::-1]], K)
 kmeans = fitted(KMeans, FULL, K)
+students = fitted(StudentTMixture, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
 factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
 factor = fitted(FactorAnalysis, FULL)
@@ -64,6 +67,11 @@ MISSING = {
     "GaussianMixture.fit": lambda X: GaussianMixture(K, random_state=0).fit(X),
     "GaussianMixture.fit_predict": lambda X: GaussianMixture(K, random_state=0).fit_predict(X),
     "GaussianMixture.regress": lambda X: wide.regress([0, 1, 2], X),
+    **{f"StudentTMixture.{name}": getattr(students, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "outlier_weight")},
+    "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
+    "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
     **{f"GaussianImputer.{name}": getattr(imputer, name) for name in (
         "transform", "score_samples", "score", "standard_errors", "missing_information")},
     "GaussianImputer.fit": lambda X: GaussianImputer().fit(X),
@@ -84,9 +92,13 @@ MISSING = {
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
     "missing_data_summary": missing_data_summary,
+    "parallel_analysis": lambda X: parallel_analysis(X, n_draws=3),
     "SufficientStatistics.from_data": lambda X: SufficientStatistics.from_data(X, **MIXED).counts,
     "kernels.incomplete_statistics": lambda X: kernels.incomplete_statistics(X, **MIXED),
     "kernels.incomplete_e_step": lambda X: kernels.incomplete_e_step(X, **MIXED),
+    "kernels.student_statistics": lambda X: kernels.student_statistics(
+        X, **MIXED, dfs=[3.0, 5.0]),
+    "kernels.student_e_step": lambda X: kernels.student_e_step(X, **MIXED, dfs=[3.0, 5.0]),
     "kernels.conditional_moments": lambda X: kernels.conditional_moments(X, **MIXED)[0],
     "kernels.conditional_draws": lambda X: kernels.conditional_draws(
         X, normals=np.zeros(np.isnan(np.asarray(kernels.conditional_moments(
@@ -96,6 +108,7 @@ MISSING = {
         X, **MIXED, shape=(5, 8), smoothness=0.5, resp=np.full((N, K), 0.5)),
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
+    "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
 }
