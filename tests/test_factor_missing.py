@@ -185,9 +185,11 @@ def test_units_and_shifts():
     for X, scale in ((GAPS * units, units), (GAPS + 1e8, np.ones(7))):
         model = fitted(X, 1)
         assert_allclose(model.noise_variance_ / scale**2, plain.noise_variance_, rtol=1e-5)
-    single = fitted(GAPS.astype(np.float32), 1)
-    assert_allclose(single.noise_variance_, plain.noise_variance_, rtol=1e-3)
-    assert single.impute(GAPS.astype(np.float32)).dtype == np.float32
+    for scale in (1.0, 1e-25, 1e12):
+        X = (GAPS * scale).astype(np.float32)
+        single = fitted(X, 1)
+        assert_allclose(single.noise_variance_ / scale**2, plain.noise_variance_, rtol=1e-3)
+        assert single.impute(X).dtype == np.float32
 
 
 def test_the_same_bits():
