@@ -227,6 +227,16 @@ def test_degenerate_tables(table, noise, rng):
     assert (np.diff(model.lower_bounds_) >= -1e-8).all()
 
 
+def test_gaps_where_nothing_varies():
+    X = np.insert(ATTITUDE, 2, 5.0, axis=1)
+    X[4:9, 2] = np.nan
+    with pytest.warns(EMWarning, match="column 2 has one value only"):
+        model = FactorAnalysis(2).fit(X)
+    assert_allclose(np.delete(model.components_, 2, axis=1), FactorAnalysis(2).fit(
+        ATTITUDE).components_, rtol=1e-5)
+    assert (model.impute(X)[:, 2] == 5).all()
+
+
 def test_columns_that_are_not_observed():
     X = GAPS.copy()
     X[:, 2] = np.nan

@@ -80,6 +80,10 @@ def scaled(rows, isotropic):
         raise ValueError(f"column {column} varies by {scale.min():.3g}, whose square is no number "
                          "of float64 with all digits. Rescale the column")
     inner = rows.take(columns=varying)
+    if rows.patterns is not None and inner.patterns is None:    # gaps where nothing varies
+        found = scaled(inner, isotropic)
+        found.varying = varying
+        return found
     if rows.patterns is not None:
         return Scaled(varying, inner, None, mean, scale)
     if scatter is None:
@@ -159,7 +163,7 @@ class Fit:
                 more["n_init"] = 1
 
         def start(i):
-            if i and table.last.point is not None:
+            if table.last is not None and table.last.point is not None:
                 table.ends.append(table.last)
             return self._start(model, table.moments, mean, i)
 
