@@ -275,6 +275,69 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     return counts, first, second, free_energy, log_likelihood, prior
 
 
+def factor_covariance(components, noise, correlation=None):
+    """Of rows with the loadings `components` (q, D), psi, and the correlation of the factors."""
+    components = np.asarray(components, float)
+    between = np.eye(len(components)) if correlation is None else correlation
+    return components.T @ between @ components + np.diag(
+        np.broadcast_to(noise, components.shape[1]))
+
+
+def factor_log_density(X, mean, components, noise, correlation=None):
+    """Of the observed values of each row, one at a time."""
+    covariance = factor_covariance(components, noise, correlation)
+    out = np.zeros(len(X))
+    for i, x in enumerate(np.asarray(X, float)):
+        seen = ~np.isnan(x)
+        if seen.any():
+            block = covariance[np.ix_(seen, seen)]
+            left = (x - mean)[seen]
+            out[i] = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(block)[1]
+                             + left @ np.linalg.solve(block, left))
+    return out
+
+
+def factor_scores(X, mean, components, noise, correlation=None):
+    """Posterior means and covariances of the factors given each row."""
+    components = np.asarray(components, float)
+    covariance = factor_covariance(components, noise, correlation)
+    between = np.eye(len(components)) if correlation is None else correlation
+    means, covariances = [], []
+    for x in np.asarray(X, float):
+        seen = ~np.isnan(x)
+        weights = np.linalg.solve(covariance[np.ix_(seen, seen)],
+                                  components[:, seen].T @ between).T
+        means.append(weights @ (x - mean)[seen])
+        covariances.append(between - weights @ components[:, seen].T @ between)
+    return np.array(means), np.array(covariances)
+
+
+def factor_em(X, mean, components, noise, n_iter, weight=None, isotropic=False):
+    """EM for a factor model of rows with missing values: the completed moments, then one step of
+    EM on these. Parameters, and the log-likelihood for one unit of weight before each step."""
+    X = np.asarray(X, float)
+    weight = np.ones(len(X)) if weight is None else weight
+    history, D = [], X.shape[1]
+    for _ in range(n_iter):
+        history.append(weight @ factor_log_density(X, mean, components, noise) / weight.sum())
+        covariance = factor_covariance(components, noise)
+        first, second = np.zeros(D), np.zeros((D, D))
+        for x, w in zip(X, weight, strict=True):
+            seen = ~np.isnan(x)
+            slope = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[seen]).T
+            whole = mean + slope @ (x - mean)[seen]
+            first += w * whole
+            second += w * (np.outer(whole, whole) + covariance - slope @ covariance[seen])
+        mean = first / weight.sum()
+        S = second / weight.sum() - np.outer(mean, mean)
+        B = np.linalg.solve(covariance, components.T).T
+        inner = np.eye(len(components)) - B @ components.T + B @ S @ B.T
+        components = np.linalg.solve(inner, B @ S)
+        noise = np.diag(S - components.T @ B @ S)
+        noise = np.full(D, noise.mean()) if isotropic else noise
+    return mean, components, noise, history
+
+
 # --- families of three letters -----------------------------------------------------------------
 
 def deviance(covariances, scatters, counts):
