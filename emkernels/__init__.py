@@ -17,6 +17,7 @@ _PUBLIC = {
     "KMeans": "emkernels.models.kmeans",
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",
+    "StudentTMixture": "emkernels.models.student",
     "SufficientStatistics": "emkernels.components.gaussian.statistics",
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",

@@ -17,8 +17,8 @@ from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateWarning
 from emkernels.models.kmeans import KMeans
-from emkernels.models.mixture.estimator import GaussianMixture, check_fit
-from emkernels.models.mixture.fitted import examination_of, fitted_type, reorder
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import check_fit, examination_of, fitted_type, reorder
 
 CHUNK = 65536
 
@@ -246,7 +246,7 @@ def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
     soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
     table = []
     for j in range(k):
-        covariance = structure.matrix(mixture.covariances_, j, d)
+        covariance = structure.matrix(structure.inner(mixture.covariances_), j, d)
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         # down to the precision of the covariances
         values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])

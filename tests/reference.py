@@ -271,3 +271,144 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     # every pair is counted from both ends
     free_energy += smoothness / 2 * (q * neighbour_sums(q, shape, there)).sum()
     return counts, first, second, free_energy, log_likelihood, prior
+
+
+def factor_covariance(components, noise, correlation=None):
+    """Of rows with the loadings `components` (q, D), psi, and the correlation of the factors."""
+    components = np.asarray(components, float)
+    between = np.eye(len(components)) if correlation is None else correlation
+    return components.T @ between @ components + np.diag(
+        np.broadcast_to(noise, components.shape[1]))
+
+
+def factor_log_density(X, mean, components, noise, correlation=None):
+    """Of the observed values of each row, one at a time."""
+    covariance = factor_covariance(components, noise, correlation)
+    out = np.zeros(len(X))
+    for i, x in enumerate(np.asarray(X, float)):
+        seen = ~np.isnan(x)
+        if seen.any():
+            block = covariance[np.ix_(seen, seen)]
+            left = (x - mean)[seen]
+            out[i] = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(block)[1]
+                             + left @ np.linalg.solve(block, left))
+    return out
+
+
+def factor_scores(X, mean, components, noise, correlation=None):
+    """Posterior means and covariances of the factors given each row."""
+    components = np.asarray(components, float)
+    covariance = factor_covariance(components, noise, correlation)
+    between = np.eye(len(components)) if correlation is None else correlation
+    means, covariances = [], []
+    for x in np.asarray(X, float):
+        seen = ~np.isnan(x)
+        weights = np.linalg.solve(covariance[np.ix_(seen, seen)],
+                                  components[:, seen].T @ between).T
+        means.append(weights @ (x - mean)[seen])
+        covariances.append(between - weights @ components[:, seen].T @ between)
+    return np.array(means), np.array(covariances)
+
+
+def factor_em(X, mean, components, noise, n_iter, weight=None, isotropic=False):
+    """EM for a factor model of rows with missing values: the completed moments, then one step of
+    EM on these. Parameters, and the log-likelihood for one unit of weight before each step."""
+    X = np.asarray(X, float)
+    weight = np.ones(len(X)) if weight is None else weight
+    history, D = [], X.shape[1]
+    for _ in range(n_iter):
+        history.append(weight @ factor_log_density(X, mean, components, noise) / weight.sum())
+        covariance = factor_covariance(components, noise)
+        first, second = np.zeros(D), np.zeros((D, D))
+        for x, w in zip(X, weight, strict=True):
+            seen = ~np.isnan(x)
+            slope = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[seen]).T
+            whole = mean + slope @ (x - mean)[seen]
+            first += w * whole
+            second += w * (np.outer(whole, whole) + covariance - slope @ covariance[seen])
+        mean = first / weight.sum()
+        S = second / weight.sum() - np.outer(mean, mean)
+        B = np.linalg.solve(covariance, components.T).T
+        inner = np.eye(len(components)) - B @ components.T + B @ S @ B.T
+        components = np.linalg.solve(inner, B @ S)
+        noise = np.diag(S - components.T @ B @ S)
+        noise = np.full(D, noise.mean()) if isotropic else noise
+    return mean, components, noise, history
+
+
+# --- families of three letters -----------------------------------------------------------------
+
+def deviance(covariances, scatters, counts):
+    """``sum_k n_k log |Sigma_k| + tr(W_k Sigma_k^-1)``, which their M-step minimises."""
+    return sum(n * np.linalg.slogdet(sigma)[1] + np.trace(np.linalg.solve(sigma, w))
+               for sigma, w, n in zip(covariances, scatters, counts))
+
+
+def fitted_family(name, scatters, counts, n_starts=4, seed=0):
+    """Covariances ``volume Q diag(shape) Q'`` that minimise the deviance, the letters of `name`
+    saying what is shared: BFGS on logarithms of volumes and lengths and on the skew-symmetric
+    logarithms of Q, from several starts."""
+    from scipy.linalg import expm
+    from scipy.optimize import minimize
+
+    K, D = scatters.shape[:2]
+    pairs = np.triu_indices(D, 1)
+    numbers = [{"I": 0, "E": 1, "V": K}[letter] for letter in name]
+    sizes = np.multiply(numbers, [1, D - 1, D * (D - 1) // 2])
+    rng = np.random.default_rng(seed)
+
+    def covariances(x, begin):
+        volume, shape, turn = np.split(x, np.cumsum(sizes)[:2])
+        out = []
+        for k in range(K):
+            lengths = np.zeros(D)
+            if sizes[1]:
+                free = shape.reshape(numbers[1], D - 1)[k % numbers[1]]
+                lengths = np.append(free, -free.sum())
+            axes = np.eye(D)
+            if sizes[2]:
+                skew = np.zeros((D, D))
+                skew[pairs] = turn.reshape(numbers[2], -1)[k % numbers[2]]
+                axes = begin[k % numbers[2]] @ expm(skew - skew.T)
+            out.append(np.exp(volume[k % numbers[0]]) * (axes * np.exp(lengths)) @ axes.T)
+        return np.array(out)
+
+    best, found = np.inf, None
+    pooled = np.linalg.eigh(scatters.sum(axis=0))[1]
+    for start in range(n_starts if sizes[2] else 1):
+        # common axes have several minima, axes of its own are those of a scatter
+        begin = [np.linalg.eigh(scatter)[1] for scatter in scatters]
+        if numbers[2] == 1:
+            begin = [pooled, *begin][start % (K + 1):]
+        x = np.concatenate([np.zeros(sizes[0]), 0.1 * rng.normal(size=sizes[1]),
+                            np.zeros(sizes[2])])
+        result = minimize(lambda x: deviance(covariances(x, begin), scatters, counts), x,
+                          method="BFGS", options={"gtol": 1e-6, "maxiter": 2000})
+        if result.fun < best:
+            best, found = result.fun, covariances(result.x, begin)
+    return found
+
+
+def letters(covariances, tol=1e-8):
+    """The most special name of three letters that covariances allow: what they share."""
+    covariances = np.asarray(covariances, float)
+    D = covariances.shape[1]
+    sigmas = covariances / np.abs(covariances).max()
+    volumes = np.exp(np.array([np.linalg.slogdet(s)[1] for s in sigmas]) / D)
+    scaled = sigmas / volumes[:, None, None]
+    shapes = np.array([np.linalg.eigvalsh(s) for s in scaled])
+    size = np.abs(scaled).max()
+
+    def same(values, of=1.0):
+        return np.abs(values - values[0]).max() <= tol * of
+
+    volume = "E" if same(volumes, volumes.max()) else "V"
+    if np.abs(scaled - np.eye(D)).max() <= tol * size:
+        return volume + "II"
+    diagonal = np.abs(scaled * (1 - np.eye(D))).max() <= tol * size
+    commute = max(np.abs(a @ b - b @ a).max() for a in scaled for b in scaled) <= tol * size**2
+    # with axes in common, the shapes are the same along the same axes
+    if diagonal or commute:
+        shape = "E" if same(scaled, size) else "V"
+        return volume + shape + ("I" if diagonal else "E")
+    return volume + ("E" if same(shapes, shapes.max()) else "V") + "V"

@@ -22,7 +22,8 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.cli import _images, bench, segment
+from emkernels.cli import _images, bench, cluster, segment
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED
 from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
@@ -125,6 +126,16 @@ def test_describe_counts_and_tests(tmp_path, capsys):
 
 
 # --- cluster -------------------------------------------------------------------------------
+
+def test_all_covariances_are_tried(tmp_path, capsys):
+    assert set(cluster.COVARIANCES) == {*COVARIANCE_TYPES, "all"}
+    iris(tmp_path / "iris.csv")
+    found = result(capsys, "cluster", tmp_path / "iris.csv", "-k", "1,2", "--covariance",
+                   "tied,all,VEV", "--starts", "3")
+    assert [(c["covariance"], c["k"]) for c in found["candidates"]] == [
+        (name, k) for name in ("tied", *LETTERED) for k in (1, 2)]
+    assert (found["k"], found["covariance"]) == (2, "VEV")
+
 
 @pytest.mark.filterwarnings("ignore:the number of components chosen, 2, is the smallest")
 def test_clusters_are_those_of_the_class(tmp_path, capsys):

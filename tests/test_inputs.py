@@ -15,10 +15,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import emkernels
 from emkernels import (
+    FactorAnalysis,
     GaussianImputer,
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    StudentTMixture,
     SufficientStatistics,
     _inputs,
     compare_clusterings,
@@ -27,6 +29,7 @@ from emkernels import (
     missing_data_summary,
     parallel_analysis,
     plotting,
+    select_factors,
     select_mixture,
 )
 
@@ -52,7 +55,10 @@ def fitted(class_, X=FULL, *args):
 mixture = fitted(GaussianMixture, FULL, K)
 wide = fitted(GaussianMixture, np.c_[FULL, FULL[:, ::-1]], K)
 kmeans = fitted(KMeans, FULL, K)
+students = fitted(StudentTMixture, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
+factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
+factor = fitted(FactorAnalysis, FULL)
 
 # what takes rows; those that take missing values
 MISSING = {
@@ -61,6 +67,11 @@ MISSING = {
     "GaussianMixture.fit": lambda X: GaussianMixture(K, random_state=0).fit(X),
     "GaussianMixture.fit_predict": lambda X: GaussianMixture(K, random_state=0).fit_predict(X),
     "GaussianMixture.regress": lambda X: wide.regress([0, 1, 2], X),
+    **{f"StudentTMixture.{name}": getattr(students, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "outlier_weight")},
+    "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
+    "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
     **{f"GaussianImputer.{name}": getattr(imputer, name) for name in (
         "transform", "score_samples", "score", "standard_errors", "missing_information")},
     "GaussianImputer.fit": lambda X: GaussianImputer().fit(X),
@@ -72,6 +83,12 @@ MISSING = {
     "GaussianMixtureImputer.fit_transform":
         lambda X: GaussianMixtureImputer(K, random_state=0).fit_transform(X),
     "GaussianMixtureImputer.sample": lambda X: mixed.sample(X, 2, random_state=0),
+    **{f"FactorAnalysis.{name}": getattr(factor, name) for name in (
+        "transform", "score_samples", "score", "bic", "aic", "impute", "posterior_covariance",
+        "standard_errors")},
+    "FactorAnalysis.fit": lambda X: FactorAnalysis().fit(X),
+    "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
+    "select_factors": lambda X: select_factors(X, 1).table,
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
     "missing_data_summary": missing_data_summary,
@@ -79,6 +96,9 @@ MISSING = {
     "SufficientStatistics.from_data": lambda X: SufficientStatistics.from_data(X, **MIXED).counts,
     "kernels.incomplete_statistics": lambda X: kernels.incomplete_statistics(X, **MIXED),
     "kernels.incomplete_e_step": lambda X: kernels.incomplete_e_step(X, **MIXED),
+    "kernels.student_statistics": lambda X: kernels.student_statistics(
+        X, **MIXED, dfs=[3.0, 5.0]),
+    "kernels.student_e_step": lambda X: kernels.student_e_step(X, **MIXED, dfs=[3.0, 5.0]),
     "kernels.conditional_moments": lambda X: kernels.conditional_moments(X, **MIXED)[0],
     "kernels.conditional_draws": lambda X: kernels.conditional_draws(
         X, normals=np.zeros(np.isnan(np.asarray(kernels.conditional_moments(
@@ -93,6 +113,7 @@ MISSING = {
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
 }
 COMPLETE = {
+    "FactorAnalysis.inverse_transform": factors.inverse_transform,
     "KMeans.fit": lambda X: KMeans(K, random_state=0).fit(X),
     "KMeans.fit_predict": lambda X: KMeans(K, random_state=0).fit_predict(X),
     "KMeans.fit_transform": lambda X: KMeans(K, random_state=0).fit_transform(X),
@@ -341,7 +362,7 @@ SWAPPED = frame(FULL)[["b", "a", "c"]]
 
 @pytest.mark.parametrize("name", sorted(
     name for name in ENTRIES if "." in name and not name.startswith(("kernels", "plotting", "Suff"))
-    and ".fit" not in name and "regress" not in name))
+    and not any(word in name for word in (".fit", "regress", "inverse"))))
 def test_other_names_than_those_of_the_fit_are_refused(name):
     class_, method = name.split(".")
     arguments = {"KMeans": (K,), "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}

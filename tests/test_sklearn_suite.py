@@ -82,8 +82,12 @@ DRAWS = "check_sample_weight_equivalence_on_dense_data"
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("estimator", "expected"), [
     (emkernels.GaussianMixture(), {}),
+    (emkernels.StudentTMixture(), {}),
     (emkernels.KMeans(), {DRAWS: "rows in another order are another draw"}),
-], ids=["GaussianMixture", "KMeans"])
+    (emkernels.FactorAnalysis(), {}),
+    (emkernels.FactorAnalysis(noise="isotropic"), {}),
+    (emkernels.FactorAnalysis(rotation="promax"), {}),
+], ids=["GaussianMixture", "StudentTMixture", "KMeans", "FactorAnalysis", "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

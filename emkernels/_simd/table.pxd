@@ -30,6 +30,9 @@ ctypedef struct Gaussians:
     const double *log_weights           # (n_components,) or NULL for none
     const double *means                 # (n_components, n_features)
     const double *precisions_cholesky   # as scikit-learn keeps them, for the type
+    # Student t components (see student.pxi); NULL for normal ones
+    const double *dfs                   # (n_components,) degrees of freedom
+    const double *excess                # (n_components, n_features + 1), see student.pxi
     char *packed                        # filled by Table.prepare
 
 
@@ -124,6 +127,7 @@ ctypedef struct Job:
     char *resp_out
     char *log_prob_norm_out
     int *labels_out
+    char *pull_out                # Student t: posterior means of the weights u, (n_samples,)
 
 
 ctypedef struct Seeding:
@@ -136,6 +140,9 @@ ctypedef struct Seeding:
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
+# and with Student t components: weights of rows by component and number of observed values
+#   (K, D + 1) | sums of the rows' weights times log u - (u - 1) (K,); the counts are then those
+#   of weights times u
 # and with a field: what turns the log-likelihood given the neighbours into the free energy |
 #   sums of the priors of known pixels (K,)
 # The second moments are lower triangles, one for each component (full) or one (tied), or
@@ -145,6 +152,10 @@ cdef inline Py_ssize_t second_size(const Gaussians *g) noexcept nogil:
     if g.covariance_type == FULL:
         return g.n_components * (D * (D + 1) // 2)
     return D * (D + 1) // 2 if g.covariance_type == TIED else g.n_components * D
+
+
+cdef inline Py_ssize_t tail_size(const Gaussians *g) noexcept nogil:
+    return 2 + (g.n_components * (g.n_features + 2) if g.dfs != NULL else 0)
 
 
 ctypedef struct Table:

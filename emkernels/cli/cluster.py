@@ -13,12 +13,17 @@ where there is another. --ignore leaves such columns out, --prior empirical keep
 --method kmeans assigns every row to the nearest of -k centres instead; no value may be missing,
 and --standardize is usually wanted, as it lets every column count the same. A mixture begins from
 standardised columns anyway, and what it finds does not depend on their units, except with
---covariance spherical, which has one deviation for all columns.
+--covariance spherical, which has one deviation for all columns, and EII, VII, EVE, VVE, EEV, VEV.
+
+The fourteen names have a letter each for the volume of a cluster, its shape and the directions of
+its axes: E, all clusters have the same, V, each its own; I, none (round; along the columns).
+--covariance all tries every one, as mclust does.
 
 examples:
   emkernels cluster iris.csv -k 2:6
   emkernels cluster iris.csv -k 3 -o labelled.csv
   emkernels cluster iris.csv -k 2:6 --covariance full,tied,diag --criterion icl -o labelled.csv
+  emkernels cluster iris.csv -k 1:6 --covariance all
   emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
 
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
@@ -49,7 +54,8 @@ from emkernels.cli._tables import (
 )
 
 PACKAGES = ("pandas", "pyarrow", "rich")
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES = ("full", "tied", "diag", "spherical", "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
+               "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV", "all")
 
 
 def _reg_covar(text):
@@ -73,7 +79,8 @@ def add_arguments(parser):
     group.add_argument("--covariance", type=options_of.choices(COVARIANCES), default=None,
                        metavar="TYPES",
                        help="shape of the clusters: full (default), tied (all the same), diag "
-                            "(columns independent), spherical (round); several with commas")
+                            "(columns independent), spherical (round), or a name of mclust, as "
+                            "VEV; several with commas, and all for mclust's fourteen")
     group.add_argument("--criterion", choices=("bic", "aic", "icl"), default=None,
                        help="what chooses among several: bic (default), aic (takes more clusters) "
                             "or icl (takes fewer, well separated ones)")
@@ -199,10 +206,11 @@ def _mixture(options, console, rows, shown):
         parameters["reg_covar"] = options.reg_covar
     if options.prior != "none":
         parameters["covariance_prior"] = options.prior
-    names = [f"{k} {type_}" for type_ in types for k in options.clusters]
-    with console.progress("fitting", total=len(names)) as bar:
+    n_types = len(types) if "all" not in types else len({*types, *COVARIANCES[4:]}) - 1
+    with console.progress("fitting", total=n_types * len(options.clusters)) as bar:
         if bar.callback is not None:
-            parameters["callback"] = Fits(bar, names)
+            parameters["callback"] = Fits(
+                bar, lambda of: f"{len(of.means)} {of.structure.name}")
         with warnings.catch_warnings():
             # the table says it of each candidate, and below it is said of the best
             warnings.filterwarnings("ignore", "Best performing initialization")

@@ -211,7 +211,8 @@ def _fitted(options, console, rows, parallel):
     parameters = _parameters(options)
     with console.progress("fitting", total=len(several)) as bar:
         if bar.callback is not None:
-            parameters["callback"] = Fits(bar, [count(k, "factor") for k in several])
+            names = iter([count(k, "factor") for k in several])
+            parameters["callback"] = Fits(bar, lambda _: next(names, ""))
         selection = emkernels.select_factors(rows, several, **parameters)
     candidates = [
         {"k": row["n_components"], "parameters": row["n_parameters"], "iterations": row["n_iter"],

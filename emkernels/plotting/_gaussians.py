@@ -67,11 +67,11 @@ def responsibilities(model, rows):
         with warnings.catch_warnings():     # the names were compared before
             warnings.filterwarnings("ignore", "X does not have valid feature names")
             return np.asarray(model.predict_proba(rows), dtype=np.float64)
-    type_ = fitted_type(model)
-    covariances = np.ascontiguousarray(model.covariances_, dtype=np.float64)
+    structure = structure_of(fitted_type(model))
+    covariances = structure.inner(np.ascontiguousarray(model.covariances_, dtype=np.float64))
     e_step = kernels.incomplete_e_step if incomplete else kernels.e_step
-    return e_step(rows, model.weights_, model.means_, structure_of(type_).factors(covariances),
-                  type_, want=["resp"])[0].astype(np.float64)
+    return e_step(rows, model.weights_, model.means_, structure.factors(covariances),
+                  structure.kernel, want=["resp"])[0].astype(np.float64)
 
 
 def projected(model, directions):
@@ -83,7 +83,8 @@ def projected(model, directions):
     weights, means, covariances = [
         np.asarray(array, dtype=np.float64)
         for array in (model.weights_, model.means_, model.covariances_)]
-    spread = structure_of(fitted_type(model)).projected(covariances, directions)
+    structure = structure_of(fitted_type(model))
+    spread = structure.projected(structure.inner(covariances), directions)
     shape = (len(weights), directions.shape[1], directions.shape[1])
     return Gaussians(weights, means @ directions, np.broadcast_to(spread, shape))
 

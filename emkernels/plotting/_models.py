@@ -1,5 +1,7 @@
 """How a model was chosen, and how its fit went."""
 
+import itertools
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
@@ -75,7 +77,7 @@ def plot_selection(selection, *, criterion=None, ax=None):
     types = list(dict.fromkeys(map(_type, table)))
     fitted = [row for row in table if row["error"] is None]
     handles = []
-    for type_, color, shape in zip(types, component_colors(len(types)), SHAPES):
+    for type_, color, shape in zip(types, component_colors(len(types)), itertools.cycle(SHAPES)):
         rows = sorted((row for row in fitted if _type(row) == type_),
                       key=lambda row: row["n_components"])
         if not rows:

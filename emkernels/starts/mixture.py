@@ -46,7 +46,7 @@ class Given:
         return Given(self.weights, means, factors)
 
 
-def start_parameters(rows, mixture, n_components, init_params, random_state, given):
+def start_parameters(rows, mixture, n_components, init_params, random_state, given, scaling=None):
     """Parameters that a start of a mixture begins with.
 
     Parameters
@@ -58,6 +58,8 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}
     random_state : numpy.random.RandomState
     given : Given
+    scaling : Scaling, optional
+        From the units of the rows to those of the mixture, where these are others.
 
     Returns
     -------
@@ -77,8 +79,10 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and (structure.shared or not np.any(structure.reg_covar)):
+    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
+    if scaling is not None:
+        statistics = scaling.statistics(statistics, structure)
     gaussians = _first_step(mixture.components, statistics, given)
     if given.weights is not None:
         weights = given.weights

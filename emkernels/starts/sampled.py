@@ -88,8 +88,16 @@ class SampledStarts:
         self.scaling = Scaling.none(rows.n_features)
         if standardise:
             self.scaling = column_scaling(rows, structure)
+        self.rows = self.looked_at = sampled_rows(
+            rows, self.scaling, random_state, n_components)
+        self.units = None
+        if structure.one_unit and standardise:
+            # K-means sees columns that count the same, the family those that have one unit
+            apart, scale = self.scaling.scale, structure.common_scale(self.scaling.scale)
+            self.scaling = Scaling(self.scaling.center, scale)
+            self.units = Scaling(np.zeros(rows.n_features), scale / apart)
+            self.rows = self.looked_at.take(X=self.looked_at.X * (apart / scale))
         scale = self.scaling.scale
-        self.rows = sampled_rows(rows, self.scaling, random_state, n_components)
         changes = {}
         if structure.prior is not None:
             changes["prior"] = structure.prior.in_units(structure.units(scale))
@@ -106,9 +114,9 @@ class SampledStarts:
                       is_degenerate=self.is_degenerate, **options)
 
     def _start(self, i):
-        return start_parameters(self.rows, self.mixture, self.n_components,
+        return start_parameters(self.looked_at, self.mixture, self.n_components,
                                 self.init_params[i % len(self.init_params)], self.random_state,
-                                self.given)
+                                self.given, self.units)
 
     def _raw(self, parameters):
         return MixtureParameters(parameters.weights, self.scaling.to_raw(

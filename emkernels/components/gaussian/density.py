@@ -40,7 +40,7 @@ class GaussianComponents:
         X, name = rows.X, self.structure.kernel
         # the moments are about the means as the kernels see them
         centers = np.ascontiguousarray(seen(parameters.means, rows))
-        weights, factors = _as_read(weights, parameters.precisions_cholesky, centers, rows, name)
+        weights, factors = as_read(weights, parameters.precisions_cholesky, centers, rows, name)
         if rows.patterns is not None:
             # a row without any value says nothing, unless its component is known
             counts, first, second, log_likelihood, _ = passes.incomplete_pass(
@@ -60,7 +60,7 @@ class GaussianComponents:
             **rows.kept.get(("sorted", len(weights)), {}), centre=centre, scatter=scatter,
             n_threads=rows.n_threads)
         if self.structure.sorts:
-            _reorder(rows, pairs, len(counts))
+            reorder(rows, pairs, len(counts))
         return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
 
     def maximise(self, statistics, parameters):
@@ -74,9 +74,10 @@ class GaussianComponents:
                              parameters.precisions_cholesky)
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if stay else None
-        covariances, factors, lifted = self.structure.maximise(
-            statistics, counts, offsets, means, residual)
         # (a start has no parameters before)
+        before = None if parameters is None else parameters.precisions_cholesky
+        covariances, factors, lifted = self.structure.maximise(
+            statistics, counts, offsets, means, residual, previous=before)
         n_floored = parameters.n_floored + 1 if lifted and parameters is not None else 0
         return Gaussians(self.structure, means, covariances, factors, n_floored)
 
@@ -126,7 +127,7 @@ class GaussianComponents:
                    np.max(np.abs(new.means - old.means) / deviations))
 
 
-def _as_read(weights, factors, centers, rows, kernel):
+def as_read(weights, factors, centers, rows, kernel):
     """Weights and factors as the kernels read them, unchecked: a start may be anyone's."""
     weights, factors = np.ascontiguousarray(weights, float), np.asarray(factors, float, order="C")
     if centers.ndim != 2 or centers.shape[1] != rows.n_features:
@@ -141,7 +142,7 @@ def _as_read(weights, factors, centers, rows, kernel):
     return weights, factors
 
 
-def _reorder(rows, pairs, n_components):
+def reorder(rows, pairs, n_components):
     """Visit the rows sorted by component from the next pass on, where that saves work."""
     n_rows, n_features = rows.X.shape
     if (n_features < SORT_FEATURES or n_components < 4 or rows.known is not None

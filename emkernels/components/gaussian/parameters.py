@@ -53,7 +53,8 @@ class Gaussians:
         """The components of some columns."""
         covariances = np.ascontiguousarray(self.structure.select(self.covariances, columns))
         means = np.ascontiguousarray(self.means[:, columns])
-        return Gaussians(self.structure, means, covariances, self.structure.factors(covariances))
+        structure = self.structure.marginal()
+        return Gaussians(structure, means, covariances, structure.factors(covariances))
 
 
 @dataclass

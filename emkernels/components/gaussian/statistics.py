@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from emkernels import _inputs, kernels
-from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.gaussian.structures import kernel_structure
 from emkernels.data import Rows
 from emkernels.data.checks import patterns_where_missing
 
@@ -72,7 +72,7 @@ class SufficientStatistics:
         if self.centers.ndim != 2:
             raise ValueError(f"centers must be a 2-d array, got shape {self.centers.shape}")
         n_components, n_features = self.centers.shape
-        shape = structure_of(covariance_type).shape(n_components, n_features)
+        shape = kernel_structure(covariance_type).shape(n_components, n_features)
         self.counts = _array(counts, "counts", (n_components,))
         self.first = _array(first, "first", (n_components, n_features))
         self.second = _array(second, "second", shape)
@@ -246,7 +246,7 @@ class SufficientStatistics:
         """Weighted covariances about the means, of the shape of the covariance type; zero
         where a count is zero."""
         safe = np.where(self.counts > 0, self.counts, 1.0)
-        return structure_of(self.covariance_type).central(
+        return kernel_structure(self.covariance_type).central(
             self.second, self.counts, safe, self._offsets())
 
     def _offsets(self):
@@ -293,7 +293,7 @@ class SufficientStatistics:
         header = json.loads(payload[4 : 4 + size])
         n_components, n_features = header["shape"]
         shapes = [(n_components, n_features), (n_components,), (n_components, n_features),
-                  structure_of(header["covariance_type"]).shape(n_components, n_features)]
+                  kernel_structure(header["covariance_type"]).shape(n_components, n_features)]
         values = np.frombuffer(payload, dtype="<f8", offset=4 + size) if (
             (len(payload) - 4 - size) % 8 == 0) else np.empty(0)
         if len(values) != sum(int(np.prod(shape)) for shape in shapes):

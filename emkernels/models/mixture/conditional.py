@@ -112,7 +112,7 @@ def condition(model, columns, values):
                          ": leave out of columns what is not known")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
-                             model._type, want=["resp"])[0][0]
+                             part.structure.kernel, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
@@ -120,7 +120,9 @@ def condition(model, columns, values):
     structure = model._structure.conditional()
     if structure.diagonal:
         # given the component, the columns say nothing of each other
-        covariances = structure.select(np.array(model.covariances_, np.float64), others)
+        covariances = structure.select(model._parameters().covariances, others)
+    else:
+        covariances = structure.inner(np.array(covariances))
     covariances = np.ascontiguousarray(covariances)
     components = Gaussians(structure, np.array(means), covariances,
                            structure.factors(covariances))
@@ -150,7 +152,8 @@ def _regress(model, given, others, X):
     if len(given):
         part = _marginal_parameters(model, given)
         resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
-                              model._type, want=["resp"], n_threads=model.n_threads)[0]
+                              part.structure.kernel, want=["resp"],
+                              n_threads=model.n_threads)[0]
     else:
         resp = np.repeat(np.asarray(model.weights_, np.float64)[None], len(X), axis=0)
     means = np.empty((len(model.weights_), len(X), len(others)))

@@ -1,11 +1,8 @@
 """The Gaussian mixture: how it is fitted."""
 
-from numbers import Integral, Real
-
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
@@ -13,12 +10,12 @@ from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
 from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
 from emkernels.latent.mixture import Mixture
 from emkernels.models.mixture.fitted import FittedMixture
+from emkernels.models.mixture.options import OPTIONS
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import SampledStarts
 
@@ -38,7 +35,9 @@ class GaussianMixture(FittedMixture):
     Parameters
     ----------
     n_components : int, default=1
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
+'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
+        *More*: those of three letters, see Notes.
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
     reg_covar : float or 'auto', default=1e-6
@@ -56,7 +55,9 @@ default='kmeans'
     weights_init : array-like of shape (n_components,), default=None
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
-        Start precisions (inverse covariances), of the shape of the covariance type.
+        Start precisions (inverse covariances), of the shape of the covariance type. Where those
+        for a type of three letters are not of it, EM begins with what its M-step makes of
+        components that have them, weighed by `weights_init`.
     random_state : int, RandomState, Generator or None, default=None
     warm_start : bool, default=False
     verbose : int, default=0
@@ -80,7 +81,7 @@ default='kmeans'
         for 'diag' and 'spherical'), part of the objective. scale is a number (times the
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
-        n_features)``, as in mclust.
+        n_features)``, as in mclust. One covariance for all (tied, EEE, EEI, EII) has it once.
     weight_concentration : None, float or array-like of shape (n_components,), default=None
         *More.* Dirichlet prior on the weights, at least 1, part of the objective.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
@@ -103,7 +104,10 @@ default='kmeans'
     means_ : ndarray of shape (n_components, n_features)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         Shapes (n_components, n_features, n_features), (n_features, n_features),
-        (n_components, n_features) or (n_components,) by covariance type.
+        (n_components, n_features) or (n_components,) by covariance type; for those of three
+        letters the first of these.
+    n_parameters_ : int
+        *More.* How many free parameters there are, those that are `fixed` left out.
     converged_ : bool
     n_iter_ : int
         Passes over the data of the best start; those of cheap starts do not count.
@@ -127,11 +131,32 @@ default='kmeans'
     Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
     `random_state` alone.
 
+    The types of three letters are those of mclust. Every covariance is ``volume * Q diag(shape)
+    Q'``, with lengths of axes whose product is one and axes Q; a letter for each of volume, shape
+    and axes says that the components share it (E), have one each (V), or that there is none (I: a
+    sphere, or the axes of the columns). With k components and d columns the covariances have
+
+    - EII spheres of one size: 1 parameter; VII spheres: k;
+    - EEI one diagonal: d; VEI diagonals of one shape: k + d - 1; EVI diagonals of one volume:
+      1 + k (d - 1); VVI any diagonals, as 'diag': k d;
+    - EEE one matrix, as 'tied': d (d + 1) / 2; VEE multiples of one: k - 1 + d (d + 1) / 2;
+    - EVE one volume, the same axes: 1 + k (d - 1) + a with a = d (d - 1) / 2; VVE the same axes:
+      k d + a;
+    - EEV one volume and shape: d + k a; VEV one shape: k + d - 1 + k a; EVV one volume:
+      1 + k (d - 1) + k a; VVV any matrices, as 'full': k d (d + 1) / 2.
+
+    Of these, `reg_covar` is added to what the data say of each component before what is shared is
+    imposed. VII, EII and the types that share a shape or axes but not both (EVE, VVE, EEV, VEV)
+    depend on the units of the columns.
+
     References
     ----------
     A. P. Dempster, N. M. Laird, D. B. Rubin, JRSS B 39, 1977.
     C. Fraley, A. E. Raftery, Bayesian regularization for normal mixture estimation and
     model-based clustering, Journal of Classification 24, 2007 (the priors).
+    G. Celeux, G. Govaert, Gaussian parsimonious clustering models, Pattern Recognition 28, 1995;
+    R. P. Browne, P. D. McNicholas, Estimating common principal components in high dimensions,
+    Adv. Data Anal. Classif. 8, 2014 (the types of three letters).
 
     Examples
     --------
@@ -146,31 +171,7 @@ default='kmeans'
     array([1, 0])
     """
 
-    _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "tol": [Interval(Real, 0.0, None, closed="left")],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
-        "weights_init": ["array-like", None],
-        "means_init": ["array-like", None],
-        "precisions_init": ["array-like", None],
-        "random_state": ["random_state", np.random.Generator],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
-        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
-        "acceleration": [StrOptions({"squarem"}), None],
-        "callback": [callable, None],
-        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
-        "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
-        "fixed": [tuple, list, set, frozenset],
-        "init_scaling": [StrOptions({"standard"}), None],
-        "short_iter": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    _parameter_constraints: dict = OPTIONS
 
     def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
                  max_iter=100, n_init=1, init_params="kmeans", weights_init=None,
@@ -301,7 +302,7 @@ default='kmeans'
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
         given = Given(weights, means, None if precisions is None
-                      else bare.from_precisions(precisions))
+                      else bare.start_factors(precisions, weights))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
@@ -387,14 +388,3 @@ default='kmeans'
                  ConvergenceWarning)
         for text in found.texts(rows.column_names):
             warn(text, DegenerateWarning)
-
-
-def check_fit(model, rows, sample_weight):
-    """Every error that a fit to these rows would begin with."""
-    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
-
-
-def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
-    """Fit where a component on one value is as good as any: no start is worse for it."""
-    model._fit(X, sample_weight, labels, avoid_spikes=False)
-    return model

@@ -1,5 +1,6 @@
 """What a fitted Gaussian mixture can do, and what it keeps of its fit."""
 
+import copy
 import math
 
 import numpy as np
@@ -25,18 +26,23 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         weights, means, covariances, factors = (
             np.ascontiguousarray(p, dtype=np.float64) for p in (
                 self.weights_, self.means_, self.covariances_, self.precisions_cholesky_))
-        return MixtureParameters(weights, Gaussians(self._structure, means, covariances, factors))
+        structure = self._structure
+        return MixtureParameters(weights, Gaussians(
+            structure, means, structure.inner(covariances), structure.inner(factors)))
 
     def _set_parameters(self, parameters, dtype=np.float64, fixed=()):
         """What was fitted, and what of it was fixed."""
-        structure, factors = parameters.structure, parameters.precisions_cholesky
-        precisions = structure.precisions(factors)
+        structure, shape = parameters.structure, parameters.means.shape
+        factors, covariances, precisions = (
+            structure.outer(each, *shape) for each in (
+                parameters.precisions_cholesky, parameters.covariances,
+                structure.precisions(parameters.precisions_cholesky)))
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
         self._fitted_type, self._fitted_fixed = structure.name, frozenset(fixed)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
-        self.covariances_ = parameters.covariances.astype(dtype)
+        self.covariances_ = covariances.astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
 
@@ -64,6 +70,12 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
     def _structure(self):
         return structure_of(self._type)
 
+    @property
+    def n_parameters_(self):
+        """Free parameters of the fit, those that are `fixed` left out."""
+        check_is_fitted(self)
+        return self._n_parameters()
+
     def _n_parameters(self):
         k, n_features = self.means_.shape
         counts = {"covariances": self._structure.n_parameters(k, n_features),
@@ -77,11 +89,11 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         p = self._parameters()
         if rows.patterns is not None:
             out = passes.incomplete_rows(
-                rows.X, p.weights, p.means, p.precisions_cholesky, self._type, rows.patterns,
-                want, n_threads=self.n_threads)
+                rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel,
+                rows.patterns, want, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
         out = kernels.e_step(
-            rows.X, p.weights, p.means, p.precisions_cholesky, self._type, want=want,
+            rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel, want=want,
             n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
@@ -198,13 +210,14 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         weights = np.asarray(self.weights_, dtype=np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         n_features = self.means_.shape[1]
-        parts = []
+        structure, parts = self._structure, []
+        covariances = structure.inner(self.covariances_)
         for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            if self._structure.diagonal:
+            if structure.diagonal:
                 normal = rng.standard_normal(size=(count, n_features))
-                parts.append(mean + normal * np.sqrt(self.covariances_[k]))
+                parts.append(mean + normal * np.sqrt(covariances[k]))
             else:
-                covariance = self._structure.matrix(self.covariances_, k, n_features)
+                covariance = structure.matrix(covariances, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
         return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
 
@@ -221,6 +234,8 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         Returns
         -------
         GaussianMixture
+            Of the covariance type of the fit; but columns of EVI are VVI, and of EVE, VVE, EEV,
+            VEV and EVV they are VVV.
         """
         check_is_fitted(self)
         return conditional.marginal(self, columns)
@@ -240,7 +255,9 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         Returns
         -------
         GaussianMixture
-            Of covariance type 'full' where the fitted one is 'full' or 'tied', else as fitted.
+            Of covariance type 'full' where the fitted one is 'full' or 'tied'. Of the types of
+            three letters EII, VII, EEI, VEI, VVI, EEE, VEE and VVV stay what they are; EVI becomes
+            VVI, the others VVV.
 
         References
         ----------
@@ -328,6 +345,27 @@ def put(model, parameters, dtype, found):
 def reorder(model, order):
     """Component i becomes the one that was ``order[i]``, in all that is fitted."""
     model.weights_, model.means_ = model.weights_[order], model.means_[order]
+    structure, shape = model._structure, model.means_.shape
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        setattr(model, name, model._structure.reordered(getattr(model, name), order))
+        values = structure.reordered(structure.inner(getattr(model, name)), order)
+        setattr(model, name, structure.outer(values, *shape))
     model._remember_examination(model._examination.reordered(order))
+
+
+def renamed(model, covariance_type):
+    """The same fit as one of another covariance type of three letters, which is the same where
+    there are so many components and columns."""
+    out = copy.copy(model)
+    out.covariance_type = out._fitted_type = covariance_type
+    return out
+
+
+def check_fit(model, rows, sample_weight):
+    """Every error that a fit to these rows would begin with."""
+    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
+
+
+def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
+    """Fit where a component on one value is as good as any: no start is worse for it."""
+    model._fit(X, sample_weight, labels, avoid_spikes=False)
+    return model

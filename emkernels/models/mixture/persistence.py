@@ -59,7 +59,7 @@ def _build(cls, header, arrays):
     n_components, n_features = arrays["means_"].shape
     type_, fixed = header.get("fitted") or (model.covariance_type, model.fixed)
     structure = structure_of(type_)
-    shape = structure.shape(n_components, n_features)
+    shape = structure.outer_shape(n_components, n_features)
     for name, expected in (("weights_", (n_components,)), ("covariances_", shape),
                            ("precisions_cholesky_", shape)):
         if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
@@ -67,9 +67,11 @@ def _build(cls, header, arrays):
     if not np.isfinite(arrays["means_"]).all():
         raise ValueError("means_ is not finite")
     dtype = arrays["means_"].dtype
-    weights, *gaussians = (np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    weights, means, covariances, factors = (
+        np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    gaussians = Gaussians(structure, means, structure.inner(covariances), structure.inner(factors))
     model._set_parameters(
-        MixtureParameters(weights, Gaussians(structure, *gaussians)), dtype, fixed)
+        MixtureParameters(weights, gaussians), dtype, fixed)
     if header.get("classes") is not None:
         model._remember_labels(np.array(header["classes"]))
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()
