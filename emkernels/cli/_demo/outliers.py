@@ -2,8 +2,6 @@
 
 from functools import partial
 
-import numpy as np
-
 import emkernels
 from emkernels.cli._demo._section import Section, new_figure
 from emkernels.cli._timing import duration, rounds_said, take_turns
@@ -72,10 +70,8 @@ def outliers(_, seed, n_threads):
 
 
 def _picture(fits, X):
-    figure = new_figure(11, 4.6)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(12.5, 4.6)
+    left, right = figure.subplots(1, 2, width_ratios=[1.25, 1])
     emkernels.plotting.plot_outliers(fits[2, "Student t"], X, fits[2, "normal"], ax=left)
     emkernels.plotting.plot_mixture(fits[2, "normal and noise"], X, ax=right)
-    for ax in (left, right):
-        ax.set_ylim(top=float(np.quantile(X.iloc[:, 1], 0.999)))
     return figure
