@@ -9,6 +9,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "ClusteringComparison": "emkernels.comparison",
     "EMWarning": "emkernels.em",
+    "FactorAnalysis": "emkernels.models.factors",
+    "FactorSelection": "emkernels.models.factors",
     "GaussianImputer": "emkernels.models.imputation",
     "GaussianMixture": "emkernels.models.mixture",
     "GaussianMixtureImputer": "emkernels.models.imputation",
@@ -20,8 +22,10 @@ _PUBLIC = {
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",
     "missing_data_summary": "emkernels.models.missing",
+    "parallel_analysis": "emkernels.models.factors.parallel",
     "pool": "emkernels.models.missing",
     "segment_image": "emkernels.image",
+    "select_factors": "emkernels.models.factors",
     "select_mixture": "emkernels.models.mixture",
     "show_config": "emkernels._config",
 }

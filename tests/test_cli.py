@@ -26,7 +26,8 @@ NAMES = [module.__name__.rpartition(".")[2] for module in _main.COMMANDS]
 def test_help_lists_every_command(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert NAMES == ["impute", "cluster", "segment", "describe", "bench", "info", "demo"]
+    assert NAMES == ["impute", "cluster", "factors", "segment", "describe", "bench", "info",
+                     "demo"]
     for name in NAMES:
         assert re.search(rf"^ +{name}  +\S", out, re.MULTILINE)
 
@@ -68,6 +69,10 @@ def test_version(capsys):
     (["cluster", "x.csv", "-k", "1:600,700:1200"], "1000 of them"),
     (["cluster", "x.csv", "-k", "40000000"], "takes numbers up to 1000000"),
     (["cluster", "x.csv", "-k", "2", "--covariance", "full,oval"], "not 'oval'"),
+    (["factors", "x.csv", "-k", "6:1"], "a range (2:10)"),
+    (["factors", "x.csv", "-k", "2", "--rotation", "equamax"], "invalid choice: 'equamax'"),
+    (["factors", "x.csv", "-k", "2", "--min-uniqueness", "1"], "above 0 and below 1, got '1'"),
+    (["factors", "x.csv", "-k", "2", "--cutoff", "-1"], "a number of 0 or more"),
     (["segment", "x.png", "-o", "y.png", "-k", "some"], "(or auto)"),
     (["segment", "x.png", "-o", "y.png", "--smoothness", "-1"], "a number of 0 or more"),
     (["impute", "x.csv", "-o", "y.csv", "--seed", "-1"], "a whole number from 0 to 4294967295"),

@@ -62,6 +62,7 @@ MIXTURE_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print, "covariance_prior": [10, 1.0],
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
+    "noise": 0.5,
 }
 STUDENT = {
     **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
@@ -86,6 +87,10 @@ ESTIMATORS = [
     (GaussianMixture(3, covariance_type="spherical", random_state=0, fixed=("means",),
                      means_init=X[[0, 60, 120]]), MIXTURE,
      {**MIXTURE_PARAMETERS, "covariance_type": "full", "fixed": ()}),
+    (GaussianMixture(2, noise=True, random_state=0),
+     {name: method for name, method in MIXTURE.items()
+      if not name.startswith(("marginal", "condition", "regress"))},     # they leave it out
+     {**MIXTURE_PARAMETERS, "noise": None}),
     (KMeans(3, random_state=0), {
         **{name: lambda m, name=name: getattr(m, name)(X) for name in (
             "predict", "transform", "score")},

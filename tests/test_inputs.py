@@ -26,6 +26,7 @@ from emkernels import (
     kernels,
     little_mcar_test,
     missing_data_summary,
+    parallel_analysis,
     plotting,
     select_mixture,
 )
@@ -81,6 +82,7 @@ MISSING = {
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
     "missing_data_summary": missing_data_summary,
+    "parallel_analysis": lambda X: parallel_analysis(X, n_draws=3),
     "SufficientStatistics.from_data": lambda X: SufficientStatistics.from_data(X, **MIXED).counts,
     "kernels.incomplete_statistics": lambda X: kernels.incomplete_statistics(X, **MIXED),
     "kernels.incomplete_e_step": lambda X: kernels.incomplete_e_step(X, **MIXED),
@@ -97,6 +99,7 @@ MISSING = {
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
     "plotting.plot_outliers": lambda X: plotting.plot_outliers(students, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
+    "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
 }

@@ -14,12 +14,12 @@ import sys
 
 import emkernels
 from emkernels._extras import MissingExtraError, optional
-from emkernels.cli import bench, cluster, demo, describe, impute, info, segment
+from emkernels.cli import bench, cluster, demo, describe, factors, impute, info, segment
 from emkernels.cli._console import Console
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
 
-COMMANDS = (impute, cluster, segment, describe, bench, info, demo)
+COMMANDS = (impute, cluster, factors, segment, describe, bench, info, demo)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +34,8 @@ def make_parser():
     parser = _Parser(
         prog="emkernels", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Missing values, clusters and image segments by Expectation-Maximisation.",
+        description="Missing values, clusters, factors and image segments by "
+                    "Expectation-Maximisation.",
         epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
                "Exit status: 0 done, 2 something to mend (one line on standard error says what), "
                "130 interrupted, 141 nobody reads the output any more (as | head -1).")

@@ -139,8 +139,9 @@ class StudentComponents:
         offsets = statistics.first / pulls[:, None]
         means = statistics.centers + offsets
         sizes = pulls if structure.own_volumes else counts
+        before = None if parameters is None else parameters.precisions_cholesky
         scatters, factors, _ = structure.maximise(
-            statistics, pulls, offsets, means, sizes=sizes)
+            statistics, pulls, offsets, means, sizes=sizes, previous=before)
         return Students(structure, means, scatters, factors,
                         self._new_dfs(statistics, counts, pulls, parameters.dfs))
 

@@ -1,4 +1,4 @@
-"""Pictures of mixtures, missing values and segmentations, on matplotlib axes.
+"""Pictures of mixtures, factors, missing values and segmentations, on matplotlib axes.
 
 Needs the extra ``plot`` (matplotlib), which is imported when a picture is drawn. Every function
 draws on the axes given, or on a figure of its own, and returns the axes. Neither the backend nor
@@ -7,6 +7,7 @@ the style is touched and nothing is shown: that is the caller's ``pyplot.show()`
 
 from emkernels.plotting._canvas import PALETTE, component_colors
 from emkernels.plotting._clusterings import plot_clusterings
+from emkernels.plotting._factors import plot_loadings, plot_scree
 from emkernels.plotting._images import plot_posteriors, plot_segmentation
 from emkernels.plotting._imputed import plot_imputed
 from emkernels.plotting._mixtures import plot_mixture, plot_responsibilities
@@ -20,11 +21,13 @@ __all__ = [
     "plot_clusterings",
     "plot_history",
     "plot_imputed",
+    "plot_loadings",
     "plot_missing_patterns",
     "plot_mixture",
     "plot_outliers",
     "plot_posteriors",
     "plot_responsibilities",
+    "plot_scree",
     "plot_segmentation",
     "plot_selection",
 ]

@@ -1,0 +1,1 @@
+"""Factors behind columns: likelihoods, posteriors, axes that can be read."""

@@ -1,0 +1,171 @@
+"""Choosing a number of factors by an information criterion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels._callers import listening, warn
+from emkernels._words import some
+from emkernels.data import Rows
+from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.models.factors.estimator import FactorAnalysis, degrees_of_freedom
+
+CRITERIA = ("bic", "aic")
+
+
+@dataclass
+class FactorSelection:
+    """Result of :func:`select_factors`.
+
+    Attributes
+    ----------
+    best : FactorAnalysis
+        The fitted model with the lowest criterion.
+    criterion : str
+    table : list of dict
+        One row for each number of factors: n_components, n_parameters, degrees_of_freedom (how
+        many more variances and covariances there are than parameters for them), log_likelihood,
+        bic, aic, converged, n_iter, heywood (columns that the factors explain entirely, a list of
+        str), below (None, or a smaller number of factors that is likelier: this fit has missed
+        its maximum) and error (None, or why there is no fit).
+    """
+
+    best: FactorAnalysis
+    criterion: str
+    table: list
+
+    @property
+    def chosen(self):
+        """The row of `best` in `table`."""
+        return next(row for row in self.table
+                    if row["n_components"] == self.best.n_components)
+
+    @staticmethod
+    def remarks(row):
+        """What there is to say of a row of the table, in a few words."""
+        found = [row["error"]] if row["error"] else []
+        if row["heywood"]:
+            found.append(f"Heywood: {some(row['heywood'], 3)}")
+        if row["below"]:
+            found.append(f"a poor maximum: likelier with {row['below']}")
+        return "; ".join(found)
+
+    def __str__(self):
+        lines = [f"{'n_components':>12} {'n_parameters':>12} {'freedom':>8} "
+                 f"{'log_likelihood':>16} {self.criterion:>16}"]
+        chosen = self.chosen
+        for row in self.table:
+            mark = " *" if row is chosen else ""
+            remarks = self.remarks(row)
+            lines.append(
+                f"{row['n_components']:12d} {row['n_parameters']:12d} "
+                f"{row['degrees_of_freedom']:8d} {row['log_likelihood']:16.3f} "
+                f"{row[self.criterion]:16.3f}{mark}" + (f"  {remarks}" if remarks else ""))
+        return "\n".join(lines)
+
+
+def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weight=None,
+                   **parameters):
+    """Fit a factor analysis for every number of factors, keep the best.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        NaN where missing.
+    n_components : int or iterable of int
+        Numbers with more parameters than there are variances and covariances are left out, as
+        their rows of the table say, unless all have.
+    criterion : {'bic', 'aic'}
+        The lower the better.
+    sample_weight : array-like of shape (n_samples,), optional
+        The criteria take a weight for a number of rows.
+    **parameters
+        Of :class:`emkernels.FactorAnalysis`.
+
+    Returns
+    -------
+    FactorSelection
+
+    Raises
+    ------
+    ValueError
+        An unknown criterion, or no number of factors.
+
+    Warns
+    -----
+    EMWarning
+        The number chosen is the largest that was tried. What the fit of the chosen one warned
+        about comes as well.
+
+    References
+    ----------
+    G. Schwarz, Annals of Statistics 6, 1978; H. Akaike, Psychometrika 52, 1987.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import select_factors
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 8)) + rng.normal(size=(300, 8))
+    >>> select_factors(X, range(1, 5)).best.n_components
+    2
+    """
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    sizes = _check_sizes(n_components)
+    rows = Rows.read(X, FactorAnalysis(), min_samples=2)
+    noise = parameters.get("noise", "diagonal")
+    table, fits = [], []
+    freedom = [degrees_of_freedom(rows.n_features, q, noise == "isotropic") for q in sizes]
+    for q, free in zip(sizes, freedom, strict=True):
+        row = {"n_components": q, "n_parameters": 0, "degrees_of_freedom": free,
+               "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "converged": False,
+               "n_iter": 0, "heywood": [], "below": None, "error": None}
+        table.append(row)
+        if free < 0 <= max(freedom):
+            row["error"] = "more parameters than variances and covariances"
+            continue
+        model = FactorAnalysis(q, **parameters)
+        try:
+            with listening() as said:
+                model.fit(rows, sample_weight=sample_weight)
+        except DegenerateFitError as error:
+            row["error"] = str(error)
+            continue
+        total, weight = model._log_likelihood(rows, sample_weight)
+        p = model.n_parameters_
+        row.update(n_parameters=p, log_likelihood=total,
+                   bic=-2 * total + p * float(np.log(weight)), aic=-2 * total + 2 * p,
+                   converged=model.converged_, n_iter=model.n_iter_,
+                   heywood=[rows.titles[j] for j in model.heywood_])
+        fits.append((row, model, said))
+    if not fits:
+        raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
+    for row, _, _ in fits:
+        better = [other["n_components"] for other, _, _ in fits
+                  if other["n_components"] < row["n_components"] and row["log_likelihood"] < (
+                      other["log_likelihood"] - 1e-3 - 1e-9 * abs(other["log_likelihood"]))]
+        row["below"] = min(better, default=None)
+    row, best, said = min(fits, key=lambda fit: fit[0][criterion])
+    tried = [row["n_components"] for row, _, _ in fits]
+    if len(tried) > 1 and row["n_components"] == max(tried) and max(tried) == max(sizes):
+        warn(f"the number of factors chosen, {max(tried)}, is the largest that was tried: there "
+             "may be more", EMWarning)
+    for text, category in said:
+        warn(text, category)
+    return FactorSelection(best, criterion, table)
+
+
+def _check_sizes(n_components):
+    """The numbers of factors, each once."""
+    if isinstance(n_components, (int, np.integer)) and not isinstance(n_components, bool):
+        n_components = [n_components]
+    try:
+        sizes = list(n_components) if not isinstance(n_components, str) else []
+    except TypeError:
+        sizes = []
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1
+                            and not isinstance(size, bool) for size in sizes):
+        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
+                         f"range(1, 7), got {n_components!r}")
+    return list(dict.fromkeys(map(int, sizes)))
