@@ -2,7 +2,8 @@
 matrices."""
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lapack
+from scipy.linalg.blas import dtrsm
 
 # Up to so many columns all eigenpairs are had, and with them the exact Hessian.
 SMALL = 128
@@ -106,20 +107,30 @@ def _krylov(product, size, n, guess, least):
     if guess is not None:
         block[:, :guess.shape[1]] = guess[:, :width]
     for _ in range(RESTARTS):
-        basis = block = np.linalg.qr(block)[0]
+        basis = block = _orthonormal(block)
         image = product(block)
         for depth in range(DEPTH + 1):
             small = basis.T @ image
             values, vectors = np.linalg.eigh((small + small.T) / 2)
             values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
             residual = image @ vectors[:, :n] - basis @ (vectors[:, :n] * values[:n])
-            if np.sqrt((residual**2).sum(axis=0)).max() <= least * values[0]:
+            if np.einsum("dn,dn->n", residual, residual).max() <= (least * values[0]) ** 2:
                 return values, basis @ vectors
             if depth < DEPTH:
                 block = image[:, -width:]
                 for _ in range(2):
-                    block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+                    block = _orthonormal(block - basis @ (basis.T @ block))
                 basis = np.hstack([basis, block])
                 image = np.hstack([image, product(block)])
         block = basis @ vectors
     return None
+
+
+def _orthonormal(block):
+    """An orthonormal basis of the columns: by the Cholesky factor of their products, and by
+    Householder's reflections where these are near singular."""
+    block = block / np.sqrt(np.einsum("dn,dn->n", block, block))
+    factor, info = lapack.dpotrf(block.T @ block, lower=0)
+    if info or np.diagonal(factor).min() < 1e-4:
+        return np.linalg.qr(block)[0]
+    return dtrsm(1.0, factor, block.T, trans_a=1).T

@@ -48,7 +48,7 @@ class FactorAnalysis(FittedFactors):
         Starts, the best is kept: the likelihood of factors has several maxima. They begin with
         squared multiple correlations, with columns as factors, with pairs of columns, and then at
         random; one that comes to where another has ended is left there. None: 6, of more than 128
-        columns 2. (Isotropic noise without
+        columns 1, from their principal components. (Isotropic noise without
         missing values has one maximum, in closed form.)
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
