@@ -44,7 +44,7 @@ class Dense:
         n : int
             How many are needed; small matrices give all.
         guess : ndarray of shape (n_features, n_guess), optional
-            Vectors near the leading ones.
+            Vectors near the leading ones, orthonormal.
         residual : float
             Of vectors that are looked for step by step, as they are in large matrices.
 
@@ -53,17 +53,20 @@ class Dense:
         values : ndarray of shape (n_found,)
         vectors : ndarray of shape (n_features, n_found)
         """
+        if self.size > SMALL:
+            column = scale[:, None]
+            found = _krylov(lambda v: column * (self.matrix @ (column * v)), self.size, n, guess,
+                            residual)
+            if found is not None:
+                return found
         scaled = self.matrix * scale
         scaled *= scale[:, None]
         if self.size <= SMALL:
             values, vectors = np.linalg.eigh(scaled)
             return values[::-1], vectors[:, ::-1]
-        found = _krylov(lambda v: scaled @ v, self.size, n, guess, residual)
-        if found is None:
-            first = max(0, self.size - n - EXTRA)
-            values, vectors = eigh(scaled, subset_by_index=[first, self.size - 1])
-            found = values[::-1], vectors[:, ::-1]
-        return found
+        first = max(0, self.size - n - EXTRA)
+        values, vectors = eigh(scaled, subset_by_index=[first, self.size - 1])
+        return values[::-1], vectors[:, ::-1]
 
 
 class Wide:
@@ -103,11 +106,12 @@ def _krylov(product, size, n, guess, least):
     width = n + EXTRA
     if (DEPTH + 1) * width > size // 2:
         return None
-    block = np.random.RandomState(0).standard_normal((size, width))
-    if guess is not None:
-        block[:, :guess.shape[1]] = guess[:, :width]
+    if guess is not None and guess.shape[1] >= width:
+        block = guess[:, :width]
+    else:
+        block = _orthonormal(np.random.RandomState(0).standard_normal((size, width)))
     for _ in range(RESTARTS):
-        basis = block = _orthonormal(block)
+        basis = block
         image = product(block)
         for depth in range(DEPTH + 1):
             small = basis.T @ image

@@ -82,7 +82,7 @@ def evaluate(moments, x, n_factors, before=None, digits=True):
     if before is None:
         values, vectors = moments.pairs(scale, n)
     else:
-        residual = np.clip(1e-4 * np.abs(before.gradient).max(), RESIDUAL, 1e-5)
+        residual = np.clip(1e-3 * np.abs(before.gradient).max(), RESIDUAL, 1e-3)
         values, vectors = moments.pairs(scale, n, before.guess, residual)
     k = int(np.count_nonzero(values[:n] > 1))
     w, v = values[:k], vectors[:, :k]
