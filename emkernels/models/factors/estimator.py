@@ -293,8 +293,9 @@ class FactorAnalysis(FittedFactors):
                    "identified: the model has more parameters than there are variances and "
                    "covariances, and others fit as well; fewer factors do not")
         if rows.n_positive <= D and not isotropic:
-            yield (f"{rows.n_positive} rows are no more than the {D} varying columns: only "
-                   "min_uniqueness keeps the likelihood from growing without end")
+            yield (f"{rows.n_positive} rows are no more than the {D} varying columns: their "
+                   "covariance is singular, and where factors explain columns entirely only "
+                   "min_uniqueness keeps the likelihood finite")
         if len(self.heywood_):
             several = len(self.heywood_) > 1
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "
