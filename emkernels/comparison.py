@@ -136,7 +136,8 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         Complete rows: K-means knows no missing values.
     n_clusters : int
         Of K-means, and components of the mixture.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    covariance_type : str
+        One of :class:`GaussianMixture`.
     sample_weight : array-like of shape (n_samples,), optional
     soft_below : float
         Rows whose largest responsibility is below it count as soft; above 0, at most 1.
@@ -161,8 +162,8 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     Raises
     ------
     ValueError, TypeError
-        Bad parameters or data (the argument, row or column is named), missing values, or a
-        mixture that collapsed in every start.
+        Bad parameters or data (the argument, row or column is named), missing values, `noise`,
+        or a mixture that collapsed in every start.
 
     Examples
     --------
@@ -182,6 +183,9 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     """
     if isinstance(soft_below, bool) or not (isinstance(soft_below, Real) and 0 < soft_below <= 1):
         raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
+    if parameters.get("noise") not in (None, False):
+        raise ValueError("compare_clusterings takes no noise: K-means has every row in a cluster. "
+                         "Fit GaussianMixture(noise=...) and KMeans by themselves")
     names = _get_feature_names(X)
     kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
     rows = Rows.read(X, kmeans, complete="K-means")

@@ -1,5 +1,7 @@
 """Slow and plain NumPy answers to what the kernels compute; knows nothing of emkernels."""
 
+import math
+
 import numpy as np
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -412,3 +414,74 @@ def letters(covariances, tol=1e-8):
         shape = "E" if same(scaled, size) else "V"
         return volume + shape + ("I" if diagonal else "E")
     return volume + ("E" if same(shapes, shapes.max()) else "V") + "V"
+
+
+# --- Student t components ------------------------------------------------------------------
+
+def student_log_density(x, mean, scatter, df):
+    """Of one complete row, and its squared distance."""
+    d = len(x)
+    gap = x - mean
+    q = gap @ np.linalg.solve(scatter, gap) if d else 0.0
+    value = math.lgamma((df + d) / 2) - math.lgamma(df / 2) - d / 2 * math.log(df * math.pi)
+    value -= np.linalg.slogdet(scatter)[1] / 2 + (df + d) / 2 * math.log1p(q / df)
+    return value, q
+
+
+def student_rows(X, weights, means, scatters, dfs):
+    """Log joint densities, u (n, K), filled deviations (n, K, D) and conditional covariances
+    (n, K, D, D) of rows with missing values."""
+    (n, D), K = X.shape, len(weights)
+    joint, u = np.empty((n, K)), np.ones((n, K))
+    filled, spread = np.zeros((n, K, D)), np.zeros((n, K, D, D))
+    for i, x in enumerate(X):
+        o, m = ~np.isnan(x), np.isnan(x)
+        for k in range(K):
+            S = scatters[k]
+            value, q = student_log_density(x[o], means[k, o], S[np.ix_(o, o)], dfs[k])
+            joint[i, k] = math.log(weights[k]) + value
+            u[i, k] = (dfs[k] + o.sum()) / (dfs[k] + q)
+            solved = np.linalg.solve(S[np.ix_(o, o)], np.c_[x[o] - means[k, o], S[np.ix_(o, m)]])
+            filled[i, k, o] = x[o] - means[k, o]
+            filled[i, k, m] = S[np.ix_(m, o)] @ solved[:, 0]
+            spread[i, k][np.ix_(m, m)] = S[np.ix_(m, m)] - S[np.ix_(m, o)] @ solved[:, 1:]
+    return joint, u, filled, spread
+
+
+def student_statistics(X, weights, means, scatters, dfs, covariance_type="full",
+                       sample_weight=None):
+    """counts, pulls, first, second, sizes, bends, log-likelihood."""
+    X = np.asarray(X, float)
+    joint, u, filled, spread = student_rows(X, weights, means, scatters, dfs)
+    resp, norm = responsibilities(joint)
+    w = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
+    resp = resp * w[:, None]
+    second = (np.einsum("nk,nkd,nke->kde", resp * u, filled, filled)
+              + np.einsum("nk,nkde->kde", resp, spread))
+    if covariance_type == "tied":
+        second = second.sum(axis=0)
+    elif covariance_type == "diag":
+        second = np.array([np.diag(s) for s in second])
+    elif covariance_type == "spherical":
+        second = np.array([np.trace(s) for s in second])
+    observed = (~np.isnan(X)).sum(axis=1)
+    sizes = np.array([np.bincount(observed, r, X.shape[1] + 1) for r in resp.T])
+    return (resp.sum(axis=0), (resp * u).sum(axis=0),
+            np.einsum("nk,nkd->kd", resp * u, filled), second, sizes,
+            (resp * (np.log(u) - u + 1)).sum(axis=0), norm @ w)
+
+
+def student_log_likelihood(X, weights, means, scatters, dfs, sample_weight=None):
+    return student_statistics(X, weights, means, scatters, dfs, "full", sample_weight)[-1]
+
+
+def student_em(X, weights, means, scatters, dfs, n_iter):
+    """Textbook EM of the full type at fixed degrees of freedom (Peel & McLachlan 2000, section 3):
+    scatters are divided by the sums of responsibilities."""
+    for _ in range(n_iter):
+        counts, pulls, first, second, *_ = student_statistics(X, weights, means, scatters, dfs)
+        offsets = first / pulls[:, None]
+        scatters = np.array([
+            (s - p * np.outer(o, o)) / n for s, p, o, n in zip(second, pulls, offsets, counts)])
+        weights, means = counts / counts.sum(), means + offsets
+    return weights, means, scatters

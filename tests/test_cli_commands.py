@@ -18,6 +18,7 @@ from emkernels import (
     GaussianImputer,
     GaussianMixtureImputer,
     KMeans,
+    StudentTMixture,
     little_mcar_test,
     segment_image,
     select_mixture,
@@ -180,6 +181,7 @@ def test_the_criterion_that_is_asked_for_chooses(tmp_path, capsys):
 
 @pytest.mark.parametrize("options, parameters", [
     (["--prior", "empirical"], {"covariance_prior": "empirical"}),
+    (["--noise"], {"noise": True}),
     (["--reg-covar", "0.3"], {"reg_covar": 0.3}),
     (["--starts", "1"], {"n_init": 1}),
     (["--tol", "0.3"], {"tol": 0.3}),
@@ -195,8 +197,42 @@ def test_options_of_clustering(options, parameters, tmp_path, capsys):
                          for more in (parameters, {}))
     assert found["candidates"][0]["iterations"] == wanted.n_iter_
     np.testing.assert_array_equal(found["centers"], wanted.means_)
-    np.testing.assert_array_equal(found["shares"], wanted.weights_)
+    np.testing.assert_array_equal(found["shares"], wanted.weights_[:4])
+    assert (found["noise"] is None) == ("noise" not in parameters)
     assert (wanted.means_ != usual.means_).any()        # the option is seen
+
+
+def test_rows_that_are_noise(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 2)), rng.normal(size=(100, 2)) + 6,
+                        rng.uniform(-10, 16, size=(30, 2))])
+    frame = pd.DataFrame(X, columns=["x", "y"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    more = ["-k", "1:3", "--noise", "-o", tmp_path / "o.csv"]
+    found = result(capsys, "cluster", tmp_path / "t.csv", *more)
+    model = select_mixture(frame, range(1, 4), noise=True, random_state=0).best
+    out = pd.read_csv(tmp_path / "o.csv")
+    assert list(out.columns) == ["x", "y", "cluster", "cluster_0", "cluster_1", "cluster_noise"]
+    np.testing.assert_array_equal(out["cluster"], model.predict(frame))
+    np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
+    noise = found["noise"]
+    assert noise["rows"] == (out["cluster"] == -1).sum() > 20
+    assert noise["rows"] + sum(found["sizes"]) == 230 and len(found["sizes"]) == 2
+    assert noise["share"] == model.weights_[-1]
+    assert noise["log_density"] == model.noise_log_density_
+    assert found["candidates"][1]["parameters"] == 13
+    assert run("cluster", tmp_path / "t.csv", *more, "--force") == 0
+    line, = (line for line in capsys.readouterr().out.splitlines() if line.startswith("noise"))
+    assert line.split() == ["noise", str(noise["rows"]), f"{100 * noise['share']:.1f}", "%"]
+    # what cannot be
+    assert complaint(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--noise", "--method",
+                     "kmeans") == "--noise is for --method em, mclust"
+    frame.assign(cluster_noise=1).to_csv(tmp_path / "n.csv", index=False)
+    assert 'has a column "cluster_noise" already' in complaint(
+        capsys, "cluster", tmp_path / "n.csv", *more, "--force")
+    frame.assign(z=frame.x - frame.y).to_csv(tmp_path / "z.csv", index=False)
+    line = complaint(capsys, "cluster", tmp_path / "z.csv", "-k", "2", "--noise")
+    assert "--noise spreads noise evenly" in line and line.endswith("what the others determine")
 
 
 @pytest.mark.parametrize("options, parameters", [
@@ -256,6 +292,43 @@ def test_kmeans_of_standardized_columns(tmp_path, capsys):
         found["centers"], frame.groupby(out["kind"]).mean(), rtol=1e-10)
 
 
+def test_clusters_with_long_tails(tmp_path, capsys):
+    """The command gives the labels, probabilities and criteria of the class."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(np.concatenate([
+        rng.standard_t(3, size=(150, 2)), rng.normal(size=(150, 2)) + [12, 0]]), columns=["x", "y"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "1:3", "--method", "t", "-o",
+                   tmp_path / "o.csv", "--covariance", "full,VII")
+    assert (found["k"], found["noise"]) == (2, None)
+    model = StudentTMixture(
+        2, found["covariance"], n_init=10, reg_covar="auto", random_state=0,
+        init_params=("kmeans", "k-means++", "random_from_data")).fit(frame)
+    assert found["degrees_of_freedom"] == list(model.dfs_)
+    assert 2 < min(model.dfs_) < 6
+    out = pd.read_csv(tmp_path / "o.csv")
+    np.testing.assert_array_equal(out["cluster"], model.predict(frame))
+    np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
+    assert len(found["candidates"]) == 6
+    row, = (row for row in found["candidates"]
+            if (row["k"], row["covariance"]) == (2, found["covariance"]))
+    assert row["bic"] == pytest.approx(model.bic(frame)) == min(
+        each["bic"] for each in found["candidates"])
+    assert row["parameters"] == model.n_parameters_
+    assert run("cluster", tmp_path / "t.csv", "-k", "2", "--method", "t") == 0
+    assert " freedom " in capsys.readouterr().out
+    # mclust: every family, one of which is chosen
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--method", "mclust",
+                   "--starts", "3")
+    assert len(found["candidates"]) == 14
+    best = min(found["candidates"], key=lambda each: each["bic"])
+    assert (best["covariance"], found["method"]) == (found["covariance"], "mclust")
+    for more in (["--method", "t", "--noise"], ["--method", "t", "--prior", "empirical"],
+                 ["--method", "mclust", "--covariance", "full"]):
+        assert "is for --method em" in complaint(
+            capsys, "cluster", tmp_path / "t.csv", "-k", "2", *more)
+
+
 def test_clusters_that_cannot_be(tmp_path, capsys):
     path = tmp_path / "iris.csv"
     iris(path)
@@ -266,7 +339,7 @@ def test_clusters_that_cannot_be(tmp_path, capsys):
     assert line("-k", "151").endswith("-k 151 is more than the 150 rows of the table")
     assert line("-k", "2:3", "--method", "kmeans").startswith("--method kmeans takes one -k")
     assert line("-k", "2", "--method", "kmeans", "--criterion", "aic") == (
-        "--criterion is for --method em")
+        "--criterion is for --method em, mclust, t")
     assert line("-k", "2", "--only-labels") == "--only-labels needs -o OUT"
     assert 'has a column "species" already' in line(
         "-k", "2", "--name", "species", "-o", tmp_path / "o.csv")

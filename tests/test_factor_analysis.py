@@ -415,6 +415,8 @@ def test_what_cannot_be_fitted():
         FactorAnalysis().fit(np.ones((10, 3)))
     with pytest.raises(ValueError, match="minimum of 2"):
         FactorAnalysis().fit(ATTITUDE, sample_weight=np.eye(30)[0])
+    with pytest.raises(ValueError, match="column 1 varies by .* Rescale"):
+        FactorAnalysis().fit(ATTITUDE * [1, 1e-170, 1, 1, 1, 1, 1])
     for name, value, text in (
             ("components_init", np.ones((2, 7)), r"\(1, 7\)"),
             ("components_init", np.full((1, 7), np.nan), "components_init"),

@@ -185,9 +185,11 @@ def test_units_and_shifts():
     for X, scale in ((GAPS * units, units), (GAPS + 1e8, np.ones(7))):
         model = fitted(X, 1)
         assert_allclose(model.noise_variance_ / scale**2, plain.noise_variance_, rtol=1e-5)
-    single = fitted(GAPS.astype(np.float32), 1)
-    assert_allclose(single.noise_variance_, plain.noise_variance_, rtol=1e-3)
-    assert single.impute(GAPS.astype(np.float32)).dtype == np.float32
+    for scale in (1.0, 1e-25, 1e12):
+        X = (GAPS * scale).astype(np.float32)
+        single = fitted(X, 1)
+        assert_allclose(single.noise_variance_ / scale**2, plain.noise_variance_, rtol=1e-3)
+        assert single.impute(X).dtype == np.float32
 
 
 def test_the_same_bits():
@@ -223,6 +225,16 @@ def test_degenerate_tables(table, noise, rng):
                    model.get_precision()):
         assert np.isfinite(values).all()
     assert (np.diff(model.lower_bounds_) >= -1e-8).all()
+
+
+def test_gaps_where_nothing_varies():
+    X = np.insert(ATTITUDE, 2, 5.0, axis=1)
+    X[4:9, 2] = np.nan
+    with pytest.warns(EMWarning, match="column 2 has one value only"):
+        model = FactorAnalysis(2).fit(X)
+    assert_allclose(np.delete(model.components_, 2, axis=1), FactorAnalysis(2).fit(
+        ATTITUDE).components_, rtol=1e-5)
+    assert (model.impute(X)[:, 2] == 5).all()
 
 
 def test_columns_that_are_not_observed():

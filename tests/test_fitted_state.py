@@ -18,6 +18,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    StudentTMixture,
     compare_clusterings,
     kernels,
     plotting,
@@ -61,13 +62,35 @@ MIXTURE_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print, "covariance_prior": [10, 1.0],
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
+    "noise": 0.5,
+}
+STUDENT = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "outlier_weight")},
+    "sample": lambda m: m.sample(20),
+    "n_parameters_": lambda m: m.n_parameters_,
+    "tags": lambda m: m.__sklearn_tags__().input_tags.sparse,
+}
+STUDENT_PARAMETERS = {
+    "n_components": 5, "covariance_type": "spherical", "df": 9.0, "tol": 1.0, "reg_covar": 10.0,
+    "max_iter": 1, "n_init": 3, "init_params": "random", "weights_init": [1.0],
+    "means_init": [[0.0]], "scatters_init": [[[1.0]]], "random_state": 0, "verbose": 0,
+    "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
+    "acceleration": "squarem", "callback": print,
 }
 ESTIMATORS = [
+    *[(StudentTMixture(3, type_, df, random_state=0, max_iter=20), STUDENT, STUDENT_PARAMETERS)
+      for type_, df in (("full", None), ("tied", "shared"), ("diag", 4.0))],
     *[(GaussianMixture(3, covariance_type=type_, random_state=0), MIXTURE, MIXTURE_PARAMETERS)
       for type_ in ("full", "tied", "diag")],
     (GaussianMixture(3, covariance_type="spherical", random_state=0, fixed=("means",),
                      means_init=X[[0, 60, 120]]), MIXTURE,
      {**MIXTURE_PARAMETERS, "covariance_type": "full", "fixed": ()}),
+    (GaussianMixture(2, noise=True, random_state=0),
+     {name: method for name, method in MIXTURE.items()
+      if not name.startswith(("marginal", "condition", "regress"))},     # they leave it out
+     {**MIXTURE_PARAMETERS, "noise": None}),
     (KMeans(3, random_state=0), {
         **{name: lambda m, name=name: getattr(m, name)(X) for name in (
             "predict", "transform", "score")},
@@ -110,11 +133,11 @@ def test_methods_go_by_the_fit(estimator, methods, parameters, tmp_path):
     if hasattr(model, "save"):
         def loaded(m):
             m.save(tmp_path / "model.npz")
-            back = GaussianMixture.load(tmp_path / "model.npz")
+            back = type(m).load(tmp_path / "model.npz")
             return {name: vars(back)[name] for name in vars(back) if name.endswith("_")}
 
         methods["save and load"] = loaded
-        methods["loaded"] = lambda m: (loaded(m), GaussianMixture.load(
+        methods["loaded"] = lambda m: (loaded(m), type(m).load(
             tmp_path / "model.npz").bic(X))[1]
     methods["pickle"] = lambda m: pickle.loads(pickle.dumps(m)).score(X)
     expected = {name: method(model) for name, method in methods.items()}
@@ -143,7 +166,8 @@ def test_parameters_put_in_by_hand():
 # --- pickles ----------------------------------------------------------------------------
 
 FITTED = [GaussianMixture(2, random_state=0).fit(X), KMeans(2, random_state=0).fit(X),
-          GaussianImputer().fit(GAPS), GaussianMixtureImputer(2, random_state=0).fit(GAPS)]
+          GaussianImputer().fit(GAPS), GaussianMixtureImputer(2, random_state=0).fit(GAPS),
+          StudentTMixture(df=3).fit(X)]
 
 
 @pytest.mark.parametrize("model", FITTED, ids=lambda m: type(m).__name__)

@@ -107,6 +107,7 @@ MISSING = {
     "kernels.potts_statistics": lambda X: kernels.potts_statistics(
         X, **MIXED, shape=(5, 8), smoothness=0.5, resp=np.full((N, K), 0.5)),
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
+    "plotting.plot_outliers": lambda X: plotting.plot_outliers(students, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
     "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,

@@ -7,11 +7,11 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
     """The full type: e_step, pattern by pattern; the conditional covariances are added into
     the second moments."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, t = 0, end, v, s, hint = 0
+    cdef Py_ssize_t K = g.n_components, t = 0, end, s, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
     cdef vec *lp
-    for v in range(p.n_tiles * VECTORS):
-        p.best[v] = splat(-INFINITY)
+    for s in range(p.n_tiles):
+        noise_densities(job, first + s * TILE, TILE, p.best + s * VECTORS)
     while t < p.n_tiles:
         end = t + 1
         list_missing(p, job, t, first + t * TILE)

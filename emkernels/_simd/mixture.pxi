@@ -245,8 +245,7 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
         lp = p.resp + t * K * VECTORS
-        for v in range(VECTORS):
-            best[v] = splat(-INFINITY)
+        noise_densities(job, start, size, best)
         # where skipping has just not paid, look again only now and then
         look = skip and (8 * skipped >= K or t % 8 == 0)
         if look:
@@ -285,6 +284,23 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
             pull_rows(p, job, t, start, size)
 
 
+cdef inline void noise_densities(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                                 vec *out) noexcept nogil:
+    """out (TILE) = log weight + log density of the noise, -inf where there is none."""
+    cdef real *lane = <real*>out
+    cdef Py_ssize_t j, v, row
+    for v in range(VECTORS):
+        out[v] = splat(<real>job.noise[0] if job.noise != NULL else -INFINITY)
+    if job.noise == NULL or (job.noise_stride == 0 and job.rows.known == NULL):
+        return
+    for j in range(TILE):
+        row = row_at(&job.rows, start + (j if j < size else 0))
+        row = row if row >= 0 else row_at(&job.rows, start)
+        lane[j] = <real>job.noise[row * job.noise_stride]
+        if job.rows.known != NULL and job.rows.known[row] >= 0:
+            lane[j] = -INFINITY
+
+
 cdef inline Py_ssize_t best_component(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
     """The component with the largest responsibility in the tile's last row."""
     cdef const real *resp = <const real*>(p.resp + t * K * VECTORS)
@@ -308,11 +324,13 @@ cdef inline void out_of_reach(real *lp, const double *far) noexcept nogil:
 cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
                     Py_ssize_t size, vec *best, vec *lp, double *log_likelihood,
                     double *pairs) noexcept nogil:
-    """Log-sum-exp of one tile: lp becomes exp(lp - best), p.weight its factor."""
+    """Log-sum-exp of one tile: lp becomes exp(lp - best), p.weight its factor. The weight of
+    the noise, where there is any, is added behind the pairs."""
     cdef Py_ssize_t K = job.gaussians.n_components, k, v, j
     cdef vec sum_[VECTORS]
     cdef vec inverse[VECTORS]
     cdef vec log_norm[VECTORS]
+    cdef vec noise[VECTORS]
     cdef vec mattering = splat(0), largest, r
     cdef real *norm = <real*>log_norm
     cdef real *weight = <real*>(p.weight + t * VECTORS)
@@ -352,6 +370,11 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         if job.skip:
             p.active[t * K + k] = lanes(&largest) > 0
             mattering = mattering + largest
+    if job.noise != NULL:
+        noise_densities(job, start, size, noise)
+        for v in range(VECTORS):
+            noise[v] = vexp(noise[v] - best[v])
+            sum_[v] = sum_[v] + noise[v]
     for v in range(VECTORS):
         inverse[v] = splat(1) / sum_[v]
         log_norm[v] = best[v] + vlog(sum_[v])
@@ -368,12 +391,22 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
             largest = largest + p.weight[t * VECTORS + v] * log_norm[v]
         log_likelihood[0] += lanes(&largest)
     pairs[0] += lanes(&mattering)
+    if job.noise != NULL:
+        largest = splat(0)
+        for v in range(VECTORS):
+            largest = largest + p.weight[t * VECTORS + v] * noise[v] * inverse[v]
+        pairs[1] += lanes(&largest)
     if job.log_prob_norm_out != NULL:
         write_values(job, job.log_prob_norm_out, start, size, norm)
     if job.resp_out != NULL:
         write_rows(job, job.resp_out, start, size, <const real*>lp, <const real*>inverse)
+        if job.noise != NULL:
+            write_noise(job, start, size, <const real*>noise, <const real*>inverse)
     if job.labels_out != NULL:
         best_components(<const real*>lp, K, lane_best, label)
+        if job.noise != NULL:
+            for j in range(TILE):
+                label[j] = -1 if (<real*>noise)[j] > lane_best[j] else label[j]
         put_labels(job, start, size, label)
     for v in range(VECTORS):
         p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
@@ -412,8 +445,9 @@ cdef void put_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
 
 cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t size,
                      const real *panel, const real *factor) noexcept nogil:
-    """Rows at positions start .. start + size - 1 of a C-contiguous (n_samples, K) array from
-    a panel (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow) as -inf."""
+    """Rows at positions start .. start + size - 1 of a C-contiguous (n_samples, K) array, K + 1
+    with noise, from a panel (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow)
+    as -inf."""
     cdef Py_ssize_t K = job.gaussians.n_components, j, k, row
     cdef real *target
     cdef real value
@@ -421,7 +455,7 @@ cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t siz
         row = row_at(&job.rows, start + j)
         if row < 0:
             continue
-        target = <real*>out + row * K
+        target = <real*>out + row * (K + (job.noise != NULL))
         for k in range(K):
             value = panel[k * TILE + j]
             if factor != NULL:
@@ -429,6 +463,16 @@ cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t siz
             elif not (value > -INFINITY):
                 value = -INFINITY
             target[k] = value
+
+
+cdef void write_noise(const Job *job, Py_ssize_t start, Py_ssize_t size, const real *noise,
+                      const real *factor) noexcept nogil:
+    """The last column of the responsibilities."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, row
+    for j in range(size):
+        row = row_at(&job.rows, start + j)
+        if row >= 0:
+            (<real*>job.resp_out)[row * (K + 1) + K] = noise[j] * factor[j]
 
 
 cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp,
@@ -609,9 +653,11 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     the row outputs, add the statistics into the accumulators."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), t, size
-    cdef double log_likelihood = 0, pairs = 0
+    cdef double log_likelihood = 0
+    cdef double pairs[2]
     cdef double *tail
     cdef Panels p
+    pairs[0] = pairs[1] = 0
     carve(job, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
     if g.dfs != NULL:
@@ -634,11 +680,13 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         given_responsibilities(&p, job, first, count)
     elif p.best != NULL:
         memset(p.zeros, 0, n * sizeof(real))
-        incomplete_e_step(&p, job, first, &log_likelihood, &pairs, accumulators + K + K * D)
+        incomplete_e_step(&p, job, first, &log_likelihood, pairs, accumulators + K + K * D)
     else:
-        e_step(&p, job, first, count, &log_likelihood, &pairs)
+        e_step(&p, job, first, count, &log_likelihood, pairs)
     if job.first_moments:
         moments(&p, job, accumulators)
         tail = accumulators + K + K * D + second_size(g)
         tail[0] += log_likelihood
-        tail[1] += pairs
+        tail[1] += pairs[0]
+        if job.noise != NULL:
+            tail[2] += pairs[1]

@@ -122,6 +122,11 @@ ctypedef struct Job:
     const int *labels
     bint all_ones                 # one component that has every row
     bint log_prob_given           # rows.x holds log densities (n_samples, n_components)
+    # log (weight times density) of a component without parameters, behind the others: of every
+    # row where the stride is 0, of each (n_samples,) where it is 1; NULL: there is none. Rows
+    # that are known are not of it; its label is -1, responsibilities have one column more
+    const double *noise
+    Py_ssize_t noise_stride
     # what to write for each row, C-contiguous, NULL where not wanted
     char *log_prob_out
     char *resp_out
@@ -143,6 +148,7 @@ ctypedef struct Seeding:
 # and with Student t components: weights of rows by component and number of observed values
 #   (K, D + 1) | sums of the rows' weights times log u - (u - 1) (K,); the counts are then those
 #   of weights times u
+# and with noise: its weight |
 # and with a field: what turns the log-likelihood given the neighbours into the free energy |
 #   sums of the priors of known pixels (K,)
 # The second moments are lower triangles, one for each component (full) or one (tied), or

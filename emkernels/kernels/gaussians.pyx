@@ -5,7 +5,7 @@ import numpy as np
 from libc.stdlib cimport malloc
 
 from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size, tail_size
-from emkernels.kernels.arrays cimport address, as_float64
+from emkernels.kernels.arrays cimport address, as_float64, pointer
 from emkernels.kernels.driver cimport (
     MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, run)
 
@@ -145,6 +145,15 @@ cdef object as_mixture_weights(object weights, Py_ssize_t K):
     if not total > 0:
         raise ValueError("weights must have a positive sum")
     return weights
+
+
+cdef int set_noise(Job *job, object noise) except -1:
+    """Log (weight times density) of the noise: None, or float64, contiguous, one value or one
+    for each row."""
+    if noise is not None:
+        job.noise = pointer(noise)
+        job.noise_stride = noise.shape[0] != 1
+    return 0
 
 
 cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):

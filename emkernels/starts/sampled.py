@@ -104,6 +104,7 @@ class SampledStarts:
         if np.any(structure.reg_covar):
             changes["reg_covar"] = structure.reg_covar / structure.variance_units(scale)
         self.mixture = mixture.with_(replace(components, structure=structure.with_(**changes)))
+        self.noise = given.noise        # as it is, not there and back
         self.given = given.in_units(self.scaling, structure)
         self.is_degenerate = None
         if avoid_spikes:
@@ -120,7 +121,7 @@ class SampledStarts:
 
     def _raw(self, parameters):
         return MixtureParameters(parameters.weights, self.scaling.to_raw(
-            parameters.components.from_factors_only()))
+            parameters.components.from_factors_only()), self.noise)
 
     def __call__(self, i):
         """Parameters that start i begins with, in raw units."""

@@ -29,7 +29,8 @@ CONVEX = 1e-3           # least eigenvalue of a Hessian, where it has others bel
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
 # Uniquenesses below this share, whose logarithms fall by so much in a step, are tried at the bound.
-NEAR, FALLING = 0.05, -0.4
+# So is what hardly differs from it.
+NEAR, FALLING, HARDLY = 0.05, -0.4, 1e-5
 
 
 @dataclass
@@ -245,7 +246,7 @@ def improve(moments, point, n_factors, floor):
         new = _search(moments, point, n_factors, floor, free, p)
         if new is not point:
             return new
-    return point
+    return _at_bound(moments, point, n_factors, floor, free[:0])
 
 
 def _search(moments, point, n_factors, floor, free, p):
@@ -278,17 +279,18 @@ def _slope(point, floor):
 
 def _at_bound(moments, point, n_factors, floor, falling):
     """A uniqueness that falls to zero gets there in equal steps of its logarithm: where it is
-    small, the bound is tried."""
-    small = falling[(point.x[falling] > floor[falling]) & (point.gradient[falling] > 0)
-                    & (np.exp(point.x[falling]) < NEAR * moments.diagonal[falling])]
-    if not len(small):
+    small, the bound is tried; `falling` are columns that fall fast."""
+    share = np.exp(point.x) / moments.diagonal
+    small = share < HARDLY
+    small[falling] |= share[falling] < NEAR
+    small &= (point.x > floor) & (point.gradient > 0)
+    if not small.any():
         return point
-    x = point.x.copy()
-    x[small] = floor[small]
+    x = np.where(small, floor, point.x)
     new = evaluate(moments, x, n_factors, point, digits=False)
     if new.value < point.value + 1e-6:
         new = evaluate(moments, x, n_factors, new)
-    return new if new.value < point.value else point
+    return new if new.value <= point.value else point
 
 
 def fit(moments, x, n_factors, floor, *, tol=1e-12, max_iter=100):

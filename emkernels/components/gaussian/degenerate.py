@@ -50,11 +50,17 @@ class Spikes:
 def total_covariance_of(parameters):
     """Covariance of the whole mixture, (n_features, n_features): after an M-step that of the
     rows, plus reg_covar."""
-    weights, means = parameters.weights, parameters.means
+    weights, means = parameters.own_weights, parameters.means
     weights = weights / weights.sum()
     gaps = means - weights @ means
     between = (weights[:, None] * gaps).T @ gaps
-    return between + parameters.structure.within(weights, parameters.covariances, len(between))
+    own = between + parameters.structure.within(weights, parameters.covariances, len(between))
+    noise = parameters.noise
+    if noise is None:
+        return own
+    share = parameters.weights[-1] / parameters.weights.sum()
+    gap = noise.centre - weights @ means
+    return (1 - share) * own + share * (noise.covariance + (1 - share) * np.outer(gap, gap))
 
 
 @dataclass
@@ -152,7 +158,7 @@ def find_spikes(parameters, least, total=None):
         Of :func:`total_covariance_of`, where it is known.
     """
     n_components = len(parameters.means)
-    if n_components == 1:
+    if n_components == 1 and parameters.noise is None:
         return {}
     total = total_covariance_of(parameters) if total is None else total
     variances = np.maximum(np.diagonal(total), 1e-300)
@@ -218,7 +224,7 @@ def examine(parameters, reg_covar, least, n_rows, *, fixed=frozenset()):
     """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
     found, total = Examination(reg_covar), total_covariance_of(parameters)
     variances = np.diagonal(total)
-    weights = parameters.weights / parameters.weights.sum()
+    weights = parameters.own_weights / parameters.weights.sum()
     if len(weights) > n_rows:
         found.few_rows = n_rows
     if "weights" not in fixed:

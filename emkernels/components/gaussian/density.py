@@ -35,33 +35,37 @@ class GaussianComponents:
     structure: Structure
     fixed: frozenset = frozenset()
 
-    def mixed(self, rows, weights, parameters):
-        """Statistics of the rows under a mixture of the components: the fused E-step."""
+    def mixed(self, rows, weights, parameters, *, noise=None):
+        """Statistics of the rows under a mixture of the components: the fused E-step. `noise`:
+        log (weight times density) of noise beside them, of one value or one for each row."""
         X, name = rows.X, self.structure.kernel
         # the moments are about the means as the kernels see them
         centers = np.ascontiguousarray(seen(parameters.means, rows))
         weights, factors = as_read(weights, parameters.precisions_cholesky, centers, rows, name)
         if rows.patterns is not None:
             # a row without any value says nothing, unless its component is known
-            counts, first, second, log_likelihood, _ = passes.incomplete_pass(
+            counts, first, second, log_likelihood, _, in_noise = passes.incomplete_pass(
                 X, weights, centers, factors, name, rows.sample_weight, rows.patterns,
-                known=rows.known, leave_empty_out=rows.known is None, n_threads=rows.n_threads)
-            return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+                known=rows.known, leave_empty_out=rows.known is None, noise=noise,
+                n_threads=rows.n_threads)
+            return _with_noise(noise, in_noise, statistics_of(
+                rows, name, centers, counts, first, second, log_likelihood), rows)
         centre = scatter = None
-        if self.structure.keeps_scatter:
+        if self.structure.keeps_scatter and noise is None:
             # the scatter of all rows is the same in every iteration
             if "scatter" not in rows.kept:
                 centre = seen(centers.mean(axis=0), rows)
                 rows.kept["scatter"] = centre, passes.total_scatter(
                     X, centre, rows.sample_weight, rows.n_threads)
             centre, scatter = rows.kept["scatter"]
-        counts, first, second, log_likelihood, pairs = passes.em_pass(
+        counts, first, second, log_likelihood, pairs, in_noise = passes.em_pass(
             X, weights, centers, factors, name, rows.sample_weight, known=rows.known,
             **rows.kept.get(("sorted", len(weights)), {}), centre=centre, scatter=scatter,
-            n_threads=rows.n_threads)
+            noise=noise, n_threads=rows.n_threads)
         if self.structure.sorts:
             reorder(rows, pairs, len(counts))
-        return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+        return _with_noise(noise, in_noise, statistics_of(
+            rows, name, centers, counts, first, second, log_likelihood), rows)
 
     def maximise(self, statistics, parameters):
         """The likeliest components under the prior; DegenerateFitError where one collapsed."""
@@ -125,6 +129,13 @@ class GaussianComponents:
         deviations, units = self.structure.deviations(b)
         return max(np.max(np.abs(b - a) / units),
                    np.max(np.abs(new.means - old.means) / deviations))
+
+
+def _with_noise(noise, weight, statistics, rows):
+    """Statistics that know the weight of the noise."""
+    if noise is not None:
+        statistics.noise = weight * rows.unit
+    return statistics
 
 
 def as_read(weights, factors, centers, rows, kernel):

@@ -85,7 +85,9 @@ class Scaling:
 
     def statistics(self, raw, structure: Structure):
         """Statistics of the standardised rows from those of the raw ones."""
-        return SufficientStatistics.trusted(
+        out = SufficientStatistics.trusted(
             raw.covariance_type, (raw.centers - self.center) / self.scale, raw.counts,
             raw.first / self.scale, raw.second / structure.units(self.scale), raw.log_likelihood,
             raw.total, raw.n_rows)
+        out.noise = raw.noise
+        return out

@@ -1,28 +1,27 @@
 """The Gaussian mixture: how it is fitted."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import _inputs
-from emkernels._callers import warn
 from emkernels.components.gaussian import arguments
-from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
+from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
-from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.mixture.fitted import FittedMixture
 from emkernels.models.mixture.options import OPTIONS
+from emkernels.models.mixture.report import examined, tell
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import SampledStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
-# A fall of the objective, relative to it, that is said with such a reg_covar: what it takes itself
-# is a ten-thousandth at most, where columns determine each other, and asks for nothing.
-AUTO_FALL = 1e-3
 
 
 class GaussianMixture(FittedMixture):
@@ -53,6 +52,7 @@ class GaussianMixture(FittedMixture):
 default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
+        With `noise` one more, its own, the last.
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
         Start precisions (inverse covariances), of the shape of the covariance type. Where those
@@ -82,7 +82,7 @@ default='kmeans'
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
         n_features)``, as in mclust. One covariance for all (tied, EEE, EEI, EII) has it once.
-    weight_concentration : None, float or array-like of shape (n_components,), default=None
+    weight_concentration : None, float or array-like of the shape of weights_, default=None
         *More.* Dirichlet prior on the weights, at least 1, part of the objective.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
@@ -97,10 +97,16 @@ default='kmeans'
         the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
         with all rows: ten starts cost little more than one. `callback` and `verbose` see that
         last run. None: every start runs to its end.
+    noise : None, True or float, default=None
+        *More.* A component of constant density beside the others, for rows that belong to none:
+        ``weights_noise density`` is added to the density of a row. True: one over a volume, by
+        mclust's rule that of the smaller box about the rows of those along the columns and along
+        the principal axes. A number: the density itself. See Notes.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
+        With `noise` one more, its own, the last.
     means_ : ndarray of shape (n_components, n_features)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         Shapes (n_components, n_features, n_features), (n_features, n_features),
@@ -123,6 +129,11 @@ default='kmeans'
         is within ten times `reg_covar` or what the rounding of the data makes, and less than
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
+    noise_box_ : ndarray of shape (2, n_features)
+        *More.* With `noise`: the lower and the upper corner of the box along the columns about the
+        rows, shrunk or stretched about its centre to the volume that the noise has.
+    noise_log_density_ : float
+        *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -148,6 +159,14 @@ default='kmeans'
     Of these, `reg_covar` is added to what the data say of each component before what is shared is
     imposed. VII, EII and the types that share a shape or axes but not both (EVE, VVE, EEV, VEV)
     depend on the units of the columns.
+    With `noise`, `predict` gives -1 for rows that are most probably noise, and `predict_proba`
+    has a last column for it. Its density is the same outside of the box too. Weight and volume
+    count as two parameters. `sample` draws noise evenly in `noise_box_`, after the components. A
+    row with missing values has the density of the edges of `noise_box_` along the columns that it
+    has (and with such rows in a fit, only the box along the columns is looked at). `labels` cannot
+    say that a row is noise, and a row with a label is none. `marginal`, `condition` and `regress`
+    leave noise out, with a warning. A start is made of the rows that have near neighbours (S.
+    Byers, A. E. Raftery, JASA 93, 1998); noise begins with the share of the others.
 
     References
     ----------
@@ -157,6 +176,9 @@ default='kmeans'
     G. Celeux, G. Govaert, Gaussian parsimonious clustering models, Pattern Recognition 28, 1995;
     R. P. Browne, P. D. McNicholas, Estimating common principal components in high dimensions,
     Adv. Data Anal. Classif. 8, 2014 (the types of three letters).
+    J. D. Banfield, A. E. Raftery, Model-based Gaussian and non-Gaussian clustering, Biometrics
+    49, 1993; C. Fraley, A. E. Raftery, Model-based clustering, discriminant analysis, and density
+    estimation, JASA 97, 2002 (noise).
 
     Examples
     --------
@@ -178,7 +200,8 @@ default='kmeans'
                  means_init=None, precisions_init=None, random_state=None, warm_start=False,
                  verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
                  acceleration=None, callback=None, covariance_prior=None,
-                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None):
+                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None,
+                 noise=None):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
@@ -202,6 +225,7 @@ default='kmeans'
         self.fixed = fixed
         self.init_scaling = init_scaling
         self.short_iter = short_iter
+        self.noise = noise
 
     _elsewhere = {
         "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
@@ -266,19 +290,17 @@ default='kmeans'
         rows, mixture, given = self._prepare(rows, sample_weight, codes, warm)
         spikes = Spikes(rows, mixture.components.structure)
         result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
-        found = self._examine(rows, mixture, result, spikes)
+        found = examined(rows, mixture, result, spikes)
         # --- nothing can fail from here on
         checks.remember_columns(self, rows)
         self._set_parameters(result.parameters, rows.dtype, fixed=self.fixed)
         self._remember_labels(classes)
         self._remember_examination(found)
-        self.n_iter_ = result.n_iter
-        self.converged_ = result.converged
-        self.lower_bound_ = result.lower_bound
-        self.lower_bounds_ = result.history
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
         if result.interrupted:
             raise KeyboardInterrupt
-        self._tell(result, found, rows)
+        tell(self, result, found, rows)
         return rows
 
     def _rows_to_fit(self, X):
@@ -298,7 +320,8 @@ default='kmeans'
         start."""
         k, n_features = self.n_components, rows.n_features
         bare = structure_of(self.covariance_type)
-        weights = arguments.check_weights(self.weights_init, k)
+        density = arguments.check_noise(self.noise)
+        weights = arguments.check_weights(self.weights_init, k, density is not None)
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
         given = Given(weights, means, None if precisions is None
@@ -306,22 +329,24 @@ default='kmeans'
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
+        if density is not None:
+            given = replace(given, noise=uniform_of(rows, density or None))
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
         prior = arguments.check_covariance_prior(self.covariance_prior, bare, rows, k)
-        concentration = arguments.check_concentration(self.weight_concentration, k)
+        concentration = arguments.check_concentration(
+            self.weight_concentration, k + (density is not None))
         fixed = arguments.check_fixed(self.fixed, given, warm)
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
         mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
                           concentration=concentration, fixed_weights="weights" in fixed)
-        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type):
-            raise ValueError(
-                "warm_start cannot go on: n_components, covariance_type or the number of "
-                "columns differ from the last fit"
-            )
+        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
+                     or len(self.weights_) != k + (density is not None)):
+            raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
+                             "the number of columns differ from the last fit")
         return rows, mixture, given
 
     def _run(self, rows, mixture, given, warm, spikes):
@@ -330,11 +355,14 @@ default='kmeans'
                    "acceleration": self.acceleration, "callback": self.callback}
 
         def run(start, n_init, **more):
-            return run_em(mixture, rows, start, n_init=n_init, progress=self._progress(n_init),
+            progress = None if not self.verbose else Progress(
+                self.verbose, self.verbose_interval, n_init, self.max_iter)
+            return run_em(mixture, rows, start, n_init=n_init, progress=progress,
                           is_degenerate=spikes, **options, **more)
 
         if warm:
-            return run(lambda i: self._parameters(), 1, previous_bound=self.lower_bound_)
+            return run(lambda i: replace(self._parameters(), noise=given.noise), 1,
+                       previous_bound=self.lower_bound_)
         kinds = arguments.check_init_params(self.init_params)
         random_state = _inputs.as_random_state(self.random_state)
         # one component has one maximum
@@ -360,31 +388,3 @@ default='kmeans'
         result.n_failed += n_failed
         return result
 
-    def _progress(self, n_init):
-        if not self.verbose:
-            return None
-        return Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
-
-    def _examine(self, rows, mixture, result, spikes):
-        """What is wrong with the components; nothing where there was no iteration."""
-        if not result.history:
-            return Examination()
-        fixed = mixture.components.fixed | ({"weights"} if mixture.fixed_weights else set())
-        return examine(result.parameters, mixture.components.structure.reg_covar, spikes.least,
-                       rows.n_positive, fixed=fixed)
-
-    def _tell(self, result, found, rows):
-        """What there is to say of a fit."""
-        precision = 1e-10 if rows.dtype == np.float64 else 1e-5
-        if isinstance(self.reg_covar, str):
-            precision = AUTO_FALL
-        warn_about(
-            result, precision,
-            reason=(": reg_covar is not part of it, as covariance_prior='empirical' would be"
-                    if self.reg_covar else ""))
-        if not self.converged_ and not result.stopped and self.max_iter > 0:
-            warn("Best performing initialization did not converge. Try different init "
-                 "parameters, or increase max_iter, tol, or check for degenerate data.",
-                 ConvergenceWarning)
-        for text in found.texts(rows.column_names):
-            warn(text, DegenerateWarning)

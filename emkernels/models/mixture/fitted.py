@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from emkernels import _inputs, kernels
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.uniform import Uniform
 from emkernels.data import Rows
 from emkernels.kernels import passes
-from emkernels.latent.mixture import MixtureParameters
+from emkernels.latent.mixture import MixtureParameters, log_noise
 from emkernels.models._state import Stateful
 from emkernels.models.mixture import conditional, persistence
 
@@ -28,7 +29,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
                 self.weights_, self.means_, self.covariances_, self.precisions_cholesky_))
         structure = self._structure
         return MixtureParameters(weights, Gaussians(
-            structure, means, structure.inner(covariances), structure.inner(factors)))
+            structure, means, structure.inner(covariances), structure.inner(factors)), self._noise)
 
     def _set_parameters(self, parameters, dtype=np.float64, fixed=()):
         """What was fitted, and what of it was fixed."""
@@ -45,6 +46,11 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         self.covariances_ = covariances.astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
+        for name in ("noise_box_", "noise_log_density_"):
+            vars(self).pop(name, None)
+        if parameters.noise is not None:
+            self.noise_box_ = parameters.noise.box
+            self.noise_log_density_ = float(parameters.noise.log_density)
 
     def _remember_labels(self, classes):
         if classes is not None:
@@ -67,6 +73,13 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         return vars(self).get("_fitted_fixed", self.fixed)
 
     @property
+    def _noise(self):
+        """The uniform component, None where there is none."""
+        if "noise_box_" not in vars(self):
+            return None
+        return Uniform(self.noise_box_, self.noise_log_density_)
+
+    @property
     def _structure(self):
         return structure_of(self._type)
 
@@ -79,22 +92,27 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
     def _n_parameters(self):
         k, n_features = self.means_.shape
         counts = {"covariances": self._structure.n_parameters(k, n_features),
-                  "means": k * n_features, "weights": k - 1}
+                  "means": k * n_features, "weights": len(self.weights_) - 1,
+                  "volume": int(self._noise is not None)}
         return sum(n for name, n in counts.items() if name not in self._fixed)
 
     # --- rows --------------------------------------------------------------------------
 
-    def _each(self, rows, *want):
-        """Outputs of the E-step for each row."""
-        p = self._parameters()
+    def _each(self, rows, *want, parameters=None):
+        """Outputs of the E-step for each row, under other parameters on request."""
+        p = self._parameters() if parameters is None else parameters
+        model = p.own_weights, p.means, p.precisions_cholesky, p.structure.kernel
+        noise = log_noise(p, rows)
         if rows.patterns is not None:
             out = passes.incomplete_rows(
-                rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel,
-                rows.patterns, want, n_threads=self.n_threads)
+                rows.X, *model, rows.patterns, want, noise=noise, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
-        out = kernels.e_step(
-            rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel, want=want,
-            n_threads=self.n_threads, check_finite=False)
+        if noise is not None:
+            out = passes.complete_rows(
+                rows.X, *model, want, noise=noise, n_threads=self.n_threads)
+        else:
+            out = kernels.e_step(
+                rows.X, *model, want=want, n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
     def _read(self, X):
@@ -114,11 +132,12 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         return float(values.mean() if weight is None else np.average(values, weights=weight))
 
     def predict(self, X):
-        """Most probable component of each row, (n_samples,)."""
+        """Most probable component of each row, (n_samples,); -1 for noise."""
         return self._each(self._read(X), "labels").astype(np.int64)
 
     def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components)."""
+        """Posterior probability of each component for each row, (n_samples, n_components); with
+        noise a column more, the last."""
         return self._each(self._read(X), "resp")
 
     def impute(self, X):
@@ -133,12 +152,17 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_features)
             A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the mixture.
+            value gets the mean of the mixture. The mean of noise is the centre of its box.
         """
         rows = self._read(X)
         if rows.patterns is None:
             return rows.X.copy(order="C")
-        return self._each(rows, "imputed")
+        known = self._each(rows, "imputed", parameters=self._parameters().without_noise())
+        if self._noise is None:
+            return known
+        share = self._each(rows, "resp")[:, -1:]
+        known = (1 - share) * np.where(share < 1, known, 0) + share * self._noise.centre
+        return np.where(np.isnan(rows.X), known, rows.X).astype(rows.dtype, copy=False)
 
     def bic(self, X, *, sample_weight=None):
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
@@ -198,7 +222,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         X : ndarray of shape (n_samples, n_features)
             Grouped by component; drawn with `random_state`.
         y : ndarray of shape (n_samples,)
-            Their components.
+            Their components, -1 for noise, which comes last.
         """
         check_is_fitted(self)
         if _inputs.whole(n_samples, "n_samples", least=None) < 1:
@@ -212,14 +236,18 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         n_features = self.means_.shape[1]
         structure, parts = self._structure, []
         covariances = structure.inner(self.covariances_)
-        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
+        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=False)):
             if structure.diagonal:
                 normal = rng.standard_normal(size=(count, n_features))
                 parts.append(mean + normal * np.sqrt(covariances[k]))
             else:
                 covariance = structure.matrix(covariances, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
-        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+        labels = np.arange(len(counts))
+        if self._noise is not None:
+            labels[-1] = -1
+            parts.append(self._noise.sample(int(counts[-1]), rng))
+        return np.vstack(parts), np.repeat(labels, counts)
 
     # --- mixtures of some columns --------------------------------------------------------
 
@@ -344,7 +372,8 @@ def put(model, parameters, dtype, found):
 
 def reorder(model, order):
     """Component i becomes the one that was ``order[i]``, in all that is fitted."""
-    model.weights_, model.means_ = model.weights_[order], model.means_[order]
+    model.means_ = model.means_[order]
+    model.weights_ = np.append(model.weights_[order], model.weights_[len(order):])   # noise
     structure, shape = model._structure, model.means_.shape
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
         values = structure.reordered(structure.inner(getattr(model, name)), order)

@@ -33,4 +33,5 @@ OPTIONS = {
     "fixed": [tuple, list, set, frozenset],
     "init_scaling": [StrOptions({"standard"}), None],
     "short_iter": [Interval(Integral, 1, None, closed="left"), None],
+    "noise": [None, "boolean", Interval(Real, 0, None, closed="neither")],
 }

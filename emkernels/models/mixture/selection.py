@@ -290,7 +290,7 @@ def split_components(model, n_components):
         weights_init, means_init, precisions_init.
     """
     parameters = parameters_of(model)
-    structure, weights = parameters.structure, parameters.weights.copy()
+    structure, weights = parameters.structure, parameters.own_weights.copy()
     means = parameters.means.copy()
     # those of float32 would be indefinite where columns nearly depend on each other
     precisions = structure.precisions(parameters.precisions_cholesky)
@@ -303,6 +303,7 @@ def split_components(model, n_components):
         weights, origin = np.append(weights, weights[k]), np.append(origin, origin[k])
         means = np.vstack([means, means[k] + step])
         means[k] -= step
+    weights = np.append(weights, parameters.weights[len(parameters.means):])    # of noise
     return {"weights_init": weights / weights.sum(), "means_init": means,
             "precisions_init": structure.outer(
                 structure.reordered(precisions, origin), *means.shape)}

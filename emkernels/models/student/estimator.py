@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
@@ -125,8 +125,8 @@ default='kmeans'
         **FittedStudents._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "df": [StrOptions({"shared"}), Interval(Real, 0, None, closed="neither"), "array-like",
-               None],
+        "df": [StrOptions({"shared"}), Interval(Real, 0, None, closed="neither"),
+               Options(Real, {np.inf}), "array-like", None],
         "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
         "init_params": [StrOptions(set(arguments.STARTS)), tuple],
         "weights_init": ["array-like", None],
