@@ -284,13 +284,13 @@ def factor_mixture_e_step(X, weights, means, components, noise):
     log_prob = np.empty((len(X), len(weights)))
     for k, (mean, L, psi) in enumerate(zip(means, components, noise)):
         covariance = L.T @ L + np.diag(psi)
-        for i, row in enumerate(X):
-            o = ~np.isnan(row)
+        for o in np.unique(~np.isnan(X), axis=0):
+            own = (~np.isnan(X) == o).all(axis=1)
             value = 0.0
             if o.any():
                 value = stats.multivariate_normal.logpdf(
-                    row[o], mean[o], covariance[np.ix_(o, o)], allow_singular=False)
-            log_prob[i, k] = np.log(weights[k]) + value
+                    X[own][:, o], mean[o], covariance[np.ix_(o, o)])
+            log_prob[own, k] = np.log(weights[k]) + value
     norm = logsumexp(log_prob, axis=1)
     return norm, np.exp(log_prob - norm[:, None])
 

@@ -25,7 +25,7 @@ from emkernels.starts.factors import FactorStarts, GivenAnalysers
 RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
 # A component is dead with less than this of a row; collapsed where the noise of so many of its columns
 # is at its bound; what factors explain of a column is too much from this share on.
-DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.5, 0.9
+DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.9, 0.9
 
 
 class MixtureOfFactorAnalyzers(FittedFactorMixture):
@@ -251,11 +251,11 @@ shared, default=None
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
         if len(dead):
-            warn(f"component(s) {some(map(str, dead))} without a row: use fewer components, or "
+            warn(f"component(s) {some([str(k) for k in dead])} without a row: use fewer components, or "
                  "another start (init_params, n_init)", DegenerateWarning)
         if collapsed:
-            warn(f"component(s) {some(map(str, collapsed))} collapsed: the noise of half of their "
-                 "columns or more is at its bound, and likelihood, BIC and AIC grow by it for "
+            warn(f"component(s) {some([str(k) for k in collapsed])} collapsed: the noise of their columns, "
+                 "nine in ten or more, is at its bound, and likelihood, BIC and AIC grow by it for "
                  "nothing. Use fewer components or factors, or a larger min_uniqueness",
                  DegenerateWarning)
         explained = (p.components.components**2).sum(axis=1)
