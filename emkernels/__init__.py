@@ -18,6 +18,7 @@ _PUBLIC = {
     "MixtureOfFactorAnalyzers": "emkernels.models.factors",
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",
+    "StudentTMixture": "emkernels.models.student",
     "SufficientStatistics": "emkernels.components.gaussian.statistics",
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",

@@ -17,8 +17,8 @@ from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateWarning
 from emkernels.models.kmeans import KMeans
-from emkernels.models.mixture.estimator import GaussianMixture, check_fit
-from emkernels.models.mixture.fitted import examination_of, fitted_type, reorder
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import check_fit, examination_of, fitted_type, reorder
 
 CHUNK = 65536
 
@@ -161,8 +161,8 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     Raises
     ------
     ValueError, TypeError
-        Bad parameters or data (the argument, row or column is named), missing values, or a
-        mixture that collapsed in every start.
+        Bad parameters or data (the argument, row or column is named), missing values, `noise`,
+        or a mixture that collapsed in every start.
 
     Examples
     --------
@@ -182,6 +182,9 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     """
     if isinstance(soft_below, bool) or not (isinstance(soft_below, Real) and 0 < soft_below <= 1):
         raise ValueError(f"soft_below must be above 0 and at most 1, got {soft_below!r}")
+    if parameters.get("noise") not in (None, False):
+        raise ValueError("compare_clusterings takes no noise: K-means has every row in a cluster. "
+                         "Fit GaussianMixture(noise=...) and KMeans by themselves")
     names = _get_feature_names(X)
     kmeans = KMeans(n_clusters, n_init=n_init, n_threads=n_threads)
     rows = Rows.read(X, kmeans, complete="K-means")
@@ -246,7 +249,7 @@ def _table(mixture, kmeans_labels, mixture_labels, soft, weight):
     soft_shares = np.bincount(mixture_labels, weight * soft, k) / weight.sum()
     table = []
     for j in range(k):
-        covariance = structure.matrix(mixture.covariances_, j, d)
+        covariance = structure.matrix(structure.inner(mixture.covariances_), j, d)
         values = np.linalg.eigvalsh(covariance.astype(np.float64))
         # down to the precision of the covariances
         values = np.maximum(values, np.finfo(covariance.dtype).eps * values[-1])

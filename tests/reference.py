@@ -332,3 +332,81 @@ def factor_mixture_update(X, sample_weight, weights, means, components, noise, f
         new_noise = np.broadcast_to(counts @ new_noise / counts.sum(), new_noise.shape)
     return (counts / counts.sum(), np.array(new_means), np.array(new_components),
             np.maximum(new_noise, floor))
+
+
+# --- families of three letters -----------------------------------------------------------------
+
+def deviance(covariances, scatters, counts):
+    """``sum_k n_k log |Sigma_k| + tr(W_k Sigma_k^-1)``, which their M-step minimises."""
+    return sum(n * np.linalg.slogdet(sigma)[1] + np.trace(np.linalg.solve(sigma, w))
+               for sigma, w, n in zip(covariances, scatters, counts))
+
+
+def fitted_family(name, scatters, counts, n_starts=4, seed=0):
+    """Covariances ``volume Q diag(shape) Q'`` that minimise the deviance, the letters of `name`
+    saying what is shared: BFGS on logarithms of volumes and lengths and on the skew-symmetric
+    logarithms of Q, from several starts."""
+    from scipy.linalg import expm
+    from scipy.optimize import minimize
+
+    K, D = scatters.shape[:2]
+    pairs = np.triu_indices(D, 1)
+    numbers = [{"I": 0, "E": 1, "V": K}[letter] for letter in name]
+    sizes = np.multiply(numbers, [1, D - 1, D * (D - 1) // 2])
+    rng = np.random.default_rng(seed)
+
+    def covariances(x, begin):
+        volume, shape, turn = np.split(x, np.cumsum(sizes)[:2])
+        out = []
+        for k in range(K):
+            lengths = np.zeros(D)
+            if sizes[1]:
+                free = shape.reshape(numbers[1], D - 1)[k % numbers[1]]
+                lengths = np.append(free, -free.sum())
+            axes = np.eye(D)
+            if sizes[2]:
+                skew = np.zeros((D, D))
+                skew[pairs] = turn.reshape(numbers[2], -1)[k % numbers[2]]
+                axes = begin[k % numbers[2]] @ expm(skew - skew.T)
+            out.append(np.exp(volume[k % numbers[0]]) * (axes * np.exp(lengths)) @ axes.T)
+        return np.array(out)
+
+    best, found = np.inf, None
+    pooled = np.linalg.eigh(scatters.sum(axis=0))[1]
+    for start in range(n_starts if sizes[2] else 1):
+        # common axes have several minima, axes of its own are those of a scatter
+        begin = [np.linalg.eigh(scatter)[1] for scatter in scatters]
+        if numbers[2] == 1:
+            begin = [pooled, *begin][start % (K + 1):]
+        x = np.concatenate([np.zeros(sizes[0]), 0.1 * rng.normal(size=sizes[1]),
+                            np.zeros(sizes[2])])
+        result = minimize(lambda x: deviance(covariances(x, begin), scatters, counts), x,
+                          method="BFGS", options={"gtol": 1e-6, "maxiter": 2000})
+        if result.fun < best:
+            best, found = result.fun, covariances(result.x, begin)
+    return found
+
+
+def letters(covariances, tol=1e-8):
+    """The most special name of three letters that covariances allow: what they share."""
+    covariances = np.asarray(covariances, float)
+    D = covariances.shape[1]
+    sigmas = covariances / np.abs(covariances).max()
+    volumes = np.exp(np.array([np.linalg.slogdet(s)[1] for s in sigmas]) / D)
+    scaled = sigmas / volumes[:, None, None]
+    shapes = np.array([np.linalg.eigvalsh(s) for s in scaled])
+    size = np.abs(scaled).max()
+
+    def same(values, of=1.0):
+        return np.abs(values - values[0]).max() <= tol * of
+
+    volume = "E" if same(volumes, volumes.max()) else "V"
+    if np.abs(scaled - np.eye(D)).max() <= tol * size:
+        return volume + "II"
+    diagonal = np.abs(scaled * (1 - np.eye(D))).max() <= tol * size
+    commute = max(np.abs(a @ b - b @ a).max() for a in scaled for b in scaled) <= tol * size**2
+    # with axes in common, the shapes are the same along the same axes
+    if diagonal or commute:
+        shape = "E" if same(scaled, size) else "V"
+        return volume + shape + ("I" if diagonal else "E")
+    return volume + ("E" if same(shapes, shapes.max()) else "V") + "V"

@@ -22,7 +22,8 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.cli import _images, bench, segment
+from emkernels.cli import _images, bench, cluster, segment
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED
 from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
@@ -126,6 +127,16 @@ def test_describe_counts_and_tests(tmp_path, capsys):
 
 # --- cluster -------------------------------------------------------------------------------
 
+def test_all_covariances_are_tried(tmp_path, capsys):
+    assert set(cluster.COVARIANCES) == {*COVARIANCE_TYPES, "all"}
+    iris(tmp_path / "iris.csv")
+    found = result(capsys, "cluster", tmp_path / "iris.csv", "-k", "1,2", "--covariance",
+                   "tied,all,VEV", "--starts", "3")
+    assert [(c["covariance"], c["k"]) for c in found["candidates"]] == [
+        (name, k) for name in ("tied", *LETTERED) for k in (1, 2)]
+    assert (found["k"], found["covariance"]) == (2, "VEV")
+
+
 @pytest.mark.filterwarnings("ignore:the number of components chosen, 2, is the smallest")
 def test_clusters_are_those_of_the_class(tmp_path, capsys):
     frame = iris(tmp_path / "iris.csv")
@@ -169,6 +180,7 @@ def test_the_criterion_that_is_asked_for_chooses(tmp_path, capsys):
 
 @pytest.mark.parametrize("options, parameters", [
     (["--prior", "empirical"], {"covariance_prior": "empirical"}),
+    (["--noise"], {"noise": True}),
     (["--reg-covar", "0.3"], {"reg_covar": 0.3}),
     (["--starts", "1"], {"n_init": 1}),
     (["--tol", "0.3"], {"tol": 0.3}),
@@ -184,8 +196,42 @@ def test_options_of_clustering(options, parameters, tmp_path, capsys):
                          for more in (parameters, {}))
     assert found["candidates"][0]["iterations"] == wanted.n_iter_
     np.testing.assert_array_equal(found["centers"], wanted.means_)
-    np.testing.assert_array_equal(found["shares"], wanted.weights_)
+    np.testing.assert_array_equal(found["shares"], wanted.weights_[:4])
+    assert (found["noise"] is None) == ("noise" not in parameters)
     assert (wanted.means_ != usual.means_).any()        # the option is seen
+
+
+def test_rows_that_are_noise(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(100, 2)), rng.normal(size=(100, 2)) + 6,
+                        rng.uniform(-10, 16, size=(30, 2))])
+    frame = pd.DataFrame(X, columns=["x", "y"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    more = ["-k", "1:3", "--noise", "-o", tmp_path / "o.csv"]
+    found = result(capsys, "cluster", tmp_path / "t.csv", *more)
+    model = select_mixture(frame, range(1, 4), noise=True, random_state=0).best
+    out = pd.read_csv(tmp_path / "o.csv")
+    assert list(out.columns) == ["x", "y", "cluster", "cluster_0", "cluster_1", "cluster_noise"]
+    np.testing.assert_array_equal(out["cluster"], model.predict(frame))
+    np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
+    noise = found["noise"]
+    assert noise["rows"] == (out["cluster"] == -1).sum() > 20
+    assert noise["rows"] + sum(found["sizes"]) == 230 and len(found["sizes"]) == 2
+    assert noise["share"] == model.weights_[-1]
+    assert noise["log_density"] == model.noise_log_density_
+    assert found["candidates"][1]["parameters"] == 13
+    assert run("cluster", tmp_path / "t.csv", *more, "--force") == 0
+    line, = (line for line in capsys.readouterr().out.splitlines() if line.startswith("noise"))
+    assert line.split() == ["noise", str(noise["rows"]), f"{100 * noise['share']:.1f}", "%"]
+    # what cannot be
+    assert complaint(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--noise", "--method",
+                     "kmeans") == "--noise is for --method em"
+    frame.assign(cluster_noise=1).to_csv(tmp_path / "n.csv", index=False)
+    assert 'has a column "cluster_noise" already' in complaint(
+        capsys, "cluster", tmp_path / "n.csv", *more, "--force")
+    frame.assign(z=frame.x - frame.y).to_csv(tmp_path / "z.csv", index=False)
+    line = complaint(capsys, "cluster", tmp_path / "z.csv", "-k", "2", "--noise")
+    assert "--noise spreads noise evenly" in line and line.endswith("what the others determine")
 
 
 @pytest.mark.parametrize("options, parameters", [

@@ -25,7 +25,8 @@ def test_all_of_a_fit_is_seen():
     found = outcome(lambda: GaussianMixture(2, random_state=0, max_iter=2).fit(rows()))
     names = {f"result.{name}_" for name in (
         "weights", "means", "covariances", "precisions", "precisions_cholesky", "converged",
-        "n_iter", "lower_bound", "lower_bounds", "degenerate_components", "n_features_in")}
+        "n_iter", "n_parameters", "lower_bound", "lower_bounds", "degenerate_components",
+        "n_features_in")}
     assert found.keys() == names | {"warning 0"}
     assert found["warning 0"].startswith("ConvergenceWarning: Best performing initialization")
     other = outcome(lambda: GaussianMixture(2, random_state=1, max_iter=2).fit(rows()))

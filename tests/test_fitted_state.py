@@ -18,6 +18,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureOfFactorAnalyzers,
     compare_clusterings,
     kernels,
     plotting,
@@ -61,6 +62,18 @@ MIXTURE_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print, "covariance_prior": [10, 1.0],
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
+    "noise": 0.5,
+}
+ANALYSERS = {name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")}
+ANALYSERS["sample"] = lambda m: m.sample(20)
+ANALYSERS["get_covariance"] = lambda m: m.get_covariance(1)
+ANALYSERS_PARAMETERS = {
+    "n_components": 5, "n_factors": 3, "shared_noise": True, "min_uniqueness": 0.5, "tol": 1.0,
+    "max_iter": 1, "n_init": 3, "init_params": "random", "weights_init": [1.0],
+    "means_init": [[0.0]], "components_init": [[[1.0]]], "noise_variance_init": [1.0],
+    "convergence": "parameters", "acceleration": "squarem", "random_state": 0, "n_threads": 2,
+    "verbose": 0, "verbose_interval": 5, "callback": print,
 }
 ESTIMATORS = [
     *[(GaussianMixture(3, covariance_type=type_, random_state=0), MIXTURE, MIXTURE_PARAMETERS)
@@ -68,12 +81,17 @@ ESTIMATORS = [
     (GaussianMixture(3, covariance_type="spherical", random_state=0, fixed=("means",),
                      means_init=X[[0, 60, 120]]), MIXTURE,
      {**MIXTURE_PARAMETERS, "covariance_type": "full", "fixed": ()}),
+    (GaussianMixture(2, noise=True, random_state=0),
+     {name: method for name, method in MIXTURE.items()
+      if not name.startswith(("marginal", "condition", "regress"))},     # they leave it out
+     {**MIXTURE_PARAMETERS, "noise": None}),
     (KMeans(3, random_state=0), {
         **{name: lambda m, name=name: getattr(m, name)(X) for name in (
             "predict", "transform", "score")},
         "get_feature_names_out": lambda m: m.get_feature_names_out()},
      {"n_clusters": 5, "init": "random", "n_init": 4, "max_iter": 1, "tol": 1.0, "verbose": 0,
       "random_state": 0, "copy_x": False, "algorithm": "elkan", "n_threads": 2}),
+    (MixtureOfFactorAnalyzers(2, random_state=0), ANALYSERS, ANALYSERS_PARAMETERS),
     (GaussianImputer(random_state=0), {**IMPUTER, **INFORMATION}, IMPUTER_PARAMETERS),
     (GaussianImputer(random_state=0, prior=("ridge", 3.0), min_value=5.0, max_value=[6, 7, 8, 9]),
      {**IMPUTER, **INFORMATION}, {**IMPUTER_PARAMETERS, "prior": None}),
@@ -110,7 +128,7 @@ def test_methods_go_by_the_fit(estimator, methods, parameters, tmp_path):
     if hasattr(model, "save"):
         def loaded(m):
             m.save(tmp_path / "model.npz")
-            back = GaussianMixture.load(tmp_path / "model.npz")
+            back = type(m).load(tmp_path / "model.npz")
             return {name: vars(back)[name] for name in vars(back) if name.endswith("_")}
 
         methods["save and load"] = loaded

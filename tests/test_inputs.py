@@ -19,6 +19,8 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureOfFactorAnalyzers,
+    StudentTMixture,
     SufficientStatistics,
     _inputs,
     compare_clusterings,
@@ -52,6 +54,8 @@ def fitted(class_, X=FULL, *args):
 mixture = fitted(GaussianMixture, FULL, K)
 wide = fitted(GaussianMixture, np.c_[FULL, FULL[:, ::-1]], K)
 kmeans = fitted(KMeans, FULL, K)
+students = fitted(StudentTMixture, FULL, K)
+analysers = fitted(MixtureOfFactorAnalyzers, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
 
 # what takes rows; those that take missing values
@@ -61,6 +65,17 @@ MISSING = {
     "GaussianMixture.fit": lambda X: GaussianMixture(K, random_state=0).fit(X),
     "GaussianMixture.fit_predict": lambda X: GaussianMixture(K, random_state=0).fit_predict(X),
     "GaussianMixture.regress": lambda X: wide.regress([0, 1, 2], X),
+    **{f"StudentTMixture.{name}": getattr(students, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "outlier_weight")},
+    "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
+    "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
+    **{f"MixtureOfFactorAnalyzers.{name}": getattr(analysers, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")},
+    "MixtureOfFactorAnalyzers.fit":
+        lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit(X),
+    "MixtureOfFactorAnalyzers.fit_predict":
+        lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit_predict(X),
     **{f"GaussianImputer.{name}": getattr(imputer, name) for name in (
         "transform", "score_samples", "score", "standard_errors", "missing_information")},
     "GaussianImputer.fit": lambda X: GaussianImputer().fit(X),
@@ -79,6 +94,9 @@ MISSING = {
     "SufficientStatistics.from_data": lambda X: SufficientStatistics.from_data(X, **MIXED).counts,
     "kernels.incomplete_statistics": lambda X: kernels.incomplete_statistics(X, **MIXED),
     "kernels.incomplete_e_step": lambda X: kernels.incomplete_e_step(X, **MIXED),
+    "kernels.student_statistics": lambda X: kernels.student_statistics(
+        X, **MIXED, dfs=[3.0, 5.0]),
+    "kernels.student_e_step": lambda X: kernels.student_e_step(X, **MIXED, dfs=[3.0, 5.0]),
     "kernels.conditional_moments": lambda X: kernels.conditional_moments(X, **MIXED)[0],
     "kernels.conditional_draws": lambda X: kernels.conditional_draws(
         X, normals=np.zeros(np.isnan(np.asarray(kernels.conditional_moments(

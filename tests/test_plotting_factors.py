@@ -9,9 +9,9 @@ from sklearn.decomposition import PCA
 from sklearn.decomposition import FactorAnalysis as Peer
 from sklearn.exceptions import NotFittedError
 
-from emkernels import FactorAnalysis, parallel_analysis
+from emkernels import FactorAnalysis, parallel_analysis, select_factors
 from emkernels.em import EMWarning
-from emkernels.plotting import plot_loadings, plot_scree
+from emkernels.plotting import plot_loadings, plot_scree, plot_selection
 from emkernels.plotting._factors import PALE, sorted_by_factor, standardised_loadings
 
 WINE = load_wine(as_frame=True).data
@@ -146,3 +146,21 @@ def test_scree_of_a_table():
         plot_scree(parallel_analysis(WINE, n_draws=5), n_draws=5)
     with pytest.raises(ValueError, match="kind must be one of"):
         plot_scree(WINE, kind="x")
+
+
+@pytest.mark.filterwarnings("ignore:column.*Heywood")
+def test_selections_of_factors():
+    """Numbers of factors that are not identified have no fit, and are left out."""
+    result = select_factors(WINE.iloc[:, :6], range(1, 5))
+    ax = plot_selection(result)
+    rows = result.table[:3]
+    assert result.table[3]["error"] is not None
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), [row["bic"] for row in rows])
+    star = scatters(ax)[-1].get_offsets()[0]
+    assert star.tolist() == [result.best.n_components, result.chosen["bic"]]
+    assert legend_texts(ax) == ["factor analysis", "best", "1 failed, left out"]
+    assert ax.get_xlabel() == "number of factors"
+    assert plot_selection(result, criterion="aic").get_ylabel() == "AIC (lower is better)"
+    with pytest.raises(ValueError, match="criterion must be one of bic, aic, got 'icl'"):
+        plot_selection(result, criterion="icl")
+    drawn(ax)

@@ -74,7 +74,7 @@ def test_selection_by_another_criterion_without_failed_fits():
 
 def test_wrong_selections():
     result = select_mixture(blobs(), 1)
-    with pytest.raises(TypeError, match="what select_mixture returns, got GaussianMixture"):
+    with pytest.raises(TypeError, match="what select_mixture or select_factors returns, got Gauss"):
         plot_selection(result.best)
     with pytest.raises(ValueError, match="criterion must be one of bic, aic, icl, got 'loss'"):
         plot_selection(result, criterion="loss")

@@ -67,8 +67,8 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:6] == ["A mixture", "Missing values", "Multiple imputation", "Segmentation",
-                          FROM_CYTHON, FROM_NUMBA]
+    assert PYTHON[:8] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
+                          "Outliers, and other shapes", "Segmentation", FROM_CYTHON, FROM_NUMBA]
     everywhere = README.read_text(encoding="utf-8").count("```python\n")
     assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
 
@@ -85,6 +85,13 @@ def test_python(heading, folder, capsys):
         assert "Little's test" in printed and np.isnan(names["X"]).any()
     elif heading == "Multiple imputation":
         assert "20 imputations" in printed and len(names["tables"]) == 20
+    elif heading == "Factors":
+        assert "Parallel analysis: 3" in printed
+        assert names["scores"].shape == (301, 3) and not np.isnan(names["filled"]).any()
+    elif heading == "Outliers, and other shapes":
+        assert 3 < names["t"].dfs_[0] < 3.5
+        assert (names["t"].outlier_weight(names["body"]) < 0.2).sum() == 2
+        assert names["noisy"].weights_.shape == (3,) and "VVV" in printed
     elif heading == "Segmentation":
         assert set(np.unique(names["result"].labels)) == set(range(5))
     elif heading == "Kernels from Python":

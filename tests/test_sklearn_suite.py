@@ -82,8 +82,10 @@ DRAWS = "check_sample_weight_equivalence_on_dense_data"
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("estimator", "expected"), [
     (emkernels.GaussianMixture(), {}),
+    (emkernels.StudentTMixture(), {}),
+    (emkernels.MixtureOfFactorAnalyzers(), {}),
     (emkernels.KMeans(), {DRAWS: "rows in another order are another draw"}),
-], ids=["GaussianMixture", "KMeans"])
+], ids=["GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

@@ -176,9 +176,9 @@ def test_kinds_of_starts_take_turns(monkeypatch):
     seen = []
     real = sampled.start_parameters
 
-    def spy(rows, mixture, n_components, kind, random_state, given):
+    def spy(rows, mixture, n_components, kind, *more):
         seen.append(kind)
-        return real(rows, mixture, n_components, kind, random_state, given)
+        return real(rows, mixture, n_components, kind, *more)
 
     monkeypatch.setattr(sampled, "start_parameters", spy)
     X = np.random.default_rng(0).normal(size=(60, 2))

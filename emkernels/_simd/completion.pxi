@@ -7,11 +7,11 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
     """The full type: e_step, pattern by pattern; the conditional covariances are added into
     the second moments."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, t = 0, end, v, s, hint = 0
+    cdef Py_ssize_t K = g.n_components, t = 0, end, s, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
     cdef vec *lp
-    for v in range(p.n_tiles * VECTORS):
-        p.best[v] = splat(-INFINITY)
+    for s in range(p.n_tiles):
+        noise_densities(job, first + s * TILE, TILE, p.best + s * VECTORS)
     while t < p.n_tiles:
         end = t + 1
         list_missing(p, job, t, first + t * TILE)
@@ -24,6 +24,9 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
             pattern_densities(job, p, t, end, hint, skip)
         for s in range(t, end):
             lp = p.resp + s * K * VECTORS
+            if g.dfs != NULL:
+                rescue_far(p, job, s, first + s * TILE, TILE, <real*>lp,
+                           <real*>(p.best + s * VECTORS))
             if job.rows.known != NULL:
                 keep_known(job, first + s * TILE, TILE, <real*>lp, <real*>(p.best + s * VECTORS))
             if job.log_prob_out != NULL:
@@ -37,6 +40,9 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
                 write_missing(p, job, s, first + s * TILE)
         if job.second_moments and p.n_missing[t] > 0:
             add_conditional(p, job, t, end, second)
+        if g.dfs != NULL:
+            for s in range(t, end):
+                pull_rows(p, job, s, first + s * TILE, TILE)
         t = end
 
 
@@ -200,6 +206,8 @@ cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const re
                     q = q + weight * mask[v]
                 else:
                     q = q + weight * diff * diff
+                    if p.pull != NULL:      # what is missing does not pull
+                        weight = p.bend[(t * K + k) * VECTORS + v] * p.weight[t * VECTORS + v]
                     missing = missing + weight * (splat(1) - mask[v])
         first[d] += lanes(&s)
         second[d] += lanes(&q)
@@ -208,9 +216,9 @@ cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const re
             second[d] += lanes(&missing) / (scale * scale)
 
 
-cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssize_t k,
-                           double *distance) noexcept nogil:
-    """far_log_density of a row with missing values."""
+cdef void far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssize_t k,
+                         Far *far) noexcept nogil:
+    """far_complete of a row with missing values."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t D = g.n_features, d, i, r, m = 0
     cdef const char *x = job.rows.x + row * job.rows.row_stride
@@ -228,10 +236,13 @@ cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_s
         else:
             diff[d] = 0.5 * value - 0.5 * mean[d]
             scale = max(scale, fabs(diff[d]))
-    distance[0] = INFINITY
+    far.constant = -INFINITY
+    far.scale = scale
+    far.root = 0
+    far.n_observed = D - m
     if g.covariance_type == FULL and m > max(job.incomplete.most_missing,
                                              job.incomplete.most_mixed):
-        return -INFINITY    # the schedule is of other rows
+        return              # the schedule is of other rows
     for d in range(D):
         diff[d] = diff[d] / scale if scale > 0 else 0
     if g.covariance_type == FULL:
@@ -258,6 +269,5 @@ cdef double far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_s
             z = diff[d] * (factor[k * D + d] if g.covariance_type == DIAG else factor[k])
             q += z * z
             constant += job.incomplete.log_scales[k * D + d]
-    distance[0] = 1e-154 * scale * sqrt(q) if constant > -INFINITY else INFINITY
-    z = scale * (2 * sqrt(q))
-    return constant - 0.5 * z * z
+    far.constant = constant
+    far.root = sqrt(q)

@@ -11,7 +11,10 @@
 # the responsibilities are below exp(-REACH) = 3e-20 and nothing further is computed.
 
 cdef enum:
-    HEADER = 16     # reals before a component's mean: its constant, then padding
+    # reals before a component's mean: its constant, that of a normal one at NORMAL, what a
+    # Student t component needs at the places of student.pxi, then padding
+    HEADER = 16
+    NORMAL = 1
     REACH = 45
     CACHE_LINE = 64     # bytes
 
@@ -89,6 +92,9 @@ cdef void prepare(Gaussians *g) noexcept nogil:
         if g.log_weights != NULL:
             value += g.log_weights[k]
         out[0] = <real>value
+        out[NORMAL] = out[0]
+        if g.dfs != NULL:
+            student_header(g, k, value, out)
         out += stride
 
 
@@ -108,10 +114,20 @@ cdef inline bint in_reach(real constant, const vec *q, const vec *best) noexcept
     return total > 0
 
 
+cdef inline bint within(const vec *q, const vec *limit) noexcept nogil:
+    """Whether any row of the tile has a form below its limit, or one that overflowed to NaN."""
+    cdef vec hits = splat(0)
+    cdef Py_ssize_t v
+    for v in range(VECTORS):
+        hits = hits + (splat(1) - keep_if_ge(splat(1), q[v], limit[v]))
+    return lanes(&hits) > 0
+
+
 cdef inline bint quadratic_full(const real *mean, const real *factor, const vec *x, vec *diff,
                                 Py_ssize_t groups, vec *q, bint skip, real constant,
-                                const vec *best) noexcept nogil:
-    """q (TILE) = |P (x - mean)|^2; False when cut short because out of reach."""
+                                const vec *best, const vec *limit) noexcept nogil:
+    """q (TILE) = |P (x - mean)|^2; False when cut short because out of reach: by far of the best
+    log densities or, unless NULL, all above a limit."""
     cdef vec acc[8]
     cdef vec m
     cdef Py_ssize_t g, d, r, v, half, first
@@ -142,8 +158,9 @@ cdef inline bint quadratic_full(const real *mean, const real *factor, const vec 
                     q[half + v] = q[half + v] + acc[r * 2 + v] * acc[r * 2 + v]
         factor += FEATURES * (first + FEATURES)
         # after 4, 8, 16, 32 ... rows of P: often enough, at a negligible cost
-        if skip and (g & (g + 1)) == 0 and g + 1 < groups and not in_reach(constant, q, best):
-            return False
+        if skip and (g & (g + 1)) == 0 and g + 1 < groups:
+            if not (in_reach(constant, q, best) if limit == NULL else within(q, limit)):
+                return False
     return True
 
 

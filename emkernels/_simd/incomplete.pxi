@@ -131,7 +131,7 @@ cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_
     cdef double *a = p.small
     cdef double *t = p.small + p.small_stride
     cdef double *y = p.small + 2 * p.small_stride
-    cdef double constant = (<const real*>g.packed)[k * component_stride(g)], log_det
+    cdef double constant = (<const real*>g.packed)[k * component_stride(g) + NORMAL], log_det
     if m == 0:
         return constant
     if o < m and o > 0 and inc.covariances != NULL:
@@ -263,14 +263,27 @@ cdef inline void regress_rows(const real *b, Py_ssize_t o, const int *observed, 
             fill[r * VECTORS + half + 1] = acc[2 * r + 1]
 
 
-cdef bint tile_form(const Gaussians *g, Py_ssize_t k, const Panels *p, vec *diff, real constant,
-                    const vec *constants, bint skip, vec *best, vec *lp) noexcept nogil:
+cdef bint tile_form(const Job *job, Py_ssize_t t, Py_ssize_t k, const Panels *p, vec *diff,
+                    real constant, const vec *constants, bint skip, vec *best,
+                    vec *lp) noexcept nogil:
     """lp (TILE) = constants - |P diff|^2 / 2 and best raised to it; False when skipped."""
-    cdef Py_ssize_t n = padded(g.n_features), v
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t n = padded(g.n_features), v, o
     cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
     cdef vec q[VECTORS]
-    if not quadratic_full(p.zeros, mean + n, diff, diff, n // FEATURES, q, skip, constant, best):
+    cdef vec limit[VECTORS]
+    if skip and g.dfs != NULL:      # rows of one pattern
+        o = g.n_features - p.n_missing[t]
+        student_limit(mean - HEADER, <real>(0.5 * (g.dfs[k] + o)),
+                      <real>(constant + g.excess[k * (g.n_features + 1) + o]), best, limit)
+    if not quadratic_full(p.zeros, mean + n, diff, diff, n // FEATURES, q, skip, constant, best,
+                          limit if g.dfs != NULL else NULL):
         return False
+    if g.dfs != NULL:
+        observed_power_law(p, job, t, k, q, constant, constants, lp)
+        for v in range(VECTORS):
+            best[v] = vmax(lp[v], best[v])
+        return True
     for v in range(VECTORS):
         lp[v] = (constants[v] if constants != NULL else splat(constant)) - splat(0.5) * q[v]
         best[v] = vmax(lp[v], best[v])
@@ -306,7 +319,7 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
                     r += 1
                 put_fill(p, t, False, fill, diff)
             p.active[t * K + k] = tile_form(
-                g, k, p, diff, constant, NULL, skip, p.best + t * VECTORS,
+                job, t, k, p, diff, constant, NULL, skip, p.best + t * VECTORS,
                 p.resp + (t * K + k) * VECTORS)
 
 
@@ -324,12 +337,12 @@ cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcep
         matrix = job.incomplete.precisions + k * D * W
         fill = p.fill + p.fill_at[t] + k * m * VECTORS
         for j in range(TILE // DLANES):
-            lanes_fill(p, t, j * DLANES, mean, matrix, D, m, mean[-HEADER], <real*>constants,
-                       p.inverse + k * size * TILE, <real*>fill)
+            lanes_fill(p, t, j * DLANES, mean, matrix, D, m, mean[NORMAL - HEADER],
+                       <real*>constants, p.inverse + k * size * TILE, <real*>fill)
         deviations(p, t, n, mean, p.whitened)
         put_fill(p, t, True, fill, p.whitened)
         p.active[t * K + k] = tile_form(
-            g, k, p, p.whitened, 0, constants, False, p.best + t * VECTORS,
+            job, t, k, p, p.whitened, 0, constants, False, p.best + t * VECTORS,
             p.resp + (t * K + k) * VECTORS)
 
 
@@ -427,8 +440,11 @@ cdef void masked_densities(const Job *job, const Panels *p, Py_ssize_t t, vec *b
                 q[v] = q[v] + z * z
                 constant[v] = constant[v] + splat(<real>logs[d]) * mask[d * VECTORS + v]
         p.active[t * K + k] = True
+        if g.dfs != NULL:
+            observed_power_law(p, job, t, k, q, 0, constant, out + k * VECTORS)
         for v in range(VECTORS):
-            out[k * VECTORS + v] = constant[v] - splat(0.5) * q[v]
+            if g.dfs == NULL:
+                out[k * VECTORS + v] = constant[v] - splat(0.5) * q[v]
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 

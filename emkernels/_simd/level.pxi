@@ -1,7 +1,7 @@
 # The block kernels of one SIMD level and one precision. Every module of this folder
 # that is named LEVEL_PRECISION includes this text; setup.py gives each its flags.
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, M_PI, NAN, fabs, log, sqrt, sqrtf
+from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
@@ -72,6 +72,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "student.pxi"
 include "field.pxi"
 include "dense.pxi"
 include "incomplete.pxi"

@@ -21,6 +21,12 @@ ctypedef struct Panels:
     vec *field              # (n_components, TILE), of one tile (see field.pxi)
     vec *prior              # the same
     double *field_sums      # where the field's accumulators are
+    # Student t only (see student.pxi)
+    vec *pull               # like resp: u
+    vec *bend               # like resp: log u - (u - 1); then the responsibilities without u
+    vec *far                # (n_tiles,) above zero where a form has overflowed
+    double *sizes           # where its accumulators are
+    double *bends
     # incomplete rows only (see incomplete.pxi)
     vec *mask               # like x: 1 where observed; NULL where the lists below serve
     unsigned char *mixed    # (n_tiles,)
@@ -55,6 +61,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
     if job.incomplete != NULL:
         each += K * job.incomplete.typical_missing
+    if job.gaussians.dfs != NULL:
+        each += 2 * K
     tiles = PANEL_BYTES // (tile * each)
     # sums over lanes want long blocks; few features stay in the first cache with short ones
     return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
@@ -89,6 +97,15 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     used += T * TILE
     p.mask = NULL
     p.best = NULL
+    p.pull = NULL
+    if g.dfs != NULL:
+        used = aligned(used)
+        p.pull = <vec*>(scratch + used)
+        used += T * K * tile
+        p.bend = <vec*>(scratch + used)
+        used += T * K * tile
+        p.far = <vec*>(scratch + used)
+        used += T * sizeof(vec)
     if job.field != NULL:
         used = aligned(used)
         p.field = <vec*>(scratch + used)
@@ -173,6 +190,9 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     cdef const vec *x = p.x + t * n * VECTORS
     cdef real constant = mean[-HEADER]
     cdef vec q[VECTORS]
+    cdef vec limit[VECTORS]
+    if skip and g.dfs != NULL:
+        student_limit(mean - HEADER, (mean - HEADER)[HALF], constant, best, limit)
     if D == 1:
         quadratic_small(mean, factor, x, 1, q)
     elif D == 2:
@@ -181,8 +201,12 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
         quadratic_small(mean, factor, x, 3, q)
     elif D == 4:
         quadratic_small(mean, factor, x, 4, q)
-    elif not quadratic_full(mean, factor, x, p.diff, n // FEATURES, q, skip, constant, best):
+    elif not quadratic_full(mean, factor, x, p.diff, n // FEATURES, q, skip, constant, best,
+                            limit if g.dfs != NULL else NULL):
         return False
+    if g.dfs != NULL:
+        power_law(p, g, t, k, q, constant, out)
+        return True
     for v in range(VECTORS):
         out[v] = splat(constant) - splat(0.5) * q[v]
     return True
@@ -203,8 +227,12 @@ cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec 
     for k in range(K):
         p.active[t * K + k] = True
         constant = splat((mean + k * stride)[-HEADER])
+        if g.dfs != NULL:
+            power_law(p, g, t, k, out + k * VECTORS, (mean + k * stride)[-HEADER],
+                      out + k * VECTORS)
         for v in range(VECTORS):
-            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
+            if g.dfs == NULL:
+                out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
@@ -222,8 +250,7 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
         lp = p.resp + t * K * VECTORS
-        for v in range(VECTORS):
-            best[v] = splat(-INFINITY)
+        noise_densities(job, start, size, best)
         # where skipping has just not paid, look again only now and then
         look = skip and (8 * skipped >= K or t % 8 == 0)
         if look:
@@ -241,6 +268,8 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
                     best[v] = vmax(lp[k * VECTORS + v], best[v])
             else:
                 skipped += 1
+        if g.dfs != NULL:
+            rescue_far(p, job, t, start, size, <real*>lp, <real*>best)
         if job.field != NULL:
             add_field(p, job, t, start, size, <real*>lp, <real*>best)
         if job.rows.known != NULL:
@@ -256,6 +285,25 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
             close_field(p, job, t, lp)
         if skip:
             hint = best_component(p, t, K)
+        if g.dfs != NULL:
+            pull_rows(p, job, t, start, size)
+
+
+cdef inline void noise_densities(const Job *job, Py_ssize_t start, Py_ssize_t size,
+                                 vec *out) noexcept nogil:
+    """out (TILE) = log weight + log density of the noise, -inf where there is none."""
+    cdef real *lane = <real*>out
+    cdef Py_ssize_t j, v, row
+    for v in range(VECTORS):
+        out[v] = splat(<real>job.noise[0] if job.noise != NULL else -INFINITY)
+    if job.noise == NULL or (job.noise_stride == 0 and job.rows.known == NULL):
+        return
+    for j in range(TILE):
+        row = row_at(&job.rows, start + (j if j < size else 0))
+        row = row if row >= 0 else row_at(&job.rows, start)
+        lane[j] = <real>job.noise[row * job.noise_stride]
+        if job.rows.known != NULL and job.rows.known[row] >= 0:
+            lane[j] = -INFINITY
 
 
 cdef inline Py_ssize_t best_component(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
@@ -281,11 +329,13 @@ cdef inline void out_of_reach(real *lp, const double *far) noexcept nogil:
 cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
                     Py_ssize_t size, vec *best, vec *lp, double *log_likelihood,
                     double *pairs) noexcept nogil:
-    """Log-sum-exp of one tile: lp becomes exp(lp - best), p.weight its factor."""
+    """Log-sum-exp of one tile: lp becomes exp(lp - best), p.weight its factor. The weight of
+    the noise, where there is any, is added behind the pairs."""
     cdef Py_ssize_t K = job.gaussians.n_components, k, v, j
     cdef vec sum_[VECTORS]
     cdef vec inverse[VECTORS]
     cdef vec log_norm[VECTORS]
+    cdef vec noise[VECTORS]
     cdef vec mattering = splat(0), largest, r
     cdef real *norm = <real*>log_norm
     cdef real *weight = <real*>(p.weight + t * VECTORS)
@@ -325,6 +375,11 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         if job.skip:
             p.active[t * K + k] = lanes(&largest) > 0
             mattering = mattering + largest
+    if job.noise != NULL:
+        noise_densities(job, start, size, noise)
+        for v in range(VECTORS):
+            noise[v] = vexp(noise[v] - best[v])
+            sum_[v] = sum_[v] + noise[v]
     for v in range(VECTORS):
         inverse[v] = splat(1) / sum_[v]
         log_norm[v] = best[v] + vlog(sum_[v])
@@ -341,25 +396,35 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
             largest = largest + p.weight[t * VECTORS + v] * log_norm[v]
         log_likelihood[0] += lanes(&largest)
     pairs[0] += lanes(&mattering)
+    if job.noise != NULL:
+        largest = splat(0)
+        for v in range(VECTORS):
+            largest = largest + p.weight[t * VECTORS + v] * noise[v] * inverse[v]
+        pairs[1] += lanes(&largest)
     if job.log_prob_norm_out != NULL:
-        write_norms(job, start, size, norm)
+        write_values(job, job.log_prob_norm_out, start, size, norm)
     if job.resp_out != NULL:
         write_rows(job, job.resp_out, start, size, <const real*>lp, <const real*>inverse)
+        if job.noise != NULL:
+            write_noise(job, start, size, <const real*>noise, <const real*>inverse)
     if job.labels_out != NULL:
         best_components(<const real*>lp, K, lane_best, label)
+        if job.noise != NULL:
+            for j in range(TILE):
+                label[j] = -1 if (<real*>noise)[j] > lane_best[j] else label[j]
         put_labels(job, start, size, label)
     for v in range(VECTORS):
         p.weight[t * VECTORS + v] = p.weight[t * VECTORS + v] * inverse[v]
 
 
-cdef void write_norms(const Job *job, Py_ssize_t start, Py_ssize_t size,
-                      const real *norm) noexcept nogil:
-    cdef real *out = <real*>job.log_prob_norm_out
+cdef void write_values(const Job *job, char *target, Py_ssize_t start, Py_ssize_t size,
+                       const real *values) noexcept nogil:
+    cdef real *out = <real*>target
     cdef Py_ssize_t j, row
     for j in range(size):
         row = row_at(&job.rows, start + j)
         if row >= 0:
-            out[row] = norm[j]
+            out[row] = values[j]
 
 
 cdef void best_components(const real *resp, Py_ssize_t K, real *best, int *label) noexcept nogil:
@@ -385,8 +450,9 @@ cdef void put_labels(const Job *job, Py_ssize_t start, Py_ssize_t size,
 
 cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t size,
                      const real *panel, const real *factor) noexcept nogil:
-    """Rows at positions start .. start + size - 1 of a C-contiguous (n_samples, K) array from
-    a panel (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow) as -inf."""
+    """Rows at positions start .. start + size - 1 of a C-contiguous (n_samples, K) array, K + 1
+    with noise, from a panel (K, TILE), times `factor` (TILE) or, without, with NaN (an overflow)
+    as -inf."""
     cdef Py_ssize_t K = job.gaussians.n_components, j, k, row
     cdef real *target
     cdef real value
@@ -394,7 +460,7 @@ cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t siz
         row = row_at(&job.rows, start + j)
         if row < 0:
             continue
-        target = <real*>out + row * K
+        target = <real*>out + row * (K + (job.noise != NULL))
         for k in range(K):
             value = panel[k * TILE + j]
             if factor != NULL:
@@ -402,6 +468,16 @@ cdef void write_rows(const Job *job, char *out, Py_ssize_t start, Py_ssize_t siz
             elif not (value > -INFINITY):
                 value = -INFINITY
             target[k] = value
+
+
+cdef void write_noise(const Job *job, Py_ssize_t start, Py_ssize_t size, const real *noise,
+                      const real *factor) noexcept nogil:
+    """The last column of the responsibilities."""
+    cdef Py_ssize_t K = job.gaussians.n_components, j, row
+    for j in range(size):
+        row = row_at(&job.rows, start + j)
+        if row >= 0:
+            (<real*>job.resp_out)[row * (K + 1) + K] = noise[j] * factor[j]
 
 
 cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp,
@@ -421,22 +497,42 @@ cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp
                 lp[k * TILE + j] = -INFINITY
 
 
-cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
-                            double *distance) noexcept nogil:
-    """Log density of one row in float64, scaled against overflow; and 1e-154 |P (x - mean)|,
-    which does not overflow."""
+ctypedef struct Far:
+    double constant         # of the log density of a normal component
+    double scale            # |P (x - mean)| = 2 scale root, where the product may overflow
+    double root
+    Py_ssize_t n_observed
+
+
+cdef double far_log_density(const Far *far, double *distance) noexcept nogil:
+    """Log density in float64; and 1e-154 |P (x - mean)|, which does not overflow."""
+    cdef double z = far.scale * (2 * far.root)
+    distance[0] = 1e-154 * far.scale * far.root if far.constant > -INFINITY else INFINITY
+    return far.constant - 0.5 * z * z
+
+
+cdef void far_form(const Job *job, const Panels *p, Py_ssize_t row, Py_ssize_t k,
+                   Far *far) noexcept nogil:
+    if job.incomplete != NULL:
+        far_incomplete(job, p, row, k, far)
+    else:
+        far_complete(job, row, k, far)
+
+
+cdef void far_complete(const Job *job, Py_ssize_t row, Py_ssize_t k, Far *far) noexcept nogil:
+    """The form of one row in float64, scaled against overflow."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t D = g.n_features, d, r
     cdef const char *x = job.rows.x + row * job.rows.row_stride
     cdef const double *mean = g.means + k * D
     cdef const double *factor = g.precisions_cholesky
-    cdef double scale = 0, q = 0, z, constant, half
+    cdef double scale = 0, q = 0, z, half
     for d in range(D):
         # halves: the difference itself may overflow
         scale = max(scale, fabs(0.5 * read(x + d * job.rows.column_stride) - 0.5 * mean[d]))
     if g.covariance_type == FULL:
         factor += k * D * D
-    for r in range(D):
+    for r in range(D if scale > 0 else 0):
         if g.covariance_type == FULL or g.covariance_type == TIED:
             z = 0
             for d in range(r + 1):
@@ -446,10 +542,10 @@ cdef double far_log_density(const Job *job, Py_ssize_t row, Py_ssize_t k,
             z = (0.5 * read(x + r * job.rows.column_stride) - 0.5 * mean[r]) / scale
             z *= factor[k * D + r] if g.covariance_type == DIAG else factor[k]
         q += z * z
-    constant = (<const real*>g.packed)[k * component_stride(g)]
-    distance[0] = 1e-154 * scale * sqrt(q) if constant > -INFINITY else INFINITY
-    z = scale * (2 * sqrt(q))
-    return constant - 0.5 * z * z
+    far.constant = (<const real*>g.packed)[k * component_stride(g) + NORMAL]
+    far.scale = scale
+    far.root = sqrt(q)
+    far.n_observed = D
 
 
 cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssize_t size,
@@ -461,6 +557,7 @@ cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssiz
     cdef Py_ssize_t K = g.n_components, j, k, row, nearest
     cdef int known
     cdef double value, top, distance, least
+    cdef Far form
     for j in range(TILE):
         far[j] = NAN
         if best[j] > -INFINITY:
@@ -482,10 +579,8 @@ cdef void rescue_tile(const Panels *p, const Job *job, Py_ssize_t start, Py_ssiz
         for k in range(K):
             if known >= 0 and k != known:
                 continue
-            if job.incomplete != NULL:
-                value = far_incomplete(job, p, row, k, &distance)
-            else:
-                value = far_log_density(job, row, k, &distance)
+            far_form(job, p, row, k, &form)
+            value = far_log_density(&form, &distance)
             if value > top or (not (top > -INFINITY) and distance < least):
                 top = value
                 least = distance
@@ -563,11 +658,15 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     the row outputs, add the statistics into the accumulators."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), t, size
-    cdef double log_likelihood = 0, pairs = 0
+    cdef double log_likelihood = 0
+    cdef double pairs[2]
     cdef double *tail
     cdef Panels p
+    pairs[0] = pairs[1] = 0
     carve(job, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
+    if g.dfs != NULL:
+        open_student(&p, g, accumulators)
     if job.field != NULL:
         p.field_sums = accumulators + K + K * D + second_size(g) + 2
     if job.log_prob_given:
@@ -586,11 +685,13 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         given_responsibilities(&p, job, first, count)
     elif p.best != NULL:
         memset(p.zeros, 0, n * sizeof(real))
-        incomplete_e_step(&p, job, first, &log_likelihood, &pairs, accumulators + K + K * D)
+        incomplete_e_step(&p, job, first, &log_likelihood, pairs, accumulators + K + K * D)
     else:
-        e_step(&p, job, first, count, &log_likelihood, &pairs)
+        e_step(&p, job, first, count, &log_likelihood, pairs)
     if job.first_moments:
         moments(&p, job, accumulators)
         tail = accumulators + K + K * D + second_size(g)
         tail[0] += log_likelihood
-        tail[1] += pairs
+        tail[1] += pairs[0]
+        if job.noise != NULL:
+            tail[2] += pairs[1]

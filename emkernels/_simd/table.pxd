@@ -30,6 +30,9 @@ ctypedef struct Gaussians:
     const double *log_weights           # (n_components,) or NULL for none
     const double *means                 # (n_components, n_features)
     const double *precisions_cholesky   # as scikit-learn keeps them, for the type
+    # Student t components (see student.pxi); NULL for normal ones
+    const double *dfs                   # (n_components,) degrees of freedom
+    const double *excess                # (n_components, n_features + 1), see student.pxi
     char *packed                        # filled by Table.prepare
 
 
@@ -137,11 +140,17 @@ ctypedef struct Job:
     const int *labels
     bint all_ones                 # one component that has every row
     bint log_prob_given           # rows.x holds log densities (n_samples, n_components)
+    # log (weight times density) of a component without parameters, behind the others: of every
+    # row where the stride is 0, of each (n_samples,) where it is 1; NULL: there is none. Rows
+    # that are known are not of it; its label is -1, responsibilities have one column more
+    const double *noise
+    Py_ssize_t noise_stride
     # what to write for each row, C-contiguous, NULL where not wanted
     char *log_prob_out
     char *resp_out
     char *log_prob_norm_out
     int *labels_out
+    char *pull_out                # Student t: posterior means of the weights u, (n_samples,)
 
 
 ctypedef struct Seeding:
@@ -154,6 +163,10 @@ ctypedef struct Seeding:
 # Accumulators of one group of blocks, all float64, one after the other:
 #   counts (K,) | first (K, D) | second (second_size,) | weighted log-likelihood |
 #   pairs of a row and a component that mattered
+# and with Student t components: weights of rows by component and number of observed values
+#   (K, D + 1) | sums of the rows' weights times log u - (u - 1) (K,); the counts are then those
+#   of weights times u
+# and with noise: its weight |
 # and with a field: what turns the log-likelihood given the neighbours into the free energy |
 #   sums of the priors of known pixels (K,)
 # The second moments are lower triangles, one for each component (full) or one (tied), or
@@ -163,6 +176,10 @@ cdef inline Py_ssize_t second_size(const Gaussians *g) noexcept nogil:
     if g.covariance_type == FULL:
         return g.n_components * (D * (D + 1) // 2)
     return D * (D + 1) // 2 if g.covariance_type == TIED else g.n_components * D
+
+
+cdef inline Py_ssize_t tail_size(const Gaussians *g) noexcept nogil:
+    return 2 + (g.n_components * (g.n_features + 2) if g.dfs != NULL else 0)
 
 
 ctypedef struct Table:

@@ -38,6 +38,8 @@ _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_compo
             "reg_covar='auto'": "--reg-covar auto", "reg_covar": "--reg-covar",
             "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
             "missing_values": "--missing-values", "method='em'": "--method em",
+            "noise=True": "--noise", ", or give the density of the noise, one over a volume "
+            "(noise=0.01)": "",
             "channel_axis=-1": "--alpha no", "alpha=False": "--alpha no", "nodata=": "--nodata=",
             "smaller tol": "smaller --tol", "--max-iter or tol": "--max-iter or --tol",
             "--max-iter, tol": "--max-iter, --tol", "and tol is": "and --tol is",

@@ -10,15 +10,24 @@ A cluster may collapse onto one value of a column with few different ones, or ma
 look better by every criterion the narrower they are, for nothing. They are marked, and not chosen
 where there is another. --ignore leaves such columns out, --prior empirical keeps clusters wide.
 
+--noise adds a cluster for rows that belong to none: it is as likely everywhere in a box about the
+rows. Such rows have the cluster -1, and a column cluster_noise says how probable that is.
+
 --method kmeans assigns every row to the nearest of -k centres instead; no value may be missing,
 and --standardize is usually wanted, as it lets every column count the same. A mixture begins from
 standardised columns anyway, and what it finds does not depend on their units, except with
---covariance spherical, which has one deviation for all columns.
+--covariance spherical, which has one deviation for all columns, and EII, VII, EVE, VVE, EEV, VEV.
+
+The fourteen names have a letter each for the volume of a cluster, its shape and the directions of
+its axes: E, all clusters have the same, V, each its own; I, none (round; along the columns).
+--covariance all tries every one, as mclust does.
 
 examples:
   emkernels cluster iris.csv -k 2:6
   emkernels cluster iris.csv -k 3 -o labelled.csv
   emkernels cluster iris.csv -k 2:6 --covariance full,tied,diag --criterion icl -o labelled.csv
+  emkernels cluster iris.csv -k 1:6 --covariance all
+  emkernels cluster iris.csv -k 2:6 --noise -o labelled.csv
   emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
 
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
@@ -26,8 +35,9 @@ covariance, criterion (null for kmeans), candidates (a list: k, covariance, para
 log_likelihood, bic, aic, icl, converged, iterations, error, collapsed (numbers of clusters),
 collapsed_columns, below (a smaller k that is likelier, else null), remarks; empty for kmeans),
 sizes (rows of each cluster), shares (weights of the mixture, or sizes / rows), centers (a list of
-numbers for each cluster, in the units of the table), inertia (kmeans, else null), kept (text,
-empty, constant: names of columns that were not used), rows_without_values, warnings.
+numbers for each cluster, in the units of the table), noise (null without --noise; rows, share,
+log_density), inertia (kmeans, else null), kept (text, empty, constant: names of columns that were
+not used), rows_without_values, warnings.
 """
 
 import warnings
@@ -36,6 +46,7 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
@@ -48,7 +59,8 @@ from emkernels.cli._tables import (
 )
 
 PACKAGES = ("pandas", "pyarrow", "rich")
-COVARIANCES = ("full", "tied", "diag", "spherical")
+COVARIANCES = ("full", "tied", "diag", "spherical", "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
+               "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV", "all")
 
 
 def _reg_covar(text):
@@ -72,7 +84,8 @@ def add_arguments(parser):
     group.add_argument("--covariance", type=options_of.choices(COVARIANCES), default=None,
                        metavar="TYPES",
                        help="shape of the clusters: full (default), tied (all the same), diag "
-                            "(columns independent), spherical (round); several with commas")
+                            "(columns independent), spherical (round), or a name of mclust, as "
+                            "VEV; several with commas, and all for mclust's fourteen")
     group.add_argument("--criterion", choices=("bic", "aic", "icl"), default=None,
                        help="what chooses among several: bic (default), aic (takes more clusters) "
                             "or icl (takes fewer, well separated ones)")
@@ -92,6 +105,8 @@ def add_arguments(parser):
     group.add_argument("--prior", choices=("none", "empirical"), default="none",
                        help="empirical: a prior of the clusters' covariances with the weight of a "
                             "few rows, which keeps them from collapsing (default none)")
+    group.add_argument("--noise", action="store_true",
+                       help="rows that belong to no cluster may be noise, spread evenly over a box")
     options_of.add_common(parser)
 
 
@@ -102,6 +117,7 @@ def run(options, console):
     source = open_table(options, again=carry)
     if carry:
         added = [options.name] + [f"{options.name}_{c}" for c in range(max(options.clusters))]
+        added += [f"{options.name}_noise"] * options.noise
         check_names(source, added, "--name says another for the new one")
     numbers = read_numbers(source, options, console, copies=5 + options.standardize)
     constant = numbers.constant if options.columns is None else []
@@ -116,7 +132,7 @@ def run(options, console):
     X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
     shown = options.method == "em" and carry
     if shown:
-        check_fits(source.path, n_rows * max(options.clusters) * X.itemsize,
+        check_fits(source.path, n_rows * (max(options.clusters) + options.noise) * X.itemsize,
                    "use fewer -k, or --only-labels")
     kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
     if options.method == "kmeans":
@@ -124,7 +140,10 @@ def run(options, console):
     fit = _kmeans if options.method == "kmeans" else _mixture
     with about(source.path):
         found = fit(options, console, numbers.rows(X), shown)
-    sizes = np.bincount(found["labels"], minlength=found["k"])
+    labels = found["labels"]
+    sizes = np.bincount(labels[labels >= 0], minlength=found["k"])
+    if found["noise"] is not None:
+        found["noise"]["rows"] = n_rows - int(sizes.sum())
     found["centers"] = found["centers"] * scale + center
     if found["shares"] is None:
         found["shares"] = sizes / n_rows
@@ -133,12 +152,15 @@ def run(options, console):
         if shown:
             added.update(
                 (f"{options.name}_{c}", found["resp"][:, c]) for c in range(found["k"]))
+            if options.noise:
+                added[f"{options.name}_noise"] = found["resp"][:, -1]
         write_table(options, source, numbers, [(None, added)], carry=carry)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
         "columns": numbers.names, "standardized": options.standardize, "method": options.method,
         **{key: found[key] for key in ("k", "covariance", "criterion", "candidates")},
-        "sizes": sizes, **{key: found[key] for key in ("shares", "centers", "inertia")},
+        "sizes": sizes,
+        **{key: found[key] for key in ("shares", "centers", "noise", "inertia")},
         "kept": kept, "rows_without_values": int(numbers.gaps.all(axis=1).sum())}
     _report(console, result, int(numbers.n_missing.sum()))
     return result
@@ -153,6 +175,8 @@ def _check(options):
                 raise CommandError(f"--{name.replace('_', '-')} is for --method em")
         if options.prior != "none":
             raise CommandError("--prior is for --method em")
+        if options.noise:
+            raise CommandError("--noise is for --method em")
     if options.output is None:
         if options.only_labels or options.force:
             name = "only-labels" if options.only_labels else "force"
@@ -198,10 +222,13 @@ def _mixture(options, console, rows, shown):
         parameters["reg_covar"] = options.reg_covar
     if options.prior != "none":
         parameters["covariance_prior"] = options.prior
-    names = [f"{k} {type_}" for type_ in types for k in options.clusters]
-    with console.progress("fitting", total=len(names)) as bar:
+    if options.noise:
+        parameters["noise"] = True
+    n_types = len(types) if "all" not in types else len({*types, *COVARIANCES[4:]}) - 1
+    with console.progress("fitting", total=n_types * len(options.clusters)) as bar:
         if bar.callback is not None:
-            parameters["callback"] = _Fits(bar, names)
+            parameters["callback"] = Fits(
+                bar, lambda of: f"{len(of.means)} {of.structure.name}")
         with warnings.catch_warnings():
             # the table says it of each candidate, and below it is said of the best
             warnings.filterwarnings("ignore", "Best performing initialization")
@@ -222,23 +249,9 @@ def _mixture(options, console, rows, shown):
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
             "candidates": candidates, "labels": best.predict(rows),
             "resp": best.predict_proba(rows) if shown else None,
-            "shares": best.weights_, "centers": best.means_, "inertia": None}
-
-
-class _Fits:
-    """The callback of several fits one after the other: the first iteration tells a new one."""
-
-    def __init__(self, bar, names):
-        self._bar, self._names = bar, iter(names)
-        self._first = True
-
-    def __call__(self, state):
-        if state.n_iter == 1 and state.init == 0:
-            if not self._first:
-                self._bar.step()
-            self._first = False
-            self._bar.rename(f"fitting {next(self._names, '')}")
-        self._bar.callback(state)
+            "shares": best.weights_[:best.n_components], "centers": best.means_, "inertia": None,
+            "noise": None if not options.noise else {
+                "rows": None, "share": best.weights_[-1], "log_density": best.noise_log_density_}}
 
 
 def _kmeans(options, console, rows, shown):
@@ -248,7 +261,8 @@ def _kmeans(options, console, rows, shown):
         model = emkernels.KMeans(options.clusters[0], **parameters).fit(rows)
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
             "labels": model.labels_, "resp": None, "shares": None,
-            "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_}
+            "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_,
+            "noise": None}
 
 
 def _report(console, result, missing):
@@ -275,7 +289,9 @@ def _report(console, result, missing):
         ["cluster", "rows", "weight", *(f"mean {result['columns'][at]}" for at in shown)],
         [[k, n, f"{100 * share:.1f} %", *(f"{center[at]:.5g}" for at in shown)]
          for k, (n, share, center) in enumerate(
-             zip(result["sizes"], result["shares"], result["centers"]))])
+             zip(result["sizes"], result["shares"], result["centers"]))]
+        + [["noise", noise["rows"], f"{100 * noise['share']:.1f} %", *("" for at in shown)]
+           for noise in [result["noise"]] if noise is not None])
     console.say()
     for what, names in result["kept"].items():
         if names:

@@ -31,24 +31,24 @@ examples:
 standardized, noise, rotation (null for none), kaiser (null: as the rotation has it), scores, k,
 chosen_by (bic, parallel, or null for one -k), candidates (a list: k, parameters,
 degrees_of_freedom, log_likelihood, bic, aic, converged, iterations, heywood (names of columns),
-error), parallel (null without; n_components, eigenvalues, thresholds, means, percentile, n_draws),
-loadings (a list of numbers for each column), communalities, uniquenesses (of each column),
-sums_of_squares (of each factor's loadings), correlations (of the factors), heywood (names of
-columns), score_r2 (of each factor: what share of its variance the regression scores of a row
-without gaps know), kept (text, empty, constant: names of columns that were not used),
-rows_without_values, warnings.
+below (a smaller k that is likelier, else null), error, remarks), parallel (null without;
+n_components, eigenvalues, thresholds, means, percentile, n_draws), loadings (a list of numbers for
+each column), communalities, uniquenesses (of each column), sums_of_squares (of each factor's
+loadings), correlations (of the factors), heywood (names of columns), score_r2 (of each factor:
+what share of its variance the regression scores of a row without gaps know), kept (text, empty,
+constant: names of columns that were not used), rows_without_values, warnings.
 """
 
 import argparse
-import warnings
 
 import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
-from emkernels.cli._messages import CommandError, about, count, in_options, listed, quoted
+from emkernels.cli._messages import CommandError, about, count, listed, quoted
 from emkernels.cli._tables import (
     check_names,
     check_target,
@@ -208,56 +208,20 @@ def _parameters(options):
 def _fitted(options, console, rows, parallel):
     """The best of all candidates, and what became of each."""
     several = options.factors or [min(parallel["n_components"], rows.n_features - 1)]
-    candidates, best = [], None
+    parameters = _parameters(options)
     with console.progress("fitting", total=len(several)) as bar:
-        for k in several:
-            bar.rename(f"fitting {count(k, 'factor')}")
-            model = emkernels.FactorAnalysis(k, callback=bar.callback, **_parameters(options))
-            candidates.append(_candidate(model, rows))
-            bar.step()
-            if _is_better(candidates[-1], best):
-                best = candidates[-1]
-    if best is None:
-        raise CommandError(f"{options.input}: {candidates[0]['error']}")
-    for text in best["remarks"]:
-        console.warn(f"{options.input}: {text}")
-    if len(several) > 1 and best["k"] == max(several):
-        console.warn(f"{options.input}: the number of factors chosen, {best['k']}, is the largest "
-                     "that was tried: more may be better")
-    chosen_by = "bic" if len(several) > 1 else None if options.factors else "parallel"
-    for candidate in candidates:
-        del candidate["remarks"]
-    model = {id(c): c.pop("model") for c in candidates}[id(best)]
-    return {"k": best["k"], "best": model.set_params(callback=None), "candidates": candidates,
-            "chosen_by": chosen_by}
-
-
-def _candidate(model, rows):
-    """What becomes of one number of factors."""
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            model.fit(rows)
-        except ValueError as error:
-            return {"k": model.n_components, "parameters": None, "degrees_of_freedom": None,
-                    "log_likelihood": None, "bic": None, "aic": None, "converged": False,
-                    "iterations": 0, "heywood": [], "error": in_options(str(error)), "model": None,
-                    "remarks": []}
-    D = rows.n_features
-    return {"k": model.n_components, "parameters": model.n_parameters_,
-            "degrees_of_freedom": D * (D + 1) // 2 - (model.n_parameters_ - D),
-            "log_likelihood": model.score(rows) * len(rows), "bic": model.bic(rows),
-            "aic": model.aic(rows), "converged": model.converged_, "iterations": model.n_iter_,
-            "heywood": [rows.titles[j] for j in model.heywood_], "error": None, "model": model,
-            "remarks": [in_options(str(each.message)) for each in heard]}
-
-
-def _is_better(candidate, best):
-    """By BIC, models that are identified before others."""
-    if candidate["error"] is not None or best is None:
-        return candidate["error"] is None
-    one, other = ((c["degrees_of_freedom"] < 0, c["bic"]) for c in (candidate, best))
-    return one < other
+        if bar.callback is not None:
+            names = iter([count(k, "factor") for k in several])
+            parameters["callback"] = Fits(bar, lambda _: next(names, ""))
+        selection = emkernels.select_factors(rows, several, **parameters)
+    candidates = [
+        {"k": row["n_components"], "parameters": row["n_parameters"], "iterations": row["n_iter"],
+         **{key: row[key] for key in ("degrees_of_freedom", "log_likelihood", "bic", "aic",
+                                      "converged", "heywood", "below", "error")},
+         "remarks": selection.remarks(row)} for row in selection.table]
+    best = selection.best.set_params(callback=None)
+    return {"k": best.n_components, "best": best, "candidates": candidates,
+            "chosen_by": "bic" if len(several) > 1 else None if options.factors else "parallel"}
 
 
 def _of_standardised(model, names):
@@ -289,7 +253,8 @@ def _report(console, result, options):
             ["factors", "parameters", "df", "log-likelihood", "bic", ""],
             [[c["k"], c["parameters"], c["degrees_of_freedom"], f"{c['log_likelihood']:.3f}",
               f"{c['bic']:.3f}", _remark(c, c["k"] == result["k"])] if not c["error"] else
-             [c["k"], "", "", "", "", f"no fit: {c['error']}"] for c in result["candidates"]],
+             [c["k"], "", c["degrees_of_freedom"], "", "", f"no fit: {c['error']}"]
+             for c in result["candidates"]],
             left=(5,))
         console.say()
     _report_loadings(console, result, options.cutoff, options.sort)
@@ -307,10 +272,8 @@ def _report(console, result, options):
 
 def _remark(candidate, chosen):
     remarks = ["chosen"] * chosen
-    remarks += ["not identified"] * (candidate["degrees_of_freedom"] < 0)
     remarks += ["not converged"] * (not candidate["converged"])
-    if candidate["heywood"]:
-        remarks.append(f"no noise left in {listed(candidate['heywood'], 3)}")
+    remarks += [candidate["remarks"]] * bool(candidate["remarks"])
     return ", ".join(remarks)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from emkernels.image._seeds import start_from
-from emkernels.models.mixture.estimator import GaussianMixture, fit_with_spikes
+from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.fitted import fit_with_spikes
 from emkernels.models.mixture.selection import CAREFUL, select_mixture
 
 # channels have one unit: they are not standardised

@@ -21,6 +21,7 @@ from emkernels.kernels.mixture import (
     weighted_moments,
 )
 from emkernels.kernels.potts import PottsStatistics, potts_statistics
+from emkernels.kernels.student import StudentMoments, student_e_step, student_statistics
 
 __all__ = [
     "ConditionalMoments",
@@ -29,6 +30,7 @@ __all__ = [
     "MissingPatterns",
     "Moments",
     "PottsStatistics",
+    "StudentMoments",
     "check_finite",
     "check_labels",
     "check_sample_weight",
@@ -44,5 +46,7 @@ __all__ = [
     "missing_patterns",
     "potts_statistics",
     "responsibilities",
+    "student_e_step",
+    "student_statistics",
     "weighted_moments",
 ]

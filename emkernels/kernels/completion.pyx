@@ -11,7 +11,7 @@ from emkernels.kernels.arrays cimport (
     address, as_centers, as_float64, as_matrix, is_double, pointer, set_rows)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code)
+    as_factors, as_mixture_weights, covariance_code, set_noise)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport as_patterns, check_shape
 from emkernels.kernels.threads cimport check_threads
@@ -26,10 +26,11 @@ class ConditionalMoments(NamedTuple):
 
 
 def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns, want,
-                     *, normals=None, uniforms=None, n_threads=None):
+                     *, normals=None, uniforms=None, noise=None, n_threads=None):
     """Outputs for each row, all arguments checked: a dict of 'resp', 'log_prob_norm', 'labels',
     'log_prob', 'imputed', 'covariances' and 'offsets', those that `want` names. The missing
-    values of 'imputed' are conditional means, or draws where normals are given."""
+    values of 'imputed' are conditional means, or draws where normals are given. With noise (as
+    of the passes) 'resp' has a last column for it, and its label is -1; it imputes nothing."""
     cdef Job job
     cdef Incomplete inc
     cdef Schedule schedule
@@ -43,13 +44,14 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, pa
     memset(&inc, 0, sizeof(Incomplete))
     check_shape(patterns, X)
     set_rows(&job.rows, X)
+    set_noise(&job, noise)
     out = {}
     n = X.shape[0]
     if "log_prob" in want:
         out["log_prob"] = np.empty((n, K), X.dtype)
         job.log_prob_out = <char*>address(out["log_prob"])
     if "resp" in want:
-        out["resp"] = np.empty((n, K), X.dtype)
+        out["resp"] = np.empty((n, K + (noise is not None)), X.dtype)
         job.resp_out = <char*>address(out["resp"])
     if "log_prob_norm" in want:
         out["log_prob_norm"] = np.empty(n, X.dtype)

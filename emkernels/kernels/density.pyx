@@ -12,7 +12,7 @@ from emkernels.kernels.arrays cimport (
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, run_job, set_model)
+    as_factors, as_mixture_weights, covariance_code, run_job, set_model, set_noise)
 from emkernels.kernels.threads cimport check_threads
 
 cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,
@@ -21,18 +21,27 @@ cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, con
                   bint interruptible) noexcept nogil:
     """Outputs for each row, no statistics."""
     cdef Job job
-    cdef int status
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.log_prob_out = log_prob
     job.resp_out = resp
     job.log_prob_norm_out = log_prob_norm
     job.labels_out = labels
-    job.skip = labels != NULL and resp == NULL and log_prob == NULL and log_prob_norm == NULL
-    status = set_model(&job, table_of(double_), covariance_type, n_components, log_weights,
+    return run_rows_job(&job, double_, log_weights, means, precisions_cholesky, n_components,
+                        covariance_type, n_threads, interruptible)
+
+
+cdef int run_rows_job(Job *job, bint double_, const double *log_weights, const double *means,
+                      const double *precisions_cholesky, Py_ssize_t n_components,
+                      int covariance_type, int n_threads, bint interruptible) noexcept nogil:
+    """The same of a job that has rows, outputs, and noise where there is any."""
+    cdef int status
+    job.skip = (job.labels_out != NULL and job.resp_out == NULL and job.log_prob_out == NULL
+                and job.log_prob_norm_out == NULL)
+    status = set_model(job, table_of(double_), covariance_type, n_components, log_weights,
                        means, precisions_cholesky)
     if status == 0:
-        status = run_job(&job, double_, 0, NULL, n_threads, interruptible)
+        status = run_job(job, double_, 0, NULL, n_threads, interruptible)
     free(job.gaussians.packed)
     return status
 
@@ -245,35 +254,46 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
     (array([0, 1], dtype=int32),)
     """
     cdef Rows rows
-    cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
-    cdef bint double_
+    cdef int code = covariance_code(covariance_type)
     cdef Py_ssize_t K
-    cdef const double *log_w
-    cdef const double *mean
-    cdef const double *factor
-    cdef char *resp = NULL
-    cdef char *norm = NULL
-    cdef int *labels = NULL
+    check_threads(n_threads)
     X = as_matrix(X, "X")
     means = as_centers(means, "means", X)
     K = means.shape[0]
     weights = as_mixture_weights(weights, K)
     precisions_cholesky = as_factors(precisions_cholesky, code, K, X.shape[1])
-    double_ = is_double(X)
-    set_rows(&rows, X)
     if check_finite:
-        check_rows_finite(&rows, double_, "X")
+        set_rows(&rows, X)
+        check_rows_finite(&rows, is_double(X), "X")
+    return _complete_rows(X, weights, means, precisions_cholesky, covariance_type, want,
+                          n_threads=n_threads)
+
+
+def _complete_rows(X, weights, means, precisions_cholesky, covariance_type, want, *, noise=None,
+                   n_threads=None):
+    """e_step, all other arguments checked. With noise (as of the passes) 'resp' has a last
+    column for it, and its label is -1."""
+    cdef Job job
+    cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = means.shape[0]
+    cdef const double *log_w
+    cdef const double *mean
+    cdef const double *factor
+    memset(&job, 0, sizeof(Job))
+    set_rows(&job.rows, X)
+    set_noise(&job, noise)
     outputs = {}
     for name in want:
         if name == "resp":
-            outputs[name] = np.empty((X.shape[0], K), X.dtype)
-            resp = <char*>address(outputs[name])
+            outputs[name] = np.empty((X.shape[0], K + (noise is not None)), X.dtype)
+            job.resp_out = <char*>address(outputs[name])
         elif name == "log_prob_norm":
             outputs[name] = np.empty(X.shape[0], X.dtype)
-            norm = <char*>address(outputs[name])
+            job.log_prob_norm_out = <char*>address(outputs[name])
         elif name == "labels":
             outputs[name] = np.empty(X.shape[0], np.int32)
-            labels = <int*>address(outputs[name])
+            job.labels_out = <int*>address(outputs[name])
         else:
             raise ValueError(
                 f"want may name 'resp', 'log_prob_norm' and 'labels', got {name!r}"
@@ -282,7 +302,6 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
         log_weights = np.log(weights)
     log_w, mean, factor = pointer(log_weights), pointer(means), pointer(precisions_cholesky)
     with nogil:
-        status = run_rows(&rows, double_, log_w, mean, factor, K, code, NULL, resp, norm, labels,
-                          threads, True)
+        status = run_rows_job(&job, double_, log_w, mean, factor, K, code, threads, True)
     check_status(status)
     return tuple([outputs[name] for name in want])

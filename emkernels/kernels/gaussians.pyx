@@ -4,8 +4,8 @@ import numpy as np
 
 from libc.stdlib cimport malloc
 
-from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size
-from emkernels.kernels.arrays cimport address, as_float64
+from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size, tail_size
+from emkernels.kernels.arrays cimport address, as_float64, pointer
 from emkernels.kernels.driver cimport (
     MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, run)
 
@@ -66,7 +66,7 @@ cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *
 cdef void add_statistics(const Gaussians *g, int type_, const double *sums, double *counts,
                          double *first, double *second, double *tail) noexcept nogil:
     """Add merged accumulators into the caller's arrays, in the shapes of covariance type
-    `type_`; one of 'tied' may come from accumulators of 'full'."""
+    `type_`; one of 'tied' may come from accumulators of 'full'. tail (tail_size) or NULL."""
     cdef Py_ssize_t K = g.n_components, D = g.n_features, k, i, j, at
     cdef const double *moments = sums + K + K * D
     cdef double value
@@ -89,8 +89,8 @@ cdef void add_statistics(const Gaussians *g, int type_, const double *sums, doub
                 second[k * D + i if type_ == DIAG else k] += moments[k * D + i]
     if tail != NULL:
         moments += second_size(g)
-        tail[0] += moments[0]
-        tail[1] += moments[1]
+        for i in range(tail_size(g)):
+            tail[i] += moments[i]
 
 
 cdef dict COVARIANCE_TYPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
@@ -145,6 +145,15 @@ cdef object as_mixture_weights(object weights, Py_ssize_t K):
     if not total > 0:
         raise ValueError("weights must have a positive sum")
     return weights
+
+
+cdef int set_noise(Job *job, object noise) except -1:
+    """Log (weight times density) of the noise: None, or float64, contiguous, one value or one
+    for each row."""
+    if noise is not None:
+        job.noise = pointer(noise)
+        job.noise_stride = noise.shape[0] != 1
+    return 0
 
 
 cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):

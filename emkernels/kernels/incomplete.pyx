@@ -11,7 +11,7 @@ from emkernels.kernels.arrays cimport (
     weights_in_unit)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_noise)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport (
     Patterns, as_patterns, check_shape, find_patterns, free_patterns, known_patterns)
@@ -100,9 +100,10 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
 
 
 def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight,
-                     patterns, *, known=None, leave_empty_out=False, n_threads=None):
+                     patterns, *, known=None, leave_empty_out=False, noise=None, n_threads=None):
     """incomplete_statistics for the EM loop: every array already checked and contiguous.
-    leave_empty_out: rows without any value are not visited ('full' and 'tied')."""
+    leave_empty_out: rows without any value are not visited ('full' and 'tied'). noise and what
+    is returned: as for the pass over complete rows."""
     cdef Job job
     cdef Incomplete inc
     cdef Schedule schedule
@@ -115,10 +116,12 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     cdef double *c
     cdef double *f
     cdef double *s
-    cdef double tail[2]
+    cdef double tail[3]
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))
+    memset(tail, 0, sizeof(tail))
     set_rows(&job.rows, X)
+    set_noise(&job, noise)
     job.rows.sample_weight = pointer(sample_weight)
     job.rows.known = <const int*>pointer(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
@@ -128,13 +131,11 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
         kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
-    tail[0] = 0
-    tail[1] = 0
     with nogil:
         status = run_incomplete(&job, &inc, double_, NULL, &schedule, w, mean, factor, K, code,
                                 c, f, s, tail, threads, True)
     check_status(status)
-    return counts, first, second, tail[0], tail[1]
+    return counts, first, second, tail[0], tail[1], tail[2]
 
 
 # --- the faces for cimport: see incomplete.pxd --------------------------------------------

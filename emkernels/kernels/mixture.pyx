@@ -16,7 +16,7 @@ from emkernels.kernels.density cimport run_responsibilities, run_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_model)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_model, set_noise)
 from emkernels.kernels.moments cimport run_moments, run_statistics, run_tied_scatter
 from emkernels.kernels.threads cimport check_threads
 
@@ -38,11 +38,23 @@ class EMStatistics(NamedTuple):
 
 cdef int run_em(const Rows *rows, bint double_, const double *weights, const double *means,
                 const double *precisions_cholesky, Py_ssize_t K, int covariance_type,
-                const double *scatter, const double *centre, int *labels, double *counts,
+                const double *scatter, const double *centre, double *counts,
                 double *first, double *second, double *tail, int n_threads,
                 bint interruptible) noexcept nogil:
     """Fused E-step and statistics."""
     cdef Job job
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    return run_em_job(&job, double_, weights, means, precisions_cholesky, K, covariance_type,
+                      scatter, centre, counts, first, second, tail, n_threads, interruptible)
+
+
+cdef int run_em_job(Job *job, bint double_, const double *weights, const double *means,
+                    const double *precisions_cholesky, Py_ssize_t K, int covariance_type,
+                    const double *scatter, const double *centre, double *counts, double *first,
+                    double *second, double *tail, int n_threads,
+                    bint interruptible) noexcept nogil:
+    """The same of a job that has rows, and labels to write and noise where there are any."""
     cdef double *buffer = NULL
     cdef double *log_weights = <double*>malloc(K * sizeof(double))
     cdef Py_ssize_t k
@@ -51,20 +63,18 @@ cdef int run_em(const Rows *rows, bint double_, const double *weights, const dou
         return OUT_OF_MEMORY
     for k in range(K):
         log_weights[k] = log(weights[k]) if weights[k] > 0 else -INFINITY
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    job.labels_out = labels
     # leaving work out costs a look at each tile: worth it where a row costs much
-    job.skip = rows.n_features > 4 and K > 1 and covariance_type == FULL
-    if covariance_type == TIED and scatter == NULL:
-        status = run_tied_scatter(rows, double_, means, K, &buffer, n_threads, interruptible)
+    job.skip = job.rows.n_features > 4 and K > 1 and covariance_type == FULL
+    if covariance_type == TIED and scatter == NULL and job.noise == NULL:
+        status = run_tied_scatter(&job.rows, double_, means, K, &buffer, n_threads,
+                                  interruptible)
         centre = buffer
-        scatter = buffer + rows.n_features
+        scatter = buffer + job.rows.n_features
     if status == 0:
-        status = set_model(&job, table_of(double_), covariance_type, K, log_weights, means,
+        status = set_model(job, table_of(double_), covariance_type, K, log_weights, means,
                            precisions_cholesky)
     if status == 0:
-        status = run_statistics(&job, double_, scatter, centre, counts, first, second, tail,
+        status = run_statistics(job, double_, scatter, centre, counts, first, second, tail,
                                 n_threads, interruptible)
     free(buffer)
     free(log_weights)
@@ -132,23 +142,26 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     if check_finite:
         set_rows(&rows, X)
         check_rows_finite(&rows, is_double(X), "X")
-    counts, first, second, log_likelihood, _ = _em_pass(
+    counts, first, second, log_likelihood = _em_pass(
         X, weights, means, precisions_cholesky, covariance_type, sample_weight,
-        n_threads=n_threads)
+        n_threads=n_threads)[:4]
     return EMStatistics(counts * unit, first * unit, second * unit, log_likelihood * unit)
 
 
 def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight=None, *,
-             known=None, order=None, labels=None, centre=None, scatter=None, n_threads=None):
+             known=None, order=None, labels=None, centre=None, scatter=None, noise=None,
+             n_threads=None):
     """em_statistics for the EM loop: every array already checked and contiguous.
 
     known (int32): components of rows that are known, -1 elsewhere. order (int32): a
     permutation in which the rows are visited. labels (int32): receives the most probable
-    component of every row. centre, scatter: those of all rows (tied), kept between passes.
-    Returns counts, first, second, log_likelihood and the number of pairs of a row and a
-    component with a responsibility above 1e-19 (0 where that is not looked at).
+    component of every row, -1 for noise. centre, scatter: those of all rows (tied), kept
+    between passes. noise: log (weight times density) of a component without parameters, of one
+    value or one for each row. Returns counts, first, second, log_likelihood, the number of pairs
+    of a row and a component with a responsibility above 1e-19 (0 where that is not looked at),
+    and the weight of the noise.
     """
-    cdef Rows rows
+    cdef Job job
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
     cdef Py_ssize_t K = means.shape[0]
@@ -157,24 +170,25 @@ def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_wei
     cdef const double *factor = pointer(precisions_cholesky)
     cdef const double *total = pointer(scatter)
     cdef const double *origin = pointer(centre)
-    cdef int *label = NULL if labels is None else <int*>address(labels)
     cdef double *c
     cdef double *f
     cdef double *s
-    cdef double tail[2]
-    set_rows(&rows, X)
-    rows.sample_weight = pointer(sample_weight)
-    rows.known = <const int*>pointer(known)
-    rows.order = <const int*>pointer(order)
+    cdef double tail[3]
+    memset(&job, 0, sizeof(Job))
+    set_rows(&job.rows, X)
+    set_noise(&job, noise)
+    job.rows.sample_weight = pointer(sample_weight)
+    job.rows.known = <const int*>pointer(known)
+    job.rows.order = <const int*>pointer(order)
+    job.labels_out = NULL if labels is None else <int*>address(labels)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
-    tail[0] = 0
-    tail[1] = 0
+    memset(tail, 0, sizeof(tail))
     with nogil:
-        status = run_em(&rows, double_, w, mean, factor, K, code, total, origin, label, c, f, s,
-                        tail, threads, True)
+        status = run_em_job(&job, double_, w, mean, factor, K, code, total, origin, c, f, s,
+                            tail, threads, True)
     check_status(status)
-    return counts, first, second, tail[0], tail[1]
+    return counts, first, second, tail[0], tail[1], tail[2]
 
 
 # --- the faces for cimport: see mixture.pxd. One line of translation for each precision -----
@@ -223,7 +237,7 @@ cdef int em_statistics_f64(
                              sizeof(double), sample_weight)
     tail[0] = 0
     status = run_em(&rows, True, weights, means, precisions_cholesky, n_components,
-                    covariance_type, NULL, NULL, NULL, counts, first, second, tail, n_threads,
+                    covariance_type, NULL, NULL, counts, first, second, tail, n_threads,
                     False)
     log_likelihood[0] += tail[0]
     return status
@@ -272,7 +286,7 @@ cdef int em_statistics_f32(
                              sizeof(float), sample_weight)
     tail[0] = 0
     status = run_em(&rows, False, weights, means, precisions_cholesky, n_components,
-                    covariance_type, NULL, NULL, NULL, counts, first, second, tail, n_threads,
+                    covariance_type, NULL, NULL, counts, first, second, tail, n_threads,
                     False)
     log_likelihood[0] += tail[0]
     return status

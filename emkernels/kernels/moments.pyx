@@ -37,20 +37,23 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
                         double *counts, double *first, double *second, double *tail,
                         int n_threads, bint interruptible) noexcept nogil:
     """Add the statistics of a prepared job into the caller's arrays, in the shapes of
-    the covariance type. tail (2,) = log-likelihood, pairs that mattered. For a tied model,
-    the scatter (D, D) of all rows about `centre` saves the second moments, where it can."""
+    the covariance type. tail (2,) = log-likelihood, pairs that mattered, and with noise its
+    weight. For a tied model, the scatter (D, D) of all rows about `centre` saves the second
+    moments, where it can."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef int type_ = job.gaussians.covariance_type
-    cdef Py_ssize_t length = K + K * D + second_size(&job.gaussians) + 2
+    cdef Py_ssize_t length = K + K * D + second_size(&job.gaussians) + 2 + (
+        job.noise != NULL)
     cdef double *sums = <double*>malloc(length * sizeof(double))
     cdef double *moments
     cdef int status = OUT_OF_MEMORY
     if sums != NULL:
         moments = sums + K + K * D
         job.first_moments = True
-        job.second_moments = type_ != TIED
+        # the scatter of all rows has that of the noise in it
+        job.second_moments = type_ != TIED or job.noise != NULL
         status = run_job(job, double_, length, sums, n_threads, interruptible)
-        if status == 0 and type_ == TIED and not tied_second(
+        if status == 0 and not job.second_moments and not tied_second(
                 job, double_, sums, scatter, centre, moments):
             job.second_moments = True
             status = run_job(job, double_, length, sums, n_threads, interruptible)
@@ -58,6 +61,8 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     job.gaussians.packed = NULL
     if status == 0:
         add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
+        if job.noise != NULL:
+            tail[2] += sums[length - 1]
     free(sums)
     return status
 

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
-    second_size)
+    second_size, tail_size)
 from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
@@ -180,7 +180,8 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
         if counts != NULL:
             job.first_moments = True
             job.second_moments = True
-            length = K + K * D + second_size(&job.gaussians) + 2
+            length = (K + K * D + second_size(&job.gaussians) + tail_size(&job.gaussians)
+                      + (job.noise != NULL))
             sums = <double*>malloc(length * sizeof(double))
             if sums == NULL:
                 status = OUT_OF_MEMORY
@@ -188,6 +189,8 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
             status = run_job(job, double_, length, sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
             add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
+            if job.noise != NULL:
+                tail[2] += sums[length - 1]
     free(job.gaussians.packed)
     free(inc.precisions)
     free(inc.covariances)

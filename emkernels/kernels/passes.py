@@ -6,6 +6,7 @@ from emkernels.kernels.bounds import _LloydBounds as LloydBounds
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.factors import _factor_pass as factor_pass
+from emkernels.kernels.density import _complete_rows as complete_rows
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -15,12 +16,15 @@ from emkernels.kernels.observed import _observed_distances as observed_distances
 from emkernels.kernels.observed import _observed_kmeans_pass as observed_kmeans_pass
 from emkernels.kernels.potts import _potts_grid as potts_grid
 from emkernels.kernels.potts import _potts_pass as potts_pass
+from emkernels.kernels.student import _student_pass as student_pass
+from emkernels.kernels.student import _student_rows as student_rows
 from emkernels.kernels.threads import effective_n_threads
 
 __all__ = [
     "LloydBounds",
     "available_moments",
     "bounded_pass",
+    "complete_rows",
     "effective_n_threads",
     "em_pass",
     "factor_pass",
@@ -32,6 +36,8 @@ __all__ = [
     "order_by_label",
     "potts_grid",
     "potts_pass",
+    "student_pass",
+    "student_rows",
     "total_scatter",
     "weights_in_unit",
 ]

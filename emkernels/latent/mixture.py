@@ -1,6 +1,6 @@
-"""Mixtures: every row is from one component, drawn by weight."""
+"""Mixtures: every row is from one component, drawn by weight, or noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,12 +12,27 @@ class MixtureParameters:
     Attributes
     ----------
     weights : ndarray of shape (n_components,)
+        With noise one more, its own, which is the last.
     components : object
         As the components keep them, :class:`emkernels.components.gaussian.parameters.Gaussians`.
+    noise : Uniform, optional
+        Another component, which no M-step changes.
     """
 
     weights: np.ndarray
     components: object
+    noise: object = None
+
+    @property
+    def own_weights(self):
+        """The weights without that of noise."""
+        return self.weights if self.noise is None else self.weights[:-1]
+
+    def without_noise(self):
+        """The mixture of the components alone, given that a row is of one of them."""
+        weights = self.own_weights
+        return self if self.noise is None else MixtureParameters(
+            weights / weights.sum(), self.components)
 
     def __getattr__(self, name):
         if name.startswith("_") or name == "components":
@@ -32,7 +47,7 @@ class Mixture:
     ----------
     components : Components
         What rows are distributed as, given their component.
-    concentration : ndarray of shape (n_components,), optional
+    concentration : ndarray of the shape of the weights, optional
         Of a Dirichlet prior of the weights, at least 1.
     fixed_weights : bool
         Whether an M-step leaves the weights as they are.
@@ -48,7 +63,11 @@ class Mixture:
                        fixed_weights=self.fixed_weights)
 
     def accumulate(self, rows, parameters):
-        return self.components.mixed(rows, parameters.weights, parameters.components)
+        if parameters.noise is None:
+            return self.components.mixed(rows, parameters.weights, parameters.components)
+        return self.components.mixed(
+            rows, parameters.own_weights, parameters.components,
+            noise=log_noise(parameters, rows))
 
     def objective(self, statistics, parameters):
         """The log-likelihood and the log densities of the priors, for one unit of weight."""
@@ -66,11 +85,13 @@ class Mixture:
     def maximise(self, statistics, parameters):
         components = self.components.maximise(statistics, parameters.components)
         weights = parameters.weights if self.fixed_weights else self.weights(statistics)
-        return MixtureParameters(weights, components)
+        return replace(parameters, weights=weights, components=components)
 
     def weights(self, statistics):
         """The likeliest weights under their prior."""
         counts = statistics.positive_counts()
+        if statistics.noise is not None:
+            counts = np.append(counts, statistics.noise)
         if self.concentration is not None:
             counts = counts + self.concentration - 1
         return counts / counts.sum()
@@ -90,11 +111,21 @@ class Mixture:
         components = self.components.from_vector(vector[n:], like.components)
         if components is None:
             return None
-        return MixtureParameters(
-            like.weights if self.fixed_weights else weights / weights.sum(), components)
+        if not self.fixed_weights:
+            like = replace(like, weights=weights / weights.sum())
+        return replace(like, components=components)
 
     def relative_change(self, old, new):
         """Largest change of any parameter in its own unit, that of a weight relative to itself."""
         change = np.max(np.abs(new.weights - old.weights) / np.maximum(new.weights, 1e-12))
         return float(max(change, self.components.relative_change(
             old.components, new.components)))
+
+
+def log_noise(parameters, rows):
+    """Log (weight times density) of the noise for the rows, as the passes take it: one value, or
+    one for each; None where there is no noise."""
+    if parameters.noise is None:
+        return None
+    with np.errstate(divide="ignore"):
+        return np.log(parameters.weights[-1]) + parameters.noise.log_densities(rows)

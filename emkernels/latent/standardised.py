@@ -1,6 +1,6 @@
 """EM in standardised units on rows that stay as they are."""
 
-from emkernels.latent.mixture import MixtureParameters
+from dataclasses import replace
 
 
 class Standardised:
@@ -30,9 +30,8 @@ class Standardised:
 
     def to_raw(self, parameters):
         """The mixture of the raw columns."""
-        return MixtureParameters(parameters.weights, self.scaling.to_raw(parameters.components))
+        return replace(parameters, components=self.scaling.to_raw(parameters.components))
 
     def to_standard(self, parameters):
         """The inverse of :meth:`to_raw`."""
-        return MixtureParameters(
-            parameters.weights, self.scaling.inverse.to_raw(parameters.components))
+        return replace(parameters, components=self.scaling.inverse.to_raw(parameters.components))

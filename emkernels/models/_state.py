@@ -1,5 +1,6 @@
 """What every estimator has: a version in its pickles, and a word on attributes of its relatives."""
 
+import inspect
 import warnings
 
 from sklearn.exceptions import InconsistentVersionWarning
@@ -37,7 +38,11 @@ class Stateful:
             warnings.warn(VersionWarning(
                 estimator_name=type(self).__name__, current_sklearn_version=__version__,
                 original_sklearn_version=version), stacklevel=2)
-        super().__setstate__(state)
+        # parameters that have come since are as they were without
+        defaults = {name: parameter.default
+                    for name, parameter in inspect.signature(type(self)).parameters.items()
+                    if parameter.default is not parameter.empty}
+        super().__setstate__({**defaults, **state})
 
     def __getattr__(self, name):
         # only called for what is not there

@@ -15,11 +15,17 @@ from emkernels.plotting._canvas import ink, mpl
 
 
 class Gaussians(NamedTuple):
-    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64."""
+    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64; the weight of noise."""
 
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
+    noise: float | None = None
+
+
+def has_noise(model):
+    """Whether one weight more than there are components is that of noise."""
+    return len(model.weights_) > len(model.means_)
 
 
 def check_mixture(model):
@@ -59,19 +65,19 @@ def table_for(model, X):
 
 
 def responsibilities(model, rows):
-    """Posterior probabilities of the components, (n_samples, n_components); NaN in rows is a
-    missing value also for models that do not take it themselves."""
+    """Posterior probabilities of the components, (n_samples, n_components), and in a last column
+    of noise; NaN in rows is a missing value also for models that do not take it themselves."""
     incomplete = np.isnan(rows).any()
     if hasattr(model, "predict_proba") and (
             not incomplete or get_tags(model).input_tags.allow_nan):
         with warnings.catch_warnings():     # the names were compared before
             warnings.filterwarnings("ignore", "X does not have valid feature names")
             return np.asarray(model.predict_proba(rows), dtype=np.float64)
-    type_ = fitted_type(model)
-    covariances = np.ascontiguousarray(model.covariances_, dtype=np.float64)
+    structure = structure_of(fitted_type(model))
+    covariances = structure.inner(np.ascontiguousarray(model.covariances_, dtype=np.float64))
     e_step = kernels.incomplete_e_step if incomplete else kernels.e_step
-    return e_step(rows, model.weights_, model.means_, structure_of(type_).factors(covariances),
-                  type_, want=["resp"])[0].astype(np.float64)
+    return e_step(rows, model.weights_, model.means_, structure.factors(covariances),
+                  structure.kernel, want=["resp"])[0].astype(np.float64)
 
 
 def projected(model, directions):
@@ -83,9 +89,11 @@ def projected(model, directions):
     weights, means, covariances = [
         np.asarray(array, dtype=np.float64)
         for array in (model.weights_, model.means_, model.covariances_)]
-    spread = structure_of(fitted_type(model)).projected(covariances, directions)
-    shape = (len(weights), directions.shape[1], directions.shape[1])
-    return Gaussians(weights, means @ directions, np.broadcast_to(spread, shape))
+    structure = structure_of(fitted_type(model))
+    spread = structure.projected(structure.inner(covariances), directions)
+    shape = (len(means), directions.shape[1], directions.shape[1])
+    return Gaussians(weights[:len(means)], means @ directions, np.broadcast_to(spread, shape),
+                     float(weights[-1]) if has_noise(model) else None)
 
 
 def selecting(columns, n_features):

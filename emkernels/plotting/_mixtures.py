@@ -29,11 +29,14 @@ from emkernels.plotting._gaussians import (
     draw_contours,
     draw_curves,
     draw_ellipses,
+    has_noise,
     projected,
     responsibilities,
     selecting,
     table_for,
 )
+
+GREY = int(UNLABELLED[1:3], 16) / 255      # each channel of it
 
 
 def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, labels=None,
@@ -43,7 +46,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     Over two columns: points in the colours of their components and, for each component, the
     ellipses ``(x - mean)' covariance^-1 (x - mean) = n_std^2`` of its marginal on these columns.
     Over one: a histogram stacked by component, and the densities of the components (times their
-    weights) and of the mixture.
+    weights) and of the mixture. Rows that are noise are grey; the densities are without it.
 
     Parameters
     ----------
@@ -96,7 +99,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     values, names = table_for(model, X)
     at = _drawn_columns(columns, names)
     n_std = check_n_std(n_std)
-    n_components = len(model.weights_)
+    n_components = len(model.means_)
     gaussians = projected(model, selecting(at, len(names)))
     if density or len(at) == 1:
         check_spread(gaussians, [names[j] for j in at])
@@ -114,6 +117,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
             labels = labels[rows]
         else:
             labels = responsibilities(model, values[rows]).argmax(axis=1)
+            labels[labels == n_components] = -1     # noise
     ax = one_axes(ax)
     handles = draw_mixture(ax, gaussians, points, labels, [names[j] for j in at], n_std=n_std,
                            density=density)
@@ -125,7 +129,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
 
 def _component_numbers(model, labels, n_samples):
     """Labels as numbers of components; texts are those that the model was fitted with."""
-    codes, names = as_labels(labels, n_samples, len(model.weights_))
+    codes, names = as_labels(labels, n_samples, len(model.means_))
     if names.dtype.kind != "U":
         return codes
     known = [str(n) for n in getattr(model, "classes_", ()) if isinstance(n, str)]
@@ -146,14 +150,16 @@ def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, 
     if not numbered:
         handles = [marker(color, f"{k} ({percent(weight)})")
                    for k, (color, weight) in enumerate(zip(colors, gaussians.weights))]
-    unlabelled = points is not None and (np.asarray(labels) < 0).any()
-    if unlabelled:
+    if gaussians.noise is not None:
+        handles.append(marker(UNLABELLED, f"noise ({percent(gaussians.noise)})"))
+    elif points is not None and (np.asarray(labels) < 0).any():
         handles.append(marker(UNLABELLED, "no label"))
     if len(names) == 1:
         if points is not None:
             draw_histogram(ax, points[:, 0], labels, colors, weight)
         draw_curves(ax, gaussians, colors)
-        handles.append(line(ink(), "mixture", linestyle="--", linewidth=1.2))
+        total = "mixture" if gaussians.noise is None else "without noise"
+        handles.append(line(ink(), total, linestyle="--", linewidth=1.2))
         ax.set(xlabel=names[0], ylabel="density")
     else:
         if points is not None:
@@ -179,7 +185,7 @@ def draw_points(ax, points, labels, palette, **options):
     n = len(points)
     # the last colour is that of label -1
     colors = np.concatenate([palette, component_colors(1)])
-    colors[-1] = int(UNLABELLED[1:3], 16) / 255
+    colors[-1] = GREY
     options = {"s": mark_size(n), "linewidths": 0, "alpha": 0.6, "zorder": 1,
                "rasterized": n > 5000, **options}
     return ax.scatter(points[:, 0], points[:, 1], c=colors[labels], **options)
@@ -201,7 +207,7 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
 
     A row has the colour ``sum_k resp_k color_k``, so that rows between components are seen to be
     mixed; those whose largest responsibility is below `threshold` are larger and have a dark
-    edge. Over one column the largest responsibility is drawn against it.
+    edge. Noise is grey. Over one column the largest responsibility is drawn against it.
 
     Parameters
     ----------
@@ -245,9 +251,11 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     resp = responsibilities(model, values[rows])
     ax = one_axes(ax)
     largest = resp.max(axis=1)
-    n_components, drawn = resp.shape[1], values[rows]
+    n_components, drawn = len(model.means_), values[rows]
     points = drawn[:, at] if len(at) == 2 else np.column_stack([drawn[:, at[0]], largest])
     palette = component_colors(n_components)
+    if has_noise(model):
+        palette = np.vstack([palette, np.full(3, GREY)])
     mixed, size = np.clip(resp @ palette, 0, 1), mark_size(len(rows))
     soft = largest < threshold
     options = {"rasterized": len(rows) > 5000}
@@ -258,7 +266,8 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     ax.scatter(*points[soft].T, c=mixed[soft], s=2.5 * size, linewidths=0, zorder=2, **options)
     ax.set_xlabel(names[at[0]])
     ax.set_ylabel(names[at[1]] if len(at) == 2 else "largest responsibility")
-    handles = [marker(color, str(k)) for k, color in enumerate(palette)]
+    handles = [marker(color, "noise" if k == n_components else str(k))
+               for k, color in enumerate(palette)]
     if n_components > MAX_LEGEND:
         handles = []
         if len(at) == 2:

@@ -1,8 +1,12 @@
 """How a model was chosen, and how its fit went."""
 
+import itertools
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
+from emkernels.models.factors.selection import CRITERIA as FACTOR_CRITERIA
+from emkernels.models.factors.selection import FactorSelection
 from emkernels.models.mixture.selection import CRITERIA
 from emkernels.plotting._canvas import (
     add_legend,
@@ -21,18 +25,18 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def plot_selection(selection, *, criterion=None, ax=None):
-    """Draw an information criterion against the number of components.
+    """Draw an information criterion against the number of components or factors.
 
-    One line for each covariance type; the best candidate has a star. Fits that failed are left
-    out and counted in the legend; hollow marks are fits that did not
-    converge, crosses those with collapsed components.
+    One line for each covariance type of mixtures; the best candidate has a star. Fits that failed
+    are left out and counted in the legend; hollow marks are fits that did not converge, crosses
+    those with collapsed components.
 
     Parameters
     ----------
-    selection : SelectionResult
-        Of :func:`emkernels.select_mixture`.
+    selection : SelectionResult or FactorSelection
+        Of :func:`emkernels.select_mixture` or :func:`emkernels.select_factors`.
     criterion : {'bic', 'aic', 'icl'}, optional
-        Without, the one that chose.
+        Without, the one that chose; icl is of mixtures.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -60,19 +64,21 @@ def plot_selection(selection, *, criterion=None, ax=None):
     """
     table = getattr(selection, "table", None)
     if table is None or not hasattr(selection, "criterion"):
-        raise TypeError(
-            f"selection must be what select_mixture returns, got {type(selection).__name__}")
+        raise TypeError("selection must be what select_mixture or select_factors returns, got "
+                        f"{type(selection).__name__}")
     criterion = selection.criterion if criterion is None else criterion
-    if criterion not in CRITERIA:
-        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    of_factors = isinstance(selection, FactorSelection)
+    known = FACTOR_CRITERIA if of_factors else CRITERIA
+    if criterion not in known:
+        raise ValueError(f"criterion must be one of {', '.join(known)}, got {criterion!r}")
     if all(row["error"] is not None for row in table):
         raise ValueError("selection has no candidate that was fitted")
     ax = one_axes(ax)
-    types = list(dict.fromkeys(row["covariance_type"] for row in table))
+    types = list(dict.fromkeys(map(_type, table)))
     fitted = [row for row in table if row["error"] is None]
     handles = []
-    for type_, color, shape in zip(types, component_colors(len(types)), SHAPES):
-        rows = sorted((row for row in fitted if row["covariance_type"] == type_),
+    for type_, color, shape in zip(types, component_colors(len(types)), itertools.cycle(SHAPES)):
+        rows = sorted((row for row in fitted if _type(row) == type_),
                       key=lambda row: row["n_components"])
         if not rows:
             continue
@@ -104,9 +110,16 @@ def plot_selection(selection, *, criterion=None, ax=None):
     add_legend(ax, handles)
     ax.xaxis.set_major_locator(mpl(".ticker").MaxNLocator(integer=True))
     ax.ticklabel_format(axis="y", style="plain", useOffset=False)
-    ax.set(xlabel="number of components", ylabel=f"{criterion.upper()} (lower is better)")
-    set_title(ax, f"Best: {count(best['n_components'], 'component')}, {best['covariance_type']}")
+    what = "factor" if of_factors else "component"
+    ax.set(xlabel=f"number of {what}s", ylabel=f"{criterion.upper()} (lower is better)")
+    set_title(ax, f"Best: {count(best['n_components'], what)}"
+                  + ("" if of_factors else f", {_type(best)}"))
     return ax
+
+
+def _type(row):
+    """What a line of a picture is of."""
+    return row.get("covariance_type", "factor analysis")
 
 
 def plot_history(model, *, ax=None):

@@ -17,16 +17,19 @@ from emkernels.data.checks import check_known
 from emkernels.kernels import kmeans_plusplus, passes, weighted_moments
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.starts.lloyd import lloyd
+from emkernels.starts.noise import start_with_noise
 from emkernels.starts.observed import observed_kmeans, observed_seeds
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user says of the start of a mixture; None where nothing."""
+    """What is known of the start of a mixture: what the user says of it, None where nothing; and
+    the noise beside the components, where there is any."""
 
     weights: np.ndarray | None = None
     means: np.ndarray | None = None
     precisions_cholesky: np.ndarray | None = None
+    noise: object = None
 
     @property
     def all(self):
@@ -43,10 +46,11 @@ class Given:
             means = (means - scaling.center) / scaling.scale
         if factors is not None:
             factors = structure.factors_to_raw(factors, 1 / scaling.scale)
-        return Given(self.weights, means, factors)
+        noise = self.noise and self.noise.in_units(scaling.center, scaling.scale)
+        return Given(self.weights, means, factors, noise)
 
 
-def start_parameters(rows, mixture, n_components, init_params, random_state, given):
+def start_parameters(rows, mixture, n_components, init_params, random_state, given, scaling=None):
     """Parameters that a start of a mixture begins with.
 
     Parameters
@@ -58,6 +62,8 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}
     random_state : numpy.random.RandomState
     given : Given
+    scaling : Scaling, optional
+        From the units of the rows to those of the mixture, where these are others.
 
     Returns
     -------
@@ -66,7 +72,24 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
     structure = mixture.components.structure
     check_known(rows, n_components)
     if given.all:
-        return MixtureParameters(given.weights, given.gaussians(structure))
+        return MixtureParameters(given.weights, given.gaussians(structure), given.noise)
+
+    def start(part, share=None):
+        if share is not None and scaling is not None:
+            part = part.take(X=part.X * scaling.scale + scaling.center)
+        return _start(part, mixture, n_components, init_params, random_state, given, scaling,
+                      share)
+
+    if given.noise is None:
+        return start(rows)
+    if scaling is not None:     # noise is in the units of the mixture
+        rows = rows.take(X=(rows.X - scaling.center) / scaling.scale)
+    return start_with_noise(start, rows, mixture, given.noise, random_state)
+
+
+def _start(rows, mixture, n_components, init_params, random_state, given, scaling, share):
+    """A start of these rows; `share` is the weight of noise, where there is any."""
+    structure = mixture.components.structure
     seeds = init_params in ("k-means++", "random_from_data")
     if rows.patterns is not None:
         statistics = _incomplete_statistics(
@@ -77,17 +100,22 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
     # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and (structure.shared or not np.any(structure.reg_covar)):
+    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
+    if scaling is not None:
+        statistics = scaling.statistics(statistics, structure)
     gaussians = _first_step(mixture.components, statistics, given)
     if given.weights is not None:
         weights = given.weights
+    elif share is not None:
+        counts = statistics.positive_counts()
+        weights = np.append((1 - share) * counts / counts.sum(), share)
     elif rows.patterns is None:
         # as scikit-learn has it: seeds alone do not sum to one, which EM does not mind
         weights = statistics.counts / rows.total
     else:
         weights = mixture.weights(statistics)
-    return MixtureParameters(weights, gaussians)
+    return MixtureParameters(weights, gaussians, given.noise)
 
 
 def _first_step(components, statistics, given):

@@ -88,14 +88,23 @@ class SampledStarts:
         self.scaling = Scaling.none(rows.n_features)
         if standardise:
             self.scaling = column_scaling(rows, structure)
+        self.rows = self.looked_at = sampled_rows(
+            rows, self.scaling, random_state, n_components)
+        self.units = None
+        if structure.one_unit and standardise:
+            # K-means sees columns that count the same, the family those that have one unit
+            apart, scale = self.scaling.scale, structure.common_scale(self.scaling.scale)
+            self.scaling = Scaling(self.scaling.center, scale)
+            self.units = Scaling(np.zeros(rows.n_features), scale / apart)
+            self.rows = self.looked_at.take(X=self.looked_at.X * (apart / scale))
         scale = self.scaling.scale
-        self.rows = sampled_rows(rows, self.scaling, random_state, n_components)
         changes = {}
         if structure.prior is not None:
             changes["prior"] = structure.prior.in_units(structure.units(scale))
         if np.any(structure.reg_covar):
             changes["reg_covar"] = structure.reg_covar / structure.variance_units(scale)
         self.mixture = mixture.with_(replace(components, structure=structure.with_(**changes)))
+        self.noise = given.noise        # as it is, not there and back
         self.given = given.in_units(self.scaling, structure)
         self.is_degenerate = None
         if avoid_spikes:
@@ -106,13 +115,13 @@ class SampledStarts:
                       is_degenerate=self.is_degenerate, **options)
 
     def _start(self, i):
-        return start_parameters(self.rows, self.mixture, self.n_components,
+        return start_parameters(self.looked_at, self.mixture, self.n_components,
                                 self.init_params[i % len(self.init_params)], self.random_state,
-                                self.given)
+                                self.given, self.units)
 
     def _raw(self, parameters):
         return MixtureParameters(parameters.weights, self.scaling.to_raw(
-            parameters.components.from_factors_only()))
+            parameters.components.from_factors_only()), self.noise)
 
     def __call__(self, i):
         """Parameters that start i begins with, in raw units."""

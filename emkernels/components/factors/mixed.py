@@ -1,6 +1,7 @@
 """Components of a mixture of factor analysers: their E-step by the fused kernel, their M-step."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -81,8 +82,9 @@ class FactorMoments:
     log_likelihood: float
     total: float
     n_rows: int
+    noise: None = None      # no component of it
 
-    SUMS = ("counts", "first", "square", "cross", "factors", "second")
+    SUMS: ClassVar = ("counts", "first", "square", "cross", "factors", "second")
 
     @property
     def weight(self):

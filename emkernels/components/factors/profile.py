@@ -17,12 +17,13 @@ Statistical Method, 1971, chapter 4.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, lapack
+from scipy.linalg import lapack
 
 from emkernels.components.factors.moments import RESIDUAL
 
 LONGEST = 4.0           # step in a log uniqueness
 HALVINGS = 25
+CONVEX = 1e-3           # least eigenvalue of a Hessian, where it has others below zero
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
@@ -160,16 +161,21 @@ def hessian(moments, point):
 
 
 def _newton(moments, point, free):
-    """The Newton step of the free columns, None where the Hessian does not go down."""
+    """The Newton step of the free columns; where f is not convex, that of the Hessian with the
+    sizes of its eigenvalues. None where the Hessian is not known."""
     if point.rest is None:
         return None
     H = hessian(moments, point)[np.ix_(free, free)]
-    unit = 1 / np.sqrt(np.maximum(np.diagonal(H), 1e-300))
-    try:
-        factor = cho_factor(H * unit * unit[:, None] + 1e-13 * np.eye(len(H)), lower=True)
-    except np.linalg.LinAlgError:
-        return None
-    return -unit * cho_solve(factor, unit * point.gradient[free])
+    g = point.gradient[free]
+    unit = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-8))
+    H *= unit * unit[:, None]
+    factor, info = lapack.dpotrf(H, lower=1)
+    if info == 0 and np.diagonal(factor).min() > 1e-6:
+        return -unit * lapack.dpotrs(factor, unit * g, lower=1)[0]
+    values, vectors = np.linalg.eigh(H)
+    sizes = np.abs(values)
+    sizes = np.maximum(sizes, CONVEX * sizes.max())
+    return -unit * (vectors @ ((vectors.T @ (unit * g)) / sizes))
 
 
 def _scoring(point, free):
@@ -286,28 +292,3 @@ def fit(moments, x, n_factors, floor, *, tol=1e-12, max_iter=100):
         if gain <= tol:
             break
     return point
-
-
-def start_of_correlations(moments, n_factors):
-    """Log noise variances to begin with: what each column has not in common with the others,
-    ``(1 - q / 2D) / diag S^-1``, as Joreskog has it; the matrix is shrunk where it is singular."""
-    share = 1 - min(n_factors / (2 * moments.size), 0.5)
-    if moments.matrix is None:
-        return np.log(0.5 * moments.diagonal)
-    unit = np.sqrt(moments.diagonal)
-    correlation = moments.matrix / (unit * unit[:, None])
-    for shrink in (0.0, 0.05):
-        mixed = (1 - shrink) * correlation
-        mixed[np.diag_indices(len(unit))] += shrink
-        factor, info = lapack.dpotrf(mixed, lower=1)
-        if info == 0:
-            inverse = np.diagonal(lapack.dpotri(factor, lower=1)[0])
-            unique = share / inverse
-            if unique.min() > 1e-3 or shrink:
-                break
-    return np.log(np.maximum(unique, 5e-3) * moments.diagonal)
-
-
-def random_start(moments, rng):
-    """Log noise variances drawn evenly between a tenth and all of the columns' variances."""
-    return np.log(rng.uniform(0.1, 1.0, moments.size) * moments.diagonal)

@@ -21,10 +21,15 @@ def check_init_params(init_params):
     return kinds
 
 
-def check_weights(weights, n_components):
+def check_weights(weights, n_components, noise=False):
+    """Weights of a start; with noise one more, which is its own."""
     if weights is None:
         return None
     weights = numbers(weights, "weights_init")
+    if noise and weights.shape == (n_components,):
+        raise ValueError(f"weights_init must have {n_components + 1} weights, the last one of "
+                         f"them that of the noise, got {n_components}")
+    n_components += noise
     if weights.shape != (n_components,):
         raise ValueError(
             f"The parameter 'weights' should have the shape of {(n_components,)}, "
@@ -40,7 +45,21 @@ def check_weights(weights, n_components):
             "The parameter 'weights' should be normalized, "
             f"but got sum(weights) = {weights.sum():.5f}"
         )
+    if noise and not weights[:-1].any():
+        raise ValueError("weights_init leaves no weight to the components but noise")
     return weights
+
+
+def check_noise(noise):
+    """The density of the noise: a number, 0 where it is to be found, None without noise."""
+    if noise is None or noise is False:
+        return None
+    if isinstance(noise, (bool, np.bool_)):
+        return 0.0 if noise else None
+    if not (0 < noise < np.inf):
+        raise ValueError("noise must be True, or the density of the noise, a positive finite "
+                         f"number, got {noise!r}")
+    return float(noise)
 
 
 def check_means(means, n_components, n_features):

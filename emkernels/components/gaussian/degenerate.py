@@ -50,11 +50,17 @@ class Spikes:
 def total_covariance_of(parameters):
     """Covariance of the whole mixture, (n_features, n_features): after an M-step that of the
     rows, plus reg_covar."""
-    weights, means = parameters.weights, parameters.means
+    weights, means = parameters.own_weights, parameters.means
     weights = weights / weights.sum()
     gaps = means - weights @ means
     between = (weights[:, None] * gaps).T @ gaps
-    return between + parameters.structure.within(weights, parameters.covariances, len(between))
+    own = between + parameters.structure.within(weights, parameters.covariances, len(between))
+    noise = parameters.noise
+    if noise is None:
+        return own
+    share = parameters.weights[-1] / parameters.weights.sum()
+    gap = noise.centre - weights @ means
+    return (1 - share) * own + share * (noise.covariance + (1 - share) * np.outer(gap, gap))
 
 
 @dataclass
@@ -99,17 +105,19 @@ class Examination:
             dead=sorted(new[k] for k in self.dead),
             twins=sorted(tuple(sorted((new[i], new[j]))) for i, j in self.twins))
 
-    def texts(self, names):
-        """What there is to say, one text for each kind; `names` are those of the columns."""
+    def texts(self, names, has_prior=True):
+        """What there is to say, one text for each kind; `names` are those of the columns,
+        `has_prior`: whether a prior is to be had."""
         texts = []
+        prior = "covariance_prior='empirical', " if has_prior else ""
         if self.spikes:
             parts = [f"component {k} in {_columns(columns, names)} (its deviation there is "
                      f"{self.deviations[k]:.1g} of the data's)"
                      for k, columns in sorted(self.spikes.items())]
             texts.append(
                 f"collapsed: {some(parts, 3)}. A spike on one value, or on a line or plane: "
-                "likelihood, BIC and AIC grow by it for nothing. Use fewer components, "
-                "covariance_prior='empirical', or leave the column out")
+                f"likelihood, BIC and AIC grow by it for nothing. Use fewer components, {prior}"
+                "or leave the column out")
         few = "" if self.few_rows is None else (
             f" (only {self.few_rows} rows have a positive weight)")
         if self.dead:
@@ -150,7 +158,7 @@ def find_spikes(parameters, least, total=None):
         Of :func:`total_covariance_of`, where it is known.
     """
     n_components = len(parameters.means)
-    if n_components == 1:
+    if n_components == 1 and parameters.noise is None:
         return {}
     total = total_covariance_of(parameters) if total is None else total
     variances = np.maximum(np.diagonal(total), 1e-300)
@@ -203,7 +211,12 @@ def _smallest_share(covariance, total, basis):
     """Smallest ``v' covariance v / v' total v`` for v in a basis, and v."""
     a, b = basis.T @ covariance @ basis, basis.T @ total @ basis
     # the inverse ratio, as the covariance is definite and the total need not be
-    values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+    try:
+        values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+    except np.linalg.LinAlgError:       # rounding is all that is left of its smallest variance
+        direction = np.linalg.eigh((a + a.T) / 2)[1][:, 0]
+        own = max(direction @ a @ direction, 0.0)
+        return own / max(direction @ b @ direction, 1e-300), basis @ direction
     return 1 / max(values[-1], 1e-300), basis @ vectors[:, -1]
 
 
@@ -211,7 +224,7 @@ def examine(parameters, reg_covar, least, n_rows, *, fixed=frozenset()):
     """The :class:`Examination` of a fitted mixture of `n_rows` rows of positive weight."""
     found, total = Examination(reg_covar), total_covariance_of(parameters)
     variances = np.diagonal(total)
-    weights = parameters.weights / parameters.weights.sum()
+    weights = parameters.own_weights / parameters.weights.sum()
     if len(weights) > n_rows:
         found.few_rows = n_rows
     if "weights" not in fixed:

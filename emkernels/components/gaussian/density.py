@@ -35,33 +35,37 @@ class GaussianComponents:
     structure: Structure
     fixed: frozenset = frozenset()
 
-    def mixed(self, rows, weights, parameters):
-        """Statistics of the rows under a mixture of the components: the fused E-step."""
+    def mixed(self, rows, weights, parameters, *, noise=None):
+        """Statistics of the rows under a mixture of the components: the fused E-step. `noise`:
+        log (weight times density) of noise beside them, of one value or one for each row."""
         X, name = rows.X, self.structure.kernel
         # the moments are about the means as the kernels see them
         centers = np.ascontiguousarray(seen(parameters.means, rows))
-        weights, factors = _as_read(weights, parameters.precisions_cholesky, centers, rows, name)
+        weights, factors = as_read(weights, parameters.precisions_cholesky, centers, rows, name)
         if rows.patterns is not None:
             # a row without any value says nothing, unless its component is known
-            counts, first, second, log_likelihood, _ = passes.incomplete_pass(
+            counts, first, second, log_likelihood, _, in_noise = passes.incomplete_pass(
                 X, weights, centers, factors, name, rows.sample_weight, rows.patterns,
-                known=rows.known, leave_empty_out=rows.known is None, n_threads=rows.n_threads)
-            return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+                known=rows.known, leave_empty_out=rows.known is None, noise=noise,
+                n_threads=rows.n_threads)
+            return _with_noise(noise, in_noise, statistics_of(
+                rows, name, centers, counts, first, second, log_likelihood), rows)
         centre = scatter = None
-        if self.structure.keeps_scatter:
+        if self.structure.keeps_scatter and noise is None:
             # the scatter of all rows is the same in every iteration
             if "scatter" not in rows.kept:
                 centre = seen(centers.mean(axis=0), rows)
                 rows.kept["scatter"] = centre, passes.total_scatter(
                     X, centre, rows.sample_weight, rows.n_threads)
             centre, scatter = rows.kept["scatter"]
-        counts, first, second, log_likelihood, pairs = passes.em_pass(
+        counts, first, second, log_likelihood, pairs, in_noise = passes.em_pass(
             X, weights, centers, factors, name, rows.sample_weight, known=rows.known,
             **rows.kept.get(("sorted", len(weights)), {}), centre=centre, scatter=scatter,
-            n_threads=rows.n_threads)
+            noise=noise, n_threads=rows.n_threads)
         if self.structure.sorts:
-            _reorder(rows, pairs, len(counts))
-        return statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+            reorder(rows, pairs, len(counts))
+        return _with_noise(noise, in_noise, statistics_of(
+            rows, name, centers, counts, first, second, log_likelihood), rows)
 
     def maximise(self, statistics, parameters):
         """The likeliest components under the prior; DegenerateFitError where one collapsed."""
@@ -74,9 +78,10 @@ class GaussianComponents:
                              parameters.precisions_cholesky)
         # about the new mean: S - n d d', and back to a mean that stays elsewhere
         residual = statistics.centers + offsets - means if stay else None
-        covariances, factors, lifted = self.structure.maximise(
-            statistics, counts, offsets, means, residual)
         # (a start has no parameters before)
+        before = None if parameters is None else parameters.precisions_cholesky
+        covariances, factors, lifted = self.structure.maximise(
+            statistics, counts, offsets, means, residual, previous=before)
         n_floored = parameters.n_floored + 1 if lifted and parameters is not None else 0
         return Gaussians(self.structure, means, covariances, factors, n_floored)
 
@@ -126,7 +131,14 @@ class GaussianComponents:
                    np.max(np.abs(new.means - old.means) / deviations))
 
 
-def _as_read(weights, factors, centers, rows, kernel):
+def _with_noise(noise, weight, statistics, rows):
+    """Statistics that know the weight of the noise."""
+    if noise is not None:
+        statistics.noise = weight * rows.unit
+    return statistics
+
+
+def as_read(weights, factors, centers, rows, kernel):
     """Weights and factors as the kernels read them, unchecked: a start may be anyone's."""
     weights, factors = np.ascontiguousarray(weights, float), np.asarray(factors, float, order="C")
     if centers.ndim != 2 or centers.shape[1] != rows.n_features:
@@ -141,7 +153,7 @@ def _as_read(weights, factors, centers, rows, kernel):
     return weights, factors
 
 
-def _reorder(rows, pairs, n_components):
+def reorder(rows, pairs, n_components):
     """Visit the rows sorted by component from the next pass on, where that saves work."""
     n_rows, n_features = rows.X.shape
     if (n_features < SORT_FEATURES or n_components < 4 or rows.known is not None

@@ -53,7 +53,8 @@ class Gaussians:
         """The components of some columns."""
         covariances = np.ascontiguousarray(self.structure.select(self.covariances, columns))
         means = np.ascontiguousarray(self.means[:, columns])
-        return Gaussians(self.structure, means, covariances, self.structure.factors(covariances))
+        structure = self.structure.marginal()
+        return Gaussians(structure, means, covariances, structure.factors(covariances))
 
 
 @dataclass
@@ -84,7 +85,9 @@ class Scaling:
 
     def statistics(self, raw, structure: Structure):
         """Statistics of the standardised rows from those of the raw ones."""
-        return SufficientStatistics.trusted(
+        out = SufficientStatistics.trusted(
             raw.covariance_type, (raw.centers - self.center) / self.scale, raw.counts,
             raw.first / self.scale, raw.second / structure.units(self.scale), raw.log_likelihood,
             raw.total, raw.n_rows)
+        out.noise = raw.noise
+        return out

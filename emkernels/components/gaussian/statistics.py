@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from emkernels import _inputs, kernels
-from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.gaussian.structures import kernel_structure
 from emkernels.data import Rows
 from emkernels.data.checks import patterns_where_missing
 
@@ -43,6 +43,8 @@ class SufficientStatistics:
         counts lack rows that are in no component. None where not known: then that of the counts.
     n_rows : float or None
         How many rows were looked at; None where not known.
+    noise : float or None
+        The weight of rows in no component but noise; None without noise.
 
     Raises
     ------
@@ -62,7 +64,7 @@ class SufficientStatistics:
     """
 
     __slots__ = ("centers", "counts", "covariance_type", "first", "log_likelihood", "n_rows",
-                 "second", "total")
+                 "noise", "second", "total")
     _sums = ("counts", "first", "second")       # what adds up
 
     def __init__(self, covariance_type, centers, counts=None, first=None, second=None,
@@ -72,14 +74,14 @@ class SufficientStatistics:
         if self.centers.ndim != 2:
             raise ValueError(f"centers must be a 2-d array, got shape {self.centers.shape}")
         n_components, n_features = self.centers.shape
-        shape = structure_of(covariance_type).shape(n_components, n_features)
+        shape = kernel_structure(covariance_type).shape(n_components, n_features)
         self.counts = _array(counts, "counts", (n_components,))
         self.first = _array(first, "first", (n_components, n_features))
         self.second = _array(second, "second", shape)
         self.log_likelihood = float(log_likelihood)
         if np.isnan(self.log_likelihood):
             raise ValueError("log_likelihood is NaN")
-        self.total = self.n_rows = None
+        self.total = self.n_rows = self.noise = None
 
     @classmethod
     def trusted(cls, covariance_type, centers, counts, first, second, log_likelihood, total=None,
@@ -89,6 +91,7 @@ class SufficientStatistics:
         out.covariance_type, out.centers = covariance_type, centers
         out.counts, out.first, out.second = counts, first, second
         out.log_likelihood, out.total, out.n_rows = log_likelihood, total, n_rows
+        out.noise = None
         return out
 
     @classmethod
@@ -160,6 +163,7 @@ class SufficientStatistics:
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
             self.total, self.n_rows)
+        out.noise = self.noise
         for name in self._sums:
             setattr(out, name, getattr(self, name).copy())
         return out
@@ -209,6 +213,8 @@ class SufficientStatistics:
         for name in ("total", "n_rows"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, None if mine is None or theirs is None else mine + theirs)
+        if other.noise is not None:
+            self.noise = other.noise + (self.noise or 0.0)
         return self
 
     def scale(self, factor):
@@ -223,6 +229,8 @@ class SufficientStatistics:
         self.log_likelihood = self.log_likelihood * factor if factor else 0.0
         if self.total is not None:
             self.total *= factor
+        if self.noise is not None:
+            self.noise *= factor
         return self
 
     def __iadd__(self, other):
@@ -246,7 +254,7 @@ class SufficientStatistics:
         """Weighted covariances about the means, of the shape of the covariance type; zero
         where a count is zero."""
         safe = np.where(self.counts > 0, self.counts, 1.0)
-        return structure_of(self.covariance_type).central(
+        return kernel_structure(self.covariance_type).central(
             self.second, self.counts, safe, self._offsets())
 
     def _offsets(self):
@@ -268,6 +276,8 @@ class SufficientStatistics:
         }
         if self.total is not None:
             header.update(total=float.hex(float(self.total)), n_rows=self.n_rows)
+        if self.noise is not None:
+            header["noise"] = float.hex(float(self.noise))
         header = json.dumps(header).encode()
         body = b"".join(getattr(self, name).astype("<f8").tobytes() for name in _ARRAYS)
         payload = len(header).to_bytes(4, "little") + header + body
@@ -293,7 +303,7 @@ class SufficientStatistics:
         header = json.loads(payload[4 : 4 + size])
         n_components, n_features = header["shape"]
         shapes = [(n_components, n_features), (n_components,), (n_components, n_features),
-                  structure_of(header["covariance_type"]).shape(n_components, n_features)]
+                  kernel_structure(header["covariance_type"]).shape(n_components, n_features)]
         values = np.frombuffer(payload, dtype="<f8", offset=4 + size) if (
             (len(payload) - 4 - size) % 8 == 0) else np.empty(0)
         if len(values) != sum(int(np.prod(shape)) for shape in shapes):
@@ -304,8 +314,10 @@ class SufficientStatistics:
             arrays.append(values[:n].reshape(shape).astype(np.float64))
             values = values[n:]
         out = cls(header["covariance_type"], *arrays, float.fromhex(header["log_likelihood"]))
-        total, out.n_rows = header.get("total"), header.get("n_rows")
-        out.total = None if total is None else float.fromhex(total)
+        out.n_rows = header.get("n_rows")
+        for name in ("total", "noise"):
+            if name in header:
+                setattr(out, name, float.fromhex(header[name]))
         return out
 
     def __reduce__(self):
@@ -317,6 +329,7 @@ class SufficientStatistics:
         return (
             self.covariance_type == other.covariance_type
             and self.log_likelihood == other.log_likelihood
+            and self.noise == other.noise
             and self._sums == other._sums
             and all(np.array_equal(getattr(self, n), getattr(other, n))
                     for n in ("centers", *self._sums))

@@ -45,9 +45,10 @@ class FactorAnalysis(FittedFactors):
     scores : {'regression', 'bartlett'}, default='regression'
         What `transform` gives.
     n_init : int, optional
-        Starts, the best is kept: the likelihood of factors has several maxima. The first begins
-        with the squared multiple correlations, the others at random; one that comes to where
-        another has ended is left there. None: 6, of more than 128 columns 2. (Isotropic noise without
+        Starts, the best is kept: the likelihood of factors has several maxima. They begin with
+        squared multiple correlations, with columns as factors, with pairs of columns, and then at
+        random; one that comes to where another has ended is left there. None: 6, of more than 128
+        columns 2. (Isotropic noise without
         missing values has one maximum, in closed form.)
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
@@ -298,9 +299,9 @@ class FactorAnalysis(FittedFactors):
             several = len(self.heywood_) > 1
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "
                    f"{'are' if several else 'is'} explained entirely by the factors (Heywood "
-                   f"case{'s' * several}): the noise variance is at its bound, {self.min_uniqueness:.0e} "
-                   "of the column's variance. Fewer factors, or leaving out one of columns that "
-                   "say the same, may help")
+                   f"case{'s' * several}): the noise variance is at its bound, "
+                   f"{self.min_uniqueness:.0e} of the column's variance. Fewer factors, or leaving "
+                   "out one of the columns that say the same, may help")
         if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
             yield ("the factors explain all there is: the noise variance is at its bound, "
                    f"{self.min_uniqueness:.0e} of the mean variance of the columns")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels import _inputs
-from emkernels.components.factors import profile
+from emkernels.components.factors import profile, starts, updates
 from emkernels.components.factors.moments import SMALL, Dense, Wide
 from emkernels.components.gaussian.moments import column_means, seen
 from emkernels.components.gaussian.parameters import Scaling
@@ -22,6 +22,8 @@ RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e
 SAME = 1e-3
 # Starts of tables of few columns (of which all eigenpairs are had), and of many.
 STARTS, STARTS_LARGE = 6, 2
+# By so much, for one unit of weight, a maximum is another.
+CLEARLY = 1e-6
 # Uniquenesses that EM with missing values begins with, at least.
 LEAST = 1e-2
 
@@ -170,9 +172,7 @@ class Fit:
             noise = np.full(len(mean), moments.diagonal.mean() * (
                 0.5 if i == 0 else self.rng.uniform(0.1, 1.0)))
         if noise is None:
-            x = (profile.start_of_correlations(moments, self.n_factors) if i == 0
-                 else profile.random_start(moments, self.rng))
-            noise = np.exp(x)
+            noise = np.exp(starts.start(moments, self.n_factors, i, self.rng))
         noise = np.maximum(noise, self.floor)
         if components is not None and not model.newton:
             return Factors(mean, components, noise)
@@ -181,7 +181,7 @@ class Fit:
         if model.newton and not self.isotropic:
             return out
         components = out.components
-        if not model.newton and len(point.values) < self.n_factors:     # EM leaves zeros as they are
+        if not model.newton and len(point.values) < self.n_factors:  # EM leaves zeros so
             small = self.rng.standard_normal(components.shape) * 0.1
             components = np.where((components != 0).any(axis=1)[:, None], components, small)
         return Factors(mean, components, noise)
@@ -195,10 +195,35 @@ class Fit:
         covariance = pairwise_covariances(
             rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
         moments = Dense(covariance / data.scale / data.scale[:, None])
-        starts = self._distinct(model, moments)
+        begin = self._distinct(model, moments)
         more = {"objective_scale": rows.n_positive}
-        result = self.run(model, rows, lambda i: starts[i], n_init=len(starts), **more)
+        result = self.run(model, rows, lambda i: begin[i], n_init=len(begin), **more)
+        while self.n_init > 1 and result.converged and not result.stopped:
+            # another maximum for the completed moments is a better step than any near by
+            other = self._elsewhere(model, result)
+            if other is None:
+                break
+            found = self.run(model, rows, lambda i, start=other: start, n_init=1, **more)
+            if not found.lower_bound > result.lower_bound + CLEARLY:
+                break
+            result = found
         return model, result
+
+    def _elsewhere(self, model, result):
+        """A higher maximum of the likelihood of the completed moments; None where there is none,
+        or one for every start."""
+        if self.isotropic or result.statistics is None:
+            return None
+        moments, mean = result.statistics.moments, result.statistics.mean
+        here = updates.discrepancy(moments, result.parameters.components, result.parameters.noise)
+        ends = [profile.fit(
+            moments, starts.start(moments, self.n_factors, i, self.rng), self.n_factors,
+            model.log_floor, tol=1e-8) for i in range(self.n_init)]
+        best = min(ends, key=lambda point: point.value)
+        if not best.value < here - 2 * CLEARLY:
+            return None
+        out = model.at(mean, best)
+        return out if model.newton else Factors(mean, out.components, out.noise)
 
     def _distinct(self, model, moments):
         """Starts from the moments of pairs of columns; those that end in the same maximum there

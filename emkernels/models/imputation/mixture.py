@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.data.checks import Interval
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
@@ -84,7 +84,7 @@ feature_names_in_, indicator_
     _parameter_constraints: dict = {
         **BaseGaussianImputer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+        "covariance_type": [StrOptions(set(PLAIN))],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "init_params": [StrOptions({"kmeans", "random", "random_from_data", "k-means++"})],
     }

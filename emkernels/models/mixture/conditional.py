@@ -4,9 +4,11 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from emkernels import _inputs, kernels
+from emkernels._callers import warn
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.data import Rows
 from emkernels.data.checks import missing_patterns
+from emkernels.em import EMWarning
 from emkernels.latent.mixture import MixtureParameters
 
 
@@ -68,13 +70,25 @@ def _derived(model, parameters, columns):
 
 def marginal(model, columns):
     columns = column_indices(model, columns)
+    _warn_of_noise(model, "marginal")
     return _derived(model, _marginal_parameters(model, columns), columns)
 
 
 def _marginal_parameters(model, columns):
-    """The components of some columns, of the same structure."""
-    parameters = model._parameters()
+    """The components of some columns, of the same structure, without noise."""
+    parameters = _without_noise(model)
     return MixtureParameters(parameters.weights, parameters.components.select(columns))
+
+
+def _without_noise(model):
+    """The parameters of the components alone."""
+    return model._parameters().without_noise()
+
+
+def _warn_of_noise(model, method):
+    if model._noise is not None:
+        warn(f"{method} leaves the noise out: its density is the same whatever the values are. "
+             "The weights are those of the components, made to sum to one", EMWarning)
 
 
 def _others(model, given):
@@ -87,7 +101,7 @@ def _others(model, given):
 def _regressions(model, given, others):
     """Per component: coefficients (n_others, n_given) and residual covariance."""
     components = model._parameters().components
-    for k in range(len(model.weights_)):
+    for k in range(len(model.means_)):
         covariance = components.covariance(k)
         cross = covariance[np.ix_(others, given)]
         if len(given) == 0:
@@ -110,9 +124,10 @@ def condition(model, columns, values):
         at = names[given[np.argmin(np.isfinite(values))]]
         raise ValueError(f"values contains NaN or infinity, first for column {at!r}"
                          ": leave out of columns what is not known")
+    _warn_of_noise(model, "condition")
     part = _marginal_parameters(model, given)
     weights = kernels.e_step(values[None], part.weights, part.means, part.precisions_cholesky,
-                             model._type, want=["resp"])[0][0]
+                             part.structure.kernel, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
@@ -120,7 +135,9 @@ def condition(model, columns, values):
     structure = model._structure.conditional()
     if structure.diagonal:
         # given the component, the columns say nothing of each other
-        covariances = structure.select(np.array(model.covariances_, np.float64), others)
+        covariances = structure.select(model._parameters().covariances, others)
+    else:
+        covariances = structure.inner(np.array(covariances))
     covariances = np.ascontiguousarray(covariances)
     components = Gaussians(structure, np.array(means), covariances,
                            structure.factors(covariances))
@@ -133,6 +150,7 @@ def regress(model, columns, X):
     X = _read(model, X, given, "X")
     if X.ndim != 2 or X.shape[1] != len(given):
         raise ValueError(f"X must have shape (n_samples, {len(given)}), got {X.shape}")
+    _warn_of_noise(model, "regress")
     names = getattr(model, "feature_names_in_", None)
     patterns = missing_patterns(X, None if names is None else names[given])
     if patterns.n_patterns == 1 and not patterns.n_missing[0]:
@@ -150,10 +168,11 @@ def _regress(model, given, others, X):
     if len(given):
         part = _marginal_parameters(model, given)
         resp = kernels.e_step(X, part.weights, part.means, part.precisions_cholesky,
-                              model._type, want=["resp"], n_threads=model.n_threads)[0]
+                              part.structure.kernel, want=["resp"],
+                              n_threads=model.n_threads)[0]
     else:
-        resp = np.repeat(np.asarray(model.weights_, np.float64)[None], len(X), axis=0)
-    means = np.empty((len(model.weights_), len(X), len(others)))
+        resp = np.repeat(_without_noise(model).weights[None], len(X), axis=0)
+    means = np.empty((len(model.means_), len(X), len(others)))
     residuals = []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
         means[k] = model.means_[k, others] + (X - model.means_[k, given]) @ coefficients.T

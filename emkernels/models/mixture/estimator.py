@@ -1,31 +1,27 @@
 """The Gaussian mixture: how it is fitted."""
 
-from numbers import Integral, Real
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs
-from emkernels._callers import warn
 from emkernels.components.gaussian import arguments
-from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
+from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
+from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
-from emkernels.em import DegenerateFitError, DegenerateWarning, Progress, run_em, warn_about
+from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.mixture.fitted import FittedMixture
+from emkernels.models.mixture.options import OPTIONS
+from emkernels.models.mixture.report import examined, tell
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import SampledStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
-# A fall of the objective, relative to it, that is said with such a reg_covar: what it takes itself
-# is a ten-thousandth at most, where columns determine each other, and asks for nothing.
-AUTO_FALL = 1e-3
 
 
 class GaussianMixture(FittedMixture):
@@ -38,7 +34,9 @@ class GaussianMixture(FittedMixture):
     Parameters
     ----------
     n_components : int, default=1
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
+    covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
+'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
+        *More*: those of three letters, see Notes.
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
     reg_covar : float or 'auto', default=1e-6
@@ -54,9 +52,12 @@ class GaussianMixture(FittedMixture):
 default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
+        With `noise` one more, its own, the last.
     means_init : array-like of shape (n_components, n_features), default=None
     precisions_init : array-like, default=None
-        Start precisions (inverse covariances), of the shape of the covariance type.
+        Start precisions (inverse covariances), of the shape of the covariance type. Where those
+        for a type of three letters are not of it, EM begins with what its M-step makes of
+        components that have them, weighed by `weights_init`.
     random_state : int, RandomState, Generator or None, default=None
     warm_start : bool, default=False
     verbose : int, default=0
@@ -80,8 +81,8 @@ default='kmeans'
         for 'diag' and 'spherical'), part of the objective. scale is a number (times the
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
-        n_features)``, as in mclust.
-    weight_concentration : None, float or array-like of shape (n_components,), default=None
+        n_features)``, as in mclust. One covariance for all (tied, EEE, EEI, EII) has it once.
+    weight_concentration : None, float or array-like of the shape of weights_, default=None
         *More.* Dirichlet prior on the weights, at least 1, part of the objective.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
@@ -96,14 +97,23 @@ default='kmeans'
         the best of each kind when EM ends, all on at most 20,000 rows, and the best goes on
         with all rows: ten starts cost little more than one. `callback` and `verbose` see that
         last run. None: every start runs to its end.
+    noise : None, True or float, default=None
+        *More.* A component of constant density beside the others, for rows that belong to none:
+        ``weights_noise density`` is added to the density of a row. True: one over a volume, by
+        mclust's rule that of the smaller box about the rows of those along the columns and along
+        the principal axes. A number: the density itself. See Notes.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_components,)
+        With `noise` one more, its own, the last.
     means_ : ndarray of shape (n_components, n_features)
     covariances_, precisions_, precisions_cholesky_ : ndarray
         Shapes (n_components, n_features, n_features), (n_features, n_features),
-        (n_components, n_features) or (n_components,) by covariance type.
+        (n_components, n_features) or (n_components,) by covariance type; for those of three
+        letters the first of these.
+    n_parameters_ : int
+        *More.* How many free parameters there are, those that are `fixed` left out.
     converged_ : bool
     n_iter_ : int
         Passes over the data of the best start; those of cheap starts do not count.
@@ -119,6 +129,11 @@ default='kmeans'
         is within ten times `reg_covar` or what the rounding of the data makes, and less than
         a hundredth of the data's, or less than a millionth of that. A warning names them and
         the columns.
+    noise_box_ : ndarray of shape (2, n_features)
+        *More.* With `noise`: the lower and the upper corner of the box along the columns about the
+        rows, shrunk or stretched about its centre to the volume that the noise has.
+    noise_log_density_ : float
+        *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -127,11 +142,43 @@ default='kmeans'
     Methods go by the fit: of parameters set after it they read `n_threads`, `verbose` and
     `random_state` alone.
 
+    The types of three letters are those of mclust. Every covariance is ``volume * Q diag(shape)
+    Q'``, with lengths of axes whose product is one and axes Q; a letter for each of volume, shape
+    and axes says that the components share it (E), have one each (V), or that there is none (I: a
+    sphere, or the axes of the columns). With k components and d columns the covariances have
+
+    - EII spheres of one size: 1 parameter; VII spheres: k;
+    - EEI one diagonal: d; VEI diagonals of one shape: k + d - 1; EVI diagonals of one volume:
+      1 + k (d - 1); VVI any diagonals, as 'diag': k d;
+    - EEE one matrix, as 'tied': d (d + 1) / 2; VEE multiples of one: k - 1 + d (d + 1) / 2;
+    - EVE one volume, the same axes: 1 + k (d - 1) + a with a = d (d - 1) / 2; VVE the same axes:
+      k d + a;
+    - EEV one volume and shape: d + k a; VEV one shape: k + d - 1 + k a; EVV one volume:
+      1 + k (d - 1) + k a; VVV any matrices, as 'full': k d (d + 1) / 2.
+
+    Of these, `reg_covar` is added to what the data say of each component before what is shared is
+    imposed. VII, EII and the types that share a shape or axes but not both (EVE, VVE, EEV, VEV)
+    depend on the units of the columns.
+    With `noise`, `predict` gives -1 for rows that are most probably noise, and `predict_proba`
+    has a last column for it. Its density is the same outside of the box too. Weight and volume
+    count as two parameters. `sample` draws noise evenly in `noise_box_`, after the components. A
+    row with missing values has the density of the edges of `noise_box_` along the columns that it
+    has (and with such rows in a fit, only the box along the columns is looked at). `labels` cannot
+    say that a row is noise, and a row with a label is none. `marginal`, `condition` and `regress`
+    leave noise out, with a warning. A start is made of the rows that have near neighbours (S.
+    Byers, A. E. Raftery, JASA 93, 1998); noise begins with the share of the others.
+
     References
     ----------
     A. P. Dempster, N. M. Laird, D. B. Rubin, JRSS B 39, 1977.
     C. Fraley, A. E. Raftery, Bayesian regularization for normal mixture estimation and
     model-based clustering, Journal of Classification 24, 2007 (the priors).
+    G. Celeux, G. Govaert, Gaussian parsimonious clustering models, Pattern Recognition 28, 1995;
+    R. P. Browne, P. D. McNicholas, Estimating common principal components in high dimensions,
+    Adv. Data Anal. Classif. 8, 2014 (the types of three letters).
+    J. D. Banfield, A. E. Raftery, Model-based Gaussian and non-Gaussian clustering, Biometrics
+    49, 1993; C. Fraley, A. E. Raftery, Model-based clustering, discriminant analysis, and density
+    estimation, JASA 97, 2002 (noise).
 
     Examples
     --------
@@ -146,38 +193,15 @@ default='kmeans'
     array([1, 0])
     """
 
-    _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "tol": [Interval(Real, 0.0, None, closed="left")],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
-        "weights_init": ["array-like", None],
-        "means_init": ["array-like", None],
-        "precisions_init": ["array-like", None],
-        "random_state": ["random_state", np.random.Generator],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "verbose_interval": [Interval(Integral, 1, None, closed="left")],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
-        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
-        "acceleration": [StrOptions({"squarem"}), None],
-        "callback": [callable, None],
-        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
-        "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
-        "fixed": [tuple, list, set, frozenset],
-        "init_scaling": [StrOptions({"standard"}), None],
-        "short_iter": [Interval(Integral, 1, None, closed="left"), None],
-    }
+    _parameter_constraints: dict = OPTIONS
 
     def __init__(self, n_components=1, *, covariance_type="full", tol=1e-3, reg_covar=1e-6,
                  max_iter=100, n_init=1, init_params="kmeans", weights_init=None,
                  means_init=None, precisions_init=None, random_state=None, warm_start=False,
                  verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
                  acceleration=None, callback=None, covariance_prior=None,
-                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None):
+                 weight_concentration=None, fixed=(), init_scaling=None, short_iter=None,
+                 noise=None):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
@@ -201,6 +225,7 @@ default='kmeans'
         self.fixed = fixed
         self.init_scaling = init_scaling
         self.short_iter = short_iter
+        self.noise = noise
 
     _elsewhere = {
         "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
@@ -265,19 +290,17 @@ default='kmeans'
         rows, mixture, given = self._prepare(rows, sample_weight, codes, warm)
         spikes = Spikes(rows, mixture.components.structure)
         result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
-        found = self._examine(rows, mixture, result, spikes)
+        found = examined(rows, mixture, result, spikes)
         # --- nothing can fail from here on
         checks.remember_columns(self, rows)
         self._set_parameters(result.parameters, rows.dtype, fixed=self.fixed)
         self._remember_labels(classes)
         self._remember_examination(found)
-        self.n_iter_ = result.n_iter
-        self.converged_ = result.converged
-        self.lower_bound_ = result.lower_bound
-        self.lower_bounds_ = result.history
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
         if result.interrupted:
             raise KeyboardInterrupt
-        self._tell(result, found, rows)
+        tell(self, result, found, rows)
         return rows
 
     def _rows_to_fit(self, X):
@@ -297,30 +320,33 @@ default='kmeans'
         start."""
         k, n_features = self.n_components, rows.n_features
         bare = structure_of(self.covariance_type)
-        weights = arguments.check_weights(self.weights_init, k)
+        density = arguments.check_noise(self.noise)
+        weights = arguments.check_weights(self.weights_init, k, density is not None)
         means = arguments.check_means(self.means_init, k, n_features)
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
         given = Given(weights, means, None if precisions is None
-                      else bare.from_precisions(precisions))
+                      else bare.start_factors(precisions, weights))
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
+        if density is not None:
+            given = replace(given, noise=uniform_of(rows, density or None))
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
         prior = arguments.check_covariance_prior(self.covariance_prior, bare, rows, k)
-        concentration = arguments.check_concentration(self.weight_concentration, k)
+        concentration = arguments.check_concentration(
+            self.weight_concentration, k + (density is not None))
         fixed = arguments.check_fixed(self.fixed, given, warm)
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
         mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
                           concentration=concentration, fixed_weights="weights" in fixed)
-        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type):
-            raise ValueError(
-                "warm_start cannot go on: n_components, covariance_type or the number of "
-                "columns differ from the last fit"
-            )
+        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
+                     or len(self.weights_) != k + (density is not None)):
+            raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
+                             "the number of columns differ from the last fit")
         return rows, mixture, given
 
     def _run(self, rows, mixture, given, warm, spikes):
@@ -329,11 +355,14 @@ default='kmeans'
                    "acceleration": self.acceleration, "callback": self.callback}
 
         def run(start, n_init, **more):
-            return run_em(mixture, rows, start, n_init=n_init, progress=self._progress(n_init),
+            progress = None if not self.verbose else Progress(
+                self.verbose, self.verbose_interval, n_init, self.max_iter)
+            return run_em(mixture, rows, start, n_init=n_init, progress=progress,
                           is_degenerate=spikes, **options, **more)
 
         if warm:
-            return run(lambda i: self._parameters(), 1, previous_bound=self.lower_bound_)
+            return run(lambda i: replace(self._parameters(), noise=given.noise), 1,
+                       previous_bound=self.lower_bound_)
         kinds = arguments.check_init_params(self.init_params)
         random_state = _inputs.as_random_state(self.random_state)
         # one component has one maximum
@@ -359,42 +388,3 @@ default='kmeans'
         result.n_failed += n_failed
         return result
 
-    def _progress(self, n_init):
-        if not self.verbose:
-            return None
-        return Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
-
-    def _examine(self, rows, mixture, result, spikes):
-        """What is wrong with the components; nothing where there was no iteration."""
-        if not result.history:
-            return Examination()
-        fixed = mixture.components.fixed | ({"weights"} if mixture.fixed_weights else set())
-        return examine(result.parameters, mixture.components.structure.reg_covar, spikes.least,
-                       rows.n_positive, fixed=fixed)
-
-    def _tell(self, result, found, rows):
-        """What there is to say of a fit."""
-        precision = 1e-10 if rows.dtype == np.float64 else 1e-5
-        if isinstance(self.reg_covar, str):
-            precision = AUTO_FALL
-        warn_about(
-            result, precision,
-            reason=(": reg_covar is not part of it, as covariance_prior='empirical' would be"
-                    if self.reg_covar else ""))
-        if not self.converged_ and not result.stopped and self.max_iter > 0:
-            warn("Best performing initialization did not converge. Try different init "
-                 "parameters, or increase max_iter, tol, or check for degenerate data.",
-                 ConvergenceWarning)
-        for text in found.texts(rows.column_names):
-            warn(text, DegenerateWarning)
-
-
-def check_fit(model, rows, sample_weight):
-    """Every error that a fit to these rows would begin with."""
-    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
-
-
-def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
-    """Fit where a component on one value is as good as any: no start is worse for it."""
-    model._fit(X, sample_weight, labels, avoid_spikes=False)
-    return model

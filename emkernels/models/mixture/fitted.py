@@ -1,5 +1,6 @@
 """What a fitted Gaussian mixture can do, and what it keeps of its fit."""
 
+import copy
 import math
 
 import numpy as np
@@ -9,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 from emkernels import _inputs, kernels
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.uniform import Uniform
 from emkernels.data import Rows
 from emkernels.kernels import passes
-from emkernels.latent.mixture import MixtureParameters
+from emkernels.latent.mixture import MixtureParameters, log_noise
 from emkernels.models._state import Stateful
 from emkernels.models.mixture import conditional, persistence
 
@@ -25,20 +27,30 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         weights, means, covariances, factors = (
             np.ascontiguousarray(p, dtype=np.float64) for p in (
                 self.weights_, self.means_, self.covariances_, self.precisions_cholesky_))
-        return MixtureParameters(weights, Gaussians(self._structure, means, covariances, factors))
+        structure = self._structure
+        return MixtureParameters(weights, Gaussians(
+            structure, means, structure.inner(covariances), structure.inner(factors)), self._noise)
 
     def _set_parameters(self, parameters, dtype=np.float64, fixed=()):
         """What was fitted, and what of it was fixed."""
-        structure, factors = parameters.structure, parameters.precisions_cholesky
-        precisions = structure.precisions(factors)
+        structure, shape = parameters.structure, parameters.means.shape
+        factors, covariances, precisions = (
+            structure.outer(each, *shape) for each in (
+                parameters.precisions_cholesky, parameters.covariances,
+                structure.precisions(parameters.precisions_cholesky)))
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
         self._fitted_type, self._fitted_fixed = structure.name, frozenset(fixed)
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
-        self.covariances_ = parameters.covariances.astype(dtype)
+        self.covariances_ = covariances.astype(dtype)
         self.precisions_cholesky_ = factors.astype(dtype)
         self.precisions_ = precisions.astype(dtype)
+        for name in ("noise_box_", "noise_log_density_"):
+            vars(self).pop(name, None)
+        if parameters.noise is not None:
+            self.noise_box_ = parameters.noise.box
+            self.noise_log_density_ = float(parameters.noise.log_density)
 
     def _remember_labels(self, classes):
         if classes is not None:
@@ -61,13 +73,27 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         return vars(self).get("_fitted_fixed", self.fixed)
 
     @property
+    def _noise(self):
+        """The uniform component, None where there is none."""
+        if "noise_box_" not in vars(self):
+            return None
+        return Uniform(self.noise_box_, self.noise_log_density_)
+
+    @property
     def _structure(self):
         return structure_of(self._type)
+
+    @property
+    def n_parameters_(self):
+        """Free parameters of the fit, those that are `fixed` left out."""
+        check_is_fitted(self)
+        return self._n_parameters()
 
     def _n_parameters(self):
         k, n_features = self.means_.shape
         counts = {"covariances": self._structure.n_parameters(k, n_features),
-                  "means": k * n_features, "weights": k - 1}
+                  "means": k * n_features, "weights": len(self.weights_) - 1,
+                  "volume": int(self._noise is not None)}
         return sum(n for name, n in counts.items() if name not in self._fixed)
 
     # --- rows --------------------------------------------------------------------------
@@ -75,14 +101,18 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
     def _each(self, rows, *want):
         """Outputs of the E-step for each row."""
         p = self._parameters()
+        model = p.own_weights, p.means, p.precisions_cholesky, p.structure.kernel
+        noise = log_noise(p, rows)
         if rows.patterns is not None:
             out = passes.incomplete_rows(
-                rows.X, p.weights, p.means, p.precisions_cholesky, self._type, rows.patterns,
-                want, n_threads=self.n_threads)
+                rows.X, *model, rows.patterns, want, noise=noise, n_threads=self.n_threads)
             return out[want[0]] if len(want) == 1 else [out[name] for name in want]
-        out = kernels.e_step(
-            rows.X, p.weights, p.means, p.precisions_cholesky, self._type, want=want,
-            n_threads=self.n_threads, check_finite=False)
+        if noise is not None:
+            out = passes.complete_rows(
+                rows.X, *model, want, noise=noise, n_threads=self.n_threads)
+        else:
+            out = kernels.e_step(
+                rows.X, *model, want=want, n_threads=self.n_threads, check_finite=False)
         return out[0] if len(want) == 1 else out
 
     def _read(self, X):
@@ -102,11 +132,12 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         return float(values.mean() if weight is None else np.average(values, weights=weight))
 
     def predict(self, X):
-        """Most probable component of each row, (n_samples,)."""
+        """Most probable component of each row, (n_samples,); -1 for noise."""
         return self._each(self._read(X), "labels").astype(np.int64)
 
     def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components)."""
+        """Posterior probability of each component for each row, (n_samples, n_components); with
+        noise a column more, the last."""
         return self._each(self._read(X), "resp")
 
     def impute(self, X):
@@ -121,12 +152,22 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_features)
             A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the mixture.
+            value gets the mean of the mixture. As far as a row is noise, its values are missing
+            from the box of the noise: their mean is its centre.
         """
         rows = self._read(X)
         if rows.patterns is None:
             return rows.X.copy(order="C")
-        return self._each(rows, "imputed")
+        noise = self._noise
+        if noise is None:
+            return self._each(rows, "imputed")
+        share = self._each(rows, "resp")[:, -1:]
+        p = self._parameters().without_noise()
+        out = passes.incomplete_rows(
+            rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel, rows.patterns,
+            ("imputed",), n_threads=self.n_threads)["imputed"]
+        return np.where(np.isnan(rows.X), share * noise.centre + (1 - share) * out,
+                        rows.X).astype(out.dtype, copy=False)
 
     def bic(self, X, *, sample_weight=None):
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
@@ -186,7 +227,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         X : ndarray of shape (n_samples, n_features)
             Grouped by component; drawn with `random_state`.
         y : ndarray of shape (n_samples,)
-            Their components.
+            Their components, -1 for noise, which comes last.
         """
         check_is_fitted(self)
         if _inputs.whole(n_samples, "n_samples", least=None) < 1:
@@ -198,15 +239,20 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         weights = np.asarray(self.weights_, dtype=np.float64)
         counts = rng.multinomial(n_samples, weights / weights.sum())
         n_features = self.means_.shape[1]
-        parts = []
-        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=True)):
-            if self._structure.diagonal:
+        structure, parts = self._structure, []
+        covariances = structure.inner(self.covariances_)
+        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=False)):
+            if structure.diagonal:
                 normal = rng.standard_normal(size=(count, n_features))
-                parts.append(mean + normal * np.sqrt(self.covariances_[k]))
+                parts.append(mean + normal * np.sqrt(covariances[k]))
             else:
-                covariance = self._structure.matrix(self.covariances_, k, n_features)
+                covariance = structure.matrix(covariances, k, n_features)
                 parts.append(rng.multivariate_normal(mean, covariance, int(count)))
-        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+        labels = np.arange(len(counts))
+        if self._noise is not None:
+            labels[-1] = -1
+            parts.append(self._noise.sample(int(counts[-1]), rng))
+        return np.vstack(parts), np.repeat(labels, counts)
 
     # --- mixtures of some columns --------------------------------------------------------
 
@@ -221,6 +267,8 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         Returns
         -------
         GaussianMixture
+            Of the covariance type of the fit; but columns of EVI are VVI, and of EVE, VVE, EEV,
+            VEV and EVV they are VVV.
         """
         check_is_fitted(self)
         return conditional.marginal(self, columns)
@@ -240,7 +288,9 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         Returns
         -------
         GaussianMixture
-            Of covariance type 'full' where the fitted one is 'full' or 'tied', else as fitted.
+            Of covariance type 'full' where the fitted one is 'full' or 'tied'. Of the types of
+            three letters EII, VII, EEI, VEI, VVI, EEE, VEE and VVV stay what they are; EVI becomes
+            VVI, the others VVV.
 
         References
         ----------
@@ -327,7 +377,29 @@ def put(model, parameters, dtype, found):
 
 def reorder(model, order):
     """Component i becomes the one that was ``order[i]``, in all that is fitted."""
-    model.weights_, model.means_ = model.weights_[order], model.means_[order]
+    model.means_ = model.means_[order]
+    model.weights_ = np.append(model.weights_[order], model.weights_[len(order):])   # noise
+    structure, shape = model._structure, model.means_.shape
     for name in ("covariances_", "precisions_", "precisions_cholesky_"):
-        setattr(model, name, model._structure.reordered(getattr(model, name), order))
+        values = structure.reordered(structure.inner(getattr(model, name)), order)
+        setattr(model, name, structure.outer(values, *shape))
     model._remember_examination(model._examination.reordered(order))
+
+
+def renamed(model, covariance_type):
+    """The same fit as one of another covariance type of three letters, which is the same where
+    there are so many components and columns."""
+    out = copy.copy(model)
+    out.covariance_type = out._fitted_type = covariance_type
+    return out
+
+
+def check_fit(model, rows, sample_weight):
+    """Every error that a fit to these rows would begin with."""
+    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
+
+
+def fit_with_spikes(model, X, *, sample_weight=None, labels=None):
+    """Fit where a component on one value is as good as any: no start is worse for it."""
+    model._fit(X, sample_weight, labels, avoid_spikes=False)
+    return model

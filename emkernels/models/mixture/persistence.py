@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.uniform import Uniform
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.persistence import read_archive, saved_parameters, write_archive
 
@@ -35,6 +36,9 @@ def save(model, path):
         "classes": _plain(getattr(model, "classes_", None)),
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }
+    if model._noise is not None:
+        arrays["noise_box_"] = model.noise_box_
+        header["noise_log_density"] = float(model.noise_log_density_).hex()
     write_archive(path, header, arrays)
 
 
@@ -57,19 +61,22 @@ def _build(cls, header, arrays):
         parameters[name] = arrays.get(name)
     model = cls(**parameters)
     n_components, n_features = arrays["means_"].shape
+    noise = _noise(header, arrays, n_features)
     type_, fixed = header.get("fitted") or (model.covariance_type, model.fixed)
     structure = structure_of(type_)
-    shape = structure.shape(n_components, n_features)
-    for name, expected in (("weights_", (n_components,)), ("covariances_", shape),
-                           ("precisions_cholesky_", shape)):
+    shape = structure.outer_shape(n_components, n_features)
+    for name, expected in (("weights_", (n_components + (noise is not None),)),
+                           ("covariances_", shape), ("precisions_cholesky_", shape)):
         if arrays[name].shape != expected or not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} has a wrong shape or is not finite")
     if not np.isfinite(arrays["means_"]).all():
         raise ValueError("means_ is not finite")
     dtype = arrays["means_"].dtype
-    weights, *gaussians = (np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    weights, means, covariances, factors = (
+        np.ascontiguousarray(arrays[name], np.float64) for name in _ARRAYS[:4])
+    gaussians = Gaussians(structure, means, structure.inner(covariances), structure.inner(factors))
     model._set_parameters(
-        MixtureParameters(weights, Gaussians(structure, *gaussians)), dtype, fixed)
+        MixtureParameters(weights, gaussians, noise), dtype, fixed)
     if header.get("classes") is not None:
         model._remember_labels(np.array(header["classes"]))
     model.lower_bounds_ = arrays["lower_bounds_"].tolist()
@@ -80,6 +87,18 @@ def _build(cls, header, arrays):
     if header["feature_names"]:
         model.feature_names_in_ = np.array(header["feature_names"], dtype=object)
     return model
+
+
+def _noise(header, arrays, n_features):
+    """The uniform component of a file, None where it has none."""
+    if "noise_log_density" not in header:
+        return None
+    noise = Uniform(arrays["noise_box_"], float.fromhex(header["noise_log_density"]))
+    if noise.box.shape != (2, n_features) or not (
+            np.isfinite(noise.box).all() and (noise.box[1] > noise.box[0]).all()
+            and np.isfinite(noise.log_density)):
+        raise ValueError("noise_box_ is no box, or noise_log_density_ is not finite")
+    return noise
 
 
 def _plain(value):

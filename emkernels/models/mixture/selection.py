@@ -1,16 +1,17 @@
 """Choosing a mixture by an information criterion."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from emkernels._callers import listening, warn
 from emkernels._words import some
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED, same_as
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models.mixture.estimator import GaussianMixture
-from emkernels.models.mixture.fitted import examination_of, parameters_of
+from emkernels.models.mixture.fitted import examination_of, parameters_of, renamed
 
 CRITERIA = ("bic", "aic", "icl")
 
@@ -96,6 +97,9 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     n_components : int or iterable of int
         Numbers above that of the rows are left out, as their rows of the table say.
     covariance_types : str or iterable of str
+        Those of :class:`GaussianMixture`. 'all': the fourteen of three letters, as mclust's
+        Mclust. Where types are the same, as all of one component whose matrices are of one kind,
+        one fit stands for them, and the first of them is chosen.
     criterion : {'bic', 'aic', 'icl'}
         The lower the better.
     sample_weight : array-like of shape (n_samples,), optional
@@ -133,6 +137,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
 
     References
     ----------
+    L. Scrucca, M. Fop, T. B. Murphy, A. E. Raftery, mclust 5: clustering, classification and
+    density estimation using Gaussian finite mixture models, The R Journal 8, 2016 (all types).
     G. Schwarz, Annals of Statistics 6, 1978 (BIC); C. Biernacki, G. Celeux, G. Govaert, IEEE
     Trans. PAMI 22, 2000 (ICL).
 
@@ -155,7 +161,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     options = {**CAREFUL, **parameters}
     if n_rows <= rows.n_features and options.get("covariance_prior") is None:
         options["max_iter"] = parameters.get("max_iter", WIDE)
-    fits, table = [], []
+    fits, table, done = [], [], {}
     for type_ in types:
         for size in sizes:
             row = {"n_components": size, "covariance_type": type_, "n_parameters": 0,
@@ -166,11 +172,19 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             if few and size > n_rows:
                 row["error"] = f"more components than the {n_rows} rows"
                 continue
-            model = GaussianMixture(size, covariance_type=type_, **options)
-            try:
-                fits.append(Candidate(row, model, rows, sample_weight, not allow_degenerate))
-            except DegenerateFitError as error:
-                row["error"] = str(error)
+            same = same_as(type_, size, rows.n_features), size
+            if same not in done:
+                model = GaussianMixture(size, covariance_type=type_, **options)
+                try:
+                    done[same] = Candidate(row, model, rows, sample_weight, not allow_degenerate)
+                except DegenerateFitError as error:
+                    done[same] = str(error)
+            else:
+                done[same] = _named(done[same], row)
+            if isinstance(done[same], str):
+                row["error"] = done[same]
+            else:
+                fits.append(done[same])
         # what has a prior is not the likeliest
         if all(options.get(name) is None for name in ("covariance_prior", "weight_concentration")):
             _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_], options)
@@ -194,10 +208,13 @@ def _check_candidates(n_components, covariance_types):
         raise ValueError("n_components must be a whole number of 1 or more, or several as in "
                          f"range(1, 9), got {n_components!r}")
     types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    if "all" in types:
+        at = types.index("all")
+        types[at:at + 1] = LETTERED
     for type_ in types:
         if type_ not in COVARIANCE_TYPES:
-            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, got "
-                             f"{type_!r}")
+            raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, or "
+                             f"'all', got {type_!r}")
     if not sizes or not types:
         raise ValueError("n_components and covariance_types must name at least one candidate")
     return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
@@ -245,6 +262,17 @@ class Candidate:
             self._take(model, said)
 
 
+def _named(done, row):
+    """A candidate that another type stands for, or its error, in a row of its own."""
+    if isinstance(done, str):
+        return done
+    out = copy.copy(done)
+    out.model = renamed(done.model, row["covariance_type"])
+    row.update({**done.row, "covariance_type": row["covariance_type"]})
+    out.row = row
+    return out
+
+
 def split_components(model, n_components):
     """Start values of a larger mixture: the heaviest components in two halves each, beside each
     other along their longest axis.
@@ -262,7 +290,7 @@ def split_components(model, n_components):
         weights_init, means_init, precisions_init.
     """
     parameters = parameters_of(model)
-    structure, weights = parameters.structure, parameters.weights.copy()
+    structure, weights = parameters.structure, parameters.own_weights.copy()
     means = parameters.means.copy()
     # those of float32 would be indefinite where columns nearly depend on each other
     precisions = structure.precisions(parameters.precisions_cholesky)
@@ -275,8 +303,10 @@ def split_components(model, n_components):
         weights, origin = np.append(weights, weights[k]), np.append(origin, origin[k])
         means = np.vstack([means, means[k] + step])
         means[k] -= step
+    weights = np.append(weights, parameters.weights[len(parameters.means):])    # of noise
     return {"weights_init": weights / weights.sum(), "means_init": means,
-            "precisions_init": structure.reordered(precisions, origin)}
+            "precisions_init": structure.outer(
+                structure.reordered(precisions, origin), *means.shape)}
 
 
 def _raise_falls(fits, options):

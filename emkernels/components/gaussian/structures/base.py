@@ -62,6 +62,11 @@ class Structure(ABC):
     n_axes: ClassVar[int] = 2           # of columns, in one covariance
     keeps_scatter: ClassVar[bool] = False   # the scatter of all rows stands for the second moments
     sorts: ClassVar[bool] = False       # rows sorted by component save work
+    own_volumes: ClassVar[bool] = False     # a multiple of any one covariance is in it too
+    # single rows as seeds begin with the ridge alone, as in scikit-learn, where there is one
+    seeds_alone: ClassVar[bool] = True
+    # matrices that columns of units of their own would take out of the family
+    one_unit: ClassVar[bool] = False
 
     reg_covar: float | np.ndarray = 0.0
     prior: CovariancePrior | None = None
@@ -117,6 +122,10 @@ class Structure(ABC):
     def projected(self, covariances, directions):
         """Covariances of ``directions' x``, directions being (n_features, q)."""
 
+    def marginal(self):
+        """The family of covariances of some columns."""
+        return self.bare
+
     def conditional(self):
         """The family of covariances of some columns given others."""
         return self.bare
@@ -129,9 +138,23 @@ class Structure(ABC):
     def within(self, weights, covariances, n_features):
         """Mean of the covariances by weight, (n_features, n_features)."""
 
+    # --- as users see them --------------------------------------------------------------
+
+    def outer_shape(self, n_components, n_features):
+        """Of covariances, precisions and their factors as users see them."""
+        return self.shape(n_components, n_features)
+
+    def outer(self, values, n_components, n_features):
+        """Covariances, precisions or factors as users see them."""
+        return values
+
+    def inner(self, values):
+        """The inverse of :meth:`outer`, contiguous where `values` are."""
+        return values
+
     # --- M-step -------------------------------------------------------------------------
 
-    def covariances(self, statistics, counts, offsets, residual=None):
+    def covariances(self, statistics, counts, offsets, residual=None, sizes=None, previous=None):
         """What the M-step makes of second moments about other centres.
 
         Parameters
@@ -143,16 +166,25 @@ class Structure(ABC):
             Means of the rows, less the centres.
         residual : ndarray of shape (n_components, n_features), optional
             Means of the rows, less the means that stay, where these do.
+        sizes : ndarray of shape (n_components,), optional
+            What scatters are divided by, where moments have other weights than `counts`.
+        previous : ndarray, optional
+            Factors of the covariances before, where the step goes on from these.
         """
         scatter = self.about_means(statistics.second, counts, offsets)
         if residual is not None:
             scatter = scatter + self.between(counts, residual)
-        scatter, divisor, extra = self.divided(scatter, counts, offsets.shape[1])
-        if self.prior is None:
-            covariances = scatter / divisor
-        else:
-            covariances = (scatter + self.prior.scale) / (divisor + self.prior.dof + extra)
-        covariances[self.variances(offsets.shape[1])] += self.reg_covar
+        sizes = counts if sizes is None else sizes
+        scatter, divisor, extra = self.divided(scatter, sizes, offsets.shape[1])
+        if self.prior is not None:
+            scatter, divisor = scatter + self.prior.scale, divisor + self.prior.dof + extra
+        return self.imposed(scatter, divisor, offsets.shape[1], previous)
+
+    def imposed(self, scatter, divisor, n_features, previous=None):
+        """The family's covariances for scatters and what divides them, the prior in both; with
+        the ridge."""
+        covariances = scatter / divisor
+        covariances[self.variances(n_features)] += self.reg_covar
         return covariances
 
     @abstractmethod
@@ -183,10 +215,11 @@ class Structure(ABC):
     def central(self, second, counts, safe, offsets):
         """Second moments about the means, over counts (`safe`: 1 where they are 0)."""
 
-    def maximise(self, statistics, counts, offsets, means, residual=None):
+    def maximise(self, statistics, counts, offsets, means, residual=None, sizes=None,
+                 previous=None):
         """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
-        where one collapsed."""
-        covariances = self.covariances(statistics, counts, offsets, residual)
+        where one collapsed. See :meth:`covariances`."""
+        covariances = self.covariances(statistics, counts, offsets, residual, sizes, previous)
         if self.floor:
             return self._above_floor(covariances, statistics)
         if self.rounding and not np.any(self.reg_covar) and self.prior is None:
@@ -259,7 +292,7 @@ class Structure(ABC):
     def check_precisions(self, precisions, n_components, n_features):
         """Start precisions: finite, of the right shape, symmetric, positive definite."""
         precisions = np.array(precisions, dtype=np.float64)
-        shape = self.shape(n_components, n_features)
+        shape = self.outer_shape(n_components, n_features)
         if precisions.shape != shape:
             raise ValueError(
                 f"The parameter '{self.name} precision' should have the shape of {shape}, "
@@ -269,6 +302,11 @@ class Structure(ABC):
             raise ValueError("precisions_init contains NaN or infinity")
         self.check_definite(precisions)
         return precisions
+
+    def start_factors(self, precisions, weights):
+        """Factors that a start with these checked precisions begins with; `weights` are None
+        where they are not given."""
+        return self.from_precisions(precisions)
 
     # --- units --------------------------------------------------------------------------
 

@@ -18,6 +18,17 @@ def factor(covariance, what):
     return inverse.T
 
 
+def check_matrices(precisions, name, shared=False):
+    """ValueError for a precision that is not symmetric and positive definite."""
+    for k, precision in enumerate(precisions):
+        if (not np.allclose(precision, precision.T)
+                or lapack.dpotrf(precision, lower=1)[1] != 0):
+            raise ValueError(
+                f"'{name} precision' should be symmetric, positive-definite"
+                + ("" if shared else f", but that of component {k} is not")
+            )
+
+
 class _Matrices(Structure):
     """What full and tied covariances have in common."""
 
@@ -76,13 +87,7 @@ class _Matrices(Structure):
         return np.ascontiguousarray(out[0] if self.shared else out)
 
     def check_definite(self, precisions):
-        for k, precision in enumerate(self.each(precisions)):
-            if (not np.allclose(precision, precision.T)
-                    or lapack.dpotrf(precision, lower=1)[1] != 0):
-                raise ValueError(
-                    f"'{self.name} precision' should be symmetric, positive-definite"
-                    + ("" if self.shared else f", but that of component {k} is not")
-                )
+        check_matrices(self.each(precisions), self.name, self.shared)
 
     def units(self, scale):
         return np.outer(scale, scale)
@@ -116,7 +121,7 @@ class Full(_Matrices):
     """Every component has a covariance of its own."""
 
     name = kernel = "full"
-    sorts = True
+    sorts = own_volumes = True
 
     def n_parameters(self, n_components, n_features):
         return n_components * n_features * (n_features + 1) // 2
@@ -163,6 +168,7 @@ class Tied(_Matrices):
 
     name = kernel = "tied"
     shared = keeps_scatter = True
+    seeds_alone = False
 
     def n_parameters(self, n_components, n_features):
         return n_features * (n_features + 1) // 2

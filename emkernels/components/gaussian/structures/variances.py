@@ -65,6 +65,7 @@ class Diagonal(_Variances):
 
     name = kernel = "diag"
     n_axes = 1
+    own_volumes = True
 
     def n_parameters(self, n_components, n_features):
         return n_components * n_features
@@ -128,6 +129,7 @@ class Spherical(_Variances):
 
     name = kernel = "spherical"
     n_axes = 0
+    own_volumes = True
 
     def n_parameters(self, n_components, n_features):
         return n_components

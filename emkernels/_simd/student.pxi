@@ -1,0 +1,263 @@
+# Student t components. With q the quadratic form of the o observed values of a row and nu the
+# degrees of freedom, the log density is that of a normal component at q = 0, plus the excess
+#   log Gamma((nu + o) / 2) - log Gamma(nu / 2) - o / 2 log(nu / 2),
+# less (nu + o) / 2 log(1 + q / nu); and u = (nu + o) / (nu + q) is what the row pulls with. The
+# moments are weighted by responsibility and u (the conditional covariance of missing values by
+# responsibility alone: u is divided out of it), and an M-step needs besides the sums of
+# responsibilities, by o, and of responsibilities times log u - (u - 1), a bend that vanishes as
+# the square of u - 1.
+#
+# A power law does not underflow as exp(-q / 2) does, and two components may both matter to a row
+# however far out it is. So where a form has overflowed, all components of the row are computed
+# again in float64, from the logarithm of the form.
+#
+# K. L. Lange, R. J. A. Little, J. M. G. Taylor, JASA 84, 1989.
+
+cdef enum:
+    # places in the header of a component
+    DF = 2
+    INVERSE = 3
+    TOP = 4         # nu + D
+    HALF = 5        # (nu + D) / 2
+    LOG = 6         # log(1 + D / nu), and what rounding took of it
+    LOG_REST = 7
+
+
+cdef inline vec vlog1p(vec x) noexcept nogil:
+    """log(1 + x) for x >= 0, relative precision also where x is small."""
+    cdef vec m, n, f, s, z, p, half
+    n = split_exponent(splat(1.0) + x, &m)
+    f = where_less(n, splat(0.5), x, m - splat(1.0))
+    s = f / (f + splat(2.0))
+    z = s * s
+    if IS_DOUBLE:
+        p = splat(0.14617807153417325)
+        p = p * z + splat(0.15331611722055008)
+        p = p * z + splat(0.1818289243253687)
+        p = p * z + splat(0.22222211089379496)
+        p = p * z + splat(0.28571428626253836)
+        p = p * z + splat(0.3999999999989889)
+        p = p * z + splat(0.666666666666667)
+    else:
+        p = splat(0.23331614471843498)
+        p = p * z + splat(0.28550778633191964)
+        p = p * z + splat(0.4000012221181065)
+        p = p * z + splat(0.6666666655404201)
+    half = splat(0.5) * f * f
+    p = s * (half + z * p)
+    if IS_DOUBLE:
+        p = p + n * splat(1.9082149292705877e-10)
+        return n * splat(0.6931471803691238) - ((half - p) - f)
+    p = p + n * splat(3.1946184945309415e-05)
+    return n * splat(0.693115234375) - ((half - p) - f)
+
+
+cdef void student_header(const Gaussians *g, Py_ssize_t k, double constant,
+                         real *out) noexcept nogil:
+    cdef Py_ssize_t D = g.n_features
+    cdef double nu = g.dfs[k], log_ratio = log1p(D / nu)
+    out[0] = <real>(constant + g.excess[k * (D + 1) + D])
+    out[DF] = <real>nu
+    out[INVERSE] = <real>(1 / nu)
+    out[TOP] = <real>(nu + D)
+    out[HALF] = <real>(0.5 * (nu + D))
+    out[LOG] = <real>log_ratio
+    out[LOG_REST] = <real>(log_ratio - out[LOG])
+
+
+cdef void open_student(Panels *p, const Gaussians *g, double *accumulators) noexcept nogil:
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, t
+    p.sizes = accumulators + K + K * D + second_size(g) + 2
+    p.bends = p.sizes + K * (D + 1)
+    for t in range(p.n_tiles):
+        p.far[t] = splat(0)
+
+
+cdef inline vec not_far(vec q, vec x, vec yes, vec no) noexcept nogil:
+    """yes where neither a form nor its share of nu has overflowed; no elsewhere."""
+    return where_less(q + x, splat(<real>(1e300 if IS_DOUBLE else 1e36)), yes, no)
+
+
+cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t k, const vec *q,
+                    real constant, vec *lp) noexcept nogil:
+    """lp (TILE) = log densities of complete rows, -inf where a form overflowed; lp may be q."""
+    cdef const real *header = <const real*>g.packed + k * component_stride(g)
+    cdef vec *pull = p.pull + (t * g.n_components + k) * VECTORS
+    cdef vec *bend = p.bend + (t * g.n_components + k) * VECTORS
+    cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE]), top = splat(header[TOP])
+    cdef vec half = splat(header[HALF]), log_ratio = splat(header[LOG])
+    cdef vec rest = splat(header[LOG_REST]), n_observed = splat(<real>g.n_features)
+    cdef vec x, form, power, scale, far = p.far[t]
+    cdef Py_ssize_t v
+    for v in range(VECTORS):
+        form = q[v]
+        x = form * inverse
+        power = vlog1p(x)
+        scale = splat(1) / (nu + form)
+        pull[v] = top * scale
+        bend[v] = ((log_ratio - power) - (n_observed - form) * scale) + rest
+        lp[v] = not_far(form, x, splat(constant) - half * power, splat(-INFINITY))
+        far = far + not_far(form, x, splat(0), splat(1))
+    p.far[t] = far
+
+
+cdef void observed_counts(const Panels *p, const Job *job, Py_ssize_t t, real *out) noexcept nogil:
+    """out (TILE) = how many values of each row are observed."""
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), j, d
+    cdef const real *mask
+    if job.incomplete == NULL:
+        for j in range(TILE):
+            out[j] = <real>D
+    elif p.mask == NULL:
+        for j in range(TILE):
+            out[j] = <real>(D - p.lane_missing[t * TILE + j])
+    else:
+        mask = <const real*>(p.mask + t * n * VECTORS)
+        for j in range(TILE):
+            out[j] = 0
+        for d in range(D):
+            for j in range(TILE):
+                out[j] += mask[d * TILE + j]
+
+
+cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t k,
+                             const vec *q, real constant, const vec *constants,
+                             vec *lp) noexcept nogil:
+    """power_law of rows with missing values; the constants are those of normal components, one
+    for the tile where `constants` is NULL."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, j, v
+    cdef const real *header = <const real*>g.packed + k * component_stride(g)
+    cdef const double *excess = g.excess + k * (D + 1)
+    cdef vec *pull = p.pull + (t * K + k) * VECTORS
+    cdef vec *bend = p.bend + (t * K + k) * VECTORS
+    cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE])
+    cdef vec n_observed[VECTORS]
+    cdef vec more[VECTORS]
+    cdef vec x, form, power, scale, top, value, far = p.far[t]
+    observed_counts(p, job, t, <real*>n_observed)
+    for j in range(TILE):
+        (<real*>more)[j] = <real>excess[<Py_ssize_t>(<real*>n_observed)[j]]
+    for v in range(VECTORS):
+        form = q[v]
+        x = form * inverse
+        power = vlog1p(x)
+        scale = splat(1) / (nu + form)
+        top = nu + n_observed[v]
+        pull[v] = top * scale
+        bend[v] = (vlog1p(n_observed[v] * inverse) - power) - (n_observed[v] - form) * scale
+        value = (constants[v] if constants != NULL else splat(constant)) + more[v]
+        value = value - splat(0.5) * top * power
+        lp[v] = not_far(form, x, value, splat(-INFINITY))
+        far = far + not_far(form, x, splat(0), splat(1))
+    p.far[t] = far
+
+
+cdef void student_limit(const real *header, real half, real constant, const vec *best,
+                        vec *limit) noexcept nogil:
+    """limit (TILE): with a form above it a component has less than exp(-REACH) of the best one,
+    nu (exp((constant + REACH - best) / half) - 1)."""
+    cdef vec nu = splat(header[DF]), x, small, large
+    cdef vec most = splat(<real>(700 if IS_DOUBLE else 80))
+    cdef Py_ssize_t v
+    for v in range(VECTORS):
+        x = (splat(constant + REACH) - best[v]) / splat(half)
+        small = x * (splat(1) + x * (splat(0.5) + x * splat(<real>(1.0 / 6))))
+        large = vexp(vmin(x, most)) - splat(1)
+        x = where_less(most, x, splat(INFINITY), where_less(x, splat(<real>0.01), small, large))
+        limit[v] = nu * x
+
+
+cdef void rescue_far(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
+                     Py_ssize_t size, real *lp, real *best) noexcept nogil:
+    """Rows of a tile for which a form overflowed, or a component was left out: all of their
+    components again, in float64."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, j, k, row
+    cdef real *pull = <real*>(p.pull + t * K * VECTORS)
+    cdef real *bend = <real*>(p.bend + t * K * VECTORS)
+    cdef double nu, z, q, log_q, power, u, value
+    cdef bint lost
+    cdef Far form
+    if not lanes(&p.far[t]) > 0:
+        return
+    for k in range(K):
+        if not p.active[t * K + k]:
+            for j in range(TILE):
+                lp[k * TILE + j] = -INFINITY
+        p.active[t * K + k] = True
+    for j in range(TILE):
+        lost = False
+        for k in range(K):
+            lost |= not (lp[k * TILE + j] > -INFINITY)
+        if not lost:
+            continue
+        row = row_at(&job.rows, start + (j if j < size else 0))
+        if row < 0:
+            row = row_at(&job.rows, start)
+        best[j] = -INFINITY
+        for k in range(K):
+            far_form(job, p, row, k, &form)
+            nu = g.dfs[k]
+            z = form.scale * (2 * form.root)
+            q = z * z
+            log_q = 2 * (log(form.scale) + log(2 * form.root)) if form.root > 0 else -INFINITY
+            power = log1p(q / nu) if q / nu < 1e300 else log_q - log(nu)
+            u = ((nu + form.n_observed) / (nu + q) if q < 1e300
+                 else exp(log(nu + form.n_observed) - log_q))
+            value = form.constant + g.excess[k * (D + 1) + form.n_observed]
+            lp[k * TILE + j] = <real>(value - 0.5 * (nu + form.n_observed) * power)
+            pull[k * TILE + j] = <real>u
+            bend[k * TILE + j] = <real>(log1p(form.n_observed / nu) - power - (u - 1))
+            if lp[k * TILE + j] > best[j]:
+                best[j] = lp[k * TILE + j]
+
+
+cdef void pull_rows(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,
+                    Py_ssize_t size) noexcept nogil:
+    """After the responsibilities of a tile: what rows pull with is written out, or the sums of
+    the M-step are made and the responsibilities multiplied by it."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, j, k, v
+    cdef const vec *weight = p.weight + t * VECTORS
+    cdef vec *resp
+    cdef vec *pull
+    cdef vec *bend
+    cdef vec size_, bends
+    cdef vec values[VECTORS]
+    cdef real n_observed[TILE]
+    cdef double *sizes
+    if job.pull_out != NULL:
+        for v in range(VECTORS):
+            values[v] = splat(0)
+            for k in range(K):
+                if p.active[t * K + k]:
+                    j = (t * K + k) * VECTORS + v
+                    values[v] = values[v] + p.resp[j] * p.pull[j]
+            values[v] = values[v] * weight[v]
+        write_values(job, job.pull_out, start, size, <const real*>values)
+    if not job.first_moments:
+        return
+    if job.incomplete != NULL:
+        observed_counts(p, job, t, n_observed)
+    for k in range(K):
+        if not p.active[t * K + k]:
+            continue
+        resp = p.resp + (t * K + k) * VECTORS
+        pull = p.pull + (t * K + k) * VECTORS
+        bend = p.bend + (t * K + k) * VECTORS
+        sizes = p.sizes + k * (D + 1)
+        size_ = splat(0)
+        bends = splat(0)
+        for v in range(VECTORS):
+            values[v] = resp[v] * weight[v]
+            size_ = size_ + values[v]
+            bends = bends + values[v] * bend[v]
+            bend[v] = resp[v]
+            resp[v] = resp[v] * pull[v]
+        p.bends[k] += lanes(&bends)
+        if job.incomplete == NULL:
+            sizes[D] += lanes(&size_)
+        else:
+            for j in range(TILE):
+                sizes[<Py_ssize_t>n_observed[j]] += (<real*>values)[j]

@@ -1,0 +1,234 @@
+"""Families that share a volume, a shape or both, each component having axes of its own or those
+of the columns."""
+
+import numpy as np
+
+from emkernels.components.gaussian.structures.lettered import VVI, VVV, Constrained
+from emkernels.components.gaussian.structures.matrices import Full
+from emkernels.components.gaussian.structures.variances import Diagonal
+from emkernels.em import DegenerateFitError
+
+# Rounds of an alternating step, and the relative change at which it has arrived: what is minimised
+# then is within the square of that.
+ROUNDS, ARRIVED = 200, 1e-8
+
+
+def unit(lengths):
+    """Lengths of axes over their geometric mean."""
+    return lengths / np.exp(np.log(lengths).mean(axis=-1, keepdims=True))
+
+
+def one_shape(lengths, counts, shape=None):
+    """Volumes (k,) and a shape (d,) that minimise ``sum_k n_k d log volume_k + sum_kj
+    lengths_kj / (volume_k shape_j)``.
+
+    Each in turn: ``volume_k = sum_j lengths_kj / shape_j / (n_k d)``, then the shape is
+    ``sum_k lengths_kj / volume_k`` over its geometric mean. In logarithms what is minimised is
+    convex, so this ends at the minimum; no round goes up.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_components, n_features)
+        Scatter along the axes.
+    counts : ndarray of shape (n_components,)
+    shape : ndarray of shape (n_features,), optional
+        Where the rounds begin.
+    """
+    d = lengths.shape[1]
+    if shape is None:
+        shape = unit((lengths / lengths.sum(axis=1, keepdims=True)).T @ counts)
+    inner = lengths / (counts * d)[:, None]
+    for _ in range(ROUNDS):
+        before = shape
+        shape = unit(lengths.T @ (1 / (inner @ (1 / before))))
+        if not np.abs(shape / before - 1).max() > ARRIVED:
+            break
+    return inner @ (1 / shape), shape
+
+
+def one_matrix(scatter, counts, matrix=None):
+    """Volumes (k,) and a matrix (d, d) of determinant one that minimise ``sum_k n_k d log
+    volume_k + tr(W_k matrix^-1) / volume_k``, each in turn as in :func:`one_shape`."""
+    k, d = scatter.shape[:2]
+    flat = scatter.reshape(k, -1)
+    inner = flat / (counts * d)[:, None]
+    if matrix is None:
+        traces = np.trace(scatter, axis1=1, axis2=2)
+        matrix = (flat.T @ (counts / traces)).reshape(d, d)
+    volumes = inner @ np.linalg.inv(matrix).ravel()
+    for _ in range(ROUNDS):
+        before = volumes
+        matrix = (flat.T @ (1 / volumes)).reshape(d, d)
+        matrix = matrix * np.exp(-np.linalg.slogdet(matrix)[1] / d)
+        volumes = inner @ np.linalg.inv(matrix).ravel()
+        if not np.abs(volumes / before - 1).max() > ARRIVED:
+            break
+    return volumes, matrix
+
+
+def along_axes(vectors, lengths):
+    """Covariances with these axes and variances along them, exactly symmetric."""
+    out = (vectors * lengths[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    return (out + np.swapaxes(out, -1, -2)) / 2
+
+
+class VEI(Constrained, Diagonal):
+    """Axes of the columns, one shape, any volumes."""
+
+    name = "VEI"
+
+    def fitted(self, scatter, counts, previous=None):
+        shape = None if previous is None else unit(previous[0] ** -2.0)
+        volumes, shape = one_shape(scatter, counts, shape)
+        return volumes[:, None] * shape
+
+    def to_vector(self, factors):
+        logs = np.log(factors)
+        return [logs[:, 0], logs[0, 1:] - logs[0, 0]]
+
+    def from_vector(self, vector, shape):
+        volumes, lengths = np.split(vector, [shape[0]])
+        logs = volumes[:, None] + np.concatenate([[0.0], lengths])
+        return super().from_vector(logs.ravel(), shape)
+
+
+class EVI(Constrained, Diagonal):
+    """Axes of the columns, one volume, any shapes: with ``g_k`` the geometric mean of the
+    variances in W_k, ``volume = sum_k g_k / n`` and ``Sigma_k = volume W_k / g_k``."""
+
+    name = "EVI"
+
+    def marginal(self):
+        return VVI()
+
+    def fitted(self, scatter, counts, previous=None):
+        shapes = unit(scatter)
+        volume = (scatter[:, :1] / shapes[:, :1]).sum() / counts.sum()
+        return volume * shapes
+
+    def to_vector(self, factors):
+        logs = np.log(factors)
+        means = logs.mean(axis=1, keepdims=True)
+        return [means[0], (logs - means)[:, :-1].ravel()]
+
+    def from_vector(self, vector, shape):
+        lengths = vector[1:].reshape(shape[0], -1)
+        logs = vector[0] + np.hstack([lengths, -lengths.sum(axis=1, keepdims=True)])
+        return super().from_vector(logs.ravel(), shape)
+
+
+class VEE(Constrained, Full):
+    """One shape and axes, any volumes: ``volume_k C`` with a C for all."""
+
+    name = "VEE"
+
+    def fitted(self, scatter, counts, previous=None):
+        # columns of one length, as those of very different ones cost digits
+        scale = np.sqrt(np.diagonal(scatter, axis1=1, axis2=2).sum(axis=0))
+        units = scale[:, None] * scale
+        matrix = None if previous is None else self.from_factors(previous[:1])[0] / units
+        volumes, matrix = one_matrix(scatter / units, counts, matrix)
+        return volumes[:, None, None] * (matrix * units)
+
+    def to_vector(self, factors):
+        ratios = np.log(factors[1:, 0, 0] / factors[0, 0, 0])
+        return [ratios, *super().to_vector(factors[:1])]
+
+    def from_vector(self, vector, shape):
+        ratios, one = np.split(vector, [shape[0] - 1])
+        one = super().from_vector(one, (1, *shape[1:]))
+        if one is None:
+            return None
+        with np.errstate(over="ignore", under="ignore"):
+            u = np.exp(np.concatenate([[0.0], ratios]))[:, None, None] * one
+        diagonal = np.diagonal(u, axis1=1, axis2=2)
+        return u if np.isfinite(u).all() and (diagonal > 0).all() else None
+
+
+class EVV(Constrained, Full):
+    """One volume, any shapes and axes: ``Sigma_k = volume W_k / |W_k|^(1/d)``, the volume being
+    ``sum_k |W_k|^(1/d) / n``."""
+
+    name = "EVV"
+
+    def marginal(self):
+        return VVV()
+
+    def fitted(self, scatter, counts, previous=None):
+        signs, logs = np.linalg.slogdet(scatter)
+        logs = np.where(signs > 0, logs / scatter.shape[1], np.nan)
+        volume = np.exp(logs).sum() / counts.sum()
+        return scatter * (volume * np.exp(-logs))[:, None, None]
+
+    def to_vector(self, factors):
+        diagonal, rest = super().to_vector(factors)
+        logs = diagonal.reshape(len(factors), -1)
+        means = logs.mean(axis=1, keepdims=True)
+        return [means[0], (logs - means)[:, :-1].ravel(), rest]
+
+    def from_vector(self, vector, shape):
+        k, d = shape[:2]
+        lengths = vector[1 : 1 + k * (d - 1)].reshape(k, d - 1)
+        logs = vector[0] + np.hstack([lengths, -lengths.sum(axis=1, keepdims=True)])
+        return super().from_vector(
+            np.concatenate([logs.ravel(), vector[1 + k * (d - 1) :]]), shape)
+
+
+class Oriented(Constrained, Full):
+    """A family of axes that are neither those of the columns nor free: the columns keep one unit,
+    as other scales would turn the axes. Vectors stand for what the M-step makes of any
+    covariances, a family that is no flat space having none of its own."""
+
+    one_unit = True
+
+    def marginal(self):
+        return VVV()
+
+    def common_scale(self, scale):
+        return np.full(len(scale), np.sqrt(np.mean(scale**2)))
+
+    def from_vector(self, vector, shape):
+        factors = super().from_vector(vector, shape)
+        if factors is None:
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                return self.factors(self.fitted(
+                    self.from_factors(factors), np.ones(len(factors)), factors))
+        except (DegenerateFitError, np.linalg.LinAlgError):
+            return None
+
+
+class EEV(Oriented):
+    """One volume and shape, any axes: with ``W_k = Q_k O_k Q_k'``, lengths in one order,
+    ``Sigma_k = Q_k (sum_k O_k / n) Q_k'``."""
+
+    name = "EEV"
+
+    def fitted(self, scatter, counts, previous=None):
+        lengths, vectors = axes_of(scatter)
+        return along_axes(vectors, lengths.sum(axis=0) / counts.sum())
+
+
+class VEV(Oriented):
+    """One shape, any volumes and axes: the axes of W_k, and along these what `VEI` has."""
+
+    name = "VEV"
+
+    def fitted(self, scatter, counts, previous=None):
+        lengths, vectors = axes_of(scatter)
+        shape = None
+        if previous is not None:
+            before = np.linalg.eigvalsh(self.from_factors(previous[:1])[0])
+            if before[0] > 0:
+                shape = unit(before)
+        volumes, shape = one_shape(lengths, counts, shape)
+        return along_axes(vectors, volumes[:, None] * shape)
+
+
+def axes_of(scatter):
+    """Lengths of the axes of scatters, none negative and in ascending order, and the axes."""
+    if not np.isfinite(scatter).all():
+        return np.full(scatter.shape[:-1], np.nan), scatter
+    lengths, vectors = np.linalg.eigh(scatter)
+    return np.maximum(lengths, 0), vectors

@@ -1,0 +1,37 @@
+"""What the parameters of a Gaussian mixture may be."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Options, StrOptions
+
+from emkernels.components.gaussian import arguments
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.data.checks import Interval
+
+OPTIONS = {
+    "n_components": [Interval(Integral, 1, None, closed="left")],
+    "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
+    "tol": [Interval(Real, 0.0, None, closed="left")],
+    "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
+    "max_iter": [Interval(Integral, 0, None, closed="left")],
+    "n_init": [Interval(Integral, 1, None, closed="left")],
+    "init_params": [StrOptions(set(arguments.STARTS)), tuple],
+    "weights_init": ["array-like", None],
+    "means_init": ["array-like", None],
+    "precisions_init": ["array-like", None],
+    "random_state": ["random_state", np.random.Generator],
+    "warm_start": ["boolean"],
+    "verbose": ["verbose"],
+    "verbose_interval": [Interval(Integral, 1, None, closed="left")],
+    "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+    "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
+    "acceleration": [StrOptions({"squarem"}), None],
+    "callback": [callable, None],
+    "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
+    "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
+    "fixed": [tuple, list, set, frozenset],
+    "init_scaling": [StrOptions({"standard"}), None],
+    "short_iter": [Interval(Integral, 1, None, closed="left"), None],
+    "noise": [None, "boolean", Interval(Real, 0, None, closed="neither")],
+}
