@@ -4,7 +4,6 @@ import functools
 
 import _timing as timing
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 
 from emkernels import GaussianMixture, MixtureOfFactorAnalyzers
@@ -13,10 +12,14 @@ from emkernels import GaussianMixture, MixtureOfFactorAnalyzers
 class NumpyFactorMixture:
     """The same updates by matrix products of NumPy, complete rows and float64 only.
 
-    Everything that depends on rows is in four products of all components together, each at the speed
-    of BLAS: (X, X^2) with the coefficients of densities and factors, and responsibilities with both.
-    X is moved once by the overall mean, so that products about zero keep their digits.
+    All that depends on rows is in four products of all components together, at the speed of BLAS:
+    of (X, X^2) with the coefficients of densities and factors, and of what comes from these with
+    (X, X^2); block by block, so that what is between them stays in cache. The factors are kept
+    whitened, whose squares are what distances lack. X is moved once by the overall mean, so that
+    products about zero keep their digits.
     """
+
+    BLOCK = 500
 
     def __init__(self, X, floor):
         self.origin = X.mean(axis=0)
@@ -35,48 +38,57 @@ class NumpyFactorMixture:
         return weights, means + self.origin, components, noise, history
 
     def step(self, weights, means, components, noise):
-        X, squares = self.X, self.squares
         K, q, D = components.shape
-        n = len(X)
+        n = len(self.X)
         scaled = components / noise[:, None]                       # (K, q, D)
         inner = np.eye(q) + scaled @ components.swapaxes(1, 2)
         factor = np.linalg.cholesky(inner)
         whitener = np.linalg.inv(factor)
-        covariance = whitener.swapaxes(1, 2) @ whitener
-        B = covariance @ scaled                                    # E[z] = B (x - mean)
-        # one product for the linear part of the distances and for all factors
-        linear = np.concatenate([means / noise, B.reshape(K * q, D)])
-        product = X @ linear.T                                     # (n, K + K q)
-        z = product[:, K:].reshape(n, K, q)
-        z -= (B @ means[:, :, None])[:, :, 0]
-        distance = squares @ (1 / noise).T
-        distance -= 2 * product[:, :K]
-        distance += (means**2 / noise).sum(axis=1)
-        half = np.matmul(z.swapaxes(0, 1), factor)                 # (K, n, q): |half|^2 = z' G z
-        distance -= np.einsum("knq,knq->nk", half, half)
-        log_prob = distance
-        log_prob *= -0.5
-        log_prob += (np.log(weights) - 0.5 * np.log(noise).sum(axis=1) - 0.5 * D * np.log(2 * np.pi)
-                     - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1))
-        norm = logsumexp(log_prob, axis=1)
-        log_prob -= norm[:, None]
-        resp = np.exp(log_prob, out=log_prob)
-        # and one for all sums with the rows
-        coefficients = np.empty((n, K + K * q))
-        coefficients[:, :K] = resp
-        weighted = coefficients[:, K:].reshape(n, K, q)
-        np.multiply(z, resp[:, :, None], out=weighted)
-        sums = coefficients.T @ X                                  # (K + K q, D)
-        counts = resp.sum(axis=0)
+        C = whitener @ scaled              # h = C (x - mean), z = whitener' h
+        left = np.concatenate([means / noise, C.reshape(K * q, D)]).T.copy()
+        inverse = (1 / noise).T.copy()
+        at_mean = (C @ means[:, :, None])[:, :, 0].reshape(K * q)
+        constant = (np.log(weights) - 0.5 * np.log(noise).sum(axis=1) - 0.5 * D * np.log(2 * np.pi)
+                    - np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+                    - 0.5 * (means**2 / noise).sum(axis=1))
+        sums, seconds = np.zeros((K + K * q, D)), np.zeros((K, D))
+        counts, pairs, bound = np.zeros(K), np.zeros((K, q, q)), 0.0
+        for first in range(0, n, self.BLOCK):
+            X, squares = self.X[first:first + self.BLOCK], self.squares[first:first + self.BLOCK]
+            product = X @ left                                     # (b, K + K q)
+            h = product[:, K:]
+            h -= at_mean
+            log_prob = squares @ inverse
+            log_prob *= -0.5
+            log_prob += product[:, :K]
+            log_prob += constant
+            h = h.reshape(len(X), K, q)
+            log_prob += 0.5 * np.einsum("nkq,nkq->nk", h, h)
+            best = log_prob.max(axis=1)
+            log_prob -= best[:, None]
+            resp = np.exp(log_prob, out=log_prob)
+            total = resp.sum(axis=1)
+            bound += (best + np.log(total)).sum()
+            resp /= total[:, None]
+            product[:, :K] = resp
+            weighted = h * resp[:, :, None]
+            pairs += np.matmul(weighted.transpose(1, 2, 0), h.transpose(1, 0, 2))
+            product[:, K:] = weighted.reshape(len(X), K * q)
+            sums += product.T @ X
+            seconds += resp.T @ squares
+            counts += resp.sum(axis=0)
         mean = sums[:K] / counts[:, None]
-        variance = (resp.T @ squares) / counts[:, None] - mean**2
-        zbar = weighted.sum(axis=0) / counts[:, None]
-        cross = sums[K:].reshape(K, q, D) / counts[:, None, None] - zbar[:, :, None] * mean[:, None]
-        second = np.matmul(weighted.transpose(1, 2, 0), z.swapaxes(0, 1)) / counts[:, None, None]
-        second += covariance - zbar[:, :, None] * zbar[:, None]
+        back = whitener.swapaxes(1, 2)
+        # sums of h (x - 0)' and of h, the latter as C applied to sums of x - mean
+        hbar = (C @ (mean - means)[:, :, None])[:, :, 0]
+        cross = back @ (sums[K:].reshape(K, q, D) / counts[:, None, None]
+                        - hbar[:, :, None] * mean[:, None])
+        second = back @ (pairs / counts[:, None, None] - hbar[:, :, None] * hbar[:, None]
+                         + np.eye(q)) @ whitener
         components = np.linalg.solve(second, cross)
+        variance = seconds / counts[:, None] - mean**2
         noise = np.maximum(variance - (components * cross).sum(axis=1), self.floor)
-        return counts / n, mean, components, noise, norm.mean()
+        return counts / n, mean, components, noise, bound / n
 
 
 def of_pictures(n, side, k, seed=0):

@@ -297,8 +297,8 @@ def factor_mixture_e_step(X, weights, means, components, noise):
 
 def factor_mixture_update(X, sample_weight, weights, means, components, noise, floor,
                           shared=False):
-    """One update, from completed scatter matrices: weights and means by the responsibilities, then a
-    step of EM for factors on each scatter about the new mean. `floor`: least noise variances."""
+    """One update, from completed scatter matrices: weights and means by the responsibilities, then
+    a step of EM for factors on each scatter about the new mean. `floor`: least noise variances."""
     _, resp = factor_mixture_e_step(X, weights, means, components, noise)
     n, D = X.shape
     seen = ~np.isnan(X).all(axis=1)

@@ -24,7 +24,8 @@ def start(K, q, D, seed=0, shared=False):
     rng = np.random.default_rng(seed)
     noise = rng.uniform(0.5, 2.0, size=(K, D))
     noise = np.repeat(noise[:1], K, axis=0) if shared else noise
-    return rng.dirichlet(np.full(K, 5.0)), rng.normal(size=(K, D)), rng.normal(size=(K, q, D)), noise
+    means, components = rng.normal(size=(K, D)), rng.normal(size=(K, q, D))
+    return rng.dirichlet(np.full(K, 5.0)), means, components, noise
 
 
 def from_start(values, shared=False, **options):
@@ -185,7 +186,7 @@ def test_units_of_the_columns_do_not_matter():
     assert_allclose(shifted.lower_bound_, a.lower_bound_, rtol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:collapsed")
+@pytest.mark.filterwarnings("ignore::emkernels.em.DegenerateWarning")
 def test_digits_better_than_diagonal():
     """The figure: fewer bits for digits than mixtures of independent columns."""
     X = load_digits().data
@@ -310,9 +311,9 @@ def test_starts():
         for X in (WINE, GAPS):
             model = MixtureOfFactorAnalyzers(3, 2, init_params=kind, random_state=0).fit(X)
             assert np.isfinite(model.lower_bound_)
-    one = MixtureOfFactorAnalyzers(3, 1, random_state=0, init_params="random", max_iter=300).fit(WINE)
-    many = MixtureOfFactorAnalyzers(3, 1, random_state=0, init_params="random", max_iter=300,
-                                    n_init=5).fit(WINE)
+    options = {"init_params": "random", "random_state": 0, "max_iter": 300}
+    one = MixtureOfFactorAnalyzers(3, 1, **options).fit(WINE)
+    many = MixtureOfFactorAnalyzers(3, 1, n_init=5, **options).fit(WINE)
     assert many.lower_bound_ >= one.lower_bound_
     weights, means, components, noise = start(3, 2, 13)
     components, noise = components * WINE.std(axis=0), noise * WINE.var(axis=0)
@@ -330,8 +331,8 @@ def test_starts():
 
 @quiet
 @pytest.mark.parametrize("dtype", ["f8", "f4"])
-@pytest.mark.parametrize("name", ["constant", "duplicate", "collinear", "wide", "distinct", "single",
-                                  "few", "sparse", "more factors"])
+@pytest.mark.parametrize("name", ["constant", "duplicate", "collinear", "wide", "distinct",
+                                  "single", "few", "sparse", "more factors"])
 def test_degenerate_tables(name, dtype):
     rng = np.random.default_rng(0)
     base = rng.normal(size=(40, 5))

@@ -29,6 +29,8 @@ ctypedef struct FactorPanels:
     int *list                   # (rows,)
     int *label                  # (rows,)
     double *exact               # (D + 3 q,)
+    real *views                 # (n_views, rows)
+    vec *gap                    # (n_views, TILE)
 
 
 cdef Py_ssize_t factor_columns(const Job *job) noexcept nogil:
@@ -71,7 +73,11 @@ cdef Py_ssize_t carve_factors(const Job *job, char *scratch, FactorPanels *p) no
     p.label = <int*>(scratch + used)
     used += aligned(rows * sizeof(int))
     p.exact = <double*>(scratch + used)
-    return used + aligned((job.gaussians.n_features + 3 * q) * sizeof(double))
+    used += aligned((job.gaussians.n_features + 3 * q) * sizeof(double))
+    p.views = <real*>(scratch + used)
+    used += aligned(job.factors.n_views * rows * sizeof(real))
+    p.gap = <vec*>(scratch + used)
+    return used + aligned(job.factors.n_views * TILE * sizeof(real))
 
 
 cdef Py_ssize_t factor_bytes(const Job *job) noexcept nogil:
@@ -100,7 +106,9 @@ cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t fir
                            Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t D = job.gaussians.n_features, n = p.n_padded, b, d, at
     cdef const char *source
+    cdef const real *view
     cdef real *x
+    memset(p.views, 0, job.factors.n_views * p.rows * sizeof(real))
     for b in range(p.rows):
         p.weight[b] = 0
         p.label[b] = -1
@@ -117,6 +125,9 @@ cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t fir
             x[d] = 0
         p.weight[b] = <real>(job.rows.sample_weight[at] if job.rows.sample_weight != NULL else 1)
         p.label[b] = job.labels[at] if job.labels != NULL else 0
+        view = <const real*>job.factors.views + at * job.factors.n_views
+        for d in range(job.factors.n_views):
+            p.views[d * p.rows + b] = view[d]
 
 
 cdef void whiten_list(const Job *job, const FactorPanels *p, Py_ssize_t k, int check,
@@ -264,6 +275,37 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
         p.best[b] = value if value > p.best[b] else p.best[b]
 
 
+cdef void view_forms(const Job *job, const FactorPanels *p, Py_ssize_t k) noexcept nogil:
+    """form = squared distances of all rows from component k along the views."""
+    cdef Py_ssize_t n = job.factors.n_views, B = p.rows // LANES, t, i, j, v
+    cdef const double *mean = job.factors.view_means + k * n
+    cdef const double *A = job.factors.view_whiteners + k * n * n
+    cdef const vec *view = <const vec*>p.views
+    cdef vec *form = <vec*>p.form
+    cdef vec *gap = p.gap
+    cdef vec w[VECTORS]
+    cdef vec total[VECTORS]
+    cdef vec m
+    for t in range(B // VECTORS):
+        for j in range(n):
+            m = splat(<real>mean[j])
+            for v in range(VECTORS):
+                gap[j * VECTORS + v] = view[j * B + t * VECTORS + v] - m
+        for v in range(VECTORS):
+            total[v] = splat(0)
+        for i in range(n):
+            for v in range(VECTORS):
+                w[v] = splat(0)
+            for j in range(i + 1):
+                m = splat(<real>A[i * n + j])
+                for v in range(VECTORS):
+                    w[v] = w[v] + m * gap[j * VECTORS + v]
+            for v in range(VECTORS):
+                total[v] = total[v] + w[v] * w[v]
+        for v in range(VECTORS):
+            form[t * VECTORS + v] = total[v]
+
+
 cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_norm) noexcept nogil:
     """A row so far out that every distance overflowed: it goes wholly to the component of the
     largest log density in float64, to the nearest where that too is -inf."""
@@ -376,6 +418,9 @@ cdef void factor_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                        double *accumulators) noexcept nogil:
     """Rows (positions) first .. first + count - 1: write the row outputs, add the sums."""
     cdef Py_ssize_t K = job.gaussians.n_components, q = job.factors.n_factors, k, b, n
+    # a distance along the views is at most so much too long by rounding
+    cdef real half = <real>(0.499999 if IS_DOUBLE else 0.495), constant
+    cdef bint look = job.skip and job.factors.n_views > 0
     cdef FactorPanels p
     carve_factors(job, scratch, &p)
     pack_factor_rows(job, &p, first, count)
@@ -392,12 +437,18 @@ cdef void factor_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
         if n > 0 and job.factors.constants[k] > -INFINITY:
             evaluate(job, &p, k, n, False)
     for k in range(K):
+        constant = <real>job.factors.constants[k]
+        if not constant > -INFINITY:
+            continue
+        if look:
+            view_forms(job, &p, k)
         n = 0
         for b in range(count):
-            if p.label[b] != k:
+            if p.label[b] != k and not (
+                    look and constant - half * p.form[b] + REACH < p.best[b]):
                 p.list[n] = <int>b
                 n += 1
-        if n > 0 and job.factors.constants[k] > -INFINITY:
+        if n > 0:
             evaluate(job, &p, k, n, job.skip)
     for b in range(count):
         if not p.best[b] > -INFINITY:

@@ -120,6 +120,11 @@ ctypedef struct Factors:
     const double *whiteners       # (K, n_checks, n_factors, n_factors) lower triangular A
     const double *constants       # (K,) log weight and log normaliser
     const unsigned char *stiff    # (K,) distances would cancel
+    # rows along a few directions, where most components are seen to be out of reach
+    Py_ssize_t n_views            # 0: none
+    const char *views             # (n_samples, n_views) in the precision of the rows
+    const double *view_means      # (K, n_views)
+    const double *view_whiteners  # (K, n_views, n_views) as above, of the covariances of views
 
 
 ctypedef struct Job:

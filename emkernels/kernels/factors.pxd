@@ -1,7 +1,7 @@
 """A mixture of factor analysers, fused: densities, posteriors and the sums of an M-step.
 
-A component k is ``mean + sum_i z_i component_i + noise``, given by deviations of the noise (K, D) and
-loadings in units of these (K, q, D); see Factors in the table for what else is prepared.
+A component k is ``mean + sum_i z_i component_i + noise``, given by deviations of the noise (K, D)
+and loadings in units of these (K, q, D); see Factors in the table for what else is prepared.
 """
 
 from emkernels._simd.table cimport Factors, Job, Rows

@@ -62,14 +62,16 @@ cdef int run_factors(Job *job, bint double_, const Rows *rows, const double *mea
     return status
 
 
-def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None, want=None,
-                 n_threads=None):
+def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None, views=None,
+                 want=None, n_threads=None):
     """One pass over checked rows.
 
     means (K, D): float64, as the rows' precision has them. model: attributes `deviations`,
     `loadings`, `whiteners`, `constants` (float64), `chunks`, `ends` (int32), `stiff` (uint8), as
     Factors has them, contiguous. order (int32): in which the rows are visited. labels (int32): the
-    component that each row is looked for first in, then its most probable one. want: names of
+    component that each row is looked for first in, then its most probable one. views: the rows along a
+    few directions (n_samples, n_views), of their dtype, and means (K, n_views) and whiteners (K,
+    n_views, n_views) of the components there. want: names of
     'log_prob_norm', 'resp', 'labels', which are returned for each row; None: the counts, sums of z z'
     (K, q, q; lower triangles), sums of e^2, e and e z (K, q + 2, D) in units of the deviations, the
     log-likelihood, and how many pairs of a row and a component mattered.
@@ -100,6 +102,12 @@ def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None
     factors.constants = pointer(model.constants)
     factors.stiff = <const unsigned char*>address(model.stiff)
     job.skip = K > 1
+    if views is not None:
+        seen, view_means, view_whiteners = views
+        factors.n_views = seen.shape[1]
+        factors.views = <const char*>address(seen)
+        factors.view_means = pointer(view_means)
+        factors.view_whiteners = pointer(view_whiteners)
     out = {}
     if want is None:
         job.first_moments = True

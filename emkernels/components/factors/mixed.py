@@ -7,11 +7,12 @@ import numpy as np
 
 from emkernels.components.factors import mixed_gaps
 from emkernels.components.factors.updates import LOG_2_PI
+from emkernels.components.factors.views import views_of
 from emkernels.components.gaussian.moments import seen
 from emkernels.em import DegenerateFitError
 from emkernels.kernels import passes
 
-# As the kernels have them: columns that are looked at together, and after which shares of them it is
+# Columns that are looked at together, as the kernels have it, and after which shares of them it is
 # looked at whether a component still matters to a row.
 CHUNK = 16
 LOOKS = (1 / 8, 1 / 4, 1 / 2, 1)
@@ -173,8 +174,13 @@ class FactorComponents:
         model = self.model(weights, parameters, rows.dtype)
         kept = rows.kept.setdefault(
             ("analysers", len(centers)), {"labels": np.zeros(len(rows), np.int32)})
+        if "order" in kept and "views" not in kept:     # the first pass was another's start
+            kept["views"] = views_of(rows, weights, parameters)
+        views = kept.get("views")
         counts, second, sums, log_likelihood, _ = passes.factor_pass(
-            rows.X, centers, model, rows.sample_weight, **kept, n_threads=rows.n_threads)
+            rows.X, centers, model, rows.sample_weight, labels=kept["labels"],
+            order=kept.get("order"), n_threads=rows.n_threads,
+            views=None if views is None else views.of(centers, parameters))
         if len(centers) > 1 and len(rows) < 2**31:
             # rows that were together come together
             kept["order"] = passes.order_by_label(kept["labels"], len(centers), kept.get("order"))

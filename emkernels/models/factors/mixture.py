@@ -23,18 +23,19 @@ from emkernels.starts.factors import FactorStarts, GivenAnalysers
 
 # Variances with which sums of squares of rows keep their digits.
 RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
-# A component is dead with less than this of a row; collapsed where the noise of so many of its columns
-# is at its bound; what factors explain of a column is too much from this share on.
+# A component is dead with less than this of a row; collapsed where the noise of such a share of its
+# columns is at its bound; what factors explain of a column is too much from this share on.
 DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.9, 0.9
 
 
 class MixtureOfFactorAnalyzers(FittedFactorMixture):
     """Mixture of factor analysers: the Gaussian mixture for rows of many columns.
 
-    Rows are from one of `n_components` components, drawn by weight, and there ``x = mean_k + L_k z +
-    e`` with z standard normal of `n_factors` factors and e normal of the noise variances psi_k: the
-    covariance is ``L_k L_k' + diag(psi_k)``, which takes D q numbers where a full one takes D^2 / 2.
-    Neither fit nor densities make a matrix of the columns. Values may be missing (at random).
+    Rows are from one of `n_components` components, drawn by weight, and there ``x = mean_k + L_k z
+    + e`` with z standard normal of `n_factors` factors and e normal of the noise variances psi_k:
+    the covariance is ``L_k L_k' + diag(psi_k)``, which takes D q numbers where a full one takes
+    D^2 / 2. Neither fit nor densities make a matrix of the columns. Values may be missing (at
+    random).
 
     Parameters
     ----------
@@ -44,12 +45,13 @@ class MixtureOfFactorAnalyzers(FittedFactorMixture):
     shared_noise : bool, default=False
         Whether all components have the same noise variances.
     min_uniqueness : float, default=1e-4
-        Least noise variance, as a share of the column's variance over all rows, a bound that does not
-        move during a fit (a shared noise variance is averaged first, then bounded). Without it the
-        likelihood has no maximum. For tables with columns that hardly vary within some components,
-        as pictures have them, 1e-2 is better.
+        Least noise variance, as a share of the column's variance over all rows, a bound that does
+        not move during a fit (a shared noise variance is averaged first, then bounded). Without it
+        the likelihood has no maximum. For tables with columns that hardly vary within some
+        components, as pictures have them, 1e-2 is better.
     tol : float, default=1e-3
-        EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0: never.
+        EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0:
+        never.
     max_iter : int, default=100
     n_init : int, default=1
         Number of starts; the best is kept. One that ends with a collapsed component is kept only
@@ -115,8 +117,8 @@ shared, default=None
     References
     ----------
     Z. Ghahramani, G. E. Hinton, The EM algorithm for mixtures of factor analyzers, University of
-    Toronto, CRG-TR-96-1, 1996; G. J. McLachlan, D. Peel, Finite Mixture Models, 2000, chapter 8; X.-L.
-    Meng, D. van Dyk, Journal of the Royal Statistical Society B 59, 1997.
+    Toronto, CRG-TR-96-1, 1996; G. J. McLachlan, D. Peel, Finite Mixture Models, 2000, chapter 8;
+    X.-L. Meng, D. van Dyk, Journal of the Royal Statistical Society B 59, 1997.
 
     Examples
     --------
@@ -188,8 +190,8 @@ shared, default=None
         Raises
         ------
         ValueError
-            Bad parameters or data (the argument, row or column is named), no column varies, or every
-            start collapsed; the estimator then stays as it was.
+            Bad parameters or data (the argument, row or column is named), no column varies, or
+            every start collapsed; the estimator then stays as it was.
         KeyboardInterrupt
             Ctrl-C. Where an iteration was complete, the estimator then has the parameters of the
             last one, with ``converged_`` False; else it stays as it was.
@@ -251,11 +253,13 @@ shared, default=None
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
         if len(dead):
-            warn(f"component(s) {some([str(k) for k in dead])} without a row: use fewer components, or "
-                 "another start (init_params, n_init)", DegenerateWarning)
+            numbers = some([str(k) for k in dead])
+            warn(f"component(s) {numbers} without a row: use fewer components, or another start "
+                 "(init_params, n_init)", DegenerateWarning)
         if collapsed:
-            warn(f"component(s) {some([str(k) for k in collapsed])} collapsed: the noise of their columns, "
-                 "nine in ten or more, is at its bound, and likelihood, BIC and AIC grow by it for "
+            numbers = some([str(k) for k in collapsed])
+            warn(f"component(s) {numbers} collapsed: the noise of nine in ten of their columns, or "
+                 "of more, is at its bound, and likelihood, BIC and AIC grow by it for "
                  "nothing. Use fewer components or factors, or a larger min_uniqueness",
                  DegenerateWarning)
         explained = (p.components.components**2).sum(axis=1)

@@ -109,8 +109,8 @@ class FittedFactorMixture(LatentModel):
     def icl(self, X, *, sample_weight=None):
         """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
 
-        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the lower the
-        better.
+        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the lower
+        the better.
 
         References
         ----------
@@ -127,8 +127,8 @@ class FittedFactorMixture(LatentModel):
     # --- the model ---------------------------------------------------------------------
 
     def get_covariance(self, component):
-        """Covariance of a component, (n_features, n_features): ``components_[k].T @ components_[k] +
-        diag(noise_variance_[k])``."""
+        """Covariance of a component, (n_features, n_features): ``components_[k].T @ components_[k]
+        + diag(noise_variance_[k])``."""
         check_is_fitted(self)
         k = _inputs.whole(component, "component", least=None)
         if not 0 <= k < len(self.weights_):
