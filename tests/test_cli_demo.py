@@ -202,10 +202,10 @@ def test_report_needs_no_other_file(shown):
     inside = [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
               for source in page.sources]
     beside = {(folder / name).read_bytes() for name in demo.FILES[1:]}
-    assert set(inside) == beside and len(inside) == 6
-    assert page.tags.count("h2") == page.tags.count("table") == 4
-    assert page.tags.count("tr") == 4 + sum(
-        len(result[name]) for name in ("mixtures", "clusters", "imputation", "photograph"))
+    assert set(inside) == beside and len(inside) == 8
+    assert page.tags.count("h2") == page.tags.count("table") == len(demo.SECTIONS)
+    assert page.tags.count("tr") == len(demo.SECTIONS) + sum(len(result[name]) for name in (
+        "mixtures", "clusters", "outliers", "imputation", "factors", "photograph"))
 
 
 def test_pictures_are_pictures(shown):
