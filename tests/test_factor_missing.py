@@ -242,3 +242,16 @@ def test_columns_that_are_not_observed():
     X[:, 2] = np.nan
     with pytest.raises(ValueError, match="no observed value in column 2"):
         FactorAnalysis().fit(X)
+
+
+@pytest.mark.parametrize("X", [ATTITUDE, GAPS], ids=["complete", "gaps"])
+def test_ctrl_c_leaves_the_last_iteration(X):
+    def interrupt(state):
+        if state.n_iter == 3:
+            raise KeyboardInterrupt
+
+    model = FactorAnalysis(2, callback=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert model.n_iter_ == 3 and not model.converged_
+    assert np.isfinite(model.transform(X)).all()
