@@ -376,7 +376,7 @@ def test_outliers_have_rings_and_ellipses_are_those_of_the_scatters():
     for k, patch in enumerate(ax.patches[4::2]):
         block = other.covariances_[k][np.ix_([0, 2], [0, 2])]
         assert_allclose([patch.height, patch.width], 4 * np.sqrt(np.linalg.eigvalsh(block)))
-    assert any("Gaussian mixture: 2, 1 std. dev." in text for text in legend_texts(ax))
+    assert any("Gaussian mixture: 1, 2 std. dev." in text for text in legend_texts(ax))
     drawn(ax)
 
 

@@ -49,8 +49,9 @@ class StudentTMixture(FittedStudents):
     tol : float, default=1e-8
         EM stops when the log-likelihood for one row (`lower_bound_`) changes by less; 0: never.
     reg_covar : float or 'auto', default=1e-6
-        Added to the diagonal of every scale matrix; not part of the objective. 'auto' is a
-        millionth of each column's variance (of their mean for 'spherical').
+        Added to the diagonal of every scale matrix. Not part of the objective, which may therefore
+        fall a little; with 0 it never does. 'auto' is a millionth of each column's variance (of
+        their mean for 'spherical').
     max_iter : int, default=1000
     n_init : int, default=1
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
