@@ -303,7 +303,8 @@ def test_clusters_with_long_tails(tmp_path, capsys):
     assert (found["k"], found["noise"]) == (2, None)
     model = StudentTMixture(
         2, found["covariance"], n_init=10, reg_covar="auto", random_state=0,
-        init_params=("kmeans", "k-means++", "random_from_data")).fit(frame)
+        init_params=("kmeans", "k-means++", "random_from_data"),
+        acceleration="squarem").fit(frame)
     assert found["degrees_of_freedom"] == list(model.dfs_)
     assert 2 < min(model.dfs_) < 6
     out = pd.read_csv(tmp_path / "o.csv")

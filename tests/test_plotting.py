@@ -66,8 +66,8 @@ def test_without_matplotlib_the_extra_is_named():
             "plot_selection": (select_mixture(X, 1),), "plot_history": ([1.0],),
             "plot_missing_patterns": (X,), "plot_imputed": (holes, X),
             "plot_segmentation": (segments,), "plot_posteriors": (segments,),
-            "plot_clusterings": (both,), "plot_outliers": (StudentTMixture(df=3).fit(X), X),
-            "plot_scree": (X,),
+            "plot_clusterings": (both,), "plot_scree": (X,),
+            "plot_outliers": (StudentTMixture(df=3).fit(X), X),
             "plot_loadings": (FactorAnalysis().fit(np.c_[X, X[:, :1] + X[::-1]]),)}
         assert {name for name in plotting.__all__ if name.startswith("plot_")} == set(calls)
         for name, arguments in calls.items():

@@ -34,7 +34,8 @@ def students(options, console, rows, types, parameters):
     candidates : list of dict
     """
     criterion = options.criterion or "bic"
-    parameters = {"n_init": STARTS, "init_params": KINDS, "reg_covar": "auto", **parameters}
+    parameters = {"n_init": STARTS, "init_params": KINDS, "reg_covar": "auto",
+                  "acceleration": "squarem", **parameters}
     fits, candidates = [], []
     with console.progress("fitting", total=len(types) * len(options.clusters)) as bar:
         if bar.callback is not None:

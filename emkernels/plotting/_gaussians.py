@@ -17,7 +17,7 @@ from emkernels.plotting._canvas import ink, mpl
 
 class Gaussians(NamedTuple):
     """A mixture over few directions: (k,), (k, q) and (k, q, q), float64; the weight of noise; of
-    Student t the covariances are scale matrices, and there are degrees of freedom (k,)."""
+    Student t with their scale matrices and degrees of freedom (k,)."""
 
     weights: np.ndarray
     means: np.ndarray
@@ -29,11 +29,6 @@ class Gaussians(NamedTuple):
 def has_noise(model):
     """Whether one weight more than there are components is that of noise."""
     return len(model.weights_) > len(model.means_)
-
-
-def kind_of(model):
-    """What a title calls a mixture."""
-    return "Student t mixture" if hasattr(model, "scatters_") else "Gaussian mixture"
 
 
 def check_mixture(model):
@@ -103,6 +98,11 @@ def projected(model, directions):
     shape = (len(means), directions.shape[1], directions.shape[1])
     return Gaussians(weights[:len(means)], means @ directions, np.broadcast_to(spread, shape),
                      float(weights[-1]) if has_noise(model) else None, dfs)
+
+
+def kind_of(model):
+    """What a title calls a mixture."""
+    return "Student t mixture" if hasattr(model, "scatters_") else "Gaussian mixture"
 
 
 def selecting(columns, n_features):

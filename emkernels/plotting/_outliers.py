@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels.data import Rows
 from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import (
     add_legend,
@@ -98,7 +99,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=0.
         check_mixture(other)
         table_for(other, X)
     rows, notes = rows_to_draw(~np.isnan(values[:, at]).any(axis=1), max_points, random_state)
-    weight = model.outlier_weight(values[rows])
+    weight = model.outlier_weight(Rows.read(values[rows]))      # names were compared
     points, out = values[rows][:, at], weight < threshold
     ax = one_axes(ax, figsize=(8, 4.8))
     options = {"rasterized": len(rows) > 5000}

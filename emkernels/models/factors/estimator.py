@@ -19,7 +19,7 @@ from emkernels.models.factors.fitting import Fit, check_starts, scaled
 from emkernels.models.factors.rotation import ROTATIONS, rotate
 
 # What rounding takes from a log-likelihood where uniquenesses are as small as that.
-ROUNDING, NEARLY = 1e-8, 1e-6
+ROUNDING, NEARLY = 1e-7, 1e-6
 
 
 class FactorAnalysis(FittedFactors):
