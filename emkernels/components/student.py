@@ -94,10 +94,10 @@ class StudentComponents:
     The M-step maximises a minorant of the log-likelihood that is separable in means and scale
     matrices on the one hand and degrees of freedom on the other: linear in q, it is the tightest
     of these, tighter than what the conditional expectation of log tau makes (so that the degrees
-    of freedom go further in a step), and the log-likelihood cannot fall. Where a structure has
-    any multiple of a scale matrix, scatters are divided by the sum of u, not of responsibilities:
-    EM of a model with a scale of tau besides, whose steps are longer (PX-EM). No step needs more
-    than the sums of one pass, so parts of data add up.
+    of freedom go further in a step), and the log-likelihood cannot fall. Where components have
+    volumes of their own, scale matrices are divided by the mean of u: EM of a model in which tau
+    has a scale besides, whose steps are longer (PX-EM). No step needs more than the sums of one
+    pass, so parts of data add up.
 
     C. Liu, D. B. Rubin, D. K. Rubin, Parameter expansion to accelerate EM, Biometrika 85, 1998;
     J. T. Kent, D. E. Tyler, Y. Vardi, Communications in Statistics - Simulation 23, 1994;
@@ -138,10 +138,12 @@ class StudentComponents:
         counts, pulls = statistics.positive_counts(), statistics.positive_pulls()
         offsets = statistics.first / pulls[:, None]
         means = statistics.centers + offsets
-        sizes = pulls if structure.own_volumes else counts
-        before = None if parameters is None else parameters.precisions_cholesky
         scatters, factors, _ = structure.maximise(
-            statistics, pulls, offsets, means, sizes=sizes, previous=before)
+            statistics, pulls, offsets, means, sizes=counts,
+            previous=parameters.precisions_cholesky)
+        if structure.own_volumes:
+            mean_pulls = (pulls / counts).reshape(-1, *[1] * (factors.ndim - 1))
+            scatters, factors = scatters / mean_pulls, factors * np.sqrt(mean_pulls)
         return Students(structure, means, scatters, factors,
                         self._new_dfs(statistics, counts, pulls, parameters.dfs))
 
