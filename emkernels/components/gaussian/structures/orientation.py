@@ -10,7 +10,7 @@ from emkernels.components.gaussian.structures.alternating import Oriented, along
 STEPS = 200         # towards the common axes, at most
 # What is minimised, for one unit of weight, has arrived where a step foretells less than this; a
 # Newton step that foretells less than NEAR leaves the square of that.
-ARRIVED, NEAR = 1e-13, 1e-8
+ARRIVED, NEAR = 1e-13, 1e-6
 HALVINGS = 30
 LONGEST = 0.8       # turn of two axes in a step
 # With more columns than this a step knows the curvature of every rotation by itself only.
