@@ -22,8 +22,9 @@ static EMK_ALWAYS_INLINE emk_vec emk_load(const emk_real *x) {
   return v;
 }
 
-/* out[i * out_stride + r] += sums over the columns of some chunks, of R rows: of e^2 (square) and of
-   e times each of n loadings, `stride` apart; e = (x - mean) * scale. R, n, square are literals. */
+/* out[i * out_stride + r] += sums over the columns of some chunks, of R rows: of e^2 (square) and
+   of e times each of n loadings, `stride` apart; e = (x - mean) * scale. R, n, square are
+   literals. */
 static EMK_ALWAYS_INLINE void emk_project(const emk_real *const *row, const emk_real *mean,
                                           const emk_real *scale, const emk_real *loadings,
                                           Py_ssize_t stride, const int *chunks, int n_chunks,

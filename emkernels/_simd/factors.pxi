@@ -2,12 +2,13 @@
 # posteriors, and the sums that an M-step needs, in units of the components' noise.
 #
 # With e = (x - mean) / deviation and loadings in these units, y = sum_j loading_j e_j and A'A the
-# inverse of I + sum_j loading_j loading_j', the squared distance is |e|^2 - |A y|^2 and the mean of
-# the factors is A'A y. The same sums over some of the columns are the distance of these alone, which
-# the others can only add to: a row whose component is out of REACH by then (see density.pxi) is left
-# out. Each component begins with the columns in which others are farthest from it, a row with the
-# component that it was in before. Rows are copied into a panel, side by side; which of them are
-# together decides no bit.
+# inverse of I + sum_j loading_j loading_j', the squared distance is |e|^2 - |A y|^2 and the mean
+# of the factors is A'A y. The same sums over some of the columns are the distance of these alone,
+# which the others can only add to: a row whose component is out of REACH by then (see density.pxi)
+# is left out; so too by the distance along a few directions, the views, which is never longer.
+# Each component begins with the columns in which others are farthest from it, a row with the
+# component that it was in before. Rows are copied where they are not whole chunks of columns; which
+# of them are together decides no bit.
 
 cdef enum:
     FACTOR_PANEL = 400000       # bytes of rows
@@ -16,7 +17,8 @@ cdef enum:
 ctypedef struct FactorPanels:
     Py_ssize_t rows             # that there is room for, a multiple of TILE
     Py_ssize_t n_padded
-    real *x                     # (rows, n_padded)
+    real *x                     # (rows, n_padded) copies of rows
+    const real **place          # (rows,) where each row is
     real *resp                  # (K, rows) log densities, then responsibilities
     real *z                     # (K, q, rows) means of factors
     real *y                     # (q + 1, rows) sums of a list: of e^2, then of e and loadings
@@ -44,7 +46,8 @@ cdef Py_ssize_t factor_rows(const Job *job) noexcept nogil:
 
 
 cdef Py_ssize_t carve_factors(const Job *job, char *scratch, FactorPanels *p) noexcept nogil:
-    cdef Py_ssize_t K = job.gaussians.n_components, q = job.factors.n_factors, n = factor_columns(job)
+    cdef Py_ssize_t K = job.gaussians.n_components, q = job.factors.n_factors
+    cdef Py_ssize_t n = factor_columns(job)
     cdef Py_ssize_t rows = factor_rows(job), used = 0
     p.rows = rows
     p.n_padded = n
@@ -67,6 +70,8 @@ cdef Py_ssize_t carve_factors(const Job *job, char *scratch, FactorPanels *p) no
     p.coefficients = <real*>(scratch + used)
     used += aligned(rows * (q + 1) * sizeof(real))
     p.row = <const real**>(scratch + used)
+    used += aligned(rows * sizeof(real*))
+    p.place = <const real**>(scratch + used)
     used += aligned(rows * sizeof(real*))
     p.list = <int*>(scratch + used)
     used += aligned(rows * sizeof(int))
@@ -116,11 +121,14 @@ cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t fir
         at = row_at(&job.rows, first + b)
         source = job.rows.x + at * job.rows.row_stride
         x = p.x + b * n
-        if job.rows.column_stride == sizeof(real):
-            memcpy(x, source, D * sizeof(real))
-        else:
+        p.place[b] = x
+        if job.rows.column_stride != sizeof(real):
             for d in range(D):
                 x[d] = read(source + d * job.rows.column_stride)
+        elif D == n and <size_t>source % sizeof(real) == 0:
+            p.place[b] = <const real*>source
+        else:
+            memcpy(x, source, D * sizeof(real))
         for d in range(D, n):
             x[d] = 0
         p.weight[b] = <real>(job.rows.sample_weight[at] if job.rows.sample_weight != NULL else 1)
@@ -226,7 +234,8 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
     """Log densities of component k and means of its factors for the n rows of a list; with `skip`
     for those only that it may matter to."""
     cdef const Factors *f = job.factors
-    cdef Py_ssize_t q = f.n_factors, B = p.rows, width = p.n_padded, i, j, s, n_chunks = width // CHUNK
+    cdef Py_ssize_t q = f.n_factors, B = p.rows, width = p.n_padded, n_chunks = width // CHUNK
+    cdef Py_ssize_t i, j, s
     cdef const real *model = <const real*>job.gaussians.packed + k * (q + 2) * width
     cdef const int *chunks = f.chunks + k * n_chunks
     cdef const double *A = f.whiteners + ((k + 1) * f.n_checks - 1) * q * q
@@ -240,7 +249,7 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
     for i in range(q + 1):
         memset(p.y + i * B, 0, (n + LANES - 1) // LANES * sizeof(vec))
     for s in range(n):
-        p.row[s] = p.x + p.list[s] * width
+        p.row[s] = p.place[p.list[s]]
     for check in range(f.n_checks):
         if not skip and check + 1 < f.n_checks:
             continue
@@ -262,7 +271,7 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
     for s in range(n):
         b = p.list[s]
         if f.stiff[k]:
-            distance = exact_form(job, p, k, p.x + b * width, z, &scale)
+            distance = exact_form(job, p, k, p.place[b], z, &scale)
             p.form[s] = <real>(distance * scale * scale)
             for i in range(q):
                 p.y[(i + 1) * B + s] = <real>z[i]
@@ -315,7 +324,7 @@ cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_n
     for k in range(job.gaussians.n_components):
         if not job.factors.constants[k] > -INFINITY:
             continue
-        distance = exact_form(job, p, k, p.x + b * p.n_padded, z, &scale)
+        distance = exact_form(job, p, k, p.place[b], z, &scale)
         root = 1e-154 * scale * sqrt(distance)
         value = scale * sqrt(distance)
         value = job.factors.constants[k] - 0.5 * value * value
@@ -323,7 +332,7 @@ cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_n
             top = value
             least = root
             nearest = k
-    distance = exact_form(job, p, nearest, p.x + b * p.n_padded, z, &scale)
+    distance = exact_form(job, p, nearest, p.place[b], z, &scale)
     for i in range(q):
         p.z[(nearest * q + i) * B + b] = <real>z[i]
     for k in range(job.gaussians.n_components):
@@ -404,7 +413,7 @@ cdef void add_factor_moments(const Job *job, const FactorPanels *p, Py_ssize_t c
                 for j in range(i + 1):
                     second[(k * q + i) * q + j] += (
                         <double>c[i + 1] * p.z[(k * q + j) * B + b])
-            p.row[n] = p.x + b * width
+            p.row[n] = p.place[b]
             n += 1
         if n == 0:
             continue

@@ -68,12 +68,12 @@ def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None
 
     means (K, D): float64, as the rows' precision has them. model: attributes `deviations`,
     `loadings`, `whiteners`, `constants` (float64), `chunks`, `ends` (int32), `stiff` (uint8), as
-    Factors has them, contiguous. order (int32): in which the rows are visited. labels (int32): the
-    component that each row is looked for first in, then its most probable one. views: the rows along a
-    few directions (n_samples, n_views), of their dtype, and means (K, n_views) and whiteners (K,
-    n_views, n_views) of the components there. want: names of
-    'log_prob_norm', 'resp', 'labels', which are returned for each row; None: the counts, sums of z z'
-    (K, q, q; lower triangles), sums of e^2, e and e z (K, q + 2, D) in units of the deviations, the
+    Factors has them, contiguous. order (int32): in which the rows are visited. labels (int32):
+    the component that each row is looked for first in, then its most probable one. views: the rows
+    along a few directions (n_samples, n_views), of their dtype, and means (K, n_views) and
+    whiteners (K, n_views, n_views) of the components there. want: names of 'log_prob_norm',
+    'resp', 'labels', which are returned for each row; None: the counts, sums of z z' (K, q, q;
+    lower triangles), sums of e^2, e and e z (K, q + 2, D) in units of the deviations, the
     log-likelihood, and how many pairs of a row and a component mattered.
     """
     cdef Rows rows

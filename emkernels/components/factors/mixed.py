@@ -223,7 +223,8 @@ class FactorComponents:
         alive = s.counts > NOTHING * s.total / max(1, s.n_rows)
         counts = np.where(alive, s.counts, 1.0)[:, None]
         shift, factors = s.first / counts, s.factors / counts
-        cross = s.cross / counts[:, None] - factors[:, :, None] * shift[:, None]
+        cross = s.cross / counts[:, None]
+        cross -= factors[:, :, None] * shift[:, None]
         second = s.second / counts[:, None] - factors[:, :, None] * factors[:, None]
         second[~alive] = np.eye(second.shape[1])
         try:
@@ -231,13 +232,17 @@ class FactorComponents:
         except np.linalg.LinAlgError:
             raise DegenerateFitError("a component's factors have no variance") from None
         # the expected square of what is left, for whatever loadings: nothing cancels below zero
-        left = loadings * (second @ loadings - 2 * cross)
-        noise = np.maximum(s.square / counts - shift**2 + left.sum(axis=1), 0)
+        left = second @ loadings
+        left -= cross
+        left -= cross
+        noise = s.square / counts - shift**2 + np.einsum("kqd,kqd->kd", loadings, left)
+        noise = np.maximum(noise, 0, out=noise)
         if self.shared:
             share = np.where(alive, s.counts, 0.0)
             noise[:] = share @ noise / share.sum()
         deviations = np.maximum(unit * np.sqrt(noise), self.floor)
-        out = Analysers(s.centers + unit * shift, loadings * unit[:, None], deviations)
+        loadings *= unit[:, None]
+        out = Analysers(s.centers + unit * shift, loadings, deviations)
         for name in ("means", "components") if self.shared else Analysers.__slots__:
             getattr(out, name)[~alive] = getattr(parameters, name)[~alive]
         if not (np.isfinite(out.means).all() and np.isfinite(out.components).all()):
