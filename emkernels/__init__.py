@@ -15,6 +15,7 @@ _PUBLIC = {
     "GaussianMixture": "emkernels.models.mixture",
     "GaussianMixtureImputer": "emkernels.models.imputation",
     "KMeans": "emkernels.models.kmeans",
+    "MixtureOfFactorAnalyzers": "emkernels.models.factors",
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",
     "StudentTMixture": "emkernels.models.student",

@@ -3,6 +3,8 @@
 import math
 
 import numpy as np
+from scipy import stats
+from scipy.special import logsumexp
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -336,6 +338,65 @@ def factor_em(X, mean, components, noise, n_iter, weight=None, isotropic=False):
         noise = np.diag(S - components.T @ B @ S)
         noise = np.full(D, noise.mean()) if isotropic else noise
     return mean, components, noise, history
+
+
+# --- mixtures of factor analysers ------------------------------------------------------------
+
+
+def factor_mixture_e_step(X, weights, means, components, noise):
+    """Log densities of the observed values (n,) and responsibilities (n, K), by dense covariances;
+    0 and the weights for rows of which nothing is observed."""
+    log_prob = np.empty((len(X), len(weights)))
+    for k, (mean, L, psi) in enumerate(zip(means, components, noise)):
+        covariance = L.T @ L + np.diag(psi)
+        for o in np.unique(~np.isnan(X), axis=0):
+            own = (~np.isnan(X) == o).all(axis=1)
+            value = 0.0
+            if o.any():
+                value = stats.multivariate_normal.logpdf(
+                    X[own][:, o], mean[o], covariance[np.ix_(o, o)])
+            log_prob[own, k] = np.log(weights[k]) + value
+    norm = logsumexp(log_prob, axis=1)
+    return norm, np.exp(log_prob - norm[:, None])
+
+
+def factor_mixture_update(X, sample_weight, weights, means, components, noise, floor,
+                          shared=False):
+    """One update, from completed scatter matrices: weights and means by the responsibilities, then
+    a step of EM for factors on each scatter about the new mean. `floor`: least noise variances."""
+    _, resp = factor_mixture_e_step(X, weights, means, components, noise)
+    n, D = X.shape
+    seen = ~np.isnan(X).all(axis=1)
+    w = np.where(seen, np.ones(n) if sample_weight is None else sample_weight, 0.0)
+    counts, new_means, new_components, new_noise = [], [], [], []
+    for k, (mean, L, psi) in enumerate(zip(means, components, noise)):
+        covariance = L.T @ L + np.diag(psi)
+        filled, extra = np.array(X), np.zeros((D, D))
+        for i, row in enumerate(X):
+            m = np.isnan(row)
+            o = ~m
+            if m.any() and o.any():
+                gain = covariance[np.ix_(m, o)] @ np.linalg.inv(covariance[np.ix_(o, o)])
+                filled[i, m] = mean[m] + gain @ (row[o] - mean[o])
+                extra[np.ix_(m, m)] += w[i] * resp[i, k] * (
+                    covariance[np.ix_(m, m)] - gain @ covariance[np.ix_(o, m)])
+        r = w * resp[:, k]
+        filled[r == 0] = 0
+        count = r.sum()
+        new_mean = r @ filled / count
+        scatter = ((filled - new_mean).T * r @ (filled - new_mean) + extra) / count
+        B = np.linalg.solve(np.eye(len(L)) + L / psi @ L.T, L / psi)
+        second = B @ scatter @ B.T + np.linalg.inv(np.eye(len(L)) + L / psi @ L.T)
+        new_L = np.linalg.solve(second, B @ scatter)
+        counts.append(count)
+        new_means.append(new_mean)
+        new_components.append(new_L)
+        new_noise.append(np.diagonal(scatter) - np.einsum("qd,qd->d", new_L, B @ scatter))
+    counts, new_noise = np.array(counts), np.array(new_noise)
+    if shared:
+        new_noise = np.broadcast_to(counts @ new_noise / counts.sum(), new_noise.shape)
+    return (counts / counts.sum(), np.array(new_means), np.array(new_components),
+            np.maximum(new_noise, floor))
 
 
 # --- families of three letters -----------------------------------------------------------------

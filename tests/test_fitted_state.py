@@ -18,6 +18,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureOfFactorAnalyzers,
     StudentTMixture,
     compare_clusterings,
     kernels,
@@ -79,6 +80,17 @@ STUDENT_PARAMETERS = {
     "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print,
 }
+ANALYSERS = {name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")}
+ANALYSERS["sample"] = lambda m: m.sample(20)
+ANALYSERS["get_covariance"] = lambda m: m.get_covariance(1)
+ANALYSERS_PARAMETERS = {
+    "n_components": 5, "n_factors": 3, "shared_noise": True, "min_uniqueness": 0.5, "tol": 1.0,
+    "max_iter": 1, "n_init": 3, "init_params": "random", "weights_init": [1.0],
+    "means_init": [[0.0]], "components_init": [[[1.0]]], "noise_variance_init": [1.0],
+    "convergence": "parameters", "acceleration": "squarem", "random_state": 0, "n_threads": 2,
+    "verbose": 0, "verbose_interval": 5, "callback": print,
+}
 ESTIMATORS = [
     *[(StudentTMixture(3, type_, df, random_state=0, max_iter=20), STUDENT, STUDENT_PARAMETERS)
       for type_, df in (("full", None), ("tied", "shared"), ("diag", 4.0))],
@@ -97,6 +109,7 @@ ESTIMATORS = [
         "get_feature_names_out": lambda m: m.get_feature_names_out()},
      {"n_clusters": 5, "init": "random", "n_init": 4, "max_iter": 1, "tol": 1.0, "verbose": 0,
       "random_state": 0, "copy_x": False, "algorithm": "elkan", "n_threads": 2}),
+    (MixtureOfFactorAnalyzers(2, random_state=0), ANALYSERS, ANALYSERS_PARAMETERS),
     (GaussianImputer(random_state=0), {**IMPUTER, **INFORMATION}, IMPUTER_PARAMETERS),
     (GaussianImputer(random_state=0, prior=("ridge", 3.0), min_value=5.0, max_value=[6, 7, 8, 9]),
      {**IMPUTER, **INFORMATION}, {**IMPUTER_PARAMETERS, "prior": None}),

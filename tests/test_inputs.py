@@ -20,6 +20,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureOfFactorAnalyzers,
     StudentTMixture,
     SufficientStatistics,
     _inputs,
@@ -56,6 +57,7 @@ mixture = fitted(GaussianMixture, FULL, K)
 wide = fitted(GaussianMixture, np.c_[FULL, FULL[:, ::-1]], K)
 kmeans = fitted(KMeans, FULL, K)
 students = fitted(StudentTMixture, FULL, K)
+analysers = fitted(MixtureOfFactorAnalyzers, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
 factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
 factor = fitted(FactorAnalysis, FULL)
@@ -72,6 +74,12 @@ MISSING = {
         "outlier_weight")},
     "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
     "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
+    **{f"MixtureOfFactorAnalyzers.{name}": getattr(analysers, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")},
+    "MixtureOfFactorAnalyzers.fit":
+        lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit(X),
+    "MixtureOfFactorAnalyzers.fit_predict":
+        lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit_predict(X),
     **{f"GaussianImputer.{name}": getattr(imputer, name) for name in (
         "transform", "score_samples", "score", "standard_errors", "missing_information")},
     "GaussianImputer.fit": lambda X: GaussianImputer().fit(X),

@@ -720,6 +720,18 @@ def test_a_component_that_collapses_beside_noise_is_named():
     assert_allclose(model.weights_, [30 / 230, 200 / 230], atol=1e-3)
 
 
+def test_a_density_that_has_nothing_to_do_with_the_data():
+    X = clutter(17)[0]
+    for scale, noise in ((1e100, 0.01), (1, 1e300), (1, 1e-300), (1, 5e-324)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model = GaussianMixture(2, noise=noise, random_state=0, reg_covar="auto",
+                                    init_scaling="standard").fit(X * scale)
+        assert np.isfinite(model.score(X * scale)) and np.isfinite(model.sample(9)[0]).all()
+        assert_allclose(model.noise_log_density_, np.log(noise), rtol=1e-12)
+        assert_allclose(model.weights_[-1], noise >= 0.01, atol=1e-9)
+
+
 def test_choices():
     X = clutter(15)[0]
     result = select_mixture(X, range(1, 5), noise=True, random_state=0, n_init=6)

@@ -83,11 +83,13 @@ DRAWS = "check_sample_weight_equivalence_on_dense_data"
 @pytest.mark.parametrize(("estimator", "expected"), [
     (emkernels.GaussianMixture(), {}),
     (emkernels.StudentTMixture(), {}),
+    (emkernels.MixtureOfFactorAnalyzers(), {}),
     (emkernels.KMeans(), {DRAWS: "rows in another order are another draw"}),
     (emkernels.FactorAnalysis(), {}),
     (emkernels.FactorAnalysis(noise="isotropic"), {}),
     (emkernels.FactorAnalysis(rotation="promax"), {}),
-], ids=["GaussianMixture", "StudentTMixture", "KMeans", "FactorAnalysis", "isotropic", "promax"])
+], ids=["GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans",
+        "FactorAnalysis", "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

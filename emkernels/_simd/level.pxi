@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
+    Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -52,6 +52,17 @@ cdef extern from "distances.h" nogil:
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
 
+cdef extern from "factors.h" nogil:
+    enum:
+        CHUNK "EMK_CHUNK"
+    void project_rows "emk_project_rows"(
+        const real **row, Py_ssize_t n_rows, const real *mean, const real *scale,
+        const real *loadings, Py_ssize_t stride, Py_ssize_t n_factors, const int *chunks,
+        int n_chunks, real *out, Py_ssize_t out_stride)
+    void gather_rows "emk_gather_rows"(
+        const real **row, Py_ssize_t n_rows, const real *coefficients, Py_ssize_t n_coefficients,
+        const real *mean, const real *scale, Py_ssize_t n_padded, double *out)
+
 # Features are padded to a multiple of FEATURES, the height of a register tile.
 cdef enum:
     FEATURES = 4
@@ -68,6 +79,7 @@ include "incomplete.pxi"
 include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
+include "factors.pxi"
 
 
 cdef Table table_
@@ -78,6 +90,9 @@ table_.prepare = prepare
 table_.prepare_incomplete = prepare_incomplete
 table_.missing_bits = missing_bits
 table_.tile = TILE
+table_.factor_bytes = factor_bytes
+table_.prepare_factors = prepare_factors
+table_.factor_block = factor_block
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block

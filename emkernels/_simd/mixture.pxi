@@ -54,6 +54,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
     cdef Py_ssize_t tile = TILE * sizeof(real)
     cdef Py_ssize_t n = padded(job.gaussians.n_features), K = job.gaussians.n_components
     cdef Py_ssize_t tiles, each = 2 * n + K
+    if job.factors != NULL:
+        return factor_rows(job)
     if job.bounds != NULL:
         # long ones have more rows of a cluster; enough of them for many threads
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
@@ -171,6 +173,9 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
 cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
     cdef Panels p
     cdef Doubts doubts
+    cdef FactorPanels panels
+    if job.factors != NULL:
+        return carve_factors(job, NULL, &panels)
     if job.bounds != NULL:
         return carve_doubts(job, NULL, &doubts)
     return carve(job, NULL, &p)

@@ -105,11 +105,34 @@ ctypedef struct Bounds:
     bint first_pass               # there are no labels yet
 
 
+cdef enum:
+    FACTOR_CHUNK = 16      # columns that are looked at together, as EMK_CHUNK
+
+
+# What components of a mixture of factor analysers are beside their means (see factors.pxi)
+ctypedef struct Factors:
+    Py_ssize_t n_factors
+    int n_checks                  # looks at what a row is from a component so far, the last included
+    const int *ends               # (n_checks,) after how many chunks of columns
+    const int *chunks             # (K, n_chunks) the order in which they are looked at
+    const double *deviations      # (K, n_features) of the noise
+    const double *loadings        # (K, n_factors, n_features) in these units
+    const double *whiteners       # (K, n_checks, n_factors, n_factors) lower triangular A
+    const double *constants       # (K,) log weight and log normaliser
+    const unsigned char *stiff    # (K,) distances would cancel
+    # rows along a few directions, where most components are seen to be out of reach
+    Py_ssize_t n_views            # 0: none
+    const char *views             # (n_samples, n_views) in the precision of the rows
+    const double *view_means      # (K, n_views)
+    const double *view_whiteners  # (K, n_views, n_views) as above, of the covariances of views
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
     const Field *field            # NULL where rows are independent
     const Bounds *bounds          # NULL but in bounded passes of K-means
+    const Factors *factors        # NULL but in passes of factor analysers
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -174,6 +197,10 @@ ctypedef struct Table:
     Py_ssize_t (*missing_bits)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                unsigned long long *bits, double *largest) noexcept nogil
     Py_ssize_t tile
+    Py_ssize_t (*factor_bytes)(const Job *job) noexcept nogil
+    void (*prepare_factors)(const Job *job) noexcept nogil
+    void (*factor_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
+                         char *scratch, double *accumulators) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

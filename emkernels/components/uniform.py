@@ -34,8 +34,8 @@ class Uniform:
 
     @property
     def covariance(self):
-        """The variances of the columns, on the diagonal of a matrix."""
-        return np.diag((self.box[1] - self.box[0]) ** 2 / 12)
+        """The variances of the columns, on the diagonal of a matrix; at most what has a square."""
+        return np.diag(np.minimum(self.box[1] - self.box[0], 1e150) ** 2 / 12)
 
     def log_densities(self, rows):
         """Log density of the observed values: one number (1,), or one for each row."""

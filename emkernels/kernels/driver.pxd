@@ -7,6 +7,7 @@ cdef enum Work:
     KMEANS
     BOUNDED
     CLOSEST
+    FACTORS
 
 cdef enum Status:
     OUT_OF_MEMORY = -1

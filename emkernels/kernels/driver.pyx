@@ -48,6 +48,9 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     budget = ACCUMULATOR_BUDGET // (8 * max(<Py_ssize_t>1, accumulator_length))
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
+    if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
+        plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
+            plan.n_groups, n // (32 * job.gaussians.n_components)))
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
     plan.n_threads = <int>min(<Py_ssize_t>n_threads, plan.n_groups)
     if forked() or emk_in_parallel():
@@ -55,7 +58,8 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
                      * (30 + job.gaussians.n_features * (4.0 + (
                          2.0 * job.gaussians.n_features
-                         if job.gaussians.covariance_type == FULL else 0.0))))
+                         if job.gaussians.covariance_type == FULL else 0.0)
+                         + (4.0 * job.factors.n_factors if job.factors != NULL else 0.0))))
     if plan.dealt:
         m = job.incomplete.typical_missing
         work_of_block += (<double>job.block_rows * job.gaussians.n_components
@@ -108,6 +112,8 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
             plan.table.kmeans_block(job, first, count, scratch, accumulators)
         elif plan.work == BOUNDED:
             plan.table.bounded_block(job, first, count, scratch, accumulators)
+        elif plan.work == FACTORS:
+            plan.table.factor_block(job, first, count, scratch, accumulators)
         else:
             plan.table.closest_block(job, first, count, scratch, plan.seeding)
         block += stride

@@ -6,6 +6,7 @@ from emkernels.kernels.bounds import _LloydBounds as LloydBounds
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.density import _complete_rows as complete_rows
+from emkernels.kernels.factors import _factor_pass as factor_pass
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -26,6 +27,7 @@ __all__ = [
     "complete_rows",
     "effective_n_threads",
     "em_pass",
+    "factor_pass",
     "incomplete_pass",
     "incomplete_rows",
     "kmeans_pass",

@@ -82,7 +82,7 @@ def evaluate(moments, x, n_factors, before=None, digits=True):
     if before is None:
         values, vectors = moments.pairs(scale, n)
     else:
-        residual = np.clip(1e-4 * np.abs(before.gradient).max(), RESIDUAL, 1e-5)
+        residual = np.clip(1e-3 * np.abs(before.gradient).max(), RESIDUAL, 1e-3)
         values, vectors = moments.pairs(scale, n, before.guess, residual)
     k = int(np.count_nonzero(values[:n] > 1))
     w, v = values[:k], vectors[:, :k]
@@ -124,13 +124,13 @@ def loadings(point, n_factors=None):
     Returns
     -------
     ndarray of shape (n_factors, n_features)
-        ``L' psi^-1 L`` is diagonal and falls; the sum of each factor's loadings is not negative;
-        factors beyond those with w > 1 are zero.
+        ``L' psi^-1 L`` is diagonal and falls; factors beyond those with w > 1 are zero; signs are
+        as they come.
     """
     k = len(point.values)
     out = np.zeros((k if n_factors is None else n_factors, len(point.x)))
     out[:k] = (point.vectors * np.sqrt(point.values - 1)).T * np.exp(point.x / 2)
-    return with_signs(out)
+    return out
 
 
 def with_signs(components):

@@ -22,7 +22,7 @@ LEAST_DEVIATION = 1e-153
 # Starts that end this near to each other, in uniquenesses, are one.
 SAME = 1e-3
 # Starts of tables of few columns (of which all eigenpairs are had), and of many.
-STARTS, STARTS_LARGE = 6, 2
+STARTS, STARTS_LARGE = 6, 1
 # By so much, for one unit of weight, a maximum is another.
 CLEARLY = 1e-6
 # Uniquenesses that EM with missing values begins with, at least.
