@@ -71,11 +71,12 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator):
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
 
-    def _tell(self, result, rows):
-        """What there is to say of a fit; KeyboardInterrupt where Ctrl-C has ended it."""
+    def _tell(self, result, rows, *, reason=""):
+        """What there is to say of a fit, `reason` of an objective that fell; KeyboardInterrupt
+        where Ctrl-C has ended it."""
         if result.interrupted:
             raise KeyboardInterrupt
-        warn_about(result, 1e-10 if rows.dtype == np.float64 else 1e-5)
+        warn_about(result, 1e-10 if rows.dtype == np.float64 else 1e-5, reason=reason)
         if not result.converged and not result.stopped and self.max_iter > 0:
             warn(f"{type(self).__name__} did not converge in {result.n_iter} iterations: "
                  "increase max_iter or tol, or look for degenerate data", ConvergenceWarning)

@@ -214,7 +214,7 @@ default='kmeans'
         self._remember(result, rows)
         self._set_parameters(result.parameters, components.n_dfs(self.n_components))
         self.degenerate_components_ = np.array(sorted(found.spikes), dtype=np.int64)
-        self._tell(result, rows)
+        self._tell(result, rows, reason=": reg_covar is not part of it" if self.reg_covar else "")
         for text in found.texts(rows.column_names, has_prior=False):
             warn(text, DegenerateWarning)
 
