@@ -40,4 +40,5 @@ spread = ((table.mean() - whole) / whole.std()).to_numpy()[lost]
 print(f"lost cells restored: {np.sqrt(np.mean(errors**2)):.3f} standard deviations off, "
       f"by means {np.sqrt(np.mean(spread**2)):.3f}")
 between = np.corrcoef(scores.T, model.transform(whole).T)[:3, 3:]
-print(f"scores of the table with gaps and of the whole one correlate by {np.diag(between).min():.3f}")
+print("scores of the table with gaps and of the whole one correlate by "
+      f"{np.diag(between).min():.3f}")

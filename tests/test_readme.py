@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from matplotlib import pyplot
@@ -18,6 +19,7 @@ from sklearn.datasets import load_iris, load_sample_image
 
 import emkernels
 from emkernels import kernels
+from emkernels.cli._demo.factors import psychology_table
 from emkernels.cli._main import COMMANDS, make_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -157,6 +159,10 @@ def files(folder):
     table = load_iris(as_frame=True).data
     holes = np.random.default_rng(0).random(table.shape) < 0.1
     table.mask(holes).to_csv(folder / "survey.csv", index=False)
+    values, names = psychology_table()
+    tests = pd.DataFrame(values, columns=names)
+    tests.mask(np.random.default_rng(0).random(tests.shape) < 0.1).to_csv(
+        folder / "tests.csv", index=False)
     photo = load_sample_image("china.jpg")
     imsave(folder / "photo.jpg", photo[::2, ::2])
     bands = np.concatenate([photo, 255 - photo[..., :1]], axis=-1)[::4, ::4].astype(np.uint16) * 40
