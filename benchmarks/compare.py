@@ -34,6 +34,7 @@ from _contenders import (
     share_that_matters,
 )
 from _kmeans import section_kmeans  # noqa: F401
+from _latent import section_latent  # noqa: F401
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
 from _segmentation import section_phantoms, section_photo  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs

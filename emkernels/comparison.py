@@ -136,7 +136,8 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
         Complete rows: K-means knows no missing values.
     n_clusters : int
         Of K-means, and components of the mixture.
-    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    covariance_type : str
+        One of :class:`GaussianMixture`.
     sample_weight : array-like of shape (n_samples,), optional
     soft_below : float
         Rows whose largest responsibility is below it count as soft; above 0, at most 1.

@@ -1,5 +1,7 @@
 """Slow and plain NumPy answers to what the kernels compute; knows nothing of emkernels."""
 
+import math
+
 import numpy as np
 from scipy import stats
 from scipy.special import logsumexp
@@ -275,6 +277,69 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     return counts, first, second, free_energy, log_likelihood, prior
 
 
+def factor_covariance(components, noise, correlation=None):
+    """Of rows with the loadings `components` (q, D), psi, and the correlation of the factors."""
+    components = np.asarray(components, float)
+    between = np.eye(len(components)) if correlation is None else correlation
+    return components.T @ between @ components + np.diag(
+        np.broadcast_to(noise, components.shape[1]))
+
+
+def factor_log_density(X, mean, components, noise, correlation=None):
+    """Of the observed values of each row, one at a time."""
+    covariance = factor_covariance(components, noise, correlation)
+    out = np.zeros(len(X))
+    for i, x in enumerate(np.asarray(X, float)):
+        seen = ~np.isnan(x)
+        if seen.any():
+            block = covariance[np.ix_(seen, seen)]
+            left = (x - mean)[seen]
+            out[i] = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(block)[1]
+                             + left @ np.linalg.solve(block, left))
+    return out
+
+
+def factor_scores(X, mean, components, noise, correlation=None):
+    """Posterior means and covariances of the factors given each row."""
+    components = np.asarray(components, float)
+    covariance = factor_covariance(components, noise, correlation)
+    between = np.eye(len(components)) if correlation is None else correlation
+    means, covariances = [], []
+    for x in np.asarray(X, float):
+        seen = ~np.isnan(x)
+        weights = np.linalg.solve(covariance[np.ix_(seen, seen)],
+                                  components[:, seen].T @ between).T
+        means.append(weights @ (x - mean)[seen])
+        covariances.append(between - weights @ components[:, seen].T @ between)
+    return np.array(means), np.array(covariances)
+
+
+def factor_em(X, mean, components, noise, n_iter, weight=None, isotropic=False):
+    """EM for a factor model of rows with missing values: the completed moments, then one step of
+    EM on these. Parameters, and the log-likelihood for one unit of weight before each step."""
+    X = np.asarray(X, float)
+    weight = np.ones(len(X)) if weight is None else weight
+    history, D = [], X.shape[1]
+    for _ in range(n_iter):
+        history.append(weight @ factor_log_density(X, mean, components, noise) / weight.sum())
+        covariance = factor_covariance(components, noise)
+        first, second = np.zeros(D), np.zeros((D, D))
+        for x, w in zip(X, weight, strict=True):
+            seen = ~np.isnan(x)
+            slope = np.linalg.solve(covariance[np.ix_(seen, seen)], covariance[seen]).T
+            whole = mean + slope @ (x - mean)[seen]
+            first += w * whole
+            second += w * (np.outer(whole, whole) + covariance - slope @ covariance[seen])
+        mean = first / weight.sum()
+        S = second / weight.sum() - np.outer(mean, mean)
+        B = np.linalg.solve(covariance, components.T).T
+        inner = np.eye(len(components)) - B @ components.T + B @ S @ B.T
+        components = np.linalg.solve(inner, B @ S)
+        noise = np.diag(S - components.T @ B @ S)
+        noise = np.full(D, noise.mean()) if isotropic else noise
+    return mean, components, noise, history
+
+
 # --- mixtures of factor analysers ------------------------------------------------------------
 
 
@@ -410,3 +475,74 @@ def letters(covariances, tol=1e-8):
         shape = "E" if same(scaled, size) else "V"
         return volume + shape + ("I" if diagonal else "E")
     return volume + ("E" if same(shapes, shapes.max()) else "V") + "V"
+
+
+# --- Student t components ------------------------------------------------------------------
+
+def student_log_density(x, mean, scatter, df):
+    """Of one complete row, and its squared distance."""
+    d = len(x)
+    gap = x - mean
+    q = gap @ np.linalg.solve(scatter, gap) if d else 0.0
+    value = math.lgamma((df + d) / 2) - math.lgamma(df / 2) - d / 2 * math.log(df * math.pi)
+    value -= np.linalg.slogdet(scatter)[1] / 2 + (df + d) / 2 * math.log1p(q / df)
+    return value, q
+
+
+def student_rows(X, weights, means, scatters, dfs):
+    """Log joint densities, u (n, K), filled deviations (n, K, D) and conditional covariances
+    (n, K, D, D) of rows with missing values."""
+    (n, D), K = X.shape, len(weights)
+    joint, u = np.empty((n, K)), np.ones((n, K))
+    filled, spread = np.zeros((n, K, D)), np.zeros((n, K, D, D))
+    for i, x in enumerate(X):
+        o, m = ~np.isnan(x), np.isnan(x)
+        for k in range(K):
+            S = scatters[k]
+            value, q = student_log_density(x[o], means[k, o], S[np.ix_(o, o)], dfs[k])
+            joint[i, k] = math.log(weights[k]) + value
+            u[i, k] = (dfs[k] + o.sum()) / (dfs[k] + q)
+            solved = np.linalg.solve(S[np.ix_(o, o)], np.c_[x[o] - means[k, o], S[np.ix_(o, m)]])
+            filled[i, k, o] = x[o] - means[k, o]
+            filled[i, k, m] = S[np.ix_(m, o)] @ solved[:, 0]
+            spread[i, k][np.ix_(m, m)] = S[np.ix_(m, m)] - S[np.ix_(m, o)] @ solved[:, 1:]
+    return joint, u, filled, spread
+
+
+def student_statistics(X, weights, means, scatters, dfs, covariance_type="full",
+                       sample_weight=None):
+    """counts, pulls, first, second, sizes, bends, log-likelihood."""
+    X = np.asarray(X, float)
+    joint, u, filled, spread = student_rows(X, weights, means, scatters, dfs)
+    resp, norm = responsibilities(joint)
+    w = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
+    resp = resp * w[:, None]
+    second = (np.einsum("nk,nkd,nke->kde", resp * u, filled, filled)
+              + np.einsum("nk,nkde->kde", resp, spread))
+    if covariance_type == "tied":
+        second = second.sum(axis=0)
+    elif covariance_type == "diag":
+        second = np.array([np.diag(s) for s in second])
+    elif covariance_type == "spherical":
+        second = np.array([np.trace(s) for s in second])
+    observed = (~np.isnan(X)).sum(axis=1)
+    sizes = np.array([np.bincount(observed, r, X.shape[1] + 1) for r in resp.T])
+    return (resp.sum(axis=0), (resp * u).sum(axis=0),
+            np.einsum("nk,nkd->kd", resp * u, filled), second, sizes,
+            (resp * (np.log(u) - u + 1)).sum(axis=0), norm @ w)
+
+
+def student_log_likelihood(X, weights, means, scatters, dfs, sample_weight=None):
+    return student_statistics(X, weights, means, scatters, dfs, "full", sample_weight)[-1]
+
+
+def student_em(X, weights, means, scatters, dfs, n_iter):
+    """Textbook EM of the full type at fixed degrees of freedom (Peel & McLachlan 2000, section 3):
+    scatters are divided by the sums of responsibilities."""
+    for _ in range(n_iter):
+        counts, pulls, first, second, *_ = student_statistics(X, weights, means, scatters, dfs)
+        offsets = first / pulls[:, None]
+        scatters = np.array([
+            (s - p * np.outer(o, o)) / n for s, p, o, n in zip(second, pulls, offsets, counts)])
+        weights, means = counts / counts.sum(), means + offsets
+    return weights, means, scatters

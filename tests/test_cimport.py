@@ -84,6 +84,20 @@ class TestClient:
             for target, value in zip(targets, expected):
                 assert_array_equal(target, times * np.reshape(value, target.shape))
 
+    def test_student_statistics(self, client, n_threads):
+        p, narrow = problem(500, 5, 2), problem(500, 5, 2, "full", "f4")
+        dfs = np.array([3.0, 40.0])
+        model = narrow.weights.copy(), narrow.means.copy(), narrow.factors.copy(), dfs
+        targets = np.zeros((2, 2)), np.zeros((2, 2, 5)), np.zeros((2, 2, 5, 5)), np.zeros((2, 16))
+        assert client.student_statistics(rows(p), rows(narrow), *model, *targets, n_threads) == 0
+        for i, X in enumerate((p.X, narrow.X)):
+            expected = kernels.student_statistics(X, *model)
+            for target, name in zip(targets, ("pulls", "first", "second")):
+                assert_array_equal(target[i], getattr(expected, name))
+            assert targets[3][i, 0] == expected.log_likelihood
+            assert_array_equal(targets[3][i, 2:14].reshape(2, 6), expected.sizes)
+            assert_array_equal(targets[3][i, 14:], expected.bends)
+
     def test_kmeans_statistics(self, client, n_threads):
         p = problem(500, 5, 2, "spherical")
         labels = np.zeros(500, np.intc)

@@ -18,6 +18,7 @@ from emkernels import (
     GaussianImputer,
     GaussianMixtureImputer,
     KMeans,
+    StudentTMixture,
     little_mcar_test,
     segment_image,
     select_mixture,
@@ -225,7 +226,7 @@ def test_rows_that_are_noise(tmp_path, capsys):
     assert line.split() == ["noise", str(noise["rows"]), f"{100 * noise['share']:.1f}", "%"]
     # what cannot be
     assert complaint(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--noise", "--method",
-                     "kmeans") == "--noise is for --method em"
+                     "kmeans") == "--noise is for --method em, mclust"
     frame.assign(cluster_noise=1).to_csv(tmp_path / "n.csv", index=False)
     assert 'has a column "cluster_noise" already' in complaint(
         capsys, "cluster", tmp_path / "n.csv", *more, "--force")
@@ -291,6 +292,44 @@ def test_kmeans_of_standardized_columns(tmp_path, capsys):
         found["centers"], frame.groupby(out["kind"]).mean(), rtol=1e-10)
 
 
+def test_clusters_with_long_tails(tmp_path, capsys):
+    """The command gives the labels, probabilities and criteria of the class."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(np.concatenate([
+        rng.standard_t(3, size=(150, 2)), rng.normal(size=(150, 2)) + [12, 0]]), columns=["x", "y"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "1:3", "--method", "t", "-o",
+                   tmp_path / "o.csv", "--covariance", "full,VII")
+    assert (found["k"], found["noise"]) == (2, None)
+    model = StudentTMixture(
+        2, found["covariance"], n_init=10, reg_covar="auto", random_state=0,
+        init_params=("kmeans", "k-means++", "random_from_data"),
+        acceleration="squarem").fit(frame)
+    assert found["degrees_of_freedom"] == list(model.dfs_)
+    assert 2 < min(model.dfs_) < 6
+    out = pd.read_csv(tmp_path / "o.csv")
+    np.testing.assert_array_equal(out["cluster"], model.predict(frame))
+    np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
+    assert len(found["candidates"]) == 6
+    row, = (row for row in found["candidates"]
+            if (row["k"], row["covariance"]) == (2, found["covariance"]))
+    assert row["bic"] == pytest.approx(model.bic(frame)) == min(
+        each["bic"] for each in found["candidates"])
+    assert row["parameters"] == model.n_parameters_
+    assert run("cluster", tmp_path / "t.csv", "-k", "2", "--method", "t") == 0
+    assert " freedom " in capsys.readouterr().out
+    # mclust: every family, one of which is chosen
+    found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--method", "mclust",
+                   "--starts", "3")
+    assert len(found["candidates"]) == 14
+    best = min(found["candidates"], key=lambda each: each["bic"])
+    assert (best["covariance"], found["method"]) == (found["covariance"], "mclust")
+    for more in (["--method", "t", "--noise"], ["--method", "t", "--prior", "empirical"],
+                 ["--method", "mclust", "--covariance", "full"]):
+        assert "is for --method em" in complaint(
+            capsys, "cluster", tmp_path / "t.csv", "-k", "2", *more)
+
+
 def test_clusters_that_cannot_be(tmp_path, capsys):
     path = tmp_path / "iris.csv"
     iris(path)
@@ -301,7 +340,7 @@ def test_clusters_that_cannot_be(tmp_path, capsys):
     assert line("-k", "151").endswith("-k 151 is more than the 150 rows of the table")
     assert line("-k", "2:3", "--method", "kmeans").startswith("--method kmeans takes one -k")
     assert line("-k", "2", "--method", "kmeans", "--criterion", "aic") == (
-        "--criterion is for --method em")
+        "--criterion is for --method em, mclust, t")
     assert line("-k", "2", "--only-labels") == "--only-labels needs -o OUT"
     assert 'has a column "species" already' in line(
         "-k", "2", "--name", "species", "-o", tmp_path / "o.csv")

@@ -13,7 +13,15 @@ from sklearn.datasets import load_breast_cancer, load_sample_image
 from threadpoolctl import threadpool_limits
 
 from emkernels.cli import _timing, demo
-from emkernels.cli._demo import _report, clusters, gaps, mixtures, photograph
+from emkernels.cli._demo import (
+    _report,
+    clusters,
+    factors,
+    gaps,
+    mixtures,
+    outliers,
+    photograph,
+)
 from emkernels.cli._demo._section import Section
 from emkernels.cli._messages import CommandError
 
@@ -27,7 +35,7 @@ def shown(tmp_path_factory):
     with (pytest.MonkeyPatch.context() as patch, mock.patch("builtins.print") as printed,
           threadpool_limits(1)):
         patch.setattr("sklearn.datasets.load_sample_image", lambda _: small)
-        for module in (mixtures, clusters, gaps, photograph):
+        for module in (mixtures, clusters, outliers, gaps, factors, photograph):
             patch.setattr(module, "BUDGET", 0.0)
         assert run("demo", "-o", folder, "--seed", 3, "--json") == 0
     (call,) = printed.call_args_list
@@ -104,8 +112,8 @@ def test_edges():
 def test_every_time_is_the_best_of_rounds(shown):
     result, folder = shown
     text = (folder / "report.html").read_text(encoding="utf-8")
-    assert text.count("Times: the shortest of 2 rounds in turn.") == 4
-    for name in ("mixtures", "clusters", "imputation", "photograph"):
+    assert text.count("Times: the shortest of 2 rounds in turn.") == 6
+    for name in ("mixtures", "clusters", "outliers", "imputation", "factors", "photograph"):
         assert [row["rounds"] for row in result[name]] == [2] * len(result[name])
 
 
@@ -194,10 +202,10 @@ def test_report_needs_no_other_file(shown):
     inside = [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
               for source in page.sources]
     beside = {(folder / name).read_bytes() for name in demo.FILES[1:]}
-    assert set(inside) == beside and len(inside) == 6
-    assert page.tags.count("h2") == page.tags.count("table") == 4
-    assert page.tags.count("tr") == 4 + sum(
-        len(result[name]) for name in ("mixtures", "clusters", "imputation", "photograph"))
+    assert set(inside) == beside and len(inside) == 8
+    assert page.tags.count("h2") == page.tags.count("table") == len(demo.SECTIONS)
+    assert page.tags.count("tr") == len(demo.SECTIONS) + sum(len(result[name]) for name in (
+        "mixtures", "clusters", "outliers", "imputation", "factors", "photograph"))
 
 
 def test_pictures_are_pictures(shown):
@@ -297,3 +305,30 @@ def test_checked_before_any_work(quick, capsys, monkeypatch):
     with pytest.raises(CommandError):
         _report.folder_for("file", demo.FILES, force=True, default="d")
     work.assert_not_called()
+
+
+def test_factors_of_what_is_left(shown):
+    rows = shown[0]["factors"]
+    assert len(rows) == len(factors.SHARES)
+    X, names = factors.psychology_table()
+    assert X.shape == (301, 9) and len(names) == 9 and not np.isnan(X).any()
+    for row, share in zip(rows, factors.SHARES):
+        assert row["missing"] == pytest.approx(share * X.size, rel=0.3)
+        assert min(row["error"], key=row["error"].get) == "emkernels"
+
+
+def test_distance_of_loadings_sees_neither_order_nor_sign():
+    loadings = np.random.default_rng(0).normal(size=(3, 7))
+    other = loadings[[2, 0, 1]] * [[-1], [1], [-1]]
+    assert factors.distance(loadings, other) == pytest.approx(0, abs=1e-15)
+    other[1, 4] += 0.3
+    assert factors.distance(loadings, other) == pytest.approx(0.3 / np.sqrt(21))
+
+
+def test_rows_far_out(shown):
+    rows = {(row["components"], row["model"]): row for row in shown[0]["outliers"]}
+    assert rows[2, "normal"]["bic"] > max(
+        rows[2, "Student t"]["bic"], rows[2, "normal and noise"]["bic"]) + 50
+    assert rows[2, "Student t"]["adjusted_rand"] > rows[2, "normal"]["adjusted_rand"]
+    assert rows[1, "Student t"]["bic"] < rows[1, "normal"]["bic"]
+    assert rows[1, "Student t"]["far_out"] == 2

@@ -44,8 +44,8 @@ def test_scores_and_tables_are_those_of_the_class(folder, capsys):
     frame.assign(grower="x").to_csv("wine.csv", index=False)
     found = result(capsys, "factors", "wine.csv", "-k", "1:4", "--rotation", "oblimin",
                    "--seed", "3", "-o", "out.csv")
-    models = [FactorAnalysis(k, rotation="oblimin", random_state=3).fit(frame)
-              for k in range(1, 5)]
+    models = [FactorAnalysis(k, rotation="oblimin", random_state=3, acceleration="squarem").fit(
+        frame) for k in range(1, 5)]
     for candidate, model in zip(found["candidates"], models, strict=True):
         assert candidate["k"] == model.n_components and candidate["error"] is None
         assert candidate["bic"] == pytest.approx(model.bic(frame), rel=1e-12)
@@ -184,7 +184,7 @@ def test_the_report(folder, capsys):
     loadings = table_of(out, "loadings on 2 factors (oblimin); those below 0.3 are blank")
     assert loadings[0] == ["column", "factor", "1", "factor", "2", "communality", "uniqueness"]
     assert [len(row) for row in loadings[1:7]] == [4] * 6        # the other loading is blank
-    model = FactorAnalysis(2, rotation="oblimin").fit(frame)
+    model = FactorAnalysis(2, rotation="oblimin", acceleration="squarem").fit(frame)
     for row, shared in zip(loadings[1:7], model.communalities_, strict=True):
         assert row[2:] == [f"{shared:.3f}", f"{1 - shared:.3f}"]
     assert loadings[7][:3] == ["sum", "of", "squares"]

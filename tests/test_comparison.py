@@ -53,7 +53,7 @@ def test_iris():
     assert result.mixture_seconds > 0
 
 
-@pytest.mark.parametrize("type_", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize("type_", ["full", "tied", "diag", "spherical", "EEI", "EEE", "VVE"])
 @pytest.mark.parametrize("start", ["kmeans", "random_from_data"])
 def test_the_mixture_keeps_its_fit_in_the_order_of_the_clusters(type_, start):
     X, _ = stripes(100)

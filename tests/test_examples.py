@@ -100,6 +100,13 @@ def test_pooling_is_nearer_than_complete_rows(outcome):
         assert abs(pooled - truth) < abs(alone - truth), name
 
 
+def test_holes_leave_the_factors_as_they_are(outcome):
+    printed = outcome("factors.py")[0]
+    congruences = [float(text) for text in re.findall(r"congruence (\S+)", printed)]
+    assert len(congruences) == 3 and min(congruences) > 0.95
+    assert numbers(r"by the factors: (\S+) standard", printed)[0] < 0.9
+
+
 def test_shares_of_the_dye(outcome):
     printed = outcome("image_segmentation.py")[0]
     kmeans, em, smooth = (float(share) for share in re.findall(r": (\S+) % of the", printed))

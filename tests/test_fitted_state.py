@@ -19,6 +19,7 @@ from emkernels import (
     GaussianMixtureImputer,
     KMeans,
     MixtureOfFactorAnalyzers,
+    StudentTMixture,
     compare_clusterings,
     kernels,
     plotting,
@@ -64,6 +65,21 @@ MIXTURE_PARAMETERS = {
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
     "noise": 0.5,
 }
+STUDENT = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "outlier_weight")},
+    "sample": lambda m: m.sample(20),
+    "n_parameters_": lambda m: m.n_parameters_,
+    "tags": lambda m: m.__sklearn_tags__().input_tags.sparse,
+}
+STUDENT_PARAMETERS = {
+    "n_components": 5, "covariance_type": "spherical", "df": 9.0, "tol": 1.0, "reg_covar": 10.0,
+    "max_iter": 1, "n_init": 3, "init_params": "random", "weights_init": [1.0],
+    "means_init": [[0.0]], "scatters_init": [[[1.0]]], "random_state": 0, "verbose": 0,
+    "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
+    "acceleration": "squarem", "callback": print,
+}
 ANALYSERS = {name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
     "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")}
 ANALYSERS["sample"] = lambda m: m.sample(20)
@@ -76,6 +92,8 @@ ANALYSERS_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "callback": print,
 }
 ESTIMATORS = [
+    *[(StudentTMixture(3, type_, df, random_state=0, max_iter=20), STUDENT, STUDENT_PARAMETERS)
+      for type_, df in (("full", None), ("tied", "shared"), ("diag", 4.0))],
     *[(GaussianMixture(3, covariance_type=type_, random_state=0), MIXTURE, MIXTURE_PARAMETERS)
       for type_ in ("full", "tied", "diag")],
     (GaussianMixture(3, covariance_type="spherical", random_state=0, fixed=("means",),
@@ -161,7 +179,8 @@ def test_parameters_put_in_by_hand():
 # --- pickles ----------------------------------------------------------------------------
 
 FITTED = [GaussianMixture(2, random_state=0).fit(X), KMeans(2, random_state=0).fit(X),
-          GaussianImputer().fit(GAPS), GaussianMixtureImputer(2, random_state=0).fit(GAPS)]
+          GaussianImputer().fit(GAPS), GaussianMixtureImputer(2, random_state=0).fit(GAPS),
+          StudentTMixture(df=3).fit(X)]
 
 
 @pytest.mark.parametrize("model", FITTED, ids=lambda m: type(m).__name__)

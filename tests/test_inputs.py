@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import emkernels
 from emkernels import (
+    FactorAnalysis,
     GaussianImputer,
     GaussianMixture,
     GaussianMixtureImputer,
@@ -29,6 +30,7 @@ from emkernels import (
     missing_data_summary,
     parallel_analysis,
     plotting,
+    select_factors,
     select_mixture,
 )
 
@@ -57,6 +59,8 @@ kmeans = fitted(KMeans, FULL, K)
 students = fitted(StudentTMixture, FULL, K)
 analysers = fitted(MixtureOfFactorAnalyzers, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
+factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
+factor = fitted(FactorAnalysis, FULL)
 
 # what takes rows; those that take missing values
 MISSING = {
@@ -87,6 +91,12 @@ MISSING = {
     "GaussianMixtureImputer.fit_transform":
         lambda X: GaussianMixtureImputer(K, random_state=0).fit_transform(X),
     "GaussianMixtureImputer.sample": lambda X: mixed.sample(X, 2, random_state=0),
+    **{f"FactorAnalysis.{name}": getattr(factor, name) for name in (
+        "transform", "score_samples", "score", "bic", "aic", "impute", "posterior_covariance",
+        "standard_errors")},
+    "FactorAnalysis.fit": lambda X: FactorAnalysis().fit(X),
+    "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
+    "select_factors": lambda X: select_factors(X, 1).table,
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
     "missing_data_summary": missing_data_summary,
@@ -105,12 +115,14 @@ MISSING = {
     "kernels.potts_statistics": lambda X: kernels.potts_statistics(
         X, **MIXED, shape=(5, 8), smoothness=0.5, resp=np.full((N, K), 0.5)),
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
+    "plotting.plot_outliers": lambda X: plotting.plot_outliers(students, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
     "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
 }
 COMPLETE = {
+    "FactorAnalysis.inverse_transform": factors.inverse_transform,
     "KMeans.fit": lambda X: KMeans(K, random_state=0).fit(X),
     "KMeans.fit_predict": lambda X: KMeans(K, random_state=0).fit_predict(X),
     "KMeans.fit_transform": lambda X: KMeans(K, random_state=0).fit_transform(X),
@@ -359,7 +371,7 @@ SWAPPED = frame(FULL)[["b", "a", "c"]]
 
 @pytest.mark.parametrize("name", sorted(
     name for name in ENTRIES if "." in name and not name.startswith(("kernels", "plotting", "Suff"))
-    and ".fit" not in name and "regress" not in name))
+    and not any(word in name for word in (".fit", "regress", "inverse"))))
 def test_other_names_than_those_of_the_fit_are_refused(name):
     class_, method = name.split(".")
     arguments = {"KMeans": (K,), "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}

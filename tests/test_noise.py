@@ -191,7 +191,7 @@ def test_rows_without_weight_do_not_count_for_the_volume():
 
 
 @pytest.mark.parametrize("X, named", [
-    (np.column_stack([IRIS, np.ones(150)]), "column 4 with one value only"),
+    (np.column_stack([IRIS, np.ones(150)]), "column 4 without two different values"),
     (np.column_stack([IRIS[:, :2], IRIS[:, 0] - 3 * IRIS[:, 1]]), "columns .* determine each"),
     (IRIS[:4] + np.eye(4), "determine each other"),
 ])
@@ -204,6 +204,15 @@ def test_boxes_without_volume(X, named):
         model = GaussianMixture(noise=0.01).fit(X)
     assert np.isfinite(model.score(X))
     assert_allclose(np.prod(model.noise_box_[1] - model.noise_box_[0]), 100, rtol=1e-9)
+
+
+def test_columns_without_a_value_of_any_weight():
+    X = IRIS.copy()
+    X[:, 1] = np.nan
+    X[3, 1], weight = 2.0, np.ones(150)
+    weight[3] = 0
+    with pytest.raises(ValueError, match="column 1 without two different values"):
+        GaussianMixture(2, noise=True).fit(X, sample_weight=weight)
 
 
 def test_columns_of_very_different_scale_have_a_volume():
@@ -345,6 +354,36 @@ ENDS = [
     ("sepals", "EEE", 30.6600799433484, -386.226019640331, 13, 839.960478342, 0.2212065328),
     ("sepals", "VVI", 30.6600799433484, -393.959848214786, 16, 871.007006044, 0.2098534491),
     ("sepals", "VII", 30.6600799433484, -403.332642355584, 13, 874.173723773, 0.2341370003),
+    ("four", "EII", 1632.76899264212, -772.785279445906, 17, 1634.76996812, 0.2658534926),
+    ("four", "EEI", 1632.76899264212, -746.586875705443, 20, 1598.11423285, 0.2570396528),
+    ("four", "VEI", 1632.76899264212, -727.82052376239, 22, 1571.07557711, 0.2358143231),
+    ("four", "EVI", 1632.76899264212, -720.299527875205, 26, 1577.02168163, 0.2504133),
+    ("four", "VEE", 1632.76899264212, -628.224690957198, 28, 1403.36605593, 0.2173013425),
+    ("four", "EVE", 1632.76899264212, -625.052338113067, 32, 1418.00944654, 0.2170928923),
+    ("four", "VVE", 1632.76899264212, -607.306715432303, 34, 1393.01224932, 0.2167198716),
+    ("four", "EEV", 1632.76899264212, -603.069825712676, 38, 1405.52656617, 0.2277709651),
+    ("four", "VEV", 1632.76899264212, -578.894839299128, 40, 1367.67064148, 0.2103193067),
+    ("four", "EVV", 1632.76899264212, -596.861415833095, 44, 1424.59189084, 0.2182932534),
+    ("petals", "EII", 27.4708981473849, -352.33426997506, 11, 761.481185663, 0.2533742974),
+    ("petals", "EEI", 27.4708981473849, -336.91795288537, 12, 735.813337458, 0.2226610599),
+    ("petals", "VEI", 27.4708981473849, -296.095874422147, 14, 664.498752479, 0.1611039926),
+    ("petals", "EVI", 27.4708981473849, -336.042948796257, 14, 744.392901227, 0.2278705131),
+    ("petals", "VEE", 27.4708981473849, -278.408617978499, 15, 634.289025566, 0.1549107374),
+    ("petals", "EVE", 27.4708981473849, -304.853549001682, 15, 687.178887612, 0.2246523676),
+    ("petals", "VVE", 27.4708981473849, -271.595384704178, 17, 630.992130965, 0.1491801677),
+    ("petals", "EEV", 27.4708981473849, -313.833141826788, 15, 705.138073262, 0.1760847914),
+    ("petals", "VEV", 27.4708981473849, -277.032586084429, 17, 641.866533726, 0.1572088454),
+    ("petals", "EVV", 27.4708981473849, -302.546066283113, 17, 692.893494123, 0.2268649149),
+    ("sepals", "EII", 30.6600799433484, -405.700178121452, 11, 868.522881603, 0.2511966971),
+    ("sepals", "EEI", 30.6600799433484, -400.489639710794, 12, 863.294761632, 0.2215690663),
+    ("sepals", "VEI", 30.6600799433484, -400.282351255845, 14, 873.266098424, 0.224915293),
+    ("sepals", "EVI", 30.6600799433484, -394.014963584596, 14, 860.731323082, 0.2093500756),
+    ("sepals", "VEE", 30.6600799433484, -386.17004858215, 15, 850.234449928, 0.2174634253),
+    ("sepals", "EVE", 30.6600799433484, -385.897528105709, 15, 849.689408975, 0.2207174635),
+    ("sepals", "VVE", 30.6600799433484, -383.72746283501, 17, 855.735192135, 0.171789794),
+    ("sepals", "EEV", 30.6600799433484, -378.94817951797, 15, 835.790711799, 0.1909587316),
+    ("sepals", "VEV", 30.6600799433484, -375.429803143778, 17, 839.139872753, 0.1724158454),
+    ("sepals", "EVV", 30.6600799433484, -377.49267175578, 17, 843.265609977, 0.1923579588),
 ]
 
 
@@ -352,15 +391,22 @@ ENDS = [
 def test_fits_end_where_mclust_ends(end):
     name, model_name, volume, log_likelihood, n_parameters, bic, weight = end
     X, resp = noisy_iris(*NOISY[name])
-    covariance_type = MCLUST[model_name]
+    covariance_type = MCLUST.get(model_name, model_name)
+    kind = covariance_type if model_name in MCLUST else "full"      # of the precisions given
     model = GaussianMixture(
         3, covariance_type=covariance_type, noise=True, reg_covar=0, tol=1e-14, max_iter=20_000,
-        **start_of(X, resp, covariance_type)).fit(X)
+        **start_of(X, resp, kind)).fit(X)
     assert_allclose(-model.noise_log_density_, np.log(volume), rtol=1e-12)
-    assert_allclose(model.score_samples(X).sum(), log_likelihood, rtol=1e-11)
+    assert model.n_parameters_ == n_parameters
+    assert np.diff(model.lower_bounds_).min() > -1e-12
+    total = model.score_samples(X).sum()
+    assert_allclose(model.bic(X), -2 * total + n_parameters * np.log(len(X)), rtol=1e-12)
+    if model_name == "VVE":     # mclust's end is not stationary
+        assert total > log_likelihood
+        return
+    assert_allclose(total, log_likelihood, rtol=1e-11)
     assert_allclose(model.bic(X), bic, rtol=1e-10)
     assert_allclose(model.weights_[-1], weight, rtol=1e-5)
-    assert model._n_parameters() == n_parameters
     assert_allclose(model.aic(X), -2 * log_likelihood + 2 * n_parameters, rtol=1e-11)
     resp = model.predict_proba(X)
     entropy = -(resp * np.log(np.where(resp > 0, resp, 1))).sum()
@@ -420,14 +466,14 @@ def test_nothing_is_found_where_there_is_no_noise():
 def test_cleaned_rows():
     X, kind = clutter(7, 4)
     rows = Rows.read(X).labelled(np.where(np.arange(380) == 379, 1, -1).astype(np.int32))
-    clean, share = cleaned(rows, uniform_of(rows), np.random.RandomState(0))
+    clean, share = cleaned(rows, np.random.RandomState(0))
     left_out = clean.sample_weight == 0
     assert (left_out[kind < 0][:-1]).mean() > 0.9 and left_out[kind >= 0].mean() < 0.1
     assert not left_out[379] and 0.15 < share < 0.3
-    assert cleaned(Rows.read(X[:4]), uniform_of(Rows.read(X)), None) == (None, 0.0)
+    assert cleaned(Rows.read(X[:4]), None) == (None, 0.0)
     gaps = X.copy()
     gaps[:, 1] = np.nan
-    assert cleaned(Rows.read(gaps), uniform_of(Rows.read(X)), None) == (None, 0.0)
+    assert cleaned(Rows.read(gaps), None) == (None, 0.0)
 
 
 def test_many_rows_are_begun_from_some(monkeypatch):
@@ -458,6 +504,21 @@ def test_units_of_columns_do_not_matter():
         assert_allclose(other.weights_, given.weights_, rtol=1e-4)
 
 
+@pytest.mark.parametrize("covariance_type", ["spherical", "EII", "VEI", "VVE", "EEV"])
+@pytest.mark.parametrize("init_params", ["kmeans", "k-means++"])
+def test_starts_in_units_of_the_columns(covariance_type, init_params):
+    """Where the family has one unit for all columns, too."""
+    X, kind = clutter(16)
+    for more in ({}, {"n_init": 4, "short_iter": 3}):
+        model = GaussianMixture(2, covariance_type=covariance_type, noise=True, random_state=0,
+                                init_scaling="standard", init_params=init_params, **more)
+        labels = model.fit_predict(X)
+        assert (labels[kind < 0] == -1).mean() > 0.8 and (labels[kind >= 0] == -1).mean() < 0.1
+        gaps = np.where(np.random.default_rng(1).random(X.shape) < 0.05, np.nan, X)
+        labels = model.fit_predict(gaps)
+        assert (labels[kind < 0] == -1).mean() > 0.6 and (labels[kind >= 0] == -1).mean() < 0.1
+
+
 @pytest.mark.filterwarnings("ignore:Best performing initialization")
 def test_options_of_the_mixture_go_for_noise_too():
     X, kind = clutter(10)
@@ -466,7 +527,7 @@ def test_options_of_the_mixture_go_for_noise_too():
     model = GaussianMixture(2, noise=True, fixed=("weights",), **{
         **start, "weights_init": [0.25, 0.25, 0.5]}).fit(X)
     assert_array_equal(model.weights_, [0.25, 0.25, 0.5])
-    assert model._n_parameters() == 2 * 2 + 2 * 3 + 1
+    assert model.n_parameters_ == 2 * 2 + 2 * 3 + 1
     # a prior of the weights: the M-step by hand
     model = GaussianMixture(2, noise=True, weight_concentration=[1, 1, 51], tol=0, max_iter=1,
                             reg_covar=0, **start).fit(X)
@@ -579,6 +640,9 @@ def test_rows_with_missing_values_have_the_density_of_edges(fitted):
         *(m[1] + c[1, 0] / c[0, 0] * (0 - m[0]) for m, c in zip(
             fitted.means_, fitted.covariances_)), centre[1]], rtol=1e-10)
     assert fitted.impute(X.astype("f4")).dtype == np.float32
+    for far in (1e308, np.float32(3e38)):       # whose conditional means overflow
+        row = np.array([[far, np.nan]])
+        assert_allclose(fitted.impute(row)[0, 1], centre[1], rtol=1e-6)
     whole = clutter(13)[0]
     assert_array_equal(fitted.impute(whole), whole)
 
@@ -654,6 +718,18 @@ def test_a_component_that_collapses_beside_noise_is_named():
                                 max_iter=500).fit(X)
     assert_array_equal(model.degenerate_components_, [0])
     assert_allclose(model.weights_, [30 / 230, 200 / 230], atol=1e-3)
+
+
+def test_a_density_that_has_nothing_to_do_with_the_data():
+    X = clutter(17)[0]
+    for scale, noise in ((1e100, 0.01), (1, 1e300), (1, 1e-300), (1, 5e-324)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            model = GaussianMixture(2, noise=noise, random_state=0, reg_covar="auto",
+                                    init_scaling="standard").fit(X * scale)
+        assert np.isfinite(model.score(X * scale)) and np.isfinite(model.sample(9)[0]).all()
+        assert_allclose(model.noise_log_density_, np.log(noise), rtol=1e-12)
+        assert_allclose(model.weights_[-1], noise >= 0.01, atol=1e-9)
 
 
 def test_choices():

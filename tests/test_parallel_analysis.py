@@ -77,8 +77,8 @@ def test_gaps_raise_the_thresholds_and_are_drawn_as_they_are():
 def test_independent_columns_have_no_components():
     """The first eigenvalue of noise is above the 95th percentile in one table of twenty."""
     random = np.random.default_rng(0)
-    found = [parallel_analysis(with_gaps(random.normal(size=(60, 5)), 0.2, seed), n_draws=40,
-                               random_state=seed).n_components for seed in range(25)]
+    found = [parallel_analysis(with_gaps(random.normal(size=(50, 4)), 0.2, seed), n_draws=20,
+                               random_state=seed).n_components for seed in range(20)]
     assert sum(n > 0 for n in found) <= 5
 
 

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from numpy.testing import assert_allclose
 from pictures import blobs, drawn, legend_texts, plt, scatters
+from scipy import stats
 from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as Peer
 
-from emkernels import GaussianMixture
+from emkernels import GaussianMixture, StudentTMixture, plotting
 from emkernels.plotting import component_colors, plot_mixture, plot_responsibilities
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -28,13 +30,13 @@ def no_figure_is_left():
 def covariance_of(model, k):
     """Of one component, (n_features, n_features), the plain way."""
     c, d = model.covariances_, model.means_.shape[1]
-    return {"full": lambda: c[k], "tied": lambda: c, "diag": lambda: np.diag(c[k]),
-            "spherical": lambda: c[k] * np.eye(d)}[model.covariance_type]()
+    return {"tied": lambda: c, "diag": lambda: np.diag(c[k]), "spherical": lambda: c[k] * np.eye(d)
+            }.get(model.covariance_type, lambda: c[k])()
 
 
 # --- plot_mixture ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("covariance_type", (*TYPES, "EII", "VEI", "EEE", "VEV"))
 @pytest.mark.parametrize("columns", [(0, 1), (2, 0), (-1, 1)])
 def test_ellipses_are_those_of_the_marginal(covariance_type, columns):
     X = blobs(n_features=3)
@@ -347,3 +349,60 @@ def test_wrong_options():
         plot_mixture(flat, density=True)
     assert plt.get_fignums() == []
     assert plot_mixture(flat).patches[-1].height == 0       # an ellipse that is a line
+
+
+# --- Student t -----------------------------------------------------------------------------------
+
+def heavy(n=300, n_features=3, seed=0):
+    X = np.random.default_rng(seed).standard_t(2, size=(n, n_features))
+    X[: n // 2] += 9
+    return X
+
+
+def test_outliers_have_rings_and_ellipses_are_those_of_the_scatters():
+    X = heavy()
+    model = StudentTMixture(2, random_state=0).fit(X)
+    other = GaussianMixture(2, random_state=0).fit(X)
+    ax = plotting.plot_outliers(model, X, other, columns=(0, 2), n_std=(1, 2), threshold=0.3)
+    weight = model.outlier_weight(X)
+    rows, rings, _ = scatters(ax)
+    assert_allclose(rows.get_array(), np.minimum(weight, 1))
+    assert_allclose(rings.get_offsets(), X[weight < 0.3][:, [0, 2]])
+    assert len(ax.patches) == 8
+    for k, patch in enumerate(ax.patches[:4:2]):
+        block = model.scatters_[k][np.ix_([0, 2], [0, 2])]
+        assert_allclose(patch.get_center(), model.means_[k, [0, 2]])
+        assert_allclose([patch.height, patch.width], 4 * np.sqrt(np.linalg.eigvalsh(block)))
+    for k, patch in enumerate(ax.patches[4::2]):
+        block = other.covariances_[k][np.ix_([0, 2], [0, 2])]
+        assert_allclose([patch.height, patch.width], 4 * np.sqrt(np.linalg.eigvalsh(block)))
+    assert any("Gaussian mixture: 1, 2 std. dev." in text for text in legend_texts(ax))
+    drawn(ax)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
+def test_mixtures_of_student_t_are_drawn(covariance_type):
+    X = heavy()
+    model = StudentTMixture(2, covariance_type, df=1.5, random_state=0).fit(X)
+    ax = plotting.plot_mixture(model, X, density=True)
+    assert len(ax.patches) == 4 and "Student t" in ax.get_title()
+    drawn(ax)
+    ax = plotting.plot_mixture(model, X, columns=[1])
+    x, density = ax.lines[-1].get_data()
+    marginal = sum(w * stats.t.pdf(x, 1.5, m[1], np.sqrt(s[1, 1])) for w, m, s in zip(
+        model.weights_, model.means_, model.scatters_))
+    assert_allclose(density, marginal, rtol=1e-10)
+    drawn(ax)
+
+
+def test_outliers_of_what_has_none():
+    X = heavy()
+    model = StudentTMixture(df=3).fit(X)
+    with pytest.raises(TypeError, match="must be a StudentTMixture"):
+        plotting.plot_outliers(GaussianMixture().fit(X), X)
+    with pytest.raises(ValueError, match="name 2 columns"):
+        plotting.plot_outliers(model, X, columns=[0])
+    with pytest.raises(ValueError, match="threshold"):
+        plotting.plot_outliers(model, X, threshold=0)
+    with pytest.raises(ValueError, match="fitted to 2"):
+        plotting.plot_outliers(model, X, GaussianMixture().fit(X[:, :2]))

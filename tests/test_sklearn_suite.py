@@ -85,7 +85,11 @@ DRAWS = "check_sample_weight_equivalence_on_dense_data"
     (emkernels.StudentTMixture(), {}),
     (emkernels.MixtureOfFactorAnalyzers(), {}),
     (emkernels.KMeans(), {DRAWS: "rows in another order are another draw"}),
-], ids=["GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans"])
+    (emkernels.FactorAnalysis(), {}),
+    (emkernels.FactorAnalysis(noise="isotropic"), {}),
+    (emkernels.FactorAnalysis(rotation="promax"), {}),
+], ids=["GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans",
+        "FactorAnalysis", "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

@@ -13,6 +13,11 @@ where there is another. --ignore leaves such columns out, --prior empirical keep
 --noise adds a cluster for rows that belong to none: it is as likely everywhere in a box about the
 rows. Such rows have the cluster -1, and a column cluster_noise says how probable that is.
 
+--method t fits mixtures of Student t distributions: clusters with long tails, which a few rows far
+out neither move nor widen. Its degrees of freedom say how long: 3 is long, above 30 there are none.
+
+--method mclust is em with --covariance all: every family of shapes, and the criterion chooses.
+
 --method kmeans assigns every row to the nearest of -k centres instead; no value may be missing,
 and --standardize is usually wanted, as it lets every column count the same. A mixture begins from
 standardised columns anyway, and what it finds does not depend on their units, except with
@@ -27,7 +32,8 @@ examples:
   emkernels cluster iris.csv -k 3 -o labelled.csv
   emkernels cluster iris.csv -k 2:6 --covariance full,tied,diag --criterion icl -o labelled.csv
   emkernels cluster iris.csv -k 1:6 --covariance all
-  emkernels cluster iris.csv -k 2:6 --noise -o labelled.csv
+  emkernels cluster iris.csv -k 1:6 --method mclust --noise -o labelled.csv
+  emkernels cluster iris.csv -k 2:4 --method t -o labelled.csv
   emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
 
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
@@ -36,8 +42,8 @@ log_likelihood, bic, aic, icl, converged, iterations, error, collapsed (numbers 
 collapsed_columns, below (a smaller k that is likelier, else null), remarks; empty for kmeans),
 sizes (rows of each cluster), shares (weights of the mixture, or sizes / rows), centers (a list of
 numbers for each cluster, in the units of the table), noise (null without --noise; rows, share,
-log_density), inertia (kmeans, else null), kept (text, empty, constant: names of columns that were
-not used), rows_without_values, warnings.
+log_density), degrees_of_freedom (of each cluster; t, else null), inertia (kmeans, else null), kept
+(text, empty, constant: names of columns that were not used), rows_without_values, warnings.
 """
 
 import warnings
@@ -50,6 +56,7 @@ from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._students import students
 from emkernels.cli._tables import (
     check_names,
     check_target,
@@ -79,8 +86,10 @@ def add_arguments(parser):
     group = parser.add_argument_group("clusters")
     group.add_argument("-k", "--clusters", type=options_of.sizes, required=True, metavar="K",
                        help="how many: 3, or 2:10 (both included), or 2,4,8")
-    group.add_argument("--method", choices=("em", "kmeans"), default="em",
-                       help="em: a mixture of normal distributions (default)")
+    group.add_argument("--method", choices=("em", "mclust", "t", "kmeans"),
+                       default="em",
+                       help="em: a mixture of normal distributions (default); mclust: the same "
+                            "with all shapes; t: of Student t distributions, for outliers")
     group.add_argument("--covariance", type=options_of.choices(COVARIANCES), default=None,
                        metavar="TYPES",
                        help="shape of the clusters: full (default), tied (all the same), diag "
@@ -130,14 +139,14 @@ def run(options, console):
         raise CommandError(f"{source.path}: -k {max(options.clusters)} is more than the "
                            f"{count(n_rows, 'row')} of the table")
     X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
-    shown = options.method == "em" and carry
+    shown = options.method != "kmeans" and carry
     if shown:
         check_fits(source.path, n_rows * (max(options.clusters) + options.noise) * X.itemsize,
                    "use fewer -k, or --only-labels")
     kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
     if options.method == "kmeans":
         _check_complete(options, numbers)
-    fit = _kmeans if options.method == "kmeans" else _mixture
+    fit = {"kmeans": _kmeans, "t": _student}.get(options.method, _mixture)
     with about(source.path):
         found = fit(options, console, numbers.rows(X), shown)
     labels = found["labels"]
@@ -160,23 +169,23 @@ def run(options, console):
         "columns": numbers.names, "standardized": options.standardize, "method": options.method,
         **{key: found[key] for key in ("k", "covariance", "criterion", "candidates")},
         "sizes": sizes,
-        **{key: found[key] for key in ("shares", "centers", "noise", "inertia")},
+        **{key: found[key] for key in ("shares", "centers", "noise", "degrees_of_freedom",
+                                      "inertia")},
         "kept": kept, "rows_without_values": int(numbers.gaps.all(axis=1).sum())}
     _report(console, result, int(numbers.n_missing.sum()))
     return result
 
 
 def _check(options):
-    if options.method == "kmeans":
-        if len(options.clusters) > 1:
-            raise CommandError("--method kmeans takes one -k: it has no likelihood to choose by")
-        for name in ("covariance", "criterion", "reg_covar"):
-            if getattr(options, name) is not None:
-                raise CommandError(f"--{name.replace('_', '-')} is for --method em")
-        if options.prior != "none":
-            raise CommandError("--prior is for --method em")
-        if options.noise:
-            raise CommandError("--noise is for --method em")
+    if options.method == "kmeans" and len(options.clusters) > 1:
+        raise CommandError("--method kmeans takes one -k: it has no likelihood to choose by")
+    for name, methods in (("covariance", "em t"), ("criterion", "em mclust t"),
+                          ("reg_covar", "em mclust t"), ("prior", "em mclust"),
+                          ("noise", "em mclust")):
+        given = getattr(options, name) not in (None, False, "none")
+        if given and options.method not in methods.split():
+            raise CommandError(f"--{name.replace('_', '-')} is for --method "
+                               + methods.replace(" ", ", "))
     if options.output is None:
         if options.only_labels or options.force:
             name = "only-labels" if options.only_labels else "force"
@@ -208,8 +217,9 @@ def _scaled(X):
 
 
 def _parameters(options):
-    """What both methods have, where it was given."""
-    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter}
+    """What the methods have, where it was given."""
+    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter,
+             "reg_covar": options.reg_covar}
     return {"random_state": options.seed, "n_threads": options.threads,
             **{name: value for name, value in given.items() if value is not None}}
 
@@ -217,9 +227,9 @@ def _parameters(options):
 def _mixture(options, console, rows, shown):
     """The best of all candidates; with `shown`, how probable each cluster is for each row."""
     types, criterion = options.covariance or ["full"], options.criterion or "bic"
+    if options.method == "mclust":
+        types = ["all"]
     parameters = _parameters(options)
-    if options.reg_covar is not None:
-        parameters["reg_covar"] = options.reg_covar
     if options.prior != "none":
         parameters["covariance_prior"] = options.prior
     if options.noise:
@@ -250,6 +260,7 @@ def _mixture(options, console, rows, shown):
             "candidates": candidates, "labels": best.predict(rows),
             "resp": best.predict_proba(rows) if shown else None,
             "shares": best.weights_[:best.n_components], "centers": best.means_, "inertia": None,
+            "degrees_of_freedom": None,
             "noise": None if not options.noise else {
                 "rows": None, "share": best.weights_[-1], "log_density": best.noise_log_density_}}
 
@@ -262,7 +273,20 @@ def _kmeans(options, console, rows, shown):
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
             "labels": model.labels_, "resp": None, "shares": None,
             "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_,
-            "noise": None}
+            "noise": None, "degrees_of_freedom": None}
+
+
+def _student(options, console, rows, shown):
+    """The best mixture of Student t."""
+    types = options.covariance or ["full"]
+    if "all" in types:
+        types = list(dict.fromkeys([*(t for t in types if t != "all"), *COVARIANCES[4:-1]]))
+    best, candidates = students(options, console, rows, types, _parameters(options))
+    return {"k": best.n_components, "covariance": best.covariance_type,
+            "criterion": options.criterion or "bic", "candidates": candidates,
+            "labels": best.predict(rows), "resp": best.predict_proba(rows) if shown else None,
+            "shares": best.weights_, "centers": best.means_, "inertia": None, "noise": None,
+            "degrees_of_freedom": best.dfs_}
 
 
 def _report(console, result, missing):
@@ -285,9 +309,13 @@ def _report(console, result, missing):
         console.say(f"K-means: sum of squared distances {result['inertia']:.6g}")
         console.say()
     shown = range(min(6, len(result["columns"])))
+    dfs = result["degrees_of_freedom"]
+    tails = [[]] * result["k"] if dfs is None else [
+        [f"{df:.3g}" if df < 1000 else "> 1000"] for df in dfs]
     console.table(
-        ["cluster", "rows", "weight", *(f"mean {result['columns'][at]}" for at in shown)],
-        [[k, n, f"{100 * share:.1f} %", *(f"{center[at]:.5g}" for at in shown)]
+        ["cluster", "rows", "weight", *["freedom"] * (dfs is not None),
+         *(f"mean {result['columns'][at]}" for at in shown)],
+        [[k, n, f"{100 * share:.1f} %", *tails[k], *(f"{center[at]:.5g}" for at in shown)]
          for k, (n, share, center) in enumerate(
              zip(result["sizes"], result["shares"], result["centers"]))]
         + [["noise", noise["rows"], f"{100 * noise['share']:.1f} %", *("" for at in shown)]

@@ -200,6 +200,7 @@ def _parameters(options):
     given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter,
              "min_uniqueness": options.min_uniqueness, "scores": options.scores}
     return {"random_state": options.seed, "n_threads": options.threads, "noise": options.noise,
+            "acceleration": "squarem",      # many gaps take EM hundreds of iterations
             "rotation": None if options.rotation == "none" else options.rotation,
             "kaiser": {"yes": True, "no": False, None: None}[options.kaiser],
             **{name: value for name, value in given.items() if value is not None}}

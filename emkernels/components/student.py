@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, polygamma
+from scipy.special import digamma, zeta
 
 from emkernels.components.gaussian.density import as_read, reorder
 from emkernels.components.gaussian.moments import seen
@@ -94,10 +94,10 @@ class StudentComponents:
     The M-step maximises a minorant of the log-likelihood that is separable in means and scale
     matrices on the one hand and degrees of freedom on the other: linear in q, it is the tightest
     of these, tighter than what the conditional expectation of log tau makes (so that the degrees
-    of freedom go further in a step), and the log-likelihood cannot fall. Where a structure has
-    any multiple of a scale matrix, scatters are divided by the sum of u, not of responsibilities:
-    EM of a model with a scale of tau besides, whose steps are longer (PX-EM). No step needs more
-    than the sums of one pass, so parts of data add up.
+    of freedom go further in a step), and the log-likelihood cannot fall. Where components have
+    volumes of their own, scale matrices are divided by the mean of u: EM of a model in which tau
+    has a scale besides, whose steps are longer (PX-EM). No step needs more than the sums of one
+    pass, so parts of data add up.
 
     C. Liu, D. B. Rubin, D. K. Rubin, Parameter expansion to accelerate EM, Biometrika 85, 1998;
     J. T. Kent, D. E. Tyler, Y. Vardi, Communications in Statistics - Simulation 23, 1994;
@@ -138,10 +138,12 @@ class StudentComponents:
         counts, pulls = statistics.positive_counts(), statistics.positive_pulls()
         offsets = statistics.first / pulls[:, None]
         means = statistics.centers + offsets
-        sizes = pulls if structure.own_volumes else counts
-        before = None if parameters is None else parameters.precisions_cholesky
         scatters, factors, _ = structure.maximise(
-            statistics, pulls, offsets, means, sizes=sizes, previous=before)
+            statistics, pulls, offsets, means, sizes=counts,
+            previous=parameters.precisions_cholesky)
+        if structure.own_volumes:
+            mean_pulls = (pulls / counts).reshape(-1, *[1] * (factors.ndim - 1))
+            scatters, factors = scatters / mean_pulls, factors * np.sqrt(mean_pulls)
         return Students(structure, means, scatters, factors,
                         self._new_dfs(statistics, counts, pulls, parameters.dfs))
 
@@ -211,13 +213,17 @@ class StudentComponents:
 
 
 def _about_log(x):
-    """``digamma(x) - log(x)``, to full precision also where x is large."""
-    x = np.asarray(x, float)
-    s = 1 / np.maximum(x, 8.0) ** 2
+    """``g(x) = digamma(x) - log(x)`` and its derivative, precise also where x is large."""
+    s = 1 / (x * x)
     series = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (
-        1 / 132 - s * (691 / 32760))))))
-    series -= 0.5 / np.maximum(x, 8.0)
-    return np.where(x > 40, series, digamma(x) - np.log(x))
+        1 / 132 - s * (691 / 32760)))))) - 0.5 / x
+    slope = (s / 2 + s / x * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * (5 / 66))))))
+    few = x < 12
+    if few.any():
+        near = x[few]
+        series[few] = digamma(near) - np.log(near)
+        slope[few] = zeta(2, near) - 1 / near
+    return series, slope
 
 
 def df_roots(sizes, bends, start):
@@ -236,35 +242,30 @@ def df_roots(sizes, bends, start):
     ndarray of shape (n,)
         A bound where the root lies beyond it.
     """
-    seen_ = np.flatnonzero(sizes.any(axis=0))
-    seen_ = seen_[seen_ > 0]
-    weights, observed = sizes[:, seen_], seen_[None, :]
-    n, least = weights.sum(axis=1), np.finfo(float).tiny
-    limit = np.maximum(-bends, least)
-
-    def excess(df):
-        """What the bends are compared with, and its derivative by df: positive and falling."""
-        upper, lower = (df[:, None] + observed) / 2, df / 2
-        value = (weights * _about_log(upper)).sum(axis=1) - n * _about_log(lower)
-        slope = ((weights * (polygamma(1, upper) - 1 / upper)).sum(axis=1)
-                 - n * (polygamma(1, lower) - 1 / lower)) / 2
-        return value, slope
-
-    low, high = np.full(len(n), LEAST_DF), np.full(len(n), MOST_DF)
-    df = np.clip(start, low, high)
+    observed = np.flatnonzero(sizes[:, 1:].any(axis=0)) + 1
+    weights = np.column_stack([-sizes[:, observed].sum(axis=1), sizes[:, observed]])
+    more = np.r_[0, observed]
+    least = np.finfo(float).tiny
+    limit = np.log(np.maximum(-bends, least))
+    low, high = np.log(LEAST_DF), np.log(MOST_DF)
+    at = np.clip(np.log(start), low, high)
+    low, high = np.full(len(at), low), np.full(len(at), high)
     for _ in range(100):
-        # its logarithm is nearly a line in log df: Newton there, within a bracket
-        value, slope = excess(df)
-        value = np.maximum(value, least)
-        low, high = np.where(value > limit, df, low), np.where(value <= limit, df, high)
+        # the logarithm of what the bends are set against falls nearly in a line with log df:
+        # Newton there, within a bracket
+        df = np.exp(at)
+        value, slope = _about_log((df[:, None] + more) / 2)
+        value = np.maximum((weights * value).sum(axis=1), least)
+        slope = (weights * slope).sum(axis=1) / 2 * df / value
+        gap = limit - np.log(value)
+        low, high = np.where(gap < 0, at, low), np.where(gap < 0, high, at)
         with np.errstate(all="ignore"):
-            step = np.log(limit / value) * value / (slope * df)
-            new = df * np.exp(np.clip(step, -30, 30))
-        inside = (new > low) & (new < high)
-        new = np.where(inside, new, np.sqrt(low * high))
-        done = np.abs(new - df) <= 1e-14 * df
-        df = new
-        if done.all() or (high - low <= 1e-15 * high).all():
+            new = at + gap / slope
+        new = np.where(np.isfinite(new), np.clip(new, low, high), (low + high) / 2)
+        done = np.abs(new - at) <= 1e-11
+        at = new
+        if done.all():
             break
-    df = np.where(excess(np.full(len(n), MOST_DF))[0] >= limit, MOST_DF, df)
-    return np.where(excess(np.full(len(n), LEAST_DF))[0] <= limit, LEAST_DF, df)
+    # (the bounds themselves, without the rounding of their logarithms)
+    df = np.where(at >= np.log(MOST_DF), MOST_DF, np.exp(at))
+    return np.where(at <= np.log(LEAST_DF), LEAST_DF, df)

@@ -34,8 +34,8 @@ class Uniform:
 
     @property
     def covariance(self):
-        """The variances of the columns, on the diagonal of a matrix."""
-        return np.diag((self.box[1] - self.box[0]) ** 2 / 12)
+        """The variances of the columns, on the diagonal of a matrix; at most what has a square."""
+        return np.diag(np.minimum(self.box[1] - self.box[0], 1e150) ** 2 / 12)
 
     def log_densities(self, rows):
         """Log density of the observed values: one number (1,), or one for each row."""
@@ -96,7 +96,7 @@ def uniform_of(rows, density=None):
     varies = widths > 0
     if density is None and not varies.all():
         flat = [rows.column_names[j] for j in np.flatnonzero(~varies)]
-        raise _without_volume(f"{some(flat)} with one value only", len(flat))
+        raise _without_volume(f"{some(flat)} without two different values", len(flat))
     logs = np.log(np.where(varies, widths, 1))
     logs[~varies] = logs[varies].mean() if varies.any() else 0
     log_volume = wanted = logs.sum()
@@ -112,8 +112,9 @@ def uniform_of(rows, density=None):
 
 
 def _ranges(X):
-    """Smallest and largest values of the columns, (2, n_features); float64."""
-    return np.array([np.nanmin(X, axis=0), np.nanmax(X, axis=0)], dtype=np.float64)
+    """Smallest and largest values of the columns, (2, n_features), float64; NaN where there is
+    none."""
+    return np.array([np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)], dtype=np.float64)
 
 
 def _without_volume(what, n):

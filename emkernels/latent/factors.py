@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels.components.factors import incomplete, profile, updates
-from emkernels.components.factors.moments import Dense
+from emkernels.components.factors.moments import SMALL, Dense
 from emkernels.em import DegenerateFitError
 
 # Newton steps of an M-step on moments that are completed anew each time.
 STEPS = 5
 # Uniquenesses that differ by less than this are on the way to the same maximum.
-JOINED = 0.02
+JOINED = 0.03
 
 
 @dataclass
@@ -168,9 +168,10 @@ class FactorModel:
         variance = (new.components**2).sum(axis=0) + new.noise
         unit = np.sqrt(variance)
         a, b = old.components / unit, new.components / unit
-        # |a'a - b'b| without the matrices of the columns: at most |a - b| (|a| + |b|)
-        turned = a if old.point is None else _aligned(a, b)
-        change = np.sqrt(((turned - b) ** 2).sum(axis=0)).max()
+        if len(unit) <= SMALL:
+            change = np.abs(a.T @ a - b.T @ b).max()
+        else:       # without the matrices of the columns: |a'a - b'b| <= |a - b| (|a| + |b|)
+            change = np.sqrt(((_aligned(a, b) - b) ** 2).sum(axis=0)).max()
         return float(max(change, np.abs((old.noise - new.noise) / variance).max(),
                          np.abs((old.mean - new.mean) / unit).max()))
 

@@ -12,6 +12,7 @@ from emkernels.plotting._images import plot_posteriors, plot_segmentation
 from emkernels.plotting._imputed import plot_imputed
 from emkernels.plotting._mixtures import plot_mixture, plot_responsibilities
 from emkernels.plotting._models import plot_history, plot_selection
+from emkernels.plotting._outliers import plot_outliers
 from emkernels.plotting._patterns import plot_missing_patterns
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "plot_loadings",
     "plot_missing_patterns",
     "plot_mixture",
+    "plot_outliers",
     "plot_posteriors",
     "plot_responsibilities",
     "plot_scree",

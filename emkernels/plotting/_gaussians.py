@@ -4,6 +4,7 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
@@ -15,12 +16,14 @@ from emkernels.plotting._canvas import ink, mpl
 
 
 class Gaussians(NamedTuple):
-    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64; the weight of noise."""
+    """A mixture over few directions: (k,), (k, q) and (k, q, q), float64; the weight of noise; of
+    Student t with their scale matrices and degrees of freedom (k,)."""
 
     weights: np.ndarray
     means: np.ndarray
     covariances: np.ndarray
     noise: float | None = None
+    dfs: np.ndarray | None = None
 
 
 def has_noise(model):
@@ -86,14 +89,20 @@ def projected(model, directions):
 
     directions : ndarray of shape (n_features, q)
     """
+    scatters, dfs = getattr(model, "scatters_", None), getattr(model, "dfs_", None)
     weights, means, covariances = [
-        np.asarray(array, dtype=np.float64)
-        for array in (model.weights_, model.means_, model.covariances_)]
-    structure = structure_of(fitted_type(model))
+        np.asarray(array, dtype=np.float64) for array in (
+            model.weights_, model.means_, model.covariances_ if scatters is None else scatters)]
+    structure = structure_of(fitted_type(model)) if scatters is None else Full()
     spread = structure.projected(structure.inner(covariances), directions)
     shape = (len(means), directions.shape[1], directions.shape[1])
     return Gaussians(weights[:len(means)], means @ directions, np.broadcast_to(spread, shape),
-                     float(weights[-1]) if has_noise(model) else None)
+                     float(weights[-1]) if has_noise(model) else None, dfs)
+
+
+def kind_of(model):
+    """What a title calls a mixture."""
+    return "Student t mixture" if hasattr(model, "scatters_") else "Gaussian mixture"
 
 
 def selecting(columns, n_features):
@@ -112,7 +121,7 @@ def check_n_std(n_std):
     return np.sort(values)[::-1]
 
 
-def draw_ellipses(ax, gaussians, colors, n_std):
+def draw_ellipses(ax, gaussians, colors, n_std, **options):
     """The points at n_std standard deviations (Mahalanobis distance) of each component."""
     ellipse = mpl(".patches").Ellipse
     for mean, covariance, color in zip(gaussians.means, gaussians.covariances, colors):
@@ -120,8 +129,9 @@ def draw_ellipses(ax, gaussians, colors, n_std):
         minor, major = np.sqrt(np.maximum(variances, 0))
         angle = np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1]))
         for n in n_std:
-            ax.add_patch(ellipse(mean, 2 * n * major, 2 * n * minor, angle=angle, zorder=3,
-                                 facecolor=(*color, 0.12), edgecolor=color, linewidth=1.5))
+            ax.add_patch(ellipse(mean, 2 * n * major, 2 * n * minor, angle=angle, **{
+                "zorder": 3, "facecolor": (*color, 0.12), "edgecolor": color, "linewidth": 1.5,
+                **options}))
     ax.autoscale_view()
 
 
@@ -152,8 +162,11 @@ def draw_contours(ax, gaussians, n_levels=8, n_cells=200):
     x, y = (np.linspace(*limit, n_cells) for limit in limits)
     cells = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     factors = Full().factors(np.ascontiguousarray(gaussians.covariances))
-    log_density = kernels.e_step(
-        cells, gaussians.weights, gaussians.means, factors, "full", want=["log_prob_norm"])[0]
+    model, want = (gaussians.weights, gaussians.means, factors), {"want": ["log_prob_norm"]}
+    if gaussians.dfs is None:
+        log_density = kernels.e_step(cells, *model, "full", **want)[0]
+    else:
+        log_density = kernels.student_e_step(cells, *model, gaussians.dfs, "full", **want)[0]
     levels = log_density.max() - np.log(10) / 2 * (np.arange(n_levels)[::-1] + 0.5)
     ax.contour(x, y, log_density.reshape(n_cells, n_cells), levels=levels, colors=ink(),
                linewidths=0.7, linestyles="solid", alpha=0.6, zorder=2)
@@ -167,9 +180,13 @@ def draw_curves(ax, gaussians, colors):
     near = means[:, None] + deviations[:, None] * np.linspace(-5, 5, 201)
     x = np.unique(np.concatenate([near.ravel(), np.linspace(near.min(), near.max(), 401)]))
     total = np.zeros(len(x))
-    for weight, mean, deviation, color in zip(gaussians.weights, means, deviations, colors):
-        density = weight * np.exp(-0.5 * ((x - mean) / deviation) ** 2) / (
-            deviation * np.sqrt(2 * np.pi))
+    dfs = np.full(len(means), np.inf) if gaussians.dfs is None else gaussians.dfs
+    for weight, mean, deviation, df, color in zip(
+            gaussians.weights, means, deviations, dfs, colors):
+        unit, z = 1 / (deviation * np.sqrt(2 * np.pi)), (x - mean) / deviation
+        density = weight * unit * np.exp(-0.5 * z**2)
+        if gaussians.dfs is not None:
+            density = weight * stats.t.pdf(z, df) / deviation
         total += density
         ax.plot(x, density, color=color, linewidth=1.8, zorder=3)
     ax.plot(x, total, color=ink(), linewidth=1.2, linestyle="--", zorder=4)

@@ -30,6 +30,7 @@ from emkernels.plotting._gaussians import (
     draw_curves,
     draw_ellipses,
     has_noise,
+    kind_of,
     projected,
     responsibilities,
     selecting,
@@ -50,8 +51,9 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
 
     Parameters
     ----------
-    model : GaussianMixture
-        Fitted; of scikit-learn, too.
+    model : GaussianMixture or StudentTMixture
+        Fitted; of scikit-learn, too. The ellipses of Student t components are those of their
+        scale matrices.
     X : array-like of shape (n_samples, n_features), optional
         Rows to draw. NaN is a missing value; rows with NaN in the drawn columns are left out.
     columns : int, str or sequence of one or two, default=(0, 1)
@@ -122,7 +124,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     handles = draw_mixture(ax, gaussians, points, labels, [names[j] for j in at], n_std=n_std,
                            density=density)
     add_mixture_legend(ax, handles, n_components)
-    set_title(ax, f"Gaussian mixture, {count(n_components, 'component')} "
+    set_title(ax, f"{kind_of(model)}, {count(n_components, 'component')} "
                   f"({fitted_type(model)})", notes)
     return ax
 
@@ -170,7 +172,8 @@ def draw_mixture(ax, gaussians, points, labels, names, *, n_std, density=False, 
             draw_contours(ax, gaussians)
         if len(n_std):
             radii = ", ".join(f"{n:g}" for n in n_std[::-1])
-            handles.append(marker(ink(), f"{radii} std. dev.", fillstyle="none", markersize=9))
+            unit = "std. dev." if gaussians.dfs is None else "scales"
+            handles.append(marker(ink(), f"{radii} {unit}", fillstyle="none", markersize=9))
         ax.set(xlabel=names[0], ylabel=names[1])
     return handles
 

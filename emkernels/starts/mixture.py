@@ -82,9 +82,9 @@ def start_parameters(rows, mixture, n_components, init_params, random_state, giv
 
     if given.noise is None:
         return start(rows)
-    if scaling is not None:     # noise is in the units of the mixture
+    if scaling is not None:     # where EM compares starts
         rows = rows.take(X=(rows.X - scaling.center) / scaling.scale)
-    return start_with_noise(start, rows, mixture, given.noise, random_state)
+    return start_with_noise(start, rows, mixture, random_state)
 
 
 def _start(rows, mixture, n_components, init_params, random_state, given, scaling, share):
@@ -99,8 +99,10 @@ def _start(rows, mixture, n_components, init_params, random_state, given, scalin
         centers, resp = _responsibilities(rows, n_components, init_params, random_state)
         statistics = _statistics(rows, structure.kernel, centers, resp)
     # Single rows have no scatter: begin with that of all rows. (Where reg_covar gives every
-    # component a sphere of its own, EM begins from that, as in scikit-learn.)
-    if seeds and not (structure.seeds_alone and np.any(structure.reg_covar)):
+    # component a sphere of its own, EM begins from that, as in scikit-learn; beside noise, which
+    # would take all that is outside of them, it does not get farther.)
+    if seeds and (share is not None or not (
+            structure.seeds_alone and np.any(structure.reg_covar))):
         statistics.second[:] = structure.second_of_all(statistics.counts, total_covariance(rows))
     if scaling is not None:
         statistics = scaling.statistics(statistics, structure)

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.em import DegenerateFitError, run_em
 
 # The neighbour whose distance is looked at, among so many rows at most, and the rounds of EM
@@ -16,10 +17,10 @@ SHARE, MOST = 0.05, 0.9
 TRIAL, TRIAL_ROWS = 10, 20_000
 
 
-def start_with_noise(start, rows, mixture, noise, random_state):
+def start_with_noise(start, rows, mixture, random_state):
     """The likelier, after ten iterations, of a start made of all rows and one made of those that
     :func:`cleaned` leaves; ``start(rows, share)`` makes them, `share` is the weight of noise."""
-    clean, share = cleaned(rows, noise, random_state)
+    clean, share = cleaned(rows, random_state)
     first = start(rows, SHARE)
     if clean is None or clean.n_positive <= len(first.means):
         return first
@@ -32,23 +33,26 @@ def start_with_noise(start, rows, mixture, noise, random_state):
         starts.append(start(clean, share))
     except DegenerateFitError:      # too few rows are left
         return first
-    return max(starts, key=lambda parameters: _bound(mixture, rows, parameters))
+    return max(starts, key=lambda parameters: _rank(mixture, rows.with_(), parameters))
 
 
-def _bound(mixture, rows, parameters):
-    """The objective of a start after a few iterations."""
+def _rank(mixture, rows, parameters):
+    """Whether there is no spike, and the objective, of a start after a few iterations."""
     try:
-        return run_em(mixture, rows.with_(), lambda i: parameters, max_iter=TRIAL,
-                      tol=0.0).lower_bound
+        result = run_em(mixture, rows, lambda i: parameters, max_iter=TRIAL, tol=0.0)
     except DegenerateFitError:
-        return -np.inf
+        return False, -np.inf
+    if result.interrupted:
+        raise KeyboardInterrupt
+    spikes = Spikes(rows, mixture.components.structure)
+    return not spikes(result.parameters), result.lower_bound
 
 
-def cleaned(rows, noise, random_state):
+def cleaned(rows, random_state):
     """The rows without those that are likely to be noise, and the share of these; None and 0
     where there are no such rows, or hardly others.
 
-    In units of the edges of the box of the noise, D log d is the logarithm of the volume that a
+    In units of the ranges of the columns, D log d is the logarithm of the volume that a
     row's neighbours take, d being the distance to the twelfth of them. Where rows are dense or
     sparse these volumes have one of two gamma distributions, which EM finds; rows that are
     sparse rather than dense get no weight. Of many rows, 3,000 that are drawn are looked at, and
@@ -61,7 +65,6 @@ def cleaned(rows, noise, random_state):
     Parameters
     ----------
     rows : Rows
-    noise : Uniform
     random_state : numpy.random.RandomState
 
     Returns
@@ -79,10 +82,10 @@ def cleaned(rows, noise, random_state):
     at = np.flatnonzero(usable)
     if len(at) > ROWS:
         at = np.sort(random_state.choice(at, ROWS, replace=False))
-        sparse = _sparse(rows.X[at], noise)
+        sparse = _sparse(rows.X[at])
     elif len(at) > 4:
         if "sparse" not in rows.kept:       # the same for every start
-            rows.kept["sparse"] = _sparse(rows.X[at], noise)
+            rows.kept["sparse"] = _sparse(rows.X[at])
         sparse = rows.kept["sparse"]
     else:
         return None, 0.0
@@ -95,10 +98,12 @@ def cleaned(rows, noise, random_state):
     return rows.with_(sample_weight=kept), share
 
 
-def _sparse(X, noise):
+def _sparse(X):
     """Whether the neighbours of each row are far rather than near, (n_rows,) bool."""
     n_neighbours = min(NEIGHBOUR, len(X) // 4)
-    points = (X - noise.centre) / (noise.box[1] - noise.box[0])
+    points = X.astype(np.float64) - X[0]
+    widths = points.max(axis=0) - points.min(axis=0)
+    points /= np.where(widths > 0, widths, 1)
     distance = cKDTree(points).query(points, n_neighbours + 1)[0][:, -1]
     with np.errstate(divide="ignore"):
         logs = X.shape[1] * np.log(distance)

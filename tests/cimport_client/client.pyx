@@ -6,6 +6,7 @@ from emkernels.kernels.incomplete cimport (
 from emkernels.kernels.mixture cimport (
     em_statistics_f64, log_density_f64, responsibilities_f64, weighted_moments_f32)
 from emkernels.kernels.potts cimport potts_statistics_f64
+from emkernels.kernels.student cimport student_statistics_f32, student_statistics_f64
 
 
 def log_density(const double[:, :] X, const double[:, ::1] means, const double[:, :, ::1] factors,
@@ -166,4 +167,23 @@ def conditional_moments(const real[:, :] X, const double[::1] weights,
                 &X[0, 0], X.shape[0], X.shape[1], rows, columns, weights_at, &means[0, 0],
                 &factors[0], means.shape[0], covariance_type, order_at, offsets_at, n_patterns,
                 &imputed[0, 0], blocks_at, covariances_at, n_threads)
+    return status
+
+
+def student_statistics(const double[:, :] X, const float[:, :] narrow, const double[::1] weights,
+                       const double[:, ::1] means, const double[:, :, ::1] factors,
+                       const double[::1] dfs, double[:, ::1] pulls, double[:, :, ::1] first,
+                       double[:, :, :, ::1] second, double[:, ::1] tail, int n_threads):
+    """The rows in both precisions; each output has a half for each."""
+    cdef int status
+    with nogil:
+        status = student_statistics_f64(
+            &X[0, 0], X.shape[0], X.shape[1], X.strides[0] // 8, X.strides[1] // 8, &weights[0],
+            &means[0, 0], &factors[0, 0, 0], &dfs[0], means.shape[0], 0, NULL, &pulls[0, 0],
+            &first[0, 0, 0], &second[0, 0, 0, 0], &tail[0, 0], n_threads)
+        status += student_statistics_f32(
+            &narrow[0, 0], X.shape[0], X.shape[1], narrow.strides[0] // 4,
+            narrow.strides[1] // 4, &weights[0], &means[0, 0], &factors[0, 0, 0], &dfs[0],
+            means.shape[0], 0, NULL, &pulls[1, 0], &first[1, 0, 0], &second[1, 0, 0, 0],
+            &tail[1, 0], n_threads)
     return status

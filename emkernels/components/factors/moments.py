@@ -2,7 +2,8 @@
 matrices."""
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import eigh, lapack
+from scipy.linalg.blas import dtrsm
 
 # Up to so many columns all eigenpairs are had, and with them the exact Hessian.
 SMALL = 128
@@ -43,7 +44,7 @@ class Dense:
         n : int
             How many are needed; small matrices give all.
         guess : ndarray of shape (n_features, n_guess), optional
-            Vectors near the leading ones.
+            Vectors near the leading ones, orthonormal.
         residual : float
             Of vectors that are looked for step by step, as they are in large matrices.
 
@@ -52,17 +53,20 @@ class Dense:
         values : ndarray of shape (n_found,)
         vectors : ndarray of shape (n_features, n_found)
         """
+        if self.size > SMALL:
+            column = scale[:, None]
+            found = _krylov(lambda v: column * (self.matrix @ (column * v)), self.size, n, guess,
+                            residual)
+            if found is not None:
+                return found
         scaled = self.matrix * scale
         scaled *= scale[:, None]
         if self.size <= SMALL:
             values, vectors = np.linalg.eigh(scaled)
             return values[::-1], vectors[:, ::-1]
-        found = _krylov(lambda v: scaled @ v, self.size, n, guess, residual)
-        if found is None:
-            first = max(0, self.size - n - EXTRA)
-            values, vectors = eigh(scaled, subset_by_index=[first, self.size - 1])
-            found = values[::-1], vectors[:, ::-1]
-        return found
+        first = max(0, self.size - n - EXTRA)
+        values, vectors = eigh(scaled, subset_by_index=[first, self.size - 1])
+        return values[::-1], vectors[:, ::-1]
 
 
 class Wide:
@@ -102,24 +106,35 @@ def _krylov(product, size, n, guess, least):
     width = n + EXTRA
     if (DEPTH + 1) * width > size // 2:
         return None
-    block = np.random.RandomState(0).standard_normal((size, width))
-    if guess is not None:
-        block[:, :guess.shape[1]] = guess[:, :width]
+    if guess is not None and guess.shape[1] >= width:
+        block = guess[:, :width]
+    else:
+        block = _orthonormal(np.random.RandomState(0).standard_normal((size, width)))
     for _ in range(RESTARTS):
-        basis = block = np.linalg.qr(block)[0]
+        basis = block
         image = product(block)
         for depth in range(DEPTH + 1):
             small = basis.T @ image
             values, vectors = np.linalg.eigh((small + small.T) / 2)
             values, vectors = values[::-1][:width], vectors[:, ::-1][:, :width]
             residual = image @ vectors[:, :n] - basis @ (vectors[:, :n] * values[:n])
-            if np.sqrt((residual**2).sum(axis=0)).max() <= least * values[0]:
+            if np.einsum("dn,dn->n", residual, residual).max() <= (least * values[0]) ** 2:
                 return values, basis @ vectors
             if depth < DEPTH:
                 block = image[:, -width:]
                 for _ in range(2):
-                    block = np.linalg.qr(block - basis @ (basis.T @ block))[0]
+                    block = _orthonormal(block - basis @ (basis.T @ block))
                 basis = np.hstack([basis, block])
                 image = np.hstack([image, product(block)])
         block = basis @ vectors
     return None
+
+
+def _orthonormal(block):
+    """An orthonormal basis of the columns: by the Cholesky factor of their products, and by
+    Householder's reflections where these are near singular."""
+    block = block / np.sqrt(np.einsum("dn,dn->n", block, block))
+    factor, info = lapack.dpotrf(block.T @ block, lower=0)
+    if info or np.diagonal(factor).min() < 1e-4:
+        return np.linalg.qr(block)[0]
+    return dtrsm(1.0, factor, block.T, trans_a=1).T

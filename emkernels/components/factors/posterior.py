@@ -99,7 +99,7 @@ class Posterior:
             step = max(1, STACK // rows.n_features)
             for first in range(0, len(X), step):
                 part = slice(first, first + step)
-                z = (X[part] - self.mean) / self.deviation
+                z = self._standardised(X[part])
                 yield Part(part, z, None, None, np.zeros(len(z), np.intp), C, log_inner)
             return
         patterns = rows.patterns
@@ -110,10 +110,17 @@ class Posterior:
             low = own[0]
             masks = patterns.masks_of(slice(low, own[-1] + 1))
             C, log_inner = self.covariances(~masks)
-            z = (X[order] - self.mean) / self.deviation
+            z = self._standardised(X[order])
             observed = ~masks[own - low]
             z[~observed] = 0
             yield Part(order, z, observed, masks, own - low, C, log_inner)
+
+    def _standardised(self, X):
+        # one order of the sums for every layout
+        z = np.array(X, dtype=np.float64, order="C")
+        z -= self.mean
+        z /= self.deviation
+        return z
 
     def scores(self, part):
         """Posterior means of the factors, (n, n_factors)."""

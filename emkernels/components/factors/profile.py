@@ -23,12 +23,14 @@ from emkernels.components.factors.moments import RESIDUAL
 
 LONGEST = 4.0           # step in a log uniqueness
 HALVINGS = 25
+ROUNDING = 1e-14        # of f, relative to it
 CONVEX = 1e-3           # least eigenvalue of a Hessian, where it has others below zero
 # Below this share of a column's variance digits of f are lost in its eigenvalues, and are had from
 # the covariance itself (of so many columns at most).
 TINY, EXACT = 1e-5, 1000
 # Uniquenesses below this share, whose logarithms fall by so much in a step, are tried at the bound.
-NEAR, FALLING = 0.05, -0.4
+# So is what hardly differs from it.
+NEAR, FALLING, HARDLY = 0.05, -0.4, 1e-5
 
 
 @dataclass
@@ -80,7 +82,7 @@ def evaluate(moments, x, n_factors, before=None, digits=True):
     if before is None:
         values, vectors = moments.pairs(scale, n)
     else:
-        residual = np.clip(1e-4 * np.abs(before.gradient).max(), RESIDUAL, 1e-5)
+        residual = np.clip(1e-3 * np.abs(before.gradient).max(), RESIDUAL, 1e-3)
         values, vectors = moments.pairs(scale, n, before.guess, residual)
     k = int(np.count_nonzero(values[:n] > 1))
     w, v = values[:k], vectors[:, :k]
@@ -122,13 +124,13 @@ def loadings(point, n_factors=None):
     Returns
     -------
     ndarray of shape (n_factors, n_features)
-        ``L' psi^-1 L`` is diagonal and falls; the sum of each factor's loadings is not negative;
-        factors beyond those with w > 1 are zero.
+        ``L' psi^-1 L`` is diagonal and falls; factors beyond those with w > 1 are zero; signs are
+        as they come.
     """
     k = len(point.values)
     out = np.zeros((k if n_factors is None else n_factors, len(point.x)))
     out[:k] = (point.vectors * np.sqrt(point.values - 1)).T * np.exp(point.x / 2)
-    return with_signs(out)
+    return out
 
 
 def with_signs(components):
@@ -174,7 +176,7 @@ def _newton(moments, point, free):
         return -unit * lapack.dpotrs(factor, unit * g, lower=1)[0]
     values, vectors = np.linalg.eigh(H)
     sizes = np.abs(values)
-    sizes = np.maximum(sizes, CONVEX * sizes.max())
+    sizes = np.maximum(sizes, CONVEX * (sizes.max() or 1.0))
     return -unit * (vectors @ ((vectors.T @ (unit * g)) / sizes))
 
 
@@ -244,7 +246,7 @@ def improve(moments, point, n_factors, floor):
         new = _search(moments, point, n_factors, floor, free, p)
         if new is not point:
             return new
-    return point
+    return _at_bound(moments, point, n_factors, floor, free[:0])
 
 
 def _search(moments, point, n_factors, floor, free, p):
@@ -258,25 +260,37 @@ def _search(moments, point, n_factors, floor, free, p):
         new = evaluate(moments, x, n_factors, point)
         if new.value < point.value + 1e-4 * min(promised, 0):
             return _at_bound(moments, new, n_factors, floor, free[p < FALLING])
-        if -promised < 1e-15 * abs(point.value):        # rounding from here on
+        if -promised < ROUNDING * max(1.0, abs(point.value)):
+            # f is level up to rounding, but its gradient need not be
+            if (new.value <= point.value + ROUNDING * max(1.0, abs(point.value))
+                    and _slope(new, floor) < 0.5 * _slope(point, floor)):
+                new.value = min(new.value, point.value)
+                return new
             break
         step /= 2
     return point
 
 
+def _slope(point, floor):
+    """Largest element of the gradient along which f can fall."""
+    free = (point.x > floor) | (point.gradient < 0)
+    return np.abs(point.gradient[free]).max(initial=0)
+
+
 def _at_bound(moments, point, n_factors, floor, falling):
     """A uniqueness that falls to zero gets there in equal steps of its logarithm: where it is
-    small, the bound is tried."""
-    small = falling[(point.x[falling] > floor[falling]) & (point.gradient[falling] > 0)
-                    & (np.exp(point.x[falling]) < NEAR * moments.diagonal[falling])]
-    if not len(small):
+    small, the bound is tried; `falling` are columns that fall fast."""
+    share = np.exp(point.x) / moments.diagonal
+    small = share < HARDLY
+    small[falling] |= share[falling] < NEAR
+    small &= (point.x > floor) & (point.gradient > 0)
+    if not small.any():
         return point
-    x = point.x.copy()
-    x[small] = floor[small]
+    x = np.where(small, floor, point.x)
     new = evaluate(moments, x, n_factors, point, digits=False)
     if new.value < point.value + 1e-6:
         new = evaluate(moments, x, n_factors, new)
-    return new if new.value < point.value else point
+    return new if new.value <= point.value else point
 
 
 def fit(moments, x, n_factors, floor, *, tol=1e-12, max_iter=100):

@@ -14,6 +14,9 @@ LEVEL, NO_ANGLE = 1e-13, 1e-14
 NEARLY_LEVEL = 1e-7
 # starts whose ends differ by less, of the sum of squared communalities, have found the same one
 SAME = 1e-9
+# ratio of the longest to the shortest way across factors that promax may make: beyond, digits of
+# the fit would be lost
+MOST_OBLIQUE = 1e3
 
 
 @dataclass
@@ -46,14 +49,16 @@ def random_starts(q, n, random):
     return starts
 
 
-def _total(L):
+def total_of(L):
+    """The sum of squared communalities, in which criteria and slopes are measured."""
     return float((np.square(L).sum(axis=1) ** 2).sum())
 
 
-def _best(matrices, values, slopes, total):
-    """Axes of the lowest value, the first of those that are the same."""
+def best_of(matrices, values, slopes, total):
+    """Axes of the lowest value, of those that are the same the first that is level."""
     near = values <= values.min() + SAME * total
-    at = int(near.argmax())
+    level = near & (slopes <= LEVEL * total)
+    at = int((level if level.any() else near).argmax())
     return Axes(matrices[at], float(values[at]), int(near.sum()),
                 bool(slopes[at] <= NEARLY_LEVEL * total))
 
@@ -96,7 +101,7 @@ def orthomax(L, gamma, starts, *, max_sweeps=1000):
     H. F. Kaiser, Psychometrika 23, 1958, eq. 9 (the angle); C. B. Crawford, G. A. Ferguson,
     Psychometrika 35, 1970 (orthomax).
     """
-    total, rounds = _total(L), _tournament(L.shape[1])
+    total, rounds = total_of(L), _tournament(L.shape[1])
     T = starts.copy()
     slopes = np.full(len(T), np.inf)
     moving = np.arange(len(T))
@@ -110,7 +115,7 @@ def orthomax(L, gamma, starts, *, max_sweeps=1000):
     # thousands of turns leave an error of rounding behind
     U, _, Vt = np.linalg.svd(T)
     T = U @ Vt
-    best = _best(T, -orthomax_criterion(L @ T, gamma), slopes, total)
+    best = best_of(T, -orthomax_criterion(L @ T, gamma), slopes, total)
     best.criterion = -best.criterion
     return best
 
@@ -156,107 +161,6 @@ def _sweep(both, n_rows, gamma, rounds):
 
 # --- oblique -----------------------------------------------------------------------------------
 
-def oblimin_criterion(L):
-    """``sum_{j<k} sum_i l_ij^2 l_ik^2`` of loadings (..., D, q): direct quartimin."""
-    squares = np.square(L)
-    return (squares * (squares.sum(axis=-1, keepdims=True) - squares)).sum(axis=(-2, -1)) / 2
-
-
-def oblimin(L, starts, *, max_iter=5000):
-    """Axes T with columns of length 1 and the lowest :func:`oblimin_criterion` of L inv(T').
-
-    Gradient projection: steps along the gradient without its part that changes the lengths, as
-    long as the last two gradients suggest, halved until the criterion falls.
-
-    Parameters
-    ----------
-    L : ndarray of shape (D, q)
-    starts : ndarray of shape (n, q, q)
-    max_iter : int
-
-    Returns
-    -------
-    Axes
-
-    References
-    ----------
-    R. I. Jennrich, Psychometrika 67, 2002 (gradient projection, oblique); C. A. Bernaards,
-    R. I. Jennrich, Educational and Psychological Measurement 65, 2005; R. I. Jennrich,
-    P. F. Sampson, Psychometrika 31, 1966 (direct oblimin); J. Barzilai, J. M. Borwein, IMA Journal
-    of Numerical Analysis 8, 1988 (the length of a step).
-    """
-    total = _total(L)
-    T = starts.copy()
-    value, slope = _oblimin_at(L, T)
-    size = np.sqrt(np.square(slope).sum(axis=(1, 2)))
-    step = np.full(len(T), 1 / total)
-    moving = np.flatnonzero(size > LEVEL * total)
-    for _ in range(max_iter):
-        if len(moving) == 0:
-            break
-        at, before, below = T[moving], slope[moving], value[moving]
-        new, new_value, new_slope, moved = _downhill(
-            L, (at, below, before), step[moving], LEVEL * total)
-        T[moving], value[moving], slope[moving] = new, new_value, new_slope
-        size[moving] = np.sqrt(np.square(new_slope).sum(axis=(1, 2)))
-        s, y = new - at, new_slope - before
-        length, bend = np.square(s).sum(axis=(1, 2)), np.abs((s * y).sum(axis=(1, 2)))
-        step[moving] = np.clip(np.divide(
-            length, bend, out=4 * step[moving], where=bend > 0), 1e-3 / total, 1e6 / total)
-        moving = moving[moved & (size[moving] > LEVEL * total)]
-    return _best(T, value, size, total)
-
-
-def _downhill(L, here, step, slack):
-    """One step of each start: matrices, values, slopes and whether it went anywhere.
-
-    slack : float
-        How much a value may rise, within its rounding.
-    """
-    T, value, slope = here
-    new, new_value, new_slope = T.copy(), value.copy(), slope.copy()
-    size = np.square(slope).sum(axis=(1, 2))
-    step, left = step.copy(), np.arange(len(T))
-    for _ in range(40):
-        tried = T[left] - step[left, None, None] * slope[left]
-        tried /= np.sqrt(np.square(tried).sum(axis=1, keepdims=True))
-        found, steep = _oblimin_at(L, tried)
-        good = found <= value[left] - 1e-4 * step[left] * size[left] + 1e-2 * slack
-        new[left[good]], new_value[left[good]] = tried[good], found[good]
-        new_slope[left[good]] = steep[good]
-        left = left[~good]
-        if len(left) == 0:
-            break
-        step[left] /= 2
-    moved = np.ones(len(T), bool)
-    moved[left] = False
-    return new, new_value, new_slope, moved
-
-
-def _oblimin_at(L, T):
-    """Values and projected gradients at each T; no number where T is singular."""
-    with np.errstate(all="ignore"):
-        inverse = _inverse(T)
-        rotated = L @ inverse.transpose(0, 2, 1)
-        squares = np.square(rotated)
-        others = squares.sum(axis=2, keepdims=True) - squares
-        value = (squares * others).sum(axis=(1, 2)) / 2
-        slope = -((rotated.transpose(0, 2, 1) @ (2 * rotated * others)) @ inverse)
-        slope = slope.transpose(0, 2, 1)
-        return value, slope - T * (T * slope).sum(axis=1, keepdims=True)
-
-
-def _inverse(T):
-    try:
-        return np.linalg.inv(T)
-    except np.linalg.LinAlgError:       # of one of them
-        found = np.full_like(T, np.nan)
-        for each, matrix in zip(found, T):
-            if np.linalg.cond(matrix) < 1e15:
-                each[...] = np.linalg.inv(matrix)
-        return found
-
-
 def promax(L, T, power):
     """Oblique axes near orthogonal ones: least squares of L T to its own powers.
 
@@ -284,7 +188,7 @@ def promax(L, T, power):
     U = np.linalg.lstsq(V, V * np.abs(V) ** (power - 1), rcond=None)[0]
     U /= (largest / largest.max())[:, None]
     length = np.sqrt(np.square(U).sum(axis=0))
-    if not length.min() > 0 or np.linalg.cond(U / length) > 1e10:
+    if not length.min() > 0 or np.linalg.cond(U / length) > MOST_OBLIQUE:
         return None
     axes = np.linalg.inv(T @ (U / length)).T
     return axes / np.sqrt(np.square(axes).sum(axis=0))

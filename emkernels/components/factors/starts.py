@@ -15,7 +15,8 @@ FACTOR, OTHER = 2e-3, 5e-2
 
 def start(moments, n_factors, i, rng):
     """Log noise variances of start i: from squared multiple correlations, columns, pairs of
-    columns, and then drawn evenly between a tenth and all of the columns' variances.
+    columns, and then drawn evenly between a tenth and all of the columns' variances. (Of many
+    columns: from principal components, pairs, and at random.)
 
     Parameters
     ----------
@@ -29,9 +30,11 @@ def start(moments, n_factors, i, rng):
     -------
     ndarray of shape (n_features,)
     """
-    kinds = [of_multiple_correlations]
-    if moments.matrix is not None:
-        kinds += [of_columns, of_pairs] if moments.size <= SMALL else [of_pairs]
+    kinds = [of_multiple_correlations, of_columns, of_pairs]
+    if moments.matrix is None:
+        kinds = [of_halves]
+    elif moments.size > SMALL:
+        kinds = [of_principal_components, of_pairs]
     if i < len(kinds):
         return kinds[i](moments, n_factors)
     return np.log(rng.uniform(0.1, 1.0, moments.size) * moments.diagonal)
@@ -41,8 +44,6 @@ def of_multiple_correlations(moments, n_factors):
     """What each column has not in common with the others, ``(1 - q / 2D) / diag S^-1``, as
     Joreskog has it; the matrix is shrunk where it is singular, or nearly."""
     share = 1 - min(n_factors / (2 * moments.size), 0.5)
-    if moments.matrix is None:
-        return np.log(0.5 * moments.diagonal)
     correlation = _correlation(moments)
     for shrink in (0.0, 0.05):
         mixed = (1 - shrink) * correlation
@@ -53,6 +54,21 @@ def of_multiple_correlations(moments, n_factors):
             if unique.min() > 1e-3 or shrink:
                 break
     return np.log(np.maximum(unique, 5e-3) * moments.diagonal)
+
+
+def of_halves(moments, n_factors):
+    """Half of each variance."""
+    return np.log(0.5 * moments.diagonal)
+
+
+def of_principal_components(moments, n_factors):
+    """What probabilistic principal components of the correlations leave of each column."""
+    k = min(n_factors, moments.size - 1)
+    values, vectors = moments.pairs(1 / np.sqrt(moments.diagonal), k, residual=1e-3)
+    values, vectors = values[:k], vectors[:, :k]
+    noise = max(0.0, (moments.size - values.sum()) / (moments.size - k))
+    unique = 1 - vectors**2 @ np.maximum(values - noise, 0)
+    return np.log(np.clip(unique, OTHER, 1.0) * moments.diagonal)
 
 
 def of_columns(moments, n_factors):

@@ -107,11 +107,11 @@ def best_isotropic(moments, n_factors, floor):
     size = moments.size
     k = min(n_factors, size - 1)
     values, vectors = moments.pairs(np.ones(size), k)
-    values, vectors = np.maximum(values[:k], 0), vectors[:, :k]
-    left = moments.diagonal.sum() - values.sum()
-    if size == len(moments.diagonal) and moments.matrix is not None:
-        left = max(left, 0.0)
-    noise = max(left / (size - k), floor) if size > k else max(left, floor)
+    values = np.maximum(values, 0)
+    # what is left, without cancellation where all is known
+    left = values[k:].sum() if len(values) == size else moments.diagonal.sum() - values[:k].sum()
+    values, vectors = values[:k], vectors[:, :k]
+    noise = max(left / max(1, size - k), floor)
     out = np.zeros((n_factors, size))
     kept = values > noise
     out[:len(values)][kept] = (vectors[:, kept] * np.sqrt(values[kept] - noise)).T

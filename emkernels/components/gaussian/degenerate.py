@@ -209,7 +209,10 @@ def _narrow_direction(covariance, total, bound):
 
 def _smallest_share(covariance, total, basis):
     """Smallest ``v' covariance v / v' total v`` for v in a basis, and v."""
-    a, b = basis.T @ covariance @ basis, basis.T @ total @ basis
+    with np.errstate(over="ignore", invalid="ignore"):
+        a, b = basis.T @ covariance @ basis, basis.T @ total @ basis
+    if not np.isfinite(a).all():        # far wider than the data, as beside very dense noise
+        return np.inf, basis[:, 0]
     # the inverse ratio, as the covariance is definite and the total need not be
     try:
         values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)

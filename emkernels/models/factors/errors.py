@@ -130,7 +130,7 @@ def conditions(components, noise, isotropic):
             row[D + n * D:D + (n + 1) * D] = components[m] * weight
             if not isotropic:
                 row[D + q * D:] = -components[m] * components[n] * weight**2
-            out.append(row)
+            out.append(row / (np.abs(row).max() or 1.0))
     return np.array(out).reshape(-1, 2 * D + q * D)
 
 
@@ -160,8 +160,8 @@ def _deviations(rows, mean, components, noise, unit, isotropic, fixed):
     inner = matrix[np.ix_(keep, keep)]
     diagonal = np.abs(np.diagonal(inner))
     scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    border = border * scale
-    border /= np.sqrt((border**2).sum(axis=1, keepdims=True))
+    border = border * (scale / scale.max())
+    border /= np.abs(border).max(axis=1, keepdims=True)
     out = np.full(len(keep), np.nan)
     out[keep] = scale * np.sqrt(_diagonal(inner * scale * scale[:, None], border))
     return out

@@ -19,7 +19,7 @@ from emkernels.models.factors.fitting import Fit, check_starts, scaled
 from emkernels.models.factors.rotation import ROTATIONS, rotate
 
 # What rounding takes from a log-likelihood where uniquenesses are as small as that.
-ROUNDING, NEARLY = 1e-8, 1e-6
+ROUNDING, NEARLY = 1e-7, 1e-6
 
 
 class FactorAnalysis(FittedFactors):
@@ -48,7 +48,7 @@ class FactorAnalysis(FittedFactors):
         Starts, the best is kept: the likelihood of factors has several maxima. They begin with
         squared multiple correlations, with columns as factors, with pairs of columns, and then at
         random; one that comes to where another has ended is left there. None: 6, of more than 128
-        columns 2. (Isotropic noise without
+        columns 1, from their principal components. (Isotropic noise without
         missing values has one maximum, in closed form.)
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
@@ -293,8 +293,9 @@ class FactorAnalysis(FittedFactors):
                    "identified: the model has more parameters than there are variances and "
                    "covariances, and others fit as well; fewer factors do not")
         if rows.n_positive <= D and not isotropic:
-            yield (f"{rows.n_positive} rows are no more than the {D} varying columns: only "
-                   "min_uniqueness keeps the likelihood from growing without end")
+            yield (f"{rows.n_positive} rows are no more than the {D} varying columns: their "
+                   "covariance is singular, and where factors explain columns entirely only "
+                   "min_uniqueness keeps the likelihood finite")
         if len(self.heywood_):
             several = len(self.heywood_) > 1
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "

@@ -6,6 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.components.factors.posterior import Posterior
+from emkernels.data import Rows
 from emkernels.models.base import LatentModel
 from emkernels.models.factors import errors
 
@@ -121,12 +122,12 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        scores = np.asarray(_inputs.as_rows(X, "X", missing=False))
-        if scores.ndim != 2 or scores.shape[1] != self._n_features_out:
+        scores = Rows.read(X, complete="inverse_transform").X
+        if scores.shape[1] != self._n_features_out:
             raise ValueError(f"X must have shape (n_samples, {self._n_features_out}), "
                              f"got {scores.shape}")
         out = scores.astype(np.float64) @ self.components_ + self.mean_
-        return out.astype(np.float32) if scores.dtype == np.float32 else out
+        return out.astype(scores.dtype)
 
     def impute(self, X):
         """X with every missing value replaced by its mean given the row's observed values.

@@ -18,10 +18,11 @@ from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel
 WIDE, MANY = 2, 256
 # Variances with which sums of squares of rows keep their digits.
 RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
+LEAST_DEVIATION = 1e-153
 # Starts that end this near to each other, in uniquenesses, are one.
 SAME = 1e-3
 # Starts of tables of few columns (of which all eigenpairs are had), and of many.
-STARTS, STARTS_LARGE = 6, 2
+STARTS, STARTS_LARGE = 6, 1
 # By so much, for one unit of weight, a maximum is another.
 CLEARLY = 1e-6
 # Uniquenesses that EM with missing values begins with, at least.
@@ -74,7 +75,15 @@ def scaled(rows, isotropic):
         largest = scale.max()
         scale = np.full(len(scale), largest * np.sqrt(((scale / largest) ** 2).mean()))
     mean, scale = mean[varying], scale[varying]
+    if scale.min() < LEAST_DEVIATION:
+        column = rows.column_names[varying[int(scale.argmin())]]
+        raise ValueError(f"column {column} varies by {scale.min():.3g}, whose square is no number "
+                         "of float64 with all digits. Rescale the column")
     inner = rows.take(columns=varying)
+    if rows.patterns is not None and inner.patterns is None:    # gaps where nothing varies
+        found = scaled(inner, isotropic)
+        found.varying = varying
+        return found
     if rows.patterns is not None:
         return Scaled(varying, inner, None, mean, scale)
     if scatter is None:
@@ -154,7 +163,7 @@ class Fit:
                 more["n_init"] = 1
 
         def start(i):
-            if i and table.last.point is not None:
+            if table.last is not None and table.last.point is not None:
                 table.ends.append(table.last)
             return self._start(model, table.moments, mean, i)
 
@@ -192,22 +201,39 @@ class Fit:
             self.n_factors, self.floor, Scaling(data.mean, data.scale),
             isotropic=self.isotropic, newton=self.newton)
         rows = data.rows
-        covariance = pairwise_covariances(
-            rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
-        moments = Dense(covariance / data.scale / data.scale[:, None])
+        moments = self._available(model, rows)
         begin = self._distinct(model, moments)
         more = {"objective_scale": rows.n_positive}
         result = self.run(model, rows, lambda i: begin[i], n_init=len(begin), **more)
-        while self.n_init > 1 and result.converged and not result.stopped:
+        while self.n_init > 1 and result.converged:
             # another maximum for the completed moments is a better step than any near by
             other = self._elsewhere(model, result)
             if other is None:
                 break
-            found = self.run(model, rows, lambda i, start=other: start, n_init=1, **more)
+            try:
+                found = self.run(model, rows, lambda i, start=other: start, n_init=1, **more)
+            except KeyboardInterrupt:
+                result.interrupted = True
+                break
+            found.interrupted = result.interrupted = found.interrupted
             if not found.lower_bound > result.lower_bound + CLEARLY:
                 break
             result = found
         return model, result
+
+    def _available(self, model, rows):
+        """Moments to begin with: those of the pairs of columns; of rows completed as if columns
+        were independent, where the former leave the range of numbers."""
+        data = self.data
+        with np.errstate(divide="ignore", invalid="ignore"):
+            covariance = pairwise_covariances(
+                rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
+            covariance = covariance / data.scale / data.scale[:, None]
+        if np.isfinite(covariance).all() and np.diagonal(covariance).min() > LEAST:
+            return Dense(covariance)
+        D = len(data.scale)
+        return model.accumulate(rows, Factors(
+            np.zeros(D), np.zeros((self.n_factors, D)), np.ones(D))).moments
 
     def _elsewhere(self, model, result):
         """A higher maximum of the likelihood of the completed moments; None where there is none,

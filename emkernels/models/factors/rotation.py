@@ -9,6 +9,7 @@ from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels.components.factors import rotations
+from emkernels.components.factors.oblimin import oblimin
 from emkernels.em import EMWarning
 
 # of orthomax
@@ -249,7 +250,7 @@ def _basis(A):
 
 def _search(A, method, starts):
     if method == "oblimin":
-        return rotations.oblimin(A, starts)
+        return oblimin(A, starts)
     return rotations.orthomax(A, GAMMAS[method], starts)
 
 

@@ -98,9 +98,9 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
 
     # --- rows --------------------------------------------------------------------------
 
-    def _each(self, rows, *want):
-        """Outputs of the E-step for each row."""
-        p = self._parameters()
+    def _each(self, rows, *want, parameters=None):
+        """Outputs of the E-step for each row, under other parameters on request."""
+        p = self._parameters() if parameters is None else parameters
         model = p.own_weights, p.means, p.precisions_cholesky, p.structure.kernel
         noise = log_noise(p, rows)
         if rows.patterns is not None:
@@ -152,22 +152,17 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_features)
             A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the mixture. As far as a row is noise, its values are missing
-            from the box of the noise: their mean is its centre.
+            value gets the mean of the mixture. The mean of noise is the centre of its box.
         """
         rows = self._read(X)
         if rows.patterns is None:
             return rows.X.copy(order="C")
-        noise = self._noise
-        if noise is None:
-            return self._each(rows, "imputed")
+        known = self._each(rows, "imputed", parameters=self._parameters().without_noise())
+        if self._noise is None:
+            return known
         share = self._each(rows, "resp")[:, -1:]
-        p = self._parameters().without_noise()
-        out = passes.incomplete_rows(
-            rows.X, p.weights, p.means, p.precisions_cholesky, p.structure.kernel, rows.patterns,
-            ("imputed",), n_threads=self.n_threads)["imputed"]
-        return np.where(np.isnan(rows.X), share * noise.centre + (1 - share) * out,
-                        rows.X).astype(out.dtype, copy=False)
+        known = (1 - share) * np.where(share < 1, known, 0) + share * self._noise.centre
+        return np.where(np.isnan(rows.X), known, rows.X).astype(rows.dtype, copy=False)
 
     def bic(self, X, *, sample_weight=None):
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.

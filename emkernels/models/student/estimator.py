@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
@@ -49,8 +49,9 @@ class StudentTMixture(FittedStudents):
     tol : float, default=1e-8
         EM stops when the log-likelihood for one row (`lower_bound_`) changes by less; 0: never.
     reg_covar : float or 'auto', default=1e-6
-        Added to the diagonal of every scale matrix; not part of the objective. 'auto' is a
-        millionth of each column's variance (of their mean for 'spherical').
+        Added to the diagonal of every scale matrix. Not part of the objective, which may therefore
+        fall a little; with 0 it never does. 'auto' is a millionth of each column's variance (of
+        their mean for 'spherical').
     max_iter : int, default=1000
     n_init : int, default=1
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
@@ -125,8 +126,8 @@ default='kmeans'
         **FittedStudents._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "df": [StrOptions({"shared"}), Interval(Real, 0, None, closed="neither"), "array-like",
-               None],
+        "df": [StrOptions({"shared"}), Interval(Real, 0, None, closed="neither"),
+               Options(Real, {np.inf}), "array-like", None],
         "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
         "init_params": [StrOptions(set(arguments.STARTS)), tuple],
         "weights_init": ["array-like", None],

@@ -192,10 +192,9 @@ class Oriented(Constrained, Full):
         if factors is None:
             return None
         try:
-            with np.errstate(all="ignore"):
-                return self.factors(self.fitted(
-                    self.from_factors(factors), np.ones(len(factors)), factors))
-        except (DegenerateFitError, np.linalg.LinAlgError):
+            return self.factors(self.bare.imposed(
+                self.from_factors(factors), np.ones(len(factors)), shape[-1], factors))
+        except DegenerateFitError:
             return None
 
 

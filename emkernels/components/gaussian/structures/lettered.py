@@ -11,7 +11,7 @@ G. Celeux, G. Govaert, Gaussian parsimonious clustering models, Pattern Recognit
 
 import numpy as np
 
-from emkernels.components.gaussian.structures.base import Structure
+from emkernels.components.gaussian.structures.base import Structure, ill_defined
 from emkernels.components.gaussian.structures.matrices import Full, Tied, check_matrices
 from emkernels.components.gaussian.structures.variances import Diagonal, Spherical
 
@@ -151,8 +151,11 @@ class Constrained(Lettered):
         if np.any(self.reg_covar):
             scatter = scatter.copy()
             scatter[self.variances(n_features)] += divisor.reshape(-1, 1) * self.reg_covar
-        with np.errstate(all="ignore"):     # what has collapsed has no factors
-            return self.fitted(scatter, divisor.reshape(-1), previous)
+        try:
+            with np.errstate(all="ignore"):     # what has collapsed has no factors
+                return self.fitted(scatter, divisor.reshape(-1), previous)
+        except np.linalg.LinAlgError as error:
+            raise ill_defined("what components share") from error
 
     def fitted(self, scatter, counts, previous=None):
         """Covariances of the family that fit scatters best; not finite where there are none."""

@@ -8,8 +8,9 @@ from scipy.linalg import lapack
 from emkernels.components.gaussian.structures.alternating import Oriented, along_axes, axes_of, unit
 
 STEPS = 200         # towards the common axes, at most
-# What is minimised, for one unit of weight, has arrived where a step foretells less than this.
-ARRIVED = 1e-13
+# What is minimised, for one unit of weight, has arrived where a step foretells less than this; a
+# Newton step that foretells less than NEAR leaves the square of that.
+ARRIVED, NEAR = 1e-13, 1e-6
 HALVINGS = 30
 LONGEST = 0.8       # turn of two axes in a step
 # With more columns than this a step knows the curvature of every rotation by itself only.
@@ -86,10 +87,10 @@ class _CommonAxes(Oriented):
         turned = axes.T @ scatter @ axes
         t = np.diagonal(turned, axis1=1, axis2=2)
         value, c = self.value(t, counts)
-        enough = ARRIVED * counts.sum()
+        n = counts.sum()
         for _ in range(STEPS if d > 1 else 0):
             pairs, foretold = self._step(turned, t, c)
-            if not foretold > enough:
+            if not foretold > ARRIVED * n:
                 break
             step = np.zeros((d, d))
             step[i, j], step[j, i] = pairs, -pairs
@@ -105,6 +106,8 @@ class _CommonAxes(Oriented):
             else:
                 break
             axes, turned, t, value, c = axes @ turn, new, t_new, value_new, c_new
+            if foretold < NEAR * n and d <= MOST_COLUMNS:
+                break
         return axes, value
 
     def _step(self, turned, t, c):
