@@ -85,7 +85,7 @@ class NumpyFactorMixture:
                         - hbar[:, :, None] * mean[:, None])
         second = back @ (pairs / counts[:, None, None] - hbar[:, :, None] * hbar[:, None]
                          + np.eye(q)) @ whitener
-        components = np.linalg.solve(second, cross)
+        components = np.linalg.inv(second) @ cross      # (solve is slow for many columns)
         variance = seconds / counts[:, None] - mean**2
         noise = np.maximum(variance - (components * cross).sum(axis=1), self.floor)
         return counts / n, mean, components, noise, bound / n

@@ -7,8 +7,8 @@
 # which the others can only add to: a row whose component is out of REACH by then (see density.pxi)
 # is left out; so too by the distance along a few directions, the views, which is never longer.
 # Each component begins with the columns in which others are farthest from it, a row with the
-# component that it was in before. Rows are copied where they are not whole chunks of columns; which
-# of them are together decides no bit.
+# component that it was in before. Rows are copied into a panel, which makes one stream of them and
+# puts them at the start of a vector; which of them are together decides no bit.
 
 cdef enum:
     FACTOR_PANEL = 400000       # bytes of rows
@@ -17,8 +17,7 @@ cdef enum:
 ctypedef struct FactorPanels:
     Py_ssize_t rows             # that there is room for, a multiple of TILE
     Py_ssize_t n_padded
-    real *x                     # (rows, n_padded) copies of rows
-    const real **place          # (rows,) where each row is
+    real *x                     # (rows, n_padded)
     real *resp                  # (K, rows) log densities, then responsibilities
     real *z                     # (K, q, rows) means of factors
     real *y                     # (q + 1, rows) sums of a list: of e^2, then of e and loadings
@@ -71,8 +70,6 @@ cdef Py_ssize_t carve_factors(const Job *job, char *scratch, FactorPanels *p) no
     used += aligned(rows * (q + 1) * sizeof(real))
     p.row = <const real**>(scratch + used)
     used += aligned(rows * sizeof(real*))
-    p.place = <const real**>(scratch + used)
-    used += aligned(rows * sizeof(real*))
     p.list = <int*>(scratch + used)
     used += aligned(rows * sizeof(int))
     p.label = <int*>(scratch + used)
@@ -121,14 +118,11 @@ cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t fir
         at = row_at(&job.rows, first + b)
         source = job.rows.x + at * job.rows.row_stride
         x = p.x + b * n
-        p.place[b] = x
-        if job.rows.column_stride != sizeof(real):
+        if job.rows.column_stride == sizeof(real):
+            memcpy(x, source, D * sizeof(real))
+        else:
             for d in range(D):
                 x[d] = read(source + d * job.rows.column_stride)
-        elif D == n and <size_t>source % sizeof(real) == 0:
-            p.place[b] = <const real*>source
-        else:
-            memcpy(x, source, D * sizeof(real))
         for d in range(D, n):
             x[d] = 0
         p.weight[b] = <real>(job.rows.sample_weight[at] if job.rows.sample_weight != NULL else 1)
@@ -249,7 +243,7 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
     for i in range(q + 1):
         memset(p.y + i * B, 0, (n + LANES - 1) // LANES * sizeof(vec))
     for s in range(n):
-        p.row[s] = p.place[p.list[s]]
+        p.row[s] = p.x + p.list[s] * width
     for check in range(f.n_checks):
         if not skip and check + 1 < f.n_checks:
             continue
@@ -271,7 +265,7 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
     for s in range(n):
         b = p.list[s]
         if f.stiff[k]:
-            distance = exact_form(job, p, k, p.place[b], z, &scale)
+            distance = exact_form(job, p, k, p.x + b * width, z, &scale)
             p.form[s] = <real>(distance * scale * scale)
             for i in range(q):
                 p.y[(i + 1) * B + s] = <real>z[i]
@@ -324,7 +318,7 @@ cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_n
     for k in range(job.gaussians.n_components):
         if not job.factors.constants[k] > -INFINITY:
             continue
-        distance = exact_form(job, p, k, p.place[b], z, &scale)
+        distance = exact_form(job, p, k, p.x + b * p.n_padded, z, &scale)
         root = 1e-154 * scale * sqrt(distance)
         value = scale * sqrt(distance)
         value = job.factors.constants[k] - 0.5 * value * value
@@ -332,7 +326,7 @@ cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_n
             top = value
             least = root
             nearest = k
-    distance = exact_form(job, p, nearest, p.place[b], z, &scale)
+    distance = exact_form(job, p, nearest, p.x + b * p.n_padded, z, &scale)
     for i in range(q):
         p.z[(nearest * q + i) * B + b] = <real>z[i]
     for k in range(job.gaussians.n_components):
@@ -413,7 +407,7 @@ cdef void add_factor_moments(const Job *job, const FactorPanels *p, Py_ssize_t c
                 for j in range(i + 1):
                     second[(k * q + i) * q + j] += (
                         <double>c[i + 1] * p.z[(k * q + j) * B + b])
-            p.row[n] = p.place[b]
+            p.row[n] = p.x + b * width
             n += 1
         if n == 0:
             continue

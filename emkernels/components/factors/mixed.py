@@ -16,6 +16,8 @@ from emkernels.kernels import passes
 # looked at whether a component still matters to a row.
 CHUNK = 16
 LOOKS = (1 / 8, 1 / 4, 1 / 2, 1)
+# Looks cost more than they save where there are fewer chunks.
+FEW = 8
 # Squared lengths of loadings in units of the noise beyond which distances would cancel.
 STIFF = {np.dtype(np.float64): 1e6, np.dtype(np.float32): 2e3}
 # A component with less than this share of a row stays as it is.
@@ -148,7 +150,8 @@ class FactorComponents:
         chunks = np.argsort(-apart, axis=1, kind="stable").astype(np.int32)
         blocks = _padded(loadings, n_chunks).swapaxes(1, 2)          # (K, n_chunks, q, CHUNK)
         grams = blocks @ blocks.swapaxes(2, 3)
-        ends = np.unique(np.ceil(n_chunks * np.array(LOOKS)).astype(np.int32))
+        looks = np.array(LOOKS if n_chunks >= FEW else LOOKS[-1:])
+        ends = np.unique(np.ceil(n_chunks * looks).astype(np.int32))
         grams = np.cumsum(np.take_along_axis(grams, chunks[:, :, None, None], axis=1), axis=1)
         inner = grams[:, ends - 1]
         inner[:, :, np.arange(q), np.arange(q)] += 1
@@ -228,7 +231,7 @@ class FactorComponents:
         second = s.second / counts[:, None] - factors[:, :, None] * factors[:, None]
         second[~alive] = np.eye(second.shape[1])
         try:
-            loadings = np.linalg.solve(second, cross)
+            loadings = np.linalg.inv(second) @ cross     # (solve takes many columns one by one)
         except np.linalg.LinAlgError:
             raise DegenerateFitError("a component's factors have no variance") from None
         # the expected square of what is left, for whatever loadings: nothing cancels below zero

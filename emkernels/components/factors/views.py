@@ -23,29 +23,38 @@ class Views:
     Attributes
     ----------
     directions : ndarray of shape (n_views, n_features)
-    origin : ndarray of shape (n_features,)
+        In units `unit` of the columns.
+    origin, unit : ndarray of shape (n_features,)
     rows : ndarray of shape (n_samples, n_views)
-        ``(x - origin) @ directions.T``, in the precision of the rows.
+        ``(x - origin) / unit @ directions.T``, in the precision of the rows.
+    products : ndarray of shape (n_views (n_views + 1) / 2, n_features)
+        Of pairs of directions.
     """
 
     directions: np.ndarray
     origin: np.ndarray
+    unit: np.ndarray
     rows: np.ndarray
+    products: np.ndarray
 
     def of(self, centers, parameters):
         """What the kernel takes: rows, means and whiteners; None where the components have no
         covariance there."""
-        P, n = self.directions, len(self.directions)
-        scaled = P * parameters.deviations[:, None]
-        factors = parameters.components @ P.T                  # (K, q, n)
-        covariances = scaled @ scaled.swapaxes(1, 2) + factors.swapaxes(1, 2) @ factors
+        P, (K, q, D) = self.directions, parameters.components.shape
+        n = len(P)
+        i, j = np.tril_indices(n)
+        covariances = np.empty((K, n, n))
+        covariances[:, i, j] = (parameters.deviations / self.unit) ** 2 @ self.products.T
+        covariances[:, j, i] = covariances[:, i, j]
+        factors = ((parameters.components / self.unit).reshape(K * q, D) @ P.T).reshape(K, q, n)
+        covariances += factors.swapaxes(1, 2) @ factors
         unit = np.sqrt(covariances[:, np.arange(n), np.arange(n)])
         try:
             factor = np.linalg.cholesky(covariances / unit[:, None] / unit[:, :, None])
             whiteners = np.tril(np.linalg.inv(factor)) / unit[:, None]
         except np.linalg.LinAlgError:
             return None
-        return self.rows, (centers - self.origin) @ P.T, np.ascontiguousarray(whiteners)
+        return self.rows, (centers - self.origin) / self.unit @ P.T, np.ascontiguousarray(whiteners)
 
 
 def views_of(rows, weights, parameters):
@@ -66,10 +75,12 @@ def views_of(rows, weights, parameters):
     wanted = np.flatnonzero(values > 1e-10 * values[-1])[-min(DIRECTIONS, D // 8):]
     if not len(wanted) or not np.isfinite(values).all():
         return None
-    P = (left[:, wanted] / np.sqrt(values[wanted])).T @ vectors / unit
+    P = (left[:, wanted] / np.sqrt(values[wanted])).T @ vectors
     out = np.empty((len(rows), len(P)), rows.dtype)
+    scaled = (P / unit).T.copy()
     step = max(1, CELLS // D)
     for first in range(0, len(rows), step):
         part = slice(first, first + step)
-        out[part] = (rows.X[part] - origin) @ P.T
-    return Views(P, origin, out)
+        out[part] = (rows.X[part] - origin) @ scaled
+    i, j = np.tril_indices(len(P))
+    return Views(P, origin, unit, out, P[i] * P[j])
