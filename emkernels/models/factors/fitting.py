@@ -11,7 +11,7 @@ from emkernels.components.gaussian.moments import column_means, seen
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.data import checks
 from emkernels.data.available import pairwise_covariances
-from emkernels.kernels import passes
+from emkernels.kernels import passes, weighted_moments
 from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel, Table
 
 # So many more columns than rows, and at least so many: no matrix of the columns is made.
@@ -25,6 +25,8 @@ SAME = 1e-3
 STARTS, STARTS_LARGE = 6, 1
 # By so much, for one unit of weight, a maximum is another.
 CLEARLY = 1e-6
+# Rows whose mean is near enough to that of all to take moments about.
+NEAR = 256
 # Uniquenesses that EM with missing values begins with, at least.
 LEAST = 1e-2
 
@@ -101,12 +103,21 @@ def _moments(rows):
     """Mean and covariance; None for the latter where no matrix of the columns is wanted."""
     if _is_wide(rows):
         return None, None
-    mean = column_means(rows)
-    centre = seen(mean, rows)
     weight = rows.sample_weight
-    total = len(rows) if weight is None else weight.sum()
-    scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads) / total
-    return mean, scatter - np.outer(mean - centre, mean - centre)
+    if weight is None:
+        # one pass, about what is near the mean: a row among these that is far out widens the
+        # columns, too
+        centre = seen(np.mean(rows.X[::max(1, len(rows) // NEAR)], axis=0, dtype=float), rows)
+        one = weighted_moments(rows.X, np.zeros(len(rows), np.int32), centre[None], "full",
+                               n_threads=rows.n_threads, check_finite=False)
+        offset = one.first[0] / one.counts[0]
+        mean, scatter = centre + offset, one.second[0] / one.counts[0]
+    else:
+        mean = column_means(rows)
+        centre = seen(mean, rows)
+        scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads) / weight.sum()
+        offset = mean - centre
+    return mean, scatter - np.outer(offset, offset)
 
 
 def _standardised_moments(rows, mean, scale):
