@@ -10,8 +10,8 @@ from emkernels.em import DegenerateFitError
 
 # Newton steps of an M-step on moments that are completed anew each time.
 STEPS = 5
-# Uniquenesses that differ by less than this are on the way to the same maximum.
-JOINED = 0.03
+# Uniquenesses whose logarithms differ by less than this are on the way to the same maximum.
+JOINED = 0.25
 
 
 @dataclass
@@ -142,7 +142,7 @@ class FactorModel:
         if point is None or not getattr(table, "ends", ()):
             return False
         return any(
-            np.abs(parameters.noise - end.noise).max() < JOINED and point.value >= end.point.value
+            np.abs(point.x - end.point.x).max() < JOINED and point.value >= end.point.value
             for end in table.ends)
 
     # --- as vectors ----------------------------------------------------------------------
