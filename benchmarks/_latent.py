@@ -10,20 +10,10 @@ from pathlib import Path
 import _timing as timing
 import numpy as np
 from benchmarks._cases import blobs
+from benchmarks.bench_latent import FAMILIES, of_factors
 from sklearn.decomposition import FactorAnalysis as SklearnFactors
 
 from emkernels import FactorAnalysis, GaussianMixture, StudentTMixture
-
-FAMILIES = ("EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE", "VEE", "EVE", "VVE", "EEV", "VEV",
-            "EVV", "VVV")
-
-
-def of_factors(n, d, q, seed=0):
-    """Rows of q common factors, loadings of about one, noise of its own for each column."""
-    rng = np.random.default_rng(seed)
-    loadings = rng.normal(size=(q, d))
-    noise = rng.uniform(0.3, 2.0, d)
-    return rng.normal(size=(n, q)) @ loadings + rng.normal(size=(n, d)) * np.sqrt(noise)
 
 
 def factors(run):
