@@ -287,6 +287,22 @@ def test_the_objective_never_falls_and_the_family_is_kept(name, case):
             assert_allclose(p @ s, np.eye(4), atol=1e-2 if single else 1e-6)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "full", "tied"])
+def test_matrices_are_symmetric_to_the_last_digit(name):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) + 100 * rng.normal(size=5)
+    scale = np.cov(X.T)
+    scale[0, 1] *= 1 + 1e-9     # as good as symmetric
+    for options in ({}, {"init_params": "random"}, {"covariance_prior": (9.0, scale)}):
+        model = GaussianMixture(3, covariance_type=name, random_state=0, max_iter=4, tol=0,
+                                **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X)
+        for matrices in (model.covariances_, model.precisions_):
+            assert_array_equal(matrices, np.swapaxes(matrices, -1, -2))
+
+
 @pytest.mark.parametrize("pair", [("VII", "spherical"), ("VVI", "diag"), ("EEE", "tied"),
                                   ("VVV", "full")])
 def test_four_of_them_are_those_of_scikit_learn(pair):

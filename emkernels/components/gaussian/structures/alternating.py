@@ -4,7 +4,7 @@ of the columns."""
 import numpy as np
 
 from emkernels.components.gaussian.structures.lettered import VVI, VVV, Constrained
-from emkernels.components.gaussian.structures.matrices import Full
+from emkernels.components.gaussian.structures.matrices import Full, symmetric
 from emkernels.components.gaussian.structures.variances import Diagonal
 from emkernels.em import DegenerateFitError
 
@@ -58,7 +58,7 @@ def one_matrix(scatter, counts, matrix=None):
     volumes = inner @ np.linalg.inv(matrix).ravel()
     for _ in range(ROUNDS):
         before = volumes
-        matrix = (flat.T @ (1 / volumes)).reshape(d, d)
+        matrix = symmetric((flat.T @ (1 / volumes)).reshape(d, d))
         matrix = matrix * np.exp(-np.linalg.slogdet(matrix)[1] / d)
         volumes = inner @ np.linalg.inv(matrix).ravel()
         if not np.abs(volumes / before - 1).max() > ARRIVED:
