@@ -460,6 +460,19 @@ def test_the_bits_are_those_of_every_number_of_threads(name):
     assert_array_equal(one.covariances_, two.covariances_)
 
 
+@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+def test_columns_that_determine_each_other_are_no_fit(name):
+    structure = structure_of(name)
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(40, 3))
+        for columns in ((X[:, 0], X[:, 1], X[:, 0]), (X[:, 0], X[:, 1], X[:, 0] + 3 * X[:, 1]),
+                        (X[:, 0], X[:, 1], np.zeros(40))):
+            table = np.column_stack(columns)
+            spreads = np.array([np.cov(table[part].T) for part in (slice(20), slice(20, 40))])
+            with pytest.raises(DegenerateFitError, match="not positive definite"):
+                m_step(structure, spreads, np.full(2, 20.0))
+
+
 def test_collapsed_components_are_found():
     """Sixty rows on a plane: a spike where the family allows it and a start finds it."""
     rng = np.random.default_rng(0)
