@@ -560,6 +560,9 @@ def test_who_does_not_take_them_says_so():
         select_mixture(IRIS.data, 2, ["VVV", "XXX"])
     with pytest.raises(ValueError, match="'covariance_type' parameter of GaussianMixture must be"):
         GaussianMixture(covariance_type="vvv").fit(IRIS.data)
+    for types in (None, 3):
+        with pytest.raises(ValueError, match="covariance_types must be some of"):
+            select_mixture(IRIS.data, 2, types)
 
 
 def test_a_comparison_with_k_means_takes_them():
