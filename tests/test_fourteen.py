@@ -460,6 +460,18 @@ def test_the_bits_are_those_of_every_number_of_threads(name):
     assert_array_equal(one.covariances_, two.covariances_)
 
 
+@pytest.mark.parametrize("name", ["EVE", "VVE", "EEV", "VEV"])
+def test_columns_of_very_different_scales_may_stand_in_any_order(name):
+    X = IRIS.data * [1e8, 1e3, 1, 1e-4]
+    fits = []
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        model = from_partition(name, X[:, order], SPECIES, max_iter=40, tol=1e-9)
+        assert never_falls(model, 1e-11)
+        fits.append(model.lower_bounds_)
+    for bounds in fits[1:]:
+        assert_allclose(bounds[-1], fits[0][-1], rtol=1e-8)
+
+
 @pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
 def test_columns_that_determine_each_other_are_no_fit(name):
     structure = structure_of(name)

@@ -243,7 +243,7 @@ class VEV(Oriented):
         lengths, vectors = axes_of(scatter)
         shape = None
         if previous is not None:
-            before = np.linalg.eigvalsh(self.from_factors(previous[:1])[0])
+            before = eigen(self.from_factors(previous[:1])[0])[0]
             if before[0] > 0:
                 shape = unit(before)
         volumes, shape = one_shape(lengths, counts, shape)
@@ -254,5 +254,16 @@ def axes_of(scatter):
     """Lengths of the axes of scatters, none negative and in ascending order, and the axes."""
     if not np.isfinite(scatter).all():
         return np.full(scatter.shape[:-1], np.nan), scatter
-    lengths, vectors = np.linalg.eigh(scatter)
+    lengths, vectors = eigen(scatter)
     return np.maximum(lengths, 0), vectors
+
+
+def eigen(matrices):
+    """Eigenvalues, ascending, and eigenvectors, of columns sorted by size: LAPACK then keeps the
+    digits of the short axes where columns are of very different scales, and else does not."""
+    sizes = np.diagonal(matrices, axis1=-2, axis2=-1).reshape(-1, matrices.shape[-1]).sum(axis=0)
+    order = np.argsort(-sizes, kind="stable")
+    values, sorted_ = np.linalg.eigh(matrices[..., order[:, None], order])
+    vectors = np.empty_like(sorted_)
+    vectors[..., order, :] = sorted_
+    return values, vectors
