@@ -316,7 +316,7 @@ def test_clusters_with_long_tails(tmp_path, capsys):
     assert row["bic"] == pytest.approx(model.bic(frame)) == min(
         each["bic"] for each in found["candidates"])
     assert row["parameters"] == model.n_parameters_
-    assert run("cluster", tmp_path / "t.csv", "-k", "2", "--method", "t") == 0
+    assert run("cluster", tmp_path / "t.csv", "-k", "2", "--model", "t") == 0     # its other name
     assert " freedom " in capsys.readouterr().out
     # mclust: every family, one of which is chosen
     found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "--method", "mclust",

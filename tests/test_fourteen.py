@@ -287,6 +287,22 @@ def test_the_objective_never_falls_and_the_family_is_kept(name, case):
             assert_allclose(p @ s, np.eye(4), atol=1e-2 if single else 1e-6)
 
 
+@pytest.mark.parametrize("name", [*NAMES, "full", "tied"])
+def test_matrices_are_symmetric_to_the_last_digit(name):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5)) + 100 * rng.normal(size=5)
+    scale = np.cov(X.T)
+    scale[0, 1] *= 1 + 1e-9     # as good as symmetric
+    for options in ({}, {"init_params": "random"}, {"covariance_prior": (9.0, scale)}):
+        model = GaussianMixture(3, covariance_type=name, random_state=0, max_iter=4, tol=0,
+                                **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X)
+        for matrices in (model.covariances_, model.precisions_):
+            assert_array_equal(matrices, np.swapaxes(matrices, -1, -2))
+
+
 @pytest.mark.parametrize("pair", [("VII", "spherical"), ("VVI", "diag"), ("EEE", "tied"),
                                   ("VVV", "full")])
 def test_four_of_them_are_those_of_scikit_learn(pair):
@@ -444,6 +460,31 @@ def test_the_bits_are_those_of_every_number_of_threads(name):
     assert_array_equal(one.covariances_, two.covariances_)
 
 
+@pytest.mark.parametrize("name", ["EVE", "VVE", "EEV", "VEV"])
+def test_columns_of_very_different_scales_may_stand_in_any_order(name):
+    X = IRIS.data * [1e8, 1e3, 1, 1e-4]
+    fits = []
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]):
+        model = from_partition(name, X[:, order], SPECIES, max_iter=40, tol=1e-9)
+        assert never_falls(model, 1e-11)
+        fits.append(model.lower_bounds_)
+    for bounds in fits[1:]:
+        assert_allclose(bounds[-1], fits[0][-1], rtol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["VEE", "EVE", "VVE", "EEV", "VEV", "EVV"])
+def test_columns_that_determine_each_other_are_no_fit(name):
+    structure = structure_of(name)
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(40, 3))
+        for columns in ((X[:, 0], X[:, 1], X[:, 0]), (X[:, 0], X[:, 1], X[:, 0] + 3 * X[:, 1]),
+                        (X[:, 0], X[:, 1], np.zeros(40))):
+            table = np.column_stack(columns)
+            spreads = np.array([np.cov(table[part].T) for part in (slice(20), slice(20, 40))])
+            with pytest.raises(DegenerateFitError, match="not positive definite"):
+                m_step(structure, spreads, np.full(2, 20.0))
+
+
 def test_collapsed_components_are_found():
     """Sixty rows on a plane: a spike where the family allows it and a start finds it."""
     rng = np.random.default_rng(0)
@@ -531,6 +572,9 @@ def test_who_does_not_take_them_says_so():
         select_mixture(IRIS.data, 2, ["VVV", "XXX"])
     with pytest.raises(ValueError, match="'covariance_type' parameter of GaussianMixture must be"):
         GaussianMixture(covariance_type="vvv").fit(IRIS.data)
+    for types in (None, 3):
+        with pytest.raises(ValueError, match="covariance_types must be some of"):
+            select_mixture(IRIS.data, 2, types)
 
 
 def test_a_comparison_with_k_means_takes_them():

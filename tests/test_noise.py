@@ -766,3 +766,13 @@ def test_pictures(fitted):
     grey = np.abs(colors[:, :3] - colors[noise][0, :3]).max(axis=1) < 1e-12
     assert_array_equal(grey, noise)
     pyplot.close("all")
+
+
+def test_a_box_of_a_far_column_has_two_corners():
+    X = 1e12 + np.random.default_rng(0).normal(size=(40, 1))
+    X[3] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EMWarning)
+        model = GaussianMixture(1, noise=1e8, random_state=0).fit(X)
+    assert model.noise_box_[1, 0] > model.noise_box_[0, 0]
+    assert np.isfinite(model.weights_).all() and np.isfinite(model.score_samples(X)).all()

@@ -108,6 +108,7 @@ def uniform_of(rows, density=None):
         return Uniform(box, -log_volume)
     half = np.exp(logs + (wanted - log_volume) / len(logs)) / 2
     centre = box[0] + widths / 2
+    half = np.maximum(half, np.spacing(np.abs(centre)))     # so that there are two corners
     return Uniform(np.array([centre - half, centre + half]), -wanted)
 
 

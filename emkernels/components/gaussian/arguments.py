@@ -151,4 +151,4 @@ def check_covariance_prior(prior, structure, rows, n_components):
         )
     if not np.allclose(scale, scale.T) or not is_positive(scale):
         raise ValueError("the scale of covariance_prior must be symmetric, not negative")
-    return CovariancePrior(dof, structure.of_matrix(scale))
+    return CovariancePrior(dof, structure.of_matrix((scale + scale.T) / 2))

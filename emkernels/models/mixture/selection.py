@@ -207,7 +207,9 @@ def _check_candidates(n_components, covariance_types):
                                 and not isinstance(size, bool) for size in sizes):
         raise ValueError("n_components must be a whole number of 1 or more, or several as in "
                          f"range(1, 9), got {n_components!r}")
-    types = [covariance_types] if isinstance(covariance_types, str) else list(covariance_types)
+    types = [covariance_types]
+    if hasattr(covariance_types, "__iter__") and not isinstance(covariance_types, str):
+        types = list(covariance_types)
     if "all" in types:
         at = types.index("all")
         types[at:at + 1] = LETTERED

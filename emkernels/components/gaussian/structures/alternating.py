@@ -3,14 +3,17 @@ of the columns."""
 
 import numpy as np
 
+from emkernels.components.gaussian.structures.base import ill_defined
 from emkernels.components.gaussian.structures.lettered import VVI, VVV, Constrained
-from emkernels.components.gaussian.structures.matrices import Full
+from emkernels.components.gaussian.structures.matrices import Full, symmetric
 from emkernels.components.gaussian.structures.variances import Diagonal
 from emkernels.em import DegenerateFitError
 
 # Rounds of an alternating step, and the relative change at which it has arrived: what is minimised
 # then is within the square of that.
 ROUNDS, ARRIVED = 200, 1e-8
+# A share of the variance of a column, for each column, that rounding may have made.
+LOST = 10 * np.finfo(float).eps
 
 
 def unit(lengths):
@@ -58,7 +61,7 @@ def one_matrix(scatter, counts, matrix=None):
     volumes = inner @ np.linalg.inv(matrix).ravel()
     for _ in range(ROUNDS):
         before = volumes
-        matrix = (flat.T @ (1 / volumes)).reshape(d, d)
+        matrix = symmetric((flat.T @ (1 / volumes)).reshape(d, d))
         matrix = matrix * np.exp(-np.linalg.slogdet(matrix)[1] / d)
         volumes = inner @ np.linalg.inv(matrix).ravel()
         if not np.abs(volumes / before - 1).max() > ARRIVED:
@@ -117,7 +120,29 @@ class EVI(Constrained, Diagonal):
         return super().from_vector(logs.ravel(), shape)
 
 
-class VEE(Constrained, Full):
+class Matrices(Constrained, Full):
+    """A family of matrices. What they share can make a singular scatter a matrix that is singular
+    but for rounding, or its share of a volume a very long one; its factors then mean nothing."""
+
+    def imposed(self, scatter, divisor, n_features, previous=None):
+        covariances = super().imposed(scatter, divisor, n_features, previous)
+        flat = np.diagonal(scatter, axis1=1, axis2=2).sum(axis=0) <= 0
+        if flat.any() and not np.any(self.reg_covar):
+            raise ill_defined("the covariance of every component")
+        return covariances
+
+    def factors(self, covariances):
+        factors = super().factors(covariances)
+        # the share of each column's variance that those before it do not determine
+        shares = 1 / (np.diagonal(factors, axis1=1, axis2=2) ** 2
+                      * np.diagonal(covariances, axis1=1, axis2=2))
+        lost = shares <= LOST * shares.shape[1]
+        if lost.any():
+            raise ill_defined(f"the covariance of component {int(lost.any(axis=1).argmax())}")
+        return factors
+
+
+class VEE(Matrices):
     """One shape and axes, any volumes: ``volume_k C`` with a C for all."""
 
     name = "VEE"
@@ -145,7 +170,7 @@ class VEE(Constrained, Full):
         return u if np.isfinite(u).all() and (diagonal > 0).all() else None
 
 
-class EVV(Constrained, Full):
+class EVV(Matrices):
     """One volume, any shapes and axes: ``Sigma_k = volume W_k / |W_k|^(1/d)``, the volume being
     ``sum_k |W_k|^(1/d) / n``."""
 
@@ -174,7 +199,7 @@ class EVV(Constrained, Full):
             np.concatenate([logs.ravel(), vector[1 + k * (d - 1) :]]), shape)
 
 
-class Oriented(Constrained, Full):
+class Oriented(Matrices):
     """A family of axes that are neither those of the columns nor free: the columns keep one unit,
     as other scales would turn the axes. Vectors stand for what the M-step makes of any
     covariances, a family that is no flat space having none of its own."""
@@ -218,7 +243,7 @@ class VEV(Oriented):
         lengths, vectors = axes_of(scatter)
         shape = None
         if previous is not None:
-            before = np.linalg.eigvalsh(self.from_factors(previous[:1])[0])
+            before = eigen(self.from_factors(previous[:1])[0])[0]
             if before[0] > 0:
                 shape = unit(before)
         volumes, shape = one_shape(lengths, counts, shape)
@@ -229,5 +254,16 @@ def axes_of(scatter):
     """Lengths of the axes of scatters, none negative and in ascending order, and the axes."""
     if not np.isfinite(scatter).all():
         return np.full(scatter.shape[:-1], np.nan), scatter
-    lengths, vectors = np.linalg.eigh(scatter)
+    lengths, vectors = eigen(scatter)
     return np.maximum(lengths, 0), vectors
+
+
+def eigen(matrices):
+    """Eigenvalues, ascending, and eigenvectors, of columns sorted by size: LAPACK then keeps the
+    digits of the short axes where columns are of very different scales, and else does not."""
+    sizes = np.diagonal(matrices, axis1=-2, axis2=-1).reshape(-1, matrices.shape[-1]).sum(axis=0)
+    order = np.argsort(-sizes, kind="stable")
+    values, sorted_ = np.linalg.eigh(matrices[..., order[:, None], order])
+    vectors = np.empty_like(sorted_)
+    vectors[..., order, :] = sorted_
+    return values, vectors

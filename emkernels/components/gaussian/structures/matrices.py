@@ -18,6 +18,12 @@ def factor(covariance, what):
     return inverse.T
 
 
+def symmetric(matrices):
+    """Matrices (..., d, d) with the lower triangle, the one that is factored, in both places."""
+    lower = np.tril(matrices, -1)
+    return np.tril(matrices) + np.swapaxes(lower, -1, -2)
+
+
 def check_matrices(precisions, name, shared=False):
     """ValueError for a precision that is not symmetric and positive definite."""
     for k, precision in enumerate(precisions):
@@ -139,7 +145,7 @@ class Full(_Matrices):
         return counts[:, None, None] * residual[:, :, None] * residual[:, None, :]
 
     def divided(self, scatter, counts, n_features):
-        return scatter, counts[:, None, None], n_features + 1
+        return symmetric(scatter), counts[:, None, None], n_features + 1
 
     def central(self, second, counts, safe, offsets):
         return second / safe[:, None, None] - offsets[:, :, None] * offsets[:, None, :]
@@ -186,7 +192,7 @@ class Tied(_Matrices):
         return (counts[:, None] * residual).T @ residual
 
     def divided(self, scatter, counts, n_features):
-        return scatter, counts.sum(), n_features + 1
+        return symmetric(scatter), counts.sum(), n_features + 1
 
     def central(self, second, counts, safe, offsets):
         return (second - self.between(counts, offsets)) / max(counts.sum(), np.finfo(float).tiny)

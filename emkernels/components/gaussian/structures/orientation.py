@@ -5,7 +5,13 @@ import functools
 import numpy as np
 from scipy.linalg import lapack
 
-from emkernels.components.gaussian.structures.alternating import Oriented, along_axes, axes_of, unit
+from emkernels.components.gaussian.structures.alternating import (
+    Oriented,
+    along_axes,
+    axes_of,
+    eigen,
+    unit,
+)
 
 STEPS = 200         # towards the common axes, at most
 # What is minimised, for one unit of weight, has arrived where a step foretells less than this; a
@@ -159,7 +165,7 @@ def axes_before(factors):
     precisions = factors @ np.swapaxes(factors, 1, 2)
     sizes = np.trace(precisions, axis1=1, axis2=2)
     odd = np.sqrt(np.arange(len(factors)) + 2.0)
-    return np.linalg.eigh(np.tensordot(1 / (sizes * odd), precisions, 1))[1]
+    return eigen(np.tensordot(1 / (sizes * odd), precisions, 1))[1]
 
 
 class EVE(_CommonAxes):
