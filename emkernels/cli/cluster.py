@@ -86,7 +86,7 @@ def add_arguments(parser):
     group = parser.add_argument_group("clusters")
     group.add_argument("-k", "--clusters", type=options_of.sizes, required=True, metavar="K",
                        help="how many: 3, or 2:10 (both included), or 2,4,8")
-    group.add_argument("--method", choices=("em", "mclust", "t", "kmeans"),
+    group.add_argument("--method", "--model", choices=("em", "mclust", "t", "kmeans"),
                        default="em",
                        help="em: a mixture of normal distributions (default); mclust: the same "
                             "with all shapes; t: of Student t distributions, for outliers")
