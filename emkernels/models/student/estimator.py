@@ -119,7 +119,7 @@ default='kmeans'
     >>> model.means_.round(1)
     array([[2.]])
     >>> model.outlier_weight(X).round(3)[-2:]
-    array([1.225, 0.   ])
+    array([1.306, 0.   ])
     """
 
     _parameter_constraints: dict = {
