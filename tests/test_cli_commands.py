@@ -324,6 +324,9 @@ def test_clusters_with_long_tails(tmp_path, capsys):
     assert len(found["candidates"]) == 14
     best = min(found["candidates"], key=lambda each: each["bic"])
     assert (best["covariance"], found["method"]) == (found["covariance"], "mclust")
+    for more in (["--model", "t"], ["--model", "mclust", "--noise"]):
+        named = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", *more)
+        assert named["method"] == more[1]
     for more in (["--method", "t", "--noise"], ["--method", "t", "--prior", "empirical"],
                  ["--method", "mclust", "--covariance", "full"]):
         assert "is for --method em" in complaint(

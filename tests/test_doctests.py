@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the kernels; compiled functions have to be asked."""
+"""The examples in the docstrings; compiled functions have to be asked for theirs."""
 
 import doctest
 import importlib
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import emkernels
 from emkernels import kernels
 
 
@@ -53,3 +54,15 @@ def test_every_section_is_there(name):
         assert f"\n{section}\n{'-' * len(section)}\n" in text, section
     for parameter in inspect.signature(getattr(kernels, name)).parameters:
         assert parameter in text
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [
+    name for name in emkernels.__all__
+    if inspect.isclass(getattr(emkernels, name)) or inspect.isfunction(getattr(emkernels, name))])
+def test_examples_of_public_names(name):
+    report, runner = [], doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    with np.printoptions():
+        for each in doctest.DocTestFinder().find(getattr(emkernels, name), name, globs={}):
+            runner.run(each, out=report.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(report)

@@ -447,6 +447,33 @@ def test_a_spike_is_named(rng):
     assert len(model.degenerate_components_) == 1
 
 
+@pytest.mark.parametrize("df, half", [(0.01, False), (None, True)])
+def test_a_collapse_of_all_is_no_constant_column(df, half, rng):
+    X = rng.normal(size=(60, 3))
+    if half:
+        X = np.concatenate([np.zeros((60, 3)), X])
+    X = np.column_stack([X, np.full(len(X), 7.0)])
+    model = StudentTMixture(df=df)
+    with pytest.warns(Warning) as heard:
+        model.fit(X)
+    texts = [str(w.message) for w in heard]
+    assert any(text.startswith("collapsed: component 0 in the columns 0, 1, 2") for text in texts)
+    assert any(text.startswith("column 3 with one value only") for text in texts)
+    assert model.degenerate_components_.tolist() == [0]
+
+
+@pytest.mark.parametrize("mean, scatter", [(0.0, 1e-300), (1e5, 1e-8)])
+def test_starts_far_from_all_rows(mean, scatter, rng):
+    X = rng.standard_t(3, size=(100, 3))
+    model = StudentTMixture(reg_covar=0, tol=1e-12).fit(X)
+    far = StudentTMixture(reg_covar=0, tol=1e-12, means_init=[[mean] * 3],
+                          scatters_init=[np.eye(3) * scatter]).fit(X)
+    assert_allclose(far.lower_bound_, model.lower_bound_, rtol=1e-10)
+    assert np.diff(far.lower_bounds_).min() > -1e-9
+    with pytest.raises(DegenerateFitError, match="where the model takes one"):
+        far.set_params(means_init=[[1e150] * 3], scatters_init=[np.eye(3) * 1e-200]).fit(X)
+
+
 # --- faces -------------------------------------------------------------------------------------
 
 def test_the_class_is_public():

@@ -136,7 +136,8 @@ class StudentComponents:
         """The components that maximise the minorant; DegenerateFitError where one collapsed."""
         structure = self.structure
         counts, pulls = statistics.positive_counts(), statistics.positive_pulls()
-        offsets = statistics.first / pulls[:, None]
+        with np.errstate(invalid="ignore"):     # all rows out of reach: NaN, which is refused
+            offsets = statistics.first / pulls[:, None]
         means = statistics.centers + offsets
         scatters, factors, _ = structure.maximise(
             statistics, pulls, offsets, means, sizes=counts,
@@ -153,7 +154,9 @@ class StudentComponents:
         bends = statistics.bends.copy()
         if self.structure.own_volumes:      # about the mean of u, which the scatter takes
             more = (pulls - counts) / counts
-            bends += counts * (more - np.log1p(more))
+            far = more < -0.5       # the start is far from all rows, and more may be -1
+            bends += counts * (more - np.where(
+                far, np.log(pulls / counts), np.log1p(np.where(far, 0, more))))
         sizes = statistics.sizes
         # one without rows keeps what it has
         lost = counts - statistics.counts > 1e-3 * counts

@@ -138,7 +138,7 @@ class FactorAnalysis(FittedFactors):
     >>> X = z * [1.0, 2.0, 0.5, 1.5] + rng.normal(size=(500, 4))
     >>> model = FactorAnalysis().fit(X)
     >>> model.components_.round(1)
-    array([[1. , 2. , 0.5, 1.5]])
+    array([[1. , 2. , 0.6, 1.5]])
     >>> X[0, 1] = np.nan
     >>> model.transform(X[:2]).shape
     (2, 1)

@@ -119,7 +119,7 @@ default='kmeans'
     >>> model.means_.round(1)
     array([[2.]])
     >>> model.outlier_weight(X).round(3)[-2:]
-    array([1.225, 0.   ])
+    array([1.306, 0.   ])
     """
 
     _parameter_constraints: dict = {
@@ -210,6 +210,7 @@ default='kmeans'
                            self._starts(rows, components, given, spikes), is_degenerate=spikes)
         found = Examination() if not result.history else examine(
             result.parameters, structure.reg_covar, spikes.least, rows.n_positive)
+        _tell_collapsed(found, result.parameters, rows)
         # --- nothing can fail from here on
         self._remember(result, rows)
         self._set_parameters(result.parameters, components.n_dfs(self.n_components))
@@ -251,6 +252,22 @@ default='kmeans'
             return student_start(rows, components, dfs, kinds[i % len(kinds)], random_state, given,
                                  spikes)
         return start
+
+
+def _tell_collapsed(found, parameters, rows):
+    """Columns in which every scale matrix is as narrow as `reg_covar` are constant only where
+    they have one value; elsewhere the components have collapsed onto one, as half of the rows,
+    or few degrees of freedom, let them."""
+    varies = np.fmin.reduce(rows.X, axis=0) < np.fmax.reduce(rows.X, axis=0)
+    narrow = [j for j in found.constant if varies[j]]
+    if not narrow:
+        return
+    found.constant = [j for j in found.constant if not varies[j]]
+    deviations = rows.summary().deviations[narrow]
+    for k in set(range(len(parameters.means))) - set(found.dead):
+        own = np.diagonal(parameters.covariance(k))[narrow]
+        found.spikes.setdefault(k, narrow)
+        found.deviations.setdefault(k, float(np.min(np.sqrt(own) / deviations)))
 
 
 def _check_scatters(scatters, n_components, n_features):

@@ -21,7 +21,8 @@ def ill_defined(what):
         "Fitting the mixture model failed because some components have ill-defined empirical "
         "covariance (for instance caused by singleton or collapsed samples). Try to decrease "
         f"the number of components, increase reg_covar, or scale the input data. Here {what} is "
-        "not positive definite in float64; a covariance_prior makes it so"
+        "not positive definite in float64; a covariance_prior, where the model takes one, "
+        "makes it so"
     )
 
 
