@@ -522,3 +522,15 @@ def test_select_factors():
             select_factors(ATTITUDE, bad)
     with pytest.raises(ValueError, match="criterion"):
         select_factors(ATTITUDE, 1, "icl")
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_em_never_falls_beside_noise_variances_near_zero(wide, acceleration, rng):
+    X = rng.normal(size=(3, 300)) if wide else np.c_[ATTITUDE, ATTITUDE[:, 0], ATTITUDE[:, 0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = FactorAnalysis(2, method="em", n_init=1, tol=0, max_iter=200,
+                               acceleration=acceleration).fit(X)
+    assert len(model.heywood_)
+    assert np.diff(model.lower_bounds_).min() > -3e-15 * X.shape[1] * abs(model.lower_bound_)
