@@ -290,8 +290,11 @@ def test_densities_have_their_digits_beside_noise_variances_near_zero():
             assert abs(value - float(expected)) < 1e-10
 
 
-def test_start_values_far_from_the_data():
-    X = with_gaps(IRIS)
-    best = fitted(X, 1, n_init=1).score(X)
-    for noise in 1e300, 1e-300:
-        assert fitted(X, 1, n_init=1, noise_variance_init=noise).score(X) > best - 1e-3
+def test_start_values_far_from_the_data(rng):
+    X = with_gaps(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6))
+                  + 0.5 * rng.normal(size=(200, 6)), 0.2)
+    best = fitted(X, 2, n_init=1).score(X)
+    for noise in 1e19, 1e-300:
+        assert fitted(X, 2, n_init=1, noise_variance_init=noise).score(X) > best - 1e-6
+    with pytest.raises(ValueError, match="at most 1e.20 times .* of column"):
+        fitted(X, 2, noise_variance_init=1e250)
