@@ -419,8 +419,8 @@ def test_what_cannot_be_fitted():
         FactorAnalysis().fit(ATTITUDE * [1, 1e-170, 1, 1, 1, 1, 1])
     for name, value, text in (
             ("components_init", np.ones((2, 7)), r"\(1, 7\)"),
-            ("components_init", np.full((1, 7), np.nan), "components_init"),
-            ("noise_variance_init", np.zeros(7), "positive"),
+            ("components_init", np.full((1, 7), np.nan), "got nan for factor 0, column 0"),
+            ("noise_variance_init", [1, 1, 0, 1, 1, 1, 1], "positive and finite, got 0 for .* 2"),
             ("noise_variance_init", np.ones(6), r"\(7,\)")):
         with pytest.raises(ValueError, match=text):
             FactorAnalysis(**{name: value}).fit(ATTITUDE)
@@ -522,3 +522,23 @@ def test_select_factors():
             select_factors(ATTITUDE, bad)
     with pytest.raises(ValueError, match="criterion"):
         select_factors(ATTITUDE, 1, "icl")
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_em_never_falls_beside_noise_variances_near_zero(wide, acceleration, rng):
+    X = rng.normal(size=(3, 300)) if wide else np.c_[ATTITUDE, ATTITUDE[:, 0], ATTITUDE[:, 0]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = FactorAnalysis(2, method="em", n_init=1, tol=0, max_iter=200,
+                               acceleration=acceleration).fit(X)
+    assert len(model.heywood_)
+    assert np.diff(model.lower_bounds_).min() > -3e-15 * X.shape[1] * abs(model.lower_bound_)
+
+
+def test_selection_does_not_count_columns_of_one_value():
+    X = np.c_[ATTITUDE[:, :4], np.ones(len(ATTITUDE))]
+    with pytest.warns(EMWarning, match="one value only"):
+        found = select_factors(X, [1, 2])
+    assert [row["degrees_of_freedom"] for row in found.table] == [2, -1]
+    assert found.best.n_components == 1 and found.table[1]["error"]

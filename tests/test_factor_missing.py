@@ -255,3 +255,46 @@ def test_ctrl_c_leaves_the_last_iteration(X):
         model.fit(X)
     assert model.n_iter_ == 3 and not model.converged_
     assert np.isfinite(model.transform(X)).all()
+
+
+@pytest.mark.parametrize("acceleration", [None, "squarem"])
+def test_the_likelihood_never_falls_beside_noise_variances_near_zero(acceleration):
+    # two Heywood columns: determinants of the factors' covariances have a condition of 1e8
+    with pytest.warns(ConvergenceWarning):
+        model = fitted(with_gaps(IRIS, 0.1, seed=1), 2, tol=0, max_iter=40, n_init=1,
+                       acceleration=acceleration)
+    assert len(model.heywood_) == 2
+    assert np.diff(model.lower_bounds_).min() > -1e-12
+
+
+def test_densities_have_their_digits_beside_noise_variances_near_zero():
+    mpmath = pytest.importorskip("mpmath")
+    X = with_gaps(IRIS, 0.1, seed=1)
+    model = fitted(X, 2)
+    assert len(model.heywood_) == 2
+    L, psi, found = model.components_.T, model.noise_variance_, model.score_samples(X[:12])
+    with mpmath.workdps(40):
+        covariance = mpmath.matrix(L.tolist()) * mpmath.matrix(L.T.tolist())
+        for j in range(len(psi)):
+            covariance[j, j] += mpmath.mpf(float(psi[j]))
+        for x, value in zip(X[:12], found, strict=True):
+            seen = [int(j) for j in np.flatnonzero(~np.isnan(x))]
+            part = mpmath.matrix(len(seen))
+            for a, i in enumerate(seen):
+                for b, j in enumerate(seen):
+                    part[a, b] = covariance[i, j]
+            r = mpmath.matrix([mpmath.mpf(float(x[j])) - mpmath.mpf(float(model.mean_[j]))
+                               for j in seen])
+            expected = -(len(seen) * mpmath.log(2 * mpmath.pi) + mpmath.log(mpmath.det(part))
+                         + (r.T * mpmath.inverse(part) * r)[0]) / 2
+            assert abs(value - float(expected)) < 1e-10
+
+
+def test_start_values_far_from_the_data(rng):
+    X = with_gaps(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6))
+                  + 0.5 * rng.normal(size=(200, 6)), 0.2)
+    best = fitted(X, 2, n_init=1).score(X)
+    for noise in 1e19, 1e-300:
+        assert fitted(X, 2, n_init=1, noise_variance_init=noise).score(X) > best - 1e-6
+    with pytest.raises(ValueError, match="at most 1e.20 times .* of column"):
+        fitted(X, 2, noise_variance_init=1e250)

@@ -202,9 +202,14 @@ class IncompleteFactorModel(FactorModel):
 
     def accumulate(self, rows, parameters):
         scale = self.scaling.scale
-        total, offset, covariance, log_likelihood = incomplete.expected(
-            rows, self.scaling.center + parameters.mean * scale, scale,
-            parameters.components, parameters.noise)
+        try:
+            total, offset, covariance, log_likelihood = incomplete.expected(
+                rows, self.scaling.center + parameters.mean * scale, scale,
+                parameters.components, parameters.noise)
+        except np.linalg.LinAlgError:
+            raise DegenerateFitError(
+                "the factors have no covariance given the rows, to the digits of float64: start "
+                "values are too far from the data, or min_uniqueness is too small") from None
         return FactorStatistics(Dense(covariance), parameters.mean + offset,
                                 log_likelihood / rows.total, total)
 

@@ -26,6 +26,7 @@ class Dense:
     def __init__(self, matrix):
         self.matrix = matrix
         self.diagonal = np.diagonal(matrix).copy()
+        self._root = None
 
     @property
     def size(self):
@@ -34,6 +35,13 @@ class Dense:
     def product(self, vectors):
         """``vectors @ matrix``."""
         return vectors @ self.matrix
+
+    def root(self):
+        """F with ``F' F`` the matrix."""
+        if self._root is None:
+            values, vectors = np.linalg.eigh(self.matrix)
+            self._root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        return self._root
 
     def pairs(self, scale, n, guess=None, residual=RESIDUAL):
         """Eigenpairs of ``matrix * outer(scale, scale)``, largest first.
@@ -90,6 +98,10 @@ class Wide:
     def product(self, vectors):
         """``vectors @ matrix``."""
         return (vectors @ self.rows.T) @ self.rows
+
+    def root(self):
+        """As :meth:`Dense.root`."""
+        return self.rows
 
     def pairs(self, scale, n, guess=None, residual=RESIDUAL):
         """As :meth:`Dense.pairs`, by way of the matrix of the rows."""

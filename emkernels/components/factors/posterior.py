@@ -7,8 +7,9 @@ import numpy as np
 from emkernels.components.factors.updates import LOG_2_PI
 
 STACK = 1 << 19         # numbers in a stack of small matrices
-# Loadings in units of the noise beyond which means of factors are refined.
-STIFF = 1e3
+# Loadings in units of the noise beyond which matrices of the factors come from their roots, and
+# means of factors are refined.
+STIFF = 1e2
 
 
 @dataclass
@@ -87,6 +88,14 @@ class Posterior:
         log_determinants : ndarray of shape (n,)
             Of their inverses.
         """
+        if self.stiff:      # of the roots of the inverses, whose digits are twice as many
+            roots = np.where(observed[:, :, None], self.loadings.T, 0.0)
+            prior = np.broadcast_to(np.linalg.cholesky(self.inverse).T,
+                                    (len(roots), *self.inverse.shape))
+            roots = np.linalg.qr(np.concatenate([prior, roots], axis=1), mode="r")
+            half = np.linalg.inv(roots)
+            diagonal = np.abs(np.diagonal(roots, axis1=1, axis2=2))
+            return half @ np.swapaxes(half, 1, 2), 2 * np.log(diagonal).sum(axis=1)
         inner = self.inner(observed) + self.inverse
         covariances = np.linalg.inv(inner)
         return (covariances + np.swapaxes(covariances, 1, 2)) / 2, np.linalg.slogdet(inner)[1]

@@ -168,6 +168,8 @@ def _newton(moments, point, free):
     if point.rest is None:
         return None
     H = hessian(moments, point)[np.ix_(free, free)]
+    if not np.isfinite(H).all():        # from far away
+        return None
     g = point.gradient[free]
     unit = 1 / np.sqrt(np.maximum(np.abs(np.diagonal(H)), 1e-8))
     H *= unit * unit[:, None]

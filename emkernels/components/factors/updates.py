@@ -1,7 +1,6 @@
 """The likelihood of loadings and noise given second moments, and the steps of EM on them."""
 
 import numpy as np
-from scipy.linalg import lapack
 
 from emkernels.components.factors.profile import EXACT, TINY, with_signs
 
@@ -16,16 +15,22 @@ def covariance_of(components, noise):
 
 
 def discrepancy(moments, components, noise):
-    """``log |Sigma| + tr(Sigma^-1 S)``, by way of matrices of the size of the factors; of the
-    columns where noise variances are so small that digits would be lost."""
-    if (moments.matrix is not None and moments.size <= EXACT
+    """``log |Sigma| + tr(Sigma^-1 S)``, by way of matrices of the size of the factors; where noise
+    variances are so small that digits would be lost, by way of their roots.
+
+    With F a root of S, ``tr(Sigma^-1 S)`` is ``|F - M L'|^2`` in units of the noise and ``|M|^2``
+    at its least over M: nothing cancels, and rounding of M enters squared.
+    """
+    if ((moments.matrix is None or moments.size <= EXACT)
             and (noise < TINY * moments.diagonal).any()):
-        covariance = covariance_of(components, noise)
-        unit = np.sqrt(np.diagonal(covariance))
-        factor, info = lapack.dpotrf(covariance / (unit * unit[:, None]), lower=1)
-        if info == 0:
-            solved = lapack.dpotrs(factor, moments.matrix / (unit * unit[:, None]), lower=1)[0]
-            return float(2 * np.log(np.diagonal(factor) * unit).sum() + np.trace(solved))
+        deviation = np.sqrt(noise)
+        scaled, root = (components / deviation).T, moments.root() / deviation
+        q = scaled.shape[1]
+        Q, R = np.linalg.qr(np.concatenate([np.eye(q), scaled]))
+        means = np.linalg.solve(R, Q[q:].T @ root.T)
+        left = root.T - scaled @ means
+        return float(np.log(noise).sum() + 2 * np.log(np.abs(np.diagonal(R))).sum()
+                     + np.square(left).sum() + np.square(means).sum())
     weighted = components / noise
     inner = np.eye(len(components)) + weighted @ components.T
     factor = np.linalg.cholesky(inner)

@@ -18,9 +18,6 @@ from emkernels.models.factors.fitted import SCORES, FittedFactors
 from emkernels.models.factors.fitting import Fit, check_starts, scaled
 from emkernels.models.factors.rotation import ROTATIONS, rotate
 
-# What rounding takes from a log-likelihood where uniquenesses are as small as that.
-ROUNDING, NEARLY = 1e-7, 1e-6
-
 
 class FactorAnalysis(FittedFactors):
     """Factor analysis by maximum likelihood, and probabilistic principal components.
@@ -244,8 +241,6 @@ class FactorAnalysis(FittedFactors):
             setattr(self, name, value)
         for text in self._remarks(rows, data, model, result):
             warn(text, EMWarning)
-        if result.largest_fall < ROUNDING and result.parameters.noise.min() < NEARLY:
-            result.largest_fall = 0.0       # rounding beside noise variances near zero
         self._tell(result, rows)
 
     def _attributes(self, rows, data, result):

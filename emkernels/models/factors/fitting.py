@@ -27,6 +27,9 @@ STARTS, STARTS_LARGE = 6, 1
 CLEARLY = 1e-6
 # Rows whose mean is near enough to that of all to take moments about.
 NEAR = 256
+# Noise variances to begin with, in variances of the columns, from which a fit to rows with
+# gaps does not come back.
+FARTHEST = 1e20
 # Uniquenesses that EM with missing values begins with, at least.
 LEAST = 1e-2
 
@@ -184,8 +187,9 @@ class Fit:
         """Parameters of start i, by the moments."""
         components, noise = self.given if i == 0 else (None, None)
         if noise is None and components is not None:
-            noise = np.maximum(moments.diagonal - (components**2).sum(axis=0),
-                               np.maximum(0.005 * moments.diagonal, self.floor))
+            with np.errstate(over="ignore"):
+                noise = np.maximum(moments.diagonal - (components**2).sum(axis=0),
+                                   np.maximum(0.005 * moments.diagonal, self.floor))
             if self.isotropic:
                 noise = np.full(len(mean), noise.mean())
         if noise is None and self.isotropic:
@@ -295,8 +299,14 @@ class Given:
     def scaled(self, data):
         """Components and noise of the columns that vary, in their units."""
         v = data.varying
-        return (None if self.components is None else self.components[:, v] / data.scale,
-                None if self.noise is None else self.noise[v] / data.scale**2)
+        with np.errstate(over="ignore"):
+            noise = None if self.noise is None else self.noise[v] / data.scale / data.scale
+        if noise is not None and data.rows is not None and noise.max() > FARTHEST:
+            column = data.rows.column_names[int(noise.argmax())]
+            raise ValueError(f"noise_variance_init must be at most {FARTHEST:g} times the columns' "
+                             f"variances where values are missing, got {noise.max():.3g} times "
+                             f"that of column {column}")
+        return None if self.components is None else self.components[:, v] / data.scale, noise
 
 
 def check_starts(estimator, rows):
@@ -308,16 +318,23 @@ def check_starts(estimator, rows):
             _inputs.check_names(getattr(estimator, name), rows.names, name, "X")
     if components is not None:
         components = checks.numbers(components, "components_init")
-        if components.shape != (q, D) or not np.isfinite(components).all():
-            raise ValueError(f"components_init must be finite and of shape ({q}, {D}), got shape "
-                             f"{components.shape}")
+        if components.shape != (q, D):
+            raise ValueError(f"components_init must have shape ({q}, {D}), got {components.shape}")
+        if not np.isfinite(components).all():
+            factor, column = np.argwhere(~np.isfinite(components))[0]
+            raise ValueError(f"components_init must be finite, got {components[factor, column]} "
+                             f"for factor {factor}, column {rows.column_names[column]}")
     if noise is not None:
         noise = checks.numbers(noise, "noise_variance_init")
         if noise.ndim == 0:
             noise = np.full(D, float(noise))
-        if noise.shape != (D,) or not (np.isfinite(noise) & (noise > 0)).all():
-            raise ValueError(f"noise_variance_init must be positive, finite and of shape ({D},), "
-                             f"got shape {noise.shape}")
+        if noise.shape != (D,):
+            raise ValueError(f"noise_variance_init must have shape ({D},), got {noise.shape}")
+        wrong = ~(np.isfinite(noise) & (noise > 0))
+        if wrong.any():
+            column = int(wrong.argmax())
+            raise ValueError(f"noise_variance_init must be positive and finite, got "
+                             f"{noise[column]:g} for column {rows.column_names[column]}")
         if estimator.noise == "isotropic" and (noise != noise[0]).any():
             raise ValueError("noise_variance_init must be one number where noise is 'isotropic'")
     return Given(components, noise)

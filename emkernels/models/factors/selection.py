@@ -116,7 +116,12 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     rows = Rows.read(X, FactorAnalysis(), min_samples=2)
     noise = parameters.get("noise", "diagonal")
     table, fits = [], []
-    freedom = [degrees_of_freedom(rows.n_features, q, noise == "isotropic") for q in sizes]
+    isotropic = noise == "isotropic"
+    D = rows.n_features         # of the model: columns of one value are in it where isotropic only
+    if not isotropic:
+        D = max(1, D - int(FactorAnalysis()._rows_to_fit(rows, sample_weight).summary()
+                           .constant.sum()))
+    freedom = [degrees_of_freedom(D, q, isotropic) for q in sizes]
     for q, free in zip(sizes, freedom, strict=True):
         row = {"n_components": q, "n_parameters": 0, "degrees_of_freedom": free,
                "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "converged": False,
