@@ -18,14 +18,19 @@ from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.kernels import weighted_moments
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.factors.fitting import LEAST_DEVIATION
 from emkernels.models.factors.mixture_fitted import FittedFactorMixture
 from emkernels.starts.factors import FactorStarts, GivenAnalysers
 
 # Variances with which sums of squares of rows keep their digits.
 RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
+# Least deviation of noise: its square has half of the digits.
+LEAST_FLOOR = 1e-157
 # A component is dead with less than this of a row; collapsed where the noise of such a share of its
 # columns is at its bound; what factors explain of a column is too much from this share on.
 DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.9, 0.9
+# A bound as high as this is there to be reached: that is not worth a word.
+HIGH = 1e-2
 
 
 class MixtureOfFactorAnalyzers(FittedFactorMixture):
@@ -67,7 +72,7 @@ default='kmeans'
     noise_variance_init : array-like of shape (n_components, n_features), or (n_features,) where \
 shared, default=None
         What the start begins with; what is not given comes from clusters (about `means_init`, where
-        these are given).
+        these are given). Noise variances below the bound of `min_uniqueness` begin at it.
     convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
         As :class:`GaussianMixture` has it.
     acceleration : {None, 'squarem'}, default=None
@@ -214,6 +219,11 @@ shared, default=None
         varying, center, scale = column_units(rows)
         inner = rows.take(columns=varying)
         floor = np.sqrt(self.min_uniqueness) * scale
+        if scale.min() < LEAST_DEVIATION or floor.min() < LEAST_FLOOR:
+            column = rows.column_names[varying[int(scale.argmin())]]
+            raise ValueError(f"column {column} varies by {scale.min():.3g}: the square of that, or "
+                             "min_uniqueness times it, is no number of float64 with all digits. "
+                             "Rescale the column")
         family = FactorComponents(center, scale, floor, self.shared_noise)
         start = FactorStarts(
             inner, family, (self.n_components, self.n_factors), kinds,
@@ -262,14 +272,17 @@ shared, default=None
                  "of more, is at its bound, and likelihood, BIC and AIC grow by it for "
                  "nothing. Use fewer components or factors, or a larger min_uniqueness",
                  DegenerateWarning)
+        if self.min_uniqueness >= HIGH:
+            return
         explained = (p.components.components**2).sum(axis=1)
         surprising = [
             (k, j) for k, j in pairs if k not in collapsed and k not in dead
             and explained[k, j] > EXPLAINED * (explained[k, j] + p.deviations[k, j]**2)]
         if surprising:
-            texts = [f"{names[varying[j]]} of component {k}" for k, j in surprising]
-            warn(f"factors explain all of {some(texts, 3)}: the noise variance is at its bound, "
-                 "min_uniqueness (see heywood_). Fewer factors, or a larger bound", EMWarning)
+            texts = [f"column {names[varying[j]]} in component {k}" for k, j in surprising]
+            warn(f"factors explain {some(texts, 3)} entirely (Heywood cases): the noise variance "
+                 "is at its bound, see heywood_. Use fewer factors, or a larger min_uniqueness",
+                 EMWarning)
 
 
 def column_units(rows):
