@@ -392,6 +392,13 @@ def test_errors_are_named():
             pd.DataFrame(WINE[:, :2], columns=["a", "b"]))
 
 
+@pytest.mark.parametrize("given", [
+    {"means_init": np.full((2, 13), 1e200)}, {"components_init": np.full((2, 1, 13), 1e200)}])
+def test_starts_beyond_all_numbers_are_one_error(given):
+    with pytest.raises(ValueError, match="component|loadings"):
+        MixtureOfFactorAnalyzers(2, random_state=0, **given).fit(WINE)
+
+
 def test_a_failed_fit_changes_nothing(fitted):
     before = dict(vars(fitted))
     with pytest.raises(ValueError, match="infinity"):
