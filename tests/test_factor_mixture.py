@@ -414,6 +414,9 @@ def test_what_is_said():
     spike = np.vstack([rng.normal(size=(60, 4)), np.full((5, 4), 30.0)])
     with pytest.warns(DegenerateWarning, match="collapsed"):
         MixtureOfFactorAnalyzers(2, random_state=0).fit(spike)
+    with pytest.warns(DegenerateWarning, match="component.* collapsed"):
+        MixtureOfFactorAnalyzers(2, random_state=0, max_iter=500).fit(np.vstack([
+            rng.normal(size=(60, 1)), np.full((50, 1), 30.0)]))
     base = rng.normal(size=(200, 3))
     X = pd.DataFrame(np.c_[base, base[:, 0]], columns=list("abcd"))
     with pytest.warns(EMWarning, match="factors explain column '[ad]' in component 0"):

@@ -230,7 +230,7 @@ shared, default=None
             _inputs.as_random_state(self.random_state), given.of_columns(varying))
         result = self._run(
             Mixture(family), inner, start,
-            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), *p.means.shape)) > 0)
+            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
         # --- nothing can fail from here on
         self._set_parameters(result.parameters, rows, varying, self.shared_noise)
         pairs = family.at_bound(result.parameters)
@@ -259,7 +259,7 @@ shared, default=None
     def _tell_of_components(self, result, rows, varying, pairs):
         """What is wrong with the components."""
         p, names = result.parameters, rows.column_names
-        collapsed = _collapsed(pairs, *p.means.shape)
+        collapsed = _collapsed(pairs, p)
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
         if len(dead):
@@ -324,7 +324,12 @@ def _checked(values, name, shape, positive=False):
     return values
 
 
-def _collapsed(pairs, n_components, n_features):
-    """Components with the noise of so many columns at its bound."""
-    count = np.bincount(pairs[:, 0], minlength=n_components)
-    return np.flatnonzero(count >= max(COLLAPSED * n_features, 1)) if n_features > 1 else []
+def _collapsed(pairs, parameters):
+    """Components with the noise of so many columns at its bound; a single column that factors
+    explain does no harm."""
+    K, D = parameters.means.shape
+    if D == 1:
+        k = pairs[:, 0]
+        explained = (parameters.components.components[k, :, 0] ** 2).sum(axis=1)
+        pairs = pairs[explained <= parameters.components.deviations[k, 0] ** 2]
+    return np.flatnonzero(np.bincount(pairs[:, 0], minlength=K) >= COLLAPSED * D)
