@@ -53,7 +53,9 @@ class MixtureOfFactorAnalyzers(FittedFactorMixture):
         Least noise variance, as a share of the column's variance over all rows, a bound that does
         not move during a fit (a shared noise variance is averaged first, then bounded). Without it
         the likelihood has no maximum. For tables with columns that hardly vary within some
-        components, as pictures have them, 1e-2 is better.
+        components, as pictures have them, 1e-2 is better. Below 1e-6 float32 rows have no digits
+        for it, and the objective may fall (with a warning): pass float64 there, and where float32
+        rows are far from zero.
     tol : float, default=1e-3
         EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0:
         never.
