@@ -118,7 +118,7 @@ def of_factors(n, d, k, q, seed=0):
 
 
 def starts_of(X, k, q, floor):
-    """Where both begin: seeds of K-means, small loadings, the noise of all rows."""
+    """Where both begin: clusters of K-means and their principal components."""
     start = MixtureOfFactorAnalyzers(k, q, max_iter=0, random_state=0, min_uniqueness=floor).fit(X)
     return start.weights_, start.means_, start.components_, start.noise_variance_
 

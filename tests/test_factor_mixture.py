@@ -392,6 +392,13 @@ def test_errors_are_named():
             pd.DataFrame(WINE[:, :2], columns=["a", "b"]))
 
 
+@pytest.mark.parametrize("given", [
+    {"means_init": np.full((2, 13), 1e200)}, {"components_init": np.full((2, 1, 13), 1e200)}])
+def test_starts_beyond_all_numbers_are_one_error(given):
+    with pytest.raises(ValueError, match="component|loadings"):
+        MixtureOfFactorAnalyzers(2, random_state=0, **given).fit(WINE)
+
+
 def test_a_failed_fit_changes_nothing(fitted):
     before = dict(vars(fitted))
     with pytest.raises(ValueError, match="infinity"):
@@ -407,10 +414,40 @@ def test_what_is_said():
     spike = np.vstack([rng.normal(size=(60, 4)), np.full((5, 4), 30.0)])
     with pytest.warns(DegenerateWarning, match="collapsed"):
         MixtureOfFactorAnalyzers(2, random_state=0).fit(spike)
+    with pytest.warns(DegenerateWarning, match="component.* collapsed"):
+        MixtureOfFactorAnalyzers(2, random_state=0, max_iter=500).fit(np.vstack([
+            rng.normal(size=(60, 1)), np.full((50, 1), 30.0)]))
     base = rng.normal(size=(200, 3))
-    with pytest.warns(EMWarning, match="factors explain all of '[ad]' of component 0"):
-        MixtureOfFactorAnalyzers(1, 1, random_state=0, max_iter=500).fit(
-            pd.DataFrame(np.c_[base, base[:, 0]], columns=list("abcd")))
+    X = pd.DataFrame(np.c_[base, base[:, 0]], columns=list("abcd"))
+    with pytest.warns(EMWarning, match="factors explain column '[ad]' in component 0"):
+        MixtureOfFactorAnalyzers(1, 1, random_state=0, max_iter=500).fit(X)
+    # a bound that was set to be reached
+    model = MixtureOfFactorAnalyzers(1, 1, random_state=0, max_iter=500, min_uniqueness=1e-2)
+    assert len(model.fit(X).heywood_)
+
+
+def test_rows_far_out_with_gaps_go_to_the_nearest_component():
+    """Where every density is nothing; quietly."""
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    X[100:] += 50
+    for unit in (1, 1e-100):
+        model = MixtureOfFactorAnalyzers(2, 1, random_state=0, max_iter=500).fit(X * unit)
+        near = np.zeros((2, 5))
+        near[:, 0], near[:, 1:] = np.nan, [[1e7], [-1e7]]
+        near *= unit
+        for far in (near * 1e148, near * 1e196):
+            assert_array_equal(model.score_samples(far), -np.inf)
+            assert_array_equal(model.predict(far), model.predict(near))
+            assert_array_equal(model.predict_proba(far).sum(axis=1), 1)
+            assert np.isfinite(model.impute(far)).all()
+
+
+def test_columns_of_which_no_square_is_a_number():
+    X = WINE[:, :3] * [1, 1e-160, 1]
+    with pytest.raises(ValueError, match="column 1 varies by"):
+        MixtureOfFactorAnalyzers(2).fit(X)
+    with pytest.raises(ValueError, match="column 1 varies by"):
+        MixtureOfFactorAnalyzers(2, min_uniqueness=1e-20).fit(WINE[:, :3] * [1, 1e-150, 1])
 
 
 def test_densities_add_up_to_one():

@@ -44,6 +44,8 @@ GAPS[ROW, COLUMN] = GAPS[11, 2] = GAPS[12, 0] = np.nan
 MODEL = {"means": np.zeros((K, D)) + [[0], [6]],
          "precisions_cholesky": np.repeat(np.eye(D)[None], K, axis=0)}
 MIXED = {**MODEL, "weights": [0.5, 0.5]}
+ANALYSERS = {"weights": [0.5, 0.5], "means": MODEL["means"],
+             "components": np.ones((K, 1, D)), "noise_variance": np.ones((K, D))}
 LABELS = np.arange(N) % 2
 
 
@@ -131,6 +133,8 @@ COMPLETE = {
     "kernels.log_density": lambda X: kernels.log_density(X, **MODEL),
     "kernels.em_statistics": lambda X: kernels.em_statistics(X, **MIXED),
     "kernels.e_step": lambda X: kernels.e_step(X, **MIXED),
+    "kernels.factor_statistics": lambda X: kernels.factor_statistics(X, **ANALYSERS),
+    "kernels.factor_e_step": lambda X: kernels.factor_e_step(X, **ANALYSERS),
     "kernels.weighted_moments": lambda X: kernels.weighted_moments(X, LABELS, MODEL["means"]),
     "kernels.kmeans_statistics": lambda X: kernels.kmeans_statistics(X, MODEL["means"]),
     "kernels.kmeans_plusplus": lambda X: kernels.kmeans_plusplus(X, K, random_state=0),

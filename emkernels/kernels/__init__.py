@@ -2,6 +2,7 @@
 
 from emkernels.kernels.arrays import check_finite, check_labels, check_sample_weight
 from emkernels.kernels.cluster import KMeansStatistics, kmeans_plusplus, kmeans_statistics
+from emkernels.kernels.factors import FactorSums, factor_e_step, factor_statistics
 from emkernels.kernels.incomplete import (
     ConditionalMoments,
     MissingPatterns,
@@ -26,6 +27,7 @@ from emkernels.kernels.student import StudentMoments, student_e_step, student_st
 __all__ = [
     "ConditionalMoments",
     "EMStatistics",
+    "FactorSums",
     "KMeansStatistics",
     "MissingPatterns",
     "Moments",
@@ -38,6 +40,8 @@ __all__ = [
     "conditional_moments",
     "e_step",
     "em_statistics",
+    "factor_e_step",
+    "factor_statistics",
     "incomplete_e_step",
     "incomplete_statistics",
     "kmeans_plusplus",

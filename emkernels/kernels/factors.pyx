@@ -1,5 +1,7 @@
 """The fused E-step of a mixture of factor analysers: no matrix of columns by columns is made."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from libc.stdint cimport uintptr_t
@@ -7,11 +9,31 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport DIAG, FACTOR_CHUNK, Factors, Job, Rows, Table
-from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
+from emkernels.kernels.arrays cimport (
+    address, as_centers, as_float64, as_matrix, as_weights, check_rows_finite, is_double, pointer,
+    set_rows, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     FACTORS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+from emkernels.kernels.gaussians cimport as_mixture_weights
 from emkernels.kernels.threads cimport check_threads
+
+__all__ = ["FactorSums", "factor_e_step", "factor_statistics"]
+
+# Squared lengths of loadings in units of the noise beyond which distances would cancel.
+_STIFF = {True: 1e6, False: 2e3}
+
+
+class FactorSums(NamedTuple):
+    """Sums under the posterior, and the log-likelihood (see :func:`factor_statistics`)."""
+
+    counts: np.ndarray
+    first: np.ndarray
+    square: np.ndarray
+    cross: np.ndarray
+    factors: np.ndarray
+    second: np.ndarray
+    log_likelihood: float
 
 
 cdef int run_factors(Job *job, bint double_, const Rows *rows, const double *means,
@@ -137,3 +159,160 @@ def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None
     if want is not None:
         return out
     return counts, second, sums, tail[0], tail[1]
+
+
+class _Model:
+    """What :func:`_factor_pass` reads, each component's columns looked at once, in their order."""
+
+    def __init__(self, weights, components, deviations, double_):
+        K, q, D = components.shape
+        n_chunks = (D + FACTOR_CHUNK - 1) // FACTOR_CHUNK
+        self.deviations, self.loadings = deviations, components / deviations[:, None]
+        inner = np.eye(q) + self.loadings @ np.swapaxes(self.loadings, 1, 2)
+        if not np.isfinite(inner).all():
+            raise ValueError("components are too large beside noise_variance")
+        whiteners = np.tril(np.linalg.inv(np.linalg.cholesky(inner)))
+        self.inner = np.swapaxes(whiteners, 1, 2) @ whiteners
+        with np.errstate(divide="ignore"):
+            self.constants = (
+                np.log(weights) - np.log(deviations).sum(axis=1) - 0.5 * D * np.log(2 * np.pi)
+                + np.log(np.diagonal(whiteners, axis1=1, axis2=2)).sum(axis=1))
+        self.whiteners = np.ascontiguousarray(whiteners[:, None])
+        self.chunks = np.tile(np.arange(n_chunks, dtype=np.int32), (K, 1))
+        self.ends = np.array([n_chunks], np.int32)
+        lengths = np.diagonal(inner, axis1=1, axis2=2).max(axis=1)
+        self.stiff = (lengths > _STIFF[bool(double_)]).astype(np.uint8)
+
+
+def _arguments(X, weights, means, components, noise_variance):
+    """Checked rows, means and model."""
+    cdef Rows rows
+    X = as_matrix(X, "X")
+    means = as_centers(means, "means", X)
+    K, D = means.shape
+    weights = as_mixture_weights(weights, K)
+    components = as_float64(components, "components", (K, None, D))
+    if components.shape[1] == 0:
+        raise ValueError("components must have at least one factor")
+    noise_variance = as_float64(noise_variance, "noise_variance", (K, D))
+    if not (noise_variance > 0).all():
+        raise ValueError(f"noise_variance must be positive, got {noise_variance.min()}")
+    set_rows(&rows, X)
+    check_rows_finite(&rows, is_double(X), "X")
+    with np.errstate(over="ignore", invalid="ignore"):
+        model = _Model(weights, components, np.sqrt(noise_variance), is_double(X))
+    return X, means.astype(X.dtype).astype(np.float64), model
+
+
+def factor_statistics(X, weights, means, components, noise_variance, sample_weight=None, *,
+                      n_threads=None):
+    """Sufficient statistics of the E-step of a mixture of factor analysers, and the log-likelihood.
+
+    Rows of component k are ``mean_k + L_k' z + e`` with z standard normal and e normal of variances
+    psi_k. With r_ik the posterior of the component and m_ik, C_k mean and covariance of z given the
+    row, ``first_k = sum_i r_ik e_ik``, ``square_k = sum_i r_ik e_ik^2``, ``cross_k = sum_i r_ik
+    m_ik e_ik'``, ``factors_k = sum_i r_ik m_ik`` and ``second_k = sum_i r_ik (m_ik m_ik' + C_k)``,
+    with e_ik the row less mean_k. No matrix of columns by columns is made.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Finite. Read in place.
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative; ``[1.0]`` for one component.
+    means : array-like of shape (n_components, n_features)
+        Rounded to the precision of X; the sums are about the rounded means.
+    components : array-like of shape (n_components, n_factors, n_features)
+        Loadings L.
+    noise_variance : array-like of shape (n_components, n_features)
+        psi, positive.
+    sample_weight : array-like of shape (n_samples,), optional
+    n_threads : int, optional
+        The result has the same bits for every number of threads.
+
+    Returns
+    -------
+    FactorSums
+        counts ``sum_i r_ik`` (n_components,), first and square (n_components, n_features), cross
+        (n_components, n_factors, n_features), factors (n_components, n_factors), second
+        (n_components, n_factors, n_factors) and log_likelihood; all float64.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`em_statistics`; noise that is not positive.
+
+    Notes
+    -----
+    With several components, those with responsibilities below 1e-19 are left out of the sums.
+
+    References
+    ----------
+    Z. Ghahramani, G. E. Hinton, The EM algorithm for mixtures of factor analyzers, University of
+    Toronto, CRG-TR-96-1, 1996.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import factor_statistics
+    >>> s = factor_statistics(np.eye(2), [1.0], np.zeros((1, 2)), np.ones((1, 1, 2)),
+    ...                       np.ones((1, 2)))
+    >>> s.counts, s.factors, round(s.log_likelihood, 4)
+    (array([2.]), array([[0.66666667]]), -5.441)
+    """
+    X, means, model = _arguments(X, weights, means, components, noise_variance)
+    sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
+    counts, second, sums, log_likelihood, _ = _factor_pass(
+        X, means, model, sample_weight, n_threads=n_threads)
+    deviations, first = model.deviations, sums[:, 1]
+    factors = (model.inner @ (model.loadings @ first[:, :, None]))[:, :, 0]
+    second += np.swapaxes(np.tril(second, -1), 1, 2) + counts[:, None, None] * model.inner
+    return FactorSums(
+        counts * unit, first * deviations * unit, sums[:, 0] * deviations**2 * unit,
+        sums[:, 2:] * deviations[:, None] * unit, factors * unit, second * unit,
+        log_likelihood * unit)
+
+
+def factor_e_step(X, weights, means, components, noise_variance, *,
+                  want=("resp", "log_prob_norm"), n_threads=None):
+    """Outputs of the E-step of a mixture of factor analysers for each row.
+
+    Parameters
+    ----------
+    X, weights, means, components, noise_variance
+        As in :func:`factor_statistics`.
+    want : sequence of {'resp', 'log_prob_norm', 'labels'}
+        Which outputs, in this order.
+    n_threads : int, optional
+
+    Returns
+    -------
+    tuple of ndarray
+        resp (n_samples, n_components) and log_prob_norm (n_samples,), the log density, of the
+        dtype of X; labels (n_samples,) int32, the most probable component.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As :func:`factor_statistics`; a name in `want` that is none of these.
+
+    References
+    ----------
+    As :func:`factor_statistics`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import factor_e_step
+    >>> labels, = factor_e_step([[0.0], [3.0]], [0.5, 0.5], [[0.0], [3.0]], np.ones((2, 1, 1)),
+    ...                         np.ones((2, 1)), want=["labels"])
+    >>> labels
+    array([0, 1], dtype=int32)
+    """
+    want = [want] if isinstance(want, str) else list(want)
+    for name in want:
+        if name not in ("resp", "log_prob_norm", "labels"):
+            raise ValueError(f"want knows 'resp', 'log_prob_norm' and 'labels', not {name!r}")
+    X, means, model = _arguments(X, weights, means, components, noise_variance)
+    out = _factor_pass(X, means, model, want=want, n_threads=n_threads)
+    return tuple(out[name] for name in want)

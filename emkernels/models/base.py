@@ -140,6 +140,19 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator):
     def _check_loaded(self):
         """ValueError where what was read from a file cannot be a fit."""
 
+    def _try_out(self):
+        """ValueError or the like where what was read from a file cannot do the work of a fit."""
+        D, names = self.n_features_in_, getattr(self, "feature_names_in_", None)
+        if names is not None and np.shape(names) != (D,):
+            raise ValueError(f"feature_names_in_ are not the names of {D} columns")
+        for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):
+            getattr(self, name)     # AttributeError where it is not there
+        with np.errstate(all="ignore"):
+            values = self._log_density(Rows(np.zeros((1, D))))
+            values = np.append(values, [float(self._n_parameters()), float(self.lower_bound_)])
+        if np.isnan(values).any():
+            raise ValueError("its parameters give no densities")
+
     def save(self, path):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 

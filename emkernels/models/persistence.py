@@ -31,7 +31,10 @@ def read_archive(path, format_, version, problem):
     """The header and the arrays of a file; ValueError beginning with `problem` for a damaged or
     foreign one."""
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise ValueError("it holds one array")
             arrays = {name: archive[name] for name in archive.files}
         header = json.loads(arrays.pop("header").tobytes())
     except FileNotFoundError:
@@ -91,7 +94,8 @@ def load(cls, path):
             setattr(model, name, value)
         check_is_fitted(model)
         model._check_loaded()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        model._try_out()
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError) as error:
         raise ValueError(f"{problem}: {error}") from error
     return model
 

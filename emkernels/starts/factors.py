@@ -63,6 +63,7 @@ class FactorStarts:
             Z = (rows.X[drawn].astype(np.float64) - family.center) / family.scale
             self.sample = rows.take(drawn, X=Z).with_(sample_weight=weight)
 
+    @np.errstate(over="ignore")     # of loadings that are given
     def __call__(self, i):
         """Parameters that start i begins with."""
         given, family = self.given, self.family

@@ -20,6 +20,8 @@ LOOKS = (1 / 8, 1 / 4, 1 / 2, 1)
 FEW = 8
 # Squared lengths of loadings in units of the noise beyond which distances would cancel.
 STIFF = {np.dtype(np.float64): 1e6, np.dtype(np.float32): 2e3}
+# Parameters beyond all numbers are found by looking at what they come to.
+QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 # A component with less than this share of a row stays as it is.
 NOTHING = 1e-12
 
@@ -138,6 +140,7 @@ class FactorComponents:
 
     # --- E-step ----------------------------------------------------------------------------
 
+    @QUIET
     def model(self, weights, parameters, dtype):
         """What the kernel reads of the components and their weights."""
         K, q, D = parameters.components.shape
@@ -213,6 +216,7 @@ class FactorComponents:
 
     # --- M-step ----------------------------------------------------------------------------
 
+    @QUIET
     def maximise(self, statistics, parameters):
         """Means, then a step of EM of the loadings and the noise about them: the likelihood of
         the rows, each in part in each component, is highest at their means whatever the rest, and

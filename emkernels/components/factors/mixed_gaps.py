@@ -1,5 +1,7 @@
 """E-step of a mixture of factor analysers of rows with missing values, pattern by pattern."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from emkernels.components.factors.posterior import Posterior
@@ -62,7 +64,8 @@ def each(rows, weights, parameters, centers, want):
     for posteriors, parts, means, resp, norm in _blocks(rows, weights, parameters, centers):
         at = parts[0].rows
         if "log_prob_norm" in out:
-            out["log_prob_norm"][at] = norm
+            with np.errstate(over="ignore"):
+                out["log_prob_norm"][at] = norm
         if "resp" in out:
             out["resp"][at] = resp
         if "labels" in out:
@@ -85,21 +88,52 @@ def _blocks(rows, weights, parameters, centers):
             centers, parameters.components, parameters.deviations, strict=True)]
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
-    for parts in zip(*(p.parts(rows) for p in posteriors), strict=True):
-        means, log_prob = [], np.empty((len(parts[0].z), len(posteriors)))
-        for k, (p, part) in enumerate(zip(posteriors, parts, strict=True)):
-            m = p.scores(part)
-            left = (part.z - m @ p.loadings) * part.observed
-            log_prob[:, k] = log_weights[k] + p.densities(part, m, left)
-            means.append(m)
-        best = log_prob.max(axis=1, keepdims=True)
-        best = np.where(np.isfinite(best), best, 0.0)
-        resp = np.exp(log_prob - best)
-        total = resp.sum(axis=1, keepdims=True)
-        with np.errstate(divide="ignore"):
+    blocks = zip(*(p.parts(rows) for p in posteriors), strict=True)
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):      # rows far out
+            parts = next(blocks, None)
+            if parts is None:
+                return
+            means, log_prob = [], np.empty((len(parts[0].z), len(posteriors)))
+            for k, (p, part) in enumerate(zip(posteriors, parts, strict=True)):
+                m = p.scores(part)
+                left = (part.z - m @ p.loadings) * part.observed
+                log_prob[:, k] = log_weights[k] + p.densities(part, m, left)
+                means.append(m)
+            log_prob[np.isnan(log_prob)] = -np.inf
+            best = log_prob.max(axis=1, keepdims=True)
+            lost = np.flatnonzero(~np.isfinite(best[:, 0]))
+            best[lost] = 0
+            resp = np.exp(log_prob - best)
+            total = resp.sum(axis=1, keepdims=True)
+            total[lost] = 1
             norm = best[:, 0] + np.log(total[:, 0])
-        lost = ~(total[:, 0] > 0)
-        if lost.any():          # so far out that every density is nothing
-            resp[lost] = 0
-            resp[lost, 0], total[lost] = 1, 1
+            if len(lost):
+                resp[lost], norm[lost] = 0, -np.inf
+                _rescue(rows.X, posteriors, parts, lost, log_weights, means, resp)
         yield posteriors, parts, means, resp / total, norm
+
+
+def _rescue(X, posteriors, parts, lost, log_weights, means, resp):
+    """Rows so far out that every density is nothing go wholly to the nearest component, by
+    distances of what they are a multiple of."""
+    least, nearest = np.full(len(lost), np.inf), np.zeros(len(lost), int)
+    for k, (p, part) in enumerate(zip(posteriors, parts, strict=True)):
+        means[k][~np.isfinite(means[k]).all(axis=1)] = 0
+        if not log_weights[k] > -np.inf:
+            continue
+        observed = part.observed[lost]
+        z, scale = np.where(observed, 0.5 * X[part.rows][lost] - 0.5 * p.mean, 0), 0.0
+        for unit in (1.0, p.deviation):
+            z = z / unit
+            size = np.maximum(np.abs(z).max(axis=1, keepdims=True), np.finfo(float).tiny)
+            z, scale = z / size, scale + np.log(size[:, 0])
+        own = replace(part, z=z, observed=observed, pattern=part.pattern[lost])
+        m = p.scores(own)
+        left = (z - m @ p.loadings) * observed
+        distance = scale + 0.5 * np.log((left**2).sum(axis=1) + (m**2).sum(axis=1))
+        nearer = distance < least
+        least[nearer], nearest[nearer] = distance[nearer], k
+        m = 2 * np.exp(scale)[:, None] * m
+        means[k][lost] = np.where(np.isfinite(m), m, 0)
+    resp[lost, nearest] = 1

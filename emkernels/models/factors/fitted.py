@@ -48,6 +48,8 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
 
     def _check_loaded(self):
         q, D = self.components_.shape
+        if self.n_features_in_ != D:
+            raise ValueError("n_features_in_ is not that of components_")
         for name, shape in (("mean_", (D,)), ("noise_variance_", () if self._isotropic else (D,)),
                             ("factor_correlation_", (q, q)), ("rotation_matrix_", (q, q)),
                             ("communalities_", (D,))):

@@ -18,14 +18,19 @@ from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.kernels import weighted_moments
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.factors.fitting import LEAST_DEVIATION
 from emkernels.models.factors.mixture_fitted import FittedFactorMixture
 from emkernels.starts.factors import FactorStarts, GivenAnalysers
 
 # Variances with which sums of squares of rows keep their digits.
 RANGE = {np.dtype(np.float64): (1e-280, 1e280), np.dtype(np.float32): (1e-24, 1e24)}
+# Least deviation of noise: its square has half of the digits.
+LEAST_FLOOR = 1e-157
 # A component is dead with less than this of a row; collapsed where the noise of such a share of its
 # columns is at its bound; what factors explain of a column is too much from this share on.
 DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.9, 0.9
+# A bound as high as this is there to be reached: that is not worth a word.
+HIGH = 1e-2
 
 
 class MixtureOfFactorAnalyzers(FittedFactorMixture):
@@ -48,7 +53,9 @@ class MixtureOfFactorAnalyzers(FittedFactorMixture):
         Least noise variance, as a share of the column's variance over all rows, a bound that does
         not move during a fit (a shared noise variance is averaged first, then bounded). Without it
         the likelihood has no maximum. For tables with columns that hardly vary within some
-        components, as pictures have them, 1e-2 is better.
+        components, as pictures have them, 1e-2 is better. Below 1e-6 float32 rows have no digits
+        for it, and the objective may fall (with a warning): pass float64 there, and where float32
+        rows are far from zero.
     tol : float, default=1e-3
         EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0:
         never.
@@ -67,7 +74,7 @@ default='kmeans'
     noise_variance_init : array-like of shape (n_components, n_features), or (n_features,) where \
 shared, default=None
         What the start begins with; what is not given comes from clusters (about `means_init`, where
-        these are given).
+        these are given). Noise variances below the bound of `min_uniqueness` begin at it.
     convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
         As :class:`GaussianMixture` has it.
     acceleration : {None, 'squarem'}, default=None
@@ -214,13 +221,18 @@ shared, default=None
         varying, center, scale = column_units(rows)
         inner = rows.take(columns=varying)
         floor = np.sqrt(self.min_uniqueness) * scale
+        if scale.min() < LEAST_DEVIATION or floor.min() < LEAST_FLOOR:
+            column = rows.column_names[varying[int(scale.argmin())]]
+            raise ValueError(f"column {column} varies by {scale.min():.3g}: the square of that, or "
+                             "min_uniqueness times it, is no number of float64 with all digits. "
+                             "Rescale the column")
         family = FactorComponents(center, scale, floor, self.shared_noise)
         start = FactorStarts(
             inner, family, (self.n_components, self.n_factors), kinds,
             _inputs.as_random_state(self.random_state), given.of_columns(varying))
         result = self._run(
             Mixture(family), inner, start,
-            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), *p.means.shape)) > 0)
+            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
         # --- nothing can fail from here on
         self._set_parameters(result.parameters, rows, varying, self.shared_noise)
         pairs = family.at_bound(result.parameters)
@@ -249,7 +261,7 @@ shared, default=None
     def _tell_of_components(self, result, rows, varying, pairs):
         """What is wrong with the components."""
         p, names = result.parameters, rows.column_names
-        collapsed = _collapsed(pairs, *p.means.shape)
+        collapsed = _collapsed(pairs, p)
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
         if len(dead):
@@ -262,14 +274,17 @@ shared, default=None
                  "of more, is at its bound, and likelihood, BIC and AIC grow by it for "
                  "nothing. Use fewer components or factors, or a larger min_uniqueness",
                  DegenerateWarning)
+        if self.min_uniqueness >= HIGH:
+            return
         explained = (p.components.components**2).sum(axis=1)
         surprising = [
             (k, j) for k, j in pairs if k not in collapsed and k not in dead
             and explained[k, j] > EXPLAINED * (explained[k, j] + p.deviations[k, j]**2)]
         if surprising:
-            texts = [f"{names[varying[j]]} of component {k}" for k, j in surprising]
-            warn(f"factors explain all of {some(texts, 3)}: the noise variance is at its bound, "
-                 "min_uniqueness (see heywood_). Fewer factors, or a larger bound", EMWarning)
+            texts = [f"column {names[varying[j]]} in component {k}" for k, j in surprising]
+            warn(f"factors explain {some(texts, 3)} entirely (Heywood cases): the noise variance "
+                 "is at its bound, see heywood_. Use fewer factors, or a larger min_uniqueness",
+                 EMWarning)
 
 
 def column_units(rows):
@@ -311,7 +326,12 @@ def _checked(values, name, shape, positive=False):
     return values
 
 
-def _collapsed(pairs, n_components, n_features):
-    """Components with the noise of so many columns at its bound."""
-    count = np.bincount(pairs[:, 0], minlength=n_components)
-    return np.flatnonzero(count >= max(COLLAPSED * n_features, 1)) if n_features > 1 else []
+def _collapsed(pairs, parameters):
+    """Components with the noise of so many columns at its bound; a single column that factors
+    explain does no harm."""
+    K, D = parameters.means.shape
+    if D == 1:
+        k = pairs[:, 0]
+        explained = (parameters.components.components[k, :, 0] ** 2).sum(axis=1)
+        pairs = pairs[explained <= parameters.components.deviations[k, 0] ** 2]
+    return np.flatnonzero(np.bincount(pairs[:, 0], minlength=K) >= COLLAPSED * D)

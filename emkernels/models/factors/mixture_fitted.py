@@ -56,13 +56,17 @@ class FittedFactorMixture(LatentModel):
 
     def _check_loaded(self):
         K, q, D = self.components_.shape
+        v = np.asarray(self._varying)
+        if self.n_features_in_ != D or v.ndim != 1 or (np.diff(v) <= 0).any() or not len(v) or (
+                v[0] < 0):
+            raise ValueError("n_features_in_ or _varying are not those of components_")
         noise = (D,) if np.ndim(self.noise_variance_) == 1 else (K, D)
         for name, shape in (("weights_", (K,)), ("means_", (K, D)), ("components_", (K, q, D)),
-                            ("noise_variance_", noise)):
+                            ("noise_variance_", noise), ("_center", v.shape), ("_scale", v.shape)):
             values = np.asarray(getattr(self, name))
             if values.shape != shape or not np.isfinite(values).all():
                 raise ValueError(f"{name} has a wrong shape or is not finite")
-        if not (self._noise[:, self._varying] > 0).all() or not (self.weights_ >= 0).all():
+        if not (self._noise[:, v] > 0).all() or not (self.weights_ >= 0).all():
             raise ValueError("noise_variance_ or weights_ are not those of a fit")
 
     # --- rows --------------------------------------------------------------------------

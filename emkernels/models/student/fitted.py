@@ -145,7 +145,11 @@ class FittedStudents(LatentModel):
 
     def _check_loaded(self):
         k, n_features = self.means_.shape
-        if (self.weights_.shape != (k,) or self.dfs_.shape != (k,)
+        if (self.n_features_in_ != n_features
+                or self.weights_.shape != (k,) or self.dfs_.shape != (k,)
                 or self.scatters_.shape != (k, n_features, n_features)
                 or self.precisions_cholesky_.shape != self._structure.shape(k, n_features)):
             raise ValueError("its arrays have shapes that do not fit together")
+        finite = (self.weights_, self.means_, self.scatters_, self.precisions_cholesky_)
+        if not all(np.isfinite(each).all() for each in finite) or not (self.dfs_ > 0).all():
+            raise ValueError("its parameters are not those of a fit")
