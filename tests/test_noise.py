@@ -745,6 +745,17 @@ def test_choices():
         compare_clusterings(X, 2, noise=True)
 
 
+@pytest.mark.parametrize("covariance_type", ["EII", "EEI", "VVV"])
+def test_one_component_beside_noise_has_several_maxima(covariance_type):
+    """Chosen from all the starts, not from the first."""
+    starts = [GaussianMixture(1, covariance_type=covariance_type, noise=True, random_state=seed,
+                              init_params="random_from_data", reg_covar="auto", max_iter=1000)
+              for seed in range(5)]
+    best = max(model.fit(IRIS).score(IRIS) for model in starts)
+    row = select_mixture(IRIS, [1], covariance_type, noise=True, random_state=0).chosen
+    assert row["log_likelihood"] > 150 * best - 0.01
+
+
 def test_pictures(fitted):
     pytest.importorskip("matplotlib").use("Agg")
     from matplotlib import pyplot
