@@ -297,16 +297,22 @@ def check_starts(estimator, rows):
             _inputs.check_names(getattr(estimator, name), rows.names, name, "X")
     if components is not None:
         components = checks.numbers(components, "components_init")
-        if components.shape != (q, D) or not np.isfinite(components).all():
-            raise ValueError(f"components_init must be finite and of shape ({q}, {D}), got shape "
-                             f"{components.shape}")
+        if components.shape != (q, D):
+            raise ValueError(f"components_init must have shape ({q}, {D}), got {components.shape}")
+        if not np.isfinite(components).all():
+            raise ValueError("components_init must be finite, got "
+                             f"{components[~np.isfinite(components)][0]}")
     if noise is not None:
         noise = checks.numbers(noise, "noise_variance_init")
         if noise.ndim == 0:
             noise = np.full(D, float(noise))
-        if noise.shape != (D,) or not (np.isfinite(noise) & (noise > 0)).all():
-            raise ValueError(f"noise_variance_init must be positive, finite and of shape ({D},), "
-                             f"got shape {noise.shape}")
+        if noise.shape != (D,):
+            raise ValueError("noise_variance_init must be a number or have shape "
+                             f"({D},), got {noise.shape}")
+        bad = ~(np.isfinite(noise) & (noise > 0))
+        if bad.any():
+            raise ValueError("noise_variance_init must be positive and finite, got "
+                             f"{noise[bad][0]} for column {rows.column_names[bad.argmax()]}")
         if estimator.noise == "isotropic" and (noise != noise[0]).any():
             raise ValueError("noise_variance_init must be one number where noise is 'isotropic'")
     return Given(components, noise)
