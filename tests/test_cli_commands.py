@@ -23,8 +23,9 @@ from emkernels import (
     segment_image,
     select_mixture,
 )
-from emkernels.cli import _images, bench, cluster, segment
+from emkernels.cli import _images, _students, bench, cluster, segment
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED
+from emkernels.data import Rows
 from emkernels.em import EMWarning
 
 # --- impute and describe -------------------------------------------------------------------
@@ -331,6 +332,40 @@ def test_clusters_with_long_tails(tmp_path, capsys):
                  ["--method", "mclust", "--covariance", "full"]):
         assert "is for --method em" in complaint(
             capsys, "cluster", tmp_path / "t.csv", "-k", "2", *more)
+
+
+def test_long_tails_say_when_there_may_be_more(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(60, 2)) + 9 * at for at in range(4)])
+    pd.DataFrame(X, columns=["x", "y"]).to_csv(tmp_path / "t.csv", index=False)
+    for sizes, end in (("1:3", "3, is the largest that was tried: there may be more"),
+                       ("4:5", "4, is the smallest that was tried: there may be fewer")):
+        found = result(capsys, "cluster", tmp_path / "t.csv", "-k", sizes, "--method", "t")
+        assert found["warnings"] == [
+            f"{tmp_path / 't.csv'}: the number of clusters chosen, {end}"]
+    assert result(capsys, "cluster", tmp_path / "t.csv", "-k", "3:5", "--method", "t")[
+        "warnings"] == []
+
+
+def test_long_tails_of_more_clusters_are_not_less_likely():
+    """A fit below a smaller one goes on from that, or is said to be poor."""
+    X = np.concatenate([np.random.default_rng(0).standard_t(4, size=(100, 2)) + [9 * at, 0]
+                        for at in range(3)])
+    rows, fits = Rows.read(X), []
+    for k, more in ((2, {}), (3, {"means_init": [[50, 50], [60, 50], [50, 60]], "max_iter": 1})):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model = StudentTMixture(k, random_state=0, **more).fit(X)
+        row = {"k": k, "covariance": "full", "below": None}
+        _students._describe(row, model, rows)
+        fits.append((row, model))
+    before = [row["log_likelihood"] for row, _ in fits]
+    assert before[1] < before[0]
+    given = {"means_init": [[9e9, 0], [9e9, 1], [9e9, 2]]}      # splitting replaces it
+    (few, _), (many, model) = _students._raised(fits, given, rows)
+    assert many["log_likelihood"] > few["log_likelihood"] + 10 and many["below"] is None
+    assert many["log_likelihood"] == pytest.approx(300 * model.score(X), rel=1e-12)
+    assert many["converged"] and many["bic"] == pytest.approx(model.bic(X))
 
 
 def test_clusters_that_cannot_be(tmp_path, capsys):

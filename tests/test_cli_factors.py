@@ -194,7 +194,7 @@ def test_the_report(folder, capsys):
     assert 'columns not used, text: "word"' in out
     assert 'columns not used, without any value: "void"' in out
     assert 'columns not used, with one value only: "one"' in out
-    assert "1 row without any value: their scores are 0" in out
+    assert "1 row without any value: its scores are 0" in out
     assert out.endswith("o.csv: written\n") and err == ""
     scores = pd.read_csv("o.csv")[["factor_1", "factor_2"]]
     assert (scores.iloc[5] == 0).all() and np.isfinite(scores).all(axis=None)

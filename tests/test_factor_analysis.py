@@ -2,6 +2,7 @@
 differences; degenerate tables; what a fit keeps."""
 
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -433,8 +434,30 @@ def test_what_cannot_be_fitted():
 
 
 def test_too_many_factors_are_said():
-    with pytest.warns(EMWarning, match="2 factors of 4 varying columns are not identified"):
-        FactorAnalysis(2, min_uniqueness=0.1).fit(rows_with(ABILITY[:4, :4], 50))
+    for columns, q, text in (
+            (4, 2, "2 factors of 4 varying columns are not identified: .* at most 1 is$"),
+            (6, 4, "4 factors of 6 varying columns are not identified: .* at most 3 are$"),
+            (2, 1, "1 factor of 2 varying columns is not identified: .* one factor needs 3 "
+                   "columns$")):
+        rows = rows_with(ABILITY[:columns, :columns], 50)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            FactorAnalysis(q, min_uniqueness=0.1).fit(rows)
+        assert any(re.search(text, str(each.message)) for each in said)
+
+
+def test_choices_count_the_columns_that_vary():
+    """And where no more factors are identified, there are no more to try."""
+    rows = np.column_stack([rows_with(ABILITY[:6, :6], 50), np.full(50, 3.0)])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "column 6 has one value only")
+        warnings.filterwarnings("ignore", "column.* explained entirely")
+        found = select_factors(rows, [2, 3, 4])
+        assert [row["degrees_of_freedom"] for row in found.table] == [4, 0, -3]
+        assert found.table[2]["error"]
+        # no word of more than three
+        three = rows_with(ABILITY[:6, :6], 50) * 1e3
+        select_factors(np.tile(three, (9000, 1)), [2, 3])
 
 
 # --- what a fit keeps ----------------------------------------------------------------------------

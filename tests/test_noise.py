@@ -18,6 +18,7 @@ from emkernels import (
     compare_clusterings,
     select_mixture,
 )
+from emkernels.components.gaussian.structures import LETTERED, is_within
 from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows
 from emkernels.em import EMWarning
@@ -743,6 +744,34 @@ def test_choices():
     assert result.chosen["bic"] < plain.chosen["bic"]
     with pytest.raises(ValueError, match="compare_clusterings takes no noise"):
         compare_clusterings(X, 2, noise=True)
+
+
+@pytest.mark.parametrize("covariance_type", ["EII", "EEI", "VVV"])
+def test_one_component_beside_noise_has_several_maxima(covariance_type):
+    """Chosen from all the starts, not from the first."""
+    starts = [GaussianMixture(1, covariance_type=covariance_type, noise=True, random_state=seed,
+                              init_params="random_from_data", reg_covar="auto", max_iter=1000)
+              for seed in range(5)]
+    best = max(model.fit(IRIS).score(IRIS) for model in starts)
+    row = select_mixture(IRIS, [1], covariance_type, noise=True, random_state=0).chosen
+    assert row["log_likelihood"] > 150 * best - 0.01
+
+
+def test_wider_families_are_not_less_likely():
+    """One with all the covariances of another goes on from it."""
+    for X, sizes, noise in ((IRIS, [4], None), (clutter(3)[0], [1, 2], True)):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* is the largest that was tried", EMWarning)
+            found = select_mixture(X, sizes, "all", noise=noise, random_state=1, n_init=3)
+        rows = {(row["covariance_type"], row["n_components"]): row for row in found.table}
+        for narrow, k in rows:
+            for wide in (wide for wide, _ in rows if is_within(narrow, wide)):
+                if not rows[narrow, k]["degenerate"]:
+                    assert rows[wide, k]["log_likelihood"] > (
+                        rows[narrow, k]["log_likelihood"] - 0.01), (narrow, wide, k)
+    assert sorted(name for name in LETTERED if is_within(name, "VEE")) == [
+        "EEE", "EEI", "EII", "VEI", "VII"]
+    assert not is_within("diag", "VVV")
 
 
 def test_pictures(fitted):

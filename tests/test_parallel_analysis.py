@@ -143,7 +143,7 @@ def test_few_rows():
 
 def test_all_may_be_above():
     """Where the last eigenvalue is above, too, which takes a low percentile."""
-    found = parallel_analysis(np.random.default_rng(0).normal(size=(1000, 2)), percentile=1e-9)
+    found = parallel_analysis(np.random.default_rng(0).normal(size=(1000, 2)), percentile=1)
     assert (found.eigenvalues > found.thresholds).all() and found.n_components == 2
 
 
@@ -162,7 +162,8 @@ def test_wrong_input_is_named():
     for options, error, text in (
             ({"n_draws": 0}, ValueError, "n_draws must be at least 1"),
             ({"n_draws": 2.5}, TypeError, "n_draws must be a whole number"),
-            ({"percentile": 101}, ValueError, "percentile must be above 0 and at most 100"),
+            ({"percentile": 101}, ValueError, "percentile must be from 1 to 100"),
+            ({"percentile": 0.95}, ValueError, "did you mean 95"),
             ({"percentile": "95"}, TypeError, "percentile must be a number"),
             ({"kind": "pca"}, ValueError, "kind must be one of components, factors"),
             ({"method": None}, ValueError, "method must be one of normal, permute"),

@@ -309,7 +309,7 @@ def test_wrong_input(function):
     for arguments, options, error, message in (
             ((GaussianMixture(3), X), {}, NotFittedError, "GaussianMixture is not fitted yet"),
             ((Peer(3), X), {}, NotFittedError, "not fitted yet"),
-            (("model", X), {}, TypeError, "fitted Gaussian mixture, got str"),
+            (("model", X), {}, TypeError, "fitted GaussianMixture or StudentTMixture, got str"),
             ((model, X[:, :2]), {}, ValueError, "X has 2 columns, the model was fitted to 3"),
             ((model, frame[["a", "c", "b"]]), {}, ValueError, "names of the fit.*'c'.*'b'"),
             ((model, X[0]), {}, ValueError, "X must be a 2-d table"),

@@ -102,10 +102,11 @@ def add_arguments(parser):
                        help="divide every column by its standard deviation first")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
                        help="begin N times, keep the best (default 30, compared after a few "
-                            "iterations; kmeans 1)")
+                            "iterations; t 10, kmeans 1)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when what is left to gain is less (default 0.001: a thousandth "
-                            "of a standard deviation; kmeans 0.0001)")
+                            "of a standard deviation; t 1e-8, of the log-likelihood of a row; "
+                            "kmeans 0.0001)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
                        help="most iterations (default 1000, kmeans 300)")
     group.add_argument("--reg-covar", type=_reg_covar, metavar="V",
@@ -327,8 +328,9 @@ def _report(console, result, missing):
                      "constant": "with one value only"}[what]
             console.say(f"columns not used, {words}: {listed([quoted(name) for name in names])}")
     if result["rows_without_values"]:
-        console.say(f"{count(result['rows_without_values'], 'row')} without any value: their "
-                    "cluster is the one with the largest share")
+        alone = result["rows_without_values"] == 1
+        console.say(f"{count(result['rows_without_values'], 'row')} without any value: "
+                    f"{'its' if alone else 'their'} cluster is the one with the largest share")
     if result["output"]:
         console.say(f"{result['output']}: written")
 

@@ -265,8 +265,9 @@ def _report(console, result, options):
                      "constant": "with one value only"}[what]
             console.say(f"columns not used, {words}: {listed([quoted(name) for name in kept])}")
     if result["rows_without_values"]:
-        console.say(f"{count(result['rows_without_values'], 'row')} without any value: their "
-                    "scores are 0")
+        alone = result["rows_without_values"] == 1
+        console.say(f"{count(result['rows_without_values'], 'row')} without any value: "
+                    f"{'its' if alone else 'their'} scores are 0")
     if result["output"]:
         console.say(f"{result['output']}: written")
 
@@ -310,8 +311,9 @@ def _report_loadings(console, result, cutoff, sort):
     squares, oblique = result["sums_of_squares"], _is_oblique(result)
     rows.append(["sum of squares", *(f"{value:.3f}" for value in squares), "", ""])
     if not oblique:
-        rows.append(["share of variance", *(f"{100 * v / len(loadings):.1f} %" for v in squares),
-                     f"{100 * result['communalities'].mean():.1f} %", ""])
+        varying = max(1, np.count_nonzero(loadings.any(axis=1)))    # others have no variance
+        rows.append(["share of variance", *(f"{100 * v / varying:.1f} %" for v in squares),
+                     f"{100 * result['communalities'].sum() / varying:.1f} %", ""])
     rows.append(["R2 of scores", *(f"{value:.3f}" for value in result["score_r2"]), "", ""])
     console.table(["column", *factors, "communality", "uniqueness"], rows)
     console.say()

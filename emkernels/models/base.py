@@ -78,7 +78,8 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator):
             raise KeyboardInterrupt
         warn_about(result, 1e-10 if rows.dtype == np.float64 else 1e-5, reason=reason)
         if not result.converged and not result.stopped and self.max_iter > 0:
-            warn(f"{type(self).__name__} did not converge in {result.n_iter} iterations: "
+            warn(f"{type(self).__name__} did not converge in {result.n_iter} "
+                 f"iteration{'s' * (result.n_iter != 1)}: "
                  "increase max_iter or tol, or look for degenerate data", ConvergenceWarning)
 
     # --- of a fit ------------------------------------------------------------------------

@@ -147,7 +147,8 @@ def _draw_cells(ax, loadings, cutoff):
 def _title(model, q, communalities):
     rotation = getattr(model, "rotation", None)
     return (f"{count(q, 'factor')}" + (f", {rotation}" if rotation else "")
-            + f": {percent(communalities.mean())} of the variance")
+            + f": {percent(communalities.sum() / max(1, np.count_nonzero(communalities)))} "
+            "of the variance")
 
 
 def _correlations(model):

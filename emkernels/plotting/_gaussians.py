@@ -39,8 +39,8 @@ def check_mixture(model):
                 raise NotFittedError(
                     f"this {type(model).__name__} is not fitted yet: call fit first")
             raise TypeError(
-                f"model must be a fitted Gaussian mixture, got {type(model).__name__} without "
-                f"{name}")
+                "model must be a fitted GaussianMixture or StudentTMixture, got "
+                f"{type(model).__name__} without {name}")
     if fitted_type(model) not in STRUCTURES:
         raise ValueError(f"model has an unknown covariance_type {model.covariance_type!r}")
 

@@ -89,6 +89,8 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=0.
     if X is None:
         raise TypeError("X must be a table of rows, got None")
     values, names = table_for(model, X)
+    if len(names) < 2:
+        raise ValueError("the picture has two columns, and X has one")
     at = column_positions(columns, names)
     if len(at) != 2:
         raise ValueError("columns must name 2 columns, got 1")

@@ -278,15 +278,15 @@ class FactorAnalysis(FittedFactors):
         """What there is to say of the table and the fit."""
         names, D, q = rows.column_names, len(data.varying), self.n_components
         isotropic = self.noise == "isotropic"
-        fixed = np.setdiff1d(np.arange(rows.n_features), data.varying)
-        if len(fixed):
-            yield (f"column{'s' * (len(fixed) > 1)} {some([names[j] for j in fixed])} "
-                   f"{'have' if len(fixed) > 1 else 'has'} one value only: left out of the model, "
-                   "with loadings and noise variance 0")
+        yield from about_constant(names, data.varying)
         if degrees_of_freedom(D, q, isotropic) < 0:
-            yield (f"{q} factor{'s' * (q > 1)} of {D} varying column{'s' * (D > 1)} are not "
-                   "identified: the model has more parameters than there are variances and "
-                   "covariances, and others fit as well; fewer factors do not")
+            most = max((k for k in range(1, D) if degrees_of_freedom(D, k, isotropic) >= 0),
+                       default=0)
+            yield (f"{q} factor{'s' * (q > 1)} of {D} varying column{'s' * (D > 1)} "
+                   f"{'are' if q > 1 else 'is'} not identified: the model has more parameters than "
+                   "there are variances and covariances, and other loadings fit as well; "
+                   + (f"at most {most} {'are' if most > 1 else 'is'}" if most else
+                      f"one factor needs {2 if isotropic else 3} columns"))
         if rows.n_positive <= D and not isotropic:
             yield (f"{rows.n_positive} rows are no more than the {D} varying columns: their "
                    "covariance is singular, and where factors explain columns entirely only "
@@ -301,6 +301,15 @@ class FactorAnalysis(FittedFactors):
         if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
             yield ("the factors explain all there is: the noise variance is at its bound, "
                    f"{self.min_uniqueness:.0e} of the mean variance of the columns")
+
+
+def about_constant(names, varying):
+    """What there is to say of columns of one value."""
+    fixed = np.setdiff1d(np.arange(len(names)), varying)
+    if len(fixed):
+        yield (f"column{'s' * (len(fixed) > 1)} {some([names[j] for j in fixed])} "
+               f"{'have' if len(fixed) > 1 else 'has'} one value only: left out of the model, "
+               "with loadings and noise variance 0")
 
 
 def degrees_of_freedom(n_features, n_factors, isotropic=False):

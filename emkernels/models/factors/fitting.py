@@ -329,7 +329,8 @@ def check_starts(estimator, rows):
         if noise.ndim == 0:
             noise = np.full(D, float(noise))
         if noise.shape != (D,):
-            raise ValueError(f"noise_variance_init must have shape ({D},), got {noise.shape}")
+            raise ValueError("noise_variance_init must be a number or have shape "
+                             f"({D},), got {noise.shape}")
         wrong = ~(np.isfinite(noise) & (noise > 0))
         if wrong.any():
             column = int(wrong.argmax())

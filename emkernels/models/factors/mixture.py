@@ -18,6 +18,7 @@ from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.kernels import weighted_moments
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.factors.estimator import about_constant
 from emkernels.models.factors.fitting import LEAST_DEVIATION
 from emkernels.models.factors.mixture_fitted import FittedFactorMixture
 from emkernels.starts.factors import FactorStarts, GivenAnalysers
@@ -116,10 +117,10 @@ shared, default=None
     probabilities of the components, then, about the new means, loadings and noise by one step of EM
     for factors: cycles of conditional maximisation with the probabilities of the first one.
 
-    Columns of one value are left out of the model: their loadings and noise variances are zero, and
-    densities are those of the other columns. A component of few rows collapses to the bound of the
-    noise, which `min_uniqueness` makes harmless or not; a warning names it. Rows with nothing
-    observed are left out of a fit and have density 1.
+    Columns of one value are left out of the model, with a warning: their loadings and noise
+    variances are zero, and densities are those of the other columns. A component of few rows
+    collapses to the bound of the noise, which `min_uniqueness` makes harmless or not; a warning
+    names it. Rows with nothing observed are left out of a fit and have density 1.
 
     References
     ----------
@@ -261,6 +262,8 @@ shared, default=None
     def _tell_of_components(self, result, rows, varying, pairs):
         """What is wrong with the components."""
         p, names = result.parameters, rows.column_names
+        for text in about_constant(names, varying):
+            warn(text, EMWarning)
         collapsed = _collapsed(pairs, p)
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]

@@ -82,7 +82,7 @@ def parallel_analysis(X, *, n_draws=100, percentile=95, kind="components", metho
         NaN where a value is missing. At least two columns, none of which is constant.
     n_draws : int, default=100
         Tables to draw.
-    percentile : float in (0, 100], default=95
+    percentile : float in [1, 100], default=95
         Horn's own comparison, with the mean of the draws, keeps too many; those means come with
         the result.
     kind : {'components', 'factors'}, default='components'
@@ -153,7 +153,10 @@ def _check(percentile, kind, method, n_threads):
     if isinstance(percentile, (bool, np.bool_)) or not isinstance(percentile, Real):
         raise TypeError(f"percentile must be a number, got {percentile!r}")
     if not 0 < percentile <= 100:
-        raise ValueError(f"percentile must be above 0 and at most 100, got {percentile!r}")
+        raise ValueError(f"percentile must be from 1 to 100, got {percentile!r}")
+    if percentile < 1:
+        raise ValueError(f"percentile is of 100, not of 1: did you mean {100 * percentile:g} "
+                         f"instead of {percentile!r}?")
     if n_threads is not None and n_threads != -1:
         _inputs.whole(n_threads, "n_threads")
 

@@ -94,8 +94,8 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     Warns
     -----
     EMWarning
-        The number chosen is the largest that was tried. What the fit of the chosen one warned
-        about comes as well.
+        The number chosen is the largest that was tried, and more are identified. What the fit of
+        the chosen one warned about comes as well.
 
     References
     ----------
@@ -114,14 +114,11 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
     sizes = _check_sizes(n_components)
     rows = Rows.read(X, FactorAnalysis(), min_samples=2)
-    noise = parameters.get("noise", "diagonal")
+    isotropic = parameters.get("noise") == "isotropic"
+    columns = rows.n_features if isotropic else np.count_nonzero(
+        ~rows.weighed(sample_weight).summary().constant)
     table, fits = [], []
-    isotropic = noise == "isotropic"
-    D = rows.n_features         # of the model: columns of one value are in it where isotropic only
-    if not isotropic:
-        D = max(1, D - int(FactorAnalysis()._rows_to_fit(rows, sample_weight).summary()
-                           .constant.sum()))
-    freedom = [degrees_of_freedom(D, q, isotropic) for q in sizes]
+    freedom = [degrees_of_freedom(columns, q, isotropic) for q in sizes]
     for q, free in zip(sizes, freedom, strict=True):
         row = {"n_components": q, "n_parameters": 0, "degrees_of_freedom": free,
                "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "converged": False,
@@ -153,7 +150,8 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
         row["below"] = min(better, default=None)
     row, best, said = min(fits, key=lambda fit: fit[0][criterion])
     tried = [row["n_components"] for row, _, _ in fits]
-    if len(tried) > 1 and row["n_components"] == max(tried) and max(tried) == max(sizes):
+    if (len(tried) > 1 and row["n_components"] == max(tried) == max(sizes)
+            and degrees_of_freedom(columns, max(sizes) + 1, isotropic) >= 0):
         warn(f"the number of factors chosen, {max(tried)}, is the largest that was tried: there "
              "may be more", EMWarning)
     for text, category in said:

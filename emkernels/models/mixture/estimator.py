@@ -365,8 +365,9 @@ default='kmeans'
                        previous_bound=self.lower_bound_)
         kinds = arguments.check_init_params(self.init_params)
         random_state = _inputs.as_random_state(self.random_state)
-        # one component has one maximum
-        n_init = 1 if self.short_iter is not None and self.n_components == 1 else self.n_init
+        # one component has one maximum, but beside noise several
+        alone = self.n_components == 1 and given.noise is None
+        n_init = 1 if self.short_iter is not None and alone else self.n_init
         short = self.short_iter is not None and n_init > 1
         if self.init_scaling is None and not short:
             def start(i):

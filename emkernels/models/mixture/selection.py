@@ -7,7 +7,12 @@ import numpy as np
 
 from emkernels._callers import listening, warn
 from emkernels._words import some
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED, same_as
+from emkernels.components.gaussian.structures import (
+    COVARIANCE_TYPES,
+    LETTERED,
+    is_within,
+    same_as,
+)
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models.mixture.estimator import GaussianMixture
@@ -187,7 +192,9 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
                 fits.append(done[same])
         # what has a prior is not the likeliest
         if all(options.get(name) is None for name in ("covariance_prior", "weight_concentration")):
-            _raise_falls([fit for fit in fits if fit.row["covariance_type"] == type_], options)
+            own = [fit for fit in fits if fit.row["covariance_type"] == type_]
+            _raise_to_narrower(own, fits, options)
+            _raise_falls(own, options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if rows.weighed(sample_weight).sample_weight is not None:
@@ -247,8 +254,8 @@ class Candidate:
             degenerate_columns=[self.rows.column_names[j] for j in sorted(columns)])
 
     def go_on_from(self, other, options):
-        """Take what EM makes of the components of a smaller fit, some of them split, where that
-        is likelier, and has not collapsed."""
+        """Take what EM makes of the components of another fit, some of them split where it has
+        fewer, where that is likelier, and has not collapsed."""
         start = split_components(other.model, self.row["n_components"])
         model = GaussianMixture(
             self.row["n_components"], covariance_type=self.row["covariance_type"],
@@ -309,6 +316,21 @@ def split_components(model, n_components):
     return {"weights_init": weights / weights.sum(), "means_init": means,
             "precisions_init": structure.outer(
                 structure.reordered(precisions, origin), *means.shape)}
+
+
+def _raise_to_narrower(own, fits, options):
+    """A family that has all the covariances of another is never less likely: a fit below that of
+    the other goes on from it."""
+    if any(options.get(name) is not None for name in STARTS):
+        return
+    for fit in own:
+        likelier = [
+            other for other in fits
+            if other.row["n_components"] == fit.row["n_components"]
+            and is_within(other.row["covariance_type"], fit.row["covariance_type"])
+            and not other.row["degenerate"] and _is_below(fit, other)]
+        if likelier:
+            fit.go_on_from(max(likelier, key=lambda other: other.row["log_likelihood"]), options)
 
 
 def _raise_falls(fits, options):

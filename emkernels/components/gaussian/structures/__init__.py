@@ -15,8 +15,8 @@ STRUCTURES = {**PLAIN, **LETTERED}
 COVARIANCE_TYPES = tuple(STRUCTURES)
 
 __all__ = ["COVARIANCE_TYPES", "LETTERED", "PLAIN", "STRUCTURES", "Diagonal", "Full", "Spherical",
-           "Structure", "Tied", "below_floor", "ill_defined", "kernel_structure", "same_as",
-           "structure_of"]
+           "Structure", "Tied", "below_floor", "ill_defined", "is_within", "kernel_structure",
+           "same_as", "structure_of"]
 
 
 def structure_of(covariance_type, **attributes):
@@ -37,6 +37,15 @@ def kernel_structure(covariance_type):
             f"got {covariance_type!r}"
         )
     return PLAIN[covariance_type]()
+
+
+def is_within(covariance_type, other):
+    """Whether the second of two families of three letters has every covariance of the first, and
+    more."""
+    if covariance_type == other or not {covariance_type, other} <= set(LETTERED):
+        return False
+    return all("IEV".index(mine) <= "IEV".index(theirs)
+               for mine, theirs in zip(covariance_type, other, strict=True))
 
 
 def same_as(covariance_type, n_components, n_features):
