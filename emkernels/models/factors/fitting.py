@@ -110,7 +110,8 @@ def _moments(rows):
     if weight is None:
         # one pass, about what is near the mean: a row among these that is far out widens the
         # columns, too
-        centre = seen(np.mean(rows.X[::max(1, len(rows) // NEAR)], axis=0, dtype=float), rows)
+        some = np.array(rows.X[::max(1, len(rows) // NEAR)], dtype=float, order="C")
+        centre = seen(some.mean(axis=0), rows)
         one = weighted_moments(rows.X, np.zeros(len(rows), np.int32), centre[None], "full",
                                n_threads=rows.n_threads, check_finite=False)
         offset = one.first[0] / one.counts[0]
