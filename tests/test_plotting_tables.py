@@ -17,6 +17,7 @@ N = np.nan
 
 @pytest.fixture(autouse=True)
 def no_figure_is_left():
+    plt.close("all")        # of other files
     yield
     plt.close("all")
 

@@ -32,8 +32,8 @@ examples:
   emkernels cluster iris.csv -k 3 -o labelled.csv
   emkernels cluster iris.csv -k 2:6 --covariance full,tied,diag --criterion icl -o labelled.csv
   emkernels cluster iris.csv -k 1:6 --covariance all
-  emkernels cluster iris.csv -k 1:6 --method mclust --noise -o labelled.csv
-  emkernels cluster iris.csv -k 2:4 --method t -o labelled.csv
+  emkernels cluster iris.csv -k 1:6 --model mclust --noise -o labelled.csv
+  emkernels cluster iris.csv -k 2:4 --model t -o labelled.csv
   emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
 
 --json prints: command, input, output, rows, columns (the names used), standardized, method, k,
