@@ -112,7 +112,7 @@ cdef enum:
 # What components of a mixture of factor analysers are beside their means (see factors.pxi)
 ctypedef struct Factors:
     Py_ssize_t n_factors
-    int n_checks                  # looks at what a row is from a component so far, the last included
+    int n_checks                  # looks at what a row is from a component so far, the last too
     const int *ends               # (n_checks,) after how many chunks of columns
     const int *chunks             # (K, n_chunks) the order in which they are looked at
     const double *deviations      # (K, n_features) of the noise

@@ -51,7 +51,7 @@ cdef void excess_of(double nu, Py_ssize_t D, double *out) noexcept nogil:
         b += 1
     s = 1 / (b * b)
     half += (-0.125 + s * (1.0 / 192 + s * (-1.0 / 640 + s * (17.0 / 14336 + s * (
-        -31.0 / 18432 + s * (691.0 / 180224))))) ) / b
+        -31.0 / 18432 + s * (691.0 / 180224)))))) / b
     half += 0.5 * (log1p((b - a) / a) if b > a else 0)
     out[0] = 0
     if D > 0:
