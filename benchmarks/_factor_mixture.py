@@ -1,6 +1,7 @@
 """Mixtures of factor analysers beside an EM of NumPy; the figure on digits."""
 
 import functools
+import warnings
 
 import _timing as timing
 import numpy as np
@@ -168,16 +169,24 @@ def digits():
     return (X - X.mean(axis=0)) / X.std(axis=0)
 
 
-def digits_bic(n_components=(10, 20, 30), n_factors=(2, 4, 6, 8), n_init=3):
-    """BIC of mixtures on digits, of diagonal covariances and of factors: [(what, K, q, BIC)]."""
+def section_digits(run):
+    """BIC of mixtures on digits: diagonal covariances beside factors."""
     X = digits()
-    out = []
-    for k in n_components:
-        diag = GaussianMixture(k, covariance_type="diag", reg_covar=1e-2, random_state=0,
-                               n_init=n_init, max_iter=500).fit(X)
-        out.append(("diag", k, 0, diag.bic(X)))
-        for q in n_factors:
-            model = MixtureOfFactorAnalyzers(
-                k, q, min_uniqueness=1e-2, random_state=0, n_init=n_init, max_iter=500).fit(X)
-            out.append(("factors", k, q, model.bic(X)))
-    return out
+    sizes, factors, starts = ((5,), (1,), 1) if run.quick else ((10, 20, 30, 40, 50), (1, 2, 4), 2)
+    rows, out = [], []
+    for k in sizes:
+        options = {"random_state": 0, "n_init": starts, "max_iter": 500, "n_threads": run.threads}
+        models = {0: GaussianMixture(k, covariance_type="diag", reg_covar=1e-2, **options)}
+        models |= {q: MixtureOfFactorAnalyzers(k, q, min_uniqueness=1e-2, **options)
+                   for q in factors}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")     # components on few digits are dropped, or collapse
+            bics = {q: model.fit(X).bic(X) for q, model in models.items()}
+        out += [{"k": k, "q": q, "bic": bic} for q, bic in bics.items()]
+        rows.append([k, *(round(bic) for bic in bics.values())])
+    timing.table(["K", "diag", *(f"q={q}" for q in factors)], rows)
+    best = {name: min(row["bic"] for row in out if (row["q"] > 0) == (name == "factors"))
+            for name in ("diag", "factors")}
+    print(f"  {len(X)} x {X.shape[1]}; best diag {best['diag']:.0f}, best of factors "
+          f"{best['factors']:.0f} (asked: lower)")
+    return {"rows": out, "best": best}

@@ -272,7 +272,7 @@ def test_samples_are_of_the_mixture(fitted):
         assert_allclose(own.mean(axis=0) / unit, fitted.means_[k] / unit, atol=0.1)
         assert_allclose(np.cov(own, rowvar=False) / unit / unit[:, None],
                         fitted.get_covariance(k) / unit / unit[:, None], atol=0.12)
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(ValueError, match="at least one sample"):
         fitted.sample(0)
 
 

@@ -100,3 +100,25 @@ def not_among(name, names):
 def count(n, one, many=None):
     """``1 row``, ``2 rows``."""
     return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def say_left_out(console, result, their):
+    """Columns that were not used, rows without any value (what `their` result is), the file.
+
+    Parameters
+    ----------
+    console : Console
+    result : dict
+        The command's: kept (text, empty, constant), rows_without_values, output.
+    their : str
+    """
+    for what, names in result["kept"].items():
+        if names:
+            words = {"text": "text", "empty": "without any value",
+                     "constant": "with one value only"}[what]
+            console.say(f"columns not used, {words}: {listed([quoted(name) for name in names])}")
+    n = result["rows_without_values"]
+    if n:
+        console.say(f"{count(n, 'row')} without any value: {'its' if n == 1 else 'their'} {their}")
+    if result["output"]:
+        console.say(f"{result['output']}: written")

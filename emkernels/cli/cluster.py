@@ -55,7 +55,7 @@ from emkernels.cli import _options as options_of
 from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
-from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._messages import CommandError, about, count, listed, quoted, say_left_out
 from emkernels.cli._students import students
 from emkernels.cli._tables import (
     check_names,
@@ -322,17 +322,7 @@ def _report(console, result, missing):
         + [["noise", noise["rows"], f"{100 * noise['share']:.1f} %", *("" for at in shown)]
            for noise in [result["noise"]] if noise is not None])
     console.say()
-    for what, names in result["kept"].items():
-        if names:
-            words = {"text": "text", "empty": "without any value",
-                     "constant": "with one value only"}[what]
-            console.say(f"columns not used, {words}: {listed([quoted(name) for name in names])}")
-    if result["rows_without_values"]:
-        alone = result["rows_without_values"] == 1
-        console.say(f"{count(result['rows_without_values'], 'row')} without any value: "
-                    f"{'its' if alone else 'their'} cluster is the one with the largest share")
-    if result["output"]:
-        console.say(f"{result['output']}: written")
+    say_left_out(console, result, "cluster is the one with the largest share")
 
 
 def _remark(candidate, chosen):

@@ -48,7 +48,7 @@ from emkernels.cli import _options as options_of
 from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
-from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._messages import CommandError, about, count, listed, quoted, say_left_out
 from emkernels.cli._tables import (
     check_names,
     check_target,
@@ -259,17 +259,7 @@ def _report(console, result, options):
             left=(5,))
         console.say()
     _report_loadings(console, result, options.cutoff, options.sort)
-    for what, kept in result["kept"].items():
-        if kept:
-            words = {"text": "text", "empty": "without any value",
-                     "constant": "with one value only"}[what]
-            console.say(f"columns not used, {words}: {listed([quoted(name) for name in kept])}")
-    if result["rows_without_values"]:
-        alone = result["rows_without_values"] == 1
-        console.say(f"{count(result['rows_without_values'], 'row')} without any value: "
-                    f"{'its' if alone else 'their'} scores are 0")
-    if result["output"]:
-        console.say(f"{result['output']}: written")
+    say_left_out(console, result, "scores are 0")
 
 
 def _remark(candidate, chosen):

@@ -1,6 +1,7 @@
 """What estimators of latent-variable models share."""
 
 import math
+from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,7 +19,7 @@ from emkernels.models import persistence
 from emkernels.models._state import Stateful
 
 
-class LatentModel(Stateful, DensityMixin, BaseEstimator):
+class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
     """A model with hidden variables, fitted by EM or its like.
 
     A subclass fits: it reads rows by :meth:`_rows_to_fit`, runs EM by :meth:`_run`, and, when
@@ -84,12 +85,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator):
 
     # --- of a fit ------------------------------------------------------------------------
 
+    @abstractmethod
     def _log_density(self, rows):
         """Log density of each of the rows, (n_samples,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _n_parameters(self):
-        raise NotImplementedError
+        """How many parameters are free."""
 
     @property
     def n_parameters_(self):

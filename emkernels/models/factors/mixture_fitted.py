@@ -6,15 +6,16 @@ from sklearn.utils.validation import check_is_fitted
 from emkernels import _inputs
 from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.models.base import LatentModel
+from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedFactorMixture(LatentModel):
+class FittedFactorMixture(MixtureMethods, LatentModel):
     """The part of :class:`emkernels.MixtureOfFactorAnalyzers` that does not fit."""
 
     _saved = ("_varying", "_center", "_scale")
     _elsewhere = {
+        **MixtureMethods._elsewhere,
         "precisions_": "get_covariance(k) gives a covariance, and score_samples needs no inverse",
-        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
     }
 
     def _set_parameters(self, parameters, rows, varying, shared):
@@ -78,55 +79,10 @@ class FittedFactorMixture(LatentModel):
         out = family.each(inner, np.ascontiguousarray(self.weights_, float), parameters, want)
         return out[want[0]] if len(want) == 1 else [out[name] for name in want]
 
-    def _log_density(self, rows):
-        return self._each(rows, "log_prob_norm")
-
-    def predict(self, X):
-        """Most probable component of each row, (n_samples,)."""
-        return self._each(self._read(X), "labels").astype(np.int64)
-
-    def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components)."""
-        return self._each(self._read(X), "resp")
-
-    def impute(self, X):
-        """X with every missing value replaced by its mean given the row's observed values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the mixture, columns of one value that value.
-        """
-        rows = self._read(X)
+    def _imputed(self, rows):
         out = rows.X.copy(order="C")
-        if rows.patterns is None:
-            return out
         out[:, self._varying] = self._each(rows, "imputed")
         return np.where(np.isnan(out), self.means_[0].astype(out.dtype), out)
-
-    def icl(self, X, *, sample_weight=None):
-        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
-
-        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the lower
-        the better.
-
-        References
-        ----------
-        C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
-        """
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        resp = self._each(rows, "resp").astype(np.float64)
-        entropy = -(resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
-        weight = rows.weight_given
-        total = entropy.sum() if weight is None else weight @ entropy
-        return self.bic(X, sample_weight=sample_weight) + 2 * float(total)
 
     # --- the model ---------------------------------------------------------------------
 
@@ -147,30 +103,8 @@ class FittedFactorMixture(LatentModel):
         check_is_fitted(self)
         return np.array([self.get_covariance(k) for k in range(len(self.weights_))])
 
-    def sample(self, n_samples=1):
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            Grouped by component; drawn with `random_state`.
-        y : ndarray of shape (n_samples,)
-            Their components.
-        """
-        check_is_fitted(self)
-        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
-            raise ValueError(f"n_samples must be at least 1, got {n_samples}")
-        rng = _inputs.as_random_state(self.random_state)
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        counts = rng.multinomial(n_samples, weights / weights.sum())
-        parts = []
-        for mean, components, noise, count in zip(
-                self.means_, self.components_, self._noise, counts, strict=True):
-            z = rng.standard_normal(size=(count, len(components)))
-            e = rng.standard_normal(size=(count, len(mean)))
-            parts.append(mean + z @ components + e * np.sqrt(noise))
-        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+    def _draw(self, component, n, rng):
+        z = rng.standard_normal(size=(n, self.components_.shape[1]))
+        e = rng.standard_normal(size=(n, self.means_.shape[1]))
+        return (self.means_[component] + z @ self.components_[component]
+                + e * np.sqrt(self._noise[component]))

@@ -228,7 +228,7 @@ default='kmeans'
         self.noise = noise
 
     _elsewhere = {
-        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+        **FittedMixture._elsewhere,
         "cluster_centers_": "the means of the components are means_",
         "inertia_": "the objective is lower_bound_",
     }

@@ -1,7 +1,6 @@
 """What a fitted Gaussian mixture can do, and what it keeps of its fit."""
 
 import copy
-import math
 
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
@@ -16,9 +15,10 @@ from emkernels.kernels import passes
 from emkernels.latent.mixture import MixtureParameters, log_noise
 from emkernels.models._state import Stateful
 from emkernels.models.mixture import conditional, persistence
+from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedMixture(Stateful, DensityMixin, BaseEstimator):
+class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
     """The part of :class:`emkernels.GaussianMixture` that does not fit."""
 
     # --- parameters --------------------------------------------------------------------
@@ -119,10 +119,6 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         """Rows of the columns of the fit."""
         return Rows.read(X, self, fitted=True)
 
-    def score_samples(self, X):
-        """Log density of each row, (n_samples,)."""
-        return self._each(self._read(X), "log_prob_norm")
-
     def score(self, X, y=None, *, sample_weight=None):
         """Mean log density of the rows (weighted where weights are given)."""
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
@@ -131,32 +127,7 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         weight = rows.weight_given
         return float(values.mean() if weight is None else np.average(values, weights=weight))
 
-    def predict(self, X):
-        """Most probable component of each row, (n_samples,); -1 for noise."""
-        return self._each(self._read(X), "labels").astype(np.int64)
-
-    def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components); with
-        noise a column more, the last."""
-        return self._each(self._read(X), "resp")
-
-    def impute(self, X):
-        """X with every missing value replaced by its mean given the row's observed values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the mixture. The mean of noise is the centre of its box.
-        """
-        rows = self._read(X)
-        if rows.patterns is None:
-            return rows.X.copy(order="C")
+    def _imputed(self, rows):
         known = self._each(rows, "imputed", parameters=self._parameters().without_noise())
         if self._noise is None:
             return known
@@ -164,90 +135,16 @@ class FittedMixture(Stateful, DensityMixin, BaseEstimator):
         known = (1 - share) * np.where(share < 1, known, 0) + share * self._noise.centre
         return np.where(np.isnan(rows.X), known, rows.X).astype(rows.dtype, copy=False)
 
-    def bic(self, X, *, sample_weight=None):
-        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
-
-        p counts the parameters that are not `fixed`; with weights, n is their sum.
-        """
-        return self._criteria(X, sample_weight)["bic"]
-
-    def aic(self, X, *, sample_weight=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
-        return self._criteria(X, sample_weight)["aic"]
-
-    def icl(self, X, *, sample_weight=None):
-        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
-
-        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the
-        lower the better.
-
-        References
-        ----------
-        C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
-        """
-        return self._criteria(X, sample_weight, entropy=True)["icl"]
-
-    def _criteria(self, X, sample_weight, *, entropy=False):
-        """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        n = len(rows) if rows.sample_weight is None else rows.total
-        log_likelihood = uncertain = 0.0
-        for part in rows.blocks():
-            w = part.weight_given
-            w = np.ones(len(part)) if w is None else w
-            if entropy:
-                resp, densities = self._each(part, "resp", "log_prob_norm")
-                resp = resp.astype(np.float64)
-                uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
-            else:
-                densities = self._each(part, "log_prob_norm")
-            log_likelihood += float(w @ densities.astype(np.float64))
-        p = self._n_parameters()
-        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
-               "aic": -2 * log_likelihood + 2 * p}
-        if entropy:
-            out["icl"] = out["bic"] + 2 * float(uncertain)
-        return out
-
-    def sample(self, n_samples=1):
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            Grouped by component; drawn with `random_state`.
-        y : ndarray of shape (n_samples,)
-            Their components, -1 for noise, which comes last.
-        """
-        check_is_fitted(self)
-        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
-            raise ValueError(
-                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
-                "one sample."
-            )
-        rng = _inputs.as_random_state(self.random_state)
-        weights = np.asarray(self.weights_, dtype=np.float64)
-        counts = rng.multinomial(n_samples, weights / weights.sum())
-        n_features = self.means_.shape[1]
-        structure, parts = self._structure, []
+    def _draw(self, component, n, rng):
+        if component < 0:
+            return self._noise.sample(n, rng)
+        structure, mean = self._structure, self.means_[component]
         covariances = structure.inner(self.covariances_)
-        for k, (mean, count) in enumerate(zip(self.means_, counts, strict=False)):
-            if structure.diagonal:
-                normal = rng.standard_normal(size=(count, n_features))
-                parts.append(mean + normal * np.sqrt(covariances[k]))
-            else:
-                covariance = structure.matrix(covariances, k, n_features)
-                parts.append(rng.multivariate_normal(mean, covariance, int(count)))
-        labels = np.arange(len(counts))
-        if self._noise is not None:
-            labels[-1] = -1
-            parts.append(self._noise.sample(int(counts[-1]), rng))
-        return np.vstack(parts), np.repeat(labels, counts)
+        if structure.diagonal:
+            normal = rng.standard_normal(size=(n, len(mean)))
+            return mean + normal * np.sqrt(covariances[component])
+        return rng.multivariate_normal(
+            mean, structure.matrix(covariances, component, len(mean)), n)
 
     # --- mixtures of some columns --------------------------------------------------------
 

@@ -1,22 +1,19 @@
 """What a fitted mixture of Student t distributions can do."""
 
-import math
-
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from emkernels import _inputs
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.kernels import passes
 from emkernels.models.base import LatentModel
+from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedStudents(LatentModel):
+class FittedStudents(MixtureMethods, LatentModel):
     """The part of :class:`emkernels.StudentTMixture` that does not fit."""
 
     _saved = ("_fitted_type", "_fitted_n_dfs")
     _elsewhere = {
-        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+        **MixtureMethods._elsewhere,
         "df_": "the degrees of freedom of all components are dfs_",
         "location_": "the locations are means_",
         "covariance_": "scale matrices are scatters_, covariances covariances_",
@@ -54,17 +51,6 @@ class FittedStudents(LatentModel):
             n_threads=self.n_threads)
         return out[want[0]] if len(want) == 1 else [out[name] for name in want]
 
-    def _log_density(self, rows):
-        return self._each(rows, "log_prob_norm")
-
-    def predict(self, X):
-        """Most probable component of each row, (n_samples,)."""
-        return self._each(self._read(X), "labels").astype(np.int64)
-
-    def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components)."""
-        return self._each(self._read(X), "resp")
-
     def outlier_weight(self, X):
         """What each row pulls with: near ``1 + d / df`` at a mean, near 1 where rows are as far out
         as they should be, near 0 for outliers.
@@ -85,63 +71,13 @@ class FittedStudents(LatentModel):
         """
         return self._each(self._read(X), "pull")
 
-    def impute(self, X):
-        """X with every missing value replaced by its mean given the row's observed values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            A copy, float32 for float32 input; observed values are unchanged. A row without any
-            value gets the mean of the locations.
-        """
-        rows = self._read(X)
-        if rows.patterns is None:
-            return rows.X.copy(order="C")
-        return self._each(rows, "imputed")
-
-    def icl(self, X, *, sample_weight=None):
-        """Integrated completed likelihood: BIC plus twice the entropy of the posterior."""
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        resp = self._each(rows, "resp").astype(np.float64)
-        weight = 1.0 if rows.sample_weight is None else rows.weight_given[:, None]
-        entropy = -float((weight * resp * np.log(np.where(resp > 0, resp, 1))).sum())
-        total, n = self._log_likelihood(rows, None)
-        return -2 * total + self._n_parameters() * math.log(n) + 2 * entropy
-
-    def sample(self, n_samples=1):
-        """Draw rows from the mixture.
-
-        Parameters
-        ----------
-        n_samples : int
-
-        Returns
-        -------
-        X : ndarray of shape (n_samples, n_features)
-            Grouped by component; drawn with `random_state`. With few degrees of freedom (below
-            0.1) values overflow to infinity.
-        y : ndarray of shape (n_samples,)
-            Their components.
-        """
-        check_is_fitted(self)
-        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
-            raise ValueError(f"n_samples must be at least 1, got {n_samples}")
-        rng = _inputs.as_random_state(self.random_state)
-        counts = rng.multinomial(n_samples, self.weights_ / self.weights_.sum())
-        parts = []
-        for mean, scatter, df, n in zip(self.means_, self.scatters_, self.dfs_, counts,
-                                        strict=True):
-            normal = rng.standard_normal(size=(n, len(mean))) @ np.linalg.cholesky(scatter).T
-            tau = rng.chisquare(min(df, 1e20), size=n) / min(df, 1e20)
-            with np.errstate(divide="ignore", over="ignore"):
-                parts.append(mean + normal / np.sqrt(tau)[:, None])
-        return np.vstack(parts), np.repeat(np.arange(len(counts)), counts)
+    def _draw(self, component, n, rng):
+        mean, df = self.means_[component], min(self.dfs_[component], 1e20)
+        root = np.linalg.cholesky(self.scatters_[component])
+        normal = rng.standard_normal(size=(n, len(mean))) @ root.T
+        tau = rng.chisquare(df, size=n) / df
+        with np.errstate(divide="ignore", over="ignore"):
+            return mean + normal / np.sqrt(tau)[:, None]
 
     def _check_loaded(self):
         k, n_features = self.means_.shape

@@ -9,6 +9,8 @@ columns.
 G. Celeux, G. Govaert, Gaussian parsimonious clustering models, Pattern Recognition 28, 1995.
 """
 
+from abc import abstractmethod
+
 import numpy as np
 
 from emkernels.components.gaussian.structures.base import Structure, ill_defined
@@ -157,6 +159,6 @@ class Constrained(Lettered):
         except np.linalg.LinAlgError as error:
             raise ill_defined("what components share") from error
 
+    @abstractmethod
     def fitted(self, scatter, counts, previous=None):
         """Covariances of the family that fit scatters best; not finite where there are none."""
-        raise NotImplementedError

@@ -1,6 +1,7 @@
 """Families whose components share their axes, whatever the volumes and shapes."""
 
 import functools
+from abc import abstractmethod
 
 import numpy as np
 from scipy.linalg import lapack
@@ -50,13 +51,13 @@ class _CommonAxes(Oriented):
     descent).
     """
 
+    @abstractmethod
     def lengths(self, t, counts):
         """Variances along the axes from scatters along these, (n_components, n_features)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def value(self, t, counts):
         """What is minimised, for diagonals (..., n_components, n_features), and the weights c_k."""
-        raise NotImplementedError
 
     def curvature_of_weights(self, slopes, c, n_features):
         """What the curvature gains as the weights c_k change; `slopes`: of ``sum_j log t_kj``,

@@ -1,0 +1,135 @@
+"""What estimators of mixtures share, whatever the components are."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from emkernels import _inputs
+
+
+class MixtureMethods:
+    """Methods of a fitted mixture, to be inherited from.
+
+    The class gives ``_each(rows, *want)``, outputs of its E-step for each row, ``_read(X)``,
+    ``_n_parameters()`` and ``_draw(component, n, rng)``.
+    """
+
+    _elsewhere = {
+        "labels_": "fit_predict(X) gives the labels of the rows of a fit, predict(X) of any rows",
+    }
+
+    def _log_density(self, rows):
+        return self._each(rows, "log_prob_norm")
+
+    def score_samples(self, X):
+        """Log density of each row, of its observed values, (n_samples,)."""
+        return self._log_density(self._read(X))
+
+    def predict(self, X):
+        """Most probable component of each row, (n_samples,); -1 for noise, where there is any."""
+        return self._each(self._read(X), "labels").astype(np.int64)
+
+    def predict_proba(self, X):
+        """Posterior probability of each component for each row, (n_samples, n_components); with
+        noise a column more, the last."""
+        return self._each(self._read(X), "resp")
+
+    def impute(self, X):
+        """X with every missing value replaced by its mean given the row's observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            A copy, float32 for float32 input; observed values are unchanged. A row without any
+            value gets the mean of the mixture (of Student t, of the locations); columns of one
+            value that a model leaves out get that value. The mean of noise is the centre of its
+            box.
+        """
+        rows = self._read(X)
+        if rows.patterns is None:
+            return rows.X.copy(order="C")
+        return self._imputed(rows)
+
+    def _imputed(self, rows):
+        return self._each(rows, "imputed")
+
+    def bic(self, X, *, sample_weight=None):
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
+
+        p counts the parameters that are estimated; with weights, n is their sum.
+        """
+        return self._criteria(X, sample_weight)["bic"]
+
+    def aic(self, X, *, sample_weight=None):
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        return self._criteria(X, sample_weight)["aic"]
+
+    def icl(self, X, *, sample_weight=None):
+        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
+
+        ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the
+        lower the better.
+
+        References
+        ----------
+        C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
+        """
+        return self._criteria(X, sample_weight, entropy=True)["icl"]
+
+    def _criteria(self, X, sample_weight, *, entropy=False):
+        """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
+        rows = self._read(X).weighed(sample_weight)
+        n = len(rows) if rows.sample_weight is None else rows.total
+        log_likelihood = uncertain = 0.0
+        for part in rows.blocks():
+            w = part.weight_given
+            w = np.ones(len(part)) if w is None else w
+            if entropy:
+                resp, densities = self._each(part, "resp", "log_prob_norm")
+                resp = resp.astype(np.float64)
+                uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
+            else:
+                densities = self._each(part, "log_prob_norm")
+            log_likelihood += float(w @ densities.astype(np.float64))
+        p = self._n_parameters()
+        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
+               "aic": -2 * log_likelihood + 2 * p}
+        if entropy:
+            out["icl"] = out["bic"] + 2 * float(uncertain)
+        return out
+
+    def sample(self, n_samples=1):
+        """Draw rows from the mixture.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Grouped by component; drawn with `random_state`. (Of Student t with degrees of freedom
+            below 0.1, values overflow to infinity.)
+        y : ndarray of shape (n_samples,)
+            Their components; noise, which is -1, comes last.
+        """
+        check_is_fitted(self)
+        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples} . The sampling requires at least "
+                "one sample.")
+        rng = _inputs.as_random_state(self.random_state)
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        counts = rng.multinomial(n_samples, weights / weights.sum())
+        labels = np.arange(len(counts))
+        labels[len(self.means_):] = -1
+        parts = [self._draw(k, int(n), rng) for k, n in zip(labels, counts)]
+        return np.vstack(parts), np.repeat(labels, counts)
+
