@@ -411,6 +411,11 @@ def test_a_constant_column_is_left_out():
     assert np.isnan(model.standard_errors(X).mean[3])
 
 
+def test_a_switch_of_no_rotation_is_told():
+    with pytest.warns(EMWarning, match="kaiser=True is for a rotation"):
+        FactorAnalysis(kaiser=True).fit(ATTITUDE)
+
+
 def test_what_cannot_be_fitted():
     with pytest.raises(ValueError, match="no column of X varies"):
         FactorAnalysis().fit(np.ones((10, 3)))

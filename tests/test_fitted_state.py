@@ -14,6 +14,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 
 import emkernels
 from emkernels import (
+    FactorAnalysis,
     GaussianImputer,
     GaussianMixture,
     GaussianMixtureImputer,
@@ -91,7 +92,27 @@ ANALYSERS_PARAMETERS = {
     "convergence": "parameters", "acceleration": "squarem", "random_state": 0, "n_threads": 2,
     "verbose": 0, "verbose_interval": 5, "callback": print,
 }
+FACTORS = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+        "score_samples", "score", "impute", "bic", "aic", "posterior_covariance")},
+    "transform": lambda m: m.transform(GAPS, method="bartlett"),
+    **{name: lambda m, name=name: getattr(m, name)() for name in (
+        "get_covariance", "get_precision", "get_feature_names_out")},
+    "n_parameters_": lambda m: m.n_parameters_,
+    "inverse_transform": lambda m: m.inverse_transform(np.ones((2, len(m.components_)))),
+}
+FACTORS_PARAMETERS = {
+    "n_components": 3, "noise": "isotropic", "rotation": "quartimax", "kaiser": True, "n_init": 2,
+    "method": "em", "tol": 1.0, "max_iter": 1, "min_uniqueness": 0.5, "components_init": [[1.0]],
+    "noise_variance_init": 1.0, "scores": "regression", "convergence": "parameters",
+    "acceleration": "squarem", "random_state": 1, "n_threads": 2, "verbose": 0,
+    "verbose_interval": 5, "callback": print,
+}
 ESTIMATORS = [
+    (FactorAnalysis(1), {**FACTORS, "standard_errors": lambda m: tuple(m.standard_errors(GAPS))},
+     FACTORS_PARAMETERS),
+    (FactorAnalysis(2, rotation="promax"), FACTORS, FACTORS_PARAMETERS),
+    (FactorAnalysis(2, noise="isotropic"), FACTORS, {**FACTORS_PARAMETERS, "noise": "diagonal"}),
     *[(StudentTMixture(3, type_, df, random_state=0, max_iter=20), STUDENT, STUDENT_PARAMETERS)
       for type_, df in (("full", None), ("tied", "shared"), ("diag", 4.0))],
     *[(GaussianMixture(3, covariance_type=type_, random_state=0), MIXTURE, MIXTURE_PARAMETERS)

@@ -279,6 +279,8 @@ class FactorAnalysis(FittedFactors):
         names, D, q = rows.column_names, len(data.varying), self.n_components
         isotropic = self.noise == "isotropic"
         yield from about_constant(names, data.varying)
+        if self.kaiser and self.rotation is None:
+            yield "kaiser=True is for a rotation, and without one says nothing"
         if degrees_of_freedom(D, q, isotropic) < 0:
             most = max((k for k in range(1, D) if degrees_of_freedom(D, k, isotropic) >= 0),
                        default=0)
@@ -296,7 +298,7 @@ class FactorAnalysis(FittedFactors):
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "
                    f"{'are' if several else 'is'} explained entirely by the factors (Heywood "
                    f"case{'s' * several}): the noise variance is at its bound, "
-                   f"{self.min_uniqueness:.0e} of the column's variance. Fewer factors, or leaving "
+                   f"{self.min_uniqueness:g} of the column's variance. Fewer factors, or leaving "
                    "out one of the columns that say the same, may help")
         if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
             yield ("the factors explain all there is: the noise variance is at its bound, "

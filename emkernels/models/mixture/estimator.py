@@ -158,7 +158,10 @@ default='kmeans'
 
     Of these, `reg_covar` is added to what the data say of each component before what is shared is
     imposed. VII, EII and the types that share a shape or axes but not both (EVE, VVE, EEV, VEV)
-    depend on the units of the columns.
+    depend on the units of the columns. Starts of single rows ('k-means++',
+    'random_from_data') begin with the covariance of all rows, where 'full', 'diag' and 'spherical'
+    begin with `reg_covar` alone, as in scikit-learn.
+
     With `noise`, `predict` gives -1 for rows that are most probably noise, and `predict_proba`
     has a last column for it. Its density is the same outside of the box too. Weight and volume
     count as two parameters. `sample` draws noise evenly in `noise_box_`, after the components. A
