@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
+from emkernels.kernels import passes
 
 MISSING = 255           # the code of a missing answer; levels are fewer
 GROUP_CODES = 256       # that items grouped together may have, missing ones included
@@ -165,7 +166,8 @@ class Items:
     def grouped(self):
         """The codes of items that are looked up together, see :class:`Groups`."""
         if "grouped" not in self.kept:
-            groups = Groups.of(self.n_levels)
+            # tables that are longer than the rows are many would cost more than lookups
+            groups = Groups.of(self.n_levels, min(GROUP_CODES, max(1, len(self.codes) // 4)))
             self.kept["grouped"] = groups, groups.codes(self.codes)
         return self.kept["grouped"]
 
@@ -186,6 +188,7 @@ class Groups:
 
     def __init__(self, members, n_levels):
         self.members, self.n_levels = members, n_levels
+        self._layouts = {}
         self.sizes = [int(np.prod([n_levels[j] + 1 for j in group])) for group in members]
 
     @classmethod
@@ -200,6 +203,14 @@ class Groups:
             size *= n + 1
         return cls(members, n_levels)
 
+    def layout(self, n_classes, n_starts=1):
+        """What the kernel knows of it, for so many classes and starts."""
+        key = n_classes, n_starts
+        if key not in self._layouts:
+            self._layouts[key] = passes.ClassLayout(
+                self.n_levels, [group[-1] + 1 for group in self.members], *key)
+        return self._layouts[key]
+
     def codes(self, codes):
         """Codes of the groups, (n, n_groups) uint8, of those of the items."""
         out = np.empty((len(codes), len(self.members)), np.uint8)
@@ -210,39 +221,6 @@ class Groups:
                 total = total * (self.n_levels[j] + 1) + np.where(
                     answer == MISSING, self.n_levels[j], answer)
             out[:, g] = total
-        return out
-
-    def tables(self, logs):
-        """Tables of the groups of those of the items.
-
-        Parameters
-        ----------
-        logs : list of ndarray of shape (n_levels, ...)
-            Log probabilities of each level.
-
-        Returns
-        -------
-        list of ndarray of shape (n_codes, ...)
-        """
-        out = []
-        for group in self.members:
-            total = None
-            for j in group:
-                own = np.concatenate([logs[j], np.zeros((1, *logs[j].shape[1:]))])
-                total = own if total is None else (total[:, None] + own[None]).reshape(
-                    -1, *own.shape[1:])
-            out.append(total)
-        return out
-
-    def sums(self, tables):
-        """Sums of the levels of each item, of those of the codes of the groups: the reverse."""
-        out = [None] * len(self.n_levels)
-        for group, table in zip(self.members, tables, strict=True):
-            shape = [self.n_levels[j] + 1 for j in group]
-            cube = table.reshape(*shape, *table.shape[1:])
-            for axis, j in enumerate(group):
-                others = tuple(a for a in range(len(shape)) if a != axis)
-                out[j] = cube.sum(axis=others)[:-1]
         return out
 
 

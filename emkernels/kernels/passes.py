@@ -3,6 +3,8 @@
 from emkernels.kernels.arrays import weights_in_unit
 from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
+from emkernels.kernels.classes import _class_pass as class_pass
+from emkernels.kernels.classes import _Layout as ClassLayout
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.density import _complete_rows as complete_rows
@@ -21,9 +23,11 @@ from emkernels.kernels.student import _student_rows as student_rows
 from emkernels.kernels.threads import effective_n_threads
 
 __all__ = [
+    "ClassLayout",
     "LloydBounds",
     "available_moments",
     "bounded_pass",
+    "class_pass",
     "complete_rows",
     "effective_n_threads",
     "em_pass",
