@@ -68,9 +68,13 @@ def as_columns(X, name="X"):
         mask, X = np.ma.getmaskarray(X), X.data
     array = _array(X, name)
     if array.ndim != 2:
-        raise ValueError(f"{name} must be a 2-d table, got {array.ndim} dimension(s)")
-    if 0 in array.shape:
-        raise ValueError(f"{name} is empty: {array.shape[0]} rows, {array.shape[1]} columns")
+        raise ValueError(f"{name} must be a 2-d table, got {array.ndim} dimension(s). Reshape "
+                         f"your data: {name}.reshape(-1, 1) is one column, {name}.reshape(1, -1) "
+                         "one row")
+    for axis, what in enumerate(("sample", "feature")):
+        if array.shape[axis] == 0:
+            raise ValueError(f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum "
+                             "of 1 is required.")
     columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
     if mask is not None:
         columns = [Column(c.values, c.missing | mask[:, j], c.order, c.title)
@@ -87,8 +91,9 @@ def _column(values, title, name):
     else:
         order, values = None, column_array(values, name)[0]
     if values.dtype.kind in "cV":
-        raise UnusableInputError(f"{title} of {name} has dtype {values.dtype}, whose values are "
-                                 "no levels: pass whole numbers or texts")
+        raise UnusableInputError(
+            f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
+            + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
     return Column(values, _where_missing(values), order, title)
 
 
@@ -246,7 +251,7 @@ def _found(column, inside):
             except TypeError:
                 raise UnusableInputError(
                     f"{column.title} of X holds {_shown(value)} at row {int(row)}, which is no "
-                    "level: pass whole numbers or texts") from None
+                    "level: an argument must be a string or a number") from None
         raise
 
 

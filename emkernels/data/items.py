@@ -115,15 +115,12 @@ class Items:
         return out._placed(items, numeric, names, checks.index_of(X))
 
     @classmethod
-    def read_again(cls, X, levels, continuous, names, *, sample_weight=None, n_threads=None):
-        """Rows for a fit that knows its columns: every value must be one of the `levels`."""
+    def read_again(cls, X, estimator, levels, continuous, names, *, sample_weight=None):
+        """Rows for a fitted estimator: every value must be one of the `levels`."""
+        checks.check_columns_of_fit(estimator, X)
         columns, found = _inputs.as_columns(X)
-        if names is not None and found is not None and found != tuple(names):
-            raise ValueError("the columns of X should be those of the fit: "
-                             f"{', '.join(map(repr, names))}, not {', '.join(map(repr, found))}")
         n_columns = len(levels) + len(continuous)
-        if len(columns) != n_columns:
-            raise ValueError(f"X has {len(columns)} columns, the fit has {n_columns}")
+        checks.check_width(estimator, np.empty((len(columns[0].values), len(columns))))
         items = [j for j in range(n_columns) if j not in set(continuous)]
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         n = len(columns[0].values)
@@ -132,7 +129,8 @@ class Items:
         for at, j in enumerate(items):
             code = _inputs.codes_of(columns[j], levels[at])
             codes[:, at] = np.where(code < 0, MISSING, code)
-        out = cls(codes, levels, _numbers(columns, continuous, None), weight, n_threads=n_threads)
+        out = cls(codes, levels, _numbers(columns, continuous, None), weight,
+                  n_threads=estimator.n_threads)
         return out._placed(items, list(continuous), names or found, checks.index_of(X))
 
     @classmethod

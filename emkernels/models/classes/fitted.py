@@ -39,9 +39,12 @@ class FittedClasses(MixtureMethods, LatentModel):
                 + 2 * n * self.means_.shape[1])
 
     def _read(self, X):
+        return self._read_weighed(X, None)
+
+    def _read_weighed(self, X, sample_weight):
         check_is_fitted(self)
-        return Items.read_again(X, self.categories_, self._continuous, self._columns,
-                                n_threads=self.n_threads)
+        return Items.read_again(X, self, self.categories_, self._continuous, self._columns,
+                                sample_weight=sample_weight)
 
     def _each(self, items, *want):
         """Outputs of the E-step for each row."""
@@ -51,9 +54,7 @@ class FittedClasses(MixtureMethods, LatentModel):
 
     def _log_likelihood(self, X, sample_weight):
         """The log-likelihood of the rows and their weight."""
-        check_is_fitted(self)
-        items = Items.read_again(X, self.categories_, self._continuous, self._columns,
-                                 sample_weight=sample_weight, n_threads=self.n_threads)
+        items = self._read_weighed(X, sample_weight)
         values = self._components.rows(items, self.weights_, self._classes, "log_prob_norm")[
             "log_prob_norm"]
         inside = items.sample_weight > 0
@@ -66,8 +67,7 @@ class FittedClasses(MixtureMethods, LatentModel):
                "aic": -2 * total + 2 * p, "abic": -2 * total + p * math.log((n + 2) / 24),
                "caic": -2 * total + p * (math.log(n) + 1)}
         if entropy:
-            items = Items.read_again(X, self.categories_, self._continuous, self._columns,
-                                     sample_weight=sample_weight, n_threads=self.n_threads)
+            items = self._read_weighed(X, sample_weight)
             out["icl"] = out["bic"] + 2 * entropy_of(self._components.rows(
                 items, self.weights_, self._classes, "resp")["resp"], items.sample_weight)
         return out
