@@ -276,6 +276,38 @@ def test_samples_are_of_the_mixture(fitted):
         fitted.sample(0)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("X", [WINE, GAPS], ids=["whole", "gaps"])
+def test_factors_of_the_most_probable_component(fitted, X, dtype):
+    X = X.astype(dtype)
+    z, labels = fitted.transform(X), fitted.predict(X)
+    assert z.dtype == dtype
+    assert len(np.unique(labels)) == 3
+    for i, k in enumerate(labels):
+        o = ~np.isnan(X[i])
+        L, psi = fitted.components_[k][:, o], fitted.noise_variance_[k, o]
+        expected = np.linalg.solve(np.eye(len(L)) + (L / psi) @ L.T,
+                                   (L / psi) @ (X[i, o] - fitted.means_[k, o]))
+        assert_allclose(z[i], expected, rtol=1e-9 if dtype == "f8" else 1e-3, atol=1e-4 * (
+            dtype == "f4"))
+
+
+@quiet
+def test_factors_have_names_and_go_by_the_fit():
+    X = pd.DataFrame(WINE, columns=[f"c{j}" for j in range(13)]).assign(one=1.0)
+    model = MixtureOfFactorAnalyzers(2, 3, random_state=0)
+    z = model.fit_transform(X, sample_weight=np.arange(178) % 3)
+    names = [f"mixtureoffactoranalyzers{j}" for j in range(3)]
+    assert_array_equal(z, model.transform(X))
+    assert model.get_feature_names_out().tolist() == names
+    model.set_params(n_factors=1)
+    z = model.set_output(transform="pandas").transform(X[5:])
+    assert z.columns.tolist() == names
+    assert_array_equal(z.index, X.index[5:])
+    with pytest.raises(ValueError, match="one"):
+        model.transform(X.drop(columns="one"))
+
+
 def test_covariances_on_request(fitted):
     assert "covariances_" not in vars(fitted)
     assert_allclose(fitted.covariances_[1], fitted.components_[1].T @ fitted.components_[1]
