@@ -311,6 +311,24 @@ def test_squarem_reaches_the_same_maximum_in_fewer_passes():
     assert np.all(np.diff(fast.lower_bounds_) >= 0)
 
 
+@pytest.mark.parametrize(("covariance_type", "options"), [
+    ("full", {"init_params": "random", "random_state": 11}),
+    ("VVV", {"init_params": "random", "random_state": 11}),
+    ("VVV", {"init_scaling": "standard", "random_state": 9})])
+def test_squarem_does_not_collapse_where_plain_steps_do_not(covariance_type, options):
+    """On iris leaps from these starts lead into a spike, or to no covariance at all."""
+    X = load_iris().data
+    options = {"covariance_type": covariance_type, "tol": 1e-6, "max_iter": 500, "reg_covar": 0,
+               **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EMWarning)
+        plain = GaussianMixture(3, **options).fit(X)
+        fast = GaussianMixture(3, acceleration="squarem", **options).fit(X)
+    assert len(fast.degenerate_components_) <= len(plain.degenerate_components_)
+    assert fast.lower_bound_ >= plain.lower_bound_ - 1e-5
+    assert np.diff(fast.lower_bounds_).min() >= 0
+
+
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("acceleration", [None, "squarem"])
 def test_convergence_by_parameters(covariance_type, acceleration):

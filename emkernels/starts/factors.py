@@ -103,9 +103,7 @@ class FactorStarts:
         if given is not None:
             seeds = (given - self.family.center) / self.family.scale
         elif kind == "random_from_data":
-            weight = rows.sample_weight
-            chance = None if weight is None else weight / weight.sum()
-            seeds = rows.X[rng.choice(len(rows), size=K, replace=False, p=chance)]
+            seeds = rows.X[rows.draw(K, rng)]
             seeds = np.where(np.isnan(seeds), 0.0, seeds)
         elif gaps:
             seeds = observed_seeds(rows, K, np.zeros(rows.n_features), rng)
