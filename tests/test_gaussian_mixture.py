@@ -513,6 +513,31 @@ def test_marginal_and_condition_agree_with_the_joint_density(covariance_type):
     assert_allclose(covariance[7], np.cov(drawn.T), atol=0.05)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "VVV", "VEV"])
+def test_parts_of_a_nearly_singular_fit_in_float32(covariance_type):
+    """Covariances rounded to float32 need not be positive definite: their factors tell."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    X[:, 3] = X[:, 0] + X[:, 1] - X[:, 2] + 3e-4 * rng.normal(size=300)
+    X[150:] += 5
+    X = X.astype(np.float32)
+    narrow, wide = (GaussianMixture(2, covariance_type=covariance_type, reg_covar=0,
+                                    random_state=0).fit(data) for data in (X, X.astype(float)))
+    assert narrow.covariances_.dtype == np.float32
+    with pytest.raises(np.linalg.LinAlgError):      # (so that this is such a fit)
+        np.linalg.cholesky(narrow.covariances_.astype(float))
+    whole = narrow.marginal([3, 0, 2, 1])
+    assert_allclose(whole.covariances_, wide.marginal([3, 0, 2, 1]).covariances_, atol=1e-3)
+    # what is left of the last column given the others: 3e-4, as it was made
+    given = narrow.condition([0, 1, 2], X[7, :3])
+    assert_allclose(np.sqrt(given.covariances_[:, 0, 0]), 3e-4, rtol=0.2)
+    assert_allclose(given.weights_ @ given.means_, X[7, 3], atol=2e-3)
+    mean, covariance = narrow.regress([0, 1, 2], X[:20, :3])
+    assert_allclose(mean[:, 0], X[:20, 3], atol=2e-3)
+    assert_allclose(narrow.condition([1], X[7, [1]]).means_, wide.condition([1], X[7, [1]]).means_,
+                    atol=1e-2)
+
+
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_columns_in_any_order_and_from_the_end(covariance_type):
     X = blobs(200, 4)
