@@ -522,7 +522,8 @@ def test_samples_of_columns_of_one_value():
     model = fitted(np.column_stack([IRIS, np.full(150, 7.0)]))
     assert (model.sample(20)[:, 4] == 7).all()
     for wrong, error, text in ((0, ValueError, "n_samples must be at least 1, got 0"),
-                               (2.5, TypeError, "n_samples must be a whole number, got 2.5")):
+                               (2.5, TypeError, "n_samples must be a whole number, got 2.5"),
+                               (IRIS, TypeError, r"whole number, got an array of shape \(150, 4")):
         with pytest.raises(error, match=text):
             model.sample(wrong)
     with pytest.raises(ValueError, match="random_state must be None, an integer"):

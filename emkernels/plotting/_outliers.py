@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels import _inputs
 from emkernels.data import Rows
 from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import (
@@ -75,7 +76,8 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=No
     Raises
     ------
     NotFittedError, TypeError
-        A model that is not fitted, or has neither `outlier_weight` nor noise.
+        A model that is not fitted, or has neither `outlier_weight` nor noise; a threshold that is
+        no number.
     ValueError
         Columns that are not there, an X of other columns, an infinity in X, a threshold that is
         not positive.
@@ -106,7 +108,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=No
     if len(at) != 2:
         raise ValueError("columns must name 2 columns, got 1")
     n_std = check_n_std(n_std)
-    if threshold is not None and not threshold > 0:
+    if threshold is not None and not _inputs.real(threshold, "threshold") > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
     if other is not None:
         check_mixture(other)
