@@ -72,7 +72,7 @@ def views_of(rows, weights, parameters):
         root[:, None] * (parameters.means - origin) / unit,
         (root[:, None, None] * parameters.components).reshape(-1, D)[:VECTORS] / unit])
     values, left = np.linalg.eigh(vectors @ vectors.T)
-    wanted = np.flatnonzero(values > 1e-10 * values[-1])[-min(DIRECTIONS, D // 8):]
+    wanted = np.flatnonzero(values > 1e-10 * values[-1])[-min(DIRECTIONS, D // 8):][::-1]
     if not len(wanted) or not np.isfinite(values).all():
         return None
     P = (left[:, wanted] / np.sqrt(values[wanted])).T @ vectors
