@@ -433,7 +433,7 @@ def test_outliers_of_what_has_none():
         plotting.plot_outliers(model, X, columns=[0])
     with pytest.raises(ValueError, match="threshold"):
         plotting.plot_outliers(model, X, threshold=0)
-    for threshold in "a", None, True, [0.5]:
+    for threshold in "a", True, [0.5]:
         with pytest.raises(TypeError, match="threshold must be a number, got"):
             plotting.plot_outliers(model, X, threshold=threshold)
     with pytest.raises(ValueError, match="fitted to 2"):

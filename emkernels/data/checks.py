@@ -203,7 +203,7 @@ def numbers(values, name):
     return np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64, order="C")
 
 
-def check_finite(values, name):
+def check_numbers_finite(values, name):
     """ValueError for a NaN or an infinity among parameters, which says where."""
     if not np.isfinite(values).all():
         at = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))

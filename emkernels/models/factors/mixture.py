@@ -306,7 +306,7 @@ def column_units(rows):
         origin = seen(center, rows)
         moments = weighted_moments(
             rows.X, np.zeros(len(rows), np.int32), origin[None], "diag", rows.sample_weight,
-            n_threads=rows.n_threads, check_finite=False)
+            n_threads=rows.n_threads, check_numbers_finite=False)
         variance = moments.second[0] / moments.counts[0] - (
             moments.first[0] / moments.counts[0]) ** 2
         low, high = RANGE[rows.dtype]
@@ -329,7 +329,7 @@ def _checked(values, name, shape, positive=False):
     values = checks.numbers(values, name)
     if values.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    checks.check_finite(values, name)
+    checks.check_numbers_finite(values, name)
     if positive and not (values > 0).all():
         *k, column = np.argwhere(~(values > 0))[0]
         where = "".join(f"component {i}, " for i in k) + f"column {column}"

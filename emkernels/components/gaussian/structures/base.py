@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from emkernels.components.gaussian.priors import CovariancePrior
-from emkernels.data.checks import check_finite
+from emkernels.data.checks import check_numbers_finite
 from emkernels.em import DegenerateFitError
 
 
@@ -300,7 +300,7 @@ class Structure(ABC):
                 f"The parameter '{self.name} precision' should have the shape of {shape}, "
                 f"but got {precisions.shape}"
             )
-        check_finite(precisions, "precisions_init")
+        check_numbers_finite(precisions, "precisions_init")
         self.check_definite(precisions)
         return precisions
 
