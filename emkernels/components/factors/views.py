@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # So many directions at most, and of tables of how many columns, components and rows.
-DIRECTIONS, COLUMNS, COMPONENTS, ROWS = 24, 128, 4, 256
+DIRECTIONS, COLUMNS, COMPONENTS, ROWS = 16, 128, 4, 256
 # Numbers that are copied together.
 CELLS = 1 << 18
 # Vectors of the components that directions are looked for in.
