@@ -306,7 +306,7 @@ def column_units(rows):
         origin = seen(center, rows)
         moments = weighted_moments(
             rows.X, np.zeros(len(rows), np.int32), origin[None], "diag", rows.sample_weight,
-            n_threads=rows.n_threads, check_numbers_finite=False)
+            n_threads=rows.n_threads, check_finite=False)
         variance = moments.second[0] / moments.counts[0] - (
             moments.first[0] / moments.counts[0]) ** 2
         low, high = RANGE[rows.dtype]
