@@ -82,7 +82,8 @@ STUDENT_PARAMETERS = {
     "acceleration": "squarem", "callback": print,
 }
 ANALYSERS = {name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
-    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")}
+    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+    "transform")}
 ANALYSERS["sample"] = lambda m: m.sample(20)
 ANALYSERS["get_covariance"] = lambda m: m.get_covariance(1)
 ANALYSERS_PARAMETERS = {
@@ -98,7 +99,9 @@ FACTORS = {
     "transform": lambda m: m.transform(GAPS, method="bartlett"),
     **{name: lambda m, name=name: getattr(m, name)() for name in (
         "get_covariance", "get_precision", "get_feature_names_out")},
-    "n_parameters_": lambda m: m.n_parameters_,
+    **{name: lambda m, name=name: getattr(m, name) for name in (
+        "n_parameters_", "standardized_components_")},
+    "sample": lambda m: m.sample(20, random_state=3),
     "inverse_transform": lambda m: m.inverse_transform(np.ones((2, len(m.components_)))),
 }
 FACTORS_PARAMETERS = {

@@ -10,7 +10,11 @@ def whole(value, name, least=1):
     """An int of at least `least` (None: any); True, 2.0 and '2' are none."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    value = index(value)
+    try:
+        value = index(value)
+    except TypeError:       # an array that is no one number
+        raise TypeError(
+            f"{name} must be a whole number, got an array of shape {value.shape}") from None
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
     return value

@@ -203,6 +203,13 @@ def numbers(values, name):
     return np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64, order="C")
 
 
+def check_numbers_finite(values, name):
+    """ValueError for a NaN or an infinity among parameters, which says where."""
+    if not np.isfinite(values).all():
+        at = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise ValueError(f"{name} contains NaN or infinity, first at {at}")
+
+
 def check_sample_weight(sample_weight, X, largest=0.0):
     """Contiguous float64 weights or None; a number is that of every row. ValueError also where
     sums of squares of X, whose largest absolute value is given, would overflow."""

@@ -153,7 +153,7 @@ class FactorStarts:
         components, noise, variance = np.empty((K, q, D)), np.empty((K, D)), np.empty((K, D))
         for k in range(K):
             own = labels == k
-            if own.sum() < 2 * (q + 1):
+            if K == 1 or own.sum() < 2 * (q + 1):
                 components[k], noise[k], variance[k] = pooled
                 continue
             found = self._principal(Z[own], w[own], None if seen is None else seen[own])
@@ -179,6 +179,7 @@ class FactorStarts:
             basis = np.linalg.qr(Z.T @ (Z @ basis))[0]
         _, values, rows = np.linalg.svd(Z @ basis, full_matrices=False)
         values, vectors = values**2 / w.sum(), rows @ basis.T
+        vectors[vectors.sum(axis=1) < 0] *= -1      # a factor's sign is not that of an SVD
         k = min(q, width)
         rest = max(0.0, variance.sum() - values[:k].sum()) / max(1, D - k)
         components = np.zeros((q, D))

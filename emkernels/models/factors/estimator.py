@@ -91,6 +91,8 @@ class FactorAnalysis(FittedFactors):
         ``components_.T @ Phi @ components_ + diag(noise_variance_)``.
     rotation_matrix_ : ndarray of shape (n_components, n_components)
         T: unrotated factors z become ``T' z``; ``Phi = T' T``.
+    standardized_components_ : ndarray of shape (n_components, n_features)
+        The loadings of standardised columns, which have no unit.
     communalities_ : ndarray of shape (n_features,)
         Share of each column's variance in the model that the factors explain.
     heywood_ : ndarray of int

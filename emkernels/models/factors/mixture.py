@@ -269,6 +269,9 @@ shared, default=None
         p, names = result.parameters, rows.column_names
         for text in about_constant(names, varying):
             warn(text, EMWarning)
+        if self.n_factors > len(varying):
+            warn(f"n_factors={self.n_factors} is more than the {len(varying)} columns that vary: "
+                 "so many factors say no more than fewer do", EMWarning)
         collapsed = _collapsed(pairs, p)
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
@@ -326,11 +329,11 @@ def _checked(values, name, shape, positive=False):
     values = checks.numbers(values, name)
     if values.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} contains NaN or infinity, first at "
-                         f"{tuple(map(int, np.argwhere(~np.isfinite(values))[0]))}")
+    checks.check_numbers_finite(values, name)
     if positive and not (values > 0).all():
-        raise ValueError(f"{name} must be positive, got {values.min()}")
+        *k, column = np.argwhere(~(values > 0))[0]
+        where = "".join(f"component {i}, " for i in k) + f"column {column}"
+        raise ValueError(f"{name} must be positive, got {values[(*k, column)]} for {where}")
     return values
 
 
