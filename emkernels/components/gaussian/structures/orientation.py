@@ -181,7 +181,7 @@ class EVE(_CommonAxes):
         return (t[:, :1] / shapes[:, :1]).sum() / counts.sum() * shapes
 
     def value(self, t, counts):
-        means = np.log(t).mean(axis=-1)
+        means = np.log(t).sum(axis=-1) / t.shape[-1]
         top = means.max(axis=-1, keepdims=True)
         volumes = np.exp(means - top)
         total, n = volumes.sum(axis=-1, keepdims=True), counts.sum()
