@@ -185,10 +185,11 @@ def _pairs(d):
 def axes_before(factors):
     """The common axes of precisions ``U U'``: eigenvectors of a combination of these in which no
     two axes are likely to have one length."""
-    precisions = factors @ np.swapaxes(factors, 1, 2)
-    sizes = np.trace(precisions, axis1=1, axis2=2)
+    sizes = np.square(factors).sum(axis=(1, 2))
     odd = np.sqrt(np.arange(len(factors)) + 2.0)
-    return eigen(np.tensordot(1 / (sizes * odd), precisions, 1))[1]
+    beside = factors / np.sqrt(sizes * odd)[:, None, None]
+    beside = np.swapaxes(beside, 0, 1).reshape(factors.shape[1], -1)
+    return eigen(beside @ beside.T)[1]
 
 
 class EVE(_CommonAxes):
