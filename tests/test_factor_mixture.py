@@ -459,3 +459,33 @@ def test_densities_add_up_to_one():
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     cell = np.prod((high - low) / 199)
     assert_allclose(np.exp(logsumexp(model.score_samples(grid))) * cell, 1, rtol=1e-3)
+
+
+@quiet
+@pytest.mark.parametrize("missing", [False, True])
+def test_float32_rows_far_from_zero(missing):
+    """The float32 numbers of rows 2**20 deviations out, fitted in float64, say what is right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=400)
+    X = 0.2 * rng.normal(size=(400, 8)) + 2 * rng.normal(size=(3, 8))[labels] + np.einsum(
+        "nq,nqd->nd", rng.normal(size=(400, 2)), rng.normal(size=(3, 2, 8))[labels])
+    X[:, :6] += 2.0**20
+    X = X.astype(np.float32)
+    if missing:
+        X[rng.uniform(size=X.shape) < 0.05] = np.nan
+    far, right = (MixtureOfFactorAnalyzers(3, 2, random_state=0, tol=0, max_iter=150).fit(data)
+                  for data in (X, X.astype(np.float64)))
+    assert np.diff(far.lower_bounds_).min() > -1e-4         # (without an origin 2e-3)
+    assert_allclose(far.lower_bounds_[-1], right.lower_bounds_[-1], atol=1e-4)
+    assert_allclose(far.score(X), right.score(X.astype(np.float64)), atol=1e-4)
+    assert_array_equal(far.predict(X), right.predict(X.astype(np.float64)))
+    assert_allclose(far.means_, right.means_, atol=1e-2)
+    full, seen = far.impute(X), ~np.isnan(X)
+    assert full.dtype == np.float32
+    assert_array_equal(full[seen], X[seen])
+    assert_allclose(full, right.impute(X.astype(np.float64)), atol=0.2)
+    # what is given is of the rows as they are
+    again = MixtureOfFactorAnalyzers(
+        3, 2, max_iter=0, weights_init=right.weights_, means_init=right.means_,
+        components_init=right.components_, noise_variance_init=right.noise_variance_).fit(X)
+    assert_allclose(again.means_, right.means_, rtol=1e-15)

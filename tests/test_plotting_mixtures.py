@@ -341,6 +341,8 @@ def test_wrong_options():
             plot_mixture(model, X, n_std=n_std)
     with pytest.raises(ValueError, match=r"threshold must lie in 0 \.\. 1, got 2"):
         plot_responsibilities(model, X, threshold=2)
+    with pytest.raises(TypeError, match="threshold must be a number, got 'a'"):
+        plot_responsibilities(model, X, threshold="a")
     with pytest.raises(TypeError, match="X must be a table of rows, got None"):
         plot_responsibilities(model, None)
     flat = GaussianMixture(2, random_state=0, covariance_type="diag").fit(X)
@@ -404,5 +406,8 @@ def test_outliers_of_what_has_none():
         plotting.plot_outliers(model, X, columns=[0])
     with pytest.raises(ValueError, match="threshold"):
         plotting.plot_outliers(model, X, threshold=0)
+    for threshold in "a", None, True, [0.5]:
+        with pytest.raises(TypeError, match="threshold must be a number, got"):
+            plotting.plot_outliers(model, X, threshold=threshold)
     with pytest.raises(ValueError, match="fitted to 2"):
         plotting.plot_outliers(model, X, GaussianMixture().fit(X[:, :2]))

@@ -2,7 +2,7 @@
 
 from emkernels._inputs._labels import as_labels
 from emkernels._inputs._names import Named, check_names, check_same_rows, names_of, place
-from emkernels._inputs._numbers import whole
+from emkernels._inputs._numbers import real, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
     UnusableInputError,
@@ -24,6 +24,7 @@ __all__ = [
     "missing_cells",
     "names_of",
     "place",
+    "real",
     "refuse_unread",
     "whole",
 ]

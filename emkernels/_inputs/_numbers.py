@@ -1,5 +1,6 @@
-"""Whole numbers."""
+"""Numbers by themselves."""
 
+from numbers import Real
 from operator import index
 
 import numpy as np
@@ -12,4 +13,11 @@ def whole(value, name, least=1):
     value = index(value)
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
+
+
+def real(value, name):
+    """The value where it is a real number; True and texts are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     return value

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels import _inputs
 from emkernels.data import Rows
 from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import (
@@ -66,7 +67,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=0.
     Raises
     ------
     NotFittedError, TypeError
-        A model that is not fitted, or has no `outlier_weight`.
+        A model that is not fitted, or has no `outlier_weight`; a threshold that is no number.
     ValueError
         Columns that are not there, an X of other columns, an infinity in X, a threshold that is
         not positive.
@@ -95,7 +96,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=0.
     if len(at) != 2:
         raise ValueError("columns must name 2 columns, got 1")
     n_std = check_n_std(n_std)
-    if not threshold > 0:
+    if not _inputs.real(threshold, "threshold") > 0:
         raise ValueError(f"threshold must be positive, got {threshold}")
     if other is not None:
         check_mixture(other)

@@ -1,6 +1,6 @@
 """Where a mixture of factor analysers begins: clusters, and the principal components of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class GivenAnalysers:
     def all(self):
         return not any(each is None for each in (
             self.weights, self.means, self.components, self.noise))
+
+    def about(self, origin):
+        """The same of rows from which `origin` was taken."""
+        return self if self.means is None else replace(self, means=self.means - origin)
 
     def of_columns(self, columns):
         """The same of some columns."""
@@ -103,9 +107,7 @@ class FactorStarts:
         if given is not None:
             seeds = (given - self.family.center) / self.family.scale
         elif kind == "random_from_data":
-            weight = rows.sample_weight
-            chance = None if weight is None else weight / weight.sum()
-            seeds = rows.X[rng.choice(len(rows), size=K, replace=False, p=chance)]
+            seeds = rows.X[rows.draw(K, rng)]
             seeds = np.where(np.isnan(seeds), 0.0, seeds)
         elif gaps:
             seeds = observed_seeds(rows, K, np.zeros(rows.n_features), rng)

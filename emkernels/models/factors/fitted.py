@@ -198,7 +198,8 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         StandardErrors
             ``.mean`` (n_features,), ``.components`` (n_components, n_features) and
             ``.noise_variance`` (n_features,), a number where isotropic. Noise variances at their
-            bound (`heywood_`) have NaN, and the others are those given that these are known;
+            bound (`heywood_`) have NaN, also the one of all columns, and the others are those given
+            that these are known;
             columns that do not vary have NaN.
 
         Raises

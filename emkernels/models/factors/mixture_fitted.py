@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.components.factors.mixed import Analysers, FactorComponents
+from emkernels.components.gaussian.moments import near_zero
 from emkernels.models.base import LatentModel
 from emkernels.models.mixtures import MixtureMethods
 
@@ -75,8 +76,13 @@ class FittedFactorMixture(MixtureMethods, LatentModel):
     def _each(self, rows, *want):
         """Outputs of the E-step for each row."""
         family, parameters = self._parts()
-        inner = rows.take(columns=self._varying)
+        rows = rows.take(columns=self._varying)
+        inner, origin = near_zero(rows, self._center, self._scale)
+        parameters.means = parameters.means - origin
         out = family.each(inner, np.ascontiguousarray(self.weights_, float), parameters, want)
+        if "imputed" in want:
+            out["imputed"] = np.where(np.isnan(rows.X), out["imputed"] + origin, rows.X).astype(
+                rows.dtype, copy=False)
         return out[want[0]] if len(want) == 1 else [out[name] for name in want]
 
     def _imputed(self, rows):
