@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
+from emkernels._one_thread import one_thread
 from emkernels._words import some
 from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.gaussian import arguments
@@ -231,9 +232,10 @@ shared, default=None
         start = FactorStarts(
             inner, family, (self.n_components, self.n_factors), kinds,
             _inputs.as_random_state(self.random_state), given.of_columns(varying).about(origin))
-        result = self._run(
-            Mixture(family), inner, start,
-            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
+        with one_thread(self.n_components * self.n_factors):    # no matrix of the columns
+            result = self._run(
+                Mixture(family), inner, start,
+                is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
         own = result.parameters.components
         result.parameters = replace(result.parameters, components=Analysers(
             own.means + origin, own.components, own.deviations))
