@@ -24,7 +24,9 @@ cdef enum:
     SHARE = 8       # 1 + 1 / nu
 
 
-cdef double HUGE = 1e300 if IS_DOUBLE else 1e36     # forms count as overflowed from here
+cdef inline double huge() noexcept nogil:
+    """From here a form counts as overflowed."""
+    return 1e300 if IS_DOUBLE else 1e36
 
 
 cdef inline vec vlog1p(vec x) noexcept nogil:
@@ -62,7 +64,7 @@ cdef void student_header(const Gaussians *g, Py_ssize_t k, double constant,
     out[TOP] = <real>(nu + D)
     out[HALF] = <real>(0.5 * (nu + D))
     out[LOG] = <real>log_ratio
-    out[VERGE] = <real>(HUGE * min(1.0, 1 / nu))
+    out[VERGE] = <real>(huge() * min(1.0, 1 / nu))
     out[SHARE] = <real>(1 + 1 / nu)
 
 
@@ -79,9 +81,14 @@ cdef void open_student(Panels *p, const Gaussians *g, double *accumulators) noex
 cdef void close_student(Panels *p, const Gaussians *g) noexcept nogil:
     """The sums that were made lane by lane over the block go into the accumulators."""
     cdef Py_ssize_t K = g.n_components, D = g.n_features, k
+    cdef const real *header = <const real*>g.packed
+    cdef double size
     for k in range(K):
-        p.sizes[k * (D + 1) + D] += lanes(&p.tally[2 * k])
-        p.bends[k] += lanes(&p.tally[2 * k + 1])
+        size = lanes(&p.tally[2 * k])
+        p.sizes[k * (D + 1) + D] += size
+        # with what rounding took of the logarithm
+        p.bends[k] += lanes(&p.tally[2 * k + 1]) + size * (log1p(D / g.dfs[k]) - header[LOG])
+        header += component_stride(g)
 
 
 cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t k, const vec *q,
@@ -186,7 +193,7 @@ cdef void rescue_far(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t s
     cdef double nu, z, q, log_q, power, u, value
     cdef bint lost
     cdef Far form
-    if lanes(&p.far[t]) < 0.1 * HUGE:
+    if lanes(&p.far[t]) < 0.1 * huge():
         return
     for k in range(K):
         if not p.active[t * K + k]:

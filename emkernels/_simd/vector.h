@@ -356,7 +356,8 @@ static const emk_real emk_inverse_logs[16] __attribute__((aligned(64))) = {
    and -log c_i. Returns n. */
 static inline emk_vec emk_near_inverse(emk_vec z, emk_vec *c, emk_vec *minus_log) {
   const int bits = EMK_DOUBLE ? 52 : 23;
-  const emk_int half = (emk_int)1 << (bits - 5), exponents = (emk_int)(EMK_DOUBLE ? 0x7ff : 0xff) << bits;
+  const emk_int half = (emk_int)1 << (bits - 5);
+  const emk_int exponents = (emk_int)(EMK_DOUBLE ? 0x7ff : 0xff) << bits;
   emk_ivec t = emk_to_bits(z) + half;
 #if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
   __m512i at = _mm512_srli_epi64((__m512i)t, bits - 4);     /* all but the low bits are ignored */
