@@ -32,8 +32,8 @@ cdef double root(const double *sizes, Py_ssize_t n_features, double bend, double
     cdef double tiny = 2.2250738585072014e-308, low = log(least), high = log(most), new, gap
     cdef double at = min(max(log(start), low), high), limit = log(max(-bend, tiny))
     cdef double df, value, slope, g, dg, g0, dg0
-    cdef Py_ssize_t step, o
-    for step in range(100):
+    cdef Py_ssize_t _, o
+    for _ in range(100):
         df = exp(at)
         about_log(df / 2, &g0, &dg0)
         value = slope = 0
