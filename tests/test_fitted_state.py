@@ -1,6 +1,7 @@
 """Methods go by the fit; pickles know their version; whole numbers and random states."""
 
 import copy
+import inspect
 import pickle
 import warnings
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 import emkernels
 from emkernels import (
@@ -369,3 +371,19 @@ def test_regress_on_what_is_known():
         other = GaussianMixture(2, covariance_type=type_, random_state=0).fit(X)
         filled = other.impute(np.c_[rows[:, 0], np.full(8, np.nan), rows[:, 1:]])
         assert_allclose(other.regress(given, rows)[0][:, 0], filled[:, 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [
+    each for each in map(emkernels.__dict__.get, emkernels.__all__)
+    if isinstance(each, type) and issubclass(each, BaseEstimator)])
+def test_what_a_fit_need_not_validate_is_valid(cls):
+    names = BaseEstimator._get_param_names.__func__(cls)
+    assert cls._get_param_names() == names
+    defaults = {name: parameter.default
+                for name, parameter in inspect.signature(cls).parameters.items()
+                if parameter.default is not parameter.empty}
+    assert defaults
+    validate_parameter_constraints(cls._parameter_constraints, defaults, cls.__name__)
+    for name in defaults:
+        with pytest.raises(ValueError, match=name):
+            cls(**{name: object()})._validate_params()

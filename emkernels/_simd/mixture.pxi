@@ -22,9 +22,11 @@ ctypedef struct Panels:
     vec *prior              # the same
     double *field_sums      # where the field's accumulators are
     # Student t only (see student.pxi)
-    vec *pull               # like resp: u
-    vec *bend               # like resp: log u - (u - 1); then the responsibilities without u
-    vec *far                # (n_tiles,) above zero where a form has overflowed
+    vec *pull               # like resp, of complete rows one tile: u
+    vec *bend               # the same: log u - (u - 1); then the responsibilities without u
+    Py_ssize_t pull_stride  # from tile to tile
+    vec *far                # (n_tiles,) sums of the forms and of their shares of nu
+    vec *tally              # (n_components, 2) sums over the block: weights, weighted bends
     double *sizes           # where its accumulators are
     double *bends
     # incomplete rows only (see incomplete.pxi)
@@ -61,8 +63,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
     if job.incomplete != NULL:
         each += K * job.incomplete.typical_missing
-    if job.gaussians.dfs != NULL:
-        each += 2 * K
+        if job.gaussians.dfs != NULL:
+            each += 2 * K
     tiles = PANEL_BYTES // (tile * each)
     # sums over lanes want long blocks; few features stay in the first cache with short ones
     return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
@@ -72,7 +74,7 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     """Lay the panels out in `scratch`; the number of bytes they take."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t T = job.block_rows // TILE, n = padded(g.n_features), K = g.n_components
-    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0
+    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0, kept
     p.x = <vec*>(scratch + used)
     used += T * n * tile
     p.whitened = <vec*>(scratch + used)
@@ -100,12 +102,16 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     p.pull = NULL
     if g.dfs != NULL:
         used = aligned(used)
+        kept = T if job.incomplete != NULL else 1
+        p.pull_stride = K * VECTORS if job.incomplete != NULL else 0
         p.pull = <vec*>(scratch + used)
-        used += T * K * tile
+        used += kept * K * tile
         p.bend = <vec*>(scratch + used)
-        used += T * K * tile
+        used += kept * K * tile
         p.far = <vec*>(scratch + used)
         used += T * sizeof(vec)
+        p.tally = <vec*>(scratch + used)
+        used += 2 * K * sizeof(vec)
     if job.field != NULL:
         used = aligned(used)
         p.field = <vec*>(scratch + used)
@@ -693,5 +699,7 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         tail = accumulators + K + K * D + second_size(g)
         tail[0] += log_likelihood
         tail[1] += pairs[0]
+        if g.dfs != NULL:
+            close_student(&p, g)
         if job.noise != NULL:
             tail[2] += pairs[1]

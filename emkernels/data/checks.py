@@ -51,6 +51,8 @@ def read_array(X, estimator, min_samples=1):
     table, names = _inputs.as_table(X)
     if estimator is None:
         return check_table(table, "X"), names
+    if table is X and table.ndim == 2 and len(table) >= min_samples and table.shape[1]:
+        return table, names         # a plain array, of which nothing is left to be asked
     return check_array(
         table, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS), names
 

@@ -6,6 +6,7 @@ from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
+from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
@@ -25,6 +26,7 @@ __all__ = [
     "available_moments",
     "bounded_pass",
     "complete_rows",
+    "df_roots",
     "effective_n_threads",
     "em_pass",
     "factor_pass",

@@ -209,7 +209,7 @@ default='kmeans'
         result = self._run(Mixture(components), rows,
                            self._starts(rows, components, given, spikes), is_degenerate=spikes)
         found = Examination() if not result.history else examine(
-            result.parameters, structure.reg_covar, spikes.least, rows.n_positive)
+            result.parameters, structure.reg_covar, lambda: spikes.least, rows.n_positive)
         _tell_collapsed(found, result.parameters, rows)
         # --- nothing can fail from here on
         self._remember(result, rows)
