@@ -189,7 +189,8 @@ cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
 
 cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssize_t t, bint skip,
                        const vec *best, vec *out) noexcept nogil:
-    """out (TILE) = log weight + log N(x | k), -inf where it overflows; False when skipped."""
+    """out (TILE) = log weight + log N(x | k), -inf where it overflows, or the forms of a Student t
+    component; False when skipped."""
     cdef Py_ssize_t D = g.n_features, n = padded(D), v
     cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
     cdef const real *factor = mean + n
@@ -210,11 +211,8 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     elif not quadratic_full(mean, factor, x, p.diff, n // FEATURES, q, skip, constant, best,
                             limit if g.dfs != NULL else NULL):
         return False
-    if g.dfs != NULL:
-        power_law(p, g, t, k, q, constant, out)
-        return True
     for v in range(VECTORS):
-        out[v] = splat(constant) - splat(0.5) * q[v]
+        out[v] = q[v] if g.dfs != NULL else splat(constant) - splat(0.5) * q[v]
     return True
 
 
@@ -232,13 +230,13 @@ cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec 
         axis_forms(mean, mean + n, stride, x, g.n_features, K, NULL, out)
     for k in range(K):
         p.active[t * K + k] = True
+    if g.dfs != NULL:
+        power_law(p, g, t, 0, K, out, best)
+        return
+    for k in range(K):
         constant = splat((mean + k * stride)[-HEADER])
-        if g.dfs != NULL:
-            power_law(p, g, t, k, out + k * VECTORS, (mean + k * stride)[-HEADER],
-                      out + k * VECTORS)
         for v in range(VECTORS):
-            if g.dfs == NULL:
-                out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
+            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
@@ -269,12 +267,16 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         for i in range(K if g.covariance_type == FULL else 0):
             k = hint if i == 0 else (i - 1 if i <= hint else i)
             p.active[t * K + k] = tile_density(g, k, p, t, look, best, lp + k * VECTORS)
-            if p.active[t * K + k]:
+            if not p.active[t * K + k]:
+                skipped += 1
+            elif g.dfs == NULL:
                 for v in range(VECTORS):
                     best[v] = vmax(lp[k * VECTORS + v], best[v])
-            else:
-                skipped += 1
+            elif look:
+                power_law(p, g, t, k, k + 1, lp, best)
         if g.dfs != NULL:
+            if g.covariance_type == FULL and not look:
+                power_law(p, g, t, 0, K, lp, best)
             rescue_far(p, job, t, start, size, <real*>lp, <real*>best)
         if job.field != NULL:
             add_field(p, job, t, start, size, <real*>lp, <real*>best)

@@ -21,7 +21,6 @@ cdef enum:
     HALF = 5        # (nu + D) / 2
     LOG = 6         # log(1 + D / nu)
     VERGE = 7       # of 1 + q / nu: beyond it the form or its share of nu counts as overflowed
-    SHARE = 8       # 1 + 1 / nu
 
 
 cdef inline double huge() noexcept nogil:
@@ -65,7 +64,6 @@ cdef void student_header(const Gaussians *g, Py_ssize_t k, double constant,
     out[HALF] = <real>(0.5 * (nu + D))
     out[LOG] = <real>log_ratio
     out[VERGE] = <real>(huge() * min(1.0, 1 / nu))
-    out[SHARE] = <real>(1 + 1 / nu)
 
 
 cdef void open_student(Panels *p, const Gaussians *g, double *accumulators) noexcept nogil:
@@ -91,26 +89,34 @@ cdef void close_student(Panels *p, const Gaussians *g) noexcept nogil:
         header += component_stride(g)
 
 
-cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t k, const vec *q,
-                    real constant, vec *lp) noexcept nogil:
-    """lp (TILE) = log densities of complete rows, -inf where a form overflowed; lp may be q."""
-    cdef const real *header = <const real*>g.packed + k * component_stride(g)
-    cdef vec *pull = p.pull + t * p.pull_stride + k * VECTORS
-    cdef vec *bend = p.bend + t * p.pull_stride + k * VECTORS
-    cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE]), top = splat(header[TOP])
-    cdef vec half = splat(header[HALF]), log_ratio = splat(header[LOG])
-    cdef vec verge = splat(header[VERGE]), share = splat(header[SHARE])
-    cdef vec n_observed = splat(<real>g.n_features), x, form, power, scale, far = p.far[t]
-    cdef Py_ssize_t v
-    for v in range(VECTORS):
-        form = q[v]
-        x = form * inverse
-        power = vlog1p(x)
-        scale = reciprocal(nu + form)
-        pull[v] = top * scale
-        bend[v] = (log_ratio - power) - (n_observed - form) * scale
-        lp[v] = where_less(x, verge, splat(constant) - half * power, splat(-INFINITY))
-        far = far + form * share
+cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t first,
+                    Py_ssize_t end, vec *lp, vec *best) noexcept nogil:
+    """lp (K, TILE): of the components first .. end - 1 the forms of complete rows become log
+    densities, -inf where a form overflowed; and the best log densities are brought up to date."""
+    cdef const real *header
+    cdef vec *pull
+    cdef vec *bend
+    cdef vec nu, inverse, top, half, log_ratio, verge, constant, x, form, power, scale, value
+    cdef vec n_observed = splat(<real>g.n_features), far = p.far[t]
+    cdef Py_ssize_t k, v, stride = component_stride(g)
+    for k in range(first, end):
+        header = <const real*>g.packed + k * stride
+        pull = p.pull + t * p.pull_stride + k * VECTORS
+        bend = p.bend + t * p.pull_stride + k * VECTORS
+        constant, nu, inverse = splat(header[0]), splat(header[DF]), splat(header[INVERSE])
+        top, half = splat(header[TOP]), splat(header[HALF])
+        log_ratio, verge = splat(header[LOG]), splat(header[VERGE])
+        for v in range(VECTORS):
+            form = lp[k * VECTORS + v]
+            x = form * inverse
+            power = vlog1p(x)
+            scale = splat(1) / (nu + form)
+            pull[v] = top * scale
+            bend[v] = (log_ratio - power) - (n_observed - form) * scale
+            value = where_less(x, verge, constant - half * power, splat(-INFINITY))
+            lp[k * VECTORS + v] = value
+            best[v] = vmax(value, best[v])
+            far = far + (form + x)
     p.far[t] = far
 
 
@@ -145,7 +151,7 @@ cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_s
     cdef vec *pull = p.pull + t * p.pull_stride + k * VECTORS
     cdef vec *bend = p.bend + t * p.pull_stride + k * VECTORS
     cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE])
-    cdef vec verge = splat(header[VERGE]), share = splat(header[SHARE])
+    cdef vec verge = splat(header[VERGE])
     cdef vec n_observed[VECTORS]
     cdef vec more[VECTORS]
     cdef vec x, form, power, scale, top, value, far = p.far[t]
@@ -156,14 +162,14 @@ cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_s
         form = q[v]
         x = form * inverse
         power = vlog1p(x)
-        scale = reciprocal(nu + form)
+        scale = splat(1) / (nu + form)
         top = nu + n_observed[v]
         pull[v] = top * scale
         bend[v] = (vlog1p(n_observed[v] * inverse) - power) - (n_observed[v] - form) * scale
         value = (constants[v] if constants != NULL else splat(constant)) + more[v]
         value = value - splat(0.5) * top * power
         lp[v] = where_less(x, verge, value, splat(-INFINITY))
-        far = far + form * share
+        far = far + (form + x)
     p.far[t] = far
 
 

@@ -315,20 +315,6 @@ static inline emk_vec emk_split_exponent(emk_vec x, emk_vec *m) {
   return emk_from_bits(n + emk_to_bits(emk_splat(shift))) - emk_splat(shift);
 }
 
-/* 1 / x for positive normal x, to rounding: Newton's series where there is a start for it. */
-static inline emk_vec emk_reciprocal(emk_vec x) {
-#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
-  emk_vec c = (emk_vec)_mm512_rcp14_pd(x), e = emk_splat(1) - x * c, more = e + e * e;
-  more = e + e * more;
-  return c + c * more;
-#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-  emk_vec c = (emk_vec)_mm512_rcp14_ps(x);
-  return c + c * (emk_splat(1) - x * c);
-#else
-  return emk_splat(1) / x;
-#endif
-}
-
 /* c_i near 1 / (1 + i / 16) such that log c_i is close to a number of the precision; their bits
    plus those of 1, and -log c_i. */
 #if EMK_DOUBLE
