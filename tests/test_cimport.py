@@ -17,7 +17,7 @@ from problems import problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels import cluster, mixture
+from emkernels.kernels import cluster, factors, mixture
 from emkernels.kernels import incomplete as incomplete_module
 from emkernels.kernels import potts as potts_module
 
@@ -97,6 +97,30 @@ class TestClient:
             assert targets[3][i, 0] == expected.log_likelihood
             assert_array_equal(targets[3][i, 2:14].reshape(2, 6), expected.sizes)
             assert_array_equal(targets[3][i, 14:], expected.bends)
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_factor_statistics(self, client, n_threads, weighted, dtype):
+        p = problem(500, 5, 2, "full", dtype)
+        X, weight = p.X, p.sample_weight if weighted else None
+        rng = np.random.default_rng(0)
+        deviations, loadings = rng.uniform(0.5, 2, (2, 5)), rng.normal(size=(2, 3, 5))
+        whiteners = np.linalg.inv(np.linalg.cholesky(
+            np.eye(3) + loadings @ np.swapaxes(loadings, 1, 2)))
+        components, noise = loadings * deviations[:, None], deviations**2
+        means = p.means.astype(dtype).astype(float)
+        shapes = 2, (2, 5), (2, 5), (2, 3, 5), (2, 3), (2, 3, 3), 1
+        targets = [np.zeros(shape) for shape in shapes]
+        expected = kernels.factor_statistics(
+            X, p.weights, means, components, noise, weight)
+        for times in (1, 2):        # adds into its outputs
+            assert client.factor_statistics(
+                rows(p), p.weights, means, deviations, loadings, np.tril(whiteners) + np.triu(
+                    np.full((3, 3), np.nan), 1), weight, *targets, n_threads) == 0
+            for target, value in zip(targets, expected):
+                wanted = times * np.reshape(value, target.shape)
+                assert_allclose(target, wanted, rtol=1e-5 if dtype == "f4" else 1e-11,
+                                atol=1e-3 if dtype == "f4" else 1e-11)
 
     def test_kmeans_statistics(self, client, n_threads):
         p = problem(500, 5, 2, "spherical")
@@ -238,6 +262,7 @@ def test_every_kernel_is_in_the_table():
             (cluster, ("kmeans_statistics", "kmeans_plusplus")),
             (incomplete_module, ("missing_patterns", "incomplete_statistics",
                                  "conditional_moments")),
+            (factors, ("factor_statistics",)),
             (potts_module, ("potts_statistics",))]:
         assert set(module.__pyx_capi__) == {f"{n}_{p}" for n in names for p in ("f32", "f64")}
         for name in module.__pyx_capi__:

@@ -143,12 +143,12 @@ def test_what_is_narrow_but_real_is_no_spike():
 
 def is_spike(own, total, bound):
     """By trying directions of the plane, the rule as it is written; None where it is close."""
-    angles = np.linspace(0, np.pi, 20001)
+    angles = np.linspace(0, np.pi, 5001)
     # directions in units in which the own covariance is round see the narrow ones well
     root = np.linalg.cholesky(np.linalg.inv(own))
     v = np.c_[np.cos(angles), np.sin(angles)] @ root.T
     v = np.r_[v, np.c_[np.cos(angles), np.sin(angles)]]
-    of = [np.einsum("vi,ij,vj->v", v, m, v) for m in (own, total, np.diag(bound))]
+    of = [((v @ m) * v).sum(axis=1) for m in (own, total, np.diag(bound))]
     strict = ((of[0] <= 0.99 * of[2]) & (of[0] <= 0.0099 * of[1])) | (of[0] <= 0.99e-6 * of[1])
     loose = ((of[0] <= 1.01 * of[2]) & (of[0] <= 0.0101 * of[1])) | (of[0] <= 1.01e-6 * of[1])
     return True if strict.any() else None if loose.any() else False
@@ -490,7 +490,7 @@ def test_the_criterion_chooses(criterion):
                         rng.standard_t(4, size=(150, 1)) * 0.7 + 8])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = select_mixture(X, range(1, 7), criterion=criterion, random_state=0)
+        result = select_mixture(X, range(1, 6), criterion=criterion, random_state=0)
     sound = [row for row in result.table if not row["degenerate"]]
     assert result.chosen is min(sound, key=lambda row: row[criterion])
     others = {name: min(sound, key=lambda row: row[name]) for name in ("bic", "aic", "icl")}

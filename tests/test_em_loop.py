@@ -326,6 +326,41 @@ def test_an_extrapolation_to_where_there_is_no_maximum_is_taken_back():
     assert_array_equal(result.history, [-(0.25**i) for i in range(len(result.history))])
 
 
+@pytest.mark.parametrize("ends", ["in an error", "degenerate", "for the callback"])
+def test_a_start_that_leaps_lead_astray_is_made_again_by_plain_steps(ends):
+    class Cliff(Half):
+        """Below 0 the objective grows without end, which plain steps never see."""
+
+        def value(self, parameters):
+            return super().value(parameters) if parameters[0] > 0 else float(-parameters[0])
+
+        def step(self, parameters):
+            if ends == "in an error" and parameters[0] < -1e3:
+                raise DegenerateFitError("beyond")
+            return super().step(parameters) if parameters[0] > 0 else 2 * parameters
+
+        def from_vector(self, vector, like):
+            return -np.abs(like)
+
+        def is_degenerate(self, parameters):
+            return parameters[0] < 0
+
+    options = {"tol": 1e-6, "max_iter": 30}
+    if ends == "for the callback":      # who has seen enough gets what he saw
+        stopped = loop(Cliff(), at(1), acceleration="squarem", **options,
+                       callback=lambda state: state.parameters[0] < 0)
+        assert stopped.stopped and stopped.parameters[0] < 0
+        return
+    plain = loop(Cliff(), at(1), **options)
+    result = loop(Cliff(), at(1), acceleration="squarem", **options)
+    assert result.converged and result.n_failed == 0 and not result.degenerate
+    assert_array_equal(result.history, plain.history)
+    assert_array_equal(result.parameters, plain.parameters)
+    # nothing is better where plain steps go there too
+    gone = loop(Cliff(), at(-1), acceleration="squarem", **{**options, "max_iter": 5})
+    assert gone.parameters[0] < 0 and gone.n_failed == 0
+
+
 # --- what is printed -----------------------------------------------------------------------
 
 def test_lines_come_every_few_iterations():

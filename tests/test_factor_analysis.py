@@ -503,6 +503,47 @@ def test_pipelines_and_names():
         FactorAnalysis(1).fit(frame.assign(b=frame.a))
 
 
+@pytest.mark.parametrize("options", [
+    {"n_components": 2}, {"n_components": 2, "rotation": "oblimin"},
+    {"n_components": 3, "noise": "isotropic"}])
+def test_samples_have_the_moments_of_the_model(options):
+    model = fitted(WINE / WINE.std(axis=0), **options)
+    X = model.sample(40_000)
+    assert X.shape == (40_000, 13)
+    assert X.dtype == model.components_.dtype
+    assert_allclose(X.mean(axis=0), model.mean_, atol=0.03)
+    assert_allclose(np.cov(X, rowvar=False), model.get_covariance(), atol=0.05)
+    assert_array_equal(model.sample(5), model.sample(5, random_state=0))
+    assert (model.sample(5) != model.sample(5, random_state=np.random.default_rng(1))).all()
+    assert model.sample().shape == (1, 13)
+
+
+def test_samples_of_columns_of_one_value():
+    model = fitted(np.column_stack([IRIS, np.full(150, 7.0)]))
+    assert (model.sample(20)[:, 4] == 7).all()
+    for wrong, error, text in ((0, ValueError, "n_samples must be at least 1, got 0"),
+                               (2.5, TypeError, "n_samples must be a whole number, got 2.5"),
+                               (IRIS, TypeError, r"whole number, got an array of shape \(150, 4")):
+        with pytest.raises(error, match=text):
+            model.sample(wrong)
+    with pytest.raises(ValueError, match="random_state must be None, an integer"):
+        model.sample(3, random_state="a")
+    assert_array_equal(model.standardized_components_[:, 4], 0)
+
+
+@pytest.mark.parametrize("rotation", [None, "promax"])
+def test_standardised_loadings(rotation):
+    model = fitted(WINE, 3, rotation=rotation)
+    L, Phi = model.standardized_components_, model.factor_correlation_
+    assert L.shape == (3, 13)
+    assert_allclose(np.einsum("qd,qr,rd->d", L, Phi, L), model.communalities_, rtol=1e-10)
+    same = fitted((WINE - 5) / WINE.std(axis=0), 3, rotation=rotation)
+    # the variances of the model are those of the rows; the signs go by units
+    assert_allclose(np.abs(same.components_), np.abs(L), atol=2e-5)
+    with pytest.raises(AttributeError):
+        FactorAnalysis().standardized_components_  # noqa: B018
+
+
 def test_callbacks():
     seen = []
     model = FactorAnalysis(2, n_init=1, callback=seen.append).fit(ATTITUDE)

@@ -61,6 +61,30 @@ def test_the_bordered_information(gaps, isotropic, rng):
     assert isinstance(found.noise_variance, float) == isotropic
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_isotropic_noise_at_its_bound_is_known(gaps):
+    """It has no error, and those of the others are as if it was known."""
+    X = (GAPS if gaps else ATTITUDE)[:, :4] / 10
+    with pytest.warns(EMWarning, match="the noise variance is at its bound"):
+        model = FactorAnalysis(2, noise="isotropic", min_uniqueness=0.5, tol=1e-9).fit(X)
+    assert_allclose(model.heywood_, range(4))
+    found = model.standard_errors(X)
+    assert isinstance(found.noise_variance, float) and np.isnan(found.noise_variance)
+    vector = np.r_[model.mean_, model.components_.ravel(), model.noise_variance_]
+    alive = np.r_[:4, 4 + np.flatnonzero(vector[4:12])]     # (a factor may be empty)
+    information = numerical_information(X, np.ones(len(X)), vector, 2, True)
+    border = np.zeros((1, 13))
+    border[0, 4:8], border[0, 8:12] = model.components_[1], model.components_[0]
+    border = border[(border != 0).any(axis=1)][:, alive]
+    expected = bordered(information[np.ix_(alive, alive)], border)
+    values = np.r_[found.mean, found.components.ravel()]
+    assert_allclose(values[alive], expected, rtol=1e-4)
+    assert len(alive) >= 8
+    # noise that is not at its bound has an error
+    free = FactorAnalysis(2, noise="isotropic").fit(X)
+    assert len(free.heywood_) == 0 and free.standard_errors(X).noise_variance > 0
+
+
 def test_two_factors_of_diagonal_noise(rng):
     """The condition depends on the noise variances."""
     L = np.array([[2.0, 1.8, 1.5, 1.2, 1.0, 0.8], [0.5, -1.0, 0.8, -0.6, 1.2, -0.9]])

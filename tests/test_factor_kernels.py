@@ -137,7 +137,7 @@ def test_views_of_wide_rows(apart, dtype, level):
     first = family.mixed(rows, weights, parts)
     again = family.mixed(rows, weights, parts)
     views = rows.kept["analysers", 6]["views"]
-    assert views.rows.shape == (400, 23) and views.rows.dtype == X.dtype
+    assert views.rows.shape == (400, 16) and views.rows.dtype == X.dtype
     precision = 1e-10 if dtype == "f8" else 1e-3
     for name in first.SUMS:
         assert_allclose(getattr(again, name), getattr(first, name), rtol=precision,

@@ -228,7 +228,8 @@ def test_parameters_are_counted(fitted):
         K, q, shared_noise=True, random_state=0, max_iter=500).fit(WINE)
     assert shared.n_parameters_ == K - 1 + K * D + K * (D * q - 1) + D
     assert shared.noise_variance_.shape == (D,)
-    wide = MixtureOfFactorAnalyzers(2, 5, random_state=0, max_iter=500).fit(WINE[:, :2])
+    with pytest.warns(EMWarning, match="n_factors=5 is more than the 2 columns that vary"):
+        wide = MixtureOfFactorAnalyzers(2, 5, random_state=0, max_iter=500).fit(WINE[:, :2])
     assert wide.n_parameters_ == 1 + 4 + 2 * (4 - 1) + 4
 
 
@@ -274,6 +275,38 @@ def test_samples_are_of_the_mixture(fitted):
                         fitted.get_covariance(k) / unit / unit[:, None], atol=0.12)
     with pytest.raises(ValueError, match="at least one sample"):
         fitted.sample(0)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("X", [WINE, GAPS], ids=["whole", "gaps"])
+def test_factors_of_the_most_probable_component(fitted, X, dtype):
+    X = X.astype(dtype)
+    z, labels = fitted.transform(X), fitted.predict(X)
+    assert z.dtype == dtype
+    assert len(np.unique(labels)) == 3
+    for i, k in enumerate(labels):
+        o = ~np.isnan(X[i])
+        L, psi = fitted.components_[k][:, o], fitted.noise_variance_[k, o]
+        expected = np.linalg.solve(np.eye(len(L)) + (L / psi) @ L.T,
+                                   (L / psi) @ (X[i, o] - fitted.means_[k, o]))
+        assert_allclose(z[i], expected, rtol=1e-9 if dtype == "f8" else 1e-3, atol=1e-4 * (
+            dtype == "f4"))
+
+
+@quiet
+def test_factors_have_names_and_go_by_the_fit():
+    X = pd.DataFrame(WINE, columns=[f"c{j}" for j in range(13)]).assign(one=1.0)
+    model = MixtureOfFactorAnalyzers(2, 3, random_state=0)
+    z = model.fit_transform(X, sample_weight=np.arange(178) % 3)
+    names = [f"mixtureoffactoranalyzers{j}" for j in range(3)]
+    assert_array_equal(z, model.transform(X))
+    assert model.get_feature_names_out().tolist() == names
+    model.set_params(n_factors=1)
+    z = model.set_output(transform="pandas").transform(X[5:])
+    assert z.columns.tolist() == names
+    assert_array_equal(z.index, X.index[5:])
+    with pytest.raises(ValueError, match="one"):
+        model.transform(X.drop(columns="one"))
 
 
 def test_covariances_on_request(fitted):
@@ -378,7 +411,7 @@ def test_errors_are_named():
     for name, value, match in (
             ("weights_init", [0.5, 0.6], "normalized"), ("means_init", [[0.0] * 13], "means"),
             ("components_init", np.zeros((2, 1, 12)), "components_init must have shape"),
-            ("noise_variance_init", np.zeros((2, 13)), "noise_variance_init must be positive"),
+            ("noise_variance_init", np.zeros((2, 13)), "positive, got 0.0 for component 0, column"),
             ("noise_variance_init", np.ones(13), "noise_variance_init must have shape"),
             ("components_init", np.full((2, 1, 13), np.nan), "components_init contains NaN"),
             ("init_params", "nothing", "init_params"), ("min_uniqueness", 0.0, "min_uniqueness"),
@@ -459,3 +492,33 @@ def test_densities_add_up_to_one():
     grid = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
     cell = np.prod((high - low) / 199)
     assert_allclose(np.exp(logsumexp(model.score_samples(grid))) * cell, 1, rtol=1e-3)
+
+
+@quiet
+@pytest.mark.parametrize("missing", [False, True])
+def test_float32_rows_far_from_zero(missing):
+    """The float32 numbers of rows 2**20 deviations out, fitted in float64, say what is right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=400)
+    X = 0.2 * rng.normal(size=(400, 8)) + 2 * rng.normal(size=(3, 8))[labels] + np.einsum(
+        "nq,nqd->nd", rng.normal(size=(400, 2)), rng.normal(size=(3, 2, 8))[labels])
+    X[:, :6] += 2.0**20
+    X = X.astype(np.float32)
+    if missing:
+        X[rng.uniform(size=X.shape) < 0.05] = np.nan
+    far, right = (MixtureOfFactorAnalyzers(3, 2, random_state=0, tol=0, max_iter=150).fit(data)
+                  for data in (X, X.astype(np.float64)))
+    assert np.diff(far.lower_bounds_).min() > -1e-4         # (without an origin 2e-3)
+    assert_allclose(far.lower_bounds_[-1], right.lower_bounds_[-1], atol=1e-4)
+    assert_allclose(far.score(X), right.score(X.astype(np.float64)), atol=1e-4)
+    assert_array_equal(far.predict(X), right.predict(X.astype(np.float64)))
+    assert_allclose(far.means_, right.means_, atol=1e-2)
+    full, seen = far.impute(X), ~np.isnan(X)
+    assert full.dtype == np.float32
+    assert_array_equal(full[seen], X[seen])
+    assert_allclose(full, right.impute(X.astype(np.float64)), atol=0.2)
+    # what is given is of the rows as they are
+    again = MixtureOfFactorAnalyzers(
+        3, 2, max_iter=0, weights_init=right.weights_, means_init=right.means_,
+        components_init=right.components_, noise_variance_init=right.noise_variance_).fit(X)
+    assert_allclose(again.means_, right.means_, rtol=1e-15)

@@ -1,6 +1,7 @@
 """Methods go by the fit; pickles know their version; whole numbers and random states."""
 
 import copy
+import inspect
 import pickle
 import warnings
 
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_iris
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 import emkernels
 from emkernels import (
@@ -82,7 +84,8 @@ STUDENT_PARAMETERS = {
     "acceleration": "squarem", "callback": print,
 }
 ANALYSERS = {name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
-    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")}
+    "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+    "transform")}
 ANALYSERS["sample"] = lambda m: m.sample(20)
 ANALYSERS["get_covariance"] = lambda m: m.get_covariance(1)
 ANALYSERS_PARAMETERS = {
@@ -98,7 +101,9 @@ FACTORS = {
     "transform": lambda m: m.transform(GAPS, method="bartlett"),
     **{name: lambda m, name=name: getattr(m, name)() for name in (
         "get_covariance", "get_precision", "get_feature_names_out")},
-    "n_parameters_": lambda m: m.n_parameters_,
+    **{name: lambda m, name=name: getattr(m, name) for name in (
+        "n_parameters_", "standardized_components_")},
+    "sample": lambda m: m.sample(20, random_state=3),
     "inverse_transform": lambda m: m.inverse_transform(np.ones((2, len(m.components_)))),
 }
 FACTORS_PARAMETERS = {
@@ -366,3 +371,19 @@ def test_regress_on_what_is_known():
         other = GaussianMixture(2, covariance_type=type_, random_state=0).fit(X)
         filled = other.impute(np.c_[rows[:, 0], np.full(8, np.nan), rows[:, 1:]])
         assert_allclose(other.regress(given, rows)[0][:, 0], filled[:, 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("cls", [
+    each for each in map(emkernels.__dict__.get, emkernels.__all__)
+    if isinstance(each, type) and issubclass(each, BaseEstimator)])
+def test_what_a_fit_need_not_validate_is_valid(cls):
+    names = BaseEstimator._get_param_names.__func__(cls)
+    assert cls._get_param_names() == names
+    defaults = {name: parameter.default
+                for name, parameter in inspect.signature(cls).parameters.items()
+                if parameter.default is not parameter.empty}
+    assert defaults
+    validate_parameter_constraints(cls._parameter_constraints, defaults, cls.__name__)
+    for name in defaults:
+        with pytest.raises(ValueError, match=name):
+            cls(**{name: object()})._validate_params()

@@ -311,6 +311,24 @@ def test_squarem_reaches_the_same_maximum_in_fewer_passes():
     assert np.all(np.diff(fast.lower_bounds_) >= 0)
 
 
+@pytest.mark.parametrize(("covariance_type", "options"), [
+    ("full", {"init_params": "random", "random_state": 11}),
+    ("VVV", {"init_params": "random", "random_state": 11}),
+    ("VVV", {"init_scaling": "standard", "random_state": 9})])
+def test_squarem_does_not_collapse_where_plain_steps_do_not(covariance_type, options):
+    """On iris leaps from these starts lead into a spike, or to no covariance at all."""
+    X = load_iris().data
+    options = {"covariance_type": covariance_type, "tol": 1e-6, "max_iter": 500, "reg_covar": 0,
+               **options}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EMWarning)
+        plain = GaussianMixture(3, **options).fit(X)
+        fast = GaussianMixture(3, acceleration="squarem", **options).fit(X)
+    assert len(fast.degenerate_components_) <= len(plain.degenerate_components_)
+    assert fast.lower_bound_ >= plain.lower_bound_ - 1e-5
+    assert np.diff(fast.lower_bounds_).min() >= 0
+
+
 @pytest.mark.parametrize("covariance_type", TYPES)
 @pytest.mark.parametrize("acceleration", [None, "squarem"])
 def test_convergence_by_parameters(covariance_type, acceleration):
@@ -493,6 +511,38 @@ def test_marginal_and_condition_agree_with_the_joint_density(covariance_type):
     assert_allclose(mean[7], conditional.weights_ @ conditional.means_, rtol=1e-9)
     drawn, _ = conditional.set_params(random_state=0).sample(200_000)
     assert_allclose(covariance[7], np.cov(drawn.T), atol=0.05)
+
+
+@pytest.mark.filterwarnings("ignore:the objective fell", "ignore:collapsed")
+@pytest.mark.parametrize("covariance_type", ["full", "VVV", "VEV"])
+def test_parts_of_a_nearly_singular_fit_in_float32(covariance_type):
+    """Covariances rounded to float32 need not be positive definite: their factors tell."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    X[:, 3] = X[:, 0] + X[:, 1] - X[:, 2] + 3e-4 * rng.normal(size=300)
+    X[150:] += 5
+    X = X.astype(np.float32)
+    model = GaussianMixture(2, covariance_type=covariance_type, reg_covar=0, random_state=0).fit(X)
+    covariances = model.covariances_.astype(float)
+    assert model.covariances_.dtype == np.float32
+    with pytest.raises(np.linalg.LinAlgError):      # (so that this is such a fit)
+        np.linalg.cholesky(covariances)
+    columns = np.array([3, 0, 2, 1])
+    whole = model.marginal(columns)
+    assert_allclose(whole.covariances_, covariances[:, columns[:, None], columns], rtol=1e-3)
+    # the variance of the last column given the others is one over its precision, about 3e-4
+    given = model.condition([0, 1, 2], X[7, :3])
+    deviations = np.sqrt(given.covariances_[:, 0, 0])
+    assert_allclose(deviations, 1 / model.precisions_cholesky_[:, 3, 3], rtol=1e-3)
+    assert_allclose(deviations, 3e-4, rtol=0.5)
+    assert_allclose(given.weights_ @ given.means_, X[7, 3], atol=2e-3)
+    mean, covariance = model.regress([0, 1, 2], X[:20, :3])
+    assert_allclose(mean[:, 0], X[:20, 3], atol=2e-3)
+    assert_allclose(covariance[:, 0, 0], 9e-8, rtol=1)
+    given = model.condition([1], X[7, [1]])
+    slope = covariances[:, [0, 2, 3], 1] / covariances[:, 1, 1, None]
+    assert_allclose(given.means_, model.means_[:, [0, 2, 3]] + slope * (
+        X[7, 1] - model.means_[:, 1])[:, None], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("covariance_type", TYPES)

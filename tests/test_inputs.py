@@ -77,7 +77,10 @@ MISSING = {
     "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
     "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
     **{f"MixtureOfFactorAnalyzers.{name}": getattr(analysers, name) for name in (
-        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")},
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "transform")},
+    "MixtureOfFactorAnalyzers.fit_transform":
+        lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit_transform(X),
     "MixtureOfFactorAnalyzers.fit":
         lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit(X),
     "MixtureOfFactorAnalyzers.fit_predict":

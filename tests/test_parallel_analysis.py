@@ -97,15 +97,16 @@ def test_units_shifts_and_precision_do_not_matter():
 @pytest.mark.parametrize("method", ["normal", "permute"])
 @pytest.mark.parametrize("gaps", [False, True])
 def test_the_same_bits(method, gaps):
-    X = with_gaps(two_factors(600)) if gaps else two_factors(600)
-    one = parallel_analysis(X, method=method, n_draws=10, random_state=3, n_threads=1)
+    X = with_gaps(two_factors(200)) if gaps else two_factors(200)
+    options = {"method": method, "n_draws": 5}
+    one = parallel_analysis(X, random_state=3, n_threads=1, **options)
     for threads in (2, 5):
-        other = parallel_analysis(X, method=method, n_draws=10, random_state=3, n_threads=threads)
+        other = parallel_analysis(X, random_state=3, n_threads=threads, **options)
         np.testing.assert_array_equal(one.thresholds, other.thresholds)
         np.testing.assert_array_equal(one.eigenvalues, other.eigenvalues)
-    rows = parallel_analysis(Rows.read(X), method=method, n_draws=10, random_state=3)
+    rows = parallel_analysis(Rows.read(X), random_state=3, **options)
     np.testing.assert_array_equal(rows.thresholds, one.thresholds)
-    other = parallel_analysis(X, method=method, n_draws=10, random_state=4)
+    other = parallel_analysis(X, random_state=4, **options)
     assert not np.array_equal(other.thresholds, one.thresholds)
 
 

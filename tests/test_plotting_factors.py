@@ -112,6 +112,8 @@ def test_wrong_models():
         plot_loadings(FactorAnalysis(2))
     with pytest.raises(ValueError, match="cutoff must be 0 or more, got -1"):
         plot_loadings(FactorAnalysis(1).fit(WINE), cutoff=-1)
+    with pytest.raises(TypeError, match="cutoff must be a number, got 'x'"):
+        plot_loadings(FactorAnalysis(1).fit(WINE), cutoff="x")
     with pytest.raises(TypeError, match="ax must be matplotlib axes"):
         plot_loadings(FactorAnalysis(1).fit(WINE), ax=3)
 

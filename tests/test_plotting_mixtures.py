@@ -341,6 +341,8 @@ def test_wrong_options():
             plot_mixture(model, X, n_std=n_std)
     with pytest.raises(ValueError, match=r"threshold must lie in 0 \.\. 1, got 2"):
         plot_responsibilities(model, X, threshold=2)
+    with pytest.raises(TypeError, match="threshold must be a number, got 'a'"):
+        plot_responsibilities(model, X, threshold="a")
     with pytest.raises(TypeError, match="X must be a table of rows, got None"):
         plot_responsibilities(model, None)
     flat = GaussianMixture(2, random_state=0, covariance_type="diag").fit(X)
@@ -380,6 +382,33 @@ def test_outliers_have_rings_and_ellipses_are_those_of_the_scatters():
     drawn(ax)
 
 
+def test_noise_is_drawn_apart():
+    X = heavy()
+    X[0, 1] = np.nan
+    model = GaussianMixture(2, noise=True, random_state=0).fit(X)
+    other = StudentTMixture(2, random_state=0).fit(X)
+    ax = plotting.plot_outliers(model, X, other, columns=(0, 2))
+    rows, crosses, _ = scatters(ax)
+    noise = model.predict(X) == -1
+    assert 3 < noise.sum() < 100
+    assert_allclose(crosses.get_offsets(), X[noise][:, [0, 2]])
+    assert_allclose(rows.get_offsets(), X[~noise][:, [0, 2]])
+    assert_allclose(rows.get_array(), 1 - model.predict_proba(X)[~noise, 2])
+    block = model.covariances_[0][np.ix_([0, 2], [0, 2])]
+    patch = ax.patches[0]
+    assert_allclose([patch.height, patch.width], 4 * np.sqrt(np.linalg.eigvalsh(block)))
+    share = f"({100 * noise.mean():.3g} % of rows)"
+    assert [text.replace("\n", " ") for text in legend_texts(ax)] == [
+        "normal: 2 std. dev.", "Student t mixture: 2 scales", f"noise {share}"]
+    assert ax.get_title() == "Gaussian mixture, 2 components (full), noise"
+    drawn(ax)
+    ax = plotting.plot_outliers(model, X, threshold=0.9)
+    few = np.isnan(X[:, 1])
+    out = (model.predict_proba(X)[:, 2] > 0.1) & ~few
+    assert_allclose(scatters(ax)[1].get_offsets(), X[out, :2])
+    assert "weight below 0.9" in legend_texts(ax)[1]
+
+
 @pytest.mark.parametrize("covariance_type", ["full", "tied", "diag", "spherical"])
 def test_mixtures_of_student_t_are_drawn(covariance_type):
     X = heavy()
@@ -398,11 +427,14 @@ def test_mixtures_of_student_t_are_drawn(covariance_type):
 def test_outliers_of_what_has_none():
     X = heavy()
     model = StudentTMixture(df=3).fit(X)
-    with pytest.raises(TypeError, match="must be a StudentTMixture"):
+    with pytest.raises(TypeError, match="with noise, got GaussianMixture without noise"):
         plotting.plot_outliers(GaussianMixture().fit(X), X)
     with pytest.raises(ValueError, match="name 2 columns"):
         plotting.plot_outliers(model, X, columns=[0])
     with pytest.raises(ValueError, match="threshold"):
         plotting.plot_outliers(model, X, threshold=0)
+    for threshold in "a", True, [0.5]:
+        with pytest.raises(TypeError, match="threshold must be a number, got"):
+            plotting.plot_outliers(model, X, threshold=threshold)
     with pytest.raises(ValueError, match="fitted to 2"):
         plotting.plot_outliers(model, X, GaussianMixture().fit(X[:, :2]))

@@ -3,7 +3,7 @@
 from emkernels._inputs._labels import as_labels
 from emkernels._inputs._levels import as_columns, codes_of, levels_of, numbers_of
 from emkernels._inputs._names import Named, check_names, check_same_rows, names_of, place
-from emkernels._inputs._numbers import whole
+from emkernels._inputs._numbers import real, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
     UnusableInputError,
@@ -29,6 +29,7 @@ __all__ = [
     "names_of",
     "numbers_of",
     "place",
+    "real",
     "refuse_unread",
     "whole",
 ]

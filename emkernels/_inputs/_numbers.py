@@ -1,5 +1,6 @@
-"""Whole numbers."""
+"""Numbers by themselves."""
 
+from numbers import Real
 from operator import index
 
 import numpy as np
@@ -9,7 +10,18 @@ def whole(value, name, least=1):
     """An int of at least `least` (None: any); True, 2.0 and '2' are none."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be a whole number, got {value!r}")
-    value = index(value)
+    try:
+        value = index(value)
+    except TypeError:       # an array that is no one number
+        raise TypeError(
+            f"{name} must be a whole number, got an array of shape {value.shape}") from None
     if least is not None and value < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+    return value
+
+
+def real(value, name):
+    """The value where it is a real number; True and texts are none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
     return value

@@ -207,7 +207,8 @@ cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const re
                 else:
                     q = q + weight * diff * diff
                     if p.pull != NULL:      # what is missing does not pull
-                        weight = p.bend[(t * K + k) * VECTORS + v] * p.weight[t * VECTORS + v]
+                        weight = (p.bend[t * p.pull_stride + k * VECTORS + v]
+                                  * p.weight[t * VECTORS + v])
                     missing = missing + weight * (splat(1) - mask[v])
         first[d] += lanes(&s)
         second[d] += lanes(&q)

@@ -12,6 +12,8 @@
 
 cdef enum:
     FACTOR_PANEL = 400000       # bytes of rows
+    AHEAD_ROWS = 3              # rows that are asked for before they are copied
+    LOOK = 4                    # views after which it is looked at who is out of reach
 
 
 ctypedef struct FactorPanels:
@@ -104,6 +106,17 @@ cdef void prepare_factors(const Job *job) noexcept nogil:
         out += (q + 2) * n
 
 
+cdef inline void fetch_row(const Rows *rows, Py_ssize_t position) noexcept nogil:
+    """Ask for the row at a position, where there is one."""
+    cdef Py_ssize_t b
+    cdef const char *x
+    if position >= rows.n_samples or rows.column_stride != sizeof(real):
+        return
+    x = rows.x + row_at(rows, position) * rows.row_stride
+    for b in range(rows.n_features * <Py_ssize_t>sizeof(real) // CACHE_LINE + 1):
+        prefetch(x + b * CACHE_LINE)
+
+
 cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t first,
                            Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t D = job.gaussians.n_features, n = p.n_padded, b, d, at
@@ -116,6 +129,7 @@ cdef void pack_factor_rows(const Job *job, const FactorPanels *p, Py_ssize_t fir
         p.label[b] = -1
     for b in range(count):
         at = row_at(&job.rows, first + b)
+        fetch_row(&job.rows, first + b + AHEAD_ROWS)
         source = job.rows.x + at * job.rows.row_stride
         x = p.x + b * n
         if job.rows.column_stride == sizeof(real):
@@ -279,7 +293,8 @@ cdef void evaluate(const Job *job, const FactorPanels *p, Py_ssize_t k, Py_ssize
 
 
 cdef void view_forms(const Job *job, const FactorPanels *p, Py_ssize_t k) noexcept nogil:
-    """form = squared distances of all rows from component k along the views."""
+    """form = squared distances of all rows from component k along the views; of rows that are
+    together as far only as it takes to tell that all of them are out of reach."""
     cdef Py_ssize_t n = job.factors.n_views, B = p.rows // LANES, t, i, j, v
     cdef const double *mean = job.factors.view_means + k * n
     cdef const double *A = job.factors.view_whiteners + k * n * n
@@ -290,14 +305,12 @@ cdef void view_forms(const Job *job, const FactorPanels *p, Py_ssize_t k) noexce
     cdef vec total[VECTORS]
     cdef vec m
     for t in range(B // VECTORS):
-        for j in range(n):
-            m = splat(<real>mean[j])
-            for v in range(VECTORS):
-                gap[j * VECTORS + v] = view[j * B + t * VECTORS + v] - m
         for v in range(VECTORS):
             total[v] = splat(0)
         for i in range(n):
+            m = splat(<real>mean[i])
             for v in range(VECTORS):
+                gap[i * VECTORS + v] = view[i * B + t * VECTORS + v] - m
                 w[v] = splat(0)
             for j in range(i + 1):
                 m = splat(<real>A[i * n + j])
@@ -305,8 +318,31 @@ cdef void view_forms(const Job *job, const FactorPanels *p, Py_ssize_t k) noexce
                     w[v] = w[v] + m * gap[j * VECTORS + v]
             for v in range(VECTORS):
                 total[v] = total[v] + w[v] * w[v]
+            if i % LOOK == LOOK - 1:
+                for v in range(VECTORS):
+                    form[t * VECTORS + v] = total[v]
+                if not any_near(job, p, k, t * TILE):
+                    break
         for v in range(VECTORS):
             form[t * VECTORS + v] = total[v]
+
+
+cdef bint any_near(const Job *job, const FactorPanels *p, Py_ssize_t k,
+                   Py_ssize_t first) noexcept nogil:
+    """Whether component k is in reach of a row of a tile, by the distances so far."""
+    cdef Py_ssize_t b
+    for b in range(first, first + TILE):
+        if p.label[b] >= 0 and p.label[b] != k and in_view(job, p, k, b):
+            return True
+    return False
+
+
+cdef bint in_view(const Job *job, const FactorPanels *p, Py_ssize_t k,
+                  Py_ssize_t b) noexcept nogil:
+    """Whether a component is in reach of a row by the distance along the views, which is at most
+    so much too long by rounding. (not: a distance may have overflowed)"""
+    cdef real half = <real>(0.499999 if IS_DOUBLE else 0.495)
+    return not (<real>job.factors.constants[k] - half * p.form[b] + REACH < p.best[b])
 
 
 cdef void rescue_row(const Job *job, const FactorPanels *p, int b, double *log_norm) noexcept nogil:
@@ -421,8 +457,6 @@ cdef void factor_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                        double *accumulators) noexcept nogil:
     """Rows (positions) first .. first + count - 1: write the row outputs, add the sums."""
     cdef Py_ssize_t K = job.gaussians.n_components, q = job.factors.n_factors, k, b, n
-    # a distance along the views is at most so much too long by rounding
-    cdef real half = <real>(0.499999 if IS_DOUBLE else 0.495), constant
     cdef bint look = job.skip and job.factors.n_views > 0
     cdef FactorPanels p
     carve_factors(job, scratch, &p)
@@ -440,15 +474,13 @@ cdef void factor_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
         if n > 0 and job.factors.constants[k] > -INFINITY:
             evaluate(job, &p, k, n, False)
     for k in range(K):
-        constant = <real>job.factors.constants[k]
-        if not constant > -INFINITY:
+        if not job.factors.constants[k] > -INFINITY:
             continue
         if look:
             view_forms(job, &p, k)
         n = 0
         for b in range(count):
-            if p.label[b] != k and not (
-                    look and constant - half * p.form[b] + REACH < p.best[b]):
+            if p.label[b] != k and not (look and not in_view(job, &p, k, b)):
                 p.list[n] = <int>b
                 n += 1
         if n > 0:

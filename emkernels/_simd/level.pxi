@@ -32,6 +32,7 @@ cdef extern from "vector.h" nogil:
     vec power_of_two "emk_power_of_two"(vec shifted)
     vec split_exponent "emk_split_exponent"(vec x, vec *mantissa)
     void load_transposed "emk_load_transposed"(const char **row, Py_ssize_t offset, vec *v)
+    vec near_inverse "emk_near_inverse"(vec z, vec *c, vec *minus_log)
     vec vmin "emk_min"(vec a, vec b)
     vec where_less "emk_where_less"(vec x, vec y, vec a, vec b)
     void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)

@@ -22,9 +22,11 @@ ctypedef struct Panels:
     vec *prior              # the same
     double *field_sums      # where the field's accumulators are
     # Student t only (see student.pxi)
-    vec *pull               # like resp: u
-    vec *bend               # like resp: log u - (u - 1); then the responsibilities without u
-    vec *far                # (n_tiles,) above zero where a form has overflowed
+    vec *pull               # like resp, of complete rows one tile: u
+    vec *bend               # the same: log u - (u - 1); then the responsibilities without u
+    Py_ssize_t pull_stride  # from tile to tile
+    vec *far                # (n_tiles,) sums of the forms and of their shares of nu
+    vec *tally              # (n_components, 2) sums over the block: weights, weighted bends
     double *sizes           # where its accumulators are
     double *bends
     # incomplete rows only (see incomplete.pxi)
@@ -63,8 +65,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
     if job.incomplete != NULL:
         each += K * job.incomplete.typical_missing
-    if job.gaussians.dfs != NULL:
-        each += 2 * K
+        if job.gaussians.dfs != NULL:
+            each += 2 * K
     tiles = PANEL_BYTES // (tile * each)
     # sums over lanes want long blocks; few features stay in the first cache with short ones
     return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
@@ -74,7 +76,7 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     """Lay the panels out in `scratch`; the number of bytes they take."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t T = job.block_rows // TILE, n = padded(g.n_features), K = g.n_components
-    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0
+    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0, kept
     p.x = <vec*>(scratch + used)
     used += T * n * tile
     p.whitened = <vec*>(scratch + used)
@@ -102,12 +104,16 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     p.pull = NULL
     if g.dfs != NULL:
         used = aligned(used)
+        kept = T if job.incomplete != NULL else 1
+        p.pull_stride = K * VECTORS if job.incomplete != NULL else 0
         p.pull = <vec*>(scratch + used)
-        used += T * K * tile
+        used += kept * K * tile
         p.bend = <vec*>(scratch + used)
-        used += T * K * tile
+        used += kept * K * tile
         p.far = <vec*>(scratch + used)
         used += T * sizeof(vec)
+        p.tally = <vec*>(scratch + used)
+        used += 2 * K * sizeof(vec)
     if job.field != NULL:
         used = aligned(used)
         p.field = <vec*>(scratch + used)
@@ -187,7 +193,8 @@ cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
 
 cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssize_t t, bint skip,
                        const vec *best, vec *out) noexcept nogil:
-    """out (TILE) = log weight + log N(x | k), -inf where it overflows; False when skipped."""
+    """out (TILE) = log weight + log N(x | k), -inf where it overflows, or the forms of a Student t
+    component; False when skipped."""
     cdef Py_ssize_t D = g.n_features, n = padded(D), v
     cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
     cdef const real *factor = mean + n
@@ -208,11 +215,8 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     elif not quadratic_full(mean, factor, x, p.diff, n // FEATURES, q, skip, constant, best,
                             limit if g.dfs != NULL else NULL):
         return False
-    if g.dfs != NULL:
-        power_law(p, g, t, k, q, constant, out)
-        return True
     for v in range(VECTORS):
-        out[v] = splat(constant) - splat(0.5) * q[v]
+        out[v] = q[v] if g.dfs != NULL else splat(constant) - splat(0.5) * q[v]
     return True
 
 
@@ -230,13 +234,13 @@ cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec 
         axis_forms(mean, mean + n, stride, x, g.n_features, K, NULL, out)
     for k in range(K):
         p.active[t * K + k] = True
+    if g.dfs != NULL:
+        power_law(p, g, t, 0, K, out, best)
+        return
+    for k in range(K):
         constant = splat((mean + k * stride)[-HEADER])
-        if g.dfs != NULL:
-            power_law(p, g, t, k, out + k * VECTORS, (mean + k * stride)[-HEADER],
-                      out + k * VECTORS)
         for v in range(VECTORS):
-            if g.dfs == NULL:
-                out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
+            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
             best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
@@ -267,12 +271,16 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
         for i in range(K if g.covariance_type == FULL else 0):
             k = hint if i == 0 else (i - 1 if i <= hint else i)
             p.active[t * K + k] = tile_density(g, k, p, t, look, best, lp + k * VECTORS)
-            if p.active[t * K + k]:
+            if not p.active[t * K + k]:
+                skipped += 1
+            elif g.dfs == NULL:
                 for v in range(VECTORS):
                     best[v] = vmax(lp[k * VECTORS + v], best[v])
-            else:
-                skipped += 1
+            elif look:
+                power_law(p, g, t, k, k + 1, lp, best)
         if g.dfs != NULL:
+            if g.covariance_type == FULL and not look:
+                power_law(p, g, t, 0, K, lp, best)
             rescue_far(p, job, t, start, size, <real*>lp, <real*>best)
         if job.field != NULL:
             add_field(p, job, t, start, size, <real*>lp, <real*>best)
@@ -697,5 +705,7 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         tail = accumulators + K + K * D + second_size(g)
         tail[0] += log_likelihood
         tail[1] += pairs[0]
+        if g.dfs != NULL:
+            close_student(&p, g)
         if job.noise != NULL:
             tail[2] += pairs[1]

@@ -19,37 +19,38 @@ cdef enum:
     INVERSE = 3
     TOP = 4         # nu + D
     HALF = 5        # (nu + D) / 2
-    LOG = 6         # log(1 + D / nu), and what rounding took of it
-    LOG_REST = 7
+    LOG = 6         # log(1 + D / nu)
+    VERGE = 7       # of 1 + q / nu: beyond it the form or its share of nu counts as overflowed
+
+
+cdef inline double huge() noexcept nogil:
+    """From here a form counts as overflowed."""
+    return 1e300 if IS_DOUBLE else 1e36
 
 
 cdef inline vec vlog1p(vec x) noexcept nogil:
-    """log(1 + x) for x >= 0, relative precision also where x is small."""
-    cdef vec m, n, f, s, z, p, half
-    n = split_exponent(splat(1.0) + x, &m)
-    f = where_less(n, splat(0.5), x, m - splat(1.0))
-    s = f / (f + splat(2.0))
-    z = s * s
+    """log(1 + x) for x >= 0, relative precision also where x is small: with c near 1 / (1 + x) and
+    r = (1 + x) c - 1, it is log(1 + r) - log c. c is 1 where x is below 1/32."""
+    cdef vec c, rest, n, r, p
+    n = near_inverse(splat(1) + x, &c, &rest)
+    r = x * c + (c - splat(1))
     if IS_DOUBLE:
-        p = splat(0.14617807153417325)
-        p = p * z + splat(0.15331611722055008)
-        p = p * z + splat(0.1818289243253687)
-        p = p * z + splat(0.22222211089379496)
-        p = p * z + splat(0.28571428626253836)
-        p = p * z + splat(0.3999999999989889)
-        p = p * z + splat(0.666666666666667)
+        p = splat(0.11080865852548172)
+        p = p * r + splat(-0.12518995507687528)
+        p = p * r + splat(0.14285771953578866)
+        p = p * r + splat(-0.16666655382632584)
+        p = p * r + splat(0.1999999997496489)
+        p = p * r + splat(-0.25000000002147754)
+        p = p * r + splat(0.3333333333333585)
+        p = p * r + splat(-0.49999999999999933)
+        rest = rest + n * splat(0.6931471805599453)
     else:
-        p = splat(0.23331614471843498)
-        p = p * z + splat(0.28550778633191964)
-        p = p * z + splat(0.4000012221181065)
-        p = p * z + splat(0.6666666655404201)
-    half = splat(0.5) * f * f
-    p = s * (half + z * p)
-    if IS_DOUBLE:
-        p = p + n * splat(1.9082149292705877e-10)
-        return n * splat(0.6931471803691238) - ((half - p) - f)
-    p = p + n * splat(3.1946184945309415e-05)
-    return n * splat(0.693115234375) - ((half - p) - f)
+        p = splat(0.19973952097725345)
+        p = p * r + splat(-0.2501587033157462)
+        p = p * r + splat(0.3333335062649765)
+        p = p * r + splat(-0.4999999810920195)
+        rest = rest + n * splat(0.6931471824645996)
+    return rest + (r + r * r * p)
 
 
 cdef void student_header(const Gaussians *g, Py_ssize_t k, double constant,
@@ -62,7 +63,7 @@ cdef void student_header(const Gaussians *g, Py_ssize_t k, double constant,
     out[TOP] = <real>(nu + D)
     out[HALF] = <real>(0.5 * (nu + D))
     out[LOG] = <real>log_ratio
-    out[LOG_REST] = <real>(log_ratio - out[LOG])
+    out[VERGE] = <real>(huge() * min(1.0, 1 / nu))
 
 
 cdef void open_student(Panels *p, const Gaussians *g, double *accumulators) noexcept nogil:
@@ -71,33 +72,51 @@ cdef void open_student(Panels *p, const Gaussians *g, double *accumulators) noex
     p.bends = p.sizes + K * (D + 1)
     for t in range(p.n_tiles):
         p.far[t] = splat(0)
+    for t in range(2 * K):
+        p.tally[t] = splat(0)
 
 
-cdef inline vec not_far(vec q, vec x, vec yes, vec no) noexcept nogil:
-    """yes where neither a form nor its share of nu has overflowed; no elsewhere."""
-    return where_less(q + x, splat(<real>(1e300 if IS_DOUBLE else 1e36)), yes, no)
+cdef void close_student(Panels *p, const Gaussians *g) noexcept nogil:
+    """The sums that were made lane by lane over the block go into the accumulators."""
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, k
+    cdef const real *header = <const real*>g.packed
+    cdef double size
+    for k in range(K):
+        size = lanes(&p.tally[2 * k])
+        p.sizes[k * (D + 1) + D] += size
+        # with what rounding took of the logarithm
+        p.bends[k] += lanes(&p.tally[2 * k + 1]) + size * (log1p(D / g.dfs[k]) - header[LOG])
+        header += component_stride(g)
 
 
-cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t k, const vec *q,
-                    real constant, vec *lp) noexcept nogil:
-    """lp (TILE) = log densities of complete rows, -inf where a form overflowed; lp may be q."""
-    cdef const real *header = <const real*>g.packed + k * component_stride(g)
-    cdef vec *pull = p.pull + (t * g.n_components + k) * VECTORS
-    cdef vec *bend = p.bend + (t * g.n_components + k) * VECTORS
-    cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE]), top = splat(header[TOP])
-    cdef vec half = splat(header[HALF]), log_ratio = splat(header[LOG])
-    cdef vec rest = splat(header[LOG_REST]), n_observed = splat(<real>g.n_features)
-    cdef vec x, form, power, scale, far = p.far[t]
-    cdef Py_ssize_t v
-    for v in range(VECTORS):
-        form = q[v]
-        x = form * inverse
-        power = vlog1p(x)
-        scale = splat(1) / (nu + form)
-        pull[v] = top * scale
-        bend[v] = ((log_ratio - power) - (n_observed - form) * scale) + rest
-        lp[v] = not_far(form, x, splat(constant) - half * power, splat(-INFINITY))
-        far = far + not_far(form, x, splat(0), splat(1))
+cdef void power_law(const Panels *p, const Gaussians *g, Py_ssize_t t, Py_ssize_t first,
+                    Py_ssize_t end, vec *lp, vec *best) noexcept nogil:
+    """lp (K, TILE): of the components first .. end - 1 the forms of complete rows become log
+    densities, -inf where a form overflowed; and the best log densities are brought up to date."""
+    cdef const real *header
+    cdef vec *pull
+    cdef vec *bend
+    cdef vec nu, inverse, top, half, log_ratio, verge, constant, x, form, power, scale, value
+    cdef vec n_observed = splat(<real>g.n_features), far = p.far[t]
+    cdef Py_ssize_t k, v, stride = component_stride(g)
+    for k in range(first, end):
+        header = <const real*>g.packed + k * stride
+        pull = p.pull + t * p.pull_stride + k * VECTORS
+        bend = p.bend + t * p.pull_stride + k * VECTORS
+        constant, nu, inverse = splat(header[0]), splat(header[DF]), splat(header[INVERSE])
+        top, half = splat(header[TOP]), splat(header[HALF])
+        log_ratio, verge = splat(header[LOG]), splat(header[VERGE])
+        for v in range(VECTORS):
+            form = lp[k * VECTORS + v]
+            x = form * inverse
+            power = vlog1p(x)
+            scale = splat(1) / (nu + form)
+            pull[v] = top * scale
+            bend[v] = (log_ratio - power) - (n_observed - form) * scale
+            value = where_less(x, verge, constant - half * power, splat(-INFINITY))
+            lp[k * VECTORS + v] = value
+            best[v] = vmax(value, best[v])
+            far = far + (form + x)
     p.far[t] = far
 
 
@@ -129,9 +148,10 @@ cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_s
     cdef Py_ssize_t K = g.n_components, D = g.n_features, j, v
     cdef const real *header = <const real*>g.packed + k * component_stride(g)
     cdef const double *excess = g.excess + k * (D + 1)
-    cdef vec *pull = p.pull + (t * K + k) * VECTORS
-    cdef vec *bend = p.bend + (t * K + k) * VECTORS
+    cdef vec *pull = p.pull + t * p.pull_stride + k * VECTORS
+    cdef vec *bend = p.bend + t * p.pull_stride + k * VECTORS
     cdef vec nu = splat(header[DF]), inverse = splat(header[INVERSE])
+    cdef vec verge = splat(header[VERGE])
     cdef vec n_observed[VECTORS]
     cdef vec more[VECTORS]
     cdef vec x, form, power, scale, top, value, far = p.far[t]
@@ -148,8 +168,8 @@ cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_s
         bend[v] = (vlog1p(n_observed[v] * inverse) - power) - (n_observed[v] - form) * scale
         value = (constants[v] if constants != NULL else splat(constant)) + more[v]
         value = value - splat(0.5) * top * power
-        lp[v] = not_far(form, x, value, splat(-INFINITY))
-        far = far + not_far(form, x, splat(0), splat(1))
+        lp[v] = where_less(x, verge, value, splat(-INFINITY))
+        far = far + (form + x)
     p.far[t] = far
 
 
@@ -174,12 +194,12 @@ cdef void rescue_far(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t s
     components again, in float64."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, j, k, row
-    cdef real *pull = <real*>(p.pull + t * K * VECTORS)
-    cdef real *bend = <real*>(p.bend + t * K * VECTORS)
+    cdef real *pull = <real*>(p.pull + t * p.pull_stride)
+    cdef real *bend = <real*>(p.bend + t * p.pull_stride)
     cdef double nu, z, q, log_q, power, u, value
     cdef bint lost
     cdef Far form
-    if not lanes(&p.far[t]) > 0:
+    if lanes(&p.far[t]) < 0.1 * huge():
         return
     for k in range(K):
         if not p.active[t * K + k]:
@@ -232,8 +252,8 @@ cdef void pull_rows(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
             values[v] = splat(0)
             for k in range(K):
                 if p.active[t * K + k]:
-                    j = (t * K + k) * VECTORS + v
-                    values[v] = values[v] + p.resp[j] * p.pull[j]
+                    values[v] = values[v] + (p.resp[(t * K + k) * VECTORS + v]
+                                             * p.pull[t * p.pull_stride + k * VECTORS + v])
             values[v] = values[v] * weight[v]
         write_values(job, job.pull_out, start, size, <const real*>values)
     if not job.first_moments:
@@ -244,20 +264,21 @@ cdef void pull_rows(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
         if not p.active[t * K + k]:
             continue
         resp = p.resp + (t * K + k) * VECTORS
-        pull = p.pull + (t * K + k) * VECTORS
-        bend = p.bend + (t * K + k) * VECTORS
-        sizes = p.sizes + k * (D + 1)
+        pull = p.pull + t * p.pull_stride + k * VECTORS
+        bend = p.bend + t * p.pull_stride + k * VECTORS
         size_ = splat(0)
-        bends = splat(0)
+        bends = p.tally[2 * k + 1]
         for v in range(VECTORS):
             values[v] = resp[v] * weight[v]
             size_ = size_ + values[v]
             bends = bends + values[v] * bend[v]
-            bend[v] = resp[v]
+            if job.incomplete != NULL:
+                bend[v] = resp[v]
             resp[v] = resp[v] * pull[v]
-        p.bends[k] += lanes(&bends)
+        p.tally[2 * k + 1] = bends
         if job.incomplete == NULL:
-            sizes[D] += lanes(&size_)
+            p.tally[2 * k] = p.tally[2 * k] + size_
         else:
+            sizes = p.sizes + k * (D + 1)
             for j in range(TILE):
                 sizes[<Py_ssize_t>n_observed[j]] += (<real*>values)[j]

@@ -315,6 +315,70 @@ static inline emk_vec emk_split_exponent(emk_vec x, emk_vec *m) {
   return emk_from_bits(n + emk_to_bits(emk_splat(shift))) - emk_splat(shift);
 }
 
+/* c_i near 1 / (1 + i / 16) such that log c_i is close to a number of the precision; their bits
+   plus those of 1, and -log c_i. */
+#if EMK_DOUBLE
+static const emk_int emk_inverse_bits[16] __attribute__((aligned(64))) = {
+  0x7fe0000000000000, 0x7fde1e1e1e1e1e1e, 0x7fdc71c71c71c58c, 0x7fdaf286bca1af29,
+  0x7fd9999999999b2a, 0x7fd8618618618618, 0x7fd745d1745d18d6, 0x7fd642c8590b22f3,
+  0x7fd55555555553c5, 0x7fd47ae147ae147d, 0x7fd3b13b13b13ca3, 0x7fd2f684bda12f61,
+  0x7fd2492492492303, 0x7fd1a7b9611a7a0a, 0x7fd1111111111115, 0x7fd0842108421211};
+static const emk_real emk_inverse_logs[16] __attribute__((aligned(64))) = {
+  0.0, 0.060624621816434854, 0.11778303565643347, 0.17185025692665915,
+  0.2231435513141542, 0.2719337154836418, 0.3184537311184735, 0.3629054936893048,
+  0.40546510810823105, 0.44628710262841914, 0.48550781578162877, 0.5232481437645492,
+  0.5596157879355003, 0.5947071077467725, 0.6286086594223733, 0.6613984822452796};
+#else
+static const emk_int emk_inverse_bits[16] __attribute__((aligned(64))) = {
+  0x7f000000, 0x7ef0f0f1, 0x7ee38e39, 0x7ed79436, 0x7ecccccd, 0x7ec30d6f, 0x7eba2e8c, 0x7eb217d2,
+  0x7eaaaaab, 0x7ea3d5ea, 0x7e9d8ad4, 0x7e97b426, 0x7e924ab4, 0x7e8d3c42, 0x7e888886, 0x7e84210d};
+static const emk_real emk_inverse_logs[16] __attribute__((aligned(64))) = {
+  0.0f, 0.060624618f, 0.117783025f, 0.17185025f, 0.22314353f, 0.27190882f, 0.3184537f, 0.3628713f,
+  0.40546507f, 0.44631395f, 0.48548347f, 0.52324814f, 0.55957413f, 0.59474957f, 0.62860894f,
+  0.66139793f};
+#endif
+
+/* For z >= 1, normal: c = c_i / 2**n with |z c - 1| < 1/31, where i = n = 0 for z near 1;
+   and -log c_i. Returns n. */
+static inline emk_vec emk_near_inverse(emk_vec z, emk_vec *c, emk_vec *minus_log) {
+  const int bits = EMK_DOUBLE ? 52 : 23;
+  const emk_int half = (emk_int)1 << (bits - 5);
+  const emk_int exponents = (emk_int)(EMK_DOUBLE ? 0x7ff : 0xff) << bits;
+  emk_ivec t = emk_to_bits(z) + half;
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+  __m512i at = _mm512_srli_epi64((__m512i)t, bits - 4);     /* all but the low bits are ignored */
+  emk_ivec near = (emk_ivec)_mm512_permutex2var_epi64(
+    _mm512_load_si512(emk_inverse_bits), at, _mm512_load_si512(emk_inverse_bits + 8));
+  *minus_log = (emk_vec)_mm512_permutex2var_pd(
+    _mm512_load_pd(emk_inverse_logs), at, _mm512_load_pd(emk_inverse_logs + 8));
+  *c = emk_from_bits(near - (t & exponents));
+  return (emk_vec)_mm512_getexp_pd((__m512d)t);
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  __m512i at = _mm512_srli_epi32((__m512i)t, bits - 4);
+  emk_ivec near = (emk_ivec)_mm512_permutexvar_epi32(at, _mm512_load_si512(emk_inverse_bits));
+  *minus_log = (emk_vec)_mm512_permutexvar_ps(at, _mm512_load_ps(emk_inverse_logs));
+  *c = emk_from_bits(near - (t & exponents));
+  return (emk_vec)_mm512_getexp_ps((__m512)t);
+#else
+  const emk_real shift = EMK_DOUBLE ? (emk_real)6755399441055744.0 : (emk_real)12582912.0;
+  const emk_real bias = EMK_DOUBLE ? 1023 : 127;
+  emk_int lane[EMK_LANES], near[EMK_LANES];
+  emk_real logs[EMK_LANES];
+  emk_ivec found;
+  memcpy(lane, &t, sizeof t);
+#pragma GCC unroll 16
+  for (int i = 0; i < EMK_LANES; i++) {
+    int at = (int)(lane[i] >> (bits - 4)) & 15;
+    near[i] = emk_inverse_bits[at];
+    logs[i] = emk_inverse_logs[at];
+  }
+  memcpy(&found, near, sizeof found);
+  memcpy(minus_log, logs, sizeof logs);
+  *c = emk_from_bits(found - (t & exponents));
+  return emk_from_bits((t >> bits) + emk_to_bits(emk_splat(shift))) - emk_splat(shift + bias);
+#endif
+}
+
 /* Width of the register tile of the moment update: 4 x EMK_MB features. */
 #ifndef EMK_MB
 #define EMK_MB 4

@@ -227,8 +227,7 @@ def _fitted(options, console, rows, parallel):
 
 def _of_standardised(model, names):
     """The factors as they are behind columns of variance 1."""
-    variance = np.diagonal(model.get_covariance())
-    loadings = model.components_.T / np.sqrt(np.where(variance > 0, variance, 1.0))[:, None]
+    loadings = model.standardized_components_.T
     return {"loadings": loadings, "communalities": model.communalities_,
             "uniquenesses": 1 - model.communalities_,
             "sums_of_squares": np.square(loadings).sum(axis=0),

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import digamma, zeta
 
 from emkernels.components.gaussian.density import as_read, reorder
 from emkernels.components.gaussian.moments import seen
@@ -215,20 +214,6 @@ class StudentComponents:
         return max(change, np.max(dfs))
 
 
-def _about_log(x):
-    """``g(x) = digamma(x) - log(x)`` and its derivative, precise also where x is large."""
-    s = 1 / (x * x)
-    series = -s * (1 / 12 - s * (1 / 120 - s * (1 / 252 - s * (1 / 240 - s * (
-        1 / 132 - s * (691 / 32760)))))) - 0.5 / x
-    slope = (s / 2 + s / x * (1 / 6 - s * (1 / 30 - s * (1 / 42 - s * (1 / 30 - s * (5 / 66))))))
-    few = x < 12
-    if few.any():
-        near = x[few]
-        series[few] = digamma(near) - np.log(near)
-        slope[few] = zeta(2, near) - 1 / near
-    return series, slope
-
-
 def df_roots(sizes, bends, start):
     """Degrees of freedom that maximise the minorant: the roots of ``sum_o sizes_o (g((df + o) / 2)
     - g(df / 2)) + bends``, with g = digamma - log, between the bounds.
@@ -245,30 +230,4 @@ def df_roots(sizes, bends, start):
     ndarray of shape (n,)
         A bound where the root lies beyond it.
     """
-    observed = np.flatnonzero(sizes[:, 1:].any(axis=0)) + 1
-    weights = np.column_stack([-sizes[:, observed].sum(axis=1), sizes[:, observed]])
-    more = np.r_[0, observed]
-    least = np.finfo(float).tiny
-    limit = np.log(np.maximum(-bends, least))
-    low, high = np.log(LEAST_DF), np.log(MOST_DF)
-    at = np.clip(np.log(start), low, high)
-    low, high = np.full(len(at), low), np.full(len(at), high)
-    for _ in range(100):
-        # the logarithm of what the bends are set against falls nearly in a line with log df:
-        # Newton there, within a bracket
-        df = np.exp(at)
-        value, slope = _about_log((df[:, None] + more) / 2)
-        value = np.maximum((weights * value).sum(axis=1), least)
-        slope = (weights * slope).sum(axis=1) / 2 * df / value
-        gap = limit - np.log(value)
-        low, high = np.where(gap < 0, at, low), np.where(gap < 0, high, at)
-        with np.errstate(all="ignore"):
-            new = at + gap / slope
-        new = np.where(np.isfinite(new), np.clip(new, low, high), (low + high) / 2)
-        done = np.abs(new - at) <= 1e-11
-        at = new
-        if done.all():
-            break
-    # (the bounds themselves, without the rounding of their logarithms)
-    df = np.where(at >= np.log(MOST_DF), MOST_DF, np.exp(at))
-    return np.where(at <= np.log(LEAST_DF), LEAST_DF, df)
+    return passes.df_roots(sizes, bends, start, LEAST_DF, MOST_DF)

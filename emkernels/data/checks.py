@@ -51,6 +51,8 @@ def read_array(X, estimator, min_samples=1):
     table, names = _inputs.as_table(X)
     if estimator is None:
         return check_table(table, "X"), names
+    if table is X and table.ndim == 2 and len(table) >= min_samples and table.shape[1]:
+        return table, names         # a plain array, of which nothing is left to be asked
     return check_array(
         table, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS), names
 
@@ -201,6 +203,13 @@ def remember_columns(estimator, rows):
 def numbers(values, name):
     """A float64 array of its own, C-contiguous; text and its like are named by cell."""
     return np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64, order="C")
+
+
+def check_numbers_finite(values, name):
+    """ValueError for a NaN or an infinity among parameters, which says where."""
+    if not np.isfinite(values).all():
+        at = tuple(map(int, np.argwhere(~np.isfinite(values))[0]))
+        raise ValueError(f"{name} contains NaN or infinity, first at {at}")
 
 
 def check_sample_weight(sample_weight, X, largest=0.0):

@@ -265,6 +265,16 @@ class Rows(_inputs.Named):
             self.kept[name] = make()
         return self.kept[name]
 
+    def draw(self, size, random_state):
+        """Indices of different rows, drawn by weight; equal weights are as none."""
+        weight, among = self.sample_weight, self.n_rows
+        if self.n_positive < self.n_rows:
+            among = np.flatnonzero(weight)
+            weight = weight[among]
+        even = weight is None or weight.min() == weight.max()
+        return random_state.choice(
+            among, size=size, replace=False, p=None if even else weight / weight.sum())
+
     # --- parts, and the same rows with other company ------------------------------------------
 
     def with_(self, **changes):

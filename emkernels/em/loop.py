@@ -110,6 +110,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         the steps to come would add, to the parameters and to `objective_scale` times the
         objective; both must be below `tol`. 'exact': the first step goes to the maximum.
     acceleration : {None, 'squarem'}
+        A start that collapses is made again by plain steps.
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
     progress : Progress, optional
@@ -166,6 +167,11 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
                 f"{what} must have {', '.join(names)}; {type(value).__name__} lacks "
                 f"{', '.join(lacks)}" + (": Rows.read(X) and Chunks(parts) of emkernels.data "
                                          "are sources" if what == "source" else ""))
+
+    def run(result, init, acceleration):
+        _Iterations(model, source, result, tol, convergence, acceleration, objective_scale).run(
+            init, max_iter, previous_bound, callback, progress)
+
     best, n_failed, failure = None, 0, None
     for init in range(n_init):
         result = None
@@ -173,10 +179,10 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
             result = EMResult(start(init))
             if progress is not None:
                 progress.start(init)
-            if max_iter > 0:
-                iterations = _Iterations(
-                    model, source, result, tol, convergence, acceleration, objective_scale)
-                iterations.run(init, max_iter, previous_bound, callback, progress)
+            if max_iter > 0 and acceleration is None:
+                run(result, init, None)
+            elif max_iter > 0:
+                _without_collapse(run, result, init, acceleration, is_degenerate)
         except DegenerateFitError as error:
             n_failed, failure, result = n_failed + 1, error, None
             continue
@@ -201,14 +207,38 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     return best
 
 
+def _without_collapse(run, result, init, acceleration, is_degenerate):
+    """Accelerated iterations; where these collapse, a leap may have led there: then plain ones
+    from the same start, if they do not."""
+    plain, failed = EMResult(result.parameters), False
+    try:
+        run(result, init, acceleration)
+    except DegenerateFitError:
+        failed = True
+    if not failed and (result.stopped or not _is_degenerate(result, is_degenerate)):
+        return
+    try:
+        run(plain, init, None)
+    except DegenerateFitError:
+        if failed:
+            raise
+    else:
+        if failed or _is_better(plain, result, is_degenerate):
+            vars(result).update(vars(plain))
+
+
 def _is_better(result, best, is_degenerate):
     """Whether a start ended better than the best before it."""
-    for each in (best, result):
-        if each.degenerate is None:
-            each.degenerate = is_degenerate is not None and bool(is_degenerate(each.parameters))
-    if result.degenerate != best.degenerate:
-        return best.degenerate
+    degenerate = _is_degenerate(best, is_degenerate)
+    if _is_degenerate(result, is_degenerate) != degenerate:
+        return degenerate
     return result.lower_bound > best.lower_bound
+
+
+def _is_degenerate(result, is_degenerate):
+    if result.degenerate is None:
+        result.degenerate = is_degenerate is not None and bool(is_degenerate(result.parameters))
+    return result.degenerate
 
 
 class _Iterations:

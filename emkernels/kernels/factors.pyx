@@ -4,24 +4,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libc.stdint cimport uintptr_t
-from libc.stdlib cimport free, malloc
+from libc.math cimport M_PI, log
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport DIAG, FACTOR_CHUNK, Factors, Job, Rows, Table
+from emkernels.kernels.analysers import _factor_pass
+
+from emkernels._simd.table cimport FACTOR_CHUNK, Factors, Job, Rows
+from emkernels.kernels.analysers cimport run_factors
 from emkernels.kernels.arrays cimport (
     address, as_centers, as_float64, as_matrix, as_weights, check_rows_finite, is_double, pointer,
-    set_rows, weights_in_unit)
-from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport (
-    FACTORS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+    rows_at, set_rows, weights_in_unit)
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport as_mixture_weights
 from emkernels.kernels.threads cimport check_threads
 
 __all__ = ["FactorSums", "factor_e_step", "factor_statistics"]
 
 # Squared lengths of loadings in units of the noise beyond which distances would cancel.
-_STIFF = {True: 1e6, False: 2e3}
+cdef double STIFF_F64 = 1e6, STIFF_F32 = 2e3
 
 
 class FactorSums(NamedTuple):
@@ -36,129 +37,91 @@ class FactorSums(NamedTuple):
     log_likelihood: float
 
 
-cdef int run_factors(Job *job, bint double_, const Rows *rows, const double *means,
-                     const Factors *factors, Py_ssize_t n_components, double *counts,
-                     double *second, double *sums, double *tail, int n_threads,
-                     bint interruptible) noexcept nogil:
-    """The pass of a job whose outputs are set; counts (K,), second (K, q, q), its lower triangles,
-    sums (K, q + 2, D) and tail (2,) are added to where `job.first_moments`."""
-    cdef const Table *table = table_of(double_)
-    cdef Plan plan
-    cdef Py_ssize_t K = n_components, q = factors.n_factors, D = rows.n_features, k, i, d, length
-    cdef Py_ssize_t width = (D + FACTOR_CHUNK - 1) // FACTOR_CHUNK * FACTOR_CHUNK
-    cdef const double *a
-    cdef char *memory
-    cdef int status
-    job.rows = rows[0]
-    job.factors = factors
-    job.gaussians.covariance_type = DIAG
-    job.gaussians.n_components = K
-    job.gaussians.n_features = D
-    job.gaussians.means = means
-    memory = <char*>malloc(table.factor_bytes(job) + 64)
-    if memory == NULL:
-        return OUT_OF_MEMORY
-    job.gaussians.packed = <char*>((<uintptr_t>memory + 63) // 64 * 64)
-    table.prepare_factors(job)
-    length = K + K * q * q + K * (q + 2) * width + 2
-    status = make_plan(&plan, job, double_, FACTORS, length, n_threads)
-    if status == 0:
-        status = run(&plan, interruptible)
-        if status == 0 and job.first_moments:
-            a = plan.accumulators
-            for k in range(K):
-                counts[k] += a[k]
-            a += K
-            for i in range(K * q * q):
-                second[i] += a[i]
-            a += K * q * q
-            for i in range(K * (q + 2)):
-                for d in range(D):
-                    sums[i * D + d] += a[i * width + d]
-        if status == 0:
-            a = plan.accumulators + length - 2
-            tail[0] += a[0]
-            tail[1] += a[1]
-        free_plan(&plan)
-    free(memory)
-    return status
-
-
-def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None, views=None,
-                 want=None, n_threads=None):
-    """One pass over checked rows.
-
-    means (K, D): float64, as the rows' precision has them. model: attributes `deviations`,
-    `loadings`, `whiteners`, `constants` (float64), `chunks`, `ends` (int32), `stiff` (uint8), as
-    Factors has them, contiguous. order (int32): in which the rows are visited. labels (int32):
-    the component that each row is looked for first in, then its most probable one. views: the rows
-    along a few directions (n_samples, n_views), of their dtype, and means (K, n_views) and
-    whiteners (K, n_views, n_views) of the components there. want: names of 'log_prob_norm',
-    'resp', 'labels', which are returned for each row; None: the counts, sums of z z' (K, q, q;
-    lower triangles), sums of e^2, e and e z (K, q + 2, D) in units of the deviations, the
-    log-likelihood, and how many pairs of a row and a component mattered.
-    """
-    cdef Rows rows
+cdef int run_statistics(
+        const Rows *rows, bint double_, const double *weights, const double *means,
+        const double *deviations, const double *loadings, const double *whiteners, Py_ssize_t K,
+        Py_ssize_t q, double *counts, double *first, double *square, double *cross,
+        double *factors, double *second, double *log_likelihood, int n_threads,
+        bint interruptible) noexcept nogil:
+    """What the pass adds up, in the units of the rows, into the sums of FactorSums."""
     cdef Job job
-    cdef Factors factors
-    cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0], D = means.shape[1], q = model.loadings.shape[1]
-    cdef const double *mean = pointer(means)
-    cdef double *c = NULL
-    cdef double *s = NULL
-    cdef double *m = NULL
+    cdef Factors model
+    cdef Py_ssize_t D = rows.n_features, k, i, j, d
+    cdef int n_chunks = <int>((D + FACTOR_CHUNK - 1) // FACTOR_CHUNK), status, c
+    cdef Py_ssize_t n_numbers = 2 * K + K * q * q + K * (q + 2) * D + 2 * q
+    cdef double *memory = <double*>calloc(n_numbers, sizeof(double))
+    cdef int *chunks = <int*>malloc(K * n_chunks * sizeof(int) + K)
+    cdef unsigned char *stiff = <unsigned char*>(chunks + K * n_chunks)
+    cdef double *constants = memory
+    cdef double *own = constants + K
+    cdef double *own_second = own + K
+    cdef double *sums = own_second + K * q * q
+    cdef double *turned = sums + K * (q + 2) * D
     cdef double tail[2]
-    set_rows(&rows, X)
-    rows.sample_weight = pointer(sample_weight)
-    rows.order = <const int*>pointer(order)
+    cdef double value, longest
+    cdef const double *unit
+    cdef const double *A
+    cdef const double *loading
+    cdef double *s
+    if memory == NULL or chunks == NULL:
+        free(memory)
+        free(chunks)
+        return OUT_OF_MEMORY
+    for k in range(K):
+        unit, A, loading = deviations + k * D, whiteners + k * q * q, loadings + k * q * D
+        value, longest = -0.5 * D * log(2 * M_PI), 0
+        for d in range(D):
+            value -= log(unit[d])
+        for i in range(q):
+            value += log(A[i * q + i])
+            tail[0] = 1
+            for d in range(D):
+                tail[0] += loading[i * D + d] * loading[i * D + d]
+            longest = max(longest, tail[0])
+        constants[k] = value + log(weights[k])
+        stiff[k] = longest > (STIFF_F64 if double_ else STIFF_F32)
+        for c in range(n_chunks):
+            chunks[k * n_chunks + c] = c
     memset(&job, 0, sizeof(Job))
-    memset(&factors, 0, sizeof(Factors))
-    factors.n_factors = q
-    factors.n_checks = model.ends.shape[0]
-    factors.ends = <const int*>address(model.ends)
-    factors.chunks = <const int*>address(model.chunks)
-    factors.deviations = pointer(model.deviations)
-    factors.loadings = pointer(model.loadings)
-    factors.whiteners = pointer(model.whiteners)
-    factors.constants = pointer(model.constants)
-    factors.stiff = <const unsigned char*>address(model.stiff)
+    memset(&model, 0, sizeof(Factors))
+    model.n_factors, model.n_checks, model.ends, model.chunks = q, 1, &n_chunks, chunks
+    model.deviations, model.loadings, model.whiteners = deviations, loadings, whiteners
+    model.constants, model.stiff = constants, stiff
+    job.first_moments = True
     job.skip = K > 1
-    if views is not None:
-        seen, view_means, view_whiteners = views
-        factors.n_views = seen.shape[1]
-        factors.views = <const char*>address(seen)
-        factors.view_means = pointer(view_means)
-        factors.view_whiteners = pointer(view_whiteners)
-    out = {}
-    if want is None:
-        job.first_moments = True
-        counts, second, sums = np.zeros(K), np.zeros((K, q, q)), np.zeros((K, q + 2, D))
-        c, s, m = <double*>address(counts), <double*>address(second), <double*>address(sums)
-    else:
-        for name, shape, dtype in (("log_prob_norm", (rows.n_samples,), X.dtype),
-                                   ("resp", (rows.n_samples, K), X.dtype),
-                                   ("labels", (rows.n_samples,), np.int32)):
-            if name in want:
-                out[name] = np.empty(shape, dtype)
-        if "log_prob_norm" in out:
-            job.log_prob_norm_out = <char*>address(out["log_prob_norm"])
-        if "resp" in out:
-            job.resp_out = <char*>address(out["resp"])
-        labels = out.get("labels")
-        if labels is not None:
-            labels[:] = 0
-    if labels is not None:
-        job.labels = <const int*>address(labels)
-        job.labels_out = <int*>address(labels)
     tail[0] = 0
-    tail[1] = 0
-    with nogil:
-        status = run_factors(&job, double_, &rows, mean, &factors, K, c, s, m, tail, threads, True)
-    check_status(status)
-    if want is not None:
-        return out
-    return counts, second, sums, tail[0], tail[1]
+    status = run_factors(&job, double_, rows, means, &model, K, own, own_second, sums, tail,
+                         n_threads, interruptible)
+    if status == 0:
+        log_likelihood[0] += tail[0]
+        for k in range(K):
+            unit, A, loading = deviations + k * D, whiteners + k * q * q, loadings + k * q * D
+            s = sums + k * (q + 2) * D
+            counts[k] += own[k]
+            for d in range(D):
+                square[k * D + d] += s[d] * unit[d] * unit[d]
+                first[k * D + d] += s[D + d] * unit[d]
+            for i in range(q):
+                for d in range(D):
+                    cross[(k * q + i) * D + d] += s[(2 + i) * D + d] * unit[d]
+                turned[i] = 0
+                for d in range(D):
+                    turned[i] += loading[i * D + d] * s[D + d]
+            for i in range(q):          # sums of the means: A'A L e
+                turned[q + i] = 0
+                for j in range(i + 1):
+                    turned[q + i] += A[i * q + j] * turned[j]
+            for i in range(q):
+                for j in range(i, q):
+                    factors[k * q + i] += A[j * q + i] * turned[q + j]
+                for j in range(q):      # and of z z', of which there is the lower triangle
+                    value = own_second[(k * q + max(i, j)) * q + min(i, j)]
+                    for d in range(max(i, j), q):
+                        value += own[k] * A[d * q + i] * A[d * q + j]
+                    second[(k * q + i) * q + j] += value
+    free(memory)
+    free(chunks)
+    return status
 
 
 class _Model:
@@ -172,7 +135,6 @@ class _Model:
         if not np.isfinite(inner).all():
             raise ValueError("components are too large beside noise_variance")
         whiteners = np.tril(np.linalg.inv(np.linalg.cholesky(inner)))
-        self.inner = np.swapaxes(whiteners, 1, 2) @ whiteners
         with np.errstate(divide="ignore"):
             self.constants = (
                 np.log(weights) - np.log(deviations).sum(axis=1) - 0.5 * D * np.log(2 * np.pi)
@@ -181,7 +143,7 @@ class _Model:
         self.chunks = np.tile(np.arange(n_chunks, dtype=np.int32), (K, 1))
         self.ends = np.array([n_chunks], np.int32)
         lengths = np.diagonal(inner, axis1=1, axis2=2).max(axis=1)
-        self.stiff = (lengths > _STIFF[bool(double_)]).astype(np.uint8)
+        self.stiff = (lengths > (STIFF_F64 if double_ else STIFF_F32)).astype(np.uint8)
 
 
 def _arguments(X, weights, means, components, noise_variance):
@@ -260,17 +222,32 @@ def factor_statistics(X, weights, means, components, noise_variance, sample_weig
     >>> s.counts, s.factors, round(s.log_likelihood, 4)
     (array([2.]), array([[0.66666667]]), -5.441)
     """
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_
     X, means, model = _arguments(X, weights, means, components, noise_variance)
     sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
-    counts, second, sums, log_likelihood, _ = _factor_pass(
-        X, means, model, sample_weight, n_threads=n_threads)
-    deviations, first = model.deviations, sums[:, 1]
-    factors = (model.inner @ (model.loadings @ first[:, :, None]))[:, :, 0]
-    second += np.swapaxes(np.tril(second, -1), 1, 2) + counts[:, None, None] * model.inner
-    return FactorSums(
-        counts * unit, first * deviations * unit, sums[:, 0] * deviations**2 * unit,
-        sums[:, 2:] * deviations[:, None] * unit, factors * unit, second * unit,
-        log_likelihood * unit)
+    double_ = is_double(X)
+    set_rows(&rows, X)
+    rows.sample_weight = pointer(sample_weight)
+    weights = as_mixture_weights(weights, means.shape[0])
+    loadings = model.loadings
+    cdef Py_ssize_t K = loadings.shape[0], q = loadings.shape[1], D = loadings.shape[2]
+    out = [np.zeros(shape) for shape in (
+        K, (K, D), (K, D), (K, q, D), (K, q), (K, q, q), 1)]
+    cdef double *at[7]
+    for i in range(7):
+        at[i] = <double*>address(out[i])
+    cdef const double *w = pointer(weights)
+    cdef const double *mean = pointer(means)
+    cdef const double *deviation = pointer(model.deviations)
+    cdef const double *loading = pointer(loadings)
+    cdef const double *whitener = pointer(model.whiteners)
+    with nogil:
+        status = run_statistics(&rows, double_, w, mean, deviation, loading, whitener, K, q,
+                                at[0], at[1], at[2], at[3], at[4], at[5], at[6], threads, True)
+    check_status(status)
+    return FactorSums(*[each * unit for each in out[:6]], float(out[6][0] * unit))
 
 
 def factor_e_step(X, weights, means, components, noise_variance, *,
@@ -316,3 +293,33 @@ def factor_e_step(X, weights, means, components, noise_variance, *,
     X, means, model = _arguments(X, weights, means, components, noise_variance)
     out = _factor_pass(X, means, model, want=want, n_threads=n_threads)
     return tuple(out[name] for name in want)
+
+
+# --- the faces for cimport: see factors.pxd -----------------------------------------------
+
+cdef int factor_statistics_f64(
+        const double *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *weights, const double *means,
+        const double *deviations, const double *loadings, const double *whiteners,
+        Py_ssize_t n_components, Py_ssize_t n_factors, const double *sample_weight,
+        double *counts, double *first, double *square, double *cross, double *factors,
+        double *second, double *log_likelihood, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(double), sample_weight)
+    return run_statistics(&rows, True, weights, means, deviations, loadings, whiteners,
+                          n_components, n_factors, counts, first, square, cross, factors, second,
+                          log_likelihood, n_threads, False)
+
+
+cdef int factor_statistics_f32(
+        const float *X, Py_ssize_t n_samples, Py_ssize_t n_features, Py_ssize_t row_stride,
+        Py_ssize_t column_stride, const double *weights, const double *means,
+        const double *deviations, const double *loadings, const double *whiteners,
+        Py_ssize_t n_components, Py_ssize_t n_factors, const double *sample_weight,
+        double *counts, double *first, double *square, double *cross, double *factors,
+        double *second, double *log_likelihood, int n_threads) noexcept nogil:
+    cdef Rows rows = rows_at(<const char*>X, n_samples, n_features, row_stride, column_stride,
+                             sizeof(float), sample_weight)
+    return run_statistics(&rows, False, weights, means, deviations, loadings, whiteners,
+                          n_components, n_factors, counts, first, square, cross, factors, second,
+                          log_likelihood, n_threads, False)

@@ -1,5 +1,6 @@
 """Passes over checked rows, for those who have checked them: no argument is looked at again."""
 
+from emkernels.kernels.analysers import _factor_pass as factor_pass
 from emkernels.kernels.arrays import weights_in_unit
 from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
@@ -7,8 +8,8 @@ from emkernels.kernels.classes import _class_pass as class_pass
 from emkernels.kernels.classes import _Layout as ClassLayout
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
+from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
-from emkernels.kernels.factors import _factor_pass as factor_pass
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -29,6 +30,7 @@ __all__ = [
     "bounded_pass",
     "class_pass",
     "complete_rows",
+    "df_roots",
     "effective_n_threads",
     "em_pass",
     "factor_pass",

@@ -127,5 +127,9 @@ def log_noise(parameters, rows):
     one for each; None where there is no noise."""
     if parameters.noise is None:
         return None
+    noise, densities = rows.kept.get("noise", (None, None))
+    if noise is not parameters.noise:       # once a fit
+        noise, densities = parameters.noise, parameters.noise.log_densities(rows)
+        rows.kept["noise"] = noise, densities
     with np.errstate(divide="ignore"):
-        return np.log(parameters.weights[-1]) + parameters.noise.log_densities(rows)
+        return np.log(parameters.weights[-1]) + densities

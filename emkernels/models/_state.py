@@ -1,9 +1,11 @@
 """What every estimator has: a version in its pickles, and a word on attributes of its relatives."""
 
+import functools
 import inspect
 import warnings
 
 from sklearn.exceptions import InconsistentVersionWarning
+from sklearn.utils._param_validation import validate_parameter_constraints
 
 from emkernels import __version__
 
@@ -39,10 +41,21 @@ class Stateful:
                 estimator_name=type(self).__name__, current_sklearn_version=__version__,
                 original_sklearn_version=version), stacklevel=2)
         # parameters that have come since are as they were without
-        defaults = {name: parameter.default
-                    for name, parameter in inspect.signature(type(self)).parameters.items()
-                    if parameter.default is not parameter.empty}
-        super().__setstate__({**defaults, **state})
+        super().__setstate__({**_defaults(type(self)), **state})
+
+    @classmethod
+    def _get_param_names(cls):
+        # a signature takes longer to read than many a fit of few rows
+        if "_param_names" not in vars(cls):
+            cls._param_names = super()._get_param_names()
+        return list(cls._param_names)
+
+    def _validate_params(self):
+        """TypeError or ValueError for a parameter that cannot be; defaults can."""
+        defaults, nothing = _defaults(type(self)), object()
+        given = {name: value for name, value in self.get_params(deep=False).items()
+                 if value is not defaults.get(name, nothing)}
+        validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)
 
     def __getattr__(self, name):
         # only called for what is not there
@@ -50,3 +63,10 @@ class Stateful:
         if name in type(self)._elsewhere:
             text += f": {type(self)._elsewhere[name]}"
         raise AttributeError(text, name=name, obj=self)
+
+
+@functools.cache
+def _defaults(cls):
+    """Parameters of a class and what they are where nothing is said of them."""
+    return {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()
+            if parameter.default is not parameter.empty}

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.decomposition import FactorAnalysis as Peer
 from sklearn.exceptions import NotFittedError
 
+from emkernels import _inputs
 from emkernels.models.factors.estimator import FactorAnalysis
 from emkernels.models.factors.parallel import ParallelAnalysis, parallel_analysis
 from emkernels.plotting._canvas import (
@@ -53,7 +54,7 @@ def plot_loadings(model, *, cutoff=0.3, sort=False, ax=None):
     Raises
     ------
     NotFittedError, TypeError
-        A model that is not fitted, or none of factors.
+        A model that is not fitted, or none of factors; a cutoff that is no number.
     ValueError
         A negative cutoff.
     MissingExtraError
@@ -69,7 +70,7 @@ def plot_loadings(model, *, cutoff=0.3, sort=False, ax=None):
     ['factor 1', 'factor 2']
     """
     _check_factors(model)
-    if not cutoff >= 0:
+    if not _inputs.real(cutoff, "cutoff") >= 0:
         raise ValueError(f"cutoff must be 0 or more, got {cutoff!r}")
     loadings, communalities = standardised_loadings(model)
     names = _names(model, len(loadings))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels import _inputs
 from emkernels._inputs import as_labels, check_same_rows
 from emkernels.models.mixture.fitted import fitted_type
 from emkernels.plotting._canvas import (
@@ -248,7 +249,7 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
         raise TypeError("X must be a table of rows, got None")
     values, names = table_for(model, X)
     at = _drawn_columns(columns, names)
-    if not 0 <= threshold <= 1:
+    if not 0 <= _inputs.real(threshold, "threshold") <= 1:
         raise ValueError(f"threshold must lie in 0 .. 1, got {threshold}")
     rows, notes = rows_to_draw(~np.isnan(values[:, at]).any(axis=1), max_points, random_state)
     resp = responsibilities(model, values[rows])

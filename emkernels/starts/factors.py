@@ -1,6 +1,6 @@
 """Where a mixture of factor analysers begins: clusters, and the principal components of each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class GivenAnalysers:
     def all(self):
         return not any(each is None for each in (
             self.weights, self.means, self.components, self.noise))
+
+    def about(self, origin):
+        """The same of rows from which `origin` was taken."""
+        return self if self.means is None else replace(self, means=self.means - origin)
 
     def of_columns(self, columns):
         """The same of some columns."""
@@ -103,9 +107,7 @@ class FactorStarts:
         if given is not None:
             seeds = (given - self.family.center) / self.family.scale
         elif kind == "random_from_data":
-            weight = rows.sample_weight
-            chance = None if weight is None else weight / weight.sum()
-            seeds = rows.X[rng.choice(len(rows), size=K, replace=False, p=chance)]
+            seeds = rows.X[rows.draw(K, rng)]
             seeds = np.where(np.isnan(seeds), 0.0, seeds)
         elif gaps:
             seeds = observed_seeds(rows, K, np.zeros(rows.n_features), rng)
@@ -151,7 +153,7 @@ class FactorStarts:
         components, noise, variance = np.empty((K, q, D)), np.empty((K, D)), np.empty((K, D))
         for k in range(K):
             own = labels == k
-            if own.sum() < 2 * (q + 1):
+            if K == 1 or own.sum() < 2 * (q + 1):
                 components[k], noise[k], variance[k] = pooled
                 continue
             found = self._principal(Z[own], w[own], None if seen is None else seen[own])
@@ -177,6 +179,7 @@ class FactorStarts:
             basis = np.linalg.qr(Z.T @ (Z @ basis))[0]
         _, values, rows = np.linalg.svd(Z @ basis, full_matrices=False)
         values, vectors = values**2 / w.sum(), rows @ basis.T
+        vectors[vectors.sum(axis=1) < 0] *= -1      # a factor's sign is not that of an SVD
         k = min(q, width)
         rest = max(0.0, variance.sum() - values[:k].sum()) / max(1, D - k)
         components = np.zeros((q, D))

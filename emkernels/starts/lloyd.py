@@ -73,13 +73,16 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
 
 
 def _mean_and_variance(rows):
-    """Mean of the rows and the columns' mean variance, in one pass about a row of X."""
-    X = rows.X
+    """Mean of the rows of positive weight and the columns' mean variance, each row counting the
+    same, in one pass about a row of X."""
+    X, n, present = rows.X, rows.n_positive, None
+    if n < len(X):
+        present = (rows.sample_weight > 0).astype(np.float64)
     origin = X[:1].astype(np.float64)
-    _, sums, inertia, _ = passes.kmeans_pass(X, origin, n_threads=rows.n_threads)
-    mean = sums[0] / len(X)
+    _, sums, inertia, _ = passes.kmeans_pass(X, origin, None, present, rows.n_threads)
+    mean = sums[0] / n
     shift = mean - origin[0]
-    return mean, max(0.0, (inertia / len(X) - shift @ shift) / X.shape[1])
+    return mean, max(0.0, (inertia / n - shift @ shift) / X.shape[1])
 
 
 def _sums(rows, labels, centers, origin):

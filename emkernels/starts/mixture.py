@@ -143,7 +143,7 @@ def _responsibilities(rows, n_components, init_params, random_state):
     if init_params == "random":
         return np.repeat(column_means(rows)[None], n_components, axis=0), random_state
     if init_params == "random_from_data":
-        indices = _random_rows(X, n_components, weight, random_state)
+        indices = _random_rows(rows, n_components, random_state)
         return X[indices].astype(np.float64), _seed_labels(X, indices)
     seeds, indices = kmeans_plusplus(
         X, n_components, sample_weight=weight, random_state=random_state,
@@ -163,7 +163,7 @@ def _from_known(rows, n_components, random_state):
                                check_finite=False)
     found = moments.counts > 0
     centers[found] += moments.first[found] / moments.counts[found, None]
-    unknown = np.flatnonzero(known < 0)
+    unknown = np.flatnonzero((known < 0) & (True if weight is None else weight > 0))
     missing = np.flatnonzero(~found)
     if len(missing):
         if len(unknown) < len(missing):
@@ -200,27 +200,28 @@ def _statistics(rows, covariance_type, centers, resp):
                                    n_threads=rows.n_threads, check_finite=False)
         return statistics_of(rows, covariance_type, centers, *moments)
     total = SufficientStatistics.zeros(covariance_type, centers)
-    for first in range(0, X.shape[0], 65536):
+    # rows of no weight draw nothing
+    present = None if rows.n_positive == len(X) else np.flatnonzero(weight)
+    for first in range(0, rows.n_positive, 65536):
         part = slice(first, first + 65536)
+        part = part if present is None else present[part]
         chunk = resp.uniform(size=(len(X[part]), len(centers))).astype(X.dtype)
         chunk /= chunk.sum(axis=1)[:, None]
-        own = None if weight is None else weight[part]
-        if own is not None and not own.any():
-            continue
-        moments = weighted_moments(X[part], chunk, centers, covariance_type, own,
+        moments = weighted_moments(X[part], chunk, centers, covariance_type,
+                                   None if weight is None else weight[part],
                                    n_threads=rows.n_threads, check_finite=False)
         total += SufficientStatistics(covariance_type, centers, *moments)
     return statistics_of(rows, covariance_type, centers, total.counts, total.first, total.second)
 
 
-def _random_rows(X, n_components, weight, random_state):
+def _random_rows(rows, n_components, random_state):
     """Indices of different rows, drawn by weight; where these are too few, of no weight too."""
-    if weight is not None and np.count_nonzero(weight) < n_components:
-        rows, idle = np.flatnonzero(weight), np.flatnonzero(weight == 0)
-        return np.concatenate(
-            [rows, random_state.choice(idle, n_components - len(rows), replace=False)])
-    chance = None if weight is None else weight / weight.sum()
-    return random_state.choice(len(X), size=n_components, replace=False, p=chance)
+    lacking = n_components - rows.n_positive
+    if lacking > 0:
+        idle = np.flatnonzero(rows.sample_weight == 0)
+        return np.concatenate([np.flatnonzero(rows.sample_weight),
+                               random_state.choice(idle, lacking, replace=False)])
+    return rows.draw(n_components, random_state)
 
 
 def _incomplete_statistics(rows, structure, n_components, init_params, random_state):
@@ -237,10 +238,12 @@ def _incomplete_statistics(rows, structure, n_components, init_params, random_st
         centers, labels = _incomplete_known(rows, n_components, mean, random_state)
     elif init_params == "random":
         # every value of a component is drawn near the mean: a start without any structure
-        labels = random_state.randint(n_components, size=len(X)).astype(np.int32)
+        labels = np.full(len(X), -1, np.int32)
+        present = slice(None) if weight is None else weight > 0
+        labels[present] = random_state.randint(n_components, size=rows.n_positive)
         centers = np.repeat(mean[None], n_components, axis=0)
     elif init_params == "random_from_data":
-        drawn = X[_random_rows(X, n_components, weight, random_state)]
+        drawn = X[_random_rows(rows, n_components, random_state)]
         centers = np.where(np.isnan(drawn), mean, drawn).astype(np.float64)
     else:
         centers = observed_seeds(rows, n_components, mean, random_state)
@@ -277,7 +280,7 @@ def _incomplete_known(rows, n_components, mean, random_state):
         values, observed = observed_means(rows, own)
         centers[k] = np.where(observed > 0, values, mean)
     if not found.all():
-        unknown = (known < 0).astype(float)
+        unknown = ((known < 0) & (True if weight is None else weight > 0)).astype(float)
         n_others = int(n_components - found.sum())
         if unknown.sum() < n_others:
             raise ValueError(

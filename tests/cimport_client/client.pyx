@@ -1,5 +1,6 @@
 # Calls one compiled kernel of each kind, without the GIL, as another package would.
 from emkernels.kernels.cluster cimport kmeans_plusplus_f64, kmeans_statistics_f64
+from emkernels.kernels.factors cimport factor_statistics_f32, factor_statistics_f64
 from emkernels.kernels.incomplete cimport (
     conditional_moments_f32, conditional_moments_f64, incomplete_statistics_f32,
     incomplete_statistics_f64, missing_patterns_f32, missing_patterns_f64)
@@ -186,4 +187,30 @@ def student_statistics(const double[:, :] X, const float[:, :] narrow, const dou
             narrow.strides[1] // 4, &weights[0], &means[0, 0], &factors[0, 0, 0], &dfs[0],
             means.shape[0], 0, NULL, &pulls[1, 0], &first[1, 0, 0], &second[1, 0, 0, 0],
             &tail[1, 0], n_threads)
+    return status
+
+
+def factor_statistics(const real[:, :] X, const double[::1] weights, const double[:, ::1] means,
+                      const double[:, ::1] deviations, const double[:, :, ::1] loadings,
+                      const double[:, :, ::1] whiteners, const double[::1] sample_weight,
+                      double[::1] counts, double[:, ::1] first, double[:, ::1] square,
+                      double[:, :, ::1] cross, double[:, ::1] factors, double[:, :, ::1] second,
+                      double[::1] log_likelihood, int n_threads):
+    """sample_weight may be None."""
+    cdef int status
+    cdef Py_ssize_t rows = X.strides[0] // sizeof(real), columns = X.strides[1] // sizeof(real)
+    cdef const double *weight = NULL if sample_weight is None else &sample_weight[0]
+    with nogil:
+        if real is double:
+            status = factor_statistics_f64(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, &weights[0], &means[0, 0],
+                &deviations[0, 0], &loadings[0, 0, 0], &whiteners[0, 0, 0], means.shape[0],
+                loadings.shape[1], weight, &counts[0], &first[0, 0], &square[0, 0],
+                &cross[0, 0, 0], &factors[0, 0], &second[0, 0, 0], &log_likelihood[0], n_threads)
+        else:
+            status = factor_statistics_f32(
+                &X[0, 0], X.shape[0], X.shape[1], rows, columns, &weights[0], &means[0, 0],
+                &deviations[0, 0], &loadings[0, 0, 0], &whiteners[0, 0, 0], means.shape[0],
+                loadings.shape[1], weight, &counts[0], &first[0, 0], &square[0, 0],
+                &cross[0, 0, 0], &factors[0, 0], &second[0, 0, 0], &log_likelihood[0], n_threads)
     return status

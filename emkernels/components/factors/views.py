@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 # So many directions at most, and of tables of how many columns, components and rows.
-DIRECTIONS, COLUMNS, COMPONENTS, ROWS = 24, 128, 4, 256
+DIRECTIONS, COLUMNS, COMPONENTS, ROWS = 16, 128, 4, 256
 # Numbers that are copied together.
 CELLS = 1 << 18
 # Vectors of the components that directions are looked for in.
@@ -72,7 +72,7 @@ def views_of(rows, weights, parameters):
         root[:, None] * (parameters.means - origin) / unit,
         (root[:, None, None] * parameters.components).reshape(-1, D)[:VECTORS] / unit])
     values, left = np.linalg.eigh(vectors @ vectors.T)
-    wanted = np.flatnonzero(values > 1e-10 * values[-1])[-min(DIRECTIONS, D // 8):]
+    wanted = np.flatnonzero(values > 1e-10 * values[-1])[-min(DIRECTIONS, D // 8):][::-1]
     if not len(wanted) or not np.isfinite(values).all():
         return None
     P = (left[:, wanted] / np.sqrt(values[wanted])).T @ vectors

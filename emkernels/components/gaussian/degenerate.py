@@ -32,7 +32,7 @@ class Spikes:
     structure: object
 
     def __call__(self, parameters):
-        return bool(find_spikes(parameters, self.least))
+        return bool(find_spikes(parameters, lambda: self.least))
 
     @property
     def least(self):
@@ -152,8 +152,8 @@ def find_spikes(parameters, least, total=None):
     Parameters
     ----------
     parameters : MixtureParameters
-    least : ndarray of shape (n_features,)
-        From :attr:`Spikes.least`.
+    least : ndarray of shape (n_features,), or callable
+        From :attr:`Spikes.least`, or what gives that, which is asked only where it matters.
     total : ndarray of shape (n_features, n_features), optional
         Of :func:`total_covariance_of`, where it is known.
     """
@@ -162,12 +162,17 @@ def find_spikes(parameters, least, total=None):
         return {}
     total = total_covariance_of(parameters) if total is None else total
     variances = np.maximum(np.diagonal(total), 1e-300)
-    bound = np.maximum(least, 1e-290)
     structure, covariances = parameters.structure, parameters.covariances
+
+    def bound():
+        return np.maximum(least() if callable(least) else least, 1e-290)
+
     if structure.diagonal:
         own = structure.by_column(covariances)
         shares = own / variances
-        narrow = ((own <= bound) & (shares <= SHARE)) | (shares <= LEAST_SHARE)
+        if shares.min() > SHARE:
+            return {}
+        narrow = ((own <= bound()) & (shares <= SHARE)) | (shares <= LEAST_SHARE)
         return {int(k): ([int(j) for j in np.argsort(shares[k], kind="stable") if narrow[k, j]],
                          float(np.sqrt(shares[k].min()))) for k in np.flatnonzero(
                              narrow.any(axis=1))}
@@ -175,8 +180,11 @@ def find_spikes(parameters, least, total=None):
     factors = structure.each(parameters.precisions_cholesky)
     # a trace of a product with the precision is at least the inverse of the smallest
     # eigenvalue: most components need no second look
-    narrow = (factors**2).sum(axis=2) @ bound >= 1
-    narrow |= (factors * (total @ factors)).sum(axis=(1, 2)) >= 1 / LEAST_SHARE
+    traces = (factors * (total @ factors)).sum(axis=(1, 2))
+    if (traces < 1 / SHARE).all():
+        return {}
+    bound = bound()
+    narrow = (traces >= 1 / LEAST_SHARE) | ((factors**2).sum(axis=2) @ bound >= 1)
     suspects = np.flatnonzero(narrow).tolist()
     found = {}
     for k in suspects:

@@ -7,6 +7,9 @@ from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.data.available import observed_means, pairwise_covariances
 from emkernels.kernels import passes, weighted_moments
 
+# Deviations from zero from where on columns are far from it.
+FAR = 100.0
+
 
 def statistics_of(rows, covariance_type, centers, counts, first, second, log_likelihood=0.0,
                   total=None):
@@ -23,6 +26,17 @@ def statistics_of(rows, covariance_type, centers, counts, first, second, log_lik
 def seen(centers, rows):
     """Centres as the kernels see them, in the precision of the rows; float64."""
     return centers.astype(rows.dtype).astype(np.float64)
+
+
+def near_zero(rows, center, scale):
+    """The rows about an origin, and the origin (n_features,), where float32 rounds means of columns
+    so far from zero by more than does no harm; else the rows, and zeros. (Differences of float32
+    numbers that are near each other are exact.)"""
+    far = np.abs(center) > FAR * scale
+    if rows.dtype != np.float32 or not far.any():
+        return rows, np.zeros(rows.n_features)
+    origin = np.where(far, center, 0.0).astype(np.float32)
+    return rows.take(X=rows.X - origin), origin.astype(np.float64)
 
 
 def column_means(rows):

@@ -152,7 +152,7 @@ def _deviations(rows, mean, components, noise, unit, isotropic, fixed):
         sum_[:D + q * D, :D + q * D] = np.eye(D + q * D)
         sum_[D + q * D:, -1] = 1
         matrix, border = sum_.T @ matrix @ sum_, border @ sum_
-        keep = np.r_[keep[:D + q * D], True]
+        keep = np.r_[keep[:D + q * D], not fixed.any()]
     else:
         keep[D + q * D:] = ~fixed
     border = border[:, keep]

@@ -91,10 +91,12 @@ class FactorAnalysis(FittedFactors):
         ``components_.T @ Phi @ components_ + diag(noise_variance_)``.
     rotation_matrix_ : ndarray of shape (n_components, n_components)
         T: unrotated factors z become ``T' z``; ``Phi = T' T``.
+    standardized_components_ : ndarray of shape (n_components, n_features)
+        The loadings of standardised columns, which have no unit.
     communalities_ : ndarray of shape (n_features,)
         Share of each column's variance in the model that the factors explain.
     heywood_ : ndarray of int
-        Columns whose noise variance is at its bound.
+        Columns whose noise variance is at its bound; all of them or none where isotropic.
     n_iter_ : int
         Iterations of the best start.
     converged_ : bool
@@ -232,14 +234,14 @@ class FactorAnalysis(FittedFactors):
         given = check_starts(self, rows)
         with one_thread(rows.n_features):
             data = scaled(rows, self.noise == "isotropic")
-            model, result = Fit(self, data, given, self._run).result()
+            _, result = Fit(self, data, given, self._run).result()
             found = self._attributes(rows, data, result)
         # --- nothing can fail from here on
         self._remember(result, rows)
         self._varying = data.varying
         for name, value in found.items():
             setattr(self, name, value)
-        for text in self._remarks(rows, data, model, result):
+        for text in self._remarks(rows, data):
             warn(text, EMWarning)
         self._tell(result, rows)
 
@@ -269,12 +271,12 @@ class FactorAnalysis(FittedFactors):
         out["components_"][:, v] = loadings
         out["communalities_"][v] = shared / (shared + p.noise)
         at_bound = p.noise <= self.min_uniqueness * (1 + 1e-6)
-        out["heywood_"] = np.zeros(0, np.int64) if isotropic else v[at_bound]
+        out["heywood_"] = v[at_bound]
         if not isotropic:
             out["noise_variance_"][v] = p.noise * data.scale**2
         return out
 
-    def _remarks(self, rows, data, model, result):
+    def _remarks(self, rows, data):
         """What there is to say of the table and the fit."""
         names, D, q = rows.column_names, len(data.varying), self.n_components
         isotropic = self.noise == "isotropic"
@@ -293,16 +295,16 @@ class FactorAnalysis(FittedFactors):
             yield (f"{rows.n_positive} rows are no more than the {D} varying columns: their "
                    "covariance is singular, and where factors explain columns entirely only "
                    "min_uniqueness keeps the likelihood finite")
-        if len(self.heywood_):
+        if isotropic and len(self.heywood_):
+            yield ("the factors explain all there is: the noise variance is at its bound, "
+                   f"{self.min_uniqueness:.0e} of the mean variance of the columns")
+        elif len(self.heywood_):
             several = len(self.heywood_) > 1
             yield (f"column{'s' * several} {some([names[j] for j in self.heywood_])} "
                    f"{'are' if several else 'is'} explained entirely by the factors (Heywood "
                    f"case{'s' * several}): the noise variance is at its bound, "
                    f"{self.min_uniqueness:g} of the column's variance. Fewer factors, or leaving "
                    "out one of the columns that say the same, may help")
-        if isotropic and result.parameters.noise[0] <= self.min_uniqueness * (1 + 1e-6):
-            yield ("the factors explain all there is: the noise variance is at its bound, "
-                   f"{self.min_uniqueness:.0e} of the mean variance of the columns")
 
 
 def about_constant(names, varying):

@@ -155,7 +155,50 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         out[:, fixed] = np.where(np.isnan(out[:, fixed]), self.mean_[fixed], out[:, fixed])
         return out
 
+    def sample(self, n_samples=1, *, random_state=None):
+        """Draw rows from the model: ``mean + z' components + e`` with factors z of the correlation
+        `factor_correlation_` and noise e.
+
+        Parameters
+        ----------
+        n_samples : int
+        random_state : int, RandomState, Generator or None, default=None
+            None: the parameter `random_state` of the estimator.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Of the dtype of `components_`. The rows alone: a mixture gives labels, too, and here is
+            one component. Columns that did not vary in the fit have their one value.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import FactorAnalysis
+        >>> X = np.random.default_rng(0).normal(size=(200, 1)) * [1, 2, 3] + np.eye(200, 3)
+        >>> model = FactorAnalysis(min_uniqueness=0.01).fit(X)
+        >>> drawn = model.sample(10_000)
+        >>> bool(np.allclose(np.cov(drawn, rowvar=False), model.get_covariance(), rtol=0.1))
+        True
+        """
+        check_is_fitted(self)
+        n = _inputs.whole(n_samples, "n_samples")
+        rng = _inputs.as_random_state(
+            self.random_state if random_state is None else random_state)
+        z = rng.standard_normal(size=(n, self._n_features_out)) @ self.rotation_matrix_
+        e = rng.standard_normal(size=(n, len(self.mean_))) * np.sqrt(self._noise)
+        return self.mean_ + z @ self.components_ + e
+
     # --- matrices ------------------------------------------------------------------------
+
+    @property
+    def standardized_components_(self):
+        """Loadings of the columns in standard deviations of the model, (n_components,
+        n_features): where factors are not correlated, their correlations with the columns. Zero
+        for columns that did not vary in the fit."""
+        check_is_fitted(self)
+        variance = np.diagonal(self.get_covariance())
+        return self.components_ / np.sqrt(np.where(variance > 0, variance, 1.0))
 
     def get_covariance(self):
         """Covariance of the model, ``L Phi L' + diag(psi)``, (n_features, n_features)."""
@@ -198,7 +241,8 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         StandardErrors
             ``.mean`` (n_features,), ``.components`` (n_components, n_features) and
             ``.noise_variance`` (n_features,), a number where isotropic. Noise variances at their
-            bound (`heywood_`) have NaN, and the others are those given that these are known;
+            bound (`heywood_`) have NaN, also the one of all columns, and the others are those given
+            that these are known;
             columns that do not vary have NaN.
 
         Raises

@@ -1,5 +1,6 @@
 """Mixtures of factor analysers."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -8,10 +9,11 @@ from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
+from emkernels._one_thread import one_thread
 from emkernels._words import some
-from emkernels.components.factors.mixed import FactorComponents
+from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.gaussian import arguments
-from emkernels.components.gaussian.moments import column_means, seen
+from emkernels.components.gaussian.moments import column_means, near_zero, seen
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.em import DegenerateWarning, EMWarning
@@ -55,8 +57,7 @@ class MixtureOfFactorAnalyzers(FittedFactorMixture):
         not move during a fit (a shared noise variance is averaged first, then bounded). Without it
         the likelihood has no maximum. For tables with columns that hardly vary within some
         components, as pictures have them, 1e-2 is better. Below 1e-6 float32 rows have no digits
-        for it, and the objective may fall (with a warning): pass float64 there, and where float32
-        rows are far from zero.
+        for it, and the objective may fall (with a warning): pass float64 there.
     tol : float, default=1e-3
         EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0:
         never.
@@ -220,20 +221,24 @@ shared, default=None
         given = self._given(rows)
         kinds = arguments.check_init_params(self.init_params)
         varying, center, scale = column_units(rows)
-        inner = rows.take(columns=varying)
+        inner, origin = near_zero(rows.take(columns=varying), center, scale)
         floor = np.sqrt(self.min_uniqueness) * scale
         if scale.min() < LEAST_DEVIATION or floor.min() < LEAST_FLOOR:
             column = rows.column_names[varying[int(scale.argmin())]]
             raise ValueError(f"column {column} varies by {scale.min():.3g}: the square of that, or "
                              "min_uniqueness times it, is no number of float64 with all digits. "
                              "Rescale the column")
-        family = FactorComponents(center, scale, floor, self.shared_noise)
+        family = FactorComponents(center - origin, scale, floor, self.shared_noise)
         start = FactorStarts(
             inner, family, (self.n_components, self.n_factors), kinds,
-            _inputs.as_random_state(self.random_state), given.of_columns(varying))
-        result = self._run(
-            Mixture(family), inner, start,
-            is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
+            _inputs.as_random_state(self.random_state), given.of_columns(varying).about(origin))
+        with one_thread(self.n_components * self.n_factors):    # no matrix of the columns
+            result = self._run(
+                Mixture(family), inner, start,
+                is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
+        own = result.parameters.components
+        result.parameters = replace(result.parameters, components=Analysers(
+            own.means + origin, own.components, own.deviations))
         # --- nothing can fail from here on
         self._set_parameters(result.parameters, rows, varying, self.shared_noise)
         pairs = family.at_bound(result.parameters)
@@ -264,6 +269,9 @@ shared, default=None
         p, names = result.parameters, rows.column_names
         for text in about_constant(names, varying):
             warn(text, EMWarning)
+        if self.n_factors > len(varying):
+            warn(f"n_factors={self.n_factors} is more than the {len(varying)} columns that vary: "
+                 "so many factors say no more than fewer do", EMWarning)
         collapsed = _collapsed(pairs, p)
         dead = np.flatnonzero(p.weights * rows.total < DEAD * rows.total / len(rows))
         collapsed = [k for k in collapsed if k not in dead]
@@ -321,11 +329,11 @@ def _checked(values, name, shape, positive=False):
     values = checks.numbers(values, name)
     if values.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} contains NaN or infinity, first at "
-                         f"{tuple(map(int, np.argwhere(~np.isfinite(values))[0]))}")
+    checks.check_numbers_finite(values, name)
     if positive and not (values > 0).all():
-        raise ValueError(f"{name} must be positive, got {values.min()}")
+        *k, column = np.argwhere(~(values > 0))[0]
+        where = "".join(f"component {i}, " for i in k) + f"column {column}"
+        raise ValueError(f"{name} must be positive, got {values[(*k, column)]} for {where}")
     return values
 
 

@@ -1,15 +1,20 @@
 """What a fitted mixture of factor analysers can do."""
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.components.factors.mixed import Analysers, FactorComponents
+from emkernels.components.factors.posterior import Posterior
+from emkernels.components.gaussian.moments import near_zero
+from emkernels.data import Rows
 from emkernels.models.base import LatentModel
 from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedFactorMixture(MixtureMethods, LatentModel):
+class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin,
+                          LatentModel):
     """The part of :class:`emkernels.MixtureOfFactorAnalyzers` that does not fit."""
 
     _saved = ("_varying", "_center", "_scale")
@@ -34,6 +39,10 @@ class FittedFactorMixture(MixtureMethods, LatentModel):
         self._center = parameters.weights @ parameters.means
         self._scale = np.sqrt(parameters.deviations**2
                               + (parameters.components.components**2).sum(axis=1)).mean(axis=0)
+
+    @property
+    def _n_features_out(self):
+        return self.components_.shape[1]
 
     @property
     def _noise(self):
@@ -75,9 +84,48 @@ class FittedFactorMixture(MixtureMethods, LatentModel):
     def _each(self, rows, *want):
         """Outputs of the E-step for each row."""
         family, parameters = self._parts()
-        inner = rows.take(columns=self._varying)
+        rows = rows.take(columns=self._varying)
+        inner, origin = near_zero(rows, self._center, self._scale)
+        parameters.means = parameters.means - origin
         out = family.each(inner, np.ascontiguousarray(self.weights_, float), parameters, want)
+        if "imputed" in want:
+            out["imputed"] = np.where(np.isnan(rows.X), out["imputed"] + origin, rows.X).astype(
+                rows.dtype, copy=False)
         return out[want[0]] if len(want) == 1 else [out[name] for name in want]
+
+    def transform(self, X):
+        """Factors of each row in its most probable component.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing: a row goes by what it has.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_factors), or the container of `set_output`
+            Posterior means ``E[z | x, k]``, float32 where X is; k, which :meth:`predict` gives, is
+            the component. Each has factors of its own: coordinates of rows of different components
+            cannot be compared.
+
+        References
+        ----------
+        Z. Ghahramani, G. E. Hinton, The EM algorithm for mixtures of factor analyzers, University
+        of Toronto, CRG-TR-96-1, 1996, equation 2.
+        """
+        rows = self._read(X)
+        labels, v = self._each(rows, "labels"), self._varying
+        out = np.empty((len(rows), self._n_features_out), rows.dtype)
+        for k in np.unique(labels):
+            own = np.flatnonzero(labels == k)
+            posterior = Posterior(self.means_[k, v], self.components_[k][:, v], self._noise[k, v])
+            out[own] = posterior.means(rows.take(own, v))
+        return out
+
+    def fit_transform(self, X, y=None, *, sample_weight=None):
+        """Fit, then :meth:`transform` of the same rows; parameters as in :meth:`fit`."""
+        rows = Rows.read(X, self, min_samples=2)
+        return self.fit(rows, sample_weight=sample_weight).transform(rows)
 
     def _imputed(self, rows):
         out = rows.X.copy(order="C")

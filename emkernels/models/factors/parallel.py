@@ -1,7 +1,6 @@
 """How many factors: those that explain more than factors of columns without any relation do."""
 
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 
@@ -150,9 +149,7 @@ def _check(percentile, kind, method, n_threads):
     for name, value, known in ("kind", kind, KINDS), ("method", method, METHODS):
         if not isinstance(value, str) or value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    if isinstance(percentile, (bool, np.bool_)) or not isinstance(percentile, Real):
-        raise TypeError(f"percentile must be a number, got {percentile!r}")
-    if not 0 < percentile <= 100:
+    if not 0 < _inputs.real(percentile, "percentile") <= 100:
         raise ValueError(f"percentile must be from 1 to 100, got {percentile!r}")
     if percentile < 1:
         raise ValueError(f"percentile is of 100, not of 1: did you mean {100 * percentile:g} "

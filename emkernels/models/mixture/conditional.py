@@ -1,5 +1,7 @@
 """Marginal and conditional mixtures, and regression by them."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
@@ -8,7 +10,7 @@ from emkernels._callers import warn
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.data import Rows
 from emkernels.data.checks import missing_patterns
-from emkernels.em import EMWarning
+from emkernels.em import DegenerateFitError, EMWarning
 from emkernels.latent.mixture import MixtureParameters
 
 
@@ -81,8 +83,18 @@ def _marginal_parameters(model, columns):
 
 
 def _without_noise(model):
-    """The parameters of the components alone."""
-    return model._parameters().without_noise()
+    """The parameters of the components alone. Covariances that are nearly singular may have lost
+    that, or what they are, by being rounded to float32: those of the factors then."""
+    parameters = model._parameters().without_noise()
+    components = parameters.components
+    kept = components.precisions_cholesky
+    try:
+        factors = components.structure.factors(components.covariances)
+        right = np.abs(factors).max() <= 2 * np.abs(kept).max()
+    except DegenerateFitError:
+        right = False
+    return parameters if right else replace(
+        parameters, components=components.from_factors_only())
 
 
 def _warn_of_noise(model, method):
@@ -100,7 +112,7 @@ def _others(model, given):
 
 def _regressions(model, given, others):
     """Per component: coefficients (n_others, n_given) and residual covariance."""
-    components = model._parameters().components
+    components = _without_noise(model).components
     for k in range(len(model.means_)):
         covariance = components.covariance(k)
         cross = covariance[np.ix_(others, given)]
@@ -135,7 +147,7 @@ def condition(model, columns, values):
     structure = model._structure.conditional()
     if structure.diagonal:
         # given the component, the columns say nothing of each other
-        covariances = structure.select(model._parameters().covariances, others)
+        covariances = structure.select(_without_noise(model).covariances, others)
     else:
         covariances = structure.inner(np.array(covariances))
     covariances = np.ascontiguousarray(covariances)

@@ -73,7 +73,8 @@ default='kmeans'
         steps shrink, is less than `tol`, in every parameter and in the objective for one
         row; a short step may be one of very many.
     acceleration : {None, 'squarem'}, default=None
-        *More.* Squared extrapolation with a guard that keeps the objective monotone.
+        *More.* Squared extrapolation with a guard that keeps the objective monotone; a start that
+        collapses is made again by plain steps (`callback` sees both).
     callback : callable, default=None
         *More.* ``callback(EMState)`` after each iteration; a true result ends the fit.
     covariance_prior : None, 'empirical' or pair (dof, scale), default=None

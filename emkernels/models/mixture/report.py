@@ -17,7 +17,7 @@ def examined(rows, mixture, result, spikes):
     if not result.history:
         return Examination()
     fixed = mixture.components.fixed | ({"weights"} if mixture.fixed_weights else set())
-    return examine(result.parameters, mixture.components.structure.reg_covar, spikes.least,
+    return examine(result.parameters, mixture.components.structure.reg_covar, lambda: spikes.least,
                    rows.n_positive, fixed=fixed)
 
 

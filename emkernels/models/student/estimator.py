@@ -14,7 +14,7 @@ from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
 from emkernels.components.student import StudentComponents
-from emkernels.data.checks import Interval, numbers
+from emkernels.data.checks import Interval, check_numbers_finite, numbers
 from emkernels.em import DegenerateWarning
 from emkernels.latent.mixture import Mixture
 from emkernels.models.student.fitted import FittedStudents
@@ -209,7 +209,7 @@ default='kmeans'
         result = self._run(Mixture(components), rows,
                            self._starts(rows, components, given, spikes), is_degenerate=spikes)
         found = Examination() if not result.history else examine(
-            result.parameters, structure.reg_covar, spikes.least, rows.n_positive)
+            result.parameters, structure.reg_covar, lambda: spikes.least, rows.n_positive)
         _tell_collapsed(found, result.parameters, rows)
         # --- nothing can fail from here on
         self._remember(result, rows)
@@ -277,8 +277,7 @@ def _check_scatters(scatters, n_components, n_features):
     shape = (n_components, n_features, n_features)
     if scatters.shape != shape:
         raise ValueError(f"scatters_init must have shape {shape}, got {scatters.shape}")
-    if not np.isfinite(scatters).all():
-        raise ValueError("scatters_init contains NaN or infinity")
+    check_numbers_finite(scatters, "scatters_init")
     for k, scatter in enumerate(scatters):
         if not np.allclose(scatter, scatter.T) or not np.linalg.eigvalsh(scatter)[0] > 0:
             raise ValueError("scatters_init must be symmetric and positive definite, and that of "

@@ -5,7 +5,11 @@ import numpy as np
 
 from emkernels.components.gaussian.structures.base import ill_defined
 from emkernels.components.gaussian.structures.lettered import VVI, VVV, Constrained
-from emkernels.components.gaussian.structures.matrices import Full, symmetric
+from emkernels.components.gaussian.structures.matrices import (
+    Full,
+    inverse_root,
+    symmetric,
+)
 from emkernels.components.gaussian.structures.variances import Diagonal
 from emkernels.em import DegenerateFitError
 
@@ -18,7 +22,13 @@ LOST = 10 * np.finfo(float).eps
 
 def unit(lengths):
     """Lengths of axes over their geometric mean."""
-    return lengths / np.exp(np.log(lengths).mean(axis=-1, keepdims=True))
+    return lengths / np.exp(np.log(lengths).sum(axis=-1, keepdims=True) / lengths.shape[-1])
+
+
+def arrived(change, last):
+    """Whether all rounds to come, each to change as much less than this one as this one did than
+    the last (0: not known), would change less than ARRIVED."""
+    return not change > ARRIVED or change * change < ARRIVED * (last - change)
 
 
 def one_shape(lengths, counts, shape=None):
@@ -26,8 +36,8 @@ def one_shape(lengths, counts, shape=None):
     lengths_kj / (volume_k shape_j)``.
 
     Each in turn: ``volume_k = sum_j lengths_kj / shape_j / (n_k d)``, then the shape is
-    ``sum_k lengths_kj / volume_k`` over its geometric mean. In logarithms what is minimised is
-    convex, so this ends at the minimum; no round goes up.
+    ``sum_k lengths_kj / volume_k`` over n, and at the end over its geometric mean. In logarithms
+    what is minimised is convex, so this ends at the minimum; no round goes up.
 
     Parameters
     ----------
@@ -37,36 +47,49 @@ def one_shape(lengths, counts, shape=None):
     shape : ndarray of shape (n_features,), optional
         Where the rounds begin.
     """
-    d = lengths.shape[1]
     if shape is None:
         shape = unit((lengths / lengths.sum(axis=1, keepdims=True)).T @ counts)
-    inner = lengths / (counts * d)[:, None]
+    inner = lengths / (counts * lengths.shape[1])[:, None]
+    outer = lengths.T / counts.sum()
+    inverse, last = 1 / shape, 0.0
     for _ in range(ROUNDS):
-        before = shape
-        shape = unit(lengths.T @ (1 / (inner @ (1 / before))))
-        if not np.abs(shape / before - 1).max() > ARRIVED:
+        shape = outer @ (1 / (inner @ inverse))
+        change = np.abs(shape * inverse - 1).max()
+        inverse = 1 / shape
+        if arrived(change, last):
             break
+        last = change
+    shape = unit(shape)
     return inner @ (1 / shape), shape
 
 
-def one_matrix(scatter, counts, matrix=None):
-    """Volumes (k,) and a matrix (d, d) of determinant one that minimise ``sum_k n_k d log
-    volume_k + tr(W_k matrix^-1) / volume_k``, each in turn as in :func:`one_shape`."""
+def one_matrix(scatter, counts, precision=None):
+    """Volumes (k,) and a matrix (d, d), up to a factor, that minimise ``sum_k n_k log |volume_k
+    matrix| + tr(W_k matrix^-1) / volume_k``, each in turn as in :func:`one_shape`. `precision`:
+    inverse of the matrix that the rounds begin with."""
     k, d = scatter.shape[:2]
     flat = scatter.reshape(k, -1)
-    inner = flat / (counts * d)[:, None]
-    if matrix is None:
+    inner, outer = flat / (counts * d)[:, None], flat.T / counts.sum()
+    if precision is None:
         traces = np.trace(scatter, axis1=1, axis2=2)
-        matrix = (flat.T @ (counts / traces)).reshape(d, d)
-    volumes = inner @ np.linalg.inv(matrix).ravel()
+        precision = _inverse((flat.T @ (counts / traces)).reshape(d, d))
+    volumes, last = inner @ precision.ravel(), 0.0
     for _ in range(ROUNDS):
         before = volumes
-        matrix = symmetric((flat.T @ (1 / volumes)).reshape(d, d))
-        matrix = matrix * np.exp(-np.linalg.slogdet(matrix)[1] / d)
-        volumes = inner @ np.linalg.inv(matrix).ravel()
-        if not np.abs(volumes / before - 1).max() > ARRIVED:
+        matrix = (outer @ (1 / volumes)).reshape(d, d)
+        volumes = inner @ _inverse(matrix).ravel()
+        change = np.abs(volumes / before - 1).max()
+        if arrived(change, last):
             break
-    return volumes, matrix
+        last = change
+    return volumes, symmetric(matrix)
+
+
+def _inverse(matrix):
+    root = inverse_root(matrix)
+    if root is None:
+        raise np.linalg.LinAlgError("not positive definite")
+    return root.T @ root
 
 
 def along_axes(vectors, lengths):
@@ -151,8 +174,8 @@ class VEE(Matrices):
         # columns of one length, as those of very different ones cost digits
         scale = np.sqrt(np.diagonal(scatter, axis1=1, axis2=2).sum(axis=0))
         units = scale[:, None] * scale
-        matrix = None if previous is None else self.from_factors(previous[:1])[0] / units
-        volumes, matrix = one_matrix(scatter / units, counts, matrix)
+        precision = None if previous is None else previous[0] @ previous[0].T * units
+        volumes, matrix = one_matrix(scatter / units, counts, precision)
         return volumes[:, None, None] * (matrix * units)
 
     def to_vector(self, factors):
@@ -243,9 +266,9 @@ class VEV(Oriented):
         lengths, vectors = axes_of(scatter)
         shape = None
         if previous is not None:
-            before = eigen(self.from_factors(previous[:1])[0])[0]
-            if before[0] > 0:
-                shape = unit(before)
+            before = np.linalg.svd(previous[0], compute_uv=False)
+            if before[-1] > 0:
+                shape = unit(before**-2.0)
         volumes, shape = one_shape(lengths, counts, shape)
         return along_axes(vectors, volumes[:, None] * shape)
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from emkernels.components.gaussian.priors import CovariancePrior
+from emkernels.data.checks import check_numbers_finite
 from emkernels.em import DegenerateFitError
 
 
@@ -299,8 +300,7 @@ class Structure(ABC):
                 f"The parameter '{self.name} precision' should have the shape of {shape}, "
                 f"but got {precisions.shape}"
             )
-        if not np.isfinite(precisions).all():
-            raise ValueError("precisions_init contains NaN or infinity")
+        check_numbers_finite(precisions, "precisions_init")
         self.check_definite(precisions)
         return precisions
 

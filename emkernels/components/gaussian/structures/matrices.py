@@ -1,34 +1,50 @@
 """Structures of matrices: one for each component, or one for all."""
 
+import functools
+
 import numpy as np
 from scipy.linalg import lapack
 
 from emkernels.components.gaussian.structures.base import Structure, ill_defined
 
+LARGEST = 1e153     # entry of a factor
+
 
 def factor(covariance, what):
     """Upper triangular U with U U' = covariance^-1 (the transpose of the inverse of the
     Cholesky factor), or DegenerateFitError naming `what`."""
-    lower, info = lapack.dpotrf(covariance, lower=1, clean=1)
-    if info == 0:
-        inverse, info = lapack.dtrtri(lower, lower=1)
+    inverse = inverse_root(covariance)
     # the precisions are squares of the factor: they must be finite too
-    if info != 0 or not np.abs(inverse).max() < 1e153:
+    if inverse is None or not np.abs(inverse).max() < LARGEST:
         raise ill_defined(what)
     return inverse.T
 
 
+def inverse_root(matrix):
+    """The inverse of the lower Cholesky factor; None where there is none."""
+    lower, info = lapack.dpotrf(matrix, lower=1, clean=1)
+    if info == 0:
+        inverse, info = lapack.dtrtri(lower, lower=1)
+    return inverse if info == 0 else None
+
+
 def symmetric(matrices):
     """Matrices (..., d, d) with the lower triangle, the one that is factored, in both places."""
-    lower = np.tril(matrices, -1)
-    return np.tril(matrices) + np.swapaxes(lower, -1, -2)
+    return np.where(_lower(matrices.shape[-1]), matrices, np.swapaxes(matrices, -1, -2))
+
+
+@functools.lru_cache(maxsize=16)
+def _lower(d):
+    return np.tri(d, dtype=bool)
 
 
 def check_matrices(precisions, name, shared=False):
     """ValueError for a precision that is not symmetric and positive definite."""
+    with np.errstate(over="ignore"):
+        gaps = np.abs(precisions - np.swapaxes(precisions, 1, 2))
+        even = (gaps <= 1e-8 + 1e-5 * np.abs(precisions)).all(axis=(1, 2))
     for k, precision in enumerate(precisions):
-        if (not np.allclose(precision, precision.T)
-                or lapack.dpotrf(precision, lower=1)[1] != 0):
+        if not even[k] or lapack.dpotrf(precision, lower=1)[1] != 0:
             raise ValueError(
                 f"'{name} precision' should be symmetric, positive-definite"
                 + ("" if shared else f", but that of component {k} is not")
@@ -165,7 +181,11 @@ class Full(_Matrices):
     def factors(self, covariances):
         out = np.empty_like(covariances)
         for k, covariance in enumerate(covariances):
-            out[k] = factor(covariance, f"the covariance of component {k}")
+            inverse = inverse_root(covariance)
+            out[k] = np.nan if inverse is None else inverse.T
+        if not np.abs(out).max(initial=0) < LARGEST:
+            usable = np.abs(out).max(axis=(1, 2)) < LARGEST
+            raise ill_defined(f"the covariance of component {int(usable.argmin())}")
         return out
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from abc import abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import lapack
@@ -16,8 +17,9 @@ from emkernels.components.gaussian.structures.alternating import (
 
 STEPS = 200         # towards the common axes, at most
 # What is minimised, for one unit of weight, has arrived where a step foretells less than this; a
-# Newton step that foretells less than NEAR leaves the square of that.
-ARRIVED, NEAR = 1e-13, 1e-6
+# Newton step that foretells less than NEAR leaves the square of that, and where another M-step
+# goes on from there, the square of CLOSE is little enough.
+ARRIVED, NEAR, CLOSE = 1e-13, 1e-6, 1e-4
 HALVINGS = 30
 LONGEST = 0.8       # turn of two axes in a step
 # With more columns than this a step knows the curvature of every rotation by itself only.
@@ -67,75 +69,87 @@ class _CommonAxes(Oriented):
     def fitted(self, scatter, counts, previous=None):
         if not np.isfinite(scatter).all():
             return np.full(scatter.shape, np.nan)
-        if previous is None:
+        if previous is None or len(scatter) == 1:
             axes = self._first_axes(scatter, counts)
         else:
-            axes = self._descend(axes_before(previous), scatter, counts)[0]
+            axes = self._descend(axes_before(previous), scatter, counts, CLOSE)[0]
         t = np.diagonal(axes.T @ scatter @ axes, axis1=1, axis2=2)
         return along_axes(axes, self.lengths(t, counts))
 
     def _first_axes(self, scatter, counts):
         """Axes of all scatters together, of each and of the columns, the most promising
-        improved."""
+        improved. None are better than if each component had its own."""
         sizes = np.trace(scatter, axis1=1, axis2=2)[:, None, None]
         pooled = scatter.sum(axis=0)[None], (scatter / sizes).sum(axis=0)[None]
-        trials = np.concatenate([axes_of(np.concatenate([*pooled, scatter]))[1],
-                                 np.eye(scatter.shape[1])[None]])
+        lengths, trials = axes_of(np.concatenate([*pooled, scatter]))
+        least = self.value(lengths[2:], counts)[0] + ARRIVED * counts.sum()
+        trials = np.concatenate([trials, np.eye(scatter.shape[1])[None]])
         t = np.swapaxes(trials, 1, 2)[:, None] @ scatter @ trials[:, None]
         values = self.value(np.diagonal(t, axis1=2, axis2=3), counts)[0]
-        order = np.argsort(values, kind="stable")[:TRIALS]
-        found = [self._descend(trials[i], scatter, counts) for i in order]
-        return min(found, key=lambda each: each[1])[0]
+        best, lowest = None, np.inf
+        for i in np.argsort(values, kind="stable")[:TRIALS]:
+            axes, value = trials[i], values[i]
+            if not value <= least:
+                axes, value = self._descend(axes, scatter, counts, NEAR)
+            if best is None or value < lowest:
+                best, lowest = axes, value
+            if value <= least:
+                break
+        return best
 
-    def _descend(self, axes, scatter, counts):
-        """Axes where steps from these end, and the value there."""
+    def _descend(self, axes, scatter, counts, near):
+        """Axes where steps from these end, the last a Newton step that foretells less than
+        `near`, and the value there."""
         d, identity = len(axes), np.eye(len(axes))
-        i, j, *_ = _pairs(d)
+        pairs = _pairs(d)
         turned = axes.T @ scatter @ axes
         t = np.diagonal(turned, axis1=1, axis2=2)
         value, c = self.value(t, counts)
         n = counts.sum()
         for _ in range(STEPS if d > 1 else 0):
-            pairs, foretold = self._step(turned, t, c)
+            turns, foretold = self._step(turned, t, c)
             if not foretold > ARRIVED * n:
                 break
-            step = np.zeros((d, d))
-            step[i, j], step[j, i] = pairs, -pairs
-            step *= min(1.0, LONGEST / np.abs(pairs).max())
+            half = np.zeros((d, d))
+            half.ravel()[pairs.upper] = turns * (0.5 * min(1.0, LONGEST / np.abs(turns).max()))
+            half -= half.T
             for _ in range(HALVINGS):
-                turn = lapack.dgesv(identity - step / 2, identity + step / 2)[2]
+                turn = lapack.dgesv(identity - half, identity + half)[2]
                 new = turn.T @ turned @ turn
                 t_new = np.diagonal(new, axis1=1, axis2=2)
                 value_new, c_new = self.value(t_new, counts)
                 if value_new < value:
                     break
-                step = step / 2
+                half = half / 2
             else:
                 break
             axes, turned, t, value, c = axes @ turn, new, t_new, value_new, c_new
-            if foretold < NEAR * n and d <= MOST_COLUMNS:
+            if foretold < near * n and d <= MOST_COLUMNS:
                 break
         return axes, value
 
     def _step(self, turned, t, c):
         """Turns of the pairs of axes, and by how much the function should fall."""
         k, d = t.shape
-        i, j, where, source, signs = _pairs(d)
+        pairs = _pairs(d)
+        upper = pairs.upper
         ratios = turned / t[:, :, None]
         a = ((c[:, None] / t).T @ turned.reshape(k, -1)).reshape(d, d, d)
-        b = a[np.arange(d), np.arange(d)]
+        b = np.einsum("jji->ji", a)
         squares = ratios.transpose(1, 2, 0) @ (c[:, None, None] * ratios).transpose(1, 0, 2)
-        gradient = 2 * (b[j, i] - b[i, j])
+        gradient = 2 * (b.T - b).ravel()[upper]
         if d > MOST_COLUMNS:
-            curvature = 2 * (a[j, i, i] + a[i, j, j] - b[i, i] - b[j, j]
-                             + squares[j, i, i] + squares[i, j, j])
-            turns = -gradient / np.maximum(curvature, 1e-10 * c.sum())
+            own = np.einsum("jii->ji", a + squares)
+            own = own - np.diagonal(b)
+            turns = -gradient / np.maximum(2 * (own + own.T).ravel()[upper], 1e-10 * c.sum())
             return turns, -0.5 * (turns @ gradient)
         p = a - (b + b.T) / 2 - 2 * squares
-        hessian = np.zeros((len(i), len(i)))
-        hessian.ravel()[where] = signs * p.ravel()[source]
-        hessian.ravel()[:: len(i) + 1] = 2 * (p[j, i, i] + p[i, j, j])
-        slopes = 2 * (ratios[:, j, i] - ratios[:, i, j])
+        own = np.einsum("jii->ji", p)
+        hessian = np.zeros((len(upper), len(upper)))
+        flat = hessian.ravel()
+        flat[pairs.where] = pairs.signs * p.ravel()[pairs.source]
+        flat[:: len(upper) + 1] = 2 * (own + own.T).ravel()[upper]
+        slopes = 2 * (np.swapaxes(ratios, 1, 2) - ratios).reshape(k, -1)[:, upper]
         hessian += self.curvature_of_weights(slopes, c, d)
         _, turns, info = lapack.dposv(hessian, -gradient)
         if info != 0:
@@ -145,10 +159,18 @@ class _CommonAxes(Oriented):
         return turns, -0.5 * (turns @ gradient)
 
 
+class _Pairs(NamedTuple):
+    """Pairs i < j of axes as flat indices of a matrix; and of two pairs that have one axis in
+    common where they stand in the curvature, where that is in P, and with which sign."""
+
+    upper: np.ndarray
+    where: np.ndarray
+    source: np.ndarray
+    signs: np.ndarray
+
+
 @functools.lru_cache(maxsize=16)
 def _pairs(d):
-    """Pairs i < j of axes; and of two pairs that have one axis in common where they stand in the
-    curvature, where that is in P, and with which sign: three flat arrays."""
     i, j = np.triu_indices(d, 1)
     where, source, signs = [], [], []
     for mine, theirs, other, others, sign in ((j, j, i, i, 2.0), (i, i, j, j, 2.0),
@@ -157,16 +179,17 @@ def _pairs(d):
         where.append(first * len(i) + second)
         source.append((mine[first] * d + other[first]) * d + others[second])
         signs.append(np.full(len(first), sign))
-    return i, j, *(np.concatenate(each) for each in (where, source, signs))
+    return _Pairs(i * d + j, *(np.concatenate(each) for each in (where, source, signs)))
 
 
 def axes_before(factors):
     """The common axes of precisions ``U U'``: eigenvectors of a combination of these in which no
     two axes are likely to have one length."""
-    precisions = factors @ np.swapaxes(factors, 1, 2)
-    sizes = np.trace(precisions, axis1=1, axis2=2)
+    sizes = np.square(factors).sum(axis=(1, 2))
     odd = np.sqrt(np.arange(len(factors)) + 2.0)
-    return eigen(np.tensordot(1 / (sizes * odd), precisions, 1))[1]
+    beside = factors / np.sqrt(sizes * odd)[:, None, None]
+    beside = np.swapaxes(beside, 0, 1).reshape(factors.shape[1], -1)
+    return eigen(beside @ beside.T)[1]
 
 
 class EVE(_CommonAxes):
@@ -181,7 +204,7 @@ class EVE(_CommonAxes):
         return (t[:, :1] / shapes[:, :1]).sum() / counts.sum() * shapes
 
     def value(self, t, counts):
-        means = np.log(t).mean(axis=-1)
+        means = np.log(t).sum(axis=-1) / t.shape[-1]
         top = means.max(axis=-1, keepdims=True)
         volumes = np.exp(means - top)
         total, n = volumes.sum(axis=-1, keepdims=True), counts.sum()

@@ -1,0 +1,1 @@
+"""Nothing to cimport here: degrees of freedom are estimated between passes."""
