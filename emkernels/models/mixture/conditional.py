@@ -87,6 +87,8 @@ def _without_noise(model):
     that, or what they are, by being rounded to float32: those of the factors then."""
     parameters = model._parameters().without_noise()
     components = parameters.components
+    if model.precisions_cholesky_.dtype == np.float64:
+        return parameters
     kept = components.precisions_cholesky
     try:
         factors = components.structure.factors(components.covariances)
