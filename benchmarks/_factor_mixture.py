@@ -17,7 +17,9 @@ class NumpyFactorMixture:
     of (X, X^2) with the coefficients of densities and factors, and of what comes from these with
     (X, X^2); block by block, so that what is between them stays in cache. The factors are kept
     whitened, whose squares are what distances lack. X is moved once by the overall mean, so that
-    products about zero keep their digits.
+    products about zero keep their digits. (Tried besides: to sort the rows by component and leave
+    out sums of those that a block has nothing of. It takes a fifth less where components are apart
+    and there are many columns, and is slower where there are few.)
     """
 
     BLOCK = 500

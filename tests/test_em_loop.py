@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -390,3 +391,23 @@ def test_numbers_that_are_none_are_refused_before_any_work(options, error, match
 
     with pytest.raises(error, match=match):
         loop(Half(), start, **options)
+
+
+def test_a_stop_in_the_plain_run_after_a_collapse_ends_the_fit():
+    from emkernels import GaussianMixture
+
+    rng = np.random.default_rng(13)
+    X = rng.normal(size=(30, 2))
+    X[:3] = X[0] + 1e-9 * rng.normal(size=(3, 2))
+    calls = []
+
+    def stop(state):
+        calls.append((state.init, state.n_iter))
+        return len(calls) > 1 and calls[-1] == (0, 1)
+
+    model = GaussianMixture(4, reg_covar=0, acceleration="squarem", random_state=13, max_iter=50,
+                            tol=1e-8, n_init=3, callback=stop)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X)
+    assert calls[-1] == (0, 1) and calls.count((0, 1)) == 2

@@ -522,3 +522,21 @@ def test_float32_rows_far_from_zero(missing):
         3, 2, max_iter=0, weights_init=right.weights_, means_init=right.means_,
         components_init=right.components_, noise_variance_init=right.noise_variance_).fit(X)
     assert_allclose(again.means_, right.means_, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_callbacks_see_means_as_they_are(dtype):
+    X = (np.random.default_rng(0).normal(size=(300, 4)) + 1e4).astype(dtype)
+    seen = []
+    with pytest.warns(ConvergenceWarning):
+        model = MixtureOfFactorAnalyzers(
+            2, 1, max_iter=4, tol=0, random_state=0,
+            callback=lambda state: seen.append(state.parameters.components.means)).fit(X)
+    assert_allclose(seen[-1], model.means_, rtol=1e-7)
+
+
+def test_fit_transform_keeps_the_index():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=list("abc"),
+                         index=np.arange(60) + 5)
+    model = MixtureOfFactorAnalyzers(2, 1, random_state=0).set_output(transform="pandas")
+    pd.testing.assert_frame_equal(model.fit_transform(frame), model.transform(frame))

@@ -387,3 +387,12 @@ def test_what_a_fit_need_not_validate_is_valid(cls):
     for name in defaults:
         with pytest.raises(ValueError, match=name):
             cls(**{name: object()})._validate_params()
+
+
+def test_defaults_of_a_subclass_are_looked_at():
+    class Mine(emkernels.FactorAnalysis):
+        def __init__(self, n_components=0):
+            super().__init__(n_components)
+
+    with pytest.raises(ValueError, match="n_components"):
+        Mine().fit(np.random.default_rng(0).normal(size=(20, 3)))

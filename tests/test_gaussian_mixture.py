@@ -801,3 +801,19 @@ def test_weights_whose_sums_overflow_are_refused():
     weight[7] = 1e306
     with pytest.raises(ValueError, match=r"sample_weight is too large: with 1e\+306 at row 7"):
         GaussianMixture(2).fit(X, sample_weight=weight)
+
+
+@pytest.mark.parametrize("eps", [5e-4, 6.05e-4])
+def test_parts_of_float32_fits_have_the_digits_of_the_fit(eps):
+    rng = np.random.default_rng(55)
+    base = rng.normal(size=300)
+    X = np.column_stack([base, base + eps * rng.normal(size=300), rng.normal(size=300)])
+    X = X.astype(np.float32)
+    model = GaussianMixture(1, reg_covar=0).fit(X)
+    assert model.marginal([0, 1, 2]).score(X) == pytest.approx(model.score(X), abs=1e-5)
+    C = np.linalg.inv(np.float64(model.precisions_cholesky_[0]) @ model.precisions_cholesky_[0].T)
+    given = model.condition([0], [0.0]).covariances_[0, 0, 0]
+    assert given == pytest.approx(C[1, 1] - C[0, 1]**2 / C[0, 0], rel=1e-3)
+    model.covariances_ = model.covariances_ * np.float32(4)     # those that are set count
+    assert model.condition([0], [0.0]).covariances_[0, 1, 1] == pytest.approx(
+        4 * C[2, 2], rel=0.1)

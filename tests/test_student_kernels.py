@@ -200,3 +200,17 @@ def test_errors(changes, text):
             function(**arguments)
     with pytest.raises(ValueError, match="want may name"):
         kernels.student_e_step(p.X, p.weights, p.means, p.factors, DFS, want=["log_prob"])
+
+
+@pytest.mark.parametrize(("dtype", "far"), [(np.float32, 1e20), (np.float64, 1e160)])
+@pytest.mark.parametrize("n", [1, 65, 513, 1025])
+def test_a_row_alone_in_its_tile_whose_forms_overflow(dtype, far, n):
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(3, 6)) * 5
+    X = (means[np.sort(rng.integers(3, size=n))] + rng.normal(size=(n, 6))).astype(dtype)
+    X[-1] = far
+    model = (X, np.full(3, 1 / 3), means, np.stack([np.eye(6)] * 3), np.full(3, 4.0))
+    sums = kernels.student_statistics(*model)
+    resp, norm = kernels.student_e_step(*model)
+    assert_allclose(sums.counts, resp.sum(axis=0, dtype=float), rtol=1e-4)
+    assert_allclose(sums.log_likelihood, norm.sum(dtype=float), rtol=1e-5)

@@ -176,7 +176,8 @@ cdef void observed_power_law(const Panels *p, const Job *job, Py_ssize_t t, Py_s
 cdef void student_limit(const real *header, real half, real constant, const vec *best,
                         vec *limit) noexcept nogil:
     """limit (TILE): with a form above it a component has less than exp(-REACH) of the best one,
-    nu (exp((constant + REACH - best) / half) - 1)."""
+    nu (exp((constant + REACH - best) / half) - 1); NaN, which nothing is above, where that
+    overflows: there may be no best one yet, and forms that overflow matter."""
     cdef vec nu = splat(header[DF]), x, small, large
     cdef vec most = splat(<real>(700 if IS_DOUBLE else 80))
     cdef Py_ssize_t v
@@ -184,8 +185,9 @@ cdef void student_limit(const real *header, real half, real constant, const vec 
         x = (splat(constant + REACH) - best[v]) / splat(half)
         small = x * (splat(1) + x * (splat(0.5) + x * splat(<real>(1.0 / 6))))
         large = vexp(vmin(x, most)) - splat(1)
-        x = where_less(most, x, splat(INFINITY), where_less(x, splat(<real>0.01), small, large))
-        limit[v] = nu * x
+        x = where_less(most, x, splat(<real>NAN),
+                       nu * where_less(x, splat(<real>0.01), small, large))
+        limit[v] = where_less(x, splat(<real>huge()), x, splat(<real>NAN))
 
 
 cdef void rescue_far(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t start,

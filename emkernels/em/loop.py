@@ -223,8 +223,10 @@ def _without_collapse(run, result, init, acceleration, is_degenerate):
         if failed:
             raise
     else:
+        stopped = plain.stopped
         if failed or _is_better(plain, result, is_degenerate):
             vars(result).update(vars(plain))
+        result.stopped = stopped
 
 
 def _is_better(result, best, is_degenerate):

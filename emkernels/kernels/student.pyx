@@ -260,7 +260,7 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
     precisions_cholesky : array-like
         Of the scale matrices, as in :func:`log_density`.
     dfs : array-like of shape (n_components,)
-        Degrees of freedom, positive.
+        Degrees of freedom, positive; those beyond 1e-20 and 1e20 count as these.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
     sample_weight : array-like of shape (n_samples,), optional
     patterns : MissingPatterns, optional

@@ -52,7 +52,9 @@ class Stateful:
 
     def _validate_params(self):
         """TypeError or ValueError for a parameter that cannot be; defaults can."""
-        defaults, nothing = _defaults(type(self)), object()
+        # (those of somebody's subclass may not be)
+        own = type(self).__module__.partition(".")[0] == __name__.partition(".")[0]
+        defaults, nothing = _defaults(type(self)) if own else {}, object()
         given = {name: value for name, value in self.get_params(deep=False).items()
                  if value is not defaults.get(name, nothing)}
         validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)

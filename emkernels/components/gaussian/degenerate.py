@@ -194,7 +194,8 @@ def find_spikes(parameters, least, total=None):
             columns = [int(j) for j in np.argsort(-parts, kind="stable")
                        if parts[j] > 0.3 * parts.max()]
             own = direction @ covariances[k] @ direction
-            found[k] = columns, float(np.sqrt(own / (direction @ total @ direction)))
+            found[k] = columns, float(
+                np.sqrt(max(own, 0.0) / (direction @ total @ direction)))
     if structure.shared and found:
         found = dict.fromkeys(range(n_components), found[0])
     return found

@@ -169,7 +169,8 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         -------
         ndarray of shape (n_samples, n_features)
             Of the dtype of `components_`. The rows alone: a mixture gives labels, too, and here is
-            one component. Columns that did not vary in the fit have their one value.
+            one component. Columns that did not vary in the fit have their one value
+            (with isotropic noise they have noise, too).
 
         Examples
         --------

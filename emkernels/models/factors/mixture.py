@@ -234,11 +234,9 @@ shared, default=None
             _inputs.as_random_state(self.random_state), given.of_columns(varying).about(origin))
         with one_thread(self.n_components * self.n_factors):    # no matrix of the columns
             result = self._run(
-                Mixture(family), inner, start,
+                Mixture(family), inner, start, callback=_of_origin(self.callback, origin),
                 is_degenerate=lambda p: len(_collapsed(family.at_bound(p), p)) > 0)
-        own = result.parameters.components
-        result.parameters = replace(result.parameters, components=Analysers(
-            own.means + origin, own.components, own.deviations))
+        result.parameters = _moved(result.parameters, origin)
         # --- nothing can fail from here on
         self._set_parameters(result.parameters, rows, varying, self.shared_noise)
         pairs = family.at_bound(result.parameters)
@@ -320,6 +318,20 @@ def column_units(rows):
             raise ValueError("no column of X varies: there is nothing to fit")
         return varying, summary.means[varying], summary.deviations[varying]
     return np.arange(len(center)), center, np.sqrt(variance)
+
+
+def _moved(parameters, origin):
+    """The parameters of rows from which `origin` was taken, as they are of the rows themselves."""
+    own = parameters.components
+    return replace(parameters, components=Analysers(
+        own.means + origin, own.components, own.deviations))
+
+
+def _of_origin(callback, origin):
+    """A callback that sees the means as they are."""
+    if callback is None or not origin.any():
+        return callback
+    return lambda state: callback(replace(state, parameters=_moved(state.parameters, origin)))
 
 
 def _checked(values, name, shape, positive=False):

@@ -8,7 +8,6 @@ from emkernels import _inputs
 from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.factors.posterior import Posterior
 from emkernels.components.gaussian.moments import near_zero
-from emkernels.data import Rows
 from emkernels.models.base import LatentModel
 from emkernels.models.mixtures import MixtureMethods
 
@@ -124,8 +123,7 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
 
     def fit_transform(self, X, y=None, *, sample_weight=None):
         """Fit, then :meth:`transform` of the same rows; parameters as in :meth:`fit`."""
-        rows = Rows.read(X, self, min_samples=2)
-        return self.fit(rows, sample_weight=sample_weight).transform(rows)
+        return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def _imputed(self, rows):
         out = rows.X.copy(order="C")

@@ -10,8 +10,11 @@ from emkernels._callers import warn
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.data import Rows
 from emkernels.data.checks import missing_patterns
-from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.em import EMWarning
 from emkernels.latent.mixture import MixtureParameters
+
+# Covariances that differ by less of the deviations are the same but for rounding to float32.
+ROUNDED = 1e-3
 
 
 def column_indices(model, columns, *, name="columns"):
@@ -83,18 +86,17 @@ def _marginal_parameters(model, columns):
 
 
 def _without_noise(model):
-    """The parameters of the components alone. Covariances that are nearly singular may have lost
-    that, or what they are, by being rounded to float32: those of the factors then."""
+    """The parameters of the components alone. In float32 the factors keep digits that nearly
+    singular covariances lose: those of the factors then, unless they are others altogether."""
     parameters = model._parameters().without_noise()
     components = parameters.components
-    kept = components.precisions_cholesky
-    try:
-        factors = components.structure.factors(components.covariances)
-        right = np.abs(factors).max() <= 2 * np.abs(kept).max()
-    except DegenerateFitError:
-        right = False
-    return parameters if right else replace(
-        parameters, components=components.from_factors_only())
+    if model.precisions_cholesky_.dtype == np.float64:
+        return parameters
+    precise = components.from_factors_only()
+    units = components.structure.deviations(precise.covariances)[1]
+    if not np.max(np.abs(components.covariances - precise.covariances) / units) < ROUNDED:
+        return parameters
+    return replace(parameters, components=precise)
 
 
 def _warn_of_noise(model, method):

@@ -17,9 +17,8 @@ from emkernels.components.gaussian.structures.alternating import (
 
 STEPS = 200         # towards the common axes, at most
 # What is minimised, for one unit of weight, has arrived where a step foretells less than this; a
-# Newton step that foretells less than NEAR leaves the square of that, and where another M-step
-# goes on from there, the square of CLOSE is little enough.
-ARRIVED, NEAR, CLOSE = 1e-13, 1e-6, 1e-4
+# Newton step that foretells less than NEAR leaves the square of that.
+ARRIVED, NEAR = 1e-13, 1e-6
 HALVINGS = 30
 LONGEST = 0.8       # turn of two axes in a step
 # With more columns than this a step knows the curvature of every rotation by itself only.
@@ -72,7 +71,7 @@ class _CommonAxes(Oriented):
         if previous is None or len(scatter) == 1:
             axes = self._first_axes(scatter, counts)
         else:
-            axes = self._descend(axes_before(previous), scatter, counts, CLOSE)[0]
+            axes = self._descend(axes_before(previous), scatter, counts)[0]
         t = np.diagonal(axes.T @ scatter @ axes, axis1=1, axis2=2)
         return along_axes(axes, self.lengths(t, counts))
 
@@ -90,16 +89,16 @@ class _CommonAxes(Oriented):
         for i in np.argsort(values, kind="stable")[:TRIALS]:
             axes, value = trials[i], values[i]
             if not value <= least:
-                axes, value = self._descend(axes, scatter, counts, NEAR)
+                axes, value = self._descend(axes, scatter, counts)
             if best is None or value < lowest:
                 best, lowest = axes, value
             if value <= least:
                 break
         return best
 
-    def _descend(self, axes, scatter, counts, near):
+    def _descend(self, axes, scatter, counts):
         """Axes where steps from these end, the last a Newton step that foretells less than
-        `near`, and the value there."""
+        NEAR, and the value there."""
         d, identity = len(axes), np.eye(len(axes))
         pairs = _pairs(d)
         turned = axes.T @ scatter @ axes
@@ -124,7 +123,7 @@ class _CommonAxes(Oriented):
             else:
                 break
             axes, turned, t, value, c = axes @ turn, new, t_new, value_new, c_new
-            if foretold < near * n and d <= MOST_COLUMNS:
+            if foretold < NEAR * n and d <= MOST_COLUMNS:
                 break
         return axes, value
 
