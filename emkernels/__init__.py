@@ -19,6 +19,7 @@ _PUBLIC = {
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",
     "StudentTMixture": "emkernels.models.student",
+    "LatentClassAnalysis": "emkernels.models.classes",
     "SufficientStatistics": "emkernels.components.gaussian.statistics",
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",

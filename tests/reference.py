@@ -546,3 +546,48 @@ def student_em(X, weights, means, scatters, dfs, n_iter):
             (s - p * np.outer(o, o)) / n for s, p, o, n in zip(second, pulls, offsets, counts)])
         weights, means = counts / counts.sum(), means + offsets
     return weights, means, scatters
+
+
+def class_rows(codes, weights, probs, numbers=None, means=None, variances=None):
+    """Log joint densities (n, C) of rows of answers, -1 where missing, and numbers; probs: a table
+    (C, levels) for each item, means and variances (C, p)."""
+    joint = np.empty((len(codes), len(weights)))
+    for i, row in enumerate(codes):
+        for k, weight in enumerate(weights):
+            value = math.log(weight)
+            for j, code in enumerate(row):
+                if code >= 0:
+                    p = probs[j][k][code]
+                    value += math.log(p) if p > 0 else -math.inf
+            for j in range(0 if numbers is None else numbers.shape[1]):
+                x = numbers[i, j]
+                if not math.isnan(x):
+                    v = variances[k][j]
+                    value -= 0.5 * (math.log(2 * math.pi * v) + (x - means[k][j])**2 / v)
+            joint[i, k] = value
+    return joint
+
+
+def class_em(codes, weights, probs, n_iter, sample_weight=None, concentration=1.0,
+             numbers=None, means=None, variances=None):
+    """Textbook EM of latent classes: parameters, and the log-likelihood before each step."""
+    w = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, float)
+    history = []
+    for _ in range(n_iter):
+        resp, norm = responsibilities(
+            class_rows(codes, weights, probs, numbers, means, variances))
+        history.append(float(w @ norm))
+        resp = resp * w[:, None]
+        new = []
+        for j, table in enumerate(probs):
+            sums = np.array([[resp[codes[:, j] == level, k].sum() for level in range(len(table[0]))]
+                             for k in range(len(weights))]) + concentration - 1
+            new.append(sums / sums.sum(axis=1, keepdims=True))
+        if numbers is not None:
+            seen = ~np.isnan(numbers)
+            total = resp.T @ seen
+            means = resp.T @ np.where(seen, numbers, 0) / total
+            squares = np.where(seen[:, None], (numbers[:, None] - means) ** 2, 0)
+            variances = np.einsum("nk,nkp->kp", resp, squares) / total
+        weights, probs = resp.sum(axis=0) / w.sum(), new
+    return weights, probs, means, variances, history

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Classes,
     Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
 
 cdef extern from "vector.h" nogil:
@@ -81,6 +81,7 @@ include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
 include "factors.pxi"
+include "classes.pxi"
 
 
 cdef Table table_
@@ -94,6 +95,7 @@ table_.tile = TILE
 table_.factor_bytes = factor_bytes
 table_.prepare_factors = prepare_factors
 table_.factor_block = factor_block
+table_.class_block = class_block
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block

@@ -127,12 +127,33 @@ ctypedef struct Factors:
     const double *view_whiteners  # (K, n_views, n_views) as above, of the covariances of views
 
 
+# Classes of answers to items (see classes.pxi). A row of a table has a value for every lane: of
+# one start the classes, padded; of several the starts, padded, of the first class, then those of
+# the next
+ctypedef struct Classes:
+    Py_ssize_t n_classes
+    Py_ssize_t n_starts           # 1, or a multiple of the vector
+    Py_ssize_t n_lanes            # a multiple of the vector
+    Py_ssize_t n_groups           # of items that are looked up together
+    Py_ssize_t n_codes            # of all groups
+    const unsigned char *codes    # (n_samples, n_groups)
+    const Py_ssize_t *first_code  # (n_groups,) where the table of a group begins
+    const double *tables          # (n_codes, n_lanes) log probabilities
+    const double *log_weights     # (n_lanes,)
+    Py_ssize_t n_numbers
+    const double *numbers         # (n_samples, n_numbers), NaN where missing
+    const double *means           # (n_numbers, n_lanes)
+    const double *scales          # (n_numbers, n_lanes) one over the deviations
+    const double *log_scales      # (n_numbers, n_lanes) their logarithms, less log(2 pi) / 2
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
     const Field *field            # NULL where rows are independent
     const Bounds *bounds          # NULL but in bounded passes of K-means
     const Factors *factors        # NULL but in passes of factor analysers
+    const Classes *classes        # NULL but in passes of latent classes
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -201,6 +222,8 @@ ctypedef struct Table:
     void (*prepare_factors)(const Job *job) noexcept nogil
     void (*factor_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
+    void (*class_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
+                        char *scratch, double *accumulators) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

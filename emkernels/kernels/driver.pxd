@@ -8,6 +8,7 @@ cdef enum Work:
     BOUNDED
     CLOSEST
     FACTORS
+    CLASSES
 
 cdef enum Status:
     OUT_OF_MEMORY = -1

@@ -114,6 +114,8 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
             plan.table.bounded_block(job, first, count, scratch, accumulators)
         elif plan.work == FACTORS:
             plan.table.factor_block(job, first, count, scratch, accumulators)
+        elif plan.work == CLASSES:
+            plan.table.class_block(job, first, count, scratch, accumulators)
         else:
             plan.table.closest_block(job, first, count, scratch, plan.seeding)
         block += stride

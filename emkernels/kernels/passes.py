@@ -4,6 +4,8 @@ from emkernels.kernels.analysers import _factor_pass as factor_pass
 from emkernels.kernels.arrays import weights_in_unit
 from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
+from emkernels.kernels.classes import _class_pass as class_pass
+from emkernels.kernels.classes import _Layout as ClassLayout
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.degrees import _df_roots as df_roots
@@ -22,9 +24,11 @@ from emkernels.kernels.student import _student_rows as student_rows
 from emkernels.kernels.threads import effective_n_threads
 
 __all__ = [
+    "ClassLayout",
     "LloydBounds",
     "available_moments",
     "bounded_pass",
+    "class_pass",
     "complete_rows",
     "df_roots",
     "effective_n_threads",

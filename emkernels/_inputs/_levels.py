@@ -1,0 +1,280 @@
+"""Columns of values that are told apart and nothing else, as codes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels._inputs._tables import (
+    UnusableInputError,
+    _array,
+    _columns,
+    _real,
+    _where_missing,
+    column_array,
+    refuse_unread,
+)
+
+MISSING = -1
+# Whole numbers up to here are counted instead of sorted.
+COUNTED = 65536
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as it was passed, and where it has no value.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_samples,)
+    missing : ndarray of shape (n_samples,), bool
+    order : tuple or None
+        The categories in their order, where the column has them.
+    title : str
+        What messages call it, as ``column 'age'`` or ``column 3``.
+    """
+
+    values: np.ndarray
+    missing: np.ndarray
+    order: tuple | None
+    title: str
+
+
+def as_columns(X, name="X"):
+    """The columns of a table of any values, and their names.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_columns), data frame or table
+        Missing are None, NaN, the NA of pandas, NaT, masked cells, nulls.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    columns : list of Column
+    names : tuple of str or None
+    """
+    refuse_unread(X, name)
+    parts, names = _columns(X), None
+    if parts is not None:
+        titles, parts = parts
+        names = tuple(map(str, titles))
+        if isinstance(parts, np.ndarray):
+            parts = list(parts.T)
+        return [_column(part, f"column {title!r}", name)
+                for part, title in zip(parts, names, strict=True)], names
+    mask = None
+    if isinstance(X, np.ma.MaskedArray):
+        mask, X = np.ma.getmaskarray(X), X.data
+    array = _array(X, name)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be a 2-d table, got {array.ndim} dimension(s). Reshape "
+                         f"your data: {name}.reshape(-1, 1) is one column, {name}.reshape(1, -1) "
+                         "one row")
+    for axis, what in enumerate(("sample", "feature")):
+        if array.shape[axis] == 0:
+            raise ValueError(f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum "
+                             "of 1 is required.")
+    columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
+    if mask is not None:
+        columns = [Column(c.values, c.missing | mask[:, j], c.order, c.title)
+                   for j, c in enumerate(columns)]
+    return columns, names
+
+
+def _column(values, title, name):
+    dtype = getattr(values, "dtype", None)
+    order = getattr(dtype, "categories", None)
+    if order is not None and type(dtype).__name__ == "CategoricalDtype":
+        order = tuple(order)
+        values = np.asarray(values, dtype=object)
+    else:
+        order, values = None, column_array(values, name)[0]
+    if values.dtype.kind in "cV":
+        raise UnusableInputError(
+            f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
+            + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
+    return Column(values, _where_missing(values), order, title)
+
+
+def numbers_of(column):
+    """A column of numbers as float64, NaN where missing.
+
+    Raises
+    ------
+    UnusableInputError
+        For what is no finite number, with its row.
+    """
+    values = column.values
+    if values.dtype.kind == "O":
+        values = np.where(column.missing, None, values)
+    out = _real(values, lambda index, what: f"{column.title} of X is not numeric: {what}", "X",
+                column.title).astype(np.float64)
+    if column.missing.any():
+        out = np.where(column.missing, np.nan, out)
+    bad = np.flatnonzero(np.isinf(out))
+    if len(bad):
+        raise UnusableInputError(f"{column.title} of X is infinite ({out[bad[0]]}) at row "
+                                 f"{int(bad[0])}")
+    return out
+
+
+def levels_of(column, used=None):
+    """The levels of a column, sorted, and the code of each row.
+
+    Parameters
+    ----------
+    column : Column
+    used : ndarray of shape (n_samples,), bool, optional
+        Rows whose values are levels; those of other rows that are none have the code -1.
+
+    Returns
+    -------
+    levels : ndarray
+        Whole and other numbers, bool and texts sorted, categories in their order; values of
+        several types by the names of the types first.
+    codes : ndarray of shape (n_samples,), int64
+        -1 where missing.
+
+    Raises
+    ------
+    UnusableInputError
+        For an infinity, and for what cannot be a key, with its row.
+    """
+    inside = ~column.missing if used is None else ~column.missing & used
+    _refuse_infinities(column, inside)
+    if column.values.dtype.kind in "biuf":
+        levels = _numbers(column.values, inside)
+    elif column.order is not None:
+        found = _found(column, inside)
+        levels = _objects([value for value in column.order if value in found])
+    else:
+        levels = _sorted(_found(column, inside))
+    codes = codes_of(column, levels, strict=False)
+    if used is not None:
+        codes[~used] = MISSING
+    return levels, codes
+
+
+def codes_of(column, levels, *, strict=True):
+    """The code of each row among levels that are known, -1 where missing.
+
+    Raises
+    ------
+    ValueError
+        For a value that is no level, unless not `strict`: it then is -1 too.
+    """
+    if strict:
+        _refuse_infinities(column, ~column.missing)
+    values, missing = column.values, column.missing
+    if values.dtype.kind in "biuf" and levels.dtype.kind in "biuf":
+        codes = _codes_of_numbers(values, missing, levels)
+    else:
+        key = {value: code for code, value in enumerate(levels.tolist())}
+        codes = np.full(len(values), MISSING)
+        try:
+            codes[~missing] = [key.get(value, MISSING) for value in values[~missing].tolist()]
+        except TypeError:
+            _found(column, ~missing)        # names the row
+            raise
+    if strict:
+        unseen = np.flatnonzero((codes == MISSING) & ~missing)
+        if len(unseen):
+            row = int(unseen[0])
+            shown = ", ".join(repr(value) for value in levels[:6].tolist())
+            raise ValueError(
+                f"{column.title} of X has the value {_shown(values[row])} at row {row}, which the "
+                f"fit has not seen: its levels are {shown}" + (", ..." if len(levels) > 6 else ""))
+    return codes
+
+
+def _refuse_infinities(column, inside):
+    values = column.values
+    if values.dtype.kind == "f":
+        bad = np.isinf(values)
+    elif values.dtype.kind == "O":
+        bad = np.array([isinstance(value, (float, np.floating)) and bool(np.isinf(value))
+                        for value in values.tolist()], bool)
+    else:
+        return
+    bad = np.flatnonzero(bad & inside)
+    if len(bad):
+        raise UnusableInputError(f"{column.title} of X is infinite ({values[bad[0]]}) at row "
+                                 f"{int(bad[0])}, which is no level")
+
+
+def _numbers(values, inside):
+    values = values[inside]
+    if values.dtype.kind == "b" or not len(values):
+        return np.unique(values)
+    least, most = values.min(), values.max()
+    if least >= 0 and most < COUNTED:
+        whole = values.astype(np.int64)
+        if values.dtype.kind != "f" or np.array_equal(whole, values):
+            return np.flatnonzero(np.bincount(whole)).astype(values.dtype)
+    return np.unique(values)
+
+
+def _codes_of_numbers(values, missing, levels):
+    codes = np.full(len(values), MISSING)
+    if not len(levels):
+        return codes
+    levels = levels.astype(np.result_type(levels, values), copy=False)
+    known = ~missing
+    least, most = levels[0], levels[-1]
+    if least >= 0 and most < COUNTED and (
+            levels.dtype.kind != "f" or np.array_equal(levels, np.floor(levels))):
+        table = np.full(int(most) + 2, MISSING)
+        table[levels.astype(np.int64)] = np.arange(len(levels))
+        inside = known & (values >= 0) & (values <= most)
+        whole = np.where(inside, values, 0).astype(np.int64)
+        inside &= whole == values
+        codes[inside] = table[whole[inside]]
+        return codes
+    order = np.argsort(levels, kind="stable")
+    ranked = levels[order]
+    at = np.minimum(np.searchsorted(ranked, values[known]), len(levels) - 1)
+    codes[known] = np.where(ranked[at] == values[known], order[at], MISSING)
+    return codes
+
+
+def _found(column, inside):
+    """The values of some rows as a set."""
+    values = column.values[inside].tolist()
+    try:
+        return set(values)
+    except TypeError:
+        rows = np.flatnonzero(inside)
+        for row, value in zip(rows, values, strict=True):
+            try:
+                hash(value)
+            except TypeError:
+                raise UnusableInputError(
+                    f"{column.title} of X holds {_shown(value)} at row {int(row)}, which is no "
+                    "level: an argument must be a string or a number") from None
+        raise
+
+
+def _sorted(found):
+    try:
+        ordered = sorted(found)
+    except TypeError:
+        ordered = sorted(found, key=lambda value: (type(value).__name__, repr(value)))
+    return _objects(ordered)
+
+
+def _objects(values):
+    """An array of texts, bool or numbers where all are of one of these, else of objects."""
+    if values and all(type(value) is type(values[0]) for value in values) and isinstance(
+            values[0], (str, bool, int, float)):
+        array = np.array(values)
+        if array.ndim == 1 and array.dtype.kind in "Ubif":
+            return array
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _shown(value):
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,5 @@
+"""Latent class analysis: answers to items, and numbers, by classes that are not seen."""
+
+from emkernels.models.classes.estimator import LatentClassAnalysis
+
+__all__ = ["LatentClassAnalysis"]

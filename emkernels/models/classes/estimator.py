@@ -1,0 +1,287 @@
+"""Latent class analysis, the estimator."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import _fit_context
+
+from emkernels import _inputs
+from emkernels.components.categorical import ClassComponents
+from emkernels.data.checks import Interval
+from emkernels.data.items import Items
+from emkernels.latent.mixture import Mixture
+from emkernels.models.base import LatentModel
+from emkernels.models.classes.fitted import FittedClasses, entropy_of
+from emkernels.starts.classes import GivenClasses, best_classes, random_classes
+
+# Starts that end so near to the best objective, for one unit of weight, have reached it.
+SAME = 1e-6
+
+
+class LatentClassAnalysis(FittedClasses):
+    """Classes that are not seen, within which answers to items are independent.
+
+    The probability of a row is ``sum_k weights_k prod_j probs_j[k, answer_j]``, missing answers
+    being left out of the product (missing at random); numbers beside the items are independent
+    normal ones with a mean and a variance for each class.
+
+    Parameters
+    ----------
+    n_classes : int
+    continuous : sequence of int or str, optional
+        Columns of numbers, by position or name. All other columns are items, in their order.
+    n_init : int
+        Random starts. They take some steps side by side, and the best 5 go on to convergence.
+    tol : float
+        EM ends where the mean log-likelihood grows by less in an iteration (`convergence`); 0:
+        never.
+    max_iter : int
+    weights_init : array-like of shape (n_classes,), optional
+    response_probs_init : list of array-like of shape (n_classes, n_levels), optional
+        One for each item; rows sum to one. Probabilities of zero stay zero.
+    means_init, variances_init : array-like of shape (n_classes, n_continuous), optional
+    response_concentration : float, optional
+        Of a Dirichlet prior of the probabilities of each item and class, at least 1: a little over
+        1 keeps probabilities from 0. It is part of the objective. None: no prior.
+    reg_covar : float
+        Added to the variances.
+    random_state : int, RandomState instance or None
+    n_threads : int, optional
+        Results have the same bits for every number of threads.
+    convergence : {'lower_bound', 'parameters', 'distance'}
+    acceleration : {None, 'squarem'}
+    verbose, verbose_interval : int
+    callback : callable, optional
+        ``callback(EMState)`` after each iteration; a true result ends the fit.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_classes,)
+        Descending, the order of the classes; equal ones by the probabilities of the first item.
+        (With `response_probs_init` and one start, classes stay as they were given.)
+    response_probs_ : list of ndarray of shape (n_classes, n_levels)
+        Of each item.
+    categories_ : list of ndarray
+        The levels of each item: those that occur in the rows of the fit, sorted; the categories of
+        pandas in their order.
+    means_, variances_ : ndarray of shape (n_classes, n_continuous)
+    n_best_ : int
+        Starts, of those that went on to convergence, that reached the best objective (to 1e-6).
+    entropy_ : float
+        ``1 - E / (n log n_classes)`` with E the entropy of the posteriors of the rows of the fit: 1
+        where every row is sure of its class, and for one class.
+    n_iter_, converged_, lower_bound_, lower_bounds_
+        Of the best start; the bounds are for one unit of weight.
+    n_parameters_ : int
+        ``C - 1 + C sum(levels - 1) + 2 C p``; probabilities at 0 or 1 count.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        Where columns have names.
+
+    References
+    ----------
+    L. A. Goodman, Exploratory latent structure analysis using both identifiable and unidentifiable
+    models, Biometrika 61, 1974.
+
+    Examples
+    --------
+    >>> from emkernels import LatentClassAnalysis
+    >>> X = [["yes", "yes", "no"], ["yes", "yes", None], ["no", "no", "yes"],
+    ...      ["no", None, "yes"], ["yes", "yes", "no"]]
+    >>> model = LatentClassAnalysis(2, random_state=0).fit(X)
+    >>> model.weights_.round(3)
+    array([0.6, 0.4])
+    >>> model.predict(X)
+    array([0, 0, 1, 1, 0])
+    """
+
+    _parameter_constraints: dict = {
+        **LatentModel._parameter_constraints,
+        "n_classes": [Interval(Integral, 1, None, closed="left")],
+        "continuous": ["array-like", None],
+        "weights_init": ["array-like", None],
+        "response_probs_init": ["array-like", None],
+        "means_init": ["array-like", None],
+        "variances_init": ["array-like", None],
+        "response_concentration": [Interval(Real, 1, None, closed="left"), None],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+    }
+
+    def __init__(self, n_classes=2, *, continuous=None, n_init=10, tol=1e-8, max_iter=1000,
+                 weights_init=None, response_probs_init=None, means_init=None,
+                 variances_init=None, response_concentration=None, reg_covar=1e-6,
+                 random_state=None, n_threads=None, convergence="lower_bound", acceleration=None,
+                 verbose=0, verbose_interval=10, callback=None):
+        self.n_classes = n_classes
+        self.continuous = continuous
+        self.n_init = n_init
+        self.tol = tol
+        self.max_iter = max_iter
+        self.weights_init = weights_init
+        self.response_probs_init = response_probs_init
+        self.means_init = means_init
+        self.variances_init = variances_init
+        self.response_concentration = response_concentration
+        self.reg_covar = reg_covar
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.convergence = convergence
+        self.acceleration = acceleration
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.callback = callback
+
+    def fit(self, X, y=None, *, sample_weight=None):
+        """Estimate the parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            Answers: whole or other numbers, bool, texts, any value that can be a key; None, NaN,
+            NA, masked cells are missing. Numbers in the columns `continuous`.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice, one of 0 as no row.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad parameters or data (the argument, row or column is named); the estimator then stays
+            as it was.
+        TypeError
+            Sparse and lazy tables. A value that cannot be a level is both.
+        KeyboardInterrupt
+            Ctrl-C. Where an iteration was complete, the estimator then has the parameters of the
+            last one, with ``converged_`` False.
+        """
+        self._fit(X, sample_weight)
+        return self
+
+    def fit_predict(self, X, y=None, *, sample_weight=None):
+        """Fit, then the most probable class of every row; parameters as in :meth:`fit`."""
+        self._fit(X, sample_weight)
+        return self.predict(X)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight):
+        items = Items.read(X, self, continuous=self.continuous, sample_weight=sample_weight,
+                           min_samples=1, n_threads=self.n_threads)
+        given = self._given(items)
+        components = ClassComponents(
+            items.n_levels, concentration=self.response_concentration or 1.0,
+            reg_covar=np.full(len(items.continuous), float(self.reg_covar)))
+        random_state = _inputs.as_random_state(self.random_state)
+        starts = [random_classes(items, components, self.n_classes, random_state, given)
+                  for _ in range(self.n_init)]
+        starts = best_classes(items, components, starts)
+        ends = []
+        result = self._run(
+            Mixture(components), items, lambda i: starts[i], n_init=len(starts),
+            callback=_Ends(ends, self.callback))
+        # --- nothing can fail from here on
+        kept = given.probs is not None and self.n_init == 1
+        self._set_parameters(result.parameters, items, keep_order=kept)
+        self._remember(result, items)
+        best = max(ends, default=-np.inf)
+        self.n_best_ = sum(end >= best - SAME for end in ends) or 1
+        resp = components.rows(items, result.parameters.weights, result.parameters.components,
+                               "resp")["resp"]
+        self.entropy_ = 1.0
+        if self.n_classes > 1:
+            self.entropy_ = 1 - entropy_of(resp, items.sample_weight) / (
+                items.total * np.log(self.n_classes))
+        self._tell(result, items)
+
+    def _remember(self, result, items):
+        self.n_features_in_ = items.n_features
+        if items.names is not None:
+            self.feature_names_in_ = np.array(items.names, dtype=object)
+        elif "feature_names_in_" in vars(self):
+            del self.feature_names_in_
+        self._continuous, self._columns = list(items.continuous), items.names
+        self.n_iter_, self.converged_ = result.n_iter, result.converged
+        self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
+
+    def _set_parameters(self, parameters, items, *, keep_order):
+        weights, classes = parameters.weights, parameters.components
+        order = np.arange(len(weights))
+        if not keep_order:
+            first = classes.probs[:items.n_levels[0]] if items.n_levels else classes.means
+            # the last key is the first to sort by
+            order = np.lexsort((*(-row for row in first[::-1]), -weights.round(12)))
+        cuts = np.cumsum(items.n_levels)[:-1]
+        parts = np.split(classes.probs[:, order], cuts) if items.n_levels else []
+        self.weights_ = weights[order]
+        self.response_probs_ = [np.ascontiguousarray(part.T) for part in parts]
+        self.categories_ = list(items.levels)
+        self.means_ = np.ascontiguousarray(classes.means[:, order].T)
+        self.variances_ = np.ascontiguousarray(classes.variances[:, order].T)
+
+    # --- what is given ---------------------------------------------------------------
+
+    def _given(self, items):
+        n, p = self.n_classes, len(items.continuous)
+        weights = _shares(self.weights_init, "weights_init", (n,))
+        probs = None
+        if self.response_probs_init is not None:
+            given = self.response_probs_init
+            if len(given) != items.n_items:
+                raise ValueError(f"response_probs_init must have one table for each of the "
+                                 f"{items.n_items} items, got {len(given)}")
+            probs = np.concatenate([
+                _shares(each, f"response_probs_init of item {j}", (n, levels)).T
+                for j, (each, levels) in enumerate(zip(given, items.n_levels, strict=True))]
+                or [np.zeros((0, n))])
+        means = _table(self.means_init, "means_init", (n, p))
+        variances = _table(self.variances_init, "variances_init", (n, p))
+        if variances is not None and not (variances > 0).all():
+            row, column = np.argwhere(~(variances > 0))[0]
+            raise ValueError(f"variances_init must be positive, got {variances[row, column]:.6g} "
+                             f"for class {row}, number {column}")
+        return GivenClasses(weights, probs, None if means is None else means.T,
+                            None if variances is None else variances.T)
+
+
+class _Ends:
+    """A callback that notes where each start is, beside the user's own."""
+
+    def __init__(self, ends, own):
+        self.ends, self.own = ends, own
+
+    def __call__(self, state):
+        if state.init == len(self.ends):
+            self.ends.append(state.lower_bound)
+        self.ends[state.init] = state.lower_bound
+        return False if self.own is None else self.own(state)
+
+
+def _table(values, name, shape):
+    if values is None:
+        return None
+    values = np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64)
+    if values.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    return values
+
+
+def _shares(values, name, shape):
+    """Probabilities along the last axis, or None."""
+    values = _table(values, name, shape)
+    if values is None:
+        return None
+    if (values < 0).any():
+        raise ValueError(f"{name} must not be negative, got {values.min():.6g}")
+    sums = values.sum(axis=-1)
+    off = np.abs(sums - 1) > 1e-8
+    if off.any():
+        where = "" if values.ndim == 1 else f" in class {int(np.argmax(off))}"
+        raise ValueError(f"{name} must sum to one, got {np.ravel(sums)[np.argmax(off)]:.6g}{where}")
+    return values
+
+

@@ -1,0 +1,180 @@
+"""What fitted latent classes can do."""
+
+import math
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from emkernels import _inputs
+from emkernels.components.categorical import Classes, ClassComponents
+from emkernels.data.items import Items
+from emkernels.models.base import LatentModel
+from emkernels.models.mixtures import MixtureMethods
+
+
+class FittedClasses(MixtureMethods, LatentModel):
+    """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
+
+    _saved = ("_continuous", "_columns")
+    _elsewhere = {
+        **MixtureMethods._elsewhere,
+        "probs_": "the probabilities of the levels are response_probs_",
+        "class_weights_": "the weights of the classes are weights_",
+        "covariances_": "classes have a variance for each number: variances_",
+    }
+
+    @property
+    def _components(self):
+        return ClassComponents([len(each) for each in self.categories_])
+
+    @property
+    def _classes(self):
+        n = len(self.weights_)
+        probs = np.concatenate([each.T for each in self.response_probs_] or [np.zeros((0, n))])
+        return Classes(probs, self.means_.T, self.variances_.T)
+
+    def _n_parameters(self):
+        n = len(self.weights_)
+        return (n - 1 + n * sum(len(each) - 1 for each in self.categories_)
+                + 2 * n * self.means_.shape[1])
+
+    def _read(self, X):
+        return self._read_weighed(X, None)
+
+    def _read_weighed(self, X, sample_weight):
+        check_is_fitted(self)
+        return Items.read_again(X, self, self.categories_, self._continuous, self._columns,
+                                sample_weight=sample_weight)
+
+    def _each(self, items, *want):
+        """Outputs of the E-step for each row."""
+        out = self._components.rows(items, self.weights_, self._classes, *want)
+        out = [out[name][items.inverse] for name in want]
+        return out[0] if len(want) == 1 else out
+
+    def _log_likelihood(self, X, sample_weight):
+        """The log-likelihood of the rows and their weight."""
+        items = self._read_weighed(X, sample_weight)
+        values = self._components.rows(items, self.weights_, self._classes, "log_prob_norm")[
+            "log_prob_norm"]
+        inside = items.sample_weight > 0
+        return float(items.sample_weight[inside] @ values[inside]), items.total
+
+    def _criteria(self, X, sample_weight, *, entropy=False):
+        total, n = self._log_likelihood(X, sample_weight)
+        p = self._n_parameters()
+        out = {"log_likelihood": total, "bic": -2 * total + p * math.log(n),
+               "aic": -2 * total + 2 * p, "abic": -2 * total + p * math.log((n + 2) / 24),
+               "caic": -2 * total + p * (math.log(n) + 1)}
+        if entropy:
+            items = self._read_weighed(X, sample_weight)
+            out["icl"] = out["bic"] + 2 * entropy_of(self._components.rows(
+                items, self.weights_, self._classes, "resp")["resp"], items.sample_weight)
+        return out
+
+    def abic(self, X, *, sample_weight=None):
+        """BIC adjusted to the sample size, ``-2 log L + p log((n + 2) / 24)``.
+
+        References
+        ----------
+        S. L. Sclove, Psychometrika 52, 1987.
+        """
+        return self._criteria(X, sample_weight)["abic"]
+
+    def caic(self, X, *, sample_weight=None):
+        """Consistent Akaike criterion, ``-2 log L + p (log n + 1)``.
+
+        References
+        ----------
+        H. Bozdogan, Psychometrika 52, 1987.
+        """
+        return self._criteria(X, sample_weight)["caic"]
+
+    def sample(self, n_samples=1):
+        """Draw rows from the classes.
+
+        Parameters
+        ----------
+        n_samples : int
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_columns)
+            Of objects where a level is no number, else of float64. Grouped by class; drawn with
+            `random_state`.
+        y : ndarray of shape (n_samples,)
+            Their classes.
+        """
+        check_is_fitted(self)
+        if _inputs.whole(n_samples, "n_samples", least=None) < 1:
+            raise ValueError(f"n_samples must be at least 1, got {n_samples}")
+        rng = _inputs.as_random_state(self.random_state)
+        counts = rng.multinomial(n_samples, self.weights_ / self.weights_.sum())
+        out = np.empty((n_samples, self.n_features_in_), self._dtype())
+        first = 0
+        items = [j for j in range(self.n_features_in_) if j not in self._continuous]
+        for k, n in enumerate(counts):
+            part = slice(first, first + n)
+            first += n
+            for j, levels, probs in zip(items, self.categories_, self.response_probs_, strict=True):
+                out[part, j] = levels[rng.choice(len(levels), n, p=probs[k] / probs[k].sum())]
+            for at, j in enumerate(self._continuous):
+                out[part, j] = rng.normal(
+                    self.means_[k, at], math.sqrt(self.variances_[k, at]), n)
+        return out, np.repeat(np.arange(len(counts)), counts)
+
+    def _dtype(self):
+        numeric = all(each.dtype.kind in "biuf" for each in self.categories_)
+        return np.float64 if numeric else object
+
+    def impute(self, X):
+        """X with missing answers and numbers replaced, given what the row has.
+
+        An answer by the level of the largest posterior probability ``sum_k resp_k probs_k`` (the
+        first of equal ones), a number by its posterior mean ``sum_k resp_k mean_k``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns)
+            A copy: of float64 where all levels are numbers, else of objects.
+        """
+        items = self._read(X)
+        resp = self._each(items, "resp")
+        codes = items.codes[items.inverse]
+        out = np.empty((len(resp), self.n_features_in_), self._dtype())
+        for at, (j, levels) in enumerate(zip(items.items, self.categories_, strict=True)):
+            code = codes[:, at].astype(np.intp)
+            missing = np.flatnonzero(code == 255)
+            code[missing] = (resp[missing] @ self.response_probs_[at]).argmax(axis=1)
+            out[:, j] = levels[code]
+        for at, j in enumerate(items.continuous):
+            x = items.numbers[:, at]
+            out[:, j] = np.where(np.isnan(x), resp @ self.means_[:, at], x)
+        return out
+
+    def _check_loaded(self):
+        n = len(self.weights_)
+        levels = [len(each) for each in self.categories_]
+        if ([np.shape(each) for each in self.response_probs_] != [(n, each) for each in levels]
+                or self.means_.shape != (n, len(self._continuous))
+                or self.variances_.shape != self.means_.shape
+                or self.n_features_in_ != len(levels) + len(self._continuous)):
+            raise ValueError("its arrays have shapes that do not fit together")
+        parts = (self.weights_, *self.response_probs_, self.means_, self.variances_)
+        if not all(np.isfinite(each).all() and (each >= 0).all() for each in parts[:-2]):
+            raise ValueError("its parameters are not those of a fit")
+        if not np.isfinite(self.means_).all() or not (self.variances_ > 0).all():
+            raise ValueError("its parameters are not those of a fit")
+
+    def _try_out(self):
+        for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):
+            getattr(self, name)
+
+
+def entropy_of(resp, weight):
+    """``-sum_i w_i sum_k r_ik log r_ik``."""
+    return float(-(weight @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)))
