@@ -183,7 +183,7 @@ def as_numbers(cells, n_rows, others=()):
     X = np.empty((n_rows, len(used)), order="F")
     for at, each in enumerate(used):
         X[:, at] = each.numbers
-    whole = [bool(np.all((each.levels == np.rint(each.levels)))) for each in used]
+    whole = [bool(np.all(each.levels == np.rint(each.levels))) for each in used]
     text = {each.name: int(each.missing.sum()) for each in cells if each.numbers is None}
     text.update(dict.fromkeys(others, 0))
     return Numbers(X, [each.position for each in used], [each.name for each in used], whole, text)

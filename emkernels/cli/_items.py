@@ -163,7 +163,7 @@ def _left_out(source, each, options, asked, n_rows, kept):
         reason = "empty"
     elif n == 1:
         reason = "constant"
-    elif n_rows > 2 and (remarks.is_name_of_identifier(each.name) or n == n_rows > 20):
+    elif n_rows > 2 and (remarks.identifies(each.name) or n == n_rows > 20):
         reason = "identifiers"
     elif n > options.most_levels:
         reason = "many"

@@ -66,8 +66,8 @@ def _profiles(console, result, items):
         console.say("numbers: mean and standard deviation")
         rows = []
         for at, each in enumerate(items.continuous):
-            x, w = each.numbers, np.ones(len(each.numbers)) if items.weight is None else items.weight
-            w = np.where(np.isnan(x), 0, w)
+            x = each.numbers
+            w = np.where(np.isnan(x), 0, 1.0 if items.weight is None else items.weight)
             x = np.nan_to_num(x)
             mean = (w @ x) / w.sum()
             rows.append([each.name, "mean", f"{mean:.5g}",

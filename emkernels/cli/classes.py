@@ -5,15 +5,16 @@ answers to the items (questions, symptoms, yes or no) do not depend on each othe
 of classes, or each of several (-k 1:6): the criterion chooses, the lower the better. Rows with gaps
 take part by what they have.
 
-Items are all columns of texts and those of few different numbers, which are taken as codes: 1, 2, 3
-are three answers, in no order. Columns that only tell rows apart, have one value, or more different
-ones than --most-levels, are left out, and named; --columns says itself which are items. --continuous
-names columns of numbers that are no codes, as age: each class has a mean and a variance of them.
---weights names a column that says how often a row was seen, as in a table of patterns.
+Items are all columns of texts and those of few different numbers, which are taken as codes: 1, 2
+and 3 are three answers, in no order. Columns that only tell rows apart, have one value, or more
+different ones than --most-levels are left out, and named; --columns says which are items instead.
+--continuous names columns of numbers that are no codes, as age: each class has a mean and a
+variance of them. --weights names a column that says how often a row was seen, as in a table of
+patterns.
 
 OUT is the table with columns more: class (0, 1, ..., the largest first), class_probability, how
-probable that class is for the row, and class_0, class_1, ..., the same of each. Without -o the tables
-are only printed: how likely each answer is within each class, and in all rows.
+probable that class is for the row, and class_0, class_1, ..., the same of each. Without -o the
+tables are only printed: how likely each answer is within each class, and in all rows.
 
 examples:
   emkernels classes votes.csv -k 1:5 --ignore party --missing-values "?"

@@ -6,6 +6,7 @@ the style is touched and nothing is shown: that is the caller's ``pyplot.show()`
 """
 
 from emkernels.plotting._canvas import PALETTE, component_colors
+from emkernels.plotting._classes import plot_response_probs
 from emkernels.plotting._clusterings import plot_clusterings
 from emkernels.plotting._factors import plot_loadings, plot_scree
 from emkernels.plotting._images import plot_posteriors, plot_segmentation
@@ -26,6 +27,7 @@ __all__ = [
     "plot_mixture",
     "plot_outliers",
     "plot_posteriors",
+    "plot_response_probs",
     "plot_responsibilities",
     "plot_scree",
     "plot_segmentation",
