@@ -56,7 +56,7 @@ class Cells:
             self.codes, categories=self.levels)
 
 
-def read_cells(source, positions, options, console, *, needed=1):
+def read_cells(source, positions, options, console, *, needed=1, times=()):
     """Some columns of a table.
 
     Parameters
@@ -68,6 +68,8 @@ def read_cells(source, positions, options, console, *, needed=1):
     console : Console
     needed : int
         Rows at least.
+    times : sequence of int
+        Positions of columns that may hold dates and times, which become numbers.
 
     Returns
     -------
@@ -87,7 +89,10 @@ def read_cells(source, positions, options, console, *, needed=1):
                                "needed at least")
         cells, others = [], []
         for at, j in enumerate(positions):
-            found = _cells(source, j, [arrays[at] for arrays in parts], markers, console)
+            column = [arrays[at] for arrays in parts]
+            if j in times:
+                column = [_without_dates(array) for array in column]
+            found = _cells(source, j, column, markers, console)
             if found is None:
                 others.append(source.names[j])
             else:
@@ -120,6 +125,15 @@ def _cells(source, j, arrays, markers, console):
         codes = np.where(codes == len(levels) - 1, -1, codes)
         levels = levels[:-1]
     return Cells(name, j, levels, codes, numbers)
+
+
+def _without_dates(array):
+    """Dates and times of a Parquet file as whole numbers; other columns as they are."""
+    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
+    if not pa.types.is_temporal(array.type):
+        return array
+    narrow = array.type.bit_width == 32
+    return pc.cast(pc.cast(array, pa.int32()) if narrow else array, pa.int64())
 
 
 def _of_texts(column, name, j, gaps=None):

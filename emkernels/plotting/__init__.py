@@ -1,4 +1,5 @@
-"""Pictures of mixtures, factors, missing values and segmentations, on matplotlib axes.
+"""Pictures of mixtures, factors, classes, states, missing values and segmentations, on matplotlib
+axes.
 
 Needs the extra ``plot`` (matplotlib), which is imported when a picture is drawn. Every function
 draws on the axes given, or on a figure of its own, and returns the axes. Neither the backend nor
@@ -15,6 +16,7 @@ from emkernels.plotting._mixtures import plot_mixture, plot_responsibilities
 from emkernels.plotting._models import plot_history, plot_selection
 from emkernels.plotting._outliers import plot_outliers
 from emkernels.plotting._patterns import plot_missing_patterns
+from emkernels.plotting._states import plot_states
 
 __all__ = [
     "PALETTE",
@@ -32,4 +34,5 @@ __all__ = [
     "plot_scree",
     "plot_segmentation",
     "plot_selection",
+    "plot_states",
 ]
