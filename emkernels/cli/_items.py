@@ -12,6 +12,8 @@ from emkernels.cli._messages import CommandError, count, listed, quoted
 from emkernels.cli._tables import positions_of
 
 MOST = 255      # levels that an item may have
+# what columns are called that say how often a row was seen
+COUNTS = frozenset(("n", "count", "counts", "freq", "frequency", "observed", "weight", "weights"))
 
 
 @dataclass
@@ -110,7 +112,17 @@ def read_items(source, options, console):
         raise CommandError(f"{source.path}: no column is left that may be an item" + _why(kept))
     found = ItemTable(cells, items, continuous, weight, kept, n_rows, options.most_levels)
     remarks.about_codes(source, as_numbers(found.used, n_rows), console)
+    if not asked and weight is None:
+        _say_counts(source, found, console)
     return found
+
+
+def _say_counts(source, found, console):
+    """A column that may say how often each row was seen is pointed at."""
+    for each in found.items:
+        if each.name.strip().lower() in COUNTS and each.numbers is not None:
+            console.warn(f"{source.path}: column {quoted(each.name)} is an item like the others; "
+                         "if it says how often each row was seen, name it by --weights")
 
 
 def _check_names(source, positions):

@@ -1,5 +1,7 @@
 """States of hidden Markov models over time."""
 
+import itertools
+
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
@@ -215,7 +217,7 @@ def _draw_background(ax, x, path, strength, colors, bins, ends, limits):
 def _draw_signal(ax, x, signal, bins, ends):
     first = bins[:-1]
     if len(first) == len(signal):
-        for start, end in zip(ends[:-1], ends[1:]):
+        for start, end in itertools.pairwise(ends):
             few = end - start <= 300
             ax.plot(x[start:end], signal[start:end], color=ink(), linewidth=0.8, zorder=2,
                     marker="." if few else None, markersize=3)
