@@ -21,6 +21,7 @@ _PUBLIC = {
     "StudentTMixture": "emkernels.models.student",
     "LatentClassAnalysis": "emkernels.models.classes",
     "SufficientStatistics": "emkernels.components.gaussian.statistics",
+    "blrt": "emkernels.models.classes",
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",
     "missing_data_summary": "emkernels.models.missing",
