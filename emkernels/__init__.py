@@ -28,6 +28,7 @@ _PUBLIC = {
     "parallel_analysis": "emkernels.models.factors.parallel",
     "pool": "emkernels.models.missing",
     "segment_image": "emkernels.image",
+    "select_classes": "emkernels.models.classes",
     "select_factors": "emkernels.models.factors",
     "select_mixture": "emkernels.models.mixture",
     "show_config": "emkernels._config",
