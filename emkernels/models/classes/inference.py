@@ -219,10 +219,10 @@ class ClassInference:
         column = _inputs.as_column(outcome, "outcome")
         _check_length(column.values, "outcome", len(assigned.weight))
         if categorical is None:
-            categorical = column.order is not None or column.values.dtype.kind not in "iuf" and (
+            categorical = column.order is not None or (column.values.dtype.kind not in "iuf" and (
                 column.values.dtype.kind != "O" or any(
                     isinstance(value, (str, bytes, bool, np.bool_))
-                    for value in column.values[~column.missing]))
+                    for value in column.values[~column.missing])))
         levels = None
         kept, n_left_out = _complete(~column.missing, assigned.weight, "outcome")
         if categorical:
