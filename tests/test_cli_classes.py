@@ -115,7 +115,8 @@ def test_categories_keep_their_order_and_bools_are_answers(folder, capsys):
     frame["music"] = pd.Categorical(frame["music"], ["rock", "jazz", "folk"])
     frame["owner"] = frame["owner"] == "yes"
     frame.to_parquet("t.parquet", index=False)
-    found = result(capsys, "classes", "t.parquet", "-k", "2", "--columns", "music,owner,grade,early")
+    found = result(capsys, "classes", "t.parquet", "-k", "2", "--columns",
+                   "music,owner,grade,early")
     assert [item["levels"] for item in found["items"]] == [
         ["rock", "jazz"], [False, True], [1, 2, 3, 4, 5], ["no", "yes"]]
 
@@ -269,8 +270,8 @@ def test_wrong_commands_and_tables(folder, capsys):
             (["--weights", "age", "--continuous", "age"], "--weights and --continuous both name"),
             (["--ignore", "age", "--continuous", "age"], '--ignore names "age", which another'),
             (["--columns", "age", "--continuous", "age"], "there is no column of answers beside"),
-            (["--ignore", "music,owner,grade,early"], 'no column is left that may be an item: "age" (too '
-             "many different values)"),
+            (["--ignore", "music,owner,grade,early"],
+             'no column is left that may be an item: "age" (too many different values)'),
             (["--only-labels"], "--only-labels needs -o OUT"),
             (["--force"], "--force needs -o OUT or --plot FILE"),
             (["--most-levels", "256"], "needs a whole number from 1 to 255"),

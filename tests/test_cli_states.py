@@ -106,7 +106,6 @@ def test_rows_that_are_not_together_and_out_of_order(folder, capsys):
     frame = herd()
     shuffled = frame.sample(frac=1, random_state=1)
     shuffled.to_csv("t.csv", index=False)
-    X, lengths = frame[["step", "turn"]], [60, 40, 50]
     names = list(dict.fromkeys(shuffled["animal"]))
     ordered = pd.concat([frame[frame["animal"] == name] for name in names])
     lengths = [int((frame["animal"] == name).sum()) for name in names]

@@ -39,12 +39,12 @@ def latent_classes(_, seed, n_threads):
     left = np.where(hidden, None, votes)
     usual = [max(("no", "yes"), key=list(column).count) for column in left.T]
     plain = float((np.broadcast_to(usual, votes.shape)[hidden] == votes[hidden]).mean())
-    models, rows, records = [], [], []
+    rows, records = [], []
     for k in CLASSES:
         model = emkernels.LatentClassAnalysis(
             k, n_init=STARTS, random_state=seed, n_threads=n_threads)
-        seconds, (model,), n_rounds = take_turns([partial(model.fit, votes)], BUDGET / len(CLASSES))
-        models.append(model)
+        seconds, (model,), n_rounds = take_turns(
+            [partial(model.fit, votes)], BUDGET / len(CLASSES))
         other = emkernels.LatentClassAnalysis(
             k, n_init=STARTS, random_state=seed, n_threads=n_threads).fit(left)
         right = float((other.impute(left)[hidden] == votes[hidden]).mean())
