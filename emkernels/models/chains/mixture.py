@@ -1,0 +1,70 @@
+"""Hidden Markov models whose states are mixtures."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+from emkernels.data.checks import Interval
+from emkernels.models.chains import arguments
+from emkernels.models.chains.continuous import ContinuousChain
+
+
+class MixtureHMM(ContinuousChain):
+    """Hidden Markov model: rows are a mixture of normal ones, given the state."""
+
+    _names = ("startprob", "transmat", "weights", "means", "covars")
+    _parameter_constraints: dict = {
+        **ContinuousChain._parameter_constraints,
+        "n_mix": [Interval(Integral, 1, None, closed="left")],
+        "weights_init": ["array-like", None],
+        "weight_concentration": [Interval(Real, 1, None, closed="left"), "array-like", None],
+    }
+
+    def __init__(self, n_components=1, n_mix=1, *, covariance_type="diag", startprob_init=None,
+                 transmat_init=None, weights_init=None, means_init=None, covars_init=None,
+                 tol=1e-8, max_iter=1000, n_init=8, reg_covar=1e-6, random_state=None,
+                 n_threads=None, fixed=(), startprob_concentration=None,
+                 transmat_concentration=None, weight_concentration=None, covariance_prior=None,
+                 convergence="lower_bound", acceleration=None, verbose=0, verbose_interval=10,
+                 callback=None):
+        self.n_components = n_components
+        self.n_mix = n_mix
+        self.covariance_type = covariance_type
+        self.startprob_init = startprob_init
+        self.transmat_init = transmat_init
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.covars_init = covars_init
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.reg_covar = reg_covar
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.fixed = fixed
+        self.startprob_concentration = startprob_concentration
+        self.transmat_concentration = transmat_concentration
+        self.weight_concentration = weight_concentration
+        self.covariance_prior = covariance_prior
+        self.convergence = convergence
+        self.acceleration = acceleration
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.callback = callback
+
+    @property
+    def _mix(self):
+        return (self.n_mix,)
+
+    def _given(self, sequences):
+        weights = arguments.check_probabilities(
+            self.weights_init, "weights_init", (self.n_components, self.n_mix))
+        return {**super()._given(sequences), "weights": weights}
+
+    def _weight_options(self, fixed):
+        concentration = arguments.check_concentration(
+            self.weight_concentration, "weight_concentration", (self.n_components, self.n_mix))
+        return {"fixed_weights": "weights" in fixed, "concentration": concentration}
+
+    def _to_attributes(self, emissions):
+        return {"weights": np.array(emissions.weights), **super()._to_attributes(emissions)}
