@@ -20,7 +20,7 @@ def check_array(values, name, shape):
 
 
 def check_rows(values, name, *leading):
-    """The same, of shape (\*leading, any number of columns)."""
+    """The same, of the `leading` axes and any number of columns."""
     array = numbers(values, name)
     if array.ndim != len(leading) + 1 or array.shape[:-1] != leading or not array.shape[-1]:
         raise ValueError(f"{name} must have shape ({', '.join(map(str, leading))}, n_features), "
