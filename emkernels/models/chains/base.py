@@ -194,7 +194,8 @@ class ChainModel(LatentModel):
     def _read_with(self, X, lengths):
         """Sequences of the columns of the fit, the emissions and the parameters."""
         emissions, parameters = self._current()
-        sequences = Sequences.read(X, lengths, self, fitted=True)
+        # (parameters put in by hand know no names of columns)
+        sequences = Sequences.read(X, lengths, self, fitted="n_features_in_" in vars(self))
         self._check_width(sequences, parameters)
         return sequences, emissions, parameters
 
