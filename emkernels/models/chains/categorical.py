@@ -16,7 +16,67 @@ from emkernels.starts.symbols import SymbolStarts
 
 
 class CategoricalHMM(ChainModel):
-    """Hidden Markov model: rows are symbols, with probabilities that depend on the state."""
+    """Hidden Markov model of symbols.
+
+    As :class:`emkernels.GaussianHMM`, but that a row is a symbol, which has the probability
+    ``emissionprob[k, symbol]`` in state k.
+
+    Parameters
+    ----------
+    n_components : int
+        States.
+    n_symbols : int, optional
+        How many symbols there are. None: as many as `emissionprob_init` has columns, else one more
+        than the largest code in X.
+    startprob_init, transmat_init
+        As of :class:`emkernels.GaussianHMM`.
+    emissionprob_init : array-like of shape (n_components, n_symbols), optional
+        Zeros stay zero.
+    tol, max_iter, random_state, n_threads
+        As of :class:`emkernels.GaussianHMM`.
+    n_init : int
+        Starts, drawn at random. They take 20 steps each, on at most 20,000 rows, and the best two
+        go on to convergence.
+    fixed : tuple of {'startprob', 'transmat', 'emissionprob'}
+    startprob_concentration, transmat_concentration
+        As of :class:`emkernels.GaussianHMM`.
+    emissionprob_concentration : float or array-like of shape (n_components, n_symbols), optional
+        Of Dirichlet priors of the rows of `emissionprob_`, at least 1: a little over 1 keeps
+        symbols that a state has not shown from being impossible.
+    convergence, acceleration, verbose, verbose_interval, callback
+        As of :class:`emkernels.GaussianHMM`.
+
+    Attributes
+    ----------
+    startprob_ : ndarray of shape (n_components,)
+    transmat_ : ndarray of shape (n_components, n_components)
+    emissionprob_ : ndarray of shape (n_components, n_symbols)
+    n_parameters_, n_iter_, converged_, lower_bound_, lower_bounds_, n_features_in_
+        As of :class:`emkernels.GaussianHMM`.
+    feature_names_in_ : ndarray of str
+        Where the column has a name.
+
+    Notes
+    -----
+    X has one column of whole codes from 0; NaN is a missing symbol. A symbol that is possible in
+    no state makes a sequence impossible (log-likelihood -inf), one beyond `emissionprob_` is an
+    error. States are in the order of their start.
+
+    References
+    ----------
+    L. R. Rabiner, A tutorial on hidden Markov models and selected applications in speech
+    recognition, Proceedings of the IEEE 77, 1989.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import CategoricalHMM
+    >>> codes = np.array([0, 0, 1, 0, 0, 2, 2, 2, 1, 2, 2, 0, 0, 0, 0, 2, 2, 2])[:, None]
+    >>> model = CategoricalHMM(2, random_state=0).fit(codes)
+    >>> states = model.predict(codes)
+    >>> bool((states[:5] == states[0]).all()), bool(states[5] == states[0])
+    (True, False)
+    """
 
     _names = ("startprob", "transmat", "emissionprob")
     _parameter_constraints: dict = {

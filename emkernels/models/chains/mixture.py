@@ -10,7 +10,68 @@ from emkernels.models.chains.continuous import ContinuousChain
 
 
 class MixtureHMM(ContinuousChain):
-    """Hidden Markov model: rows are a mixture of normal ones, given the state."""
+    """Hidden Markov model whose states are mixtures of Gaussian components.
+
+    As :class:`emkernels.GaussianHMM`, but that the density of a row in state k is ``sum_m
+    weights[k, m] N(x | means[k, m], covars[k, m])``. (hmmlearn calls it GMMHMM.)
+
+    Parameters
+    ----------
+    n_components : int
+        States.
+    n_mix : int
+        Components of each state.
+    covariance_type : {'diag', 'full', 'tied', 'spherical'}
+        'tied': one matrix for all states and components.
+    startprob_init, transmat_init
+        As of :class:`emkernels.GaussianHMM`.
+    weights_init : array-like of shape (n_components, n_mix), optional
+        Of the components within each state. Zeros stay zero.
+    means_init : array-like of shape (n_components, n_mix, n_features), optional
+    covars_init : array-like of shape (n_components, n_mix, n_features, n_features), optional
+    tol, max_iter, n_init, reg_covar, random_state, n_threads
+        As of :class:`emkernels.GaussianHMM`.
+    fixed : tuple of {'startprob', 'transmat', 'weights', 'means', 'covars'}
+    startprob_concentration, transmat_concentration
+        As of :class:`emkernels.GaussianHMM`.
+    weight_concentration : float or array-like of shape (n_components, n_mix), optional
+        Of Dirichlet priors of the weights, at least 1.
+    covariance_prior, convergence, acceleration, verbose, verbose_interval, callback
+        As of :class:`emkernels.GaussianHMM`.
+
+    Attributes
+    ----------
+    startprob_ : ndarray of shape (n_components,)
+    transmat_ : ndarray of shape (n_components, n_components)
+    weights_ : ndarray of shape (n_components, n_mix)
+    means_ : ndarray of shape (n_components, n_mix, n_features)
+    covars_ : ndarray of shape (n_components, n_mix, n_features, n_features)
+        Of that shape for every covariance type.
+    n_parameters_, n_iter_, converged_, lower_bound_, lower_bounds_, n_features_in_
+        As of :class:`emkernels.GaussianHMM`.
+    feature_names_in_ : ndarray of str
+        Where columns have names.
+
+    Notes
+    -----
+    Warnings call component m of state k component ``k n_mix + m``.
+
+    References
+    ----------
+    B.-H. Juang, Maximum-likelihood estimation for mixture multivariate stochastic observations of
+    Markov chains, AT&T Technical Journal 64, 1985.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import MixtureHMM
+    >>> rng = np.random.default_rng(0)
+    >>> state = np.repeat([0, 1, 0, 1], 50)
+    >>> X = rng.normal(size=(200, 1)) + 10 * state[:, None] + 4 * rng.choice([-1, 1], (200, 1))
+    >>> model = MixtureHMM(2, 2, random_state=0).fit(X)
+    >>> np.sort(model.means_.ravel()).round(1)
+    array([-4. ,  4.1,  6.1, 13.8])
+    """
 
     _names = ("startprob", "transmat", "weights", "means", "covars")
     _parameter_constraints: dict = {
