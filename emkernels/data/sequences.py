@@ -248,11 +248,11 @@ def check_weights(sample_weight, n_sequences, rows):
     """Weights of sequences, float64, or None."""
     if sample_weight is None:
         return None
-    shape = np.shape(sample_weight)
-    if len(shape) == 1 and shape[0] != n_sequences:
-        raise ValueError(f"sample_weight must have one weight for each of the {n_sequences} "
-                         f"sequences of X, got {shape[0]}")
-    # (of so many rows, so that the sums that overflow are those of all)
+    if not isinstance(sample_weight, Real):
+        sample_weight = _inputs.as_rows(sample_weight, "sample_weight", missing=False)
+        if sample_weight.ndim == 1 and len(sample_weight) != n_sequences:
+            raise ValueError(f"sample_weight must have one weight for each of the {n_sequences} "
+                             f"sequences of X, got {len(sample_weight)}")
     weight = checks.check_sample_weight(sample_weight, np.empty((n_sequences, 0)))
     heaviest = float(weight.max())
     if not heaviest * len(rows) * (4 * rows.n_features * rows.largest**2 + 1) < np.inf:

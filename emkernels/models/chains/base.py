@@ -54,6 +54,9 @@ class ChainModel(LatentModel):
         """Everything checked, before any work: the :class:`Starts` with their chain, and what
         :meth:`_said_of` needs of them."""
 
+    def _remember_kind(self):
+        """What a fit leaves beside its parameters."""
+
     @abstractmethod
     def _said_of(self, result, starts, spikes):
         """What there is to say of the states, texts."""
@@ -142,6 +145,7 @@ class ChainModel(LatentModel):
         self._remember(result, rows)
         for name, value in values.items():
             setattr(self, f"{name}_", np.array(value))
+        self._remember_kind()
         self._fitted_fixed = fixed
         self._fitted_zeros = {name: int(np.count_nonzero(value == 0)) for name, value in
                               given.items() if value is not None and name in SHARES}
@@ -335,9 +339,17 @@ class ChainModel(LatentModel):
 
     # --- files --------------------------------------------------------------------------------
 
+    def _check_loaded(self):
+        fit = {"_fitted_fixed", "_fitted_zeros", "n_iter_", "lower_bound_"} & vars(self).keys()
+        if fit and not (isinstance(self._fitted_fixed, frozenset)
+                        and isinstance(self._fitted_zeros, dict)):
+            raise ValueError("what it says of the fit is not what a fit says")
+        self._values()
+
     def _try_out(self):
-        """ValueError or the like where what was read from a file cannot do the work of a fit."""
-        if {"n_iter_", "lower_bounds_", "_fitted_fixed"} & vars(self).keys():
+        """ValueError or the like where what was read from a file cannot do the work of a fit.
+        (Parameters put in by hand are all that there is.)"""
+        if "_fitted_fixed" in vars(self):
             super()._try_out()
         self._n_parameters()
 

@@ -167,3 +167,8 @@ class CategoricalHMM(ChainModel):
 
     def _draw(self, values, states, rng):
         return draw(values["emissionprob"], states, rng).astype(np.float64)[:, None]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = tags.input_tags.positive_only = True
+        return tags

@@ -108,6 +108,9 @@ class ContinuousChain(ChainModel):
             found.dead = []     # that a state is never visited is in what was given
         return found.texts(starts.sequences.rows.column_names)
 
+    def _remember_kind(self):
+        self._fitted_type = self.covariance_type
+
     def _to_attributes(self, emissions):
         gaussians = emissions.gaussians
         shape = (len(emissions.weights), *self._mix, gaussians.means.shape[1])
