@@ -190,7 +190,7 @@ class GaussianStarts(Starts):
     def _standardise(self):
         """Rows in units of the columns' deviations, in float64."""
         rows = self.looked_at.rows
-        X = rows.X.astype(np.float64)
+        X = np.array(rows.X, np.float64, order="C")      # one order of sums for every layout
         seen = ~np.isnan(X)
         weight = self.looked_at.of_rows()
         self.weight = np.ones(len(X)) if weight is None else weight / weight.max()
