@@ -18,7 +18,8 @@ from emkernels.models import persistence
 X = load_wine().data
 MODELS = {"mixture": MixtureOfFactorAnalyzers(2, random_state=0, max_iter=500),
           "factors": FactorAnalysis(1), "chain": GaussianHMM(2, random_state=0),
-          "chain of mixtures": MixtureHMM(2, 1, random_state=0), "student": StudentTMixture(2, df=5.0, random_state=0)}
+          "chain of mixtures": MixtureHMM(2, 1, random_state=0),
+          "student": StudentTMixture(2, df=5.0, random_state=0)}
 
 
 @pytest.fixture(scope="module", params=MODELS)

@@ -100,8 +100,8 @@ CHAINS = dict.fromkeys((
     (emkernels.FactorAnalysis(), {}),
     (emkernels.FactorAnalysis(noise="isotropic"), {}),
     (emkernels.FactorAnalysis(rotation="promax"), {}),
-], ids=["GaussianHMM", "MixtureHMM", "GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans",
-        "FactorAnalysis", "isotropic", "promax"])
+], ids=["GaussianHMM", "MixtureHMM", "GaussianMixture", "StudentTMixture",
+        "MixtureOfFactorAnalyzers", "KMeans", "FactorAnalysis", "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

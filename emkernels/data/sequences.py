@@ -139,6 +139,13 @@ class Sequences:
         """What messages call a sequence."""
         return s if self.numbers is None else int(self.numbers[s])
 
+    def alone(self):
+        """The same, for one thread, without what passes have left in the rows."""
+        weight = self.sequence_weight
+        return Sequences(self.rows.with_(n_threads=1), self.offsets,
+                         None if weight is None else weight * self.unit, n_threads=1,
+                         numbers=self.numbers)
+
     def weighed(self):
         """Those of positive weight: others are absent from a fit."""
         if self.sequence_weight is None:

@@ -1,16 +1,18 @@
 """Where EM begins for hidden Markov models: states from the rows, and a chain that stays."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from emkernels._one_thread import one_thread
 from emkernels.components.emissions import GaussianStates
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.data.available import pairwise_covariances
 from emkernels.data.sequences import Sequences
 from emkernels.em import DegenerateFitError, run_em
-from emkernels.kernels import kmeans_plusplus
+from emkernels.kernels import kmeans_plusplus, passes
 from emkernels.latent.chain import ChainParameters
 from emkernels.latent.mixture import Mixture, MixtureParameters
 from emkernels.starts.lloyd import lloyd
@@ -18,9 +20,8 @@ from emkernels.starts.observed import observed_kmeans, observed_seeds
 
 # Rows that starts look at, in windows of so many.
 START_ROWS, WINDOW = 20_000, 1000
-# Steps after which starts are compared, the gain for one row below which they end before, and how
-# many go on.
-STEPS, SHORT_TOL, KEPT = 20, 1e-6, 2
+# Steps after which starts are compared, and the gain for one row below which they end before.
+STEPS, SHORT_TOL = 20, 1e-6
 # Steps of the mixture that some starts begin with.
 MIXTURE_STEPS = 15
 STAYS = 0.9         # probability of staying in a state
@@ -68,31 +69,37 @@ def counted(sequences, labels, n):
     return out / out.sum(axis=1, keepdims=True)
 
 
-def excerpt(sequences):
-    """Some rows of sequences, in windows, themselves sequences; all rows where they are few."""
+def excerpt(sequences, whole):
+    """Some of the rows, themselves sequences; all rows where they are few. `whole`: entire
+    sequences, else windows of them."""
     n = sequences.n_rows
     if n <= START_ROWS:
         return sequences
-    firsts = np.linspace(0, n - WINDOW, START_ROWS // WINDOW).astype(np.int64)
-    cuts = np.unique(np.concatenate([firsts, firsts + WINDOW, sequences.offsets]))
-    firsts, ends = cuts[:-1], cuts[1:]
-    window = np.searchsorted(np.linspace(0, n - WINDOW, START_ROWS // WINDOW).astype(np.int64),
-                             firsts, "right") - 1
-    begun = np.linspace(0, n - WINDOW, START_ROWS // WINDOW).astype(np.int64)[window]
-    inside = firsts < begun + WINDOW
-    firsts, ends = firsts[inside], ends[inside]
-    index = np.concatenate([np.arange(a, b) for a, b in zip(firsts, ends, strict=True)])
-    own = np.searchsorted(sequences.offsets, firsts, "right") - 1
-    weight = sequences.sequence_weight
-    out = Sequences(
-        sequences.rows.take(index), np.concatenate([[0], np.cumsum(ends - firsts)]),
-        None if weight is None else weight[own], n_threads=sequences.n_threads)
-    # a column that has few values may have none in the windows
+    if whole:
+        most = max(1, int(START_ROWS / n * sequences.n_sequences))
+        out = sequences.select(np.unique(np.linspace(
+            0, sequences.n_sequences - 1, most).astype(np.int64)))
+    else:
+        begun = np.linspace(0, n - WINDOW, START_ROWS // WINDOW).astype(np.int64)
+        begun = begun[np.append(True, np.diff(begun) >= WINDOW)]
+        cuts = np.unique(np.concatenate([begun, begun + WINDOW, sequences.offsets]))
+        firsts, ends = cuts[:-1], cuts[1:]
+        inside = firsts < begun[np.searchsorted(begun, firsts, "right") - 1] + WINDOW
+        firsts, ends = firsts[inside], ends[inside]
+        own = np.searchsorted(sequences.offsets, firsts, "right") - 1
+        weight = sequences.sequence_weight
+        out = Sequences(
+            sequences.rows.take(np.concatenate([
+                np.arange(a, b) for a, b in zip(firsts, ends, strict=True)])),
+            np.concatenate([[0], np.cumsum(ends - firsts)]),
+            None if weight is None else weight[own] * sequences.unit,
+            n_threads=sequences.n_threads)
+    # a column that has few values may have none there
     return out if (~np.isnan(out.rows.X)).any(axis=0).all() else sequences
 
 
 class Starts:
-    """Starts of a chain: a function of their number, and the best of them after some steps.
+    """Starts of a chain: a function of their number, and the order of all after some steps.
 
     Parameters
     ----------
@@ -100,39 +107,61 @@ class Starts:
     chain : Chain
     n_init : int
         How many starts there are.
+    given : GivenChain
     is_degenerate : callable, optional
         As for :func:`emkernels.em.run_em`.
     """
 
-    def __init__(self, sequences, chain, n_init, is_degenerate=None):
+    def __init__(self, sequences, chain, n_init, given, is_degenerate=None):
         self.sequences, self.chain, self.n_init = sequences, chain, n_init
-        self.is_degenerate = is_degenerate
-        self.looked_at = excerpt(sequences)
+        self.given, self.is_degenerate = given, is_degenerate
+        self.looked_at = excerpt(sequences, given.startprob is not None)
 
-    def best(self):
-        """The likeliest starts after some steps, the best first.
+    def ranked(self, max_iter):
+        """Where the starts are after some steps, on some of the rows, the likeliest first; those
+        that collapse are left out.
 
         C. Biernacki, G. Celeux, G. Govaert, Choosing starting values for the EM algorithm for
         getting the highest likelihood in multivariate Gaussian mixture models, Computational
         Statistics & Data Analysis 41, 2003.
         """
-        reached, failure = [], None
-        for i in range(self.n_init):
+        starts = [self(i) for i in range(self.n_init)]
+        n_threads = self.sequences.n_threads
+        if n_threads is None or n_threads < 0:
+            n_threads = passes.effective_n_threads()
+        n_threads = min(n_threads, len(starts))
+
+        def run(start):
+            # (rows of their own: passes leave in them what the next ones use)
+            own = self.looked_at.alone() if n_threads > 1 else self.looked_at
             try:
-                result = run_em(self.chain, self.looked_at, lambda _, i=i: self(i), max_iter=STEPS,
+                result = run_em(self.chain, own, lambda i: start, max_iter=min(STEPS, max_iter),
                                 tol=SHORT_TOL)
             except DegenerateFitError as error:
-                failure = error
-                continue
+                return error
             if result.interrupted:
                 raise KeyboardInterrupt
-            spoiled = self.is_degenerate is not None and bool(
-                self.is_degenerate(result.parameters))
-            reached.append((spoiled, -result.lower_bound, i, result.parameters))
+            return result
+
+        if n_threads > 1:
+            with one_thread(self.sequences.n_features), ThreadPoolExecutor(n_threads) as pool:
+                results = list(pool.map(run, starts))
+        else:
+            results = [run(start) for start in starts]
+        reached = []
+        for i, result in enumerate(results):
+            if not isinstance(result, DegenerateFitError):
+                spoiled = self.is_degenerate is not None and bool(
+                    self.is_degenerate(result.parameters))
+                reached.append((spoiled, -result.lower_bound, i, result.parameters))
         if not reached:
-            raise failure
+            raise results[0]
         reached.sort(key=lambda each: each[:3])
-        return [each[3] for each in reached[:KEPT]]
+        out = [each[3] for each in reached]
+        if self.looked_at is not self.sequences:
+            # windows begin anywhere
+            out = [replace(p, startprob=self.given.startprob_of(len(p.startprob))) for p in out]
+        return out
 
 
 class GaussianStarts(Starts):
@@ -142,21 +171,19 @@ class GaussianStarts(Starts):
 
     Parameters
     ----------
-    sequences, chain, n_init, is_degenerate
+    sequences, chain, n_init, given, is_degenerate
         See :class:`Starts`.
     shape : (int, int)
         States, and components in each.
-    given : GivenChain
     random_state : numpy.random.RandomState
     """
 
-    def __init__(self, sequences, chain, n_init, is_degenerate, *, shape, given, random_state):
-        (self.n_states, self.n_mix), self.given = shape, given
+    def __init__(self, sequences, chain, n_init, given, is_degenerate, *, shape, random_state):
+        self.n_states, self.n_mix = shape
         self.random_state = random_state
-        given_all = given.means is not None and (given.covariances is not None or self.n_mix == 1)
-        alone = self.n_states * self.n_mix == 1 or (given_all and (
-            self.n_mix == 1 or given.weights is not None))
-        super().__init__(sequences, chain, 1 if alone else n_init, is_degenerate)
+        nothing = self.n_states * self.n_mix == 1 or (given.means is not None and (
+            self.n_mix == 1 or (given.covariances is not None and given.weights is not None)))
+        super().__init__(sequences, chain, 1 if nothing else n_init, given, is_degenerate)
         self.units = None
 
     @property
@@ -179,10 +206,15 @@ class GaussianStarts(Starts):
         if emissions is None:
             if self.units is None:
                 self._standardise()
-            labels = self._states(i)
+            if given.means is None:
+                labels = self._states(i)
+                parts = labels if self.n_mix == 1 else self._within(labels)
+            else:
+                parts = self._nearest()
+                labels = np.where(parts < 0, -1, parts // self.n_mix)
             if transmat is None and i % 2:
                 transmat = counted(self.looked_at, labels, n)
-            emissions = self._emissions(labels, mixed=i % 4 == 1)
+            emissions = self._emissions(parts, mixed=i % 4 == 1)
         if transmat is None:
             transmat = persistent(n)
         return ChainParameters(given.startprob_of(n), transmat, emissions)
@@ -207,22 +239,28 @@ class GaussianStarts(Starts):
         self.total = pairwise_covariances(
             self.rows, np.zeros(len(X), np.int32), np.zeros((1, X.shape[1])))[0]
 
+    def _nearest(self):
+        """The nearest of the given means for each row, -1 for rows without any value."""
+        center, scale = self.units
+        labels = observed_kmeans(self.rows, (self.given.means - center) / scale, max_iter=1)[0]
+        labels[self.rows.empty] = -1
+        return labels
+
     def _states(self, i):
         """A state for each row, -1 for none."""
         n, given, offsets = self.n_states, self.given, self.looked_at.offsets
         times = _times(offsets)
         if n == 1:
             return np.zeros(len(times), np.int32)
-        if given.means is not None:
-            center, scale = self.units
-            centers = ((given.means - center) / scale).reshape(n, self.n_mix, -1).mean(axis=1)
-            return observed_kmeans(self.rows, centers, max_iter=1)[0]
         if given.goes_right and i == 0:
             return np.minimum(n * times, n - 1).astype(np.int32)
         if i % 4 == 2:
             return self._stretches(n)
         labels = self._kmeans(self.rows, n)
-        if given.goes_right:
+        if given.transmat is not None and i and not given.goes_right:
+            # which of the clusters is which state the rows do not say
+            order = self.random_state.permutation(n)
+        elif given.goes_right:
             key = np.array([times[labels == k].mean() if (labels == k).any() else 1
                             for k in range(n)])
             order = np.argsort(key, kind="stable")
@@ -259,8 +297,6 @@ class GaussianStarts(Starts):
     def _emissions(self, labels, mixed):
         """Components with the moments of the rows of their labels."""
         n, m, given = self.n_states, self.n_mix, self.given
-        if m > 1:
-            labels = self._within(labels)
         total = n * m
         X, weight = self.rows.X, self.weight
         means = _means(X, labels, weight, total)

@@ -14,19 +14,18 @@ class SymbolStarts(Starts):
 
     Parameters
     ----------
-    sequences, chain, n_init, is_degenerate
+    sequences, chain, n_init, given
         See :class:`Starts`.
     shape : (int, int)
         States and symbols.
-    given : GivenChain
     random_state : numpy.random.RandomState
     """
 
-    def __init__(self, sequences, chain, n_init, is_degenerate, *, shape, given, random_state):
-        (self.n_states, self.n_symbols), self.given = shape, given
+    def __init__(self, sequences, chain, n_init, given, *, shape, random_state):
+        self.n_states, self.n_symbols = shape
         self.random_state = random_state
-        alone = self.n_states == 1 or given.emissions is not None
-        super().__init__(sequences, chain, 1 if alone else n_init, is_degenerate)
+        nothing = self.n_states == 1 or given.emissions is not None
+        super().__init__(sequences, chain, 1 if nothing else n_init, given)
 
     @property
     def given_emissions(self):

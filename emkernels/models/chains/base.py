@@ -14,11 +14,12 @@ from emkernels._callers import warn
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.data.sequences import Sequences
-from emkernels.em import DegenerateWarning
+from emkernels.em import DegenerateFitError, DegenerateWarning
 from emkernels.latent.chain import ChainParameters
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
 
+KEPT = 2        # starts that go on to convergence
 # names of parameters that are probabilities
 SHARES = ("startprob", "transmat", "emissionprob", "weights")
 
@@ -129,12 +130,7 @@ class ChainModel(LatentModel):
         fixed = arguments.check_fixed(self.fixed, self._names)
         given = self._given(sequences)
         starts, spikes = self._prepare(sequences, given)
-        start, n_init = starts, 1
-        if starts.n_init > 1 and self.max_iter > 0:
-            best = starts.best()
-            start, n_init = best.__getitem__, len(best)
-        result = self._run(starts.chain, sequences, start, n_init=n_init,
-                           is_degenerate=starts.is_degenerate)
+        result = self._best_run(starts)
         values = {"startprob": result.parameters.startprob, "transmat": result.parameters.transmat,
                   **self._to_attributes(result.parameters.emissions)}
         for name in fixed:
@@ -152,6 +148,30 @@ class ChainModel(LatentModel):
         self._tell(result, sequences)
         for text in texts:
             warn(text, DegenerateWarning)
+
+    def _best_run(self, starts):
+        """EM from the likeliest starts; from others, two by two, while all end degenerate."""
+        def run(start, n_init):
+            return self._run(starts.chain, starts.sequences, start, n_init=n_init,
+                             is_degenerate=starts.is_degenerate)
+
+        if starts.n_init == 1 or self.max_iter == 0:
+            return run(starts, 1)
+        ranked, best, failure = starts.ranked(self.max_iter), None, None
+        for first in range(0, len(ranked), KEPT):
+            own = ranked[first:first + KEPT]
+            try:
+                result = run(own.__getitem__, len(own))
+            except DegenerateFitError as error:
+                failure = error
+                continue
+            if best is None or (best.degenerate and not result.degenerate):
+                best = result
+            if not best.degenerate or result.stopped or result.interrupted:
+                break
+        if best is None:
+            raise failure
+        return best
 
     def _chain_given(self, n):
         """Checked starts of what every chain has."""

@@ -138,10 +138,9 @@ class CategoricalHMM(ChainModel):
             fixed="emissionprob" in fixed, concentration=arguments.check_concentration(
                 self.emissionprob_concentration, "emissionprob_concentration", (n, n_symbols)))
         starts = SymbolStarts(
-            sequences, Chain(emissions, **self._chain_options()), self.n_init, None,
-            shape=(n, n_symbols), given=GivenChain(
+            sequences, Chain(emissions, **self._chain_options()), self.n_init, GivenChain(
                 given["startprob"], given["transmat"], emissions=emissionprob),
-            random_state=_inputs.as_random_state(self.random_state))
+            shape=(n, n_symbols), random_state=_inputs.as_random_state(self.random_state))
         return starts, None
 
     def _said_of(self, result, starts, spikes):

@@ -79,10 +79,10 @@ class ContinuousChain(ChainModel):
             return spikes(_as_mixture(parameters.emissions))
 
         starts = GaussianStarts(
-            sequences, chain, self.n_init, is_degenerate, shape=(n, total // n),
-            given=GivenChain(
+            sequences, chain, self.n_init, GivenChain(
                 given["startprob"], given["transmat"], given.get("weights"),
                 None if means is None else means.reshape(total, -1), covars),
+            is_degenerate, shape=(n, total // n),
             random_state=_inputs.as_random_state(self.random_state))
         if starts.given_emissions is None and len(rows) < total:
             raise ValueError(f"Expected n_samples >= {total}, the number of states and of "
