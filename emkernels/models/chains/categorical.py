@@ -10,7 +10,8 @@ from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.models.chains import arguments
-from emkernels.models.chains.base import ChainModel, draw
+from emkernels.models.chains.base import ChainModel
+from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
 from emkernels.starts.symbols import SymbolStarts
 

@@ -18,7 +18,8 @@ from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
-from emkernels.models.chains.base import ChainModel, draw
+from emkernels.models.chains.base import ChainModel
+from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GaussianStarts, GivenChain
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
