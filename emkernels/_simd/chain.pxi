@@ -745,7 +745,8 @@ cdef void plain_span(const Job *job, Streams *s, Py_ssize_t index,
                     for i in range(K):
                         gamma[i] = log(m.forward[k * n + i]) + follows[i]
                     beta[k] = log_sum(gamma, K)
-                    top = max(top, beta[k])
+                    # what cannot be here may have a future far more probable
+                    top = max(top, alpha[(t - first) * n + k] + beta[k])
                 for k in range(K):
                     beta[k] -= top
             for k in range(K):
