@@ -15,7 +15,7 @@ folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 with files("emkernels.cli._demo").joinpath("votes.csv").open() as file:
     votes = pd.read_csv(file)
 bills = votes.drop(columns="party")
-print(f"{int(bills.isna().sum().sum())} of {bills.size} votes are not known: rows count by the rest")
+print(f"{int(bills.isna().sum().sum())} of {bills.size} votes are not known; the rest counts")
 
 # how many classes
 print(select_classes(bills, range(1, 7), random_state=0))

@@ -39,7 +39,8 @@ PACKAGES = ()
 FOLDER = "emkernels-demo"
 WIDTH = 96
 FILES = (_report.PAGE, "iris.png", "clusters.png", "outliers.png", "imputation.png",
-         "factors.png", "classes.png", "states.png", "photograph-em.png", "photograph-kmeans.png", "photograph-smoothed.png")
+         "factors.png", "classes.png", "states.png", "photograph-em.png",
+         "photograph-kmeans.png", "photograph-smoothed.png")
 SECTIONS = (("mixtures", mixtures), ("clusters", clusters), ("outliers", outliers),
             ("missing values", gaps), ("factors", factors),
             ("classes", latent_classes), ("states", states_of_a_river),
