@@ -14,6 +14,7 @@ from sklearn.datasets import load_iris
 
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
 
+
 def series(text):
     return np.array(text.split(), float)[:, None]
 
