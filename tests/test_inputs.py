@@ -130,6 +130,7 @@ MISSING = {
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
     "plotting.plot_outliers": lambda X: plotting.plot_outliers(students, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
+    "plotting.plot_states": lambda X: plotting.plot_states(chain, X),
     "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
