@@ -9,6 +9,7 @@ from emkernels._inputs._tables import (
     _array,
     _columns,
     _real,
+    _short,
     _where_missing,
     column_array,
     refuse_unread,
@@ -276,5 +277,4 @@ def _objects(values):
 
 
 def _shown(value):
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _short(value.item() if isinstance(value, np.generic) else value)

@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
+from emkernels.data.rows import FEW_CELLS
 from emkernels.kernels import passes
 
 MISSING = 255           # the code of a missing answer; levels are fewer
@@ -51,7 +52,7 @@ class Items:
     def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None):
         n = len(codes)
         weight = np.ones(n) if sample_weight is None else sample_weight
-        self.n_rows, self.levels, self.n_threads = n, levels, n_threads
+        self.n_rows, self.levels = n, levels
         self.n_features = codes.shape[1] + (0 if numbers is None else numbers.shape[1])
         self.n_positive, self.total = int(np.count_nonzero(weight)), float(weight.sum())
         if numbers is None:
@@ -61,6 +62,8 @@ class Items:
         else:
             self.inverse = np.arange(n)
         self.codes, self.numbers = np.ascontiguousarray(codes), numbers
+        n_cells = codes.size + (0 if numbers is None else numbers.size)
+        self.n_threads = 1 if n_cells <= FEW_CELLS else n_threads
         self.sample_weight = weight
         self.dtype = np.dtype(np.float64)
         self.kept = {}
