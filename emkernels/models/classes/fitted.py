@@ -9,10 +9,11 @@ from emkernels import _inputs
 from emkernels.components.categorical import Classes, ClassComponents
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
+from emkernels.models.classes.inference import ClassInference
 from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedClasses(MixtureMethods, LatentModel):
+class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
 
     _saved = ("_continuous", "_columns")

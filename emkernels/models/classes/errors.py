@@ -1,0 +1,120 @@
+"""Standard errors of latent classes, from the observed information."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from emkernels._callers import warn
+from emkernels._one_thread import one_thread
+from emkernels.em import EMWarning
+from emkernels.models.classes.information import Layout, free_directions, information
+
+# What is that near to 0 has no error, and does not move.
+BOUNDARY = 1e-5
+# Below this a probability is held too where a step of EM takes more than so much of it away: it
+# is on its way to 0.
+SMALL, FALLS = 1e-2, 0.02
+# log-likelihood that a step of Newton's promises, above which the parameters are at no maximum
+PROMISE = 0.05
+# smallest eigenvalue of the information, to its largest
+SINGULAR = 1e-10
+
+
+class ClassErrors(NamedTuple):
+    """Standard errors, result of :meth:`emkernels.LatentClassAnalysis.standard_errors`.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n_classes,)
+    response_probs : list of ndarray of shape (n_classes, n_levels)
+        Of each item.
+    means, variances : ndarray of shape (n_classes, n_continuous)
+    """
+
+    weights: np.ndarray
+    response_probs: list
+    means: np.ndarray
+    variances: np.ndarray
+
+
+def standard_errors(items, resp, weights, classes, *, concentration=1.0, reg_covar=0.0):
+    """The :class:`ClassErrors` of parameters at a maximum, of the distinct rows `items` and their
+    posteriors."""
+    n, p = len(weights), len(classes.means)
+    layout = Layout(items.n_levels, n, p)
+    with one_thread(layout.size):
+        gradient, matrix = information(layout, weights, classes, items.codes, items.numbers, resp,
+                                       items.sample_weight)
+        vector, units = layout.joined(weights, classes), layout.units(weights, classes)
+        steps = _step_ratios(layout, vector, gradient)
+        more = concentration - 1
+        if more:
+            gradient, matrix = _with_prior(layout, vector, gradient, matrix, more)
+            steps = np.ones(layout.size)
+        free = _free(layout, vector, steps, reg_covar)
+        basis = free_directions(layout, vector, units, free)
+        deviations = _deviations(layout, basis, gradient, matrix, units)
+    found, probs, means, variances = layout.parted(deviations)
+    return ClassErrors(found.copy(), np.split(probs, layout.first[1:-1], axis=1)
+                       if len(layout.n_levels) else [], means.copy(), variances.copy())
+
+
+def _step_ratios(layout, vector, gradient):
+    """What a step of EM would make of each probability, in parts of it; 1 of what is none."""
+    out = np.ones(layout.size)
+    root = np.sqrt(np.abs(vector))
+    for group in layout.sums():
+        expected = root[group] * gradient[group]        # rows of the class that gave the level
+        if expected.sum() > 0:
+            out[group] = expected / expected.sum() / np.maximum(vector[group], 1e-300)
+    return out
+
+
+def _with_prior(layout, vector, gradient, matrix, more):
+    """Of the log-likelihood and the log density of the Dirichlet priors."""
+    gradient, matrix = gradient.copy(), matrix.copy()
+    for group in layout.sums()[1:]:
+        p = np.maximum(vector[group], 1e-300)
+        gradient[group] += more / np.sqrt(p)
+        matrix[group, group] += more / p
+    return gradient, matrix
+
+
+def _free(layout, vector, steps, reg_covar):
+    """Which parameters are not held where they are."""
+    free = np.ones(layout.size, bool)
+    for group in layout.sums():
+        free[group] = (vector[group] > BOUNDARY) & ~(
+            (vector[group] < SMALL) & (steps[group] < 1 - FALLS))
+    table = free.reshape(layout.n_classes, layout.width)        # a view
+    if layout.n_numbers:
+        table[:, -layout.n_numbers:] = layout.parted(vector)[3] > 2 * reg_covar
+    table[~table[:, 0]] = False
+    return free
+
+
+def _deviations(layout, basis, gradient, matrix, units):
+    """Standard errors of all parameters, NaN of those that no direction moves."""
+    out = np.full(layout.size, np.nan)
+    if not basis.shape[1]:
+        return out
+    inner = basis.T @ matrix @ basis
+    inner = (inner + inner.T) / 2
+    diagonal = np.diagonal(inner)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1))
+    values, vectors = np.linalg.eigh(inner * scale * scale[:, None])
+    if not values[0] > SINGULAR * values[-1]:
+        raise ValueError(
+            "the observed information is not positive definite: the rows do not determine the "
+            "parameters (too many classes for these items), or the fit is not at a maximum of the "
+            "likelihood (fit with a smaller tol, and more starts)")
+    vectors = scale[:, None] * vectors / np.sqrt(values)
+    promised = 0.5 * float(((vectors.T @ (basis.T @ gradient)) ** 2).sum())
+    if promised > PROMISE:
+        warn(f"the parameters are not at a maximum of the likelihood of these rows (a step would "
+             f"add {promised:.2g} to it), and the standard errors are those of a maximum: fit "
+             "with a smaller tol, or pass the rows of the fit", EMWarning)
+    half = basis @ vectors
+    moved = (basis != 0).any(axis=1)
+    out[moved] = (units * np.sqrt((half**2).sum(axis=1)))[moved]
+    return out
