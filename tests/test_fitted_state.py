@@ -21,6 +21,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    LatentClassAnalysis,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
     compare_clusterings,
@@ -113,7 +114,23 @@ FACTORS_PARAMETERS = {
     "acceleration": "squarem", "random_state": 1, "n_threads": 2, "verbose": 0,
     "verbose_interval": 5, "callback": print,
 }
+CLASSES = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "abic", "caic", "bivariate_residuals")},
+    "sample": lambda m: m.sample(20),
+    "n_parameters_": lambda m: m.n_parameters_,
+}
+CLASSES_PARAMETERS = {
+    "n_classes": 5, "continuous": [1], "n_init": 3, "tol": 1.0, "max_iter": 1,
+    "weights_init": [1.0], "response_probs_init": [[[1.0]]], "means_init": [[0.0]],
+    "variances_init": [[1.0]], "response_concentration": 3.0, "reg_covar": 10.0,
+    "random_state": 0, "n_threads": 2, "convergence": "parameters", "acceleration": "squarem",
+    "verbose": 0, "verbose_interval": 5, "callback": print,
+}
 ESTIMATORS = [
+    *[(LatentClassAnalysis(2, continuous=columns, random_state=0), CLASSES, CLASSES_PARAMETERS)
+      for columns in (None, [0, 2])],
     (FactorAnalysis(1), {**FACTORS, "standard_errors": lambda m: tuple(m.standard_errors(GAPS))},
      FACTORS_PARAMETERS),
     (FactorAnalysis(2, rotation="promax"), FACTORS, FACTORS_PARAMETERS),
@@ -151,7 +168,7 @@ def same(one, other):
             if name.endswith("_"):
                 same(one[name], other[name])
         return
-    if isinstance(one, tuple):
+    if isinstance(one, (tuple, list)):
         for part, its in zip(one, other, strict=True):
             same(part, its)
         return

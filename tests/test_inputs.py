@@ -20,6 +20,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    LatentClassAnalysis,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
     SufficientStatistics,
@@ -63,6 +64,7 @@ analysers = fitted(MixtureOfFactorAnalyzers, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
 factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
 factor = fitted(FactorAnalysis, FULL)
+classes = fitted(LatentClassAnalysis, FULL, K)
 
 # what takes rows; those that take missing values
 MISSING = {
@@ -101,6 +103,12 @@ MISSING = {
         "standard_errors")},
     "FactorAnalysis.fit": lambda X: FactorAnalysis().fit(X),
     "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
+    **{f"LatentClassAnalysis.{name}": getattr(classes, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "abic", "caic", "standard_errors", "bivariate_residuals")},
+    "LatentClassAnalysis.fit": lambda X: LatentClassAnalysis(K, random_state=0).fit(X),
+    "LatentClassAnalysis.fit_predict":
+        lambda X: LatentClassAnalysis(K, random_state=0).fit_predict(X),
     "select_factors": lambda X: select_factors(X, 1).table,
     "select_mixture": lambda X: select_mixture(X, (1, 2), random_state=0).table,
     "little_mcar_test": little_mcar_test,
@@ -148,6 +156,8 @@ ENTRIES = {**MISSING, **COMPLETE}
 # they look at what is missing only, at one missing value at least, or have columns of their own
 ANY_CELLS = {"plotting.plot_missing_patterns"}
 NEED_GAPS = {"little_mcar_test", "plotting.plot_imputed"}
+# to whom texts, dates and the like are answers, and who only takes those of the fit
+LEVELS = "LatentClassAnalysis"
 # conditional_draws needs to know how many normals
 COUNTS_GAPS = {"kernels.conditional_draws"}
 
@@ -328,6 +338,12 @@ def test_what_cannot_be_used_is_named(name, kind):
             "lazy", "delayed", "sparse", "tensor", "ragged"):
         return
     X, message = BAD[kind]
+    if name.startswith(LEVELS):
+        if kind not in ("object", "complex", "lazy", "delayed", "sparse", "tensor", "ragged"):
+            return
+        message = message.replace("is not numeric:", "of X holds").replace(
+            "must hold real numbers", "").replace("of .* of X", "of X").replace(
+            ", got dtype complex128.*row 0", "column 0 of X has dtype complex128")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")
         with pytest.raises((TypeError, ValueError), match=message):

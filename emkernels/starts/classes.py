@@ -8,10 +8,10 @@ from emkernels.components.categorical import Classes
 from emkernels.latent.mixture import MixtureParameters
 
 # Steps of a round, after which the better half of the starts goes on, until so many are left.
-STEPS = 10
+STEPS = 40
 KEPT = 5
 # Random probabilities are drawn towards those of all rows: far from any row no class begins.
-PULL = 0.3
+PULL = 0.0
 
 
 @dataclass
@@ -33,7 +33,8 @@ class GivenClasses:
 def random_classes(items, components, n_classes, random_state, given):
     """A start: probabilities from flat Dirichlet distributions, drawn towards those of all rows,
     means from rows, variances of all rows; what is given, as it is."""
-    marginal, mean, variance = marginals(items, components)
+    marginal, mean, variance = marginals(items)
+    variance = np.maximum(variance, components.reg_covar)
     parts = [random_state.dirichlet(np.ones(n), n_classes).T for n in components.n_levels]
     probs = np.concatenate(parts) if parts else np.zeros((0, n_classes))
     probs = (1 - PULL) * probs + PULL * marginal[:, None]
@@ -51,11 +52,11 @@ def random_classes(items, components, n_classes, random_state, given):
             (probs, given.probs), (means, given.means), (variances, given.variances)))))
 
 
-def marginals(items, components):
+def marginals(items):
     """Of all rows: probabilities of the levels, means and variances of the numbers."""
     w = items.sample_weight
     probs = [np.bincount(items.codes[:, j], w, minlength=256)[:n]
-             for j, n in enumerate(components.n_levels)]
+             for j, n in enumerate(items.n_levels)]
     probs = np.concatenate([each / each.sum() for each in probs]) if probs else np.zeros(0)
     if items.numbers is None:
         return probs, np.zeros(0), np.zeros(0)
@@ -65,7 +66,7 @@ def marginals(items, components):
     x = np.where(seen, items.numbers, 0)
     mean = (weight * x).sum(axis=0) / total
     variance = (weight * (x - mean) ** 2).sum(axis=0) / total
-    return probs, mean, np.maximum(variance, components.reg_covar)
+    return probs, mean, variance
 
 
 def best_classes(items, components, starts):
@@ -97,6 +98,7 @@ def best_classes(items, components, starts):
             classes = components.maximise(statistics, classes)
             counts = statistics.positive_counts()
             weights = counts / counts.sum(axis=0)
+        reached = np.where(components.spikes(classes).any(axis=(0, 1)), -np.inf, reached)
         best = np.argsort(-reached, kind="stable")[:max(KEPT, len(left) // 2)]
         left, weights = left[best], np.ascontiguousarray(weights[..., best])
         classes = Classes(*(np.ascontiguousarray(each[..., best]) for each in (
