@@ -182,7 +182,7 @@ def test_methods_go_by_the_fit(estimator, methods, parameters, tmp_path):
     model = clone(estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(X if isinstance(model, KMeans) else GAPS)
+        model.fit(X if isinstance(model, (KMeans, LatentClassAnalysis)) else GAPS)
     # a new parameter has to come here
     assert model.get_params().keys() == parameters.keys()
     methods = dict(methods)
