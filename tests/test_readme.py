@@ -3,9 +3,11 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import warnings
+from importlib import resources
 from pathlib import Path
 
 import matplotlib
@@ -69,8 +71,9 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:8] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
-                          "Outliers, and other shapes", "Segmentation", FROM_CYTHON, FROM_NUMBA]
+    assert PYTHON[:9] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
+                          "Latent classes", "Outliers, and other shapes", "Segmentation",
+                          FROM_CYTHON, FROM_NUMBA]
     everywhere = README.read_text(encoding="utf-8").count("```python\n")
     assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
 
@@ -90,6 +93,11 @@ def test_python(heading, folder, capsys):
     elif heading == "Factors":
         assert "Parallel analysis: 3" in printed
         assert names["scores"].shape == (301, 3) and not np.isnan(names["filled"]).any()
+    elif heading == "Latent classes":
+        assert "democrat" in printed and names["lca"].weights_.shape == (3,)
+        # two classes have hardly anybody of the other party
+        of = pd.crosstab(names["lca"].predict(names["bills"]), names["votes"].party)
+        assert (of.max(axis=1) / of.sum(axis=1) > 0.9).sum() == 2
     elif heading == "Outliers, and other shapes":
         assert 3 < names["t"].dfs_[0] < 3.5
         assert (names["t"].outlier_weight(names["body"]) < 0.2).sum() == 2
@@ -163,6 +171,8 @@ def files(folder):
     tests = pd.DataFrame(values, columns=names)
     tests.mask(np.random.default_rng(0).random(tests.shape) < 0.1).to_csv(
         folder / "tests.csv", index=False)
+    for name in ("votes.csv",):
+        shutil.copy(resources.files("emkernels.cli._demo").joinpath(name), folder)
     photo = load_sample_image("china.jpg")
     imsave(folder / "photo.jpg", photo[::2, ::2])
     bands = np.concatenate([photo, 255 - photo[..., :1]], axis=-1)[::4, ::4].astype(np.uint16) * 40

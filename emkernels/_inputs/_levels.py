@@ -111,6 +111,24 @@ def _column(values, title, name):
     return Column(values, missing, order, title)
 
 
+def as_column(values, name):
+    """One column of any values, see :func:`as_columns`; messages call it by `name`."""
+    refuse_unread(values, name)
+    title = f"the {name}"
+    if hasattr(values, "to_numpy") and np.ndim(values) == 1:
+        return _column(values, title, name)
+    mask = None
+    if isinstance(values, np.ma.MaskedArray):
+        mask, values = np.ma.getmaskarray(values), values.data
+    array = _array(values, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be a 1-d array, got {array.ndim} dimension(s)")
+    column = _column(array, title, name)
+    if mask is not None:
+        column = Column(column.values, column.missing | mask, column.order, title)
+    return column
+
+
 def numbers_of(column):
     """A column of numbers as float64, NaN where missing.
 

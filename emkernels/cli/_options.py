@@ -121,17 +121,21 @@ def add_output(parser, formats, *, required=True, note=""):
     return group
 
 
-def add_table(parser):
-    """The input table, which of its columns to use, and how its text is written."""
+def add_table(parser, kind="column of numbers"):
+    """The input table, which of its columns to use, and how its text is written.
+
+    kind : str
+        What a column is that is used by default.
+    """
     parser.add_argument("input", metavar="IN",
                         help="table: .csv, .tsv (either with .gz too) or .parquet; - is standard "
                              "input")
     group = parser.add_argument_group("columns")
     group.add_argument("--columns", type=names, metavar="A,B", default=None,
-                       help="use these columns only (default: every column of numbers that has "
-                            "a name); no other is held in memory")
+                       help=f"use these columns only (default: every {kind} that has a name); "
+                            "no other is held in memory")
     group.add_argument("--ignore", type=names, metavar="A,B", default=None,
-                       help="use every column of numbers but these")
+                       help=f"use every {kind} but these")
     group.add_argument("--missing-values", action="append", metavar="X", default=[],
                        help="a value that stands for a missing one, as in --missing-values -999; "
                             "may be given again. Empty cells, NA, NaN, null and the like always do")

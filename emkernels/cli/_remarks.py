@@ -72,7 +72,8 @@ def about_codes(source, numbers, console):
 
 def about_identifiers(source, numbers, console):
     """A line for columns that seem to tell rows apart and nothing else."""
-    named = {name for at, name in enumerate(numbers.names) if numbers.whole[at] and _is_name(name)}
+    named = {name for at, name in enumerate(numbers.names)
+             if numbers.whole[at] and identifies(name)}
     different = [at for at, name in enumerate(numbers.names) if numbers.whole[at]
                  and name not in named and _all_different(numbers.X[:, at])]
     if len(different) > 2:      # so many are measures, but for those that leave no gaps
@@ -89,7 +90,8 @@ def about_identifiers(source, numbers, console):
     console.warn(f"{source.path}: {what.format(shown, option)} out")
 
 
-def _is_name(name):
+def identifies(name):
+    """Whether a column is called as what only tells rows apart."""
     return bool(_IDENTIFIER.fullmatch(name.strip()) or _CAMEL.fullmatch(name.strip()))
 
 

@@ -111,7 +111,7 @@ class Numbers:
                        self.text, self.empty)
 
 
-def _positions(source, names, *, every=False):
+def positions_of(source, names, *, every=False):
     """Where the named columns are; with `every`, all of the same name."""
     found = []
     for name in names:
@@ -144,8 +144,8 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     """
     asked = options.columns is not None
     n_rows, likely = source.estimate()
-    positions = _positions(source, options.columns) if asked else source.usual()
-    positions = sorted(set(positions) - set(_positions(source, options.ignore or [], every=True)))
+    positions = positions_of(source, options.columns) if asked else source.usual()
+    positions = sorted(set(positions) - set(positions_of(source, options.ignore or [], every=True)))
     if not positions:
         raise CommandError(f"{source.path}: --ignore leaves no column to use")
     used = len(positions if asked else set(positions) & set(likely))
@@ -153,7 +153,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     memory.check_fits(
         source.path, n_rows * used * size * copies,
         "use fewer --columns, a Parquet file of float32 columns, or some of the rows")
-    markers = _markers(source, options)
+    markers = markers_of(source, options)
     with console.progress(f"reading {os.path.basename(source.path)}"):
         parts, whole, text = _read(source, positions, asked, markers, console)
     n_rows = max((sum(map(len, part)) for part in parts.values()), default=0)
@@ -216,13 +216,13 @@ def _read(source, positions, asked, markers, console):
                 continue
             if whole[j]:
                 whole[j] = bool(np.all((values == np.rint(values)) | np.isnan(values)))
-            parts[j].append(_checked(source, values, name, row, markers))
+            parts[j].append(check_values(source, values, name, row, markers))
         row += len(arrays[0])
     texts.say(console)
     return parts, whole, text
 
 
-def _markers(source, options):
+def markers_of(source, options):
     """The numbers that stand for missing values; of words the source of a text takes care."""
     markers = []
     for text in options.missing_values:
@@ -235,7 +235,7 @@ def _markers(source, options):
     return markers
 
 
-def _checked(source, values, name, row, markers):
+def check_values(source, values, name, row, markers):
     """The values with NaN for the markers; CommandError for an infinity and the like."""
     for marker in markers:
         values = np.where(values == marker, values.dtype.type(np.nan), values)

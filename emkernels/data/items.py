@@ -76,7 +76,7 @@ class Items:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_columns), data frame or table
-            Missing are None, NaN, the NA of pandas, masked cells.
+            Missing are None, NaN, the NA of pandas, masked cells. Or Items, which stay as they are.
         estimator : estimator, optional
             Named in messages.
         continuous : sequence of int or str, optional
@@ -92,6 +92,9 @@ class Items:
             What is no table, an infinity, an item of more than 255 levels or without answers;
             the column and the row are named.
         """
+        if isinstance(X, cls):      # read before, weights and all
+            X.n_threads = n_threads
+            return X
         columns, names = _inputs.as_columns(X)
         n = len(columns[0].values)
         if n < min_samples:
@@ -120,6 +123,8 @@ class Items:
     @classmethod
     def read_again(cls, X, estimator, levels, continuous, names, *, sample_weight=None):
         """Rows for a fitted estimator: every value must be one of the `levels`."""
+        if isinstance(X, cls):      # those of the fit
+            return X
         checks.check_columns_of_fit(estimator, X)
         columns, found = _inputs.as_columns(X)
         n_columns = len(levels) + len(continuous)

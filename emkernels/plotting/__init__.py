@@ -1,4 +1,5 @@
-"""Pictures of mixtures, factors, missing values and segmentations, on matplotlib axes.
+"""Pictures of mixtures, factors, classes, states, missing values and segmentations, on matplotlib
+axes.
 
 Needs the extra ``plot`` (matplotlib), which is imported when a picture is drawn. Every function
 draws on the axes given, or on a figure of its own, and returns the axes. Neither the backend nor
@@ -6,6 +7,7 @@ the style is touched and nothing is shown: that is the caller's ``pyplot.show()`
 """
 
 from emkernels.plotting._canvas import PALETTE, component_colors
+from emkernels.plotting._classes import plot_response_probs
 from emkernels.plotting._clusterings import plot_clusterings
 from emkernels.plotting._factors import plot_loadings, plot_scree
 from emkernels.plotting._images import plot_posteriors, plot_segmentation
@@ -14,6 +16,7 @@ from emkernels.plotting._mixtures import plot_mixture, plot_responsibilities
 from emkernels.plotting._models import plot_history, plot_selection
 from emkernels.plotting._outliers import plot_outliers
 from emkernels.plotting._patterns import plot_missing_patterns
+from emkernels.plotting._states import plot_states
 
 __all__ = [
     "PALETTE",
@@ -26,8 +29,10 @@ __all__ = [
     "plot_mixture",
     "plot_outliers",
     "plot_posteriors",
+    "plot_response_probs",
     "plot_responsibilities",
     "plot_scree",
     "plot_segmentation",
     "plot_selection",
+    "plot_states",
 ]

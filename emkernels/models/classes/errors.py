@@ -40,23 +40,44 @@ class ClassErrors(NamedTuple):
 def standard_errors(items, resp, weights, classes, *, concentration=1.0, reg_covar=0.0):
     """The :class:`ClassErrors` of parameters at a maximum, of the distinct rows `items` and their
     posteriors."""
-    n, p = len(weights), len(classes.means)
-    layout = Layout(items.n_levels, n, p)
-    with one_thread(layout.size):
-        gradient, matrix = information(layout, weights, classes, items.codes, items.numbers, resp,
-                                       items.sample_weight)
-        vector, units = layout.joined(weights, classes), layout.units(weights, classes)
-        steps = _step_ratios(layout, vector, gradient)
-        more = concentration - 1
-        if more:
-            gradient, matrix = _with_prior(layout, vector, gradient, matrix, more)
-            steps = np.ones(layout.size)
-        free = _free(layout, vector, steps, reg_covar)
-        basis = free_directions(layout, vector, units, free)
-        deviations = _deviations(layout, basis, gradient, matrix, units)
-    found, probs, means, variances = layout.parted(deviations)
-    return ClassErrors(found.copy(), np.split(probs, layout.first[1:-1], axis=1)
-                       if len(layout.n_levels) else [], means.copy(), variances.copy())
+    found = FirstStep(items, resp, weights, classes, concentration, reg_covar)
+    own, probs, means, variances = found.layout.parted(found.deviations())
+    return ClassErrors(own.copy(), np.split(probs, found.layout.first[1:-1], axis=1)
+                       if len(items.n_levels) else [], means.copy(), variances.copy())
+
+
+class FirstStep:
+    """Parameters of classes at a maximum, and how they vary.
+
+    Attributes
+    ----------
+    layout : Layout
+    units : ndarray of shape (layout.size,)
+    half : ndarray of shape (layout.size, q)
+        In units, the covariance of the parameters is ``half half'``.
+    moved : ndarray of shape (layout.size,), bool
+        What is not held at the boundary.
+    """
+
+    def __init__(self, items, resp, weights, classes, concentration=1.0, reg_covar=0.0):
+        self.layout = layout = Layout(items.n_levels, len(weights), len(classes.means))
+        with one_thread(layout.size):
+            gradient, matrix, squares = information(
+                layout, weights, classes, items.codes, items.numbers, resp, items.sample_weight)
+            vector, self.units = layout.joined(weights, classes), layout.units(weights, classes)
+            steps = _step_ratios(layout, vector, gradient)
+            more = concentration - 1
+            if more:
+                gradient, matrix = _with_prior(layout, vector, gradient, matrix, more)
+                squares, steps = matrix, np.ones(layout.size)
+            free = _free(layout, vector, steps, reg_covar)
+            basis = free_directions(layout, vector, self.units, free)
+            self.moved = (basis != 0).any(axis=1)
+            self.half = _half(basis, gradient, matrix, squares)
+
+    def deviations(self):
+        """Standard errors of all parameters, NaN of what is held."""
+        return np.where(self.moved, self.units * np.sqrt((self.half**2).sum(axis=1)), np.nan)
 
 
 def _step_ratios(layout, vector, gradient):
@@ -93,17 +114,17 @@ def _free(layout, vector, steps, reg_covar):
     return free
 
 
-def _deviations(layout, basis, gradient, matrix, units):
-    """Standard errors of all parameters, NaN of those that no direction moves."""
-    out = np.full(layout.size, np.nan)
+def _half(basis, gradient, matrix, squares):
+    """A square root of the covariance, in units."""
     if not basis.shape[1]:
-        return out
+        return np.zeros((len(basis), 0))
     inner = basis.T @ matrix @ basis
-    inner = (inner + inner.T) / 2
-    diagonal = np.diagonal(inner)
-    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1))
-    values, vectors = np.linalg.eigh(inner * scale * scale[:, None])
-    if not values[0] > SINGULAR * values[-1]:
+    inner, outer = (inner + inner.T) / 2, basis.T @ squares @ basis
+    values = np.linalg.eigvalsh(_scaled(outer)[0])
+    identified = values[0] > SINGULAR * values[-1]
+    scaled, scale = _scaled(inner)
+    values, vectors = np.linalg.eigh(scaled)
+    if not identified or not values[0] > SINGULAR * values[-1]:
         raise ValueError(
             "the observed information is not positive definite: the rows do not determine the "
             "parameters (too many classes for these items), or the fit is not at a maximum of the "
@@ -114,7 +135,11 @@ def _deviations(layout, basis, gradient, matrix, units):
         warn(f"the parameters are not at a maximum of the likelihood of these rows (a step would "
              f"add {promised:.2g} to it), and the standard errors are those of a maximum: fit "
              "with a smaller tol, or pass the rows of the fit", EMWarning)
-    half = basis @ vectors
-    moved = (basis != 0).any(axis=1)
-    out[moved] = (units * np.sqrt((half**2).sum(axis=1)))[moved]
-    return out
+    return basis @ vectors
+
+
+def _scaled(matrix):
+    """With ones on the diagonal, and what it was multiplied with."""
+    diagonal = np.diagonal(matrix)
+    scale = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1))
+    return matrix * scale * scale[:, None], scale

@@ -2,7 +2,14 @@
 
 import numpy as np
 
+from emkernels import _inputs
+from emkernels._callers import warn
+from emkernels.data import checks
+from emkernels.em import EMWarning
 from emkernels.models.classes import errors
+from emkernels.models.classes.assigned import ASSIGNMENTS, METHODS, Assigned
+from emkernels.models.classes.covariates import fit_covariates
+from emkernels.models.classes.distal import fit_distal
 
 
 class ClassInference:
@@ -62,12 +69,183 @@ class ClassInference:
         >>> X = (rng.random((400, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
         >>> model = LatentClassAnalysis(2, random_state=0).fit(X)
         >>> model.standard_errors(X).weights.round(3)
-        array([0.028, 0.028])
+        array([0.025, 0.025])
         """
         items, resp = self._weighed_posteriors(X, sample_weight)
         return errors.standard_errors(
             items, resp, self.weights_, self._classes,
             concentration=self.response_concentration or 1.0, reg_covar=self.reg_covar)
+
+    def covariates(self, X, Z, *, method="ml", assignment="modal", reference=0,
+                   sample_weight=None):
+        """How the classes depend on covariates: the three-step method.
+
+        A multinomial logit of the class on the columns of Z. The classes stay those of the fit
+        (first step); rows are assigned to them, and how often to a wrong one is known (second
+        step); the logit takes that into account (third step). Standard errors are robust ones
+        (sandwich); they take the errors of classification for known, as published.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            The rows of the fit, answers with gaps too.
+        Z : array-like of shape (n_samples, n_covariates) or (n_samples,), data frame
+            Numbers; a level of a category is a column of 0 and 1. Rows with a missing value are
+            left out, which is said.
+        method : {'ml', 'bch'}
+            'ml': the likelihood of the assigned class, an answer with known errors. 'bch': a logit
+            of all classes for each row, with the weights of Bolck, Croon and Hagenaars, some of
+            which are negative.
+        assignment : {'modal', 'proportional'}
+            To the most probable class, or to each by its probability.
+        reference : int
+            The class that the others are compared with.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ClassCovariates
+
+        Raises
+        ------
+        ValueError, TypeError
+            Bad rows, covariates (the cell is named) or parameters; a covariate that is constant or
+            depends on others; one class; a likelihood without a maximum.
+
+        Warns
+        -----
+        EMWarning
+            Rows are left out.
+
+        References
+        ----------
+        A. Bolck, M. Croon, J. Hagenaars, Political Analysis 12, 2004; J. K. Vermunt, Latent class
+        modeling with covariates: two improved three-step approaches, Political Analysis 18, 2010.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import LatentClassAnalysis
+        >>> rng = np.random.default_rng(0)
+        >>> age = rng.normal(size=1000)
+        >>> high = rng.random(1000) < 1 / (1 + np.exp(0.5 - age))
+        >>> X = (rng.random((1000, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+        >>> model = LatentClassAnalysis(2, random_state=0).fit(X)
+        >>> model.covariates(X, age).coef.round(1)
+        array([[-0.5,  1. ]])
+        """
+        assigned = self._assigned(X, method, assignment, sample_weight)
+        n_classes = len(self.weights_)
+        reference = _inputs.whole(reference, "reference", 0)
+        if reference >= n_classes:
+            raise ValueError(f"reference must be one of the classes 0 .. {n_classes - 1}, got "
+                             f"{reference}")
+        _inputs.check_same_rows(X, Z, "Z")
+        values, names = _inputs.as_table(Z, "Z")
+        values = np.asarray(values, np.float64)
+        values = values[:, None] if values.ndim == 1 else checks.check_table(values, "Z")
+        _check_length(values, "Z", len(assigned.weight))
+        names = [str(name) for name in names or [f"Z{j}" for j in range(values.shape[1])]]
+        if np.isinf(values).any():
+            where = _inputs.place(np.argwhere(np.isinf(values))[0], names)
+            raise ValueError(f"Z contains infinity, first at {where}")
+        kept, n_left_out = _complete(~np.isnan(values).any(axis=1), assigned.weight, "Z")
+        return fit_covariates(
+            assigned.take(kept), values[kept], ["intercept", *names], method=method,
+            assignment=assignment, reference=reference, n_left_out=n_left_out)
+
+    def distal(self, X, outcome, *, method="bch", assignment="modal", categorical=None,
+               sample_weight=None):
+        """An outcome by class: the three-step method.
+
+        Means (and variances) of numbers, or probabilities of levels, in each class. The classes
+        stay those of the fit, and that rows are assigned to wrong ones is taken into account, as
+        in :meth:`covariates`. Standard errors are robust ones (sandwich).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            The rows of the fit.
+        outcome : array-like of shape (n_samples,)
+            Rows where it is missing are left out, which is said.
+        method : {'bch', 'ml'}
+            'bch': weighted means, without an assumption of the distribution; variances may be
+            negative and probabilities outside of 0 .. 1 where classes are hardly told apart, which
+            is said. 'ml': the likelihood of the assigned class and the outcome, a normal one with a
+            variance for each class; where it is not normal, it is misled.
+        assignment : {'modal', 'proportional'}
+        categorical : bool, optional
+            Whether values are levels. None: where they are texts, bool, or categories.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        DistalOutcome
+
+        Raises
+        ------
+        ValueError, TypeError
+            Bad rows, outcomes or parameters; classes without rows, or without variance of 'ml'.
+
+        Warns
+        -----
+        EMWarning
+            Rows are left out; a negative variance, probabilities outside of 0 .. 1.
+
+        References
+        ----------
+        Z. Bakk, F. B. Tekle, J. K. Vermunt, Estimating the association between latent class
+        membership and external variables using bias-adjusted three-step approaches, Sociological
+        Methodology 43, 2013; Z. Bakk, J. K. Vermunt, Structural Equation Modeling 23, 2016.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import LatentClassAnalysis
+        >>> rng = np.random.default_rng(0)
+        >>> high = rng.random(1000) < 0.4
+        >>> X = (rng.random((1000, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+        >>> income = np.where(high, 3.0, 1.0) + rng.normal(size=1000)
+        >>> model = LatentClassAnalysis(2, random_state=0).fit(X)
+        >>> model.distal(X, income).means.round(1)
+        array([1., 3.])
+        """
+        assigned = self._assigned(X, method, assignment, sample_weight)
+        if categorical not in (None, True, False):
+            raise ValueError(f"categorical must be None, True or False, got {categorical!r}")
+        _inputs.check_same_rows(X, outcome, "outcome")
+        column = _inputs.as_column(outcome, "outcome")
+        _check_length(column.values, "outcome", len(assigned.weight))
+        if categorical is None:
+            categorical = column.order is not None or (column.values.dtype.kind not in "iuf" and (
+                column.values.dtype.kind != "O" or any(
+                    isinstance(value, (str, bytes, bool, np.bool_))
+                    for value in column.values[~column.missing])))
+        levels = None
+        kept, n_left_out = _complete(~column.missing, assigned.weight, "outcome")
+        if categorical:
+            levels, y = _inputs.levels_of(column, kept)
+        else:
+            y = _inputs.numbers_of(column)
+        return fit_distal(
+            assigned.take(kept), y[kept], levels, method=method, assignment=assignment,
+            n_left_out=n_left_out)
+
+    def _assigned(self, X, method, assignment, sample_weight):
+        """The rows as they are assigned to the classes."""
+        for name, value, known in (("method", method, METHODS),
+                                   ("assignment", assignment, ASSIGNMENTS)):
+            if not isinstance(value, str) or value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        items, resp = self._weighed_posteriors(X, None)
+        if len(self.weights_) < 2:
+            raise ValueError("the model has one class, and nothing can depend on that")
+        _inputs.check_same_rows(X, sample_weight, "sample_weight")
+        weight = checks.check_sample_weight(sample_weight, np.empty((items.n_rows, 0)))
+        return Assigned.of(resp[items.inverse],
+                           np.ones(items.n_rows) if weight is None else weight, assignment)
 
     def _weighed_posteriors(self, X, sample_weight):
         """The distinct rows, as they are weighed, and their posteriors."""
@@ -79,3 +257,21 @@ class ClassInference:
             raise ValueError(f"row {row} of X has probability 0 under the fitted classes: nothing "
                              "can be said of its class")
         return items, np.where((items.sample_weight > 0)[:, None], out["resp"], 0)
+
+
+def _check_length(values, name, n_rows):
+    if len(values) != n_rows:
+        raise ValueError(f"{name} has {len(values)} rows, and X has {n_rows}")
+
+
+def _complete(observed, weight, name):
+    """Which rows count, and how many do not although they weigh something, of which the user is
+    told."""
+    n_left_out = int((~observed & (weight > 0)).sum())
+    kept = observed & (weight > 0)
+    if not kept.any():
+        raise ValueError(f"no row has {'an outcome' if name == 'outcome' else 'all of ' + name}")
+    if n_left_out:
+        warn(f"{n_left_out} of {int((weight > 0).sum())} rows are left out, of which {name} is "
+             "missing", EMWarning)
+    return kept, n_left_out

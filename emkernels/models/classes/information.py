@@ -39,10 +39,10 @@ class Layout:
         self.size = n_classes * self.width
 
     def check_size(self):
-        if 32 * self.size**2 > LARGEST:
+        if 40 * self.size**2 > LARGEST:
             raise ValueError(
                 f"{self.n_classes} classes have {self.size} weights, probabilities, means and "
-                f"variances, whose information would take {32 * self.size**2 / 2**30:.1f} GiB")
+                f"variances, whose information would take {40 * self.size**2 / 2**30:.1f} GiB")
 
     def joined(self, weights, classes):
         """One vector of parameters of (C,), (R, C), (p, C), (p, C)."""
@@ -112,7 +112,7 @@ def row_scores(layout, weights, classes, codes, numbers, resp):
 
 
 def information(layout, weights, classes, codes, numbers, resp, sample_weight):
-    """Sum of the scores and observed information, in units.
+    """Sum of the scores, observed information, and sum of squares of the scores, in units.
 
     Parameters
     ----------
@@ -128,11 +128,13 @@ def information(layout, weights, classes, codes, numbers, resp, sample_weight):
     Returns
     -------
     gradient : ndarray of shape (size,)
-    matrix : ndarray of shape (size, size)
+    matrix, squares : ndarray of shape (size, size)
+        What the rows do not determine has no score, at a maximum or not, so that only `squares`
+        are singular for certain.
     """
     layout.check_size()
     R, p, width, size = layout.n_rows, layout.n_numbers, layout.width, layout.size
-    gradient, matrix = np.zeros(size), np.zeros((size, size))
+    gradient, matrix, squares = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
     n_block = max(64, BLOCK // size)
     for begin in range(0, len(codes), n_block):
         part = slice(begin, begin + n_block)
@@ -160,8 +162,8 @@ def information(layout, weights, classes, codes, numbers, resp, sample_weight):
                 block[v, v] += seen - 2 * second
             matrix[at, at] -= block
         gradient += w @ all_
-        matrix += (w[:, None] * all_).T @ all_
-    return gradient, matrix
+        squares += (w[:, None] * all_).T @ all_
+    return gradient, matrix + squares, squares
 
 
 def free_directions(layout, vector, units, free):

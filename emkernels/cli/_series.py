@@ -1,0 +1,218 @@
+"""Sequences in a table: whose each row is, in which order, and what was measured."""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels._extras import optional
+from emkernels.cli._answers import as_numbers, read_cells
+from emkernels.cli._messages import CommandError, count, listed, quoted
+from emkernels.cli._tables import Numbers, positions_of, read_numbers
+
+
+@dataclass
+class Series:
+    """Rows of sequences, put in order.
+
+    Attributes
+    ----------
+    numbers : Numbers
+        In the order of the file.
+    symbols : Cells or None
+        Of a model of symbols, whose codes are the data.
+    order : ndarray of shape (n_rows,), int
+        Rows of the file, sequence by sequence.
+    lengths : ndarray of int
+    names : list of str
+        What the sequences are called.
+    times : ndarray of shape (n_rows,) or None
+        When each row of `order` was, where a column says it in numbers.
+    time_name : str or None
+    constant : list of str
+        Columns with one value only, which are not used.
+    gathered : bool
+        Rows of one sequence were not together.
+    """
+
+    numbers: Numbers
+    symbols: object
+    order: np.ndarray
+    lengths: np.ndarray
+    names: list
+    times: np.ndarray | None
+    time_name: str | None
+    constant: list
+    gathered: bool
+
+    def data(self):
+        """What a hidden Markov model takes: named columns, or a column of codes."""
+        if self.symbols is None:
+            return optional("pandas", "a table", "cli").DataFrame(
+                self.numbers.X[self.order], columns=self.numbers.names)
+        codes = self.symbols.codes[self.order].astype(np.float64)
+        return np.where(codes < 0, np.nan, codes)[:, None]
+
+    def as_in_file(self, values):
+        """Values of the rows in `order`, in the order of the file."""
+        out = np.empty_like(values)
+        out[self.order] = values
+        return out
+
+    @property
+    def columns(self):
+        return self.numbers.names if self.symbols is None else [self.symbols.name]
+
+    @property
+    def gaps(self):
+        """Where values are missing, rows in the order of the file."""
+        return self.numbers.gaps if self.symbols is None else self.symbols.missing[:, None]
+
+
+def read_series(source, options, console):
+    """The sequences of a table; what is guessed is said.
+
+    Raises
+    ------
+    CommandError
+        Naming the file, the line (or row) and the column.
+    """
+    by, order, symbols = (_position(source, getattr(options, name))
+                          for name in ("by", "order", "symbols"))
+    told = {"by": by, "order": order, "symbols": symbols}
+    asked = positions_of(source, options.columns) if options.columns is not None else []
+    ignored = positions_of(source, options.ignore or [], every=True)
+    for name, j in told.items():
+        for other, positions in (("--columns", asked), ("--ignore", ignored)):
+            if j is not None and j in positions:
+                raise CommandError(f"{source.path}: --{name} and {other} both name "
+                                   f"{quoted(source.names[j])}")
+    used = [j for j in told.values() if j is not None]
+    if len(set(used)) < len(used):
+        raise CommandError(f"{source.path}: --by, --order and --symbols need columns of their own")
+    if symbols is not None and asked:
+        raise CommandError("--symbols is a column of its own: --columns are of numbers")
+    if symbols is None and options.columns is None:
+        symbols = _lone_text(source, {*used, *ignored}, console)
+    read = sorted({by, order, symbols} - {None})
+    cells, others = read_cells(source, read, options, console,
+                               times=[order]) if read else ([], [])
+    if others:
+        raise CommandError(f"{source.path}: column {quoted(others[0])} is neither of texts nor of "
+                           "numbers")
+    found = {each.position: each for each in cells}
+    if symbols is None:
+        numbers = read_numbers(source, _without(options, source, by, order), console, copies=5)
+        n_rows = len(numbers.X)
+    else:
+        n_rows = len(found[symbols].codes)
+        numbers = as_numbers(cells, n_rows)
+    rows, lengths, names, gathered = _ordered(
+        source, n_rows, found.get(by), found.get(order), console)
+    times = None if order is None or found[order].numbers is None else (
+        found[order].numbers[rows])
+    time_name, constant = None if order is None else source.names[order], []
+    if symbols is None:
+        if options.columns is None:
+            constant = numbers.constant
+            clock = None if order is not None else _clock(numbers, rows, lengths)
+            if clock is not None:
+                time_name, times = clock, numbers.X[rows, numbers.names.index(clock)]
+                console.warn(f"{source.path}: column {quoted(clock)} ascends from row to row: it "
+                             "is taken for the time, and tells states nothing; --columns names "
+                             "those to use")
+            numbers = numbers.without([*constant, *([] if clock is None else [clock])])
+        if not numbers.names:
+            raise CommandError(f"{source.path}: no column is left that varies: there is nothing "
+                               "to tell states apart by")
+        symbol_cells = None
+    else:
+        symbol_cells = _symbols(source, found[symbols], console)
+    return Series(numbers, symbol_cells, rows, lengths, names, times, time_name, constant, gathered)
+
+
+def _position(source, name):
+    return None if name is None else positions_of(source, [name])[0]
+
+
+def _without(options, source, *positions):
+    """The options with some columns ignored."""
+    names = [source.names[j] for j in positions if j is not None]
+    return argparse.Namespace(**{**vars(options), "ignore": [*(options.ignore or []), *names]})
+
+
+def _lone_text(source, known, console):
+    """The one column of texts of a table that has no numbers besides, or None."""
+    rest = [j for j in source.usual() if j not in known]
+    _, numbers = source.estimate()
+    if len(rest) != 1 or rest[0] in numbers:
+        return None
+    console.warn(f"{source.path}: column {quoted(source.names[rest[0]])} is of texts: its values "
+                 "are symbols (--symbols)")
+    return rest[0]
+
+
+def _symbols(source, cells, console):
+    """The column of symbols; their codes are said."""
+    n = len(cells.levels)
+    if n == 0:
+        raise CommandError(f"{source.path}: column {quoted(cells.name)} has no value in any row")
+    if n > max(20, len(cells.codes) // 4):
+        raise CommandError(f"{source.path}: column {quoted(cells.name)} has {n} different values "
+                           f"in {count(len(cells.codes), 'row')}: too many for symbols")
+    return cells
+
+
+def _ordered(source, n_rows, by, order, console):
+    """Rows of the file sequence by sequence, the sequences in the order of their first rows."""
+    for each, option in ((by, "--by"), (order, "--order")):
+        if each is not None and each.missing.any():
+            row = int(np.flatnonzero(each.missing)[0])
+            raise CommandError(f"{source.path}: {source.place(row)}: column {quoted(each.name)} "
+                               f"({option}) has no value")
+    codes = np.zeros(n_rows, np.intp) if by is None else by.codes
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.intp)
+    rank[np.argsort(first)] = np.arange(len(first))
+    codes = rank[codes]
+    gathered = bool((np.diff(codes) < 0).any())
+    if order is None:
+        rows = np.argsort(codes, kind="stable")
+        if gathered:
+            back = int(np.flatnonzero(np.diff(codes) < 0)[0]) + 1
+            console.warn(f"{source.path}: {source.place(back)}: rows of "
+                         f"{quoted(by.shown()[by.codes[back]])} were not together: the rows of "
+                         "each sequence are gathered, in the order of the file (--order sorts "
+                         "them by a column)")
+    else:
+        rows = np.lexsort((order.codes, codes))
+        same = (np.diff(codes[rows]) == 0) & (np.diff(order.codes[rows]) == 0)
+        if same.any():
+            at = int(rows[int(np.flatnonzero(same)[0]) + 1])
+            console.warn(f"{source.path}: {source.place(at)}: the same {quoted(order.name)} as a "
+                         "row before, of the same sequence: such rows stay as in the file")
+    names = [""] if by is None else [by.shown()[by.codes[at]] for at in np.sort(first)]
+    return rows, np.bincount(codes), names, gathered
+
+
+def _clock(numbers, rows, lengths):
+    """The name of the first column that ascends in every sequence, or None."""
+    ends = np.cumsum(lengths)[:-1]
+    inside = np.ones(len(rows) - 1, bool)
+    inside[ends - 1] = False
+    if inside.sum() < 3 or len(numbers.names) < 2:
+        return None
+    for at, name in enumerate(numbers.names):
+        if np.all(np.diff(numbers.X[rows, at])[inside] > 0):
+            return name
+    return None
+
+
+def described(series):
+    """``3 sequences of 40 to 120 rows``."""
+    n, lengths = len(series.lengths), series.lengths
+    if n == 1:
+        return f"one sequence of {count(int(lengths[0]), 'row')}"
+    low, high = int(lengths.min()), int(lengths.max())
+    of = count(low, "row") if low == high else f"{low} to {count(high, 'row')}"
+    return f"{n} sequences of {of} ({listed(series.names, 3)})"

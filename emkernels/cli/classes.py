@@ -1,0 +1,229 @@
+"""Find classes of people by their answers.
+
+Latent class analysis: every row belongs to one of a few classes that nobody has seen, within which
+answers to the items (questions, symptoms, yes or no) do not depend on each other. Fits one number
+of classes, or each of several (-k 1:6): the criterion chooses, the lower the better. Rows with gaps
+take part by what they have.
+
+Items are all columns of texts and those of few different numbers, which are taken as codes: 1, 2
+and 3 are three answers, in no order. Columns that only tell rows apart, have one value, or more
+different ones than --most-levels are left out, and named; --columns says which are items instead.
+--continuous names columns of numbers that are no codes, as age: each class has a mean and a
+variance of them. --weights names a column that says how often a row was seen, as in a table of
+patterns.
+
+OUT is the table with columns more: class (0, 1, ..., the largest first), class_probability, how
+probable that class is for the row, and class_0, class_1, ..., the same of each. Without -o the
+tables are only printed: how likely each answer is within each class, and in all rows.
+
+examples:
+  emkernels classes votes.csv -k 1:5 --ignore party --missing-values "?"
+  emkernels classes survey.csv -k 3 -o classes.csv --plot profile.png
+  emkernels classes patients.csv -k 1:4 --continuous age,bmi -o classes.csv
+  emkernels classes patterns.csv -k 1:3 --weights count
+
+--json prints: command, input, output, plot, rows, total (of the weights; rows without), items (a
+list: name, kind (text or number), levels, missing), continuous, weights (names), missing (cells),
+k, criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, abic, caic, icl, entropy,
+converged, iterations, starts (how many went on to the end), starts_at_best, spare (how many more
+patterns of answers there are than parameters, negative: the model is not identified; null with
+continuous columns), below (a smaller k that is likelier, else null), remarks), sizes (rows, or
+their weight, of each class), shares, response_probs (for each item, for each class, a list over
+levels), observed_probs (for each item over its levels, of all rows), means, deviations (a list for
+each class), entropy, kept (constant, empty, identifiers, many, others: names of columns that were
+not used), rows_without_values, warnings.
+"""
+
+import argparse
+import warnings
+
+import numpy as np
+
+import emkernels
+from emkernels.cli import _options as options_of
+from emkernels.cli._answers import as_numbers
+from emkernels.cli._fits import Fits
+from emkernels.cli._formats import FORMATS
+from emkernels.cli._items import read_items
+from emkernels.cli._memory import check_fits
+from emkernels.cli._messages import CommandError, about, count
+from emkernels.cli._plots import add_plot, check_plot, write_plot
+from emkernels.cli._profiles import report
+from emkernels.cli._tables import check_names, check_target, open_table, write_table
+
+PACKAGES = ("pandas", "pyarrow", "rich")
+CRITERIA = ("bic", "aic", "abic", "caic", "icl")
+
+
+def _concentration(text):
+    value = options_of.real(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"needs a number of 1 or more, got {text!r}")
+    return value
+
+
+def add_arguments(parser):
+    options_of.add_table(parser, kind="column")
+    group = options_of.add_output(
+        parser, f"{FORMATS}; - is standard output", required=False,
+        note="; without it the tables are only printed")
+    group.add_argument("--only-labels", action="store_true",
+                       help="write the column of classes alone")
+    group.add_argument("--name", default="class", metavar="NAME",
+                       help="name of the column of classes (default: class)")
+    add_plot(group, "the profiles of the classes")
+    group = parser.add_argument_group("classes")
+    group.add_argument("-k", "--classes", type=options_of.sizes, required=True, metavar="K",
+                       help="how many: 3, or 1:6 (both included), or 2,4")
+    group.add_argument("--continuous", type=options_of.names, default=[], metavar="A,B",
+                       help="columns of numbers that are no codes; they need not be in --columns")
+    group.add_argument("--weights", metavar="A", default=None,
+                       help="a column of numbers: how often each row was seen")
+    group.add_argument("--most-levels", type=options_of.integer(1, 255), default=20, metavar="N",
+                       help="leave out columns with more different values, where --columns does "
+                            "not name them (default 20; 255 at most)")
+    group.add_argument("--criterion", choices=CRITERIA, default="bic",
+                       help="what chooses among several: bic (default), aic and abic (take more "
+                            "classes), caic and icl (take fewer; icl well separated ones)")
+    group.add_argument("--starts", type=options_of.integer(1), metavar="N",
+                       help="begin N times at random; the best 5 go on to the end (default 50)")
+    group.add_argument("--tol", type=options_of.real, metavar="T",
+                       help="stop when the log-likelihood of a row grows by less (default 1e-8)")
+    group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
+                       help="most iterations (default 1000)")
+    group.add_argument("--concentration", type=_concentration, metavar="A",
+                       help="of a Dirichlet prior, 1 or more: a little over 1 keeps probabilities "
+                            "from 0 and 1 (default: no prior)")
+    options_of.add_common(parser)
+
+
+def run(options, console):
+    """Classes of one table."""
+    _check(options)
+    carry = options.output is not None and not options.only_labels
+    source = open_table(options, again=carry)
+    if carry:
+        names = [options.name, f"{options.name}_probability"]
+        names += [f"{options.name}_{c}" for c in range(max(options.classes))]
+        check_names(source, names, "--name says another for the new one")
+    items = read_items(source, options, console)
+    shown = carry or options.plot is not None
+    if shown:
+        check_fits(source.path, 8 * items.n_rows * (max(options.classes) + 1), "use fewer -k")
+    with about(source.path):
+        best, candidates = _fitted(options, console, items)
+        resp = best.predict_proba(items.table)
+    labels = resp.argmax(axis=1)
+    if options.output is not None:
+        added = {options.name: labels.astype(np.int64)}
+        if carry:
+            added[f"{options.name}_probability"] = resp.max(axis=1)
+            added.update((f"{options.name}_{c}", resp[:, c]) for c in range(best.n_classes))
+        write_table(options, source, as_numbers(items.cells, items.n_rows, items.kept["others"]),
+                    [(None, added)], carry=carry)
+    n_lines = len(items.used)
+    write_plot(options, lambda ax: emkernels.plotting.plot_response_probs(best, ax=ax),
+               (min(2.5 + 2 * best.n_classes, 16), min(1.4 + 0.32 * n_lines, 40)))
+    result = {
+        "input": options.input, "output": options.output, "plot": options.plot,
+        "rows": items.n_rows, "total": items.total, "items": items.described(),
+        "continuous": [each.name for each in items.continuous],
+        "weights": options.weights,
+        "missing": int(sum(each.missing.sum() for each in items.used)),
+        "k": best.n_classes, "criterion": options.criterion, "candidates": candidates,
+        "sizes": np.bincount(labels, items.weight, minlength=best.n_classes),
+        "shares": best.weights_, "response_probs": best.response_probs_,
+        "observed_probs": items.observed(), "means": best.means_,
+        "deviations": np.sqrt(best.variances_), "entropy": best.entropy_, "kept": items.kept,
+        "rows_without_values": int(np.all([e.missing for e in items.used], axis=0).sum())}
+    report(console, result, items)
+    return result
+
+
+def _check(options):
+    if options.output is None:
+        if options.only_labels:
+            raise CommandError("--only-labels needs -o OUT")
+        if options.force and options.plot is None:
+            raise CommandError("--force needs -o OUT or --plot FILE")
+    else:
+        if not options.name.strip():
+            raise CommandError("--name needs a name")
+        check_target(options)
+    check_plot(options)
+
+
+def _parameters(options, items):
+    given = {"tol": options.tol, "max_iter": options.max_iter,
+             "response_concentration": options.concentration}
+    return {"random_state": options.seed, "n_threads": options.threads,
+            "n_init": options.starts or 50,
+            "continuous": [each.name for each in items.continuous] or None,
+            **{name: value for name, value in given.items() if value is not None}}
+
+
+def _fitted(options, console, items):
+    """The best of all candidates, and what became of each."""
+    parameters, fits = _parameters(options, items), []
+    with console.progress("fitting", total=len(options.classes)) as bar:
+        names = iter([count(k, "class", "classes") for k in options.classes])
+        if bar.callback is not None:
+            parameters["callback"] = Fits(bar, lambda _: next(names, ""))
+        for k in options.classes:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")     # the table says it of each
+                model = emkernels.LatentClassAnalysis(k, **parameters).fit(
+                    items.table, sample_weight=items.weight)
+            fits.append((_described(model.set_params(callback=None), items), model))
+    for row, _ in fits:
+        likelier = [other["k"] for other, _ in fits if other["k"] < row["k"]
+                    and row["log_likelihood"] < other["log_likelihood"]
+                    - 1e-3 - 1e-9 * abs(other["log_likelihood"])]
+        row["below"] = min(likelier, default=None)
+        row["remarks"] = _remarks(row)
+    identified = [each for each in fits if not (each[0]["spare"] or 0) < 0]
+    row, best = min(identified or fits, key=lambda each: each[0][options.criterion])
+    _say(options, console, row, bool(identified))
+    return best, [row for row, _ in fits]
+
+
+def _described(model, items):
+    """What the table says of a fit."""
+    weight = {"sample_weight": items.weight}
+    cells = None
+    if not items.continuous:
+        cells = float(np.prod([float(len(levels)) for levels in model.categories_]))
+    total = model.score(items.table, **weight) * items.total
+    return {"k": model.n_classes, "parameters": model.n_parameters_, "log_likelihood": total,
+            **{name: getattr(model, name)(items.table, **weight) for name in CRITERIA},
+            "entropy": model.entropy_, "converged": model.converged_,
+            "iterations": model.n_iter_, "starts": min(5, model.n_init),
+            "starts_at_best": model.n_best_,
+            "spare": None if cells is None else cells - 1 - model.n_parameters_}
+
+
+def _remarks(row):
+    found = [] if row["converged"] else ["not converged"]
+    if row["below"]:
+        found.append(f"a poor maximum: likelier with {row['below']}")
+    if (row["spare"] or 0) < 0:
+        found.append("not identified: more parameters than patterns of answers")
+    return "; ".join(found)
+
+
+def _say(options, console, row, identified):
+    """Warnings about the choice."""
+    k = row["k"]
+    if not identified:
+        console.warn(f"{options.input}: {count(k, 'class', 'classes')}: the model is not "
+                     "identified: it has more parameters than there are patterns of answers")
+    if not row["converged"]:
+        console.warn(f"{options.input}: EM with {count(k, 'class', 'classes')} did not converge in "
+                     f"{count(row['iterations'], 'iteration')}: a larger --max-iter gives it more")
+    edge = {max(options.classes): "largest that was tried: there may be more",
+            min(options.classes): "smallest that was tried: there may be fewer"}.get(k)
+    if len(options.classes) > 1 and edge and k > 1:
+        console.warn(f"{options.input}: the number of classes chosen, {k}, is the {edge}")
+    if k > 1 and row["starts_at_best"] == 1 and row["starts"] > 1:
+        console.warn(f"{options.input}: one start of {row['starts']} alone reached the likeliest "
+                     f"{count(k, 'class', 'classes')}: more --starts may find likelier ones")

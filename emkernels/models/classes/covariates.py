@@ -1,0 +1,255 @@
+"""Classes by covariates: the third step with errors of classification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc, ndtr
+
+from emkernels._one_thread import one_thread
+from emkernels.models.classes.assigned import sandwich, wald
+from emkernels.models.missing.tables import text_table
+
+MAX_ITER = 200
+# Newton's promise of log-likelihood, at which it is at the maximum
+TOL = 1e-12
+# Linear predictors in units of which probabilities are 0 or 1 for good
+ENDLESS = 40.0
+
+
+@dataclass
+class ClassCovariates:
+    """Result of :meth:`emkernels.LatentClassAnalysis.covariates`.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_classes - 1, n_covariates + 1)
+        Of ``log(P(class) / P(reference))``, the intercept first; a row for each of `classes`.
+    standard_errors, z, p_values : ndarray of the shape of `coef`
+        Robust (sandwich) errors, ``coef / standard_errors``, two-sided.
+    covariance : ndarray of shape (coef.size, coef.size)
+        Of `coef`, row after row.
+    classes : ndarray of shape (n_classes - 1,)
+    reference : int
+    names : list of str
+        What the columns of `coef` are of.
+    tests : list of dict
+        For each covariate the Wald test that it has no coefficient: name, statistic, df, p_value.
+    log_likelihood : float
+        Of the third step; of 'bch' a weighted sum that is no likelihood.
+    method, assignment : str
+    classification_errors : ndarray of shape (n_classes, n_classes)
+        Probability that a row of a class (rows) is assigned to a class (columns).
+    n_samples, n_left_out : int
+        Rows that were used, and rows left out for missing covariates.
+    """
+
+    coef: np.ndarray
+    standard_errors: np.ndarray
+    z: np.ndarray
+    p_values: np.ndarray
+    covariance: np.ndarray
+    classes: np.ndarray
+    reference: int
+    names: list
+    tests: list
+    log_likelihood: float
+    method: str
+    assignment: str
+    classification_errors: np.ndarray
+    n_samples: int
+    n_left_out: int
+
+    def __str__(self):
+        rows = [["class", "covariate", "coef", "std error", "z", "p"]]
+        for r, k in enumerate(self.classes):
+            for j, name in enumerate(self.names):
+                rows.append([str(k), name, f"{self.coef[r, j]:.4f}",
+                             f"{self.standard_errors[r, j]:.4f}", f"{self.z[r, j]:.2f}",
+                             f"{self.p_values[r, j]:.4f}"])
+        left = f", {self.n_left_out} left out" if self.n_left_out else ""
+        return (f"Classes by covariates ({self.method}, {self.assignment} assignment, reference "
+                f"class {self.reference}; {self.n_samples} rows{left})\n"
+                + text_table(rows, left=(0, 1)))
+
+
+def fit_covariates(assigned, Z, names, *, method, assignment, reference, n_left_out):
+    """The :class:`ClassCovariates` of complete rows."""
+    n_classes = assigned.shares.shape[1]
+    centre, scale = Z.mean(axis=0), Z.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    A = np.column_stack([np.ones(len(Z)), (Z - centre) / scale])
+    order = np.r_[reference, np.delete(np.arange(n_classes), reference)]
+    with one_thread(n_classes * A.shape[1]):
+        _check_rank(A * np.sqrt(assigned.weight)[:, None], names)
+        step = (_Weighted if method == "bch" else _Expanded)(assigned, A, order)
+        beta, value = _maximum(step, n_classes - 1, A.shape[1])
+        eta, scores, bread = step.at(beta)[1:]
+        if np.abs(eta).max(initial=0) > ENDLESS:
+            raise ValueError(_no_maximum(method))
+        meat = (assigned.weight[:, None] * scores).T @ scores
+        covariance = sandwich(bread, meat, "the coefficients of the covariates")
+    # to the units of the columns
+    turn = np.eye(A.shape[1])
+    turn[0, 1:] = -centre / scale
+    turn[np.arange(1, len(turn)), np.arange(1, len(turn))] = 1 / scale
+    whole = np.kron(np.eye(n_classes - 1), turn)
+    coef, covariance = beta @ turn.T, whole @ covariance @ whole.T
+    errors = np.sqrt(np.diagonal(covariance)).reshape(coef.shape)
+    z = coef / errors
+    tests = []
+    for j in range(1, len(turn)):
+        at = np.arange(n_classes - 1) * len(turn) + j
+        statistic, df = wald(coef[:, j], covariance[np.ix_(at, at)])
+        tests.append({"name": names[j], "statistic": statistic, "df": df,
+                      "p_value": float(chdtrc(df, statistic))})
+    return ClassCovariates(
+        coef, errors, z, 2 * ndtr(-np.abs(z)), covariance, order[1:], reference, names, tests,
+        value, method, assignment, assigned.errors, len(Z), n_left_out)
+
+
+def _check_rank(A, names):
+    triangle = np.abs(np.diagonal(np.linalg.qr(A, mode="r")))
+    norms = np.linalg.norm(A, axis=0)
+    if len(A) < A.shape[1]:
+        raise ValueError(f"{len(A)} rows are too few for {A.shape[1] - 1} covariates")
+    bad = np.flatnonzero(triangle <= 1e-9 * np.maximum(norms, 1e-300))
+    if len(bad):
+        raise ValueError(f"covariate {names[bad[0]]!r} is constant or a linear combination of "
+                         "those before it: leave it out")
+
+
+def _no_maximum(method):
+    return ("the likelihood has no maximum: some covariates tell the classes apart without an "
+            "error" + (", or the weights of 'bch', some of which are negative, ask for "
+                       "probabilities outside of 0 .. 1 (method='ml' has no such weights)"
+                       if method == "bch" else ""))
+
+
+def _maximum(step, n_rows, n_columns):
+    """Coefficients (C - 1, q) of the maximum, and the objective there, by Newton's steps; where
+    the second derivatives do not curve down, by those of complete data."""
+    beta = np.zeros((n_rows, n_columns))
+    beta[:, 0] = step.start()
+    value, eta, scores, bread = step.at(beta)
+    for _ in range(MAX_ITER):
+        gradient = step.weight @ scores
+        direction = _direction(bread, gradient)
+        if direction is None:
+            direction = _direction(step.complete(eta), gradient)
+        if direction is None or np.abs(eta).max(initial=0) > ENDLESS:
+            raise ValueError(_no_maximum(step.method))
+        promise = float(gradient @ direction) / 2
+        if promise < TOL * max(1.0, abs(value)):
+            return beta, value
+        length = 1.0
+        while length > 1e-10:
+            new = beta + length * direction.reshape(beta.shape)
+            reached = step.at(new)
+            if reached[0] >= value + 0.1 * length * promise:
+                break
+            length /= 2
+        else:
+            return beta, value      # nothing more to be had in this precision
+        beta, (value, eta, scores, bread) = new, reached
+    raise ValueError(_no_maximum(step.method))
+
+
+def _direction(curvature, gradient):
+    try:
+        lower = np.linalg.cholesky((curvature + curvature.T) / 2)
+    except np.linalg.LinAlgError:
+        return None
+    return np.linalg.solve(lower.T, np.linalg.solve(lower, gradient))
+
+
+class _Step:
+    """The objective of a third step: sums over rows of a function of linear predictors."""
+
+    def __init__(self, assigned, A, order):
+        self.assigned, self.A, self.order, self.weight = assigned, A, order, assigned.weight
+
+    def start(self):
+        """Intercepts as of the assigned shares."""
+        counts = self.weight @ self.assigned.shares + 0.5
+        return np.log(counts[self.order[1:]] / counts[self.order[0]])
+
+    def _probabilities(self, beta):
+        eta = np.column_stack([np.zeros(len(self.A)), self.A @ beta.T])
+        logs = eta - eta.max(axis=1, keepdims=True)
+        logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+        return eta, logs
+
+    def _curvature(self, blocks):
+        """Sum over rows of ``blocks (n, C - 1, C - 1) (x) z z'``."""
+        m, q = blocks.shape[1], self.A.shape[1]
+        out = np.empty((m, q, m, q))
+        for a in range(m):
+            for b in range(a + 1):
+                out[a, :, b] = out[b, :, a] = (
+                    self.A * (self.weight * blocks[:, a, b])[:, None]).T @ self.A
+        return out.reshape(m * q, m * q)
+
+    def complete(self, eta):
+        p = np.exp(self._log_shares(eta))[:, 1:]
+        return self._curvature(_spread(p))
+
+    @staticmethod
+    def _log_shares(eta):
+        logs = eta - eta.max(axis=1, keepdims=True)
+        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+
+    def _scores(self, residuals):
+        return (residuals[:, :, None] * self.A[:, None, :]).reshape(len(self.A), -1)
+
+
+class _Weighted(_Step):
+    """BCH: a logit whose rows are of every class, with weights some of which are negative."""
+
+    method = "bch"
+
+    def __init__(self, assigned, A, order):
+        super().__init__(assigned, A, order)
+        self.targets = assigned.corrected()[:, order]
+
+    def at(self, beta):
+        """The objective, linear predictors, scores of rows, negative second derivatives."""
+        eta, logs = self._probabilities(beta)
+        p = np.exp(logs)[:, 1:]
+        value = float(self.weight @ (self.targets * logs).sum(axis=1))
+        return (value, eta, self._scores(self.targets[:, 1:] - p), self._curvature(_spread(p)))
+
+
+class _Expanded(_Step):
+    """ML: the assigned class is an answer whose probabilities are known."""
+
+    method = "ml"
+
+    def __init__(self, assigned, A, order):
+        super().__init__(assigned, A, order)
+        with np.errstate(divide="ignore"):
+            self.log_errors = np.log(assigned.errors[order])
+
+    def at(self, beta):
+        eta, logs = self._probabilities(beta)
+        p = np.exp(logs)[:, 1:]
+        value, residuals, blocks = 0.0, -p, _spread(p)
+        shares = self.assigned.shares
+        for s in range(shares.shape[1]):
+            rows = np.flatnonzero(shares[:, s])
+            share = shares[rows, s]
+            joint = logs[rows] + self.log_errors[:, s]
+            most = joint.max(axis=1, keepdims=True)
+            norm = most + np.log(np.exp(joint - most).sum(axis=1, keepdims=True))
+            value += float((self.weight[rows] * share) @ norm[:, 0])
+            q = np.exp(joint - norm)[:, 1:]
+            residuals[rows] += share[:, None] * q
+            blocks[rows] -= share[:, None, None] * _spread(q)
+        return value, eta, self._scores(residuals), self._curvature(blocks)
+
+
+def _spread(p):
+    """``diag(p) - p p'`` of each row."""
+    out = -p[:, :, None] * p[:, None, :]
+    at = np.arange(p.shape[1])
+    out[:, at, at] += p
+    return out

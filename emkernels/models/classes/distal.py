@@ -1,0 +1,263 @@
+"""An outcome by class: the third step with errors of classification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import chdtrc
+from sklearn.exceptions import ConvergenceWarning
+
+from emkernels._callers import warn
+from emkernels._one_thread import one_thread
+from emkernels._words import some
+from emkernels.components.categorical import Classes
+from emkernels.em import EMWarning
+from emkernels.models.classes.assigned import sandwich, wald
+from emkernels.models.classes.information import (
+    Layout,
+    free_directions,
+    information,
+    row_scores,
+)
+from emkernels.models.missing.tables import text_table
+
+MAX_ITER, TOL = 100_000, 1e-13
+BOUNDARY = 1e-6
+# smallest variance, to that of all rows
+LEAST_VARIANCE = 1e-8
+
+
+@dataclass
+class DistalOutcome:
+    """Result of :meth:`emkernels.LatentClassAnalysis.distal`.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_classes,), or None
+        Of a continuous outcome.
+    variances : ndarray of shape (n_classes,), or None
+        Of a continuous outcome; divisor is the weight.
+    probs : ndarray of shape (n_classes, n_levels), or None
+        Of a categorical outcome.
+    levels : ndarray of shape (n_levels,), or None
+    standard_errors : ndarray of the shape of `means` or `probs`
+        Robust (sandwich) errors; NaN for probabilities at 0 or 1 of 'ml'.
+    covariance : ndarray
+        Of `means`, or of `probs` row after row.
+    statistic, df, p_value : float, int, float
+        Wald test that all classes have the same mean or probabilities.
+    pairwise : list of dict
+        For each two classes: classes (a tuple), difference (of the means, second less first; None
+        where categorical), statistic, df, p_value (not adjusted for their number).
+    method, assignment : str
+    classification_errors : ndarray of shape (n_classes, n_classes)
+    n_samples, n_left_out : int
+        Rows that were used, and rows left out for a missing outcome.
+    """
+
+    means: np.ndarray | None
+    variances: np.ndarray | None
+    probs: np.ndarray | None
+    levels: np.ndarray | None
+    standard_errors: np.ndarray
+    covariance: np.ndarray
+    statistic: float
+    df: int
+    p_value: float
+    pairwise: list
+    method: str
+    assignment: str
+    classification_errors: np.ndarray
+    n_samples: int
+    n_left_out: int
+
+    def __str__(self):
+        if self.probs is None:
+            rows = [["class", "mean", "std error", "variance"]]
+            rows += [[str(k), f"{m:.4f}", f"{e:.4f}", f"{v:.4f}"] for k, (m, e, v) in enumerate(
+                zip(self.means, self.standard_errors, self.variances, strict=True))]
+        else:
+            rows = [["class", *(str(level) for level in self.levels)]]
+            rows += [[str(k), *(f"{p:.4f} ({e:.4f})" for p, e in zip(*each, strict=True))]
+                     for k, each in enumerate(
+                         zip(self.probs, self.standard_errors, strict=True))]
+        left = f", {self.n_left_out} left out" if self.n_left_out else ""
+        return (f"Outcome by class ({self.method}, {self.assignment} assignment; {self.n_samples} "
+                f"rows{left})\n{text_table(rows)}\nWald test of no difference: "
+                f"{self.statistic:.4f}, df = {self.df}, p = {self.p_value:.4g}")
+
+
+def fit_distal(assigned, y, levels, *, method, assignment, n_left_out):
+    """The :class:`DistalOutcome` of rows without a missing outcome: of numbers, or of codes of the
+    `levels`."""
+    fit = _weighted if method == "bch" else _expanded
+    n_classes = assigned.shares.shape[1]
+    with one_thread(n_classes * (1 if levels is None else len(levels))):
+        found, variances, covariance = fit(assigned, y, levels)
+    kept = np.isfinite(np.diagonal(covariance)).reshape(found.shape)
+    errors = np.where(kept, np.sqrt(np.abs(np.diagonal(covariance)).reshape(found.shape)), np.nan)
+    table = found.reshape(n_classes, -1)
+    filled = np.nan_to_num(covariance)
+    statistic, df = _test(table, filled, range(n_classes))
+    pairwise = []
+    for a in range(n_classes):
+        for b in range(a + 1, n_classes):
+            value, degrees = _test(table, filled, (a, b))
+            pairwise.append({
+                "classes": (a, b), "difference": None if levels is not None else float(
+                    found[b] - found[a]),
+                "statistic": value, "df": degrees, "p_value": float(chdtrc(degrees, value))})
+    return DistalOutcome(
+        found if levels is None else None, variances, None if levels is None else found, levels,
+        errors, covariance, statistic, df, float(chdtrc(df, statistic)), pairwise, method,
+        assignment, assigned.errors, len(y), n_left_out)
+
+
+def _test(table, covariance, classes):
+    """Wald test that the rows of the table of these classes are equal."""
+    width = table.shape[1]
+    first, *others = classes
+    contrast = np.zeros((len(others) * width, table.size))
+    for r, k in enumerate(others):
+        for j in range(width):
+            contrast[r * width + j, k * width + j] = 1
+            contrast[r * width + j, first * width + j] = -1
+    if not len(contrast):
+        return np.nan, 0
+    return wald(contrast @ table.ravel(), contrast @ covariance @ contrast.T)
+
+
+def _weighted(assigned, y, levels):
+    """BCH: weighted means, some weights being negative."""
+    weights = assigned.corrected() * assigned.weight[:, None]
+    counts = weights.sum(axis=0)
+    if not (counts > 0).all():
+        raise ValueError(f"the weights of class {int(counts.argmin())} do not add up to a positive "
+                         "number: too few of its rows have an outcome (method='ml' has no such "
+                         "weights)")
+    answers = y[:, None] if levels is None else np.eye(len(levels))[y]
+    centre = answers.mean(axis=0)
+    shares = weights / counts
+    found = centre + shares.T @ (answers - centre)
+    residuals = answers[:, None, :] - found             # (n, C, L)
+    variances = None
+    if levels is None:
+        variances = (shares * residuals[:, :, 0] ** 2).sum(axis=0)
+        bad, what = np.flatnonzero(variances < 0), "variance of class"
+    else:
+        bad = np.flatnonzero(((found < 0) | (found > 1)).any(axis=1))
+        what = "probabilities of class"
+    if len(bad):
+        warn(f"the {what} {some([str(k) for k in bad])} "
+             + ("is negative" if levels is None else "are not within 0 .. 1")
+             + ": some weights of 'bch' are negative; method='ml' has none", EMWarning)
+    # a weight of 2 is the row twice
+    root = np.where(assigned.weight > 0, np.sqrt(assigned.weight), 1)[:, None]
+    influence = ((shares / root)[:, :, None] * residuals).reshape(len(y), -1)
+    covariance = influence.T @ influence
+    return (found[:, 0] if levels is None else found), variances, covariance
+
+
+def _expanded(assigned, y, levels):
+    """ML: the assigned class is an answer whose probabilities are known, the outcome another."""
+    n_classes = assigned.shares.shape[1]
+    row, class_, share = assigned.expanded()
+    weight = assigned.weight[row] * share
+    errors = assigned.errors[:, class_].T               # (rows, C)
+    if levels is None:
+        layout = Layout([n_classes], n_classes, 1)
+        codes, numbers = class_[:, None], y[row, None]
+        step = _Normal(numbers[:, 0], weight)
+    else:
+        layout = Layout([n_classes, len(levels)], n_classes, 0)
+        codes, numbers = np.column_stack([class_, y[row]]), None
+        step = _Levels(y[row], len(levels))
+    pi, resp = _em(step, errors, weight)
+    none = np.zeros((0, n_classes))
+    classes = Classes(assigned.errors.T, step.means[None], step.variances[None]) if (
+        levels is None) else Classes(np.concatenate([assigned.errors.T, step.probs.T]), none, none)
+    _, matrix, _ = information(layout, pi, classes, codes, numbers, resp, weight)
+    vector, units = layout.joined(pi, classes), layout.units(pi, classes)
+    free = vector > BOUNDARY
+    table = free.reshape(n_classes, layout.width)
+    table[:, 1:1 + n_classes] = False                   # the errors of classification are given
+    if levels is None:
+        table[:, 1 + n_classes:] = True
+    basis = free_directions(layout, vector, units, free)
+    scores = np.zeros((len(y), basis.shape[1]))
+    np.add.at(scores, row, share[:, None] * (
+        row_scores(layout, pi, classes, codes, numbers, resp) @ basis))
+    meat = (assigned.weight[:, None] * scores).T @ scores
+    covariance = basis @ sandwich(basis.T @ matrix @ basis, meat,
+                                  "the outcome of the classes") @ basis.T
+    covariance *= units * units[:, None]
+    moved = (basis != 0).any(axis=1)
+    covariance[~moved], covariance[:, ~moved] = np.nan, np.nan
+    wide = 1 if levels is None else len(levels)
+    at = (np.arange(n_classes)[:, None] * layout.width + 1 + n_classes
+          + np.arange(wide)).ravel()
+    covariance = covariance[np.ix_(at, at)]
+    if levels is None:
+        return step.means, step.variances, covariance
+    return step.probs, None, covariance
+
+
+def _em(step, errors, weight):
+    """EM of weights and outcome; weights and posteriors at its end."""
+    total = weight.sum()
+    resp = errors / errors.sum(axis=1, keepdims=True)
+    before = -np.inf
+    for _ in range(MAX_ITER):
+        counts = weight @ resp
+        pi = counts / total
+        step.maximise(weight[:, None] * resp, counts)
+        with np.errstate(divide="ignore"):
+            joint = np.log(pi * errors) + step.log_density()
+        most = joint.max(axis=1, keepdims=True)
+        norm = most + np.log(np.exp(joint - most).sum(axis=1, keepdims=True))
+        resp = np.exp(joint - norm)
+        value = float(weight @ norm[:, 0])
+        if value - before < TOL * max(1.0, abs(value)):
+            return pi, resp
+        before = value
+    warn(f"the outcome of the classes did not converge in {MAX_ITER} iterations",
+         ConvergenceWarning)
+    return pi, resp
+
+
+class _Normal:
+    """A normal outcome, with a mean and a variance for each class."""
+
+    def __init__(self, y, weight):
+        self.y = y
+        self.centre = weight @ y / weight.sum()
+        self.least = LEAST_VARIANCE * (weight @ (y - self.centre) ** 2) / weight.sum()
+
+    def maximise(self, weights, counts):
+        counts = np.maximum(counts, 1e-300)
+        self.means = self.centre + (self.y - self.centre) @ weights / counts
+        self.variances = (weights * (self.y[:, None] - self.means) ** 2).sum(axis=0) / counts
+        if (self.variances <= self.least).any():
+            raise ValueError(
+                f"the outcome of class {int(self.variances.argmin())} has no variance: its "
+                "likelihood has no maximum (method='bch', or categorical=True where it has few "
+                "values)")
+
+    def log_density(self):
+        return -0.5 * (np.log(2 * np.pi * self.variances)
+                       + (self.y[:, None] - self.means) ** 2 / self.variances)
+
+
+class _Levels:
+    """An outcome of levels."""
+
+    def __init__(self, codes, n_levels):
+        self.codes, self.n_levels = codes, n_levels
+
+    def maximise(self, weights, counts):
+        sums = np.zeros((self.n_levels, weights.shape[1]))
+        np.add.at(sums, self.codes, weights)
+        self.probs = (sums / np.maximum(counts, 1e-300)).T
+
+    def log_density(self):
+        with np.errstate(divide="ignore"):
+            return np.log(self.probs.T[self.codes])

@@ -1,0 +1,197 @@
+"""Choosing a number of classes by an information criterion."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels._callers import listening, warn
+from emkernels.data.items import Items
+from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.models.classes.bootstrap import blrt
+from emkernels.models.classes.estimator import LatentClassAnalysis
+
+CRITERIA = ("bic", "aic", "abic", "caic", "icl")
+
+
+@dataclass
+class ClassSelection:
+    """Result of :func:`select_classes`.
+
+    Attributes
+    ----------
+    best : LatentClassAnalysis
+        The fitted model with the lowest criterion.
+    criterion : str
+    table : list of dict
+        One row for each number of classes: n_classes, n_parameters, log_likelihood, bic, aic,
+        abic, caic, icl, entropy (`entropy_`), n_best (`n_best_`), converged, n_iter, blrt (p-value
+        of the test against a class less, None where it was not asked for, and of one class),
+        below (None, or a smaller number of classes that is likelier: this fit has missed its
+        maximum) and error (None, or why there is no fit).
+    """
+
+    best: LatentClassAnalysis
+    criterion: str
+    table: list
+
+    @property
+    def chosen(self):
+        """The row of `best` in `table`."""
+        return next(row for row in self.table if row["n_classes"] == self.best.n_classes)
+
+    @staticmethod
+    def remarks(row):
+        """What there is to say of a row of the table, in a few words."""
+        found = [row["error"]] if row["error"] else []
+        if row["below"]:
+            found.append(f"a poor maximum: likelier with {row['below']}")
+        if not row["error"] and not row["converged"]:
+            found.append("not converged")
+        return "; ".join(found)
+
+    def __str__(self):
+        tested = any(row["blrt"] is not None for row in self.table)
+        lines = [f"{'n_classes':>9} {'n_parameters':>12} {'log_likelihood':>16} "
+                 f"{self.criterion:>16} {'entropy':>8} {'n_best':>6}"
+                 + (f" {'blrt':>8}" if tested else "")]
+        chosen = self.chosen
+        for row in self.table:
+            line = (f"{row['n_classes']:9d} {row['n_parameters']:12d} "
+                    f"{row['log_likelihood']:16.3f} {row[self.criterion]:16.3f} "
+                    f"{row['entropy']:8.3f} {row['n_best']:6d}")
+            if tested:
+                line += " " * 9 if row["blrt"] is None else f" {row['blrt']:8.4f}"
+            remarks = self.remarks(row)
+            lines.append(line + " *" * (row is chosen) + (f"  {remarks}" if remarks else ""))
+        return "\n".join(lines)
+
+
+def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=None,
+                   n_bootstrap=0, **parameters):
+    """Fit a latent class analysis for every number of classes, keep the best.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_columns), data frame or table
+        As :meth:`emkernels.LatentClassAnalysis.fit` takes it.
+    n_classes : int or iterable of int
+    criterion : {'bic', 'aic', 'abic', 'caic', 'icl'}
+        The lower the better.
+    sample_weight : array-like of shape (n_samples,), optional
+        The criteria take a weight for a number of rows.
+    n_bootstrap : int
+        Tables for :func:`emkernels.blrt` of each number of classes against a class less; 0: no
+        such tests. (Weights must then be whole numbers.)
+    **parameters
+        Of :class:`emkernels.LatentClassAnalysis`. By default ``n_init=30``: maxima are compared,
+        so they are looked for with more care.
+
+    Returns
+    -------
+    ClassSelection
+
+    Raises
+    ------
+    ValueError, TypeError
+        An unknown criterion, no number of classes, bad rows or parameters, no candidate that could
+        be fitted.
+
+    Warns
+    -----
+    EMWarning
+        The number chosen is the largest or the smallest (above 1) that was tried. What the fit of
+        the chosen one warned about comes as well.
+
+    References
+    ----------
+    K. L. Nylund, T. Asparouhov, B. O. Muthen, Deciding on the number of classes in latent class
+    analysis and growth mixture modeling, Structural Equation Modeling 14, 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import select_classes
+    >>> rng = np.random.default_rng(0)
+    >>> high = rng.random(400) < 0.4
+    >>> X = (rng.random((400, 6)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> result = select_classes(X, range(1, 5), random_state=0)
+    >>> result.best.n_classes
+    2
+    """
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
+        raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
+    sizes = _check_sizes(n_classes)
+    n_bootstrap = _inputs.whole(n_bootstrap, "n_bootstrap", 0)
+    options = {"n_init": 30, **parameters}
+    first = LatentClassAnalysis(sizes[0], **options)
+    first._validate_params()
+    items = Items.read(X, first, continuous=first.continuous, sample_weight=sample_weight,
+                       min_samples=1, n_threads=first.n_threads)
+    table, fits = [], []
+    for size in sizes:
+        row = {"n_classes": size, "n_parameters": 0, "log_likelihood": -np.inf, "bic": np.inf,
+               "aic": np.inf, "abic": np.inf, "caic": np.inf, "icl": np.inf, "entropy": np.nan,
+               "n_best": 0, "converged": False, "n_iter": 0, "blrt": None, "below": None,
+               "error": None}
+        table.append(row)
+        model = LatentClassAnalysis(size, **options)
+        try:
+            with listening() as said:
+                model.fit(items)
+        except DegenerateFitError as error:
+            row["error"] = str(error)
+            continue
+        row.update(n_parameters=model.n_parameters_,
+                   **model._criteria(items, None, entropy=True), entropy=model.entropy_,
+                   n_best=model.n_best_, converged=model.converged_, n_iter=model.n_iter_)
+        fits.append((row, model, said))
+    if not fits:
+        raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
+    _note_falls([row for row, _, _ in fits])
+    if n_bootstrap:
+        for row, model, _ in fits:
+            if row["n_classes"] > 1:
+                row["blrt"] = blrt(
+                    X, row["n_classes"], n_bootstrap=n_bootstrap, continuous=model.continuous,
+                    random_state=model.random_state, n_threads=model.n_threads,
+                    sample_weight=sample_weight).p_value
+    return _chosen(fits, criterion, table)
+
+
+def _note_falls(rows):
+    """Say of each which smaller number of classes is likelier."""
+    for row in rows:
+        better = [other["n_classes"] for other in rows
+                  if other["n_classes"] < row["n_classes"] and row["log_likelihood"] < (
+                      other["log_likelihood"] - 1e-3 - 1e-9 * abs(other["log_likelihood"]))]
+        row["below"] = min(better, default=None)
+
+
+def _chosen(fits, criterion, table):
+    row, best, said = min(fits, key=lambda fit: fit[0][criterion])
+    tried = [row["n_classes"] for row, _, _ in fits]
+    if len(tried) > 1 and row["n_classes"] == max(tried):
+        warn(f"the number of classes chosen, {max(tried)}, is the largest that was tried: there "
+             "may be more", EMWarning)
+    elif len(tried) > 1 and row["n_classes"] == min(tried) > 1:
+        warn(f"the number of classes chosen, {min(tried)}, is the smallest that was tried: there "
+             "may be fewer", EMWarning)
+    for text, category in said:
+        warn(text, category)
+    return ClassSelection(best, criterion, table)
+
+
+def _check_sizes(n_classes):
+    """The numbers of classes, each once."""
+    if isinstance(n_classes, (int, np.integer)) and not isinstance(n_classes, bool):
+        n_classes = [n_classes]
+    try:
+        sizes = list(n_classes) if not isinstance(n_classes, str) else []
+    except TypeError:
+        sizes = []
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1
+                            and not isinstance(size, bool) for size in sizes):
+        raise ValueError("n_classes must be a whole number of 1 or more, or several as in "
+                         f"range(1, 7), got {n_classes!r}")
+    return list(dict.fromkeys(map(int, sizes)))
