@@ -65,6 +65,7 @@ imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K
 factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
 factor = fitted(FactorAnalysis, FULL)
 classes = fitted(LatentClassAnalysis, FULL, K)
+marginal = fitted(LatentClassAnalysis, FULL, 1)
 
 # what takes rows; those that take missing values
 MISSING = {
@@ -105,7 +106,8 @@ MISSING = {
     "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
     **{f"LatentClassAnalysis.{name}": getattr(classes, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
-        "abic", "caic", "standard_errors", "bivariate_residuals")},
+        "abic", "caic", "bivariate_residuals")},
+    "LatentClassAnalysis.standard_errors": marginal.standard_errors,
     "LatentClassAnalysis.fit": lambda X: LatentClassAnalysis(K, random_state=0).fit(X),
     "LatentClassAnalysis.fit_predict":
         lambda X: LatentClassAnalysis(K, random_state=0).fit_predict(X),
@@ -397,7 +399,8 @@ SWAPPED = frame(FULL)[["b", "a", "c"]]
     and not any(word in name for word in (".fit", "regress", "inverse"))))
 def test_other_names_than_those_of_the_fit_are_refused(name):
     class_, method = name.split(".")
-    arguments = {"KMeans": (K,), "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}
+    arguments = {"KMeans": (K,), "LatentClassAnalysis": (1,),
+                 "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}
     model = fitted(getattr(emkernels, class_), frame(FULL), *arguments.get(class_, ()))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "the parameters are not at a maximum")

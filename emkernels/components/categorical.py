@@ -10,6 +10,8 @@ from emkernels.kernels import passes
 # Probabilities are kept below one another by no bound: a level that a class never gives has
 # the probability zero, and stays there.
 LEAST = 1e-300
+# A pass of so few operations of lanes is over before a second thread has begun.
+LITTLE = 2**20
 # Variances are kept so large in starts that are not gone on with, whatever they collapse to.
 SMALLEST = 1e-300
 # A variance that is this part of its column's is that of a class on one value.
@@ -121,9 +123,11 @@ class ClassComponents:
         if items.numbers is not None:
             numbers = {"numbers": items.numbers, "means": np.ascontiguousarray(parameters.means),
                        "variances": np.ascontiguousarray(parameters.variances)}
+        work = len(codes) * layout.n_lanes * (layout.n_groups + 6 + 3 * len(parameters.means))
         return passes.class_pass(
             layout, codes, np.ascontiguousarray(weights), np.ascontiguousarray(parameters.probs),
-            items.sample_weight, want=want, n_threads=items.n_threads, **numbers)
+            items.sample_weight, want=want, n_threads=1 if work <= LITTLE else items.n_threads,
+            **numbers)
 
     def maximise(self, statistics, parameters):
         """The likeliest classes; one without rows keeps what it has."""

@@ -4,7 +4,6 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
-from emkernels.data.rows import FEW_CELLS
 from emkernels.kernels import passes
 
 MISSING = 255           # the code of a missing answer; levels are fewer
@@ -62,8 +61,7 @@ class Items:
         else:
             self.inverse = np.arange(n)
         self.codes, self.numbers = np.ascontiguousarray(codes), numbers
-        n_cells = codes.size + (0 if numbers is None else numbers.size)
-        self.n_threads = 1 if n_cells <= FEW_CELLS else n_threads
+        self.n_threads = n_threads
         self.sample_weight = weight
         self.dtype, self.places = np.dtype(np.float64), None
         self.kept = {}

@@ -10,8 +10,6 @@ from emkernels.latent.mixture import MixtureParameters
 # Steps of a round, after which the better half of the starts goes on, until so many are left.
 STEPS = 40
 KEPT = 5
-# Random probabilities are drawn towards those of all rows: far from any row no class begins.
-PULL = 0.0
 
 
 @dataclass
@@ -31,13 +29,12 @@ class GivenClasses:
 
 
 def random_classes(items, components, n_classes, random_state, given):
-    """A start: probabilities from flat Dirichlet distributions, drawn towards those of all rows,
-    means from rows, variances of all rows; what is given, as it is."""
-    marginal, mean, variance = marginals(items)
+    """A start: probabilities from flat Dirichlet distributions, means from rows, variances of all
+    rows; what is given, as it is."""
+    mean, variance = marginals(items)
     variance = np.maximum(variance, components.reg_covar)
     parts = [random_state.dirichlet(np.ones(n), n_classes).T for n in components.n_levels]
     probs = np.concatenate(parts) if parts else np.zeros((0, n_classes))
-    probs = (1 - PULL) * probs + PULL * marginal[:, None]
     means = np.zeros((0, n_classes))
     if items.numbers is not None:
         drawn = random_state.choice(len(items.numbers), n_classes, p=items.sample_weight
@@ -53,20 +50,20 @@ def random_classes(items, components, n_classes, random_state, given):
 
 
 def marginals(items):
-    """Of all rows: probabilities of the levels, means and variances of the numbers."""
-    w = items.sample_weight
-    probs = [np.bincount(items.codes[:, j], w, minlength=256)[:n]
-             for j, n in enumerate(items.n_levels)]
-    probs = np.concatenate([each / each.sum() for each in probs]) if probs else np.zeros(0)
+    """Means and variances of the numbers of all rows."""
     if items.numbers is None:
-        return probs, np.zeros(0), np.zeros(0)
-    seen = ~np.isnan(items.numbers)
-    weight = w[:, None] * seen
+        return np.zeros(0), np.zeros(0)
+    weight = items.sample_weight[:, None] * ~np.isnan(items.numbers)
     total = weight.sum(axis=0)
-    x = np.where(seen, items.numbers, 0)
-    mean = (weight * x).sum(axis=0) / total
-    variance = (weight * (x - mean) ** 2).sum(axis=0) / total
-    return probs, mean, variance
+    x = np.where(np.isnan(items.numbers), 0, items.numbers)
+    # of columns whose values are nearly equal, or would overflow, no digit is lost
+    origin = np.nanmin(items.numbers, axis=0)
+    shift = (weight * (x - origin)).sum(axis=0) / total
+    variance = (weight * (x - origin - shift) ** 2).sum(axis=0) / total
+    mean = origin + shift
+    # what is left of a constant column is rounding
+    variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
+    return mean, variance
 
 
 def best_classes(items, components, starts):

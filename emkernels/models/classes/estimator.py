@@ -191,7 +191,7 @@ class LatentClassAnalysis(FittedClasses):
         # --- nothing can fail from here on
         kept = given.probs is not None and self.n_init == 1
         self._set_parameters(result.parameters, items, keep_order=kept)
-        self._remember(result, items)
+        self._remember(result, items, components)
         self.n_best_ = sum(end >= result.lower_bound - SAME for end in ends) or 1
         resp = components.rows(items, result.parameters.weights, result.parameters.components,
                                "resp")["resp"]
@@ -201,10 +201,10 @@ class LatentClassAnalysis(FittedClasses):
                 items.total * np.log(self.n_classes))
         self._tell(result, items)
         self.identified_ = examination.say(
-            items, components, result.parameters.weights, result.parameters.components, resp)
+            items, components, result.parameters.weights, result.parameters.components)
 
     def _components_of(self, items):
-        deviation = np.sqrt(marginals(items)[2])
+        deviation = np.sqrt(marginals(items)[1])
         if self.reg_covar == "auto":
             reg_covar = AUTO * np.where(deviation > 0, deviation, 1.0)**2
         else:
@@ -219,13 +219,14 @@ class LatentClassAnalysis(FittedClasses):
             return self.acceleration
         return lambda model: Patient(model, items)
 
-    def _remember(self, result, items):
+    def _remember(self, result, items, components):
         self.n_features_in_ = items.n_features
         if items.names is not None:
             self.feature_names_in_ = np.array(items.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         self._continuous, self._columns = list(items.continuous), items.names
+        self._reg_covar, self._concentration = components.reg_covar, components.concentration
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
 

@@ -17,7 +17,7 @@ from emkernels.models.mixtures import MixtureMethods
 class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
 
-    _saved = ("_continuous", "_columns")
+    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration")
     _elsewhere = {
         **MixtureMethods._elsewhere,
         "probs_": "the probabilities of the levels are response_probs_",
