@@ -179,9 +179,8 @@ class LatentClassAnalysis(FittedClasses):
         components = self._components_of(items)
         random_state = _inputs.as_random_state(self.random_state)
         examination.check_possible(items, components, given, self.n_classes)
-        starts = [random_classes(items, components, self.n_classes, random_state, given)
-                  for _ in range(self.n_init)]
-        starts = best_classes(items, components, starts)
+        starts = best_classes(items, components, random_classes(
+            items, components, self.n_classes, self.n_init, random_state, given))
         ends = []
         result = self._run(
             Mixture(components), items, lambda i: starts[i], n_init=len(starts),
