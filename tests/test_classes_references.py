@@ -10,6 +10,7 @@ import reference
 from sklearn.datasets import load_iris
 
 from emkernels import LatentClassAnalysis
+from emkernels.em import EMWarning
 
 
 def table(shape, counts):
@@ -40,8 +41,18 @@ TITANIC = table((2, 2, 2, 4), [
     5, 11, 13, 0, 1, 13, 14, 0, 57, 14, 75, 192, 140, 80, 76, 20])
 TABLES = {"carcinoma": CARCINOMA, "values": VALUES, "cheating": CHEATING, "lsat": LSAT,
           "hair": HAIR, "titanic": TITANIC}
-OPTIONS = {"n_init": 50, "tol": 1e-10, "max_iter": 5000, "acceleration": "squarem",
-           "random_state": 0, "n_threads": 1}
+OPTIONS = {"random_state": 0, "n_threads": 1}
+# More parameters than the cells of the table tell.
+UNDETERMINED = [("values", 3), ("cheating", 3)]
+
+
+def fitted(X, n_classes, told=None, **options):
+    """A fit by the defaults; `told`: what it has to warn of."""
+    model = LatentClassAnalysis(n_classes, **OPTIONS, **options)
+    if told is None:
+        return model.fit(X)
+    with pytest.warns(EMWarning, match=told):
+        return model.fit(X)
 
 
 @pytest.mark.parametrize(("name", "n_classes", "maximum"), [
@@ -55,8 +66,9 @@ OPTIONS = {"n_init": 50, "tol": 1e-10, "max_iter": 5000, "acceleration": "square
 ])
 def test_maximum_of_published_tables(name, n_classes, maximum):
     X = TABLES[name]
-    model = LatentClassAnalysis(n_classes, **OPTIONS).fit(X)
-    assert abs(model.score(X) * len(X) - maximum) < 2e-3
+    model = fitted(X, n_classes, "the rows do not determine the classes"
+                   if (name, n_classes) in UNDETERMINED else None)
+    assert abs(model.score(X) * len(X) - maximum) < 1e-3
     assert 1 <= model.n_best_ <= 50
     n_free = n_classes - 1 + n_classes * sum(len(np.unique(item)) - 1 for item in X.T)
     assert model.n_parameters_ == n_free
@@ -69,7 +81,7 @@ def test_maximum_of_published_tables(name, n_classes, maximum):
 
 def test_the_classes_of_goodman():
     """Universalistic and particularistic values: Goodman, Biometrika 61, 1974, table 4."""
-    model = LatentClassAnalysis(2, **OPTIONS).fit(VALUES)
+    model = fitted(VALUES, 2)
     np.testing.assert_allclose(model.weights_, [0.721, 0.279], atol=6e-4)
     # universalistic answers to the four questions
     np.testing.assert_allclose([each[1, 0] for each in model.response_probs_],
@@ -84,7 +96,7 @@ def test_the_classes_of_goodman():
 
 def test_three_classes_of_pathologists():
     """Shares of Agresti, Categorical Data Analysis, 2002, section 13.1, and of poLCA."""
-    model = LatentClassAnalysis(3, **OPTIONS).fit(CARCINOMA)
+    model = fitted(CARCINOMA, 3)
     np.testing.assert_allclose(model.weights_, [0.4447, 0.3736, 0.1817], atol=1e-4)
     np.testing.assert_allclose(
         [each[:, 1] for each in model.response_probs_],
@@ -99,17 +111,17 @@ def test_maximum_with_gaps(n_classes, maximum, weights):
     rows = np.arange(0, 118, 4)
     X[rows, 3 * rows % 7] = np.nan
     X[5] = np.nan
-    model = LatentClassAnalysis(n_classes, **OPTIONS).fit(X)
+    model = fitted(X, n_classes)
     np.testing.assert_allclose(model.score(X) * 118, maximum, atol=1e-5)
     np.testing.assert_allclose(model.weights_, weights, atol=2e-4)
     np.testing.assert_allclose(model.predict_proba(X)[5], model.weights_)
     # a row without an answer has likelihood 1 and adds nothing
-    rest = LatentClassAnalysis(n_classes, **OPTIONS).fit(np.delete(X, 5, axis=0))
+    rest = fitted(np.delete(X, 5, axis=0), n_classes)
     np.testing.assert_allclose(rest.score(np.delete(X, 5, axis=0)) * 117, maximum, atol=1e-5)
 
 
 def test_maximum_under_a_prior():
-    model = LatentClassAnalysis(2, response_concentration=2, **OPTIONS).fit(CARCINOMA)
+    model = fitted(CARCINOMA, 2, response_concentration=2)
     np.testing.assert_allclose(model.lower_bound_ * 118, -360.837642, atol=1e-5)
     np.testing.assert_allclose(model.score(CARCINOMA) * 118, -322.584447, atol=1e-3)
     assert min(each.min() for each in model.response_probs_) > 0.01
@@ -131,7 +143,7 @@ def test_species_beside_measurements(gaps, n_classes, maximum, mean, variance):
         X[rows, rows // 5 % 4] = np.nan
         species[np.arange(150) % 7 == 3] = np.nan
     X = np.column_stack([X[:, :2], species, X[:, 2:]])
-    model = LatentClassAnalysis(n_classes, continuous=[0, 1, 3, 4], reg_covar=0, **OPTIONS).fit(X)
+    model = fitted(X, n_classes, continuous=[0, 1, 3, 4], reg_covar=0)
     np.testing.assert_allclose(model.score(X) * 150, maximum, atol=1e-4)
     setosa = model.means_[:, 2].argmin()
     np.testing.assert_allclose(model.means_[setosa], mean, atol=1e-4)
@@ -153,7 +165,7 @@ def test_the_answers_that_are_missing():
     X = TITANIC.astype(float)[::7]
     X[::3, 0] = np.nan
     X[::4, 3] = np.nan
-    model = LatentClassAnalysis(3, **OPTIONS).fit(X)
+    model = fitted(X, 3)
     resp = model.predict_proba(X)
     filled = model.impute(X)
     for j, probs in enumerate(model.response_probs_):
