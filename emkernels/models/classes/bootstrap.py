@@ -14,7 +14,7 @@ from emkernels.models.imputation.multiple import in_threads
 
 # Log-likelihood that a cycle of steps must add: of the rows, and of samples, whose statistics
 # differ by far more from each other.
-TOL, DRAWN_TOL = 1e-8, 1e-4
+TOL, DRAWN_TOL = 1e-8, 1e-3
 # A statistic below this is one of a missed maximum.
 NEGATIVE = -1e-3
 REG_COVAR = 1e-6        # that of LatentClassAnalysis
@@ -183,7 +183,7 @@ class _Table:
         if below is not None:
             batch = batch.joined(split_batch(*below[1:], rng))
         if truth is not None:
-            batch = Batch(*_as_batch(*truth)).joined(batch)
+            batch = Batch.of(*_as_batch(*truth)).joined(batch)
         return maxima(items, self.components, batch, tol=tol)
 
     def drawn(self, parameters, n_classes, n_init, rng):
