@@ -7,14 +7,17 @@ __version__ = "0.1.0"
 # name -> module; resolved when first used, so that importing the package loads neither
 # scikit-learn nor SciPy
 _PUBLIC = {
+    "CategoricalHMM": "emkernels.models.chains",
     "ClusteringComparison": "emkernels.comparison",
     "EMWarning": "emkernels.em",
     "FactorAnalysis": "emkernels.models.factors",
     "FactorSelection": "emkernels.models.factors",
+    "GaussianHMM": "emkernels.models.chains",
     "GaussianImputer": "emkernels.models.imputation",
     "GaussianMixture": "emkernels.models.mixture",
     "GaussianMixtureImputer": "emkernels.models.imputation",
     "KMeans": "emkernels.models.kmeans",
+    "MixtureHMM": "emkernels.models.chains",
     "MixtureOfFactorAnalyzers": "emkernels.models.factors",
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",

@@ -1,5 +1,6 @@
 """Slow and plain NumPy answers to what the kernels compute; knows nothing of emkernels."""
 
+import itertools
 import math
 
 import numpy as np
@@ -591,3 +592,88 @@ def class_em(codes, weights, probs, n_iter, sample_weight=None, concentration=1.
             variances = np.einsum("nk,nkp->kp", resp, squares) / total
         weights, probs = resp.sum(axis=0) / w.sum(), new
     return weights, probs, means, variances, history
+
+
+def chain_paths(log_b, startprob, transmat):
+    """One sequence by every path: log-likelihood, posteriors, expected transitions, and the best
+    path (the lowest in the order of its reverse) with its joint log probability."""
+    T, K = np.shape(log_b)
+    with np.errstate(divide="ignore"):
+        log_start, log_trans = np.log(startprob), np.log(transmat)
+    paths = np.array(list(itertools.product(range(K), repeat=T)))[:, ::-1]
+    joint = log_start[paths[:, 0]] + np.asarray(log_b)[np.arange(T), paths].sum(axis=1)
+    joint = joint + log_trans[paths[:, :-1], paths[:, 1:]].sum(axis=1)
+    top = joint.max()
+    if top == -np.inf:
+        return -np.inf, np.zeros((T, K)), np.zeros((K, K)), np.full(T, -1), -np.inf
+    p = np.exp(joint - top)
+    log_likelihood = top + np.log(p.sum())
+    p /= p.sum()
+    resp, transitions = np.zeros((T, K)), np.zeros((K, K))
+    for path, share in zip(paths, p, strict=True):
+        resp[np.arange(T), path] += share
+        np.add.at(transitions, (path[:-1], path[1:]), share)
+    return log_likelihood, resp, transitions, paths[joint.argmax()], top
+
+
+def chain_statistics(log_b, startprob, transmat, lengths=None, sequence_weight=None):
+    """Forward-backward with logarithms: log-likelihoods, starts, transitions, resp."""
+    log_b = np.asarray(log_b, float)
+    n, K = log_b.shape
+    lengths = [n] if lengths is None else lengths
+    weight = np.ones(len(lengths)) if sequence_weight is None else sequence_weight
+    with np.errstate(divide="ignore"):
+        log_start, log_trans = np.log(startprob), np.log(transmat)
+    norms, starts, transitions = [], np.zeros(K), np.zeros((K, K))
+    resp = np.zeros((n, K))
+    end = 0
+    for length, w in zip(lengths, weight, strict=True):
+        rows = slice(end, end + length)
+        b, end = log_b[rows], end + length
+        alpha, beta, steps = np.empty((length, K)), np.zeros((length, K)), np.empty(length)
+        for t in range(length):
+            ahead = log_start if t == 0 else log_sums(alpha[t - 1][:, None] + log_trans, 0)
+            steps[t] = log_sums(ahead + b[t], 0)
+            if steps[t] == -np.inf:
+                break
+            alpha[t] = ahead + b[t] - steps[t]      # small numbers keep their digits
+        if steps[t] == -np.inf:
+            norms.append(-np.inf)
+            continue
+        norms.append(steps.sum())
+        for t in range(length - 2, -1, -1):
+            behind = log_trans + b[t + 1] + beta[t + 1] - steps[t + 1]
+            beta[t] = log_sums(behind, 1)
+            transitions += w * np.exp(alpha[t][:, None] + behind)
+        resp[rows] = np.exp(alpha + beta)
+        starts += w * resp[rows][0]
+    return np.array(norms), starts, transitions, resp
+
+
+def log_sums(x, axis):
+    top = x.max(axis=axis, keepdims=True)
+    top = np.where(top > -np.inf, top, 0)
+    with np.errstate(divide="ignore"):
+        return np.log(np.exp(x - top).sum(axis=axis)) + np.squeeze(top, axis)
+
+
+def best_paths(log_b, startprob, transmat, lengths=None):
+    """Viterbi: paths, -1 where there is none, and their joint log probabilities."""
+    log_b = np.asarray(log_b, float)
+    n, K = log_b.shape
+    paths, logs, end = np.full(n, -1), [], 0
+    with np.errstate(divide="ignore"):
+        log_start, log_trans = np.log(startprob), np.log(transmat)
+    for length in [n] if lengths is None else lengths:
+        b, first, end = log_b[end:end + length], end, end + length
+        delta, back = log_start + b[0], np.zeros((length, K), int)
+        for t in range(1, length):
+            reached = delta[:, None] + log_trans
+            back[t] = reached.argmax(axis=0)
+            delta = reached.max(axis=0) + b[t]
+        logs.append(delta.max())
+        if logs[-1] > -np.inf:
+            paths[end - 1] = delta.argmax()
+            for t in range(length - 1, 0, -1):
+                paths[first + t - 1] = back[t][paths[first + t]]
+    return paths, np.array(logs)

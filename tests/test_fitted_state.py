@@ -17,10 +17,12 @@ from sklearn.utils._param_validation import validate_parameter_constraints
 import emkernels
 from emkernels import (
     FactorAnalysis,
+    GaussianHMM,
     GaussianImputer,
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureHMM,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
     compare_clusterings,
@@ -113,7 +115,25 @@ FACTORS_PARAMETERS = {
     "acceleration": "squarem", "random_state": 1, "n_threads": 2, "verbose": 0,
     "verbose_interval": 5, "callback": print,
 }
+CHAIN = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS, [60, 90]) for name in (
+        "predict", "predict_proba", "score_samples", "score", "decode", "bic", "aic")},
+    "sample": lambda m: m.sample(20),
+    "n_parameters_": lambda m: m.n_parameters_,
+}
+CHAIN_PARAMETERS = {
+    "n_components": 5, "covariance_type": "spherical", "startprob_init": [1.0],
+    "transmat_init": [[1.0]], "means_init": [[0.0]], "covars_init": [[[1.0]]], "tol": 1.0,
+    "max_iter": 1, "n_init": 3, "reg_covar": 10.0, "random_state": 0, "n_threads": 2,
+    "fixed": ("means",), "startprob_concentration": 2.0, "transmat_concentration": 2.0,
+    "covariance_prior": [10, 1.0], "convergence": "parameters", "acceleration": "squarem",
+    "verbose": 0, "verbose_interval": 5, "callback": print,
+}
 ESTIMATORS = [
+    *[(GaussianHMM(3, type_, random_state=0, max_iter=20), CHAIN, CHAIN_PARAMETERS)
+      for type_ in ("full", "tied", "diag")],
+    (MixtureHMM(2, 2, random_state=0, max_iter=20), CHAIN, {
+        **CHAIN_PARAMETERS, "n_mix": 3, "weights_init": [[1.0]], "weight_concentration": 2.0}),
     (FactorAnalysis(1), {**FACTORS, "standard_errors": lambda m: tuple(m.standard_errors(GAPS))},
      FACTORS_PARAMETERS),
     (FactorAnalysis(2, rotation="promax"), FACTORS, FACTORS_PARAMETERS),

@@ -6,12 +6,20 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_wine
 
-from emkernels import FactorAnalysis, MixtureOfFactorAnalyzers, StudentTMixture
+from emkernels import (
+    FactorAnalysis,
+    GaussianHMM,
+    MixtureHMM,
+    MixtureOfFactorAnalyzers,
+    StudentTMixture,
+)
 from emkernels.models import persistence
 
 X = load_wine().data
 MODELS = {"mixture": MixtureOfFactorAnalyzers(2, random_state=0, max_iter=500),
-          "factors": FactorAnalysis(1), "student": StudentTMixture(2, df=5.0, random_state=0)}
+          "factors": FactorAnalysis(1), "chain": GaussianHMM(2, random_state=0),
+          "chain of mixtures": MixtureHMM(2, 1, random_state=0),
+          "student": StudentTMixture(2, df=5.0, random_state=0)}
 
 
 @pytest.fixture(scope="module", params=MODELS)

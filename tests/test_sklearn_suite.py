@@ -78,9 +78,21 @@ def test_the_suites_are_not_empty():
 # k-means++ draws rows by number: rows in another order are another draw, in scikit-learn too
 DRAWS = "check_sample_weight_equivalence_on_dense_data"
 
+# rows of a sequence depend on each other, `score` takes (X, lengths), and weights are those of
+# sequences, of which all rows are one
+CHAINS = dict.fromkeys((
+    "check_fit_score_takes_y", "check_n_features_in_after_fitting", "check_pipeline_consistency",
+    "check_sample_weights_pandas_series", "check_sample_weights_not_an_array",
+    "check_sample_weights_list", "check_all_zero_sample_weights_error",
+    "check_sample_weights_shape", "check_sample_weights_not_overwritten", DRAWS,
+    "check_methods_sample_order_invariance", "check_methods_subset_invariance"),
+    "of sequences")
+
 
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize(("estimator", "expected"), [
+    (emkernels.GaussianHMM(), CHAINS),
+    (emkernels.MixtureHMM(1, 2, max_iter=20, n_init=2), CHAINS),
     (emkernels.GaussianMixture(), {}),
     (emkernels.StudentTMixture(), {}),
     (emkernels.MixtureOfFactorAnalyzers(), {}),
@@ -88,8 +100,8 @@ DRAWS = "check_sample_weight_equivalence_on_dense_data"
     (emkernels.FactorAnalysis(), {}),
     (emkernels.FactorAnalysis(noise="isotropic"), {}),
     (emkernels.FactorAnalysis(rotation="promax"), {}),
-], ids=["GaussianMixture", "StudentTMixture", "MixtureOfFactorAnalyzers", "KMeans",
-        "FactorAnalysis", "isotropic", "promax"])
+], ids=["GaussianHMM", "MixtureHMM", "GaussianMixture", "StudentTMixture",
+        "MixtureOfFactorAnalyzers", "KMeans", "FactorAnalysis", "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

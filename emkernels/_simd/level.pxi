@@ -5,8 +5,8 @@ from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Classes,
-    Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Table, second_size)
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Chain,
+    Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -21,12 +21,17 @@ cdef extern from "vector.h" nogil:
         MB "EMK_MB"
         ACC "EMK_ACC"
         AHEAD "EMK_AHEAD"
+        HALVES "EMK_HALVES"
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
     dvec dsplat "emk_dsplat"(double x)
     dvec droot "emk_droot"(dvec x)
     dvec dmax "emk_dmax"(dvec a, dvec b)
+    dvec dkeep_if_ge "emk_dkeep_if_ge"(dvec v, dvec a, dvec b)
+    bint dall_ge "emk_dall_ge"(dvec a, dvec b)
+    dvec widen "emk_widen"(const real *x)
+    void narrow "emk_narrow"(dvec v, real *out)
     double tile_dot "emk_tile_dot"(const real *a, const real *b)
     double dot "emk_dot"(const double *a, const double *b, Py_ssize_t n)
     vec power_of_two "emk_power_of_two"(vec shifted)
@@ -82,6 +87,7 @@ include "distance.pxi"
 include "bounds.pxi"
 include "factors.pxi"
 include "classes.pxi"
+include "chain.pxi"
 
 
 cdef Table table_
@@ -96,6 +102,9 @@ table_.factor_bytes = factor_bytes
 table_.prepare_factors = prepare_factors
 table_.factor_block = factor_block
 table_.class_block = class_block
+table_.lanes = LANES
+table_.chain_block = chain_block
+table_.best_path = best_path
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block

@@ -60,6 +60,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
         return factor_rows(job)
     if job.classes != NULL:
         return CLASS_ROWS
+    if job.chain != NULL:
+        return 1        # positions are blocks
     if job.bounds != NULL:
         # long ones have more rows of a cluster; enough of them for many threads
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
@@ -186,6 +188,8 @@ cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
         return carve_factors(job, NULL, &panels)
     if job.classes != NULL:
         return class_bytes(job)
+    if job.chain != NULL:
+        return chain_bytes(job)
     if job.bounds != NULL:
         return carve_doubts(job, NULL, &doubts)
     return carve(job, NULL, &p)

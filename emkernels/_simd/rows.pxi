@@ -32,8 +32,7 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
     later); features past n_features are zero.
     """
     cdef const char *row[TILE]
-    cdef vec block[LANES]
-    cdef Py_ssize_t d = 0, i, j, v, offset, at
+    cdef Py_ssize_t d, j, at
     if rows.order == NULL and rows.row_stride == sizeof(real) and count == TILE:
         for d in range(rows.n_features):
             memcpy(x + d * TILE, rows.x + first * rows.row_stride + d * rows.column_stride,
@@ -48,21 +47,28 @@ cdef void pack_tile(const Rows *rows, Py_ssize_t first, Py_ssize_t count, Py_ssi
         for j in range(TILE):
             at = row_at(rows, first + (j if j < count else 0))
             row[j] = rows.x + (at if at >= 0 else row_at(rows, first)) * rows.row_stride
-        if rows.column_stride == sizeof(real):
-            for v in range(VECTORS):
-                d = 0
-                while d + LANES <= rows.n_features:
-                    load_transposed(row + v * LANES, d * sizeof(real), block)
-                    for i in range(LANES):
-                        memcpy(x + (d + i) * TILE + v * LANES, block + i, sizeof(vec))
-                    d += LANES
-        while d < rows.n_features:
-            offset = d * rows.column_stride
-            for j in range(TILE):
-                x[d * TILE + j] = read(row[j] + offset)
-            d += 1
+        pack_lines(rows, row, x)
     for j in range(rows.n_features * TILE, n_padded * TILE):
         x[j] = 0
+
+
+cdef inline void pack_lines(const Rows *rows, const char **row, real *x) noexcept nogil:
+    """x (n_features, TILE) of TILE rows wherever they are."""
+    cdef vec block[LANES]
+    cdef Py_ssize_t d = 0, i, j, v, offset
+    if rows.column_stride == sizeof(real):
+        for v in range(VECTORS):
+            d = 0
+            while d + LANES <= rows.n_features:
+                load_transposed(row + v * LANES, d * sizeof(real), block)
+                for i in range(LANES):
+                    memcpy(x + (d + i) * TILE + v * LANES, block + i, sizeof(vec))
+                d += LANES
+    while d < rows.n_features:
+        offset = d * rows.column_stride
+        for j in range(TILE):
+            x[d * TILE + j] = read(row[j] + offset)
+        d += 1
 
 
 cdef void pack_weights(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

@@ -147,6 +147,49 @@ ctypedef struct Classes:
     const double *log_scales      # (n_numbers, n_lanes) their logarithms, less log(2 pi) / 2
 
 
+# A sequence of a hidden Markov model, or a part of one whose surroundings are known
+ctypedef struct Span:
+    Py_ssize_t first              # row
+    Py_ssize_t end
+    Py_ssize_t sequence
+    bint opens                    # it begins its sequence
+    const double *before          # (n_padded,) state probabilities of its first step, given the past
+    const double *behind          # (n_padded,) likelihoods of the next step's states and what
+                                  # follows, up to a factor; NULL: the sequence ends
+
+
+# Hidden Markov models (see chain.pxi). Lanes of a block hold spans one after the other
+ctypedef struct Chain:
+    Py_ssize_t n_states
+    Py_ssize_t n_mix              # components of a state
+    Py_ssize_t n_padded           # n_states, to a multiple of 4
+    const double *start           # (n_padded,)
+    const double *forward         # (n_states, n_padded) transition probabilities
+    const double *backward        # the transpose
+    bint safe                     # none of them is tiny
+    const double *sequence_weight # or NULL
+    const Span *spans
+    Py_ssize_t n_blocks
+    const Py_ssize_t *lane_first  # (n_blocks lanes + 1,) the first span of each lane
+    Py_ssize_t chunk              # steps whose probabilities are kept, a multiple of VECTORS
+    Py_ssize_t most_chunks        # of a lane
+    double *log_likelihoods       # of the spans
+    unsigned char *astray         # (n_spans,) set where the scaled recursions do not do
+    # symbols: codes (n_samples,), -1 where missing; the other two have a place for that first
+    const int *codes
+    Py_ssize_t n_symbols
+    const double *emission        # (n_symbols + 1, n_lanes) over the largest of the row
+    const double *log_largest     # (n_symbols + 1,)
+    Py_ssize_t n_lanes            # n_states, to a multiple of 8
+    # the best path: logarithms (n_padded,), (n_states, n_padded), and for each row and state the
+    # state before it, one byte or two
+    const double *log_start
+    const double *log_forward
+    char *back
+    Py_ssize_t back_bytes
+    int *paths
+
+
 ctypedef struct Job:
     Rows rows
     const Incomplete *incomplete  # NULL where no value is missing
@@ -154,6 +197,7 @@ ctypedef struct Job:
     const Bounds *bounds          # NULL but in bounded passes of K-means
     const Factors *factors        # NULL but in passes of factor analysers
     const Classes *classes        # NULL but in passes of latent classes
+    const Chain *chain            # NULL but in passes of hidden Markov models
     Gaussians gaussians
     Py_ssize_t block_rows         # a multiple of the tile, set by Table.block_rows
     bint skip                     # leave out work that cannot matter (see density.pxi)
@@ -224,6 +268,10 @@ ctypedef struct Table:
                          char *scratch, double *accumulators) noexcept nogil
     void (*class_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                         char *scratch, double *accumulators) noexcept nogil
+    Py_ssize_t lanes
+    void (*chain_block)(const Job *job, Py_ssize_t block, char *scratch,
+                        double *accumulators) noexcept nogil
+    void (*best_path)(const Job *job, Py_ssize_t span, char *scratch) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

@@ -194,6 +194,59 @@ typedef double emk_dvec;
 static inline emk_dvec emk_dsplat(double x) { return x; }
 static inline emk_dvec emk_dmax(emk_dvec a, emk_dvec b) { return a > b ? a : b; }
 #endif
+/* A vector of the rows' precision is EMK_HALVES vectors of float64. */
+#define EMK_HALVES (EMK_LANES / EMK_DLANES)
+/* v where a >= b, 0 elsewhere (and where either is NaN) */
+#if EMK_DLANES == 1
+static inline emk_dvec emk_dkeep_if_ge(emk_dvec v, emk_dvec a, emk_dvec b) {
+  return a >= b ? v : 0;
+}
+#else
+static inline emk_dvec emk_dkeep_if_ge(emk_dvec v, emk_dvec a, emk_dvec b) {
+  return (emk_dvec)((emk_divec)v & (a >= b));
+}
+#endif
+/* whether a >= b in every lane */
+static inline int emk_dall_ge(emk_dvec a, emk_dvec b) {
+#if defined(__AVX512F__) && EMK_DLANES == 8
+  return _mm512_cmp_pd_mask((__m512d)a, (__m512d)b, _CMP_GE_OQ) == 0xff;
+#elif defined(__AVX__) && EMK_DLANES == 4
+  return _mm256_movemask_pd(_mm256_cmp_pd((__m256d)a, (__m256d)b, _CMP_GE_OQ)) == 0xf;
+#else
+  double x[EMK_DLANES], y[EMK_DLANES];
+  int all = 1;
+  memcpy(x, &a, sizeof a);
+  memcpy(y, &b, sizeof b);
+  for (int i = 0; i < EMK_DLANES; i++) all &= x[i] >= y[i];
+  return all;
+#endif
+}
+/* DLANES values of the rows' precision to float64, and back */
+static inline emk_dvec emk_widen(const emk_real *x) {
+#if EMK_DLANES == 1
+  return *x;
+#elif EMK_DOUBLE
+  emk_dvec v;
+  memcpy(&v, x, sizeof v);
+  return v;
+#else
+  typedef float half __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
+  half v;
+  memcpy(&v, x, sizeof v);
+  return __builtin_convertvector(v, emk_dvec);
+#endif
+}
+static inline void emk_narrow(emk_dvec v, emk_real *out) {
+#if EMK_DLANES == 1
+  *out = (emk_real)v;
+#elif EMK_DOUBLE
+  memcpy(out, &v, sizeof v);
+#else
+  typedef float half __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
+  half x = __builtin_convertvector(v, half);
+  memcpy(out, &x, sizeof x);
+#endif
+}
 /* target[i] += w * (x[i] - c[i]) over LANES values, in float64; x may be unaligned */
 static inline void emk_add_gaps(double *target, const char *x, const emk_real *c, double w) {
 #if EMK_LANES == 1

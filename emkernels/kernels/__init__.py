@@ -1,6 +1,7 @@
 """The kernels: stateless functions on arrays, threaded, float32 and float64."""
 
 from emkernels.kernels.arrays import check_finite, check_labels, check_sample_weight
+from emkernels.kernels.chain import ChainStatistics, chain_statistics, viterbi
 from emkernels.kernels.cluster import KMeansStatistics, kmeans_plusplus, kmeans_statistics
 from emkernels.kernels.factors import FactorSums, factor_e_step, factor_statistics
 from emkernels.kernels.incomplete import (
@@ -25,6 +26,7 @@ from emkernels.kernels.potts import PottsStatistics, potts_statistics
 from emkernels.kernels.student import StudentMoments, student_e_step, student_statistics
 
 __all__ = [
+    "ChainStatistics",
     "ConditionalMoments",
     "EMStatistics",
     "FactorSums",
@@ -33,6 +35,7 @@ __all__ = [
     "Moments",
     "PottsStatistics",
     "StudentMoments",
+    "chain_statistics",
     "check_finite",
     "check_labels",
     "check_sample_weight",
@@ -52,5 +55,6 @@ __all__ = [
     "responsibilities",
     "student_e_step",
     "student_statistics",
+    "viterbi",
     "weighted_moments",
 ]

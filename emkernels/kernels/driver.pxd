@@ -9,6 +9,8 @@ cdef enum Work:
     CLOSEST
     FACTORS
     CLASSES
+    CHAINS
+    PATHS
 
 cdef enum Status:
     OUT_OF_MEMORY = -1

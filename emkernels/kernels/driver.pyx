@@ -40,6 +40,8 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     if job.incomplete != NULL and job.incomplete.kinds != NULL:
         plan.dealt = True
         n = job.incomplete.n_tiles * plan.table.tile
+    if job.chain != NULL:
+        n = job.chain.n_blocks
     plan.n_positions = n
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
@@ -64,6 +66,10 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         m = job.incomplete.typical_missing
         work_of_block += (<double>job.block_rows * job.gaussians.n_components
                           * m * m * (m + job.gaussians.n_features))
+    if job.chain != NULL:
+        m = job.chain.n_padded
+        work_of_block += 6 * m * m
+        work_of_block *= <double>job.rows.n_samples / job.chain.n_blocks
     most_blocks = (plan.n_blocks + plan.n_groups - 1) // plan.n_groups
     plan.blocks_per_step = <Py_ssize_t>min(
         <double>most_blocks,
@@ -116,6 +122,10 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
             plan.table.factor_block(job, first, count, scratch, accumulators)
         elif plan.work == CLASSES:
             plan.table.class_block(job, first, count, scratch, accumulators)
+        elif plan.work == CHAINS:
+            plan.table.chain_block(job, first, scratch, accumulators)
+        elif plan.work == PATHS:
+            plan.table.best_path(job, first, scratch)
         else:
             plan.table.closest_block(job, first, count, scratch, plan.seeding)
         block += stride

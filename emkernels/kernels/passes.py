@@ -4,6 +4,8 @@ from emkernels.kernels.analysers import _factor_pass as factor_pass
 from emkernels.kernels.arrays import weights_in_unit
 from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
+from emkernels.kernels.chain import _chain_gaussian as chain_gaussian
+from emkernels.kernels.chain import _chain_symbols as chain_symbols
 from emkernels.kernels.classes import _class_pass as class_pass
 from emkernels.kernels.classes import _Layout as ClassLayout
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
@@ -28,6 +30,8 @@ __all__ = [
     "LloydBounds",
     "available_moments",
     "bounded_pass",
+    "chain_gaussian",
+    "chain_symbols",
     "class_pass",
     "complete_rows",
     "df_roots",

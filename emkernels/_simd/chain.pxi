@@ -1,0 +1,898 @@
+# Hidden Markov models: scaled forward-backward over sequences side by side, in float64.
+#
+# A lane of the vectors is a stream of sequences, one after the other, and a tile is VECTORS steps
+# of LANES streams. So the tile functions of mixtures give the densities of a step in the layout
+# that the recursions read, these have neither sums across lanes nor transposes, every state is a
+# chain of its own for the processor, and posteriors are written where `moments` reads them.
+#
+# Steps are done in chunks, whose forward probabilities are kept; a stream of several chunks goes
+# forward once for the probabilities at their ends, and then from the last to the first again.
+#
+# Forward probabilities that fall below LEAST are lost. Where this may matter later, which only
+# transition probabilities near zero allow, or a step has no probability left, the span is astray:
+# plain_span does it with logarithms.
+
+cdef enum:
+    SUBCHUNK = 32       # tiles that are in the first caches when their sums are made
+
+cdef double LEAST = 1e-200 if IS_DOUBLE else 1e-36       # of a forward probability that counts
+cdef double LEAST_STEP = 1e-100 if IS_DOUBLE else 1e-20  # of a step given the past
+cdef double MARGIN = 1e20 if IS_DOUBLE else 1e10         # how much less is as nothing
+
+
+ctypedef struct Streams:
+    Panels p
+    Py_ssize_t n_padded     # of the states
+    dvec *alpha             # (chunk + 1, n_padded, HALVES); of the step before the chunk first
+    dvec *inverse           # (chunk, HALVES) one over the probability of the step
+    dvec *leads             # (chunk, HALVES) weight of the transition to the step
+    dvec *right             # (steps of a subchunk, n_padded, HALVES)
+    dvec *raw               # (n_padded, HALVES) forward probabilities, up to `scale`
+    dvec *ahead             # the same before the step is seen
+    dvec *follows           # the same: what follows, likelihood of the next states
+    dvec *beta
+    dvec *transitions       # (n_padded, n_padded)
+    dvec *kept              # (most_chunks, n_padded, HALVES) alpha before each chunk
+    dvec scale[HALVES]
+    dvec product[HALVES]    # of the probabilities of steps, logarithms of it, and of maxima
+    dvec logs[HALVES]
+    dvec tops[HALVES]
+    dvec ghost[HALVES]      # bound of what was lost
+    vec *state              # (tiles, n_states, TILE): e, with n_mix > 1
+    vec *top                # (tiles, VECTORS) largest log densities
+    Py_ssize_t *row         # (chunk, LANES), -1: none
+    Py_ssize_t *span        # the same
+    unsigned char *begins   # (chunk,) a span does, in some lane
+    unsigned char *ends
+    Py_ssize_t chunk_bytes  # of alpha
+
+
+cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept nogil:
+    cdef const Chain *m = job.chain
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t T = m.chunk // VECTORS, n = padded(g.n_features), K = m.n_states
+    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0, M = K * m.n_mix, sub = min(
+        T, <Py_ssize_t>SUBCHUNK), states = m.n_padded * HALVES * sizeof(dvec)
+    cdef Panels *p = &s.p
+    memset(p, 0, sizeof(Panels))
+    s.n_padded = m.n_padded
+    p.x = <vec*>(scratch + used)
+    used += T * n * tile
+    p.whitened = <vec*>(scratch + used)
+    used += n * tile
+    p.scaled = <vec*>(scratch + used)
+    used += sub * max(n, <Py_ssize_t>1) * tile
+    p.resp = <vec*>(scratch + used)
+    used += T * max(M, m.n_lanes) * tile
+    p.weight = <vec*>(scratch + used)
+    used += T * tile
+    p.diff = <vec*>(scratch + used)
+    used += n * tile
+    s.state = p.resp
+    if m.n_mix > 1:
+        s.state = <vec*>(scratch + used)
+        used += T * K * tile
+    s.top = <vec*>(scratch + used)
+    used += T * tile
+    used = aligned(used)
+    s.alpha = <dvec*>(scratch + used)
+    s.chunk_bytes = (m.chunk + 1) * states
+    used += s.chunk_bytes
+    s.right = <dvec*>(scratch + used)
+    used += aligned(sub * VECTORS * states + (M + 4 * m.n_padded) * sizeof(double))
+    s.raw = <dvec*>(scratch + used)
+    used += states
+    s.ahead = <dvec*>(scratch + used)
+    used += states
+    s.follows = <dvec*>(scratch + used)
+    used += states
+    s.beta = <dvec*>(scratch + used)
+    used += states
+    s.kept = <dvec*>(scratch + used)
+    used += m.most_chunks * states
+    s.transitions = <dvec*>(scratch + used)
+    used += m.n_padded * m.n_padded * sizeof(dvec)
+    s.inverse = <dvec*>(scratch + used)
+    used += m.chunk * HALVES * sizeof(dvec)
+    s.leads = <dvec*>(scratch + used)
+    used += m.chunk * HALVES * sizeof(dvec)
+    p.lane_first = <vec*>(scratch + used)
+    used += aligned(n * sizeof(vec))
+    p.spare = <double*>(scratch + used)
+    used += aligned(n * (n + 1) // 2 * sizeof(double))
+    p.tile_index = <Py_ssize_t*>(scratch + used)
+    used += aligned(T * sizeof(Py_ssize_t))
+    s.row = <Py_ssize_t*>(scratch + used)
+    used += m.chunk * LANES * sizeof(Py_ssize_t)
+    s.span = <Py_ssize_t*>(scratch + used)
+    used += m.chunk * LANES * sizeof(Py_ssize_t)
+    s.begins = <unsigned char*>(scratch + used)
+    used += aligned(m.chunk)
+    s.ends = <unsigned char*>(scratch + used)
+    used += aligned(m.chunk)
+    p.active = <unsigned char*>(scratch + used)
+    used += aligned(T * M)
+    return used
+
+
+cdef Py_ssize_t chain_bytes(const Job *job) noexcept nogil:
+    cdef Streams s
+    if job.chain.log_start != NULL:
+        return 6 * job.chain.n_padded * sizeof(double)
+    return carve_chain(job, NULL, &s)
+
+
+# --- where the steps are -------------------------------------------------------------------
+
+cdef Py_ssize_t lane_steps(const Chain *m, Py_ssize_t lane) noexcept nogil:
+    cdef Py_ssize_t i, total = 0
+    for i in range(m.lane_first[lane], m.lane_first[lane + 1]):
+        total += m.spans[i].end - m.spans[i].first
+    return total
+
+
+cdef void lay_out(const Chain *m, Py_ssize_t block, Py_ssize_t start, Py_ssize_t steps,
+                  Streams *s) noexcept nogil:
+    """Rows and spans at steps start .. start + steps - 1 of the block's streams."""
+    cdef Py_ssize_t l, t, i, end, offset, length
+    memset(s.begins, 0, steps)
+    memset(s.ends, 0, steps)
+    for l in range(LANES):
+        i = m.lane_first[block * LANES + l]
+        end = m.lane_first[block * LANES + l + 1]
+        offset = start
+        while i < end and offset >= m.spans[i].end - m.spans[i].first:
+            offset -= m.spans[i].end - m.spans[i].first
+            i += 1
+        for t in range(steps):
+            if i == end:
+                s.row[t * LANES + l] = -1
+                s.span[t * LANES + l] = -1
+                s.begins[t] |= offset == 0
+                offset = 1
+                continue
+            s.row[t * LANES + l] = m.spans[i].first + offset
+            s.span[t * LANES + l] = i
+            length = m.spans[i].end - m.spans[i].first
+            s.begins[t] |= offset == 0
+            offset += 1
+            if offset == length:
+                s.ends[t] = True
+                offset = 0
+                i += 1
+
+
+cdef inline bint begins_at(const Chain *m, const Streams *s, Py_ssize_t at) noexcept nogil:
+    return s.span[at] >= 0 and s.row[at] == m.spans[s.span[at]].first
+
+
+cdef inline bint ends_at(const Chain *m, const Streams *s, Py_ssize_t at) noexcept nogil:
+    return s.span[at] >= 0 and s.row[at] == m.spans[s.span[at]].end - 1
+
+
+# --- densities -----------------------------------------------------------------------------
+
+cdef void step_densities(Streams *s, const Job *job, Py_ssize_t t) noexcept nogil:
+    """e of the states in tile t, over the largest of each step, whose logarithm goes to s.top."""
+    cdef const Chain *m = job.chain
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = m.n_states, M = K * m.n_mix, n = padded(g.n_features), j, k, i, v, first
+    cdef Panels *p = &s.p
+    cdef const Py_ssize_t *row = s.row + t * TILE
+    cdef vec *lp = p.resp + t * M * VECTORS
+    cdef vec *state = s.state + t * K * VECTORS
+    cdef vec best[VECTORS]
+    cdef vec total
+    cdef const char *lines[TILE]
+    cdef bint idle = False
+    for j in range(TILE):
+        idle |= row[j] < 0
+    if m.codes != NULL:
+        look_up_symbols(s, job, t)
+    else:
+        first = m.spans[m.lane_first[0]].first
+        for j in range(TILE):
+            lines[j] = job.rows.x + (row[j] if row[j] >= 0 else first) * job.rows.row_stride
+        for v in range(VECTORS):
+            best[v] = splat(-INFINITY)
+        if job.log_prob_given:
+            pack_lines(&job.rows, lines, <real*>lp)
+            for k in range(K):
+                for v in range(VECTORS):
+                    best[v] = vmax(lp[k * VECTORS + v], best[v])
+        else:
+            pack_lines(&job.rows, lines, <real*>(p.x + t * n * VECTORS))
+            for j in range(g.n_features * TILE, n * TILE):
+                (<real*>(p.x + t * n * VECTORS))[j] = 0
+            if g.covariance_type == FULL:
+                for k in range(M):
+                    tile_density(g, k, p, t, False, best, lp + k * VECTORS)
+                    for v in range(VECTORS):
+                        best[v] = vmax(lp[k * VECTORS + v], best[v])
+            else:
+                axis_densities(g, p, t, best, lp)
+        for v in range(VECTORS):
+            s.top[t * VECTORS + v] = best[v]
+        for k in range(M):
+            for v in range(VECTORS):
+                lp[k * VECTORS + v] = vexp(lp[k * VECTORS + v] - best[v])
+        if m.n_mix > 1:
+            for k in range(K):
+                for v in range(VECTORS):
+                    total = lp[k * m.n_mix * VECTORS + v]
+                    for i in range(1, m.n_mix):
+                        total = total + lp[(k * m.n_mix + i) * VECTORS + v]
+                    state[k * VECTORS + v] = total
+    if idle:
+        for j in range(TILE):
+            if row[j] < 0:
+                (<real*>(s.top + t * VECTORS))[j] = 0
+                for k in range(K):
+                    (<real*>state)[k * TILE + j] = 1
+
+
+cdef inline Py_ssize_t code_at(const Chain *m, Py_ssize_t row) noexcept nogil:
+    """The place of a row's symbol in the tables."""
+    return m.codes[row] + 1 if row >= 0 else 0
+
+
+cdef void look_up_symbols(Streams *s, const Job *job, Py_ssize_t t) noexcept nogil:
+    cdef const Chain *m = job.chain
+    cdef const char *lines[LANES]
+    cdef vec found[LANES]
+    cdef real tops[LANES]
+    cdef Py_ssize_t v, l, k, i, b, code
+    cdef vec *state = s.state + t * m.n_states * VECTORS
+    for v in range(VECTORS):
+        for l in range(LANES):
+            code = code_at(m, s.row[(t * VECTORS + v) * LANES + l])
+            lines[l] = <const char*>(m.emission + code * m.n_lanes)
+            tops[l] = <real>m.log_largest[code]
+        memcpy(s.top + t * VECTORS + v, tops, sizeof(vec))
+        for b in range((m.n_states + LANES - 1) // LANES):
+            k = b * LANES
+            load_transposed(lines, k * sizeof(double), found)
+            for i in range(min(<Py_ssize_t>LANES, m.n_states - k)):
+                state[(k + i) * VECTORS + v] = found[i]
+
+
+cdef void add_symbols(Streams *s, const Job *job, Py_ssize_t t, double *counts) noexcept nogil:
+    """counts (n_symbols + 1, n_lanes) += posteriors of tile t."""
+    cdef const Chain *m = job.chain
+    cdef const char *lines[LANES]
+    cdef vec turned[LANES]
+    cdef vec nothing = splat(0)
+    cdef Py_ssize_t v, l, k, i, b
+    cdef const vec *state = s.state + t * m.n_states * VECTORS
+    cdef const vec *weight = s.p.weight + t * VECTORS
+    cdef vec weighted[LANES]
+    for v in range(VECTORS):
+        for b in range((m.n_states + LANES - 1) // LANES):
+            k = b * LANES
+            for i in range(LANES):
+                weighted[i] = (state[(k + i) * VECTORS + v] * weight[v] if k + i < m.n_states
+                               else nothing)
+                lines[i] = <const char*>(weighted + i)
+            load_transposed(lines, 0, turned)
+            for l in range(LANES):
+                i = code_at(m, s.row[(t * VECTORS + v) * LANES + l])
+                add_vec(counts + i * m.n_lanes + k, turned[l])
+
+
+# --- the recursions ------------------------------------------------------------------------
+
+cdef inline void mix_group(const double *A, Py_ssize_t K, Py_ssize_t stride, const dvec *x,
+                           dvec *out, Py_ssize_t n) noexcept nogil:
+    """out (n, HALVES) = sum_i A[i, j] x[i] of n columns; n is a literal."""
+    cdef dvec acc[8]
+    cdef dvec a
+    cdef Py_ssize_t i, j, h
+    for j in range(n * HALVES):
+        acc[j] = dsplat(0)
+    for i in range(K):
+        for j in range(n):
+            a = dsplat(A[i * stride + j])
+            for h in range(HALVES):
+                acc[j * HALVES + h] = acc[j * HALVES + h] + a * x[i * HALVES + h]
+    for j in range(n * HALVES):
+        out[j] = acc[j]
+
+
+cdef void mix(const double *A, Py_ssize_t K, Py_ssize_t n_padded, const dvec *x,
+              dvec *out) noexcept nogil:
+    """out (n_padded, HALVES) = A' x in every lane, A (K, n_padded)."""
+    cdef Py_ssize_t j = 0
+    if HALVES == 1:
+        while j + 8 <= n_padded:
+            mix_group(A + j, K, n_padded, x, out + j * HALVES, 8)
+            j += 8
+    while j < n_padded:
+        mix_group(A + j, K, n_padded, x, out + j * HALVES, 4)
+        j += 4
+
+
+cdef void open_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
+    """Lanes whose span begins at step t, or that have none: what is expected is given."""
+    cdef Py_ssize_t l, h, k, at, i
+    cdef const double *before
+    cdef double *ahead = <double*>s.ahead
+    for l in range(LANES):
+        at = t * LANES + l
+        if s.span[at] >= 0 and not begins_at(m, s, at):
+            continue
+        before = m.spans[s.span[at]].before if s.span[at] >= 0 else m.start
+        for k in range(m.n_states):
+            ahead[k * LANES + l] = before[k]
+        (<double*>s.scale)[l] = 1
+        (<double*>s.product)[l] = 1
+        (<double*>s.logs)[l] = 0
+        (<double*>s.tops)[l] = 0
+        (<double*>s.ghost)[l] = 0
+
+
+cdef void close_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
+    """Lanes whose span ends at step t: its log-likelihood."""
+    cdef Py_ssize_t l
+    for l in range(LANES):
+        if ends_at(m, s, t * LANES + l):
+            m.log_likelihoods[s.span[t * LANES + l]] = (
+                (<double*>s.logs)[l] + log((<double*>s.product)[l]) + (<double*>s.tops)[l])
+
+
+cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
+                    dvec *c) noexcept nogil:
+    """Lanes without a probability of the step, or too small a one, go on from nothing known."""
+    cdef Py_ssize_t l, k, i
+    cdef double *value = <double*>c
+    for l in range(LANES):
+        if (<double*>s.ghost)[l] > 1 / MARGIN or not (value[l] >= LEAST_STEP):
+            i = s.span[t * LANES + l]
+            if i >= 0 and not again:
+                m.astray[i] = True
+            (<double*>s.ghost)[l] = 0
+        if not (value[l] >= LEAST_STEP):
+            for k in range(m.n_states):
+                (<double*>s.raw)[k * LANES + l] = 1.0 / m.n_states
+            value[l] = 1
+        if (<double*>s.product)[l] < 1e-150:
+            (<double*>s.logs)[l] += log((<double*>s.product)[l])
+            (<double*>s.product)[l] = 1
+
+
+cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) noexcept nogil:
+    """The forward recursion over a chunk; `again`: the log-likelihoods are there."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t K = m.n_states, t, k, h, size = s.n_padded * HALVES
+    cdef const real *e
+    cdef dvec *alpha
+    cdef dvec a, ahead
+    cdef dvec c[HALVES]
+    cdef dvec odd[HALVES]
+    cdef dvec lost[HALVES]
+    cdef dvec limit[HALVES]
+    cdef bint well
+    for t in range(steps):
+        if t % VECTORS == 0:
+            step_densities(s, job, t // VECTORS)
+        e = <const real*>(s.state + t // VECTORS * K * VECTORS + t % VECTORS)
+        alpha = s.alpha + (t + 1) * size
+        mix(m.forward, K, s.n_padded, s.raw, s.ahead)
+        if s.begins[t]:
+            open_spans(s, m, t)
+        for h in range(HALVES):
+            c[h] = dsplat(0)
+            odd[h] = dsplat(0)
+        if not m.safe:
+            for h in range(HALVES):
+                lost[h] = dsplat(0)
+                limit[h] = s.ghost[h] * dsplat(MARGIN)
+            for k in range(K):
+                for h in range(HALVES):
+                    ahead = s.ahead[k * HALVES + h] * s.scale[h]
+                    lost[h] = dmax(lost[h], dkeep_if_ge(
+                        widen(e + k * TILE + h * DLANES), limit[h], ahead))
+        for k in range(K):
+            for h in range(HALVES):
+                a = s.ahead[k * HALVES + h] * s.scale[h] * widen(e + k * TILE + h * DLANES)
+                s.raw[k * HALVES + h] = a
+                if k % 2 == 0:
+                    c[h] = c[h] + a
+                else:
+                    odd[h] = odd[h] + a
+        well = True
+        for h in range(HALVES):
+            c[h] = c[h] + odd[h]
+            s.product[h] = s.product[h] * c[h]
+            s.tops[h] = s.tops[h] + widen(<const real*>(s.top + t) + h * DLANES)
+            well &= dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
+            if not m.safe:
+                s.ghost[h] = dmax(s.ghost[h] * lost[h], dsplat(LEAST)) / c[h]
+                well &= dall_ge(dsplat(1 / MARGIN), s.ghost[h])
+        if not well:
+            mend_step(s, m, t, again, c)
+        for h in range(HALVES):
+            a = dsplat(1) / c[h]
+            s.scale[h] = a
+            s.inverse[t * HALVES + h] = a
+        for k in range(K):
+            for h in range(HALVES):
+                alpha[k * HALVES + h] = s.raw[k * HALVES + h] * s.scale[h]
+        if s.ends[t] and not again:
+            close_spans(s, m, t)
+
+
+cdef void step_weights(Streams *s, const Job *job, Py_ssize_t steps) noexcept nogil:
+    """Weights of rows, and of the transitions that lead to them; none of spans that are astray."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t at, i
+    cdef double w
+    for at in range(steps * LANES):
+        i = s.span[at]
+        w = 0
+        if i >= 0 and not m.astray[i]:
+            w = m.sequence_weight[m.spans[i].sequence] if m.sequence_weight != NULL else 1
+        (<real*>s.p.weight)[at] = <real>w
+        (<double*>s.leads)[at] = 0 if begins_at(m, s, at) else w
+
+
+cdef void end_spans(Streams *s, const Job *job, Py_ssize_t t, double *extra) noexcept nogil:
+    """Lanes whose span ends at step t: what follows is known. The transition into what is behind
+    goes to `extra` (n_padded, n_padded), as all of them without its probability."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t l, k, i, K = m.n_states
+    cdef double *beta = <double*>s.beta
+    cdef const double *alpha = <const double*>(s.alpha + (t + 1) * s.n_padded * HALVES)
+    cdef const double *behind
+    cdef double total, w
+    for l in range(LANES):
+        if not ends_at(m, s, t * LANES + l):
+            continue
+        behind = m.spans[s.span[t * LANES + l]].behind
+        total = 0
+        for k in range(K):
+            beta[k * LANES + l] = 1 if behind == NULL else 0
+            if behind != NULL:
+                for i in range(K):
+                    beta[k * LANES + l] += m.backward[i * m.n_padded + k] * behind[i]
+                total += alpha[k * LANES + l] * beta[k * LANES + l]
+        if behind == NULL:
+            continue
+        w = <double>(<real*>s.p.weight)[t * LANES + l] / total
+        for k in range(K):
+            beta[k * LANES + l] /= total
+            for i in range(K):
+                extra[k * m.n_padded + i] += w * alpha[k * LANES + l] * behind[i]
+
+
+cdef void add_starts(Streams *s, const Job *job, Py_ssize_t t, double *starts) noexcept nogil:
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t l, k
+    cdef double w
+    for l in range(LANES):
+        if not begins_at(m, s, t * LANES + l) or not m.spans[s.span[t * LANES + l]].opens:
+            continue
+        w = <double>(<real*>s.p.weight)[t * LANES + l]
+        for k in range(m.n_states):
+            starts[k] += w * (<double*>s.beta)[k * LANES + l]
+
+
+cdef void go_back(Streams *s, const Job *job, Py_ssize_t t, Py_ssize_t at,
+                  double *sums) noexcept nogil:
+    """The backward recursion at step t: e becomes the posterior."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t K = m.n_states, k, h, i, size = s.n_padded * HALVES
+    cdef vec *state = s.state + t // VECTORS * K * VECTORS + t % VECTORS
+    cdef vec *part = s.p.resp + t // VECTORS * K * m.n_mix * VECTORS + t % VECTORS
+    cdef const dvec *alpha = s.alpha + (t + 1) * size
+    cdef dvec *right = s.right + at * size
+    cdef dvec e, r, gamma, beta
+    cdef vec share
+    mix(m.backward, K, s.n_padded, s.follows, s.beta)
+    if s.ends[t]:
+        end_spans(s, job, t, sums + s.n_padded)
+    for k in range(K):
+        share = state[k * VECTORS]
+        for h in range(HALVES):
+            e = widen(<const real*>(state + k * VECTORS) + h * DLANES)
+            beta = s.beta[k * HALVES + h]
+            # what is lost has no part in what was before; nor can it overflow
+            r = dkeep_if_ge(e * beta * s.inverse[t * HALVES + h], alpha[k * HALVES + h],
+                            dsplat(LEAST))
+            gamma = dkeep_if_ge(alpha[k * HALVES + h] * beta, alpha[k * HALVES + h], dsplat(LEAST))
+            s.follows[k * HALVES + h] = r
+            right[k * HALVES + h] = r * s.leads[t * HALVES + h]
+            narrow(gamma, <real*>(state + k * VECTORS) + h * DLANES)
+            s.beta[k * HALVES + h] = gamma
+        if m.n_mix > 1:
+            share = state[k * VECTORS] / vmax(
+                share, splat(<real>(2.3e-308 if IS_DOUBLE else 1.18e-38)))
+            for i in range(m.n_mix):
+                part[(k * m.n_mix + i) * VECTORS] = part[(k * m.n_mix + i) * VECTORS] * share
+    for k in range(K * HALVES, size):
+        right[k] = dsplat(0)
+    if s.begins[t]:
+        add_starts(s, job, t, sums)
+
+
+cdef void add_transitions(Streams *s, Py_ssize_t first, Py_ssize_t steps) noexcept nogil:
+    """transitions += alpha of the step before times what the step has to the right, of the
+    chunk's steps from `first`."""
+    cdef Py_ssize_t n = s.n_padded, size = n * HALVES, a, b, t, i, j, h
+    cdef dvec acc[16]
+    cdef const dvec *left
+    cdef const dvec *right
+    for a in range(0, n, 4):
+        for b in range(0, n, 4):
+            for i in range(4):
+                for j in range(4):
+                    acc[i * 4 + j] = s.transitions[(a + i) * n + b + j]
+            left = s.alpha + first * size + a * HALVES
+            right = s.right + b * HALVES
+            for t in range(steps):
+                for h in range(HALVES):
+                    for i in range(4):
+                        for j in range(4):
+                            acc[i * 4 + j] = (acc[i * 4 + j]
+                                              + left[i * HALVES + h] * right[j * HALVES + h])
+                left += size
+                right += size
+            for i in range(4):
+                for j in range(4):
+                    s.transitions[(a + i) * n + b + j] = acc[i * 4 + j]
+
+
+cdef void write_posteriors(Streams *s, const Job *job, Py_ssize_t t) noexcept nogil:
+    cdef Py_ssize_t K = job.chain.n_states, j, k, i
+    cdef const real *state = <const real*>(s.state + t * K * VECTORS)
+    cdef real *out
+    for j in range(TILE):
+        i = s.span[t * TILE + j]
+        if i >= 0 and not job.chain.astray[i]:
+            out = <real*>job.resp_out + s.row[t * TILE + j] * K
+            for k in range(K):
+                out[k] = state[k * TILE + j]
+
+
+cdef void chunk_back(Streams *s, const Job *job, Py_ssize_t steps, double *sums) noexcept nogil:
+    """The backward recursion over a chunk, and its sums: see chain_block."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), M = m.n_states * m.n_mix
+    cdef Py_ssize_t tiles = steps // VECTORS, first, end = tiles, i
+    cdef double *rest = sums + s.n_padded + 2 * s.n_padded * s.n_padded
+    cdef Panels p
+    step_weights(s, job, steps)
+    while end > 0:
+        first = max(<Py_ssize_t>0, end - SUBCHUNK)
+        for i in range(end * VECTORS - 1, first * VECTORS - 1, -1):
+            go_back(s, job, i, i - first * VECTORS, sums)
+        add_transitions(s, first * VECTORS, (end - first) * VECTORS)
+        if job.resp_out != NULL:
+            for i in range(first, end):
+                write_posteriors(s, job, i)
+        if m.codes != NULL:
+            for i in range(first, end):
+                add_symbols(s, job, i, rest)
+        elif job.second_moments:
+            p = s.p
+            p.n_tiles = end - first
+            p.x += first * n * VECTORS
+            p.resp += first * M * VECTORS
+            p.weight += first * VECTORS
+            p.active += first * M
+            moments(&p, job, rest)
+        end = first
+
+
+cdef void chain_block(const Job *job, Py_ssize_t block, char *scratch,
+                      double *accumulators) noexcept nogil:
+    """The spans of a block's lanes: log-likelihoods, posteriors where wanted, and sums: starts
+    (n_padded,) | transitions over their probabilities (n_padded, n_padded) | transitions | of
+    symbols (n_symbols + 1, n_lanes), or moments as a mixture's."""
+    cdef const Chain *m = job.chain
+    cdef Streams s
+    cdef Py_ssize_t n = m.n_padded, size = n * HALVES, longest = 0, l, i, c, chunks, steps
+    cdef double *lane
+    carve_chain(job, scratch, &s)
+    for l in range(LANES):
+        longest = max(longest, lane_steps(m, block * LANES + l))
+    longest = (longest + VECTORS - 1) // VECTORS * VECTORS
+    chunks = (longest + m.chunk - 1) // m.chunk
+    memset(s.p.active, 1, m.chunk // VECTORS * m.n_states * m.n_mix)
+    memset(s.transitions, 0, n * n * sizeof(dvec))
+    memset(s.alpha, 0, size * sizeof(dvec))
+    memset(s.raw, 0, size * sizeof(dvec))
+    memset(s.follows, 0, size * sizeof(dvec))
+    for c in range(chunks if chunks > 1 else 0):
+        memcpy(s.kept + c * size, s.alpha, size * sizeof(dvec))
+        steps = min(m.chunk, longest - c * m.chunk)
+        lay_out(m, block, c * m.chunk, steps, &s)
+        go_forward(&s, job, steps, False)
+        memcpy(s.alpha, s.alpha + steps * size, size * sizeof(dvec))
+    for c in range(chunks - 1, -1, -1):
+        steps = min(m.chunk, longest - c * m.chunk)
+        if chunks > 1:
+            memcpy(s.alpha, s.kept + c * size, size * sizeof(dvec))
+            memcpy(s.raw, s.alpha, size * sizeof(dvec))
+            for i in range(HALVES):
+                s.scale[i] = dsplat(1)
+                s.product[i] = dsplat(1)
+                s.ghost[i] = dsplat(0)
+        lay_out(m, block, c * m.chunk, steps, &s)
+        go_forward(&s, job, steps, chunks > 1)
+        if job.first_moments or job.resp_out != NULL:
+            chunk_back(&s, job, steps, accumulators)
+    for i in range(n * n):
+        lane = <double*>(s.transitions + i)
+        for l in range(DLANES):
+            accumulators[n + i] += lane[l]
+    for l in range(block * LANES, block * LANES + LANES):
+        for i in range(m.lane_first[l], m.lane_first[l + 1]):
+            if m.astray[i]:
+                plain_span(job, &s, i, accumulators)
+
+
+# --- with logarithms, for spans that are astray --------------------------------------------
+
+cdef void row_densities(const Job *job, Py_ssize_t row, double *parts, double *out) noexcept nogil:
+    """out (n_states,) log densities, and of a mixture's components, parts (n_states n_mix,)."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t k, i, code
+    cdef Far form
+    cdef double distance
+    for k in range(m.n_states):
+        if m.codes != NULL:
+            code = code_at(m, row)
+            out[k] = m.log_largest[code] + log(m.emission[code * m.n_lanes + k])
+            continue
+        if job.log_prob_given:
+            out[k] = read(job.rows.x + row * job.rows.row_stride + k * job.rows.column_stride)
+            continue
+        for i in range(k * m.n_mix, (k + 1) * m.n_mix):
+            far_complete(job, row, i, &form)
+            parts[i] = far_log_density(&form, &distance)
+        out[k] = log_sum(parts + k * m.n_mix, m.n_mix)
+
+
+cdef double log_sum(const double *x, Py_ssize_t n) noexcept nogil:
+    cdef double top = -INFINITY, total = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        top = max(top, x[i])
+    if not (top > -INFINITY):
+        return -INFINITY
+    for i in range(n):
+        total += exp(x[i] - top)
+    return top + log(total)
+
+
+cdef double plain_step(const Job *job, Py_ssize_t row, const double *logs, const double *before,
+                       double *parts, double *alpha) noexcept nogil:
+    """alpha (n_states,) = logarithms of the forward probabilities, the largest taken out and
+    returned; of the first step where `logs` says what is expected."""
+    cdef const Chain *m = job.chain
+    cdef Py_ssize_t K = m.n_states, i, j
+    cdef double top = -INFINITY
+    cdef double *density = parts + K * m.n_mix
+    cdef double *terms = density + K
+    row_densities(job, row, parts, density)
+    for j in range(K):
+        if logs != NULL:
+            terms[0] = log(logs[j])
+        else:
+            for i in range(K):
+                terms[i] = before[i] + log(m.forward[i * m.n_padded + j])
+        alpha[j] = density[j] + (terms[0] if logs != NULL else log_sum(terms, K))
+        top = max(top, alpha[j])
+    for j in range(K if top > -INFINITY else 0):
+        alpha[j] -= top
+    return top
+
+
+cdef void plain_span(const Job *job, Streams *s, Py_ssize_t index,
+                     double *accumulators) noexcept nogil:
+    cdef const Chain *m = job.chain
+    cdef const Span *span = &m.spans[index]
+    cdef Py_ssize_t K = m.n_states, n = m.n_padded, t, i, k, part, parts, first, end, T
+    cdef Py_ssize_t size = m.chunk
+    cdef double *alpha = <double*>s.alpha       # at least (size + 1, n)
+    cdef double *kept = <double*>s.kept
+    cdef double *beta = <double*>s.beta
+    cdef double *follows = <double*>s.follows
+    cdef double *work = <double*>s.right        # at least 16 n
+    cdef double *gamma = work + K * m.n_mix + 2 * K
+    cdef double total = 0, top, norm, w
+    w = m.sequence_weight[span.sequence] if m.sequence_weight != NULL else 1
+    T = span.end - span.first
+    parts = (T + size - 1) // size
+    for t in range(T):
+        if t % size == 0 and t > 0:
+            memcpy(kept + t // size * n, alpha + (size - 1) * n, K * sizeof(double))
+            memcpy(beta, alpha + (size - 1) * n, K * sizeof(double))
+        top = plain_step(job, span.first + t, span.before if t == 0 else NULL,
+                         beta if t % size == 0 else alpha + (t % size - 1) * n, work,
+                         alpha + t % size * n)
+        total += top
+        if not (top > -INFINITY):
+            m.log_likelihoods[index] = -INFINITY
+            for t in range(T * K if job.resp_out != NULL else 0):
+                (<real*>job.resp_out)[span.first * K + t] = 0
+            return
+    m.log_likelihoods[index] = total + log_sum(alpha + (T - 1) % size * n, K)
+    if not job.first_moments and job.resp_out == NULL:
+        return
+    for k in range(K):
+        beta[k] = 0
+        for i in range(K if span.behind != NULL else 0):
+            beta[k] += m.backward[i * n + k] * span.behind[i]
+        if span.behind != NULL:
+            beta[k] = log(beta[k])
+    for part in range(parts - 1, -1, -1):
+        first = part * size
+        end = min(T, first + size)
+        if part < parts - 1:
+            for t in range(first, end):
+                plain_step(job, span.first + t, span.before if t == 0 else NULL,
+                           kept + part * n if t == first else alpha + (t - 1 - first) * n, work,
+                           alpha + (t - first) * n)
+        for t in range(end - 1, first - 1, -1):
+            if t < T - 1 or span.behind != NULL:
+                # the transition to the step that `follows` has, with its density
+                pair_posteriors(m, alpha + (t - first) * n, follows, span.behind if t == T - 1
+                                else NULL, w, gamma, accumulators + n + n * n)
+            if t < T - 1:
+                top = -INFINITY
+                for k in range(K):
+                    for i in range(K):
+                        gamma[i] = log(m.forward[k * n + i]) + follows[i]
+                    beta[k] = log_sum(gamma, K)
+                    # what cannot be here may have a future far more probable
+                    top = max(top, alpha[(t - first) * n + k] + beta[k])
+                for k in range(K):
+                    beta[k] -= top
+            for k in range(K):
+                gamma[k] = alpha[(t - first) * n + k] + beta[k]
+            norm = log_sum(gamma, K)
+            row_densities(job, span.first + t, work, work + K * m.n_mix)
+            for k in range(K):
+                gamma[k] = exp(gamma[k] - norm)
+                follows[k] = work[K * m.n_mix + k] + beta[k]
+                if job.resp_out != NULL:
+                    (<real*>job.resp_out)[(span.first + t) * K + k] = <real>gamma[k]
+                if t == 0 and span.opens:
+                    accumulators[k] += w * gamma[k]
+            if job.second_moments or m.codes != NULL:
+                add_plain(job, span.first + t, w, gamma, work, work + K * m.n_mix,
+                          accumulators + n + 2 * n * n)
+
+
+cdef void pair_posteriors(const Chain *m, const double *alpha, const double *follows,
+                          const double *behind, double w, double *terms,
+                          double *sums) noexcept nogil:
+    """Add the posteriors of a transition."""
+    cdef Py_ssize_t K = m.n_states, n = m.n_padded, i, j
+    cdef double top = -INFINITY, total = 0, value
+    cdef int turn
+    for turn in range(3):
+        for i in range(K):
+            for j in range(K):
+                value = (alpha[i] + log(m.forward[i * n + j])
+                         + (follows[j] if behind == NULL else log(behind[j])))
+                if turn == 0:
+                    top = max(top, value)
+                elif turn == 1:
+                    total += exp(value - top)
+                else:
+                    sums[i * n + j] += w * exp(value - top) / total
+        if not (top > -INFINITY):
+            return
+
+
+cdef void add_plain(const Job *job, Py_ssize_t row, double w, const double *gamma,
+                    const double *parts, const double *density, double *sums) noexcept nogil:
+    """Add what one row leaves."""
+    cdef const Chain *m = job.chain
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t M = m.n_states * m.n_mix, D = g.n_features, k, c, a, b
+    cdef const real *mean
+    cdef double *second
+    cdef double r, x
+    if m.codes != NULL:
+        for k in range(m.n_states):
+            sums[code_at(m, row) * m.n_lanes + k] += w * gamma[k]
+        return
+    for c in range(M):
+        k = c // m.n_mix
+        if not (gamma[k] > 0):
+            continue
+        r = w * gamma[k] * exp(parts[c] - density[k])
+        mean = <const real*>g.packed + c * component_stride(g) + HEADER
+        second = sums + M + M * D
+        if g.covariance_type != TIED:
+            second += c * (D * (D + 1) // 2 if g.covariance_type == FULL else D)
+        sums[c] += r
+        for a in range(D):
+            x = gap(job, row, a, mean)
+            sums[M + c * D + a] += r * x
+            if g.covariance_type == FULL or g.covariance_type == TIED:
+                for b in range(a + 1):
+                    second[a * (a + 1) // 2 + b] += r * x * gap(job, row, b, mean)
+            else:
+                second[a] += r * x * x
+
+
+cdef inline double gap(const Job *job, Py_ssize_t row, Py_ssize_t column,
+                       const real *mean) noexcept nogil:
+    return <double>read(job.rows.x + row * job.rows.row_stride
+                        + column * job.rows.column_stride) - <double>mean[column]
+
+
+# --- the best path -------------------------------------------------------------------------
+
+cdef void best_path(const Job *job, Py_ssize_t index, char *scratch) noexcept nogil:
+    """The most probable path of a span by the recursion of the largest (Viterbi 1967)."""
+    cdef const Chain *m = job.chain
+    cdef const Span *span = &m.spans[index]
+    cdef Py_ssize_t K = m.n_states, n = m.n_padded, i, j, row
+    cdef double *delta = <double*>scratch
+    cdef double *best = delta + n
+    cdef double *source = best + n
+    cdef double *swap
+    cdef const double *step
+    cdef const char *x
+    cdef double total = 0, top, from_i
+    cdef int state = -1
+    for row in range(span.first, span.end):
+        x = job.rows.x + row * job.rows.row_stride
+        if row == span.first:
+            for j in range(K):
+                best[j] = m.log_start[j]
+        else:
+            best_sources(m.log_forward, K, n, delta, best, source)
+            if m.back_bytes == 1:
+                for j in range(K):
+                    (<unsigned char*>m.back)[row * K + j] = <unsigned char>source[j]
+            else:
+                for j in range(K):
+                    (<unsigned short*>m.back)[row * K + j] = <unsigned short>source[j]
+        for j in range(K):
+            best[j] += read(x + j * job.rows.column_stride)
+        if (row - span.first) % 256 == 255:
+            # small numbers keep their digits
+            top = best[0]
+            for j in range(1, K):
+                top = max(top, best[j])
+            if top > -INFINITY:
+                total += top
+                for j in range(K):
+                    best[j] -= top
+        swap = delta
+        delta = best
+        best = swap
+    top = -INFINITY
+    for j in range(K):
+        if delta[j] > top:
+            top = delta[j]
+            state = <int>j
+    m.log_likelihoods[index] = total + top
+    for row in range(span.end - 1, span.first - 1, -1):
+        m.paths[row] = state
+        if row > span.first and state >= 0:
+            if m.back_bytes == 1:
+                state = (<unsigned char*>m.back)[row * K + state]
+            else:
+                state = (<unsigned short*>m.back)[row * K + state]
+
+
+cdef inline void best_sources(const double *logs, Py_ssize_t K, Py_ssize_t n, const double *delta,
+                              double *best, double *source) noexcept nogil:
+    """best[j] = max_i delta[i] + logs[i, j], and the first i that has it."""
+    cdef Py_ssize_t i, j
+    cdef double value
+    for j in range(n):
+        best[j] = delta[0] + logs[j]
+        source[j] = 0
+    for i in range(1, K):
+        for j in range(n):
+            value = delta[i] + logs[i * n + j]
+            source[j] = <double>i if value > best[j] else source[j]
+            best[j] = value if value > best[j] else best[j]

@@ -1,0 +1,326 @@
+"""Hidden Markov models against sums over every path, written-out steps and finite differences."""
+
+import numpy as np
+import pytest
+from chains_reference import baum_welch_step, expectations, log_densities, path_log_probs
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
+
+TYPES = ("full", "tied", "diag", "spherical")
+
+
+def covariances(rng, covariance_type, shape, d):
+    """Any of the type."""
+    a = rng.normal(size=(*shape, d, d))
+    full = a @ np.swapaxes(a, -1, -2) + np.eye(d)
+    if covariance_type == "tied":
+        return np.array(np.broadcast_to(full.reshape(-1, d, d)[0], full.shape))
+    if covariance_type == "diag":
+        return full * np.eye(d)
+    if covariance_type == "spherical":
+        return full[..., :1, :1] * np.eye(d)
+    return full
+
+
+def problem(seed, covariance_type="full", *, n_states=3, n_mix=1, d=2, lengths=(5, 1, 4),
+            missing=0.0):
+    """Short sequences, and parameters to begin with."""
+    rng = np.random.default_rng(seed)
+    X = [rng.normal(size=(n, d)) * 2 for n in lengths]
+    for part in X:
+        part[rng.random(part.shape) < missing] = np.nan
+    if missing:
+        X[0][1] = np.nan
+    return X, (rng.dirichlet(np.ones(n_states)), rng.dirichlet(np.ones(n_states), n_states),
+               rng.dirichlet(np.ones(n_mix), n_states), rng.normal(size=(n_states, n_mix, d)),
+               covariances(rng, covariance_type, (n_states, n_mix), d))
+
+
+def model_of(parameters, covariance_type, **options):
+    """The estimator with these `*_init`."""
+    startprob, transmat, weights, means, covars = parameters
+    given = {"startprob_init": startprob, "transmat_init": transmat}
+    options = {"reg_covar": 0.0, "covariance_type": covariance_type, **options}
+    if weights.shape[1] == 1:
+        return GaussianHMM(len(startprob), means_init=means[:, 0], covars_init=covars[:, 0],
+                           **given, **options)
+    return MixtureHMM(*weights.shape, weights_init=weights, means_init=means, covars_init=covars,
+                      **given, **options)
+
+
+def put(model, parameters):
+    """The parameters by hand, without a fit."""
+    model.startprob_, model.transmat_ = parameters[:2]
+    if isinstance(model, MixtureHMM):
+        model.weights_, model.means_, model.covars_ = parameters[2:]
+    else:
+        model.means_, model.covars_ = (each[:, 0] for each in parameters[3:])
+    return model
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("n_mix", [1, 2])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_everything_is_what_all_paths_say(covariance_type, n_mix, missing):
+    X, parameters = problem(1, covariance_type, n_mix=n_mix, missing=missing)
+    class_ = GaussianHMM if n_mix == 1 else MixtureHMM
+    model = put(class_(covariance_type=covariance_type), parameters)
+    startprob, transmat = parameters[:2]
+    total, joint, proba, path = 0.0, 0.0, [], []
+    for part in X:
+        log_b = logsumexp(log_densities(part, *parameters[2:]), axis=2)
+        value, posteriors, _ = expectations(log_b, startprob, transmat)
+        paths, values = path_log_probs(log_b, startprob, transmat)
+        total, joint = total + value, joint + values.max()
+        proba.append(posteriors)
+        path.append(paths[values.argmax()])
+    rows, lengths = np.concatenate(X), [len(part) for part in X]
+    assert_allclose(model.score(rows, lengths), total, rtol=1e-12)
+    log_likelihood, posteriors = model.score_samples(rows, lengths)
+    assert_allclose(log_likelihood, total, rtol=1e-12)
+    assert_allclose(posteriors, np.concatenate(proba), atol=1e-12)
+    assert_array_equal(model.predict_proba(X), posteriors)
+    log_prob, states = model.decode(X)
+    assert_allclose(log_prob, joint, rtol=1e-12)
+    assert_array_equal(states, np.concatenate(path))
+    assert_array_equal(model.predict(rows, lengths), states)
+    k, d = len(startprob), rows.shape[1]
+    free = {"full": k * n_mix * d * (d + 1) // 2, "tied": d * (d + 1) // 2, "diag": k * n_mix * d,
+            "spherical": k * n_mix}[covariance_type]
+    p = k - 1 + k * (k - 1) + k * (n_mix - 1) + k * n_mix * d + free
+    assert model.n_parameters_ == p
+    assert_allclose(model.aic(rows, lengths), -2 * total + 2 * p)
+    assert_allclose(model.bic(rows, lengths), -2 * total + p * np.log(len(rows)))
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 3.0, 2.0]])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("n_mix", [1, 2])
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:collapsed")
+def test_a_step_is_that_of_baum_and_welch(covariance_type, n_mix, missing, weights):
+    X, parameters = problem(2, covariance_type, n_mix=n_mix, missing=missing)
+    total, expected = baum_welch_step(X, parameters, covariance_type, weights)
+    model = model_of(parameters, covariance_type, max_iter=1).fit(X, sample_weight=weights)
+    rows = np.dot([len(part) for part in X], np.ones(3) if weights is None else weights)
+    assert_allclose(model.lower_bound_, total / rows, rtol=1e-12)
+    found = [model.startprob_, model.transmat_]
+    if n_mix > 1:
+        found += [model.weights_, model.means_, model.covars_]
+    else:
+        found += [np.ones((3, 1)), model.means_[:, None], model.covars_[:, None]]
+    for one, other in zip(found, expected, strict=True):
+        assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+# --- fits ---------------------------------------------------------------------------------
+
+def series(seed=0, n=300, n_states=3, d=2, missing=0.0):
+    """Rows of a chain of some states, and its states."""
+    rng = np.random.default_rng(seed)
+    transmat = 0.8 * np.eye(n_states) + 0.2 / n_states
+    states = np.zeros(n, int)
+    for t in range(1, n):
+        states[t] = rng.choice(n_states, p=transmat[states[t - 1]])
+    X = rng.normal(size=(n, d)) * (1 + 0.5 * states[:, None]) + 4 * states[:, None]
+    X[rng.random(X.shape) < missing] = np.nan
+    return X, states
+
+
+PRIORS = {"startprob_concentration": 2.0, "transmat_concentration": 1.5,
+          "covariance_prior": (4.0, 0.5)}
+
+
+@pytest.mark.parametrize("options", [
+    {}, PRIORS, {"fixed": ("means",)}, {"fixed": ("covars", "startprob")},
+    {"fixed": ["transmat"]}, {"acceleration": "squarem"}], ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+@pytest.mark.parametrize("n_mix", [1, 2])
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_objective_never_falls(covariance_type, n_mix, missing, options):
+    X, _ = series(3, 120, missing=missing)
+    parameters = list(problem(4, covariance_type, n_mix=n_mix)[1])
+    parameters[3] = parameters[3] + 4 * np.arange(3)[:, None, None]
+    parameters[4] = 4 * parameters[4]
+    if n_mix > 1 and "covariance_prior" in options:
+        options = {**options, "weight_concentration": 1.5}
+    model = model_of(parameters, covariance_type, max_iter=25, **options)
+    model.fit(X, lengths=[50, 1, 69])
+    assert len(model.lower_bounds_) > 5
+    assert np.diff(model.lower_bounds_).min() >= -1e-12 * abs(model.lower_bound_)
+    for name in options.get("fixed", ()):
+        assert_array_equal(getattr(model, f"{name}_"), getattr(model, f"{name}_init"))
+
+
+def log_prior(model, priors):
+    """Of the fitted parameters, written out."""
+    value = 0.0
+    for name, concentration in (("startprob_", priors.get("startprob_concentration")),
+                                ("transmat_", priors.get("transmat_concentration"))):
+        if concentration:
+            value += (concentration - 1) * np.log(getattr(model, name)).sum()
+    if "covariance_prior" in priors:
+        dof, scale = priors["covariance_prior"]
+        d = model.means_.shape[-1]
+        for covar in model.covars_.reshape(-1, d, d):
+            value -= (dof + d + 1) / 2 * np.linalg.slogdet(covar)[1] + scale * np.trace(
+                np.linalg.inv(covar)) / 2
+    return value
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+@pytest.mark.parametrize("priors", [{}, PRIORS], ids=["none", "priors"])
+def test_a_fit_ends_where_the_gradient_is_zero(priors, missing):
+    """Derivatives along every parameter by differences, on the simplex and of matrices."""
+    X, _ = series(5, 200, n_states=2, missing=missing)
+    lengths = [90, 110]
+    model = GaussianHMM(2, "full", reg_covar=0, tol=1e-14, max_iter=5000, random_state=0,
+                        **priors).fit(X, lengths=lengths)
+    assert model.converged_
+    if priors:
+        assert_allclose(model.lower_bound_ * 200,
+                        model.score(X, lengths) + log_prior(model, priors), rtol=1e-9)
+    point = {name: getattr(model, name) for name in ("startprob_", "transmat_", "means_",
+                                                     "covars_")}
+
+    def along(name, direction, size):
+        values = []
+        for sign in (1, -1):
+            setattr(model, name, point[name] + sign * size * direction)
+            values.append(model.score(X, lengths) + log_prior(model, priors))
+        setattr(model, name, point[name])
+        return (values[0] - values[1]) / (2 * size)
+
+    slopes = []
+    for k in range(2):
+        move = np.zeros((2, 2))
+        move[k] = [1, -1]
+        slopes.append(along("transmat_", move, 1e-6))
+        for d in range(2):
+            move = np.zeros((2, 2))
+            move[k, d] = 1
+            slopes.append(along("means_", move, 1e-5))
+            for e in range(d + 1):
+                move = np.zeros((2, 2, 2))
+                move[k, d, e] = move[k, e, d] = 1
+                slopes.append(along("covars_", move, 1e-5))
+    if priors:
+        slopes.append(along("startprob_", np.array([1.0, -1]), 1e-6))
+    assert np.abs(slopes).max() < 2e-4, slopes
+
+
+def test_zeros_stay_and_do_not_count():
+    X, _ = series(6)
+    left_to_right = np.array([[0.5, 0.5, 0], [0, 0.5, 0.5], [0, 0, 1.0]])
+    model = GaussianHMM(3, startprob_init=[1, 0, 0], transmat_init=left_to_right,
+                        random_state=0).fit(X, lengths=[100] * 3)
+    assert_array_equal(model.startprob_, [1, 0, 0])
+    assert_array_equal(model.transmat_ == 0, left_to_right == 0)
+    assert model.n_parameters_ == 0 + 2 + 6 + 6
+    accelerated = GaussianHMM(3, startprob_init=[1, 0, 0], transmat_init=left_to_right,
+                              acceleration="squarem", transmat_concentration=2.0,
+                              random_state=0).fit(X, lengths=[100] * 3)
+    assert_array_equal(accelerated.transmat_ == 0, left_to_right == 0)
+    for states in (model.predict(X, [100] * 3), accelerated.predict(X, [100] * 3)):
+        assert (np.diff(states.reshape(3, 100)) >= 0).all()
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_states_that_are_never_visited_stay(covariance_type, missing):
+    X, _ = series(7, missing=missing)
+    transmat = np.array([[0.9, 0.1, 0], [0.1, 0.9, 0], [0.2, 0.3, 0.5]])
+    covars = np.repeat(3 * np.eye(2)[None], 3, axis=0)
+    model = GaussianHMM(3, covariance_type, startprob_init=[0.5, 0.5, 0], transmat_init=transmat,
+                        means_init=[[0, 0], [8, 8], [1e-3, 1 / 3]], covars_init=covars,
+                        reg_covar=0).fit(X)
+    assert_array_equal(model.transmat_[2], transmat[2])
+    assert_array_equal(model.means_[2], [1e-3, 1 / 3])
+    if covariance_type != "tied":
+        assert_array_equal(model.covars_[2], covars[2])
+    assert all(np.isfinite(getattr(model, f"{name}_")).all() for name in model._names)
+    assert np.isfinite(model.score(X))
+
+
+def test_an_impossible_sequence():
+    codes = np.array([[0], [1], [0], [0], [1], [1]])
+    options = {"startprob_init": [1, 0], "transmat_init": [[0, 1], [0, 1.0]],
+               "emissionprob_init": [[1, 0], [0, 1.0]]}
+    model = CategoricalHMM(2, **options)
+    with pytest.raises(ValueError, match="sequence 1 is impossible.*startprob_init"):
+        model.fit(codes, lengths=[2, 2, 2])
+    assert not hasattr(model, "startprob_")
+    with pytest.raises(ValueError, match="sequence 2 is impossible"):
+        model.fit(codes, lengths=[2, 2, 2], sample_weight=[1, 0, 1])
+    model.fit(codes, lengths=[2, 2, 2], sample_weight=[1, 0, 0])
+    assert model.score(codes[:2]) == 0
+    assert model.score(codes, [2, 2, 2]) == -np.inf
+    log_likelihood, posteriors = model.score_samples(codes, [2, 2, 2])
+    assert log_likelihood == -np.inf
+    assert_array_equal(posteriors, [[1, 0], [0, 1], [0, 0], [0, 0], [0, 0], [0, 0]])
+    assert model.decode(codes, [2, 2, 2])[0] == -np.inf
+
+
+def test_weights_are_copies_of_sequences():
+    X, _ = series(8, 60, missing=0.1)
+    parts = [X[:20], X[20:25], X[25:]]
+    parameters = problem(9, "full")[1]
+    for missing in (False, True):
+        own = parts if missing else [np.nan_to_num(part) for part in parts]
+        options = {"covariance_prior": (4, 1.0), "max_iter": 300, "tol": 1e-6}
+        once = model_of(parameters, "full", **options).fit(own, sample_weight=[1, 2, 0])
+        twice = model_of(parameters, "full", **options).fit([own[0], own[1], own[1]])
+        assert_allclose(once.lower_bounds_, twice.lower_bounds_, rtol=1e-9)
+        assert_allclose(once.covars_, twice.covars_, rtol=1e-5)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_shift_costs_no_digits(covariance_type, missing):
+    X, _ = series(10, missing=missing)
+    X = np.round(X * 1024) / 1024       # so that the shift is exact
+    options = {"random_state": 0, "reg_covar": 0.0, "n_init": 2}
+    near = GaussianHMM(3, covariance_type, **options).fit(X)
+    far = GaussianHMM(3, covariance_type, **options).fit(X + 2.0**27)
+    assert_allclose(far.covars_, near.covars_, rtol=1e-5, atol=1e-6)
+    assert_allclose(far.means_ - 2.0**27, near.means_, atol=1e-5)
+    assert_allclose(far.score(X + 2.0**27), near.score(X), rtol=1e-8)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_float32(missing):
+    X, _ = series(11, missing=missing)
+    X = X.astype(np.float32)
+    single = GaussianHMM(3, "full", random_state=0, tol=1e-6).fit(X)
+    double = GaussianHMM(3, "full", random_state=0, tol=1e-6).fit(X.astype(np.float64))
+    assert_allclose(single.score(X), double.score(X.astype(np.float64)), rtol=1e-4)
+    assert_allclose(single.means_, double.means_, atol=2e-2)
+    assert single.means_.dtype == np.float64
+
+
+def test_max_iter_0_leaves_the_start():
+    X, _ = series(12)
+    parameters = problem(13, "spherical")[1]
+    model = model_of(parameters, "spherical", max_iter=0).fit(X)
+    assert_array_equal(model.transmat_, parameters[1])
+    assert_array_equal(model.covars_, parameters[4][:, 0])
+    assert model.n_iter_ == 0 and model.lower_bounds_ == []
+    for class_ in (GaussianHMM, MixtureHMM):
+        started = class_(3, max_iter=0, random_state=0).fit(X)
+        assert np.isfinite(started.score(X))
+
+
+def test_a_subset_of_the_start():
+    X, states = series(14)
+    model = GaussianHMM(3, "full", means_init=[[8, 8], [0, 0], [4, 4]], random_state=0).fit(X)
+    assert (np.array([1, 2, 0])[states] == model.predict(X)).mean() > 0.85
+    covars = np.repeat(np.eye(2)[None], 3, axis=0)
+    model = GaussianHMM(3, covars_init=covars, transmat_init=np.full((3, 3), 1 / 3),
+                        fixed=("transmat", "covars"), random_state=0).fit(X)
+    assert_array_equal(model.covars_, covars)
+    assert_array_equal(model.transmat_, np.full((3, 3), 1 / 3))
+    assert model.n_parameters_ == 2 + 6
