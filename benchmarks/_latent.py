@@ -155,9 +155,10 @@ def families(run):
 
 
 def section_latent(run):
-    """Factor analysis, Student t, mclust's fourteen families, mixtures of factor analysers."""
+    """Factor analysis, Student t, mclust's families, factor mixtures, classes, hidden Markov."""
+    from _discrete import discrete
     from _factor_mixture import mixtures_of_factors
 
     return json.loads(json.dumps({
         "factors": factors(run), "student": student(run), "families": families(run),
-        "factor_mixtures": mixtures_of_factors(run)}, default=float))
+        "factor_mixtures": mixtures_of_factors(run)}, default=float)) | discrete(run)

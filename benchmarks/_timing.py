@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 PAUSE = 0.05        # seconds; worker threads of BLAS spin for a while after a call
 LEAST = 0.2         # seconds of one turn: what is quick runs several times in its turn
 
@@ -65,6 +67,13 @@ def per_call(function, seconds=0.05, rounds=5):
             function()
         best = min(best, (time.perf_counter() - start) / n)
     return best
+
+
+def matmul_peak(n=2048):
+    """Flops a second of a matrix product in float64."""
+    a = np.random.default_rng(0).normal(size=(n, n))
+    best, _ = alternate({"product": lambda: a @ a}, 5)
+    return 2 * n**3 / best["product"]
 
 
 def geometric_mean(values):

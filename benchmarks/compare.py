@@ -71,13 +71,6 @@ def positive(text):
     return value
 
 
-def matmul_peak(dtype=np.float64, n=2048):
-    """Flops a second of a matrix product."""
-    a = np.random.default_rng(0).normal(size=(n, n)).astype(dtype)
-    best, _ = timing.alternate({"product": lambda: a @ a}, 5)
-    return 2 * n**3 / best["product"]
-
-
 def shape_text(shape):
     return f"{shape[0]:g} x {shape[1]}, K={shape[2]}"
 
@@ -87,7 +80,7 @@ def shape_text(shape):
 def section_full(run):
     """Full covariance, float64: an EM iteration."""
     shapes = TINY_SHAPES if run.quick else FULL_SHAPES
-    peak = matmul_peak(n=256 if run.quick else 2048)
+    peak = timing.matmul_peak(n=256 if run.quick else 2048)
     measured = []
     for n, d, k in shapes:
         X = blobs(n, d, k)
@@ -96,7 +89,7 @@ def section_full(run):
         worst = parity(f"full {shape_text((n, d, k))}", results, run.high)
         share = share_that_matters(X, results["emkernels"])
         measured.append(((n, d, k), seconds, worst, share))
-    peak = max(peak, matmul_peak(n=256 if run.quick else 2048))     # clocks drift
+    peak = max(peak, timing.matmul_peak(n=256 if run.quick else 2048))     # clocks drift
     rows, out = [], []
     for (n, d, k), seconds, worst, share in measured:
         flops = 2 * n * k * d**2 / seconds["emkernels"]
@@ -353,7 +346,7 @@ def facts():
     except (OSError, StopIteration):
         pass
     found = config() | {"cpu": model}
-    for package in ("daal", "scikit-learn-intelex", "scipy"):
+    for package in ("daal", "scikit-learn-intelex", "scipy", "hmmlearn", "stepmix"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -16,6 +16,7 @@ from emkernels.models.classes import batched, bootstrap
 from emkernels.models.classes.assigned import Assigned
 from emkernels.models.classes.information import Layout, information, row_scores
 
+
 def answers(rng, n, probs, weights, missing=0.0):
     """Binary answers of classes with these probabilities of 1, and the classes."""
     probs = np.asarray(probs)
@@ -85,7 +86,7 @@ def test_information_is_the_second_derivatives_in_many_digits():
     items = Items(codes, [np.arange(2), np.arange(3)], numbers, w, n_threads=1)
     resp = ClassComponents([2, 3], reg_covar=np.zeros(1)).rows(
         items, weights, classes, "resp")["resp"]
-    gradient, matrix, squares = information(layout, weights, classes, codes, numbers, resp, w)
+    gradient, matrix = information(layout, weights, classes, codes, numbers, resp, w)
     units = layout.units(weights, classes)
     rng = np.random.default_rng(0)
     pairs = {tuple(sorted(pair)) for pair in rng.integers(0, layout.size, (14, 2)).tolist()}
@@ -104,7 +105,6 @@ def test_information_is_the_second_derivatives_in_many_digits():
         assert abs(gradient[i] / units[i] - expected) < 1e-11 * max(1, abs(expected))
     scores = row_scores(layout, weights, classes, codes, numbers, resp)
     np.testing.assert_allclose(w @ scores, gradient, rtol=1e-12)
-    np.testing.assert_allclose((w * scores.T) @ scores, squares, rtol=1e-11, atol=1e-12)
 
 
 def by_differences(model, log_likelihood, shift=1e-4):
@@ -232,7 +232,8 @@ def test_a_weight_of_two_is_the_row_twice(three):
 def test_what_is_not_identified_or_not_at_a_maximum_is_said(three):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 2, (300, 2))
-    model = LatentClassAnalysis(2, random_state=0).fit(X)
+    with pytest.warns(EMWarning, match="has rank 3, and 5 parameters are free"):
+        model = LatentClassAnalysis(2, random_state=0).fit(X)
     with pytest.raises(ValueError, match="too many classes for these items"):
         model.standard_errors(X)
     X, _, model = three
@@ -579,7 +580,7 @@ def test_bad_arguments_of_outcomes(three):
     X, _, model = three
     y = np.zeros(700)
     for outcome, match in ((y[:5], "outcome has 5 rows"), (y * np.nan, "no row has an outcome"),
-                           (y + np.inf, "the outcome of X is infinite"),
+                           (y + np.inf, "X is infinite .*, the outcome"),
                            (np.zeros((700, 2)), "outcome must be a 1-d array")):
         with pytest.raises(ValueError, match=match):
             model.distal(X, outcome)

@@ -15,15 +15,21 @@ from threadpoolctl import threadpool_limits
 from emkernels.cli import _timing, demo
 from emkernels.cli._demo import (
     _report,
+    classes,
     clusters,
     factors,
     gaps,
     mixtures,
     outliers,
     photograph,
+    states,
 )
 from emkernels.cli._demo._section import Section
 from emkernels.cli._messages import CommandError
+
+# the keys of the result that are tables
+LISTS = ("mixtures", "clusters", "outliers", "imputation", "factors", "classes", "states",
+         "photograph")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +41,8 @@ def shown(tmp_path_factory):
     with (pytest.MonkeyPatch.context() as patch, mock.patch("builtins.print") as printed,
           threadpool_limits(1)):
         patch.setattr("sklearn.datasets.load_sample_image", lambda _: small)
-        for module in (mixtures, clusters, outliers, gaps, factors, photograph):
+        for module in (
+                mixtures, clusters, outliers, gaps, factors, classes, states, photograph):
             patch.setattr(module, "BUDGET", 0.0)
         assert run("demo", "-o", folder, "--seed", 3, "--json") == 0
     (call,) = printed.call_args_list
@@ -112,8 +119,8 @@ def test_edges():
 def test_every_time_is_the_best_of_rounds(shown):
     result, folder = shown
     text = (folder / "report.html").read_text(encoding="utf-8")
-    assert text.count("Times: the shortest of 2 rounds in turn.") == 6
-    for name in ("mixtures", "clusters", "outliers", "imputation", "factors", "photograph"):
+    assert text.count("Times: the shortest of 2 rounds") == len(demo.SECTIONS)
+    for name in LISTS:
         assert [row["rounds"] for row in result[name]] == [2] * len(result[name])
 
 
@@ -202,10 +209,10 @@ def test_report_needs_no_other_file(shown):
     inside = [base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True)
               for source in page.sources]
     beside = {(folder / name).read_bytes() for name in demo.FILES[1:]}
-    assert set(inside) == beside and len(inside) == 8
+    assert set(inside) == beside and len(inside) == 10
     assert page.tags.count("h2") == page.tags.count("table") == len(demo.SECTIONS)
-    assert page.tags.count("tr") == len(demo.SECTIONS) + sum(len(result[name]) for name in (
-        "mixtures", "clusters", "outliers", "imputation", "factors", "photograph"))
+    assert page.tags.count("tr") == len(demo.SECTIONS) + sum(
+        len(result[name]) for name in LISTS)
 
 
 def test_pictures_are_pictures(shown):
@@ -315,6 +322,30 @@ def test_factors_of_what_is_left(shown):
     for row, share in zip(rows, factors.SHARES):
         assert row["missing"] == pytest.approx(share * X.size, rel=0.3)
         assert min(row["error"], key=row["error"].get) == "emkernels"
+
+
+def test_classes_of_members(shown):
+    rows = shown[0]["classes"]
+    assert [row["classes"] for row in rows] == list(classes.CLASSES)
+    votes, names, party = classes.table_of_votes()
+    assert votes.shape == (435, 16) and len(names) == 16
+    assert (votes == np.array(None)).sum() == 392 and (party == "democrat").sum() == 267
+    # two classes are the parties, for the most part, and tell votes better than the majority
+    assert rows[1]["adjusted_rand"] > 0.5 and rows[0]["entropy"] == 1
+    assert rows[0]["restored"] == rows[0]["restored_by_majority"] < 0.65 < 0.75 < (
+        rows[1]["restored"])
+    assert min(rows, key=lambda row: row["bic"])["classes"] > 2
+
+
+def test_states_of_the_nile(shown):
+    rows = shown[0]["states"]
+    years, flow = states.flows_of_the_nile()
+    assert years[0] == 1871 and flow.shape == (100, 1) and flow.sum() == 91935
+    for part in rows[:3], rows[3:]:
+        best = min(part, key=lambda row: row["bic"])
+        assert best["states"] == 2 and len(best["changes"]) == 1
+        assert 1895 <= best["changes"][0] <= 1902
+    assert rows[1]["changes"] == [1899] and rows[3]["missing"] > 20
 
 
 def test_distance_of_loadings_sees_neither_order_nor_sign():

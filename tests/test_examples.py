@@ -107,6 +107,21 @@ def test_holes_leave_the_factors_as_they_are(outcome):
     assert numbers(r"by the factors: (\S+) standard", printed)[0] < 0.9
 
 
+def test_classes_tell_hidden_votes(outcome):
+    printed = outcome("latent_classes.py")[0]
+    classes, plain = map(float, re.findall(r": (\S+) % right", printed))
+    assert classes > 75 and plain < 60
+    democrats = [int(n) for n in re.findall(r"^\d +(\d+) +\d+$", printed, re.MULTILINE)]
+    assert sum(democrats) == 267 and min(democrats) < 20
+
+
+def test_the_flow_of_the_nile_changes_once(outcome):
+    printed = outcome("states.py")[0]
+    bics = [float(text) for text in re.findall(r"BIC (\S+)", printed)]
+    assert np.argmin(bics) == 1
+    assert re.findall(r"change in (\d+)", printed) == ["1899", "1899"]
+
+
 def test_shares_of_the_dye(outcome):
     printed = outcome("image_segmentation.py")[0]
     kmeans, em, smooth = (float(share) for share in re.findall(r": (\S+) % of the", printed))

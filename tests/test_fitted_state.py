@@ -22,6 +22,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    LatentClassAnalysis,
     MixtureHMM,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
@@ -115,6 +116,20 @@ FACTORS_PARAMETERS = {
     "acceleration": "squarem", "random_state": 1, "n_threads": 2, "verbose": 0,
     "verbose_interval": 5, "callback": print,
 }
+CLASSES = {
+    **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "abic", "caic", "bivariate_residuals")},
+    "sample": lambda m: m.sample(20),
+    "n_parameters_": lambda m: m.n_parameters_,
+}
+CLASSES_PARAMETERS = {
+    "n_classes": 5, "continuous": [1], "n_init": 3, "tol": 1.0, "max_iter": 1,
+    "weights_init": [1.0], "response_probs_init": [[[1.0]]], "means_init": [[0.0]],
+    "variances_init": [[1.0]], "response_concentration": 3.0, "reg_covar": 10.0,
+    "random_state": 0, "n_threads": 2, "convergence": "parameters", "acceleration": "squarem",
+    "verbose": 0, "verbose_interval": 5, "callback": print,
+}
 CHAIN = {
     **{name: lambda m, name=name: getattr(m, name)(GAPS, [60, 90]) for name in (
         "predict", "predict_proba", "score_samples", "score", "decode", "bic", "aic")},
@@ -134,6 +149,8 @@ ESTIMATORS = [
       for type_ in ("full", "tied", "diag")],
     (MixtureHMM(2, 2, random_state=0, max_iter=20), CHAIN, {
         **CHAIN_PARAMETERS, "n_mix": 3, "weights_init": [[1.0]], "weight_concentration": 2.0}),
+    *[(LatentClassAnalysis(2, continuous=columns, random_state=0), CLASSES, CLASSES_PARAMETERS)
+      for columns in (None, [0, 2])],
     (FactorAnalysis(1), {**FACTORS, "standard_errors": lambda m: tuple(m.standard_errors(GAPS))},
      FACTORS_PARAMETERS),
     (FactorAnalysis(2, rotation="promax"), FACTORS, FACTORS_PARAMETERS),
@@ -171,7 +188,7 @@ def same(one, other):
             if name.endswith("_"):
                 same(one[name], other[name])
         return
-    if isinstance(one, tuple):
+    if isinstance(one, (tuple, list)):
         for part, its in zip(one, other, strict=True):
             same(part, its)
         return
@@ -185,7 +202,7 @@ def test_methods_go_by_the_fit(estimator, methods, parameters, tmp_path):
     model = clone(estimator)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model.fit(X if isinstance(model, KMeans) else GAPS)
+        model.fit(X if isinstance(model, (KMeans, LatentClassAnalysis)) else GAPS)
     # a new parameter has to come here
     assert model.get_params().keys() == parameters.keys()
     methods = dict(methods)

@@ -21,6 +21,7 @@ from emkernels import (
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    LatentClassAnalysis,
     MixtureHMM,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
@@ -65,6 +66,8 @@ analysers = fitted(MixtureOfFactorAnalyzers, FULL, K)
 imputer, mixed = fitted(GaussianImputer), fitted(GaussianMixtureImputer, FULL, K)
 factors = fitted(FactorAnalysis, np.c_[FULL, FULL[:, ::-1] + rng.normal(size=(N, D))], 3)
 factor = fitted(FactorAnalysis, FULL)
+classes = fitted(LatentClassAnalysis, FULL, K)
+marginal = fitted(LatentClassAnalysis, FULL, 1)
 chain, mixed_chain = fitted(GaussianHMM, FULL, K), fitted(MixtureHMM, FULL, K)
 
 # what takes rows; those that take missing values
@@ -104,6 +107,13 @@ MISSING = {
         "standard_errors")},
     "FactorAnalysis.fit": lambda X: FactorAnalysis().fit(X),
     "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
+    **{f"LatentClassAnalysis.{name}": getattr(classes, name) for name in (
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "abic", "caic", "bivariate_residuals")},
+    "LatentClassAnalysis.standard_errors": marginal.standard_errors,
+    "LatentClassAnalysis.fit": lambda X: LatentClassAnalysis(K, random_state=0).fit(X),
+    "LatentClassAnalysis.fit_predict":
+        lambda X: LatentClassAnalysis(K, random_state=0).fit_predict(X),
     **{f"{type(model).__name__}.{name}": getattr(model, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "decode", "bic", "aic")
        for model in (chain, mixed_chain)},
@@ -130,6 +140,7 @@ MISSING = {
     "plotting.plot_mixture": lambda X: plotting.plot_mixture(mixture, X),
     "plotting.plot_outliers": lambda X: plotting.plot_outliers(students, X),
     "plotting.plot_responsibilities": lambda X: plotting.plot_responsibilities(mixture, X),
+    "plotting.plot_states": lambda X: plotting.plot_states(chain, X),
     "plotting.plot_scree": lambda X: plotting.plot_scree(X, n_draws=3),
     "plotting.plot_missing_patterns": plotting.plot_missing_patterns,
     "plotting.plot_imputed": lambda X: plotting.plot_imputed(X, np.where(np.isnan(GAPS), 0, GAPS)),
@@ -156,6 +167,8 @@ ENTRIES = {**MISSING, **COMPLETE}
 # they look at what is missing only, at one missing value at least, or have columns of their own
 ANY_CELLS = {"plotting.plot_missing_patterns"}
 NEED_GAPS = {"little_mcar_test", "plotting.plot_imputed"}
+# to whom texts, dates and the like are answers, and who only takes those of the fit
+LEVELS = "LatentClassAnalysis"
 # one column of whole codes, see test_hmm.py
 CODES = "CategoricalHMM."
 # conditional_draws needs to know how many normals
@@ -339,6 +352,12 @@ def test_what_cannot_be_used_is_named(name, kind):
             "lazy", "delayed", "sparse", "tensor", "ragged"):
         return
     X, message = BAD[kind]
+    if name.startswith(LEVELS):
+        if kind not in ("object", "complex", "lazy", "delayed", "sparse", "tensor", "ragged"):
+            return
+        message = message.replace("is not numeric:", "of X holds").replace(
+            "must hold real numbers", "").replace("of .* of X", "of X").replace(
+            ", got dtype complex128.*row 0", "column 0 of X has dtype complex128")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")
         with pytest.raises((TypeError, ValueError), match=message):
@@ -392,9 +411,12 @@ SWAPPED = frame(FULL)[["b", "a", "c"]]
     and not any(word in name for word in (".fit", "regress", "inverse"))))
 def test_other_names_than_those_of_the_fit_are_refused(name):
     class_, method = name.split(".")
-    arguments = {"KMeans": (K,), "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}
+    arguments = {"KMeans": (K,), "LatentClassAnalysis": (1,),
+                 "GaussianMixture": (K,), "GaussianMixtureImputer": (K,)}
     model = fitted(getattr(emkernels, class_), frame(FULL), *arguments.get(class_, ()))
-    getattr(model, method)(frame(GAPS if name in MISSING else FULL))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the parameters are not at a maximum")
+        getattr(model, method)(frame(GAPS if name in MISSING else FULL))
     with pytest.raises(ValueError, match="feature names"):
         getattr(model, method)(SWAPPED)
 

@@ -81,7 +81,8 @@ def test_chosen_items_and_their_order(model):
 def test_many_levels_and_no_names():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.integers(20, size=500), rng.integers(2, size=500)])
-    model = LatentClassAnalysis(2, random_state=0, n_init=2).fit(X)
+    with pytest.warns(match="has rank 39, and 41 parameters are free"):
+        model = LatentClassAnalysis(2, random_state=0, n_init=2).fit(X)
     ax = plt.subplots(figsize=(12, 4))[1]
     assert plot_response_probs(model, ax=ax) is ax
     assert ticks(ax.yaxis) == ["item 0", "item 1"]

@@ -71,9 +71,9 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:9] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
-                          "Latent classes", "Outliers, and other shapes", "Segmentation",
-                          FROM_CYTHON, FROM_NUMBA]
+    assert PYTHON[:10] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
+                          "Latent classes", "States of a sequence",
+                          "Outliers, and other shapes", "Segmentation", FROM_CYTHON, FROM_NUMBA]
     everywhere = README.read_text(encoding="utf-8").count("```python\n")
     assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
 
@@ -94,10 +94,17 @@ def test_python(heading, folder, capsys):
         assert "Parallel analysis: 3" in printed
         assert names["scores"].shape == (301, 3) and not np.isnan(names["filled"]).any()
     elif heading == "Latent classes":
-        assert "democrat" in printed and names["lca"].weights_.shape == (3,)
+        assert "entropy n_best" in printed and "democrat" in printed
+        assert names["lca"].standard_errors(names["bills"]).weights.shape == (3,)
+        assert names["lca"].weights_.shape == (3,)
         # two classes have hardly anybody of the other party
         of = pd.crosstab(names["lca"].predict(names["bills"]), names["votes"].party)
         assert (of.max(axis=1) / of.sum(axis=1) > 0.9).sum() == 2
+    elif heading == "States of a sequence":
+        bics = [float(line.split()[1]) for line in printed.splitlines()[:3]]
+        assert np.argmin(bics) == 1 and "1899" in printed
+        assert (folder / "nile.png").stat().st_size > 5000
+        assert names["no_way_back"].transmat_[1].tolist() == [0, 1]
     elif heading == "Outliers, and other shapes":
         assert 3 < names["t"].dfs_[0] < 3.5
         assert (names["t"].outlier_weight(names["body"]) < 0.2).sum() == 2
@@ -171,7 +178,7 @@ def files(folder):
     tests = pd.DataFrame(values, columns=names)
     tests.mask(np.random.default_rng(0).random(tests.shape) < 0.1).to_csv(
         folder / "tests.csv", index=False)
-    for name in ("votes.csv",):
+    for name in ("votes.csv", "nile.csv"):
         shutil.copy(resources.files("emkernels.cli._demo").joinpath(name), folder)
     photo = load_sample_image("china.jpg")
     imsave(folder / "photo.jpg", photo[::2, ::2])

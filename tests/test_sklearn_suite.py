@@ -77,6 +77,7 @@ def test_the_suites_are_not_empty():
 
 # k-means++ draws rows by number: rows in another order are another draw, in scikit-learn too
 DRAWS = "check_sample_weight_equivalence_on_dense_data"
+UNSEEN = "its rows have answers that the fit has not seen, which are errors"
 
 # rows of a sequence depend on each other, `score` takes (X, lengths), and weights are those of
 # sequences, of which all rows are one
@@ -97,11 +98,14 @@ CHAINS = dict.fromkeys((
     (emkernels.StudentTMixture(), {}),
     (emkernels.MixtureOfFactorAnalyzers(), {}),
     (emkernels.KMeans(), {DRAWS: "rows in another order are another draw"}),
+    (emkernels.LatentClassAnalysis(n_init=2), {
+        DRAWS: UNSEEN, "check_fit_idempotent": UNSEEN}),
     (emkernels.FactorAnalysis(), {}),
     (emkernels.FactorAnalysis(noise="isotropic"), {}),
     (emkernels.FactorAnalysis(rotation="promax"), {}),
 ], ids=["GaussianHMM", "MixtureHMM", "GaussianMixture", "StudentTMixture",
-        "MixtureOfFactorAnalyzers", "KMeans", "FactorAnalysis", "isotropic", "promax"])
+        "MixtureOfFactorAnalyzers", "KMeans", "LatentClassAnalysis", "FactorAnalysis",
+        "isotropic", "promax"])
 def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40

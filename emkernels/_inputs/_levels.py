@@ -1,6 +1,9 @@
 """Columns of values that are told apart and nothing else, as codes."""
 
+import math
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 
 import numpy as np
 
@@ -9,6 +12,7 @@ from emkernels._inputs._tables import (
     _array,
     _columns,
     _real,
+    _short,
     _where_missing,
     column_array,
     refuse_unread,
@@ -94,7 +98,17 @@ def _column(values, title, name):
         raise UnusableInputError(
             f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
-    return Column(values, _where_missing(values), order, title)
+    missing = _where_missing(values)
+    if values.dtype.kind == "M":        # whatever the unit, equal times are equal
+        times = values.astype("datetime64[us]")
+        if (times.astype(values.dtype) == values)[~missing].all():
+            values = times.astype(object)
+    elif values.dtype.kind == "O" and order is None:
+        cells = values.tolist()
+        if any(isinstance(cell, Decimal) for cell in cells):
+            cells = [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
+            values = _array_of(cells)
+    return Column(values, missing, order, title)
 
 
 def as_column(values, name):
@@ -132,8 +146,8 @@ def numbers_of(column):
         out = np.where(column.missing, np.nan, out)
     bad = np.flatnonzero(np.isinf(out))
     if len(bad):
-        raise UnusableInputError(f"{column.title} of X is infinite ({out[bad[0]]}) at row "
-                                 f"{int(bad[0])}")
+        raise UnusableInputError(
+            f"X is infinite ({out[bad[0]]}) at row {int(bad[0])}, {column.title}")
     return out
 
 
@@ -150,7 +164,7 @@ def levels_of(column, used=None):
     -------
     levels : ndarray
         Whole and other numbers, bool and texts sorted, categories in their order; values of
-        several types by the names of the types first.
+        several types by these, numbers first.
     codes : ndarray of shape (n_samples,), int64
         -1 where missing.
 
@@ -211,14 +225,14 @@ def _refuse_infinities(column, inside):
     if values.dtype.kind == "f":
         bad = np.isinf(values)
     elif values.dtype.kind == "O":
-        bad = np.array([isinstance(value, (float, np.floating)) and bool(np.isinf(value))
-                        for value in values.tolist()], bool)
+        bad = np.array([isinstance(value, (float, np.floating))
+                        and math.isinf(value) for value in values.tolist()], bool)
     else:
         return
     bad = np.flatnonzero(bad & inside)
     if len(bad):
-        raise UnusableInputError(f"{column.title} of X is infinite ({values[bad[0]]}) at row "
-                                 f"{int(bad[0])}, which is no level")
+        raise UnusableInputError(f"X is infinite ({values[bad[0]]}) at row {int(bad[0])}, "
+                                 f"{column.title}: that is no level")
 
 
 def _numbers(values, inside):
@@ -277,7 +291,15 @@ def _sorted(found):
     try:
         ordered = sorted(found)
     except TypeError:
-        ordered = sorted(found, key=lambda value: (type(value).__name__, repr(value)))
+        numbers = [value for value in found if isinstance(value, Real)]
+        ordered, kinds = sorted(numbers), {}
+        for value in found.difference(numbers):
+            kinds.setdefault(type(value).__name__, []).append(value)
+        for kind in sorted(kinds):
+            try:
+                ordered += sorted(kinds[kind])
+            except TypeError:
+                ordered += sorted(kinds[kind], key=repr)
     return _objects(ordered)
 
 
@@ -288,11 +310,15 @@ def _objects(values):
         array = np.array(values)
         if array.ndim == 1 and array.dtype.kind in "Ubif":
             return array
+    return _array_of(values)
+
+
+def _array_of(values):
+    """An array of objects, whatever they are."""
     array = np.empty(len(values), dtype=object)
     array[:] = values
     return array
 
 
 def _shown(value):
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _short(value.item() if isinstance(value, np.generic) else value)

@@ -115,6 +115,11 @@ def column_array(values, name):
     return array, array.dtype
 
 
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _objects(items):
     """A 1-d array of objects, whatever they are."""
     array = np.empty(len(items), dtype=object)
@@ -178,7 +183,14 @@ def _array(X, name):
         else:
             array = np.asarray(X)
     except ValueError as error:
-        lengths = [np.shape(row) for row in X] if isinstance(X, (list, tuple)) else []
+        rows = X if isinstance(X, (list, tuple)) else []
+        for i, row in enumerate(rows):
+            for j, cell in enumerate(row if isinstance(row, (list, tuple)) else []):
+                if isinstance(cell, (list, tuple, np.ndarray)):
+                    raise UnusableInputError(
+                        f"{name} holds {_short(cell)} at {place((i, j))}, where one value is "
+                        "needed") from None
+        lengths = [np.shape(row) for row in rows]
         odd = [i for i, length in enumerate(lengths) if length != lengths[0]]
         if not odd:
             raise UnusableInputError(f"{name} cannot be read as a table: {error}") from None
@@ -270,8 +282,7 @@ def _from_objects(array, subject):
             "c" if isinstance(value, (complex, np.complexfloating)) else
             "M" if hasattr(value, "year") or isinstance(value, np.datetime64) else
             "m" if hasattr(value, "total_seconds") or isinstance(value, np.timedelta64) else "O")
-    shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
-    raise UnusableInputError(f"{subject(index, f'{shown} at row {int(index[0])}')}; "
+    raise UnusableInputError(f"{subject(index, f'{_short(value)} at row {int(index[0])}')}; "
                              f"{REMEDIES[kind]}")
 
 

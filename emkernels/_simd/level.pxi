@@ -104,6 +104,7 @@ table_.factor_block = factor_block
 table_.class_block = class_block
 table_.lanes = LANES
 table_.chain_block = chain_block
+table_.chain_cuts = chain_cuts
 table_.best_path = best_path
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block

@@ -175,6 +175,14 @@ ctypedef struct Chain:
     Py_ssize_t most_chunks        # of a lane
     double *log_likelihoods       # of the spans
     unsigned char *astray         # (n_spans,) set where the scaled recursions do not do
+    # places where sequences are cut if what is known there does not depend on what is far away:
+    # the row behind each, and what is found
+    Py_ssize_t n_cuts
+    const Py_ssize_t *cut_rows
+    Py_ssize_t run_in             # the most steps that are looked at, on either side
+    double *cut_before            # (n_cuts, n_padded) see Span
+    double *cut_behind
+    unsigned char *cut_known      # (n_cuts,) 1: the first of these is known, 2: the second
     # symbols: codes (n_samples,), -1 where missing; the other two have a place for that first
     const int *codes
     Py_ssize_t n_symbols
@@ -271,6 +279,7 @@ ctypedef struct Table:
     Py_ssize_t lanes
     void (*chain_block)(const Job *job, Py_ssize_t block, char *scratch,
                         double *accumulators) noexcept nogil
+    void (*chain_cuts)(const Job *job, Py_ssize_t block, char *scratch) noexcept nogil
     void (*best_path)(const Job *job, Py_ssize_t span, char *scratch) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil

@@ -24,12 +24,13 @@ from emkernels.cli import (
     impute,
     info,
     segment,
+    states,
 )
 from emkernels.cli._console import Console
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
 
-COMMANDS = (impute, cluster, classes, factors, segment, describe, bench, info, demo)
+COMMANDS = (impute, cluster, classes, states, factors, segment, describe, bench, info, demo)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,7 +45,7 @@ def make_parser():
     parser = _Parser(
         prog="emkernels", allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Missing values, clusters, classes, factors and image segments by "
+        description="Missing values, clusters, classes, states, factors and image segments by "
                     "Expectation-Maximisation.",
         epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
                "Exit status: 0 done, 2 something to mend (one line on standard error says what), "

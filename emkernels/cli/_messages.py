@@ -34,7 +34,8 @@ class NotANumber(Exception):
 
 # what the classes call their parameters, and what the command line does
 _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
-            "n_init": "--starts", "covariance_prior='empirical'": "--prior empirical",
+            "n_init": "--starts", "n_classes": "-k",
+            "covariance_prior='empirical'": "--prior empirical",
             "reg_covar='auto'": "--reg-covar auto", "reg_covar": "--reg-covar",
             "n_segments=": "-k ", "color_space='lab'": "--color-space lab",
             "missing_values": "--missing-values", "method='em'": "--method em",

@@ -34,12 +34,17 @@ def report(console, result, items):
                     "is right where answers are missing at random")
     console.say()
     criterion = result["criterion"]
+    tested = any(c.get("bootstrap_p") is not None for c in result["candidates"])
     console.table(
-        ["classes", "parameters", "log-likelihood", criterion, "entropy", "starts at best", ""],
+        ["classes", "parameters", "log-likelihood", criterion, "entropy", "starts at best",
+         *["bootstrap p"] * tested, ""],
         [[c["k"], c["parameters"], f"{c['log_likelihood']:.3f}", f"{c[criterion]:.3f}",
-          f"{c['entropy']:.3f}", f"{c['starts_at_best']} of {c['starts']}" if c["k"] > 1 else "",
+          f"{c['entropy']:.3f}", c["starts_at_best"] if c["k"] > 1 else "",
+          *["" if c["bootstrap_p"] is None else f"{c['bootstrap_p']:.3f}"] * tested,
           "; ".join(["chosen"] * (c["k"] == result["k"]) + [c["remarks"]] * bool(c["remarks"]))]
-         for c in result["candidates"]], left=(6,))
+         if not c["error"] else
+         [c["k"], "", "", "", "", "", *[""] * tested, f"no fit: {c['error']}"]
+         for c in result["candidates"]], left=(6 + tested,))
     console.say()
     _profiles(console, result, items)
     _tail(console, result, items)

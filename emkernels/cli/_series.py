@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels.cli import _remarks as remarks
 from emkernels.cli._answers import as_numbers, read_cells
 from emkernels.cli._messages import CommandError, count, listed, quoted
 from emkernels.cli._tables import Numbers, positions_of, read_numbers
@@ -101,14 +102,17 @@ def read_series(source, options, console):
         raise CommandError(f"{source.path}: column {quoted(others[0])} is neither of texts nor of "
                            "numbers")
     found = {each.position: each for each in cells}
+    if cells:       # while lines of the file can be named
+        ordered = _ordered(source, found.get(by), found.get(order), len(cells[0].codes), console)
     if symbols is None:
-        numbers = read_numbers(source, _without(options, source, by, order), console, copies=5)
+        numbers = read_numbers(source, _without(options, source, by, order), console, copies=5,
+                               identifiers=False)
         n_rows = len(numbers.X)
+        if not cells:
+            ordered = np.arange(n_rows), np.array([n_rows]), [""], False
     else:
-        n_rows = len(found[symbols].codes)
-        numbers = as_numbers(cells, n_rows)
-    rows, lengths, names, gathered = _ordered(
-        source, n_rows, found.get(by), found.get(order), console)
+        numbers = as_numbers(cells, len(found[symbols].codes))
+    rows, lengths, names, gathered = ordered
     times = None if order is None or found[order].numbers is None else (
         found[order].numbers[rows])
     time_name, constant = None if order is None else source.names[order], []
@@ -122,6 +126,7 @@ def read_series(source, options, console):
                              "is taken for the time, and tells states nothing; --columns names "
                              "those to use")
             numbers = numbers.without([*constant, *([] if clock is None else [clock])])
+            remarks.about_identifiers(source, numbers, console)
         if not numbers.names:
             raise CommandError(f"{source.path}: no column is left that varies: there is nothing "
                                "to tell states apart by")
@@ -163,7 +168,7 @@ def _symbols(source, cells, console):
     return cells
 
 
-def _ordered(source, n_rows, by, order, console):
+def _ordered(source, by, order, n_rows, console):
     """Rows of the file sequence by sequence, the sequences in the order of their first rows."""
     for each, option in ((by, "--by"), (order, "--order")):
         if each is not None and each.missing.any():

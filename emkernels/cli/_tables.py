@@ -124,7 +124,7 @@ def positions_of(source, names, *, every=False):
     return sorted(set(found))
 
 
-def read_numbers(source, options, console, *, copies, least_rows=2):
+def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=True):
     """The columns that are to be used, as numbers.
 
     Parameters
@@ -136,6 +136,8 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     copies : float
         How often the numbers are in memory at the worst moment of what the command does.
     least_rows : int
+    identifiers : bool
+        Point at columns that seem to tell rows apart.
 
     Raises
     ------
@@ -144,15 +146,14 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     """
     asked = options.columns is not None
     n_rows, likely = source.estimate()
-    positions = positions_of(source, options.columns) if asked else source.usual()
-    positions = sorted(set(positions) - set(positions_of(source, options.ignore or [], every=True)))
+    positions = set(positions_of(source, options.columns) if asked else source.usual())
+    positions = sorted(positions - set(positions_of(source, options.ignore or [], every=True)))
     if not positions:
         raise CommandError(f"{source.path}: --ignore leaves no column to use")
     used = len(positions if asked else set(positions) & set(likely))
     size = 4 if source.single([j for j in positions if j in likely]) else 8
-    memory.check_fits(
-        source.path, n_rows * used * size * copies,
-        "use fewer --columns, a Parquet file of float32 columns, or some of the rows")
+    memory.check_fits(source.path, n_rows * used * size * copies, "use fewer --columns, a Parquet "
+                      "file of float32 columns, or some of the rows")
     markers = markers_of(source, options)
     with console.progress(f"reading {os.path.basename(source.path)}"):
         parts, whole, text = _read(source, positions, asked, markers, console)
@@ -176,7 +177,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2):
     numbers = Numbers(X, used, [source.names[j] for j in used], [whole[j] for j in used], text,
                       [source.names[j] for j in empty])
     remarks.about_codes(source, numbers, console)
-    if not asked:
+    if identifiers and not asked:
         remarks.about_identifiers(source, numbers, console)
     source.forget()
     return numbers
@@ -241,9 +242,9 @@ def check_values(source, values, name, row, markers):
         values = np.where(values == marker, values.dtype.type(np.nan), values)
     large = np.flatnonzero(np.abs(values) > _LARGEST)
     if len(large):
-        raise CommandError(
-            f"{source.path}: {source.place(row + int(large[0]))}, column {quoted(name)}: "
-            f"infinite, or too large a number (above {_LARGEST:g})")
+        place = source.place(row + int(large[0]))
+        raise CommandError(f"{source.path}: {place}, column {quoted(name)}: infinite, or too large "
+                           f"a number (above {_LARGEST:g})")
     return values
 
 

@@ -25,17 +25,17 @@ examples:
 --json prints: command, input, output, plot, rows, total (of the weights; rows without), items (a
 list: name, kind (text or number), levels, missing), continuous, weights (names), missing (cells),
 k, criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, abic, caic, icl, entropy,
-converged, iterations, starts (how many went on to the end), starts_at_best, spare (how many more
+converged, iterations, starts_at_best, bootstrap_p (null without --bootstrap), spare (how many more
 patterns of answers there are than parameters, negative: the model is not identified; null with
-continuous columns), below (a smaller k that is likelier, else null), remarks), sizes (rows, or
-their weight, of each class), shares, response_probs (for each item, for each class, a list over
+continuous columns), below (a smaller k that is likelier, else null), error, remarks; those that are
+not identified are not fitted where others are: k, spare, error), sizes (rows, or their weight, of
+each class), shares, response_probs (for each item, for each class, a list over
 levels), observed_probs (for each item over its levels, of all rows), means, deviations (a list for
 each class), entropy, kept (constant, empty, identifiers, many, others: names of columns that were
 not used), rows_without_values, warnings.
 """
 
 import argparse
-import warnings
 
 import numpy as np
 
@@ -85,12 +85,15 @@ def add_arguments(parser):
     group.add_argument("--criterion", choices=CRITERIA, default="bic",
                        help="what chooses among several: bic (default), aic and abic (take more "
                             "classes), caic and icl (take fewer; icl well separated ones)")
+    group.add_argument("--bootstrap", type=options_of.integer(0), default=0, metavar="N",
+                       help="test each number of classes against one less by N tables drawn from "
+                            "the smaller model (default 0: no test; 99 is usual, and takes long)")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times at random; the best 5 go on to the end (default 50)")
+                       help="begin N times at random; the best 5 go on to the end (default 30)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
-                       help="stop when the log-likelihood of a row grows by less (default 1e-8)")
+                       help="stop when what is left to gain is less than T (default 1e-6)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
-                       help="most iterations (default 1000)")
+                       help="most iterations (default 2000)")
     group.add_argument("--concentration", type=_concentration, metavar="A",
                        help="of a Dirichlet prior, 1 or more: a little over 1 keeps probabilities "
                             "from 0 and 1 (default: no prior)")
@@ -154,76 +157,56 @@ def _check(options):
 
 
 def _parameters(options, items):
-    given = {"tol": options.tol, "max_iter": options.max_iter,
+    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter,
              "response_concentration": options.concentration}
     return {"random_state": options.seed, "n_threads": options.threads,
-            "n_init": options.starts or 50,
             "continuous": [each.name for each in items.continuous] or None,
             **{name: value for name, value in given.items() if value is not None}}
 
 
 def _fitted(options, console, items):
     """The best of all candidates, and what became of each."""
-    parameters, fits = _parameters(options, items), []
-    with console.progress("fitting", total=len(options.classes)) as bar:
-        names = iter([count(k, "class", "classes") for k in options.classes])
+    spare = {k: _spare(items, k) for k in options.classes}
+    sizes = [k for k in options.classes if (spare[k] or 0) >= 0]
+    sizes = sizes or options.classes[:]     # nothing else was asked for
+    parameters = _parameters(options, items)
+    with console.progress("fitting", total=len(sizes)) as bar:
         if bar.callback is not None:
+            names = iter([count(k, "class", "classes") for k in sizes])
             parameters["callback"] = Fits(bar, lambda _: next(names, ""))
-        for k in options.classes:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")     # the table says it of each
-                model = emkernels.LatentClassAnalysis(k, **parameters).fit(
-                    items.table, sample_weight=items.weight)
-            fits.append((_described(model.set_params(callback=None), items), model))
-    for row, _ in fits:
-        likelier = [other["k"] for other, _ in fits if other["k"] < row["k"]
-                    and row["log_likelihood"] < other["log_likelihood"]
-                    - 1e-3 - 1e-9 * abs(other["log_likelihood"])]
-        row["below"] = min(likelier, default=None)
-        row["remarks"] = _remarks(row)
-    identified = [each for each in fits if not (each[0]["spare"] or 0) < 0]
-    row, best = min(identified or fits, key=lambda each: each[0][options.criterion])
-    _say(options, console, row, bool(identified))
-    return best, [row for row, _ in fits]
+        selection = emkernels.select_classes(
+            items.table, sizes, options.criterion, sample_weight=items.weight,
+            n_bootstrap=options.bootstrap, **parameters)
+    rows = {row["n_classes"]: row for row in selection.table}
+    candidates = [
+        {"k": k, "parameters": rows[k]["n_parameters"],
+         **{name: rows[k][name] for name in ("log_likelihood", *CRITERIA, "entropy", "converged")},
+         "iterations": rows[k]["n_iter"], "starts_at_best": rows[k]["n_best"],
+         "bootstrap_p": rows[k]["blrt"], "spare": spare[k], "below": rows[k]["below"],
+         "error": rows[k]["error"], "remarks": selection.remarks(rows[k])} if k in rows else
+        {"k": k, "spare": spare[k], "error": f"{-spare[k]:g} parameters more than patterns of "
+                                             "answers tell"}
+        for k in options.classes]
+    best = selection.best.set_params(callback=None)
+    _say(options, console, best, spare[best.n_classes])
+    return best, candidates
 
 
-def _described(model, items):
-    """What the table says of a fit."""
-    weight = {"sample_weight": items.weight}
-    cells = None
-    if not items.continuous:
-        cells = float(np.prod([float(len(levels)) for levels in model.categories_]))
-    total = model.score(items.table, **weight) * items.total
-    return {"k": model.n_classes, "parameters": model.n_parameters_, "log_likelihood": total,
-            **{name: getattr(model, name)(items.table, **weight) for name in CRITERIA},
-            "entropy": model.entropy_, "converged": model.converged_,
-            "iterations": model.n_iter_, "starts": min(5, model.n_init),
-            "starts_at_best": model.n_best_,
-            "spare": None if cells is None else cells - 1 - model.n_parameters_}
+def _spare(items, k):
+    """How many more patterns of answers there are than parameters; None beside numbers."""
+    if items.continuous:
+        return None
+    levels = np.array([float(len(each.levels)) for each in items.items])
+    return float(np.prod(levels) - 1 - (k - 1 + k * (levels - 1).sum()))
 
 
-def _remarks(row):
-    found = [] if row["converged"] else ["not converged"]
-    if row["below"]:
-        found.append(f"a poor maximum: likelier with {row['below']}")
-    if (row["spare"] or 0) < 0:
-        found.append("not identified: more parameters than patterns of answers")
-    return "; ".join(found)
-
-
-def _say(options, console, row, identified):
-    """Warnings about the choice."""
-    k = row["k"]
-    if not identified:
+def _say(options, console, best, spare):
+    """Warnings about the choice, beside those of the class."""
+    k = best.n_classes
+    if (spare or 0) < 0:
         console.warn(f"{options.input}: {count(k, 'class', 'classes')}: the model is not "
-                     "identified: it has more parameters than there are patterns of answers")
-    if not row["converged"]:
-        console.warn(f"{options.input}: EM with {count(k, 'class', 'classes')} did not converge in "
-                     f"{count(row['iterations'], 'iteration')}: a larger --max-iter gives it more")
-    edge = {max(options.classes): "largest that was tried: there may be more",
-            min(options.classes): "smallest that was tried: there may be fewer"}.get(k)
-    if len(options.classes) > 1 and edge and k > 1:
-        console.warn(f"{options.input}: the number of classes chosen, {k}, is the {edge}")
-    if k > 1 and row["starts_at_best"] == 1 and row["starts"] > 1:
-        console.warn(f"{options.input}: one start of {row['starts']} alone reached the likeliest "
+                     f"identified: it has {-spare:g} parameters more than the patterns of answers "
+                     "tell")
+    if k > 1 and best.n_best_ == 1 and best.n_init > 1:
+        console.warn(f"{options.input}: one start alone reached the likeliest "
                      f"{count(k, 'class', 'classes')}: more --starts may find likelier ones")

@@ -1,8 +1,9 @@
 """See mixtures, clusters, gaps and a photograph on real data.
 
-Six things on real data, beside scikit-learn and without a network: Gaussian mixtures; K-means and
+Eight things on real data, beside scikit-learn and without a network: Gaussian mixtures; K-means and
 EM on long clusters; rows far out; values knocked out of tables and restored; the factors of a
-psychology table with gaps; a photograph in segments. Prints a table of each, and writes them with
+psychology table with gaps; classes of members of parliament by their votes; the states of a river;
+a photograph in segments. Prints a table of each, and writes them with
 pictures into a folder: report.html, which needs no other file, and the pictures as PNG. Times are
 the shortest of two to five rounds in which all take turns. Takes half a minute on a quiet machine.
 
@@ -11,8 +12,8 @@ examples:
   emkernels demo -o report --seed 7
 
 --json prints: command, emkernels, scikit_learn (versions), threads, output, files, mixtures,
-clusters, outliers, imputation, factors, photograph (lists, one entry a row of the table, with its
-rounds), warnings.
+clusters, outliers, imputation, factors, classes, states, photograph (lists, one entry a row of the
+table, with its rounds), warnings.
 """
 
 import os
@@ -23,12 +24,14 @@ import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _options as options_of
 from emkernels.cli._demo import _report
+from emkernels.cli._demo.classes import latent_classes
 from emkernels.cli._demo.clusters import clusters
 from emkernels.cli._demo.factors import factors
 from emkernels.cli._demo.gaps import gaps
 from emkernels.cli._demo.mixtures import mixtures
 from emkernels.cli._demo.outliers import outliers
 from emkernels.cli._demo.photograph import photograph_in_segments
+from emkernels.cli._demo.states import states_of_a_river
 from emkernels.kernels.dispatch import simd_level
 from emkernels.kernels.threads import effective_n_threads
 
@@ -36,9 +39,11 @@ PACKAGES = ()
 FOLDER = "emkernels-demo"
 WIDTH = 96
 FILES = (_report.PAGE, "iris.png", "clusters.png", "outliers.png", "imputation.png",
-         "factors.png", "photograph-em.png", "photograph-kmeans.png", "photograph-smoothed.png")
+         "factors.png", "classes.png", "states.png", "photograph-em.png",
+         "photograph-kmeans.png", "photograph-smoothed.png")
 SECTIONS = (("mixtures", mixtures), ("clusters", clusters), ("outliers", outliers),
             ("missing values", gaps), ("factors", factors),
+            ("classes", latent_classes), ("states", states_of_a_river),
             ("photograph", photograph_in_segments))
 
 

@@ -103,7 +103,7 @@ def run(options, console):
         best, candidates = _fitted(options, console, series)
         X = series.data()
         path = np.asarray(best.decode(X, series.lengths)[1])
-        resp = best.predict_proba(X, series.lengths)
+        resp = np.minimum(best.predict_proba(X, series.lengths), 1)     # but for rounding
     if options.output is not None:
         in_file, probable = series.as_in_file(path), series.as_in_file(resp)
         added = {options.name: in_file.astype(np.int64)}
@@ -256,7 +256,7 @@ def _report(console, result, series):
     for c in range(k):
         duration = result["durations"][c]
         states.append([c, result["sizes"][c], f"{100 * result['shares'][c]:.1f} %",
-                       result["visits"][c], "for ever" if duration is None else f"{duration:.1f}",
+                       result["visits"][c], _duration(duration),
                        *(f"{result[what][c, at]:.5g}" for at in shown
                          for what in ("means", "deviations"))])
     console.table(["state", "rows", "share", "visits", "mean duration",
@@ -272,6 +272,12 @@ def _report(console, result, series):
     say_left_out(console, result, "state is told by the rows around")
     if result["plot"]:
         console.say(f"{result['plot']}: written")
+
+
+def _duration(rows):
+    if rows is None:
+        return "for ever"
+    return f"{rows:.1f}" if rows < 1e6 else "over 1e6"
 
 
 def _report_symbols(console, result, series):

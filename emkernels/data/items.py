@@ -51,7 +51,7 @@ class Items:
     def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None):
         n = len(codes)
         weight = np.ones(n) if sample_weight is None else sample_weight
-        self.n_rows, self.levels, self.n_threads = n, levels, n_threads
+        self.n_rows, self.levels = n, levels
         self.n_features = codes.shape[1] + (0 if numbers is None else numbers.shape[1])
         self.n_positive, self.total = int(np.count_nonzero(weight)), float(weight.sum())
         if numbers is None:
@@ -61,8 +61,9 @@ class Items:
         else:
             self.inverse = np.arange(n)
         self.codes, self.numbers = np.ascontiguousarray(codes), numbers
+        self.n_threads = n_threads
         self.sample_weight = weight
-        self.dtype = np.dtype(np.float64)
+        self.dtype, self.places = np.dtype(np.float64), None
         self.kept = {}
 
     @classmethod
@@ -134,7 +135,7 @@ class Items:
         for at, j in enumerate(items):
             code = _inputs.codes_of(columns[j], levels[at])
             codes[:, at] = np.where(code < 0, MISSING, code)
-        out = cls(codes, levels, _numbers(columns, continuous, None), weight,
+        out = cls(codes, levels, _numbers(columns, continuous, None, again=True), weight,
                   n_threads=estimator.n_threads)
         return out._placed(items, list(continuous), names or found, checks.index_of(X))
 
@@ -144,7 +145,15 @@ class Items:
         if used is not None and not used.all():
             codes, weight = codes[used], weight[used]
             numbers = None if numbers is None else np.ascontiguousarray(numbers[used])
-        return cls(codes, levels, numbers, weight, n_threads=n_threads)
+        out = cls(codes, levels, numbers, weight, n_threads=n_threads)
+        if used is not None and not used.all():
+            out.places = np.flatnonzero(used)
+        return out
+
+    def row_of(self, at):
+        """Where in the table the first of the distinct row `at` is."""
+        row = int(np.flatnonzero(self.inverse == at)[0])
+        return row if self.places is None else int(self.places[row])
 
     def _placed(self, items, continuous, names, index):
         self.items, self.continuous, self.names, self.index = items, continuous, names, index
@@ -254,13 +263,13 @@ def positions_of(columns, names, n_columns):
     return sorted(out)
 
 
-def _numbers(columns, positions, used):
+def _numbers(columns, positions, used, again=False):
     if not positions:
         return None
     out = np.column_stack([_inputs.numbers_of(columns[j]) for j in positions])
     for at, j in enumerate(positions):
         seen = ~np.isnan(out[:, at]) if used is None else ~np.isnan(out[:, at]) & used
-        if used is not None and not seen.any():
+        if not again and not seen.any():
             raise ValueError(f"X has no observed value in {columns[j].title}")
     return np.ascontiguousarray(out)
 

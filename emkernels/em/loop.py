@@ -109,8 +109,10 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
         the steps to come would add, to the parameters and to `objective_scale` times the
         objective; both must be below `tol`. 'exact': the first step goes to the maximum.
-    acceleration : {None, 'squarem'}
-        A start that collapses is made again by plain steps.
+    acceleration : {None, 'squarem'} or callable
+        A function of the model makes an accelerator, with the methods and `last_was_plain` of
+        :class:`emkernels.em.acceleration.Squarem`. A start that collapses is made again by
+        plain steps.
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
     progress : Progress, optional
@@ -145,8 +147,9 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     if convergence not in CONVERGENCE:
         raise ValueError(f"convergence must be one of {', '.join(CONVERGENCE)}, "
                          f"got {convergence!r}")
-    if acceleration not in (None, "squarem"):
-        raise ValueError(f"acceleration must be None or 'squarem', got {acceleration!r}")
+    if acceleration not in (None, "squarem") and not callable(acceleration):
+        raise ValueError("acceleration must be None, 'squarem' or a function of the model, got "
+                         f"{acceleration!r}")
     for name, value, least in (("n_init", n_init, 1), ("max_iter", max_iter, 0)):
         if operator.index(value) < least:
             raise ValueError(f"{name} must be at least {least}, got {value!r}")
@@ -249,7 +252,9 @@ class _Iterations:
     def __init__(self, model, source, result, tol, convergence, acceleration, objective_scale):
         self.model, self.source, self.result = model, source, result
         self.tol, self.convergence = tol, convergence
-        self.squarem = Squarem(model) if acceleration == "squarem" else None
+        self.squarem = None
+        if acceleration is not None:
+            self.squarem = (Squarem if acceleration == "squarem" else acceleration)(model)
         self.distance = None
         if convergence == "distance":
             resolution = 64 * float(np.finfo(source.dtype).eps)

@@ -4,37 +4,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from libc.math cimport INFINITY
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport free
 from libc.string cimport memset
 
 from emkernels import _inputs
-from emkernels._simd.table cimport Chain, Job, Span, second_size
+from emkernels._simd.table cimport Chain, Job, second_size
 from emkernels.kernels.arrays cimport (
     address, as_float64, as_matrix, is_double, pointer, set_rows, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport (
-    CHAINS, OUT_OF_MEMORY, PATHS, Plan, Work, check_status, free_plan, make_plan, run)
+from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
     add_statistics, covariance_code, empty_statistics, set_model)
+from emkernels.kernels.streams cimport _Streams, up
 from emkernels.kernels.threads cimport check_threads
-
-cdef enum:
-    STATES = 4              # states are padded to a multiple of this
-    WIDEST = 8              # lanes of float64 of any level
-    STEPS = 128             # chunks are a multiple of this
-    CHUNK_BYTES = 2000000   # of what is kept of a chunk
-    STREAMS = 32            # blocks that there are at least, where there are rows for them
-    SHORTEST = 64           # steps of a lane, where there are rows for them
-
-# Transition probabilities above this lose nothing that could matter later (see chain.pxi).
-cdef double SAFE = 1e-60
-cdef double SAFE_FLOAT = 1e-10
-
-
-cdef inline Py_ssize_t up(Py_ssize_t n, Py_ssize_t unit) noexcept nogil:
-    return (n + unit - 1) // unit * unit
-
 
 class ChainStatistics(NamedTuple):
     """What the E-step of a hidden Markov model gives (see :func:`chain_statistics`)."""
@@ -43,141 +25,6 @@ class ChainStatistics(NamedTuple):
     starts: np.ndarray
     transitions: np.ndarray
     resp: np.ndarray | None
-
-
-cdef class _Streams:
-    """Sequences laid out in lanes, the chain's parameters, and where results go.
-
-    Parameters
-    ----------
-    startprob, transmat, offsets, sequence_weight
-        As in `_chain_gaussian`; the weights are kept.
-    double_ : bool
-    n_mix : int
-    row_bytes : int
-        Of what is kept of a row beside the forward probabilities.
-    """
-
-    cdef Chain chain
-    cdef Span *spans
-    cdef Py_ssize_t n_rows, n_sequences
-    cdef object startprob, transmat, padded, offsets, weights, lanes, log_likelihoods, astray
-    cdef object held
-
-    def __cinit__(self):
-        self.spans = NULL
-        memset(&self.chain, 0, sizeof(Chain))
-
-    def __dealloc__(self):
-        free(self.spans)
-
-    def __init__(self, startprob, transmat, offsets, sequence_weight, bint double_,
-                 Py_ssize_t n_mix, Py_ssize_t row_bytes):
-        cdef Chain *m = &self.chain
-        cdef Py_ssize_t K = startprob.shape[0], n = up(K, STATES)
-        self.startprob, self.transmat, self.offsets = startprob, transmat, offsets
-        self.weights = sequence_weight
-        self.n_sequences = offsets.shape[0] - 1
-        self.padded = np.zeros((1 + 2 * K, n))
-        self.padded[0, :K] = startprob
-        self.padded[1:K + 1, :K] = transmat
-        self.padded[K + 1:, :K] = transmat.T
-        m.n_states, m.n_mix, m.n_padded = K, n_mix, n
-        m.start = pointer(self.padded)
-        m.forward = m.start + n
-        m.backward = m.start + (1 + K) * n
-        m.safe = transmat.min() >= (SAFE if double_ else SAFE_FLOAT)
-        m.sequence_weight = pointer(sequence_weight)
-        m.n_lanes = up(K, WIDEST)
-        self.log_likelihoods = np.empty(self.n_sequences)
-        self.astray = np.zeros(self.n_sequences, np.uint8)
-        m.log_likelihoods = <double*>address(self.log_likelihoods)
-        m.astray = <unsigned char*>address(self.astray)
-        self.deal(table_of(double_).lanes, row_bytes + n * 8 + 16)
-
-    cdef int deal(self, Py_ssize_t width, Py_ssize_t row_bytes) except -1:
-        """Sequences to lanes, longest first."""
-        cdef Chain *m = &self.chain
-        cdef Py_ssize_t n_spans = self.n_sequences, i, at, length, used, room, lane, longest = 0
-        cdef Py_ssize_t n_rows
-        cdef const long long *offsets = <const long long*>address(self.offsets)
-        cdef const Py_ssize_t *order
-        cdef Py_ssize_t *lanes
-        lengths = np.diff(self.offsets)
-        n_rows = self.n_rows = int(self.offsets[n_spans])
-        if lengths.min() == lengths.max():
-            by_length = np.arange(n_spans, dtype=np.intp)
-        else:
-            by_length = np.argsort(-lengths, kind="stable").astype(np.intp)
-        order = <const Py_ssize_t*>address(by_length)
-        m.chunk = CHUNK_BYTES // (width * row_bytes) // STEPS * STEPS
-        m.chunk = max(<Py_ssize_t>2 * STEPS, min(<Py_ssize_t>32 * STEPS, m.chunk))
-        room = min(m.chunk, max(<Py_ssize_t>SHORTEST, n_rows // (width * STREAMS)))
-        self.spans = <Span*>calloc(n_spans, sizeof(Span))
-        if self.spans == NULL:
-            raise MemoryError("not enough memory for the kernel's buffers")
-        self.lanes = np.zeros(n_spans + width + 1, np.intp)
-        lanes = <Py_ssize_t*>address(self.lanes)
-        lane, used = 0, 0
-        for i in range(n_spans):
-            at = order[i]
-            length = offsets[at + 1] - offsets[at]
-            if used > 0 and used + length > room:
-                lane, used = lane + 1, 0
-                lanes[lane] = i
-            used += length
-            longest = max(longest, used)
-            self.spans[i].first, self.spans[i].end = offsets[at], offsets[at + 1]
-            self.spans[i].sequence, self.spans[i].opens = at, True
-            self.spans[i].before, self.spans[i].behind = m.start, NULL
-        m.n_blocks = lane // width + 1
-        for i in range(lane + 1, m.n_blocks * width + 1):
-            lanes[i] = n_spans
-        m.spans, m.lane_first = self.spans, lanes
-        m.chunk = min(m.chunk, up(longest, STATES))
-        m.most_chunks = (longest + m.chunk - 1) // m.chunk
-        return 0
-
-    cdef int run(self, Job *job, bint double_, Work work, Py_ssize_t n_sums, object sums,
-                 int n_threads) except -1:
-        """The pass; sums (n_padded + 2 n_padded^2 + n_sums,) are those of `chain_block`."""
-        cdef Plan plan
-        cdef Py_ssize_t i, length = 0
-        cdef double *target = NULL
-        cdef int status
-        job.chain = &self.chain
-        job.rows.n_samples = self.n_rows
-        if sums is not None:
-            length = self.chain.n_padded * (1 + 2 * self.chain.n_padded) + n_sums
-            target = <double*>address(sums)
-        status = make_plan(&plan, job, double_, work, length, n_threads)
-        if status == 0:
-            with nogil:
-                status = run(&plan, True)
-                if status == 0:
-                    for i in range(length):
-                        target[i] = plan.accumulators[i]
-                free_plan(&plan)
-        return check_status(status)
-
-    cdef object likelihoods(self):
-        """Of the sequences."""
-        out = np.empty(self.n_sequences)
-        cdef double *value = <double*>address(out)
-        cdef Py_ssize_t i
-        for i in range(self.n_sequences):
-            value[self.spans[i].sequence] = self.chain.log_likelihoods[i]
-        return out
-
-    cdef tuple expectations(self, object sums):
-        """starts and transitions."""
-        cdef Py_ssize_t K = self.chain.n_states, n = self.chain.n_padded
-        over = sums[n:n + n * n].reshape(n, n)[:K, :K]
-        other = sums[n + n * n:n + 2 * n * n].reshape(n, n)[:K, :K]
-        return sums[:K].copy(), over * self.transmat + other
-
-    cdef object zeros(self, Py_ssize_t n_sums):
-        return np.zeros(self.chain.n_padded * (1 + 2 * self.chain.n_padded) + n_sums)
 
 
 # --- passes over checked rows ----------------------------------------------------------------
@@ -216,7 +63,7 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
     cdef _Streams streams
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t M = means.shape[0], D = X.shape[1], size, K = startprob.shape[0], row_bytes
+    cdef Py_ssize_t M = means.shape[0], D = X.shape[1], K = startprob.shape[0], row_bytes
     cdef double *c
     cdef double *f
     cdef double *s
@@ -233,14 +80,12 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
                        pointer(precisions_cholesky))
     check_status(status)
     try:
-        size = M + M * D + second_size(&job.gaussians)
-        sums = streams.zeros(size)
-        streams.run(&job, double_, CHAINS, size, sums, threads)
-        sums, rest = sums[:sums.shape[0] - size], sums[sums.shape[0] - size:]
+        streams.expect(&job, M + M * D + second_size(&job.gaussians), threads)
+        rest = streams.of_emissions()
         add_statistics(&job.gaussians, code, pointer(rest), c, f, s, NULL)
     finally:
         free(job.gaussians.packed)
-    starts, transitions = streams.expectations(sums)
+    starts, transitions = streams.expectations()
     return (streams.likelihoods(), starts * unit, transitions * unit, counts * unit,
             first * unit, second * unit)
 
@@ -281,10 +126,9 @@ def _chain_symbols(codes, startprob, transmat, emissionprob, offsets, sequence_w
     streams.chain.emission, streams.chain.log_largest = pointer(tables), pointer(logs)
     job.gaussians.n_components = K
     job.first_moments = True
-    sums = streams.zeros((S + 1) * W)
-    streams.run(&job, True, CHAINS, (S + 1) * W, sums, threads)
-    counts = sums[sums.shape[0] - (S + 1) * W:].reshape(S + 1, W)
-    starts, transitions = streams.expectations(sums)
+    streams.expect(&job, (S + 1) * W, threads)
+    counts = streams.of_emissions().reshape(S + 1, W)
+    starts, transitions = streams.expectations()
     return (streams.likelihoods(), starts, transitions,
             np.ascontiguousarray(counts[1:, :K].T))
 
@@ -392,7 +236,7 @@ def chain_statistics(log_density, startprob, transmat, lengths=None, *, sequence
     >>> from emkernels.kernels import chain_statistics
     >>> s = chain_statistics(np.log([[0.9, 0.2], [0.1, 0.7]]), [0.5, 0.5], [[0.8, 0.2], [0.2, 0.8]])
     >>> s.log_likelihoods.round(4), s.starts.round(4)
-    (array([-1.7916]), array([0.594, 0.406]))
+    (array([-1.8515]), array([0.6306, 0.3694]))
     """
     cdef Job job
     cdef _Streams streams
@@ -421,9 +265,8 @@ def chain_statistics(log_density, startprob, transmat, lengths=None, *, sequence
     if return_resp:
         resp = np.empty(log_density.shape, log_density.dtype)
         job.resp_out = <char*>address(resp)
-    sums = streams.zeros(0)
-    streams.run(&job, double_, CHAINS, 0, sums, threads)
-    starts, transitions = streams.expectations(sums)
+    streams.expect(&job, 0, threads)
+    starts, transitions = streams.expectations()
     return ChainStatistics(streams.likelihoods(), starts * unit, transitions * unit, resp)
 
 
@@ -461,7 +304,7 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
     >>> paths, logs = viterbi(np.log([[0.9, 0.2], [0.1, 0.7]]), [0.5, 0.5],
     ...                       [[0.8, 0.2], [0.2, 0.8]])
     >>> paths, logs.round(4)
-    (array([1, 1], dtype=int32), array([-2.8824]))
+    (array([0, 1], dtype=int32), array([-2.7646]))
     """
     cdef Job job
     cdef _Streams streams
@@ -482,7 +325,6 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
         logs = np.log(streams.padded)
     m.log_start = pointer(logs)
     m.log_forward = m.log_start + m.n_padded
-    m.n_blocks = streams.n_sequences
     m.back_bytes = 1 if K <= 256 else 2
     back = np.empty((n, K), np.uint8 if K <= 256 else np.uint16)
     paths = np.empty(n, np.int32)
@@ -490,5 +332,5 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
     memset(&job, 0, sizeof(Job))
     set_rows(&job.rows, log_density)
     job.gaussians.n_components = K
-    streams.run(&job, double_, PATHS, 0, None, threads)
+    streams.decode(&job, threads)
     return paths, streams.likelihoods()

@@ -10,6 +10,7 @@ cdef enum Work:
     FACTORS
     CLASSES
     CHAINS
+    CUTS
     PATHS
 
 cdef enum Status:

@@ -124,6 +124,8 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
             plan.table.class_block(job, first, count, scratch, accumulators)
         elif plan.work == CHAINS:
             plan.table.chain_block(job, first, scratch, accumulators)
+        elif plan.work == CUTS:
+            plan.table.chain_cuts(job, first, scratch)
         elif plan.work == PATHS:
             plan.table.best_path(job, first, scratch)
         else:

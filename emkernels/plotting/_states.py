@@ -66,12 +66,12 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, ax=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from emkernels import GaussianHMM  # doctest: +SKIP
+    >>> from emkernels import GaussianHMM
     >>> from emkernels.plotting import plot_states
     >>> rng = np.random.default_rng(0)
     >>> X = np.repeat([0.0, 4.0, 0.0], 50)[:, None] + rng.normal(size=(150, 1))
-    >>> ax = plot_states(GaussianHMM(2, random_state=0).fit(X), X)  # doctest: +SKIP
-    >>> ax.get_title()  # doctest: +SKIP
+    >>> ax = plot_states(GaussianHMM(2, random_state=0).fit(X), X)
+    >>> ax.get_title()
     'GaussianHMM, 2 states: 2 changes'
     """
     if not (hasattr(model, "decode") and hasattr(model, "predict_proba")):

@@ -7,12 +7,10 @@ import numpy as np
 from emkernels.components.categorical import Classes
 from emkernels.latent.mixture import MixtureParameters
 
-# Steps of a round, after which the better half of the starts goes on, until so many are left.
-STEPS = 10
+# Steps of a round, after which half of the starts goes on, until so many are left.
+STEPS = 40
+THIN = 2
 KEPT = 5
-# Random probabilities are drawn towards those of all rows: far from any row no class begins.
-PULL = 0.3
-
 
 @dataclass
 class GivenClasses:
@@ -24,48 +22,65 @@ class GivenClasses:
     means: np.ndarray | None = None
     variances: np.ndarray | None = None
 
-    def all_of(self, n_numbers):
-        """Whether nothing is left to be drawn."""
-        return self.probs is not None and (n_numbers == 0 or (
-            self.means is not None and self.variances is not None))
+
+@dataclass
+class Starts:
+    """Parameters of several starts, which are the last axis of all: weights (n_classes, n_starts)
+    and classes."""
+
+    weights: np.ndarray
+    classes: Classes
+
+    def take(self, which):
+        """Those of some starts."""
+        weights, *parts = (np.ascontiguousarray(each[..., which]) for each in (
+            self.weights, self.classes.probs, self.classes.means, self.classes.variances))
+        return Starts(weights, Classes(*parts))
+
+    def one_by_one(self):
+        """A list of the parameters of each."""
+        return [MixtureParameters(np.ascontiguousarray(self.weights[:, s]), self.classes.start(s))
+                for s in range(self.weights.shape[1])]
 
 
-def random_classes(items, components, n_classes, random_state, given):
-    """A start: probabilities from flat Dirichlet distributions, drawn towards those of all rows,
-    means from rows, variances of all rows; what is given, as it is."""
-    marginal, mean, variance = marginals(items, components)
-    parts = [random_state.dirichlet(np.ones(n), n_classes).T for n in components.n_levels]
-    probs = np.concatenate(parts) if parts else np.zeros((0, n_classes))
-    probs = (1 - PULL) * probs + PULL * marginal[:, None]
-    means = np.zeros((0, n_classes))
+def random_classes(items, components, n_classes, n_starts, random_state, given):
+    """Random starts: probabilities from flat Dirichlet distributions, means from rows, variances
+    of all rows; what is given, as it is."""
+    shape = n_classes, n_starts
+    probs = random_state.standard_exponential((*shape[::-1], len(components.item))).T
+    if len(probs):
+        probs /= np.add.reduceat(probs, components.first, axis=0)[components.item]
+    mean, variance = marginals(items)
+    variance = np.maximum(variance, components.reg_covar)
+    means = np.zeros((0, *shape))
     if items.numbers is not None:
-        drawn = random_state.choice(len(items.numbers), n_classes, p=items.sample_weight
+        drawn = random_state.choice(len(items.numbers), shape[::-1], p=items.sample_weight
                                     / items.sample_weight.sum())
         means = items.numbers[drawn].T
-        means = np.where(np.isnan(means), mean[:, None], means)
-    variances = np.repeat(variance[:, None], n_classes, axis=1)
-    weights = np.full(n_classes, 1 / n_classes)
-    return MixtureParameters(
-        weights if given.weights is None else given.weights,
-        Classes(*(own if wanted is None else wanted for own, wanted in (
-            (probs, given.probs), (means, given.means), (variances, given.variances)))))
+        means = np.where(np.isnan(means), mean[:, None, None], means)
+    parts = (probs, means, np.broadcast_to(variance[:, None, None], (len(mean), *shape)))
+    wanted = given.probs, given.means, given.variances
+    weights = np.full(n_classes, 1 / n_classes) if given.weights is None else given.weights
+    return Starts(np.repeat(weights[:, None], n_starts, axis=1), Classes(*(
+        np.array(own if want is None else np.broadcast_to(want[..., None], own.shape), order="C")
+        for own, want in zip(parts, wanted, strict=True))))
 
 
-def marginals(items, components):
-    """Of all rows: probabilities of the levels, means and variances of the numbers."""
-    w = items.sample_weight
-    probs = [np.bincount(items.codes[:, j], w, minlength=256)[:n]
-             for j, n in enumerate(components.n_levels)]
-    probs = np.concatenate([each / each.sum() for each in probs]) if probs else np.zeros(0)
+def marginals(items):
+    """Means and variances of the numbers of all rows."""
     if items.numbers is None:
-        return probs, np.zeros(0), np.zeros(0)
-    seen = ~np.isnan(items.numbers)
-    weight = w[:, None] * seen
+        return np.zeros(0), np.zeros(0)
+    weight = items.sample_weight[:, None] * ~np.isnan(items.numbers)
     total = weight.sum(axis=0)
-    x = np.where(seen, items.numbers, 0)
-    mean = (weight * x).sum(axis=0) / total
-    variance = (weight * (x - mean) ** 2).sum(axis=0) / total
-    return probs, mean, np.maximum(variance, components.reg_covar)
+    # of columns whose values are nearly equal no digit is lost
+    origin = np.nanmin(items.numbers, axis=0)
+    x = np.where(np.isnan(items.numbers), 0, items.numbers - origin)
+    shift = (weight * x).sum(axis=0) / total
+    variance = (weight * (x - shift) ** 2).sum(axis=0) / total
+    mean = origin + shift
+    # what is left of a constant column is rounding
+    variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
+    return mean, variance
 
 
 def best_classes(items, components, starts):
@@ -77,29 +92,22 @@ def best_classes(items, components, starts):
     ----------
     items : Items
     components : ClassComponents
-    starts : list of MixtureParameters
+    starts : Starts
 
     Returns
     -------
     list of MixtureParameters
         At most 5, after their steps; all where no more were given, before any.
     """
-    if len(starts) <= KEPT:
-        return starts
-    left = np.arange(len(starts))
-    weights = np.stack([start.weights for start in starts], axis=-1)
-    classes = Classes(*(np.stack([getattr(start, name) for start in starts], axis=-1)
-                        for name in ("probs", "means", "variances")))
-    while len(left) > KEPT:
+    while starts.weights.shape[1] > KEPT:
+        weights, classes = starts.weights, starts.classes
         for _ in range(STEPS):
             statistics = components.mixed(items, weights, classes)
             reached = statistics.log_likelihood + components.log_prior(classes)
             classes = components.maximise(statistics, classes)
             counts = statistics.positive_counts()
             weights = counts / counts.sum(axis=0)
-        best = np.argsort(-reached, kind="stable")[:max(KEPT, len(left) // 2)]
-        left, weights = left[best], np.ascontiguousarray(weights[..., best])
-        classes = Classes(*(np.ascontiguousarray(each[..., best]) for each in (
-            classes.probs, classes.means, classes.variances)))
-    return [MixtureParameters(np.ascontiguousarray(weights[..., s]), classes.start(s))
-            for s in range(len(left))]
+        reached = np.where(components.spikes(classes).any(axis=(0, 1)), -np.inf, reached)
+        best = np.argsort(-reached, kind="stable")[:max(KEPT, len(reached) // THIN)]
+        starts = Starts(weights, classes).take(best)
+    return starts.one_by_one()

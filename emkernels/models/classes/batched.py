@@ -8,7 +8,7 @@ means and log variances; those that fall back are dropped on the way.
 import numpy as np
 
 from emkernels.components.categorical import Classes
-from emkernels.starts.classes import PULL, marginals
+from emkernels.starts.classes import marginals
 
 # Steps of all random starts, and how many go on: as many as there are lanes.
 SHORT, KEPT = 8, 8
@@ -44,12 +44,12 @@ def _each(function, *batches):
 
 def random_batch(items, components, n_classes, n_starts, rng):
     """Random starts, as :func:`emkernels.starts.classes.random_classes` has them."""
-    marginal, mean, variance = marginals(items, components)
+    mean, variance = marginals(items)
+    variance = np.maximum(variance, components.reg_covar)
     shape = n_classes, n_starts
-    probs = rng.standard_exponential((len(marginal), *shape))
-    if len(marginal):
+    probs = rng.standard_exponential((len(components.item), *shape))
+    if len(probs):
         probs /= np.add.reduceat(probs, components.first, axis=0)[components.item]
-    probs = (1 - PULL) * probs + PULL * marginal[:, None, None]
     means = np.zeros((0, *shape))
     if items.numbers is not None:
         drawn = rng.choice(len(items.numbers), shape,
@@ -106,8 +106,8 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
             reached, batch = _step(items, components, batch)
         best = np.argsort(-reached, kind="stable")
         batch = batch.take(np.sort(best[:max(KEPT, len(best) // 2)]))
-    unit = 1 / np.sqrt(marginals(items, components)[2])[:, None, None] if len(
-        components.reg_covar) else np.zeros((0, 1, 1))
+    variance = np.maximum(marginals(items)[1], components.reg_covar)
+    unit = 1 / np.sqrt(variance)[:, None, None]
     done = []           # (log-likelihood, batch of one)
     before, first = None, batch
     for _ in range(max_cycles):

@@ -175,7 +175,7 @@ def _expanded(assigned, y, levels):
     none = np.zeros((0, n_classes))
     classes = Classes(assigned.errors.T, step.means[None], step.variances[None]) if (
         levels is None) else Classes(np.concatenate([assigned.errors.T, step.probs.T]), none, none)
-    _, matrix, _ = information(layout, pi, classes, codes, numbers, resp, weight)
+    _, matrix = information(layout, pi, classes, codes, numbers, resp, weight)
     vector, units = layout.joined(pi, classes), layout.units(pi, classes)
     free = vector > BOUNDARY
     table = free.reshape(n_classes, layout.width)

@@ -6,7 +6,9 @@ import numpy as np
 
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
+from emkernels.components.categorical import ClassComponents
 from emkernels.em import EMWarning
+from emkernels.models.classes.examination import jacobian_rank
 from emkernels.models.classes.information import Layout, free_directions, information
 
 # What is that near to 0 has no error, and does not move.
@@ -62,18 +64,20 @@ class FirstStep:
     def __init__(self, items, resp, weights, classes, concentration=1.0, reg_covar=0.0):
         self.layout = layout = Layout(items.n_levels, len(weights), len(classes.means))
         with one_thread(layout.size):
-            gradient, matrix, squares = information(
+            gradient, matrix = information(
                 layout, weights, classes, items.codes, items.numbers, resp, items.sample_weight)
             vector, self.units = layout.joined(weights, classes), layout.units(weights, classes)
             steps = _step_ratios(layout, vector, gradient)
             more = concentration - 1
             if more:
                 gradient, matrix = _with_prior(layout, vector, gradient, matrix, more)
-                squares, steps = matrix, np.ones(layout.size)
+                steps = np.ones(layout.size)
             free = _free(layout, vector, steps, reg_covar)
             basis = free_directions(layout, vector, self.units, free)
             self.moved = (basis != 0).any(axis=1)
-            self.half = _half(basis, gradient, matrix, squares)
+            identified = more > 0 or not np.less(*jacobian_rank(
+                items, ClassComponents(items.n_levels), weights, classes))
+            self.half = _half(basis, gradient, matrix, identified)
 
     def deviations(self):
         """Standard errors of all parameters, NaN of what is held."""
@@ -114,15 +118,12 @@ def _free(layout, vector, steps, reg_covar):
     return free
 
 
-def _half(basis, gradient, matrix, squares):
+def _half(basis, gradient, matrix, identified):
     """A square root of the covariance, in units."""
     if not basis.shape[1]:
         return np.zeros((len(basis), 0))
     inner = basis.T @ matrix @ basis
-    inner, outer = (inner + inner.T) / 2, basis.T @ squares @ basis
-    values = np.linalg.eigvalsh(_scaled(outer)[0])
-    identified = values[0] > SINGULAR * values[-1]
-    scaled, scale = _scaled(inner)
+    scaled, scale = _scaled((inner + inner.T) / 2)
     values, vectors = np.linalg.eigh(scaled)
     if not identified or not values[0] > SINGULAR * values[-1]:
         raise ValueError(

@@ -4,6 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels.components.categorical import ClassComponents
@@ -11,11 +12,14 @@ from emkernels.data.checks import Interval
 from emkernels.data.items import Items
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.classes import examination
 from emkernels.models.classes.fitted import FittedClasses, entropy_of
-from emkernels.starts.classes import GivenClasses, best_classes, random_classes
+from emkernels.models.classes.newton import Patient
+from emkernels.starts.classes import GivenClasses, best_classes, marginals, random_classes
 
 # Starts that end so near to the best objective, for one unit of weight, have reached it.
 SAME = 1e-6
+AUTO = 1e-6         # reg_covar="auto", in variances of the columns
 
 
 class LatentClassAnalysis(FittedClasses):
@@ -104,13 +108,14 @@ class LatentClassAnalysis(FittedClasses):
         "means_init": ["array-like", None],
         "variances_init": ["array-like", None],
         "response_concentration": [Interval(Real, 1, None, closed="left"), None],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left")],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
+        "acceleration": [StrOptions({"auto", "squarem"}), None],
     }
 
-    def __init__(self, n_classes=2, *, continuous=None, n_init=10, tol=1e-8, max_iter=1000,
+    def __init__(self, n_classes=2, *, continuous=None, n_init=50, tol=1e-6, max_iter=2000,
                  weights_init=None, response_probs_init=None, means_init=None,
-                 variances_init=None, response_concentration=None, reg_covar=1e-6,
-                 random_state=None, n_threads=None, convergence="lower_bound", acceleration=None,
+                 variances_init=None, response_concentration=None, reg_covar="auto",
+                 random_state=None, n_threads=None, convergence="distance", acceleration="auto",
                  verbose=0, verbose_interval=10, callback=None):
         self.n_classes = n_classes
         self.continuous = continuous
@@ -171,23 +176,22 @@ class LatentClassAnalysis(FittedClasses):
         items = Items.read(X, self, continuous=self.continuous, sample_weight=sample_weight,
                            min_samples=1, n_threads=self.n_threads)
         given = self._given(items)
-        components = ClassComponents(
-            items.n_levels, concentration=self.response_concentration or 1.0,
-            reg_covar=np.full(len(items.continuous), float(self.reg_covar)))
+        components = self._components_of(items)
         random_state = _inputs.as_random_state(self.random_state)
-        starts = [random_classes(items, components, self.n_classes, random_state, given)
-                  for _ in range(self.n_init)]
-        starts = best_classes(items, components, starts)
+        examination.check_possible(items, components, given, self.n_classes)
+        starts = best_classes(items, components, random_classes(
+            items, components, self.n_classes, self.n_init, random_state, given))
         ends = []
         result = self._run(
             Mixture(components), items, lambda i: starts[i], n_init=len(starts),
+            acceleration=self._acceleration(items), objective_scale=items.total,
+            is_degenerate=lambda parameters: components.spikes(parameters.components).any(),
             callback=_Ends(ends, self.callback))
         # --- nothing can fail from here on
         kept = given.probs is not None and self.n_init == 1
         self._set_parameters(result.parameters, items, keep_order=kept)
-        self._remember(result, items)
-        best = max(ends, default=-np.inf)
-        self.n_best_ = sum(end >= best - SAME for end in ends) or 1
+        self._remember(result, items, components)
+        self.n_best_ = sum(end >= result.lower_bound - SAME for end in ends) or 1
         resp = components.rows(items, result.parameters.weights, result.parameters.components,
                                "resp")["resp"]
         self.entropy_ = 1.0
@@ -195,14 +199,33 @@ class LatentClassAnalysis(FittedClasses):
             self.entropy_ = 1 - entropy_of(resp, items.sample_weight) / (
                 items.total * np.log(self.n_classes))
         self._tell(result, items)
+        self.identified_ = examination.say(
+            items, components, result.parameters.weights, result.parameters.components)
 
-    def _remember(self, result, items):
+    def _components_of(self, items):
+        deviation = np.sqrt(marginals(items)[1])
+        if self.reg_covar == "auto":
+            reg_covar = AUTO * np.where(deviation > 0, deviation, 1.0)**2
+        else:
+            reg_covar = np.full(len(deviation), float(self.reg_covar))
+        return ClassComponents(
+            items.n_levels, concentration=self.response_concentration or 1.0,
+            reg_covar=reg_covar, unit=deviation)
+
+    def _acceleration(self, items):
+        """What the loop takes."""
+        if self.acceleration != "auto":
+            return self.acceleration
+        return lambda model: Patient(model, items)
+
+    def _remember(self, result, items, components):
         self.n_features_in_ = items.n_features
         if items.names is not None:
             self.feature_names_in_ = np.array(items.names, dtype=object)
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         self._continuous, self._columns = list(items.continuous), items.names
+        self._reg_covar, self._concentration = components.reg_covar, components.concentration
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
 

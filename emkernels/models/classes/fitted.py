@@ -6,17 +6,18 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
-from emkernels.components.categorical import Classes, ClassComponents
+from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
 from emkernels.models.classes.inference import ClassInference
+from emkernels.models.classes.residuals import bivariate_residuals
 from emkernels.models.mixtures import MixtureMethods
 
 
 class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
 
-    _saved = ("_continuous", "_columns")
+    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration")
     _elsewhere = {
         **MixtureMethods._elsewhere,
         "probs_": "the probabilities of the levels are response_probs_",
@@ -90,6 +91,45 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         H. Bozdogan, Psychometrika 52, 1987.
         """
         return self._criteria(X, sample_weight)["caic"]
+
+    def bivariate_residuals(self, X, *, sample_weight=None):
+        """What pairs of items have in common beyond their classes.
+
+        For items i and j the Pearson statistic of their two-way table over the rows in which both
+        are seen, ``sum_ab (O_ab - E_ab)^2 / E_ab``, with the expected counts ``E_ab = sum_k
+        N_k probs_i[k, a] probs_j[k, b]``, N_k being the sum of the posteriors of class k over
+        these rows, divided by ``(levels_i - 1) (levels_j - 1)``. Values well above one, as of 4
+        and more, say that the pair is not independent within the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+        sample_weight : array-like of shape (n_samples,), optional
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_items)
+            Symmetric, in the order of the items. NaN on the diagonal, where no row has both, and
+            for items of one level; inf where what was observed has no probability.
+
+        References
+        ----------
+        J. K. Vermunt, J. Magidson, Technical guide for Latent GOLD, 2005, section 7.5.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import LatentClassAnalysis
+        >>> X = np.repeat([[0, 0, 0], [0, 0, 1], [1, 1, 0], [1, 1, 1]], 5, axis=0)
+        >>> LatentClassAnalysis(1).fit(X).bivariate_residuals(X).round(6)
+        array([[nan, 20.,  0.],
+               [20., nan,  0.],
+               [ 0.,  0., nan]])
+        """
+        items = self._read_weighed(X, sample_weight)
+        resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
+        return bivariate_residuals(
+            items.codes, items.sample_weight, resp, self.response_probs_)
 
     def sample(self, n_samples=1):
         """Draw rows from the classes.

@@ -74,7 +74,7 @@ class ClassInference:
         items, resp = self._weighed_posteriors(X, sample_weight)
         return errors.standard_errors(
             items, resp, self.weights_, self._classes,
-            concentration=self.response_concentration or 1.0, reg_covar=self.reg_covar)
+            concentration=self._concentration, reg_covar=self._reg_covar)
 
     def covariates(self, X, Z, *, method="ml", assignment="modal", reference=0,
                    sample_weight=None):

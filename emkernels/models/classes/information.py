@@ -112,7 +112,7 @@ def row_scores(layout, weights, classes, codes, numbers, resp):
 
 
 def information(layout, weights, classes, codes, numbers, resp, sample_weight):
-    """Sum of the scores, observed information, and sum of squares of the scores, in units.
+    """Sum of the scores and observed information, in units.
 
     Parameters
     ----------
@@ -128,13 +128,11 @@ def information(layout, weights, classes, codes, numbers, resp, sample_weight):
     Returns
     -------
     gradient : ndarray of shape (size,)
-    matrix, squares : ndarray of shape (size, size)
-        What the rows do not determine has no score, at a maximum or not, so that only `squares`
-        are singular for certain.
+    matrix : ndarray of shape (size, size)
     """
     layout.check_size()
     R, p, width, size = layout.n_rows, layout.n_numbers, layout.width, layout.size
-    gradient, matrix, squares = np.zeros(size), np.zeros((size, size)), np.zeros((size, size))
+    gradient, matrix = np.zeros(size), np.zeros((size, size))
     n_block = max(64, BLOCK // size)
     for begin in range(0, len(codes), n_block):
         part = slice(begin, begin + n_block)
@@ -162,8 +160,8 @@ def information(layout, weights, classes, codes, numbers, resp, sample_weight):
                 block[v, v] += seen - 2 * second
             matrix[at, at] -= block
         gradient += w @ all_
-        squares += (w[:, None] * all_).T @ all_
-    return gradient, matrix + squares, squares
+        matrix += (w[:, None] * all_).T @ all_
+    return gradient, matrix
 
 
 def free_directions(layout, vector, units, free):
