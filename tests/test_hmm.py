@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
+from emkernels.data.sequences import Sequences
+from emkernels.starts import chains
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -493,3 +495,40 @@ def test_a_step_with_symbols():
     assert_allclose(model.startprob_, starts / starts.sum(), rtol=1e-12)
     assert_allclose(model.transmat_, moves / moves.sum(axis=1)[:, None], rtol=1e-12)
     assert_allclose(model.emissionprob_, counts / counts.sum(axis=1)[:, None], rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 3.0, 1e39])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_the_unit_of_weights_does_not_matter(missing, dtype, unit):
+    X = series(22, 200, missing=missing)[0].astype(dtype)
+    fits = [GaussianHMM(2, "full", random_state=0, n_init=2, tol=1e-6).fit(
+        X, lengths=[80, 120], sample_weight=[u, 2 * u]) for u in (1, unit)]
+    tolerance = 1e-3 if dtype == "f4" else 1e-7
+    assert_allclose(fits[1].means_, fits[0].means_, rtol=tolerance, atol=tolerance)
+    assert_allclose(fits[1].lower_bound_, fits[0].lower_bound_, rtol=tolerance)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_starts_look_at_some_rows(whole, monkeypatch):
+    monkeypatch.setattr(chains, "START_ROWS", 200)
+    monkeypatch.setattr(chains, "WINDOW", 20)
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 60, 80)
+    X = np.arange(lengths.sum(), dtype=float)[:, None]
+    weight = rng.uniform(1, 2, 80)
+    sequences = Sequences.read(X, lengths, sample_weight=weight)
+    some = chains.excerpt(sequences, whole)
+    assert 100 <= some.n_rows <= 400 and some.lengths.min() >= 1
+    for s, (first, end) in enumerate(zip(some.offsets[:-1], some.offsets[1:], strict=True)):
+        part = some.rows.X[first:end, 0].astype(int)
+        assert (np.diff(part) == 1).all()
+        own = np.searchsorted(sequences.offsets, part, "right") - 1
+        assert (own == own[0]).all() and some.sequence_weight[s] == weight[own[0]]
+        assert not whole or len(part) == lengths[own[0]]
+    assert len(np.unique(some.rows.X)) == some.n_rows
+    X, states = series(23, 900, n_states=2)
+    options = {"startprob_init": [0.5, 0.5]} if whole else {}
+    model = GaussianHMM(2, random_state=0, n_init=6, **options).fit(X, lengths=[90] * 10)
+    hits = (model.predict(X, [90] * 10) == states).mean()
+    assert max(hits, 1 - hits) > 0.95

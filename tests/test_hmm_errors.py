@@ -55,6 +55,13 @@ def test_lengths_of_any_container(lengths):
     assert ready().score(X, lengths) == ready().score([X[:5], X[5:]])
 
 
+def test_lengths_in_the_place_of_y():
+    with pytest.raises(ValueError, match="second argument of fit is y.*pass lengths="):
+        GaussianHMM(2).fit(X, [5, 7])
+    GaussianHMM(2, random_state=0).fit(X, np.arange(12))
+    GaussianHMM(2, random_state=0).fit(X, [5, 7], lengths=[5, 7])
+
+
 def test_lists_of_sequences():
     model = ready()
     parts = [X[:5], X[5:]]

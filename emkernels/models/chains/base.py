@@ -87,13 +87,15 @@ class ChainModel(FittedChain):
             Ctrl-C. Where an iteration was complete, the estimator then has the parameters of the
             last one, with ``converged_`` False.
         """
-        self._fit(X, lengths, sample_weight)
+        self._fit(X, y, lengths, sample_weight)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X, lengths, sample_weight):
+    def _fit(self, X, y, lengths, sample_weight):
         sequences = Sequences.read(X, lengths, self, sample_weight=sample_weight)
         rows = sequences.rows
+        if lengths is None:
+            arguments.check_no_lengths(y, len(rows))
         checks.check_magnitude(rows.X, rows.largest, names=rows.places)
         sequences = sequences.weighed()
         fixed = arguments.check_fixed(self.fixed, self._names)

@@ -34,7 +34,7 @@ class GaussianHMM(ContinuousChain):
         0 leaves the start as the fit.
     n_init : int
         Starts. They take 60 steps each, on at most 20,000 rows, and the best three go on
-        to convergence. Nothing is left to be started where means and covariances are given.
+        to convergence. There is one where means are given.
     reg_covar : float or 'auto'
         Added to every variance. Not part of the objective, which may therefore fall a little;
         with 0 it never does. 'auto' is a millionth of each column's variance.
@@ -70,7 +70,8 @@ class GaussianHMM(ContinuousChain):
         Free parameters, which the criteria count: those that are `fixed` and the zeros of
         `startprob_init` and `transmat_init` do not, probabilities that ended at zero do.
     n_iter_, converged_, lower_bound_, lower_bounds_
-        Of the best start; the bounds are for one row.
+        Of the best start; the bounds are for one row. (Without an iteration -inf and an empty
+        list.)
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
