@@ -588,6 +588,8 @@ def test_rows_without_an_outcome_are_left_out_and_said(three):
     frame.loc[3, "age"] = np.nan
     with pytest.warns(EMWarning, match="1 of 700"):
         assert model.covariates(X, frame[["age"]]).names == ["intercept", "age"]
+    with pytest.warns(EMWarning, match="1 of 700"):
+        assert model.covariates(X, frame["age"]).names == ["intercept", "age"]
 
 
 def test_what_bch_cannot_do_is_said():
@@ -598,8 +600,11 @@ def test_what_bch_cannot_do_is_said():
     with pytest.warns(EMWarning, match=r"not within 0 \.\. 1"):
         found = model.distal(X, y, categorical=True)
     assert (found.probs > 1).any() or (found.probs < 0).any()
-    with pytest.raises(ValueError, match="has no maximum"):
-        model.covariates(X, y, method="bch")
+    for method in ("ml", "bch"):
+        with pytest.raises(ValueError, match="has no maximum"):
+            model.covariates(X, y, method=method)
+    same = model.distal(X, ["a"] * 200)
+    assert same.statistic == 0 and same.df == 0 and same.p_value == 1
     with pytest.warns(EMWarning, match="variance of class"):
         model.distal(X, np.where(y == 1, 5.0, -5.0))
 

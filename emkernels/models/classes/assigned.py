@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc
 
 METHODS, ASSIGNMENTS = ("ml", "bch"), ("modal", "proportional")
 
@@ -111,6 +112,11 @@ def sandwich(bread, meat, what):
     return inverse @ meat @ inverse
 
 
+def p_value_of(statistic, df):
+    """Of a chi-squared statistic; 1 where nothing is free to differ."""
+    return float(chdtrc(df, statistic)) if df else 1.0
+
+
 def wald(difference, covariance):
     """Statistic and degrees of freedom of the hypothesis that all differences are zero; of
     differences that depend on each other, by the generalised inverse."""
@@ -118,6 +124,6 @@ def wald(difference, covariance):
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-10 * max(values[-1], 0)
     if not kept.any() or not values[-1] > 0:
-        return np.nan, 0
+        return 0.0, 0
     along = vectors[:, kept].T @ difference
     return float((along**2 / values[kept]).sum()), int(kept.sum())

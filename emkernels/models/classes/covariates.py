@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
 from emkernels._one_thread import one_thread
-from emkernels.models.classes.assigned import ThirdStep, wald
+from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
 from emkernels.models.missing.tables import text_table
 
 MAX_ITER = 200
 # Newton's promise of log-likelihood, at which it is at the maximum
 TOL = 1e-12
-# Linear predictors in units of which probabilities are 0 or 1 for good
-ENDLESS = 40.0
+# Linear predictors at which probabilities are 0 or 1 for good, and information, covariates being in
+# units of their deviations, that is none
+ENDLESS, NOTHING = 40.0, 1e-6
 
 
 @dataclass
@@ -84,7 +85,8 @@ def fit_covariates(assigned, first, Z, names, *, method, assignment, reference, 
         step = (_Weighted if method == "bch" else _Expanded)(assigned, A, order)
         beta, value = _maximum(step, n_classes - 1, A.shape[1])
         eta, scores, bread = step.at(beta)[1:]
-        if np.abs(eta).max(initial=0) > ENDLESS:
+        if (np.abs(eta).max(initial=0) > ENDLESS
+                or not np.linalg.eigvalsh((bread + bread.T) / 2)[0] > NOTHING):
             raise ValueError(_no_maximum(method))
         covariance = ThirdStep(
             scores, bread, step.by_errors(beta), lambda: step.by_shares(beta),
@@ -102,7 +104,7 @@ def fit_covariates(assigned, first, Z, names, *, method, assignment, reference, 
         at = np.arange(n_classes - 1) * len(turn) + j
         statistic, df = wald(coef[:, j], covariance[np.ix_(at, at)])
         tests.append({"name": names[j], "statistic": statistic, "df": df,
-                      "p_value": float(chdtrc(df, statistic))})
+                      "p_value": p_value_of(statistic, df)})
     return ClassCovariates(
         coef, errors, z, 2 * ndtr(-np.abs(z)), covariance, order[1:], reference, names, tests,
         value, method, assignment, assigned.errors, len(Z), n_left_out)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels._callers import warn
@@ -11,7 +10,7 @@ from emkernels._one_thread import one_thread
 from emkernels._words import some
 from emkernels.components.categorical import Classes
 from emkernels.em import EMWarning
-from emkernels.models.classes.assigned import ThirdStep, wald
+from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
 from emkernels.models.classes.information import (
     Layout,
     free_directions,
@@ -106,10 +105,10 @@ def fit_distal(assigned, first, y, levels, *, method, assignment, n_left_out):
             pairwise.append({
                 "classes": (a, b), "difference": None if levels is not None else float(
                     found[b] - found[a]),
-                "statistic": value, "df": degrees, "p_value": float(chdtrc(degrees, value))})
+                "statistic": value, "df": degrees, "p_value": p_value_of(value, degrees)})
     return DistalOutcome(
         found if levels is None else None, variances, None if levels is None else found, levels,
-        errors, covariance, statistic, df, float(chdtrc(df, statistic)), pairwise, method,
+        errors, covariance, statistic, df, p_value_of(statistic, df), pairwise, method,
         assignment, assigned.errors, len(y), n_left_out)
 
 
@@ -123,7 +122,7 @@ def _test(table, covariance, classes):
             contrast[r * width + j, k * width + j] = 1
             contrast[r * width + j, first * width + j] = -1
     if not len(contrast):
-        return np.nan, 0
+        return 0.0, 0
     return wald(contrast @ table.ravel(), contrast @ covariance @ contrast.T)
 
 

@@ -98,7 +98,8 @@ class ClassInference:
             of all classes for each row, with the weights of Bolck, Croon and Hagenaars, some of
             which are negative.
         assignment : {'modal', 'proportional'}
-            To the most probable class, or to each by its probability.
+            To the most probable class, or to each by its probability: of 'ml' then a sum of
+            log-likelihoods of the assigned classes, weighted by these.
         reference : int
             The class that the others are compared with.
         first_step : bool
@@ -152,6 +153,8 @@ class ClassInference:
         values = np.asarray(values, np.float64)
         values = values[:, None] if values.ndim == 1 else checks.check_table(values, "Z")
         _check_length(values, "Z", len(assigned.weight))
+        if names is None and values.shape[1] == 1 and isinstance(getattr(Z, "name", None), str):
+            names = [Z.name]        # of a series
         names = [str(name) for name in names or [f"Z{j}" for j in range(values.shape[1])]]
         if np.isinf(values).any():
             where = _inputs.place(np.argwhere(np.isinf(values))[0], names)
@@ -180,7 +183,8 @@ class ClassInference:
             'bch': weighted means, without an assumption of the distribution; variances may be
             negative and probabilities outside of 0 .. 1 where classes are hardly told apart, which
             is said. 'ml': the likelihood of the assigned class and the outcome, a normal one with a
-            variance for each class; where it is not normal, it is misled.
+            variance for each class (where it is not normal, it is misled); the sizes of the
+            classes are estimated with it.
         assignment : {'modal', 'proportional'}
         categorical : bool, optional
             Whether values are levels. None: where they are texts, bool, or categories.
