@@ -74,7 +74,8 @@ class LatentClassAnalysis(FittedClasses):
     Attributes
     ----------
     weights_ : ndarray of shape (n_classes,)
-        Descending, the order of the classes; equal ones by the probabilities of the first item.
+        Descending, the order of the classes; of equal ones that comes first which gives the first
+        level of the first item more.
         (With `response_probs_init` and one start, classes stay as they were given.)
     response_probs_ : list of ndarray of shape (n_classes, n_levels)
         Of each item.
