@@ -37,6 +37,7 @@ def ready(**changes):
     ("12", TypeError, "lengths must be a sequence of whole numbers.* got '12'"),
     (["a", "b"], TypeError, "lengths"),
     (np.ones(12, bool), ValueError, "positive whole numbers"),
+    ([True] * 12, ValueError, "positive whole numbers"),
 ])
 def test_lengths(lengths, error, text):
     with pytest.raises(error, match=text):
@@ -181,7 +182,8 @@ def test_missing_codes_say_nothing():
 @pytest.mark.parametrize(("changes", "text"), [
     ({"startprob_": [0.5, 0.4]}, "startprob_ must sum to one, got 0.9"),
     ({"transmat_": [[1, 0], [1, 1]]}, "every row of transmat_ must sum to one, got 2 in row 1"),
-    ({"transmat_": np.eye(3)}, r"transmat_ must have shape \(2, 2\), got \(3, 3\)"),
+    ({"transmat_": np.eye(3)},
+     r"transmat_ must have shape \(2, 2\), a row .* startprob_, got \(3, 3\)"),
     ({"means_": [[0, 0]]}, r"means_ must have shape \(2, n_features\), got \(1, 2\)"),
     ({"means_": [[0, np.nan], [1, 1]]}, "means_ contains NaN"),
     ({"covars_": np.ones((2, 2))}, r"covars_ must have shape \(2, 2, 2\)"),

@@ -15,7 +15,7 @@ from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
 from emkernels.models.chains.fitted import FittedChain
 
-KEPT = 2        # starts that go on to convergence
+KEPT = 3        # starts that go on to convergence
 # names of parameters that are probabilities
 SHARES = ("startprob", "transmat", "emissionprob", "weights")
 
@@ -100,6 +100,8 @@ class ChainModel(FittedChain):
         given = self._given(sequences)
         starts, spikes = self._prepare(sequences, given)
         result = self._best_run(starts)
+        if self._is_symmetric(given):
+            result.parameters = starts.chain.in_order(result.parameters)
         values = {"startprob": result.parameters.startprob, "transmat": result.parameters.transmat,
                   **self._to_attributes(result.parameters.emissions)}
         for name in fixed:
@@ -118,8 +120,16 @@ class ChainModel(FittedChain):
         for text in texts:
             warn(text, DegenerateWarning)
 
+    def _is_symmetric(self, given):
+        """Whether nothing that is given or set tells the states apart."""
+        priors = [self.startprob_concentration, self.transmat_concentration,
+                  getattr(self, "emissionprob_concentration", None),
+                  getattr(self, "weight_concentration", None)]
+        return all(value is None for value in given.values()) and all(
+            np.ndim(each) == 0 for each in priors)
+
     def _best_run(self, starts):
-        """EM from the likeliest starts; from others, two by two, while all end degenerate."""
+        """EM from the likeliest starts; from others, a few at a time, while all end degenerate."""
         def run(start, n_init):
             return self._run(starts.chain, starts.sequences, start, n_init=n_init,
                              is_degenerate=starts.is_degenerate)
