@@ -10,7 +10,8 @@ from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import chi2, norm
 
 from emkernels import LatentClassAnalysis, blrt, select_classes
-from emkernels.components.categorical import Classes
+from emkernels.components.categorical import ClassComponents, Classes
+from emkernels.data.items import Items
 from emkernels.em import EMWarning
 from emkernels.models.classes import batched, bootstrap
 from emkernels.models.classes.assigned import Assigned
@@ -79,9 +80,6 @@ def test_information_is_the_second_derivatives_in_many_digits():
                 density += f
             total += mpmath.mpf(weight) * mpmath.log(density)
         return total
-
-    from emkernels.components.categorical import ClassComponents
-    from emkernels.data.items import Items
 
     items = Items(codes, [np.arange(2), np.arange(3)], numbers, w, n_threads=1)
     resp = ClassComponents([2, 3], reg_covar=np.zeros(1)).rows(
@@ -447,7 +445,8 @@ def test_covariates_are_at_the_maximum_with_errors_by_differences(three, method,
     rng = np.random.default_rng(3)
     x = rng.normal(size=(len(z), 2))
     x[:, 0] += np.array([0.0, 0.8, -0.5])[model.predict(X)]
-    found = model.covariates(X, x, method=method, assignment=assignment, reference=1)
+    found = model.covariates(X, x, method=method, assignment=assignment, reference=1,
+                             first_step=False)
     assert found.classes.tolist() == [0, 2]
     assigned = Assigned.of(model.predict_proba(X), np.ones(len(X)), assignment)
     A = np.c_[np.ones(len(x)), x]
@@ -482,7 +481,7 @@ def test_normal_outcomes_are_at_the_maximum_with_errors_by_differences(three, as
     X, z, model = three
     rng = np.random.default_rng(7)
     y = 10 + np.array([0.0, 2.0, -2.0])[model.predict(X)] + rng.normal(size=len(z))
-    found = model.distal(X, y, method="ml", assignment=assignment)
+    found = model.distal(X, y, method="ml", assignment=assignment, first_step=False)
     assigned = Assigned.of(model.predict_proba(X), np.ones(len(X)), assignment)
 
     def rows(theta):
@@ -510,10 +509,59 @@ def test_normal_outcomes_are_at_the_maximum_with_errors_by_differences(three, as
     assert found.df == 2 and "Wald" in str(found)
 
 
+@pytest.mark.parametrize("assignment", ["modal", "proportional"])
+def test_errors_of_three_steps_are_those_of_rows_that_weigh_a_little_more(assignment):
+    """All three steps again for a weight a little larger and smaller, row after row: the moves of
+    the estimates, squared and added up, are their covariance."""
+    rng = np.random.default_rng(11)
+    X, z = answers(rng, 45, [[0.85] * 4, [0.2] * 4], [0.6, 0.4])
+    X[3, 1] = np.nan
+    extra = rng.normal(size=45)
+    X = np.column_stack([X, extra + 2 * z])
+    x, y = rng.normal(size=45) + 0.8 * z, rng.normal(size=45) + z
+    level = (rng.random(45) < np.array([0.3, 0.7])[z]).astype(int)
+    y[7] = np.nan
+    options = {"continuous": [4], "reg_covar": 0, "tol": 1e-15, "max_iter": 5000}
+    model = LatentClassAnalysis(2, n_init=5, random_state=0, **options).fit(X)
+    init = {"weights_init": model.weights_, "response_probs_init": model.response_probs_,
+            "means_init": model.means_, "variances_init": model.variances_}
+
+    def estimates(model, weight):
+        found = {}
+        for method in ("bch", "ml"):
+            more = {"method": method, "assignment": assignment, "sample_weight": weight}
+            found[method, "x"] = model.covariates(X, x, **more)
+            with pytest.warns(EMWarning, match="left out"):
+                found[method, "y"] = model.distal(X, y, **more)
+            found[method, "level"] = model.distal(X, level, categorical=True, **more)
+        return found
+
+    def values(found):
+        return {key: np.ravel(each.coef if key[1] == "x" else each.means if key[1] == "y"
+                              else each.probs) for key, each in found.items()}
+
+    covariances = dict.fromkeys(estimates(model, None), 0)
+    h = 0.01
+    for i in range(len(X)):
+        moved = []
+        for sign in (1, -1):
+            weight = np.ones(len(X))
+            weight[i] += sign * h
+            again = LatentClassAnalysis(2, n_init=1, **options, **init).fit(
+                X, sample_weight=weight)
+            moved.append(values(estimates(again, weight)))
+        for key in covariances:
+            step = (moved[0][key] - moved[1][key]) / (2 * h)
+            covariances[key] = covariances[key] + np.outer(step, step)
+    for key, found in estimates(model, None).items():
+        np.testing.assert_allclose(found.covariance, covariances[key], rtol=2e-3, atol=1e-5,
+                                   err_msg=str(key))
+
+
 def test_means_of_bch_by_hand(three):
     X, z, model = three
     y = np.random.default_rng(7).normal(size=len(z)) + 1e8
-    found = model.distal(X, y)
+    found = model.distal(X, y, first_step=False)
     w = Assigned.of(model.predict_proba(X), np.ones(len(X)), "modal").corrected()
     e = y - 1e8
     means = (w.T @ e) / w.sum(axis=0)
@@ -540,6 +588,8 @@ def test_rows_without_an_outcome_are_left_out_and_said(three):
     frame.loc[3, "age"] = np.nan
     with pytest.warns(EMWarning, match="1 of 700"):
         assert model.covariates(X, frame[["age"]]).names == ["intercept", "age"]
+    with pytest.warns(EMWarning, match="1 of 700"):
+        assert model.covariates(X, frame["age"]).names == ["intercept", "age"]
 
 
 def test_what_bch_cannot_do_is_said():
@@ -550,8 +600,11 @@ def test_what_bch_cannot_do_is_said():
     with pytest.warns(EMWarning, match=r"not within 0 \.\. 1"):
         found = model.distal(X, y, categorical=True)
     assert (found.probs > 1).any() or (found.probs < 0).any()
-    with pytest.raises(ValueError, match="has no maximum"):
-        model.covariates(X, y, method="bch")
+    for method in ("ml", "bch"):
+        with pytest.raises(ValueError, match="has no maximum"):
+            model.covariates(X, y, method=method)
+    same = model.distal(X, ["a"] * 200)
+    assert same.statistic == 0 and same.df == 0 and same.p_value == 1
     with pytest.warns(EMWarning, match="variance of class"):
         model.distal(X, np.where(y == 1, 5.0, -5.0))
 

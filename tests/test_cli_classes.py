@@ -73,6 +73,9 @@ def test_classes_of_votes_are_those_of_the_class(folder, capsys):
     np.testing.assert_allclose(out[[f"class_{c}" for c in range(3)]], resp, atol=1e-12)
     np.testing.assert_allclose(out["class_probability"], resp.max(axis=1), atol=1e-12)
     assert found["sizes"] == np.bincount(best.predict(bills)).tolist()
+    residuals = best.bivariate_residuals(bills)
+    np.testing.assert_allclose(np.array(found["bivariate_residuals"], float), residuals, rtol=1e-9)
+    assert found["identified"] is True
     # two of the three are parties
     by_party = pd.crosstab(out["class"], out["party"])
     assert by_party.max(axis=1).sum() > 0.85 * 435
@@ -175,6 +178,26 @@ def test_the_report(folder, capsys):
     for row, probs in zip(rows[7:12], model.response_probs_[2].T, strict=True):
         assert row[-2:] == [f"{100 * p:.1f}" for p in probs]
     assert f"entropy {model.entropy_:.3f}: 1 where" in out
+    assert "not independent" not in out
+
+
+def test_pairs_that_depend_on_each_other_are_named(folder, capsys):
+    frame = survey(gaps=0)[["music", "owner", "early"]]
+    frame.assign(again=frame["early"]).to_csv("t.csv", index=False)
+    assert run("classes", "t.csv", "-k", "1") == 0
+    line = next(line for line in capsys.readouterr().out.splitlines()
+                if line.startswith("not independent within classes"))
+    assert "early and again (300)" in line
+
+
+def test_bootstrap(folder, capsys):
+    survey(150).to_csv("t.csv", index=False)
+    found = result(capsys, "classes", "t.csv", "-k", "1:2", "--ignore", "age", "--bootstrap", "4",
+                   "--starts", "2")
+    assert [c["bootstrap_p"] for c in found["candidates"]] == [None, 0.2]
+    assert run("classes", "t.csv", "-k", "1:2", "--ignore", "age", "--bootstrap", "4", "--starts",
+               "2") == 0
+    assert "bootstrap p" in capsys.readouterr().out
 
 
 def test_many_levels_are_put_together(folder, capsys):
@@ -196,7 +219,7 @@ def test_poor_choices_are_said(folder, capsys):
     frame.to_csv("t.csv", index=False)
     assert run("classes", "t.csv", "-k", "2", "--quiet") == 0
     err = capsys.readouterr().err
-    assert "the model is not identified: it has 2 parameters more than the patterns of" in err
+    assert "the rows do not determine the classes" in err
     assert run("classes", "t.csv", "-k", "1:3") == 0
     rows = table_of(capsys.readouterr().out, "classes  parameters")
     assert ["chosen" in row for row in rows] == [True, False, False]

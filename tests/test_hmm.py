@@ -7,6 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
+from emkernels.data.sequences import Sequences
+from emkernels.starts import chains
 
 TYPES = ("full", "tied", "diag", "spherical")
 
@@ -324,3 +326,209 @@ def test_a_subset_of_the_start():
     assert_array_equal(model.covars_, covars)
     assert_array_equal(model.transmat_, np.full((3, 3), 1 / 3))
     assert model.n_parameters_ == 2 + 6
+
+
+# --- small and odd ------------------------------------------------------------------------
+
+def test_sequences_of_length_one():
+    X, _ = series(15, 40)
+    model = GaussianHMM(2, random_state=0).fit(X, lengths=np.ones(40, int))
+    assert_allclose(model.transmat_.sum(axis=1), 1)
+    log_densities_ = [logsumexp(np.log(model.startprob_) + log_densities(
+        x[None], np.ones((2, 1)), model.means_[:, None], model.covars_[:, None])[0, :, 0])
+        for x in X]
+    assert_allclose(model.score(X, np.ones(40, int)), np.sum(log_densities_))
+
+
+def test_one_symbol_and_one_state():
+    model = CategoricalHMM(2, random_state=0).fit(np.zeros((5, 1)))
+    assert_array_equal(model.emissionprob_, [[1], [1]])
+    assert_allclose(model.score(np.zeros((7, 1))), 0, atol=1e-12)
+    X, _ = series(16, 50)
+    alone = GaussianHMM(1, "full", reg_covar=0).fit(X)
+    assert_array_equal(alone.transmat_, [[1]])
+    assert_allclose(alone.means_[0], X.mean(axis=0))
+    assert_allclose(alone.covars_[0], np.cov(X.T, bias=True))
+
+
+def test_an_absorbing_state():
+    X = np.r_[np.zeros(20), 5 * np.ones(20)][:, None] + 0.1 * np.random.default_rng(0).normal(
+        size=(40, 1))
+    model = GaussianHMM(2, transmat_init=[[0.5, 0.5], [0, 1]], random_state=0).fit(X)
+    assert_array_equal(model.transmat_[1], [0, 1])
+    assert_array_equal(model.predict(X), np.repeat([0, 1], 20))
+
+
+@pytest.mark.parametrize("X", [
+    np.ones((10, 2)), np.full((1, 2), 3.0), [[np.nan, np.nan], [1, 2], [np.nan, np.nan]],
+    np.repeat([[0.0, 1], [0, 5]], 6, axis=0)], ids=["constant", "row", "gaps", "two values"])
+@pytest.mark.parametrize("covariance_type", TYPES)
+@pytest.mark.filterwarnings("ignore::emkernels.em.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::emkernels.em.EMWarning")
+def test_rows_that_hardly_vary(X, covariance_type):
+    n_states = min(2, int((~np.isnan(X)).all(axis=1).sum()), len(X))
+    for model in (GaussianHMM(n_states, covariance_type, random_state=0),
+                  MixtureHMM(1, n_states, covariance_type=covariance_type, random_state=0)):
+        model.fit(X)
+        assert np.isfinite(model.score(X))
+        assert all(np.isfinite(getattr(model, f"{name}_")).all() for name in model._names)
+        assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_what_cannot_be_fitted_says_so():
+    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
+        GaussianHMM(2, reg_covar=0).fit(np.ones((10, 2)))
+
+
+# --- what goes with a fit -------------------------------------------------------------------
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_the_same_bits_for_every_number_of_threads(missing):
+    X, _ = series(17, 400, missing=missing)
+    lengths = [150, 1, 249]
+    codes = np.nan_to_num(X[:, :1].round() % 4)
+    fits = []
+    for n_threads in (1, 2, 3):
+        model = GaussianHMM(3, "full", random_state=0, n_threads=n_threads).fit(
+            X, lengths=lengths)
+        symbols = CategoricalHMM(2, random_state=0, n_threads=n_threads, max_iter=50,
+                                 tol=1e-4).fit(codes, lengths=lengths)
+        fits.append([model.lower_bounds_, model.covars_, model.predict_proba(X, lengths),
+                     model.decode(X, lengths)[1], symbols.lower_bounds_, symbols.emissionprob_])
+    for other in fits[1:]:
+        for one, its in zip(fits[0], other, strict=True):
+            assert_array_equal(one, its)
+
+
+def test_states_are_in_order():
+    X, _ = series(18)
+    for seed in range(3):
+        model = GaussianHMM(3, random_state=seed, n_init=4).fit(X)
+        assert (np.diff(model.means_[:, 0]) > 0).all()
+        assert model.score(X) == pytest.approx(model.lower_bound_ * len(X), rel=1e-6)
+        mixed = MixtureHMM(3, 2, random_state=seed, n_init=2, max_iter=30, tol=1e-3).fit(X)
+        assert (np.diff((mixed.weights_[..., None] * mixed.means_).sum(axis=1)[:, 0]) > 0).all()
+    codes = np.random.default_rng(0).integers(0, 3, (60, 1))
+    model = CategoricalHMM(2, random_state=0, n_init=3, tol=1e-4).fit(codes)
+    assert model.emissionprob_[0, 0] > model.emissionprob_[1, 0]
+
+
+def test_files_of_parameters_put_in_by_hand(tmp_path):
+    parameters = problem(19, "full")[1]
+    model = put(GaussianHMM(3, "full"), parameters)
+    model.save(tmp_path / "hand.npz")
+    again = GaussianHMM.load(tmp_path / "hand.npz")
+    X = np.concatenate(problem(19)[0])
+    assert again.score(X) == model.score(X)
+    codes = np.array([[0], [1], [1], [0], [2]])
+    fitted = CategoricalHMM(2, fixed=("startprob",), random_state=0).fit(codes)
+    fitted.save(tmp_path / "fitted.npz")
+    again = CategoricalHMM.load(tmp_path / "fitted.npz")
+    assert again.bic(codes) == fitted.bic(codes)
+    assert again.lower_bounds_ == fitted.lower_bounds_
+
+
+def test_samples_are_of_the_model():
+    model = MixtureHMM()
+    model.startprob_, model.transmat_ = [0, 1.0], [[0.7, 0.3], [0.4, 0.6]]
+    model.weights_ = [[1.0, 0], [0.25, 0.75]]
+    model.means_ = [[[0.0], [99]], [[10], [20]]]
+    model.covars_ = np.array([[[[1.0]], [[1]]], [[[4]], [[0.25]]]])
+    X, states = model.sample(20_000, random_state=0)
+    assert X.shape == (20_000, 1) and states[0] == 1
+    moves = np.zeros((2, 2))
+    np.add.at(moves, (states[:-1], states[1:]), 1)
+    assert_allclose(moves / moves.sum(axis=1)[:, None], model.transmat_, atol=0.02)
+    assert X[states == 0].max() < 10
+    assert_allclose([X[states == 0].mean(), X[states == 0].std()], [0, 1], atol=0.04)
+    far = X[states == 1][X[states == 1] > 16]
+    assert_allclose([len(far) / (states == 1).sum(), far.mean(), far.std()], [0.75, 20, 0.5],
+                    atol=0.03)
+    assert_array_equal(model.sample(5, 3)[0], model.sample(5, np.random.RandomState(3))[0])
+    model.random_state = 7
+    assert_array_equal(model.sample(5)[0], model.sample(5, 7)[0])
+    symbols = CategoricalHMM()
+    symbols.startprob_, symbols.transmat_, symbols.emissionprob_ = [1.0], [[1.0]], [[0.2, 0, 0.8]]
+    codes, _ = symbols.sample(5000, 0)
+    assert_allclose(np.bincount(codes[:, 0].astype(int)) / 5000, [0.2, 0, 0.8], atol=0.02)
+
+
+def test_a_callback_sees_the_iterations():
+    X, _ = series(20)
+    seen = []
+    model = GaussianHMM(3, random_state=0, n_init=1, tol=0,
+                        callback=lambda state: seen.append(state.lower_bound) or len(seen) == 4)
+    model.fit(X)
+    assert seen == model.lower_bounds_ and model.n_iter_ == 4 and not model.converged_
+
+
+def test_priors_of_symbols():
+    codes = np.array([0, 0, 1, 0, 2, 2, 1, 2, 0, 0])[:, None]
+    model = CategoricalHMM(2, random_state=0, emissionprob_concentration=1.5, tol=1e-12,
+                           max_iter=5000).fit(codes)
+    assert (model.emissionprob_ > 0).all()
+    assert_allclose(model.lower_bound_ * 10,
+                    model.score(codes) + 0.5 * np.log(model.emissionprob_).sum(), rtol=1e-9)
+    assert np.diff(model.lower_bounds_).min() > -1e-14
+    one = CategoricalHMM(1, emissionprob_concentration=[[1, 2, 3]]).fit(codes)
+    assert_allclose(one.emissionprob_, [np.array([5, 2 + 1, 3 + 2]) / 13])
+
+
+def test_a_step_with_symbols():
+    rng = np.random.default_rng(21)
+    parts = [rng.integers(0, 3, (n, 1)).astype(float) for n in (5, 1, 4)]
+    parts[0][2] = np.nan
+    startprob, transmat = rng.dirichlet(np.ones(2)), rng.dirichlet(np.ones(2), 2)
+    table = rng.dirichlet(np.ones(3), 2)
+    weights, starts, moves, counts = [1.0, 2.0, 0.5], 0, 0, np.zeros((2, 3))
+    for w, part in zip(weights, parts, strict=True):
+        log_b = np.array([[0.0, 0.0] if np.isnan(x) else np.log(table[:, int(x)])
+                          for x in part[:, 0]])
+        _, posteriors, transitions = expectations(log_b, startprob, transmat)
+        starts, moves = starts + w * posteriors[0], moves + w * transitions
+        for x, own in zip(part[:, 0], posteriors, strict=True):
+            if not np.isnan(x):
+                counts[:, int(x)] += w * own
+    model = CategoricalHMM(2, startprob_init=startprob, transmat_init=transmat,
+                           emissionprob_init=table, tol=0, callback=lambda state: True)
+    model.fit(parts, sample_weight=weights)
+    assert_allclose(model.startprob_, starts / starts.sum(), rtol=1e-12)
+    assert_allclose(model.transmat_, moves / moves.sum(axis=1)[:, None], rtol=1e-12)
+    assert_allclose(model.emissionprob_, counts / counts.sum(axis=1)[:, None], rtol=1e-12)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 3.0, 1e39])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_the_unit_of_weights_does_not_matter(missing, dtype, unit):
+    X = series(22, 200, missing=missing)[0].astype(dtype)
+    fits = [GaussianHMM(2, "full", random_state=0, n_init=2, tol=1e-6).fit(
+        X, lengths=[80, 120], sample_weight=[u, 2 * u]) for u in (1, unit)]
+    tolerance = 1e-3 if dtype == "f4" else 1e-7
+    assert_allclose(fits[1].means_, fits[0].means_, rtol=tolerance, atol=tolerance)
+    assert_allclose(fits[1].lower_bound_, fits[0].lower_bound_, rtol=tolerance)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_starts_look_at_some_rows(whole, monkeypatch):
+    monkeypatch.setattr(chains, "START_ROWS", 200)
+    monkeypatch.setattr(chains, "WINDOW", 20)
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 60, 80)
+    X = np.arange(lengths.sum(), dtype=float)[:, None]
+    weight = rng.uniform(1, 2, 80)
+    sequences = Sequences.read(X, lengths, sample_weight=weight)
+    some = chains.excerpt(sequences, whole)
+    assert 100 <= some.n_rows <= 400 and some.lengths.min() >= 1
+    for s, (first, end) in enumerate(zip(some.offsets[:-1], some.offsets[1:], strict=True)):
+        part = some.rows.X[first:end, 0].astype(int)
+        assert (np.diff(part) == 1).all()
+        own = np.searchsorted(sequences.offsets, part, "right") - 1
+        assert (own == own[0]).all() and some.sequence_weight[s] == weight[own[0]]
+        assert not whole or len(part) == lengths[own[0]]
+    assert len(np.unique(some.rows.X)) == some.n_rows
+    X, states = series(23, 900, n_states=2)
+    options = {"startprob_init": [0.5, 0.5]} if whole else {}
+    model = GaussianHMM(2, random_state=0, n_init=6, **options).fit(X, lengths=[90] * 10)
+    hits = (model.predict(X, [90] * 10) == states).mean()
+    assert max(hits, 1 - hits) > 0.95

@@ -37,6 +37,7 @@ def ready(**changes):
     ("12", TypeError, "lengths must be a sequence of whole numbers.* got '12'"),
     (["a", "b"], TypeError, "lengths"),
     (np.ones(12, bool), ValueError, "positive whole numbers"),
+    ([True] * 12, ValueError, "positive whole numbers"),
 ])
 def test_lengths(lengths, error, text):
     with pytest.raises(error, match=text):
@@ -52,6 +53,13 @@ def test_lengths(lengths, error, text):
                                      pd.Series([5, 7], dtype="Int64"), np.array([5.0, 7.0])])
 def test_lengths_of_any_container(lengths):
     assert ready().score(X, lengths) == ready().score([X[:5], X[5:]])
+
+
+def test_lengths_in_the_place_of_y():
+    with pytest.raises(ValueError, match="second argument of fit is y.*pass lengths="):
+        GaussianHMM(2).fit(X, [5, 7])
+    GaussianHMM(2, random_state=0).fit(X, np.arange(12))
+    GaussianHMM(2, random_state=0).fit(X, [5, 7], lengths=[5, 7])
 
 
 def test_lists_of_sequences():
@@ -181,7 +189,8 @@ def test_missing_codes_say_nothing():
 @pytest.mark.parametrize(("changes", "text"), [
     ({"startprob_": [0.5, 0.4]}, "startprob_ must sum to one, got 0.9"),
     ({"transmat_": [[1, 0], [1, 1]]}, "every row of transmat_ must sum to one, got 2 in row 1"),
-    ({"transmat_": np.eye(3)}, r"transmat_ must have shape \(2, 2\), got \(3, 3\)"),
+    ({"transmat_": np.eye(3)},
+     r"transmat_ must have shape \(2, 2\), a row .* startprob_, got \(3, 3\)"),
     ({"means_": [[0, 0]]}, r"means_ must have shape \(2, n_features\), got \(1, 2\)"),
     ({"means_": [[0, np.nan], [1, 1]]}, "means_ contains NaN"),
     ({"covars_": np.ones((2, 2))}, r"covars_ must have shape \(2, 2, 2\)"),

@@ -27,12 +27,14 @@ from emkernels import (
     StudentTMixture,
     SufficientStatistics,
     _inputs,
+    blrt,
     compare_clusterings,
     kernels,
     little_mcar_test,
     missing_data_summary,
     parallel_analysis,
     plotting,
+    select_classes,
     select_factors,
     select_mixture,
 )
@@ -110,6 +112,12 @@ MISSING = {
     **{f"LatentClassAnalysis.{name}": getattr(classes, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
         "abic", "caic", "bivariate_residuals")},
+    "LatentClassAnalysis.covariates":
+        lambda X: classes.covariates(X, np.sin(np.arange(N)), first_step=False),
+    "LatentClassAnalysis.distal":
+        lambda X: classes.distal(X, np.sin(np.arange(N)), first_step=False),
+    "blrt": lambda X: blrt(X, 2, n_bootstrap=2, n_init=2),
+    "select_classes": lambda X: select_classes(X, [1, 2], n_init=2, random_state=0).table,
     "LatentClassAnalysis.standard_errors": marginal.standard_errors,
     "LatentClassAnalysis.fit": lambda X: LatentClassAnalysis(K, random_state=0).fit(X),
     "LatentClassAnalysis.fit_predict":
@@ -168,7 +176,7 @@ ENTRIES = {**MISSING, **COMPLETE}
 ANY_CELLS = {"plotting.plot_missing_patterns"}
 NEED_GAPS = {"little_mcar_test", "plotting.plot_imputed"}
 # to whom texts, dates and the like are answers, and who only takes those of the fit
-LEVELS = "LatentClassAnalysis"
+LEVELS = ("LatentClassAnalysis", "blrt", "select_classes")
 # one column of whole codes, see test_hmm.py
 CODES = "CategoricalHMM."
 # conditional_draws needs to know how many normals
@@ -408,7 +416,8 @@ SWAPPED = frame(FULL)[["b", "a", "c"]]
 
 @pytest.mark.parametrize("name", sorted(
     name for name in ENTRIES if "." in name and not name.startswith(("kernels", "plotting", "Suff"))
-    and not any(word in name for word in (".fit", "regress", "inverse"))))
+    and not any(word in name for word in (
+        ".fit", "regress", "inverse", "covariates", "distal"))))
 def test_other_names_than_those_of_the_fit_are_refused(name):
     class_, method = name.split(".")
     arguments = {"KMeans": (K,), "LatentClassAnalysis": (1,),

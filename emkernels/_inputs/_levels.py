@@ -90,15 +90,16 @@ def _column(values, title, name):
     dtype = getattr(values, "dtype", None)
     order = getattr(dtype, "categories", None)
     if order is not None and type(dtype).__name__ == "CategoricalDtype":
-        order = tuple(order)
-        values = np.asarray(values, dtype=object)
+        order, codes = tuple(order), np.asarray(getattr(values, "cat", values).codes)
+        values, missing = np.asarray(values, dtype=object), codes < 0
     else:
-        order, values = None, column_array(values, name)[0]
+        order, values, missing = None, column_array(values, name)[0], None
     if values.dtype.kind in "cV":
         raise UnusableInputError(
             f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
-    missing = _where_missing(values)
+    if missing is None:
+        missing = _where_missing(values)
     if values.dtype.kind == "M":        # whatever the unit, equal times are equal
         times = values.astype("datetime64[us]")
         if (times.astype(values.dtype) == values)[~missing].all():

@@ -174,6 +174,23 @@ class GaussianEmissions:
             covariances[own], factors[own] = new.covariances, new.precisions_cholesky
         return Gaussians(structure, means, covariances, factors)
 
+    def order(self, parameters):
+        """The states by their means, the first column first."""
+        means = parameters.gaussians.means.reshape(*parameters.weights.shape, -1)
+        means = np.einsum("km,kmd->kd", parameters.weights, means)
+        return np.lexsort(means.T[::-1])
+
+    def reordered(self, parameters, order):
+        """State i becomes the one that was ``order[i]``."""
+        n_mix, before = parameters.weights.shape[1], parameters.gaussians
+        own = (order[:, None] * n_mix + np.arange(n_mix)).ravel()
+        gaussians = Gaussians(before.structure, before.means[own], *(
+            np.ascontiguousarray(before.structure.reordered(each, own))
+            for each in (before.covariances, before.precisions_cholesky)))
+        occupancy = parameters.occupancy
+        return GaussianStates(np.ascontiguousarray(parameters.weights[order]), gaussians,
+                              None if occupancy is None else occupancy[own])
+
     def log_prior(self, parameters):
         """Log densities of the priors of weights and covariances, without normalisers."""
         return (log_dirichlet(parameters.weights, self._concentration(parameters))
@@ -256,6 +273,14 @@ class SymbolEmissions:
         if self.fixed:
             return parameters
         return shares(statistics.counts, parameters, self.concentration)
+
+    def order(self, parameters):
+        """The states by the probability of the first symbol, the largest first, then of the
+        next."""
+        return np.lexsort(-parameters.T[::-1])
+
+    def reordered(self, parameters, order):
+        return np.ascontiguousarray(parameters[order])
 
     def log_prior(self, parameters):
         return log_dirichlet(parameters, self.concentration)

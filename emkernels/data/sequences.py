@@ -238,7 +238,7 @@ def check_lengths(lengths, n_rows):
     if values.ndim != 1 or not len(values):
         raise ValueError(f"lengths must have one axis and not be empty, got shape {values.shape}")
     whole = np.isfinite(values) & (values == np.floor(values)) & (values > 0)
-    if getattr(getattr(lengths, "dtype", None), "kind", "") == "b":
+    if any(isinstance(each, (bool, np.bool_)) for each in list(lengths)[:1]):
         whole[:] = False
     if not whole.all():
         at = int(whole.argmin())

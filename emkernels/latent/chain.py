@@ -126,6 +126,14 @@ class Chain:
             startprob, transmat, self.emissions.maximise(statistics.emissions,
                                                          parameters.emissions))
 
+    def in_order(self, parameters):
+        """The same with the states in the order of their emissions."""
+        order = self.emissions.order(parameters.emissions)
+        return ChainParameters(
+            parameters.startprob[order],
+            np.ascontiguousarray(parameters.transmat[order[:, None], order]),
+            self.emissions.reordered(parameters.emissions, order))
+
     def endless(self, parameters, source):
         """EM goes on to the end that it is given."""
         return False

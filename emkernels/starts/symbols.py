@@ -3,9 +3,9 @@
 import numpy as np
 
 from emkernels.latent.chain import ChainParameters
-from emkernels.starts.chains import Starts, persistent
+from emkernels.starts.chains import Starts, random_chain
 
-# Random probabilities are drawn towards those of all rows.
+# Of every four starts two have random probabilities that are drawn towards those of all rows.
 PULL = 0.3
 
 
@@ -36,14 +36,13 @@ class SymbolStarts(Starts):
         n, given, rng = self.n_states, self.given, self.random_state
         emissions, transmat = given.emissions, given.transmat
         if emissions is None:
-            emissions = np.repeat(self._marginal()[None], n, axis=0)
+            emissions = self._marginal()[None]
             if n > 1:
-                drawn = rng.dirichlet(np.ones(self.n_symbols), n)
-                emissions = PULL * emissions + (1 - PULL) * drawn
+                emissions = rng.dirichlet(np.ones(self.n_symbols), n)
+                if i % 4 >= 2:
+                    emissions = PULL * self._marginal() + (1 - PULL) * emissions
         if transmat is None:
-            transmat = persistent(n)
-            if i % 2 and n > 1:
-                transmat = rng.dirichlet(np.ones(n), n)
+            transmat = random_chain(n, rng, stays=0.8 * (i % 2 == 0))
         return ChainParameters(given.startprob_of(n), transmat, emissions)
 
     def _marginal(self):

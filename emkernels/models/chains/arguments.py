@@ -118,3 +118,13 @@ def check_fixed(fixed, names):
         raise ValueError(f"fixed may name {', '.join(map(repr, names))}, got "
                          f"{', '.join(map(repr, unknown))}")
     return fixed
+
+
+def check_no_lengths(y, n_rows):
+    """ValueError for lengths in the place of y, where hmmlearn has them and nobody reads them."""
+    if y is None or np.ndim(y) != 1 or len(y) == n_rows:
+        return
+    y = np.asarray(y)
+    if y.dtype.kind in "iu" and len(y) and y.min() > 0 and y.sum() == n_rows:
+        raise ValueError("the second argument of fit is y, which is ignored, and got what looks "
+                         "like lengths: pass lengths=")

@@ -15,7 +15,7 @@ from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
 from emkernels.models.chains.fitted import FittedChain
 
-KEPT = 2        # starts that go on to convergence
+KEPT = 3        # starts that go on to convergence
 # names of parameters that are probabilities
 SHARES = ("startprob", "transmat", "emissionprob", "weights")
 
@@ -87,19 +87,23 @@ class ChainModel(FittedChain):
             Ctrl-C. Where an iteration was complete, the estimator then has the parameters of the
             last one, with ``converged_`` False.
         """
-        self._fit(X, lengths, sample_weight)
+        self._fit(X, y, lengths, sample_weight)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def _fit(self, X, lengths, sample_weight):
+    def _fit(self, X, y, lengths, sample_weight):
         sequences = Sequences.read(X, lengths, self, sample_weight=sample_weight)
         rows = sequences.rows
+        if lengths is None:
+            arguments.check_no_lengths(y, len(rows))
         checks.check_magnitude(rows.X, rows.largest, names=rows.places)
         sequences = sequences.weighed()
         fixed = arguments.check_fixed(self.fixed, self._names)
         given = self._given(sequences)
         starts, spikes = self._prepare(sequences, given)
         result = self._best_run(starts)
+        if self._is_symmetric(given):
+            result.parameters = starts.chain.in_order(result.parameters)
         values = {"startprob": result.parameters.startprob, "transmat": result.parameters.transmat,
                   **self._to_attributes(result.parameters.emissions)}
         for name in fixed:
@@ -118,8 +122,16 @@ class ChainModel(FittedChain):
         for text in texts:
             warn(text, DegenerateWarning)
 
+    def _is_symmetric(self, given):
+        """Whether nothing that is given or set tells the states apart."""
+        priors = [self.startprob_concentration, self.transmat_concentration,
+                  getattr(self, "emissionprob_concentration", None),
+                  getattr(self, "weight_concentration", None)]
+        return all(value is None for value in given.values()) and all(
+            np.ndim(each) == 0 for each in priors)
+
     def _best_run(self, starts):
-        """EM from the likeliest starts; from others, two by two, while all end degenerate."""
+        """EM from the likeliest starts; from others, a few at a time, while all end degenerate."""
         def run(start, n_init):
             return self._run(starts.chain, starts.sequences, start, n_init=n_init,
                              is_degenerate=starts.is_degenerate)

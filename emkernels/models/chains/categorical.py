@@ -36,7 +36,7 @@ class CategoricalHMM(ChainModel):
     tol, max_iter, random_state, n_threads
         As of :class:`emkernels.GaussianHMM`.
     n_init : int
-        Starts, drawn at random. They take 20 steps each, on at most 20,000 rows, and the best two
+        Starts, drawn at random. They take 60 steps each, on at most 20,000 rows, and the best three
         go on to convergence.
     fixed : tuple of {'startprob', 'transmat', 'emissionprob'}
     startprob_concentration, transmat_concentration
@@ -61,7 +61,8 @@ class CategoricalHMM(ChainModel):
     -----
     X has one column of whole codes from 0; NaN is a missing symbol. A symbol that is possible in
     no state makes a sequence impossible (log-likelihood -inf), one beyond `emissionprob_` is an
-    error. States are in the order of their start.
+    error. States are in the order of their probabilities of symbol 0, the largest first; where any
+    `*_init` is given, in that of the start.
 
     References
     ----------
@@ -89,7 +90,7 @@ class CategoricalHMM(ChainModel):
     }
 
     def __init__(self, n_components=1, *, n_symbols=None, startprob_init=None, transmat_init=None,
-                 emissionprob_init=None, tol=1e-8, max_iter=1000, n_init=10, random_state=None,
+                 emissionprob_init=None, tol=1e-8, max_iter=1000, n_init=20, random_state=None,
                  n_threads=None, fixed=(), startprob_concentration=None,
                  transmat_concentration=None, emissionprob_concentration=None,
                  convergence="lower_bound", acceleration=None, verbose=0, verbose_interval=10,

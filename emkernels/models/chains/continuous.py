@@ -20,7 +20,8 @@ from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
-from emkernels.starts.chains import GaussianStarts, GivenChain
+from emkernels.starts.chains import GivenChain
+from emkernels.starts.gaussian_chains import GaussianStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
 

@@ -57,6 +57,10 @@ class FittedChain(LatentModel):
                     f"this {type(self).__name__} has no {name}: fit it, or set "
                     f"{', '.join(names)}")
         n = len(np.atleast_1d(_inputs.as_rows(self.startprob_, "startprob_", missing=False)))
+        if np.shape(self.transmat_) != (n, n):
+            raise ValueError(
+                f"transmat_ must have shape ({n}, {n}), a row and a column for each state of "
+                f"startprob_, got {np.shape(self.transmat_)}")
         return {
             "startprob": arguments.check_probabilities(self.startprob_, "startprob_", (n,)),
             "transmat": arguments.check_probabilities(self.transmat_, "transmat_", (n, n)),

@@ -33,8 +33,8 @@ class GaussianHMM(ContinuousChain):
     max_iter : int
         0 leaves the start as the fit.
     n_init : int
-        Starts. They take 20 steps each, on at most 20,000 rows, and the best two go on to
-        convergence. Nothing is left to be started where means and covariances are given.
+        Starts. They take 60 steps each, on at most 20,000 rows, and the best three go on
+        to convergence. There is one where means are given.
     reg_covar : float or 'auto'
         Added to every variance. Not part of the objective, which may therefore fall a little;
         with 0 it never does. 'auto' is a millionth of each column's variance.
@@ -70,15 +70,16 @@ class GaussianHMM(ContinuousChain):
         Free parameters, which the criteria count: those that are `fixed` and the zeros of
         `startprob_init` and `transmat_init` do not, probabilities that ended at zero do.
     n_iter_, converged_, lower_bound_, lower_bounds_
-        Of the best start; the bounds are for one row.
+        Of the best start; the bounds are for one row. (Without an iteration -inf and an empty
+        list.)
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
 
     Notes
     -----
-    States are in the order of their start: as given, else by their first steps, those of K-means
-    beginning in the order of the first column.
+    States are in the order of their means, the first column first; where any `*_init` is given, in
+    that of the start.
 
     All methods go by the attributes as they are, which may be set by hand: `startprob_`,
     `transmat_`, `means_` and `covars_` are a model without a fit. Probabilities that do not sum to
@@ -113,7 +114,7 @@ class GaussianHMM(ContinuousChain):
 
     def __init__(self, n_components=1, covariance_type="diag", *, startprob_init=None,
                  transmat_init=None, means_init=None, covars_init=None, tol=1e-8, max_iter=1000,
-                 n_init=8, reg_covar=1e-6, random_state=None, n_threads=None, fixed=(),
+                 n_init=16, reg_covar=1e-6, random_state=None, n_threads=None, fixed=(),
                  startprob_concentration=None, transmat_concentration=None, covariance_prior=None,
                  convergence="lower_bound", acceleration=None, verbose=0, verbose_interval=10,
                  callback=None):

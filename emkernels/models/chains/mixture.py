@@ -54,7 +54,9 @@ class MixtureHMM(ContinuousChain):
 
     Notes
     -----
-    Warnings call component m of state k component ``k n_mix + m``.
+    States are in the order of their means, those of all their components together; where any
+    `*_init` is given, in that of the start. Warnings call component m of state k component
+    ``k n_mix + m``.
 
     References
     ----------
@@ -83,7 +85,7 @@ class MixtureHMM(ContinuousChain):
 
     def __init__(self, n_components=1, n_mix=1, *, covariance_type="diag", startprob_init=None,
                  transmat_init=None, weights_init=None, means_init=None, covars_init=None,
-                 tol=1e-8, max_iter=1000, n_init=8, reg_covar=1e-6, random_state=None,
+                 tol=1e-8, max_iter=1000, n_init=16, reg_covar=1e-6, random_state=None,
                  n_threads=None, fixed=(), startprob_concentration=None,
                  transmat_concentration=None, weight_concentration=None, covariance_prior=None,
                  convergence="lower_bound", acceleration=None, verbose=0, verbose_interval=10,

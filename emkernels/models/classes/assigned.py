@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import chdtrc
 
 METHODS, ASSIGNMENTS = ("ml", "bch"), ("modal", "proportional")
 
@@ -18,11 +19,14 @@ class Assigned:
     errors : ndarray of shape (C, C)
         ``errors[t, s]``, the probability that a row of class t is assigned to class s.
     weight : ndarray of shape (n,)
+    resp : ndarray of shape (n, C)
+        Posterior probabilities.
     """
 
     shares: np.ndarray
     errors: np.ndarray
     weight: np.ndarray
+    resp: np.ndarray
 
     @classmethod
     def of(cls, resp, weight, assignment):
@@ -33,14 +37,19 @@ class Assigned:
         counts = weight @ resp
         if not (counts > 0).all():
             raise ValueError(f"class {int(counts.argmin())} has no rows: nothing can be said of it")
-        return cls(shares, (weight[:, None] * resp).T @ shares / counts[:, None], weight)
+        errors = (weight[:, None] * resp).T @ shares / counts[:, None]
+        return cls(shares, errors, weight, resp)
 
     def take(self, which):
-        return Assigned(self.shares[which], self.errors, self.weight[which])
+        return Assigned(self.shares[which], self.errors, self.weight[which], self.resp[which])
 
     def corrected(self):
         """The weights of Bolck, Croon and Hagenaars, (n, C): they sum to one in each row, and some
         are negative."""
+        return self.shares @ self.undone()
+
+    def undone(self):
+        """The inverse of the errors."""
         values = np.linalg.svd(self.errors, compute_uv=False)
         if not values[-1] > 1e-8 * values[0]:
             never = np.flatnonzero(self.errors.sum(axis=0) <= 0)
@@ -48,13 +57,47 @@ class Assigned:
                 "the classification errors cannot be undone: "
                 + (f"no row is assigned to class {never[0]} (assignment='proportional', or fewer "
                    "classes)" if len(never) else "some classes are not told apart by the items"))
-        return self.shares @ np.linalg.inv(self.errors)
+        return np.linalg.inv(self.errors)
 
     def expanded(self):
         """The rows that the likelihood is of: for each row and class that it is assigned to, the
         row, the class and the share."""
         row, class_ = np.nonzero(self.shares)
         return row, class_, self.shares[row, class_]
+
+
+@dataclass
+class ThirdStep:
+    """Equations ``sum of the scores = 0`` of a third step, at their solution, of n rows.
+
+    Attributes
+    ----------
+    scores : ndarray of shape (n, q)
+        For one unit of weight.
+    bread : ndarray of shape (q, q)
+        Their weighted sum, differentiated, with its sign turned.
+    by_errors : ndarray of shape (C, C, q)
+        What the weighted sum is made larger by each of the errors of classification.
+    by_shares : callable
+        The (n, C, q) that each score is made larger by what is assigned to each class, in units of
+        weight; not asked for where assignment is modal.
+    what : str
+        What is estimated.
+    """
+
+    scores: np.ndarray
+    bread: np.ndarray
+    by_errors: np.ndarray
+    by_shares: object
+    what: str
+
+    def covariance(self, assigned, first):
+        """Of the solution, by a sandwich; `first` adds the uncertainty of the classes, None takes
+        them for known."""
+        scores, weight = self.scores, assigned.weight
+        if first is not None:
+            scores, weight = first.influence(self), first.assigned.weight
+        return sandwich(self.bread, (weight[:, None] * scores).T @ scores, self.what)
 
 
 def sandwich(bread, meat, what):
@@ -69,6 +112,11 @@ def sandwich(bread, meat, what):
     return inverse @ meat @ inverse
 
 
+def p_value_of(statistic, df):
+    """Of a chi-squared statistic; 1 where nothing is free to differ."""
+    return float(chdtrc(df, statistic)) if df else 1.0
+
+
 def wald(difference, covariance):
     """Statistic and degrees of freedom of the hypothesis that all differences are zero; of
     differences that depend on each other, by the generalised inverse."""
@@ -76,6 +124,6 @@ def wald(difference, covariance):
     values, vectors = np.linalg.eigh(covariance)
     kept = values > 1e-10 * max(values[-1], 0)
     if not kept.any() or not values[-1] > 0:
-        return np.nan, 0
+        return 0.0, 0
     along = vectors[:, kept].T @ difference
     return float((along**2 / values[kept]).sum()), int(kept.sum())

@@ -10,36 +10,53 @@ import numpy as np
 from emkernels.components.categorical import Classes
 from emkernels.starts.classes import marginals
 
-# Steps of all random starts, and how many go on: as many as there are lanes.
-SHORT, KEPT = 8, 8
+# Where there are more starts than so many, the better half goes on after so many steps. A few steps
+# tell little of where classes that overlap end, and a start more costs less than a pass more.
+SHORT, KEPT = 5, 64
 MAX_CYCLES = 1000
 # A start is given up where it would take more than so many cycles as its last to reach the best.
-FAR = 40
+FAR = 100
 
 
 class Batch:
-    """Parameters of several starts: weights (C, S) and classes, whose last axis is S long."""
+    """Parameters of several starts, one above another: weights, probabilities, means, variances.
 
-    def __init__(self, weights, classes):
-        self.weights, self.classes = weights, classes
+    Attributes
+    ----------
+    table : ndarray of shape (1 + n_rows + 2 n_numbers, n_classes, n_starts)
+    n_numbers : int
+    """
+
+    def __init__(self, table, n_numbers):
+        self.table, self.n_numbers = table, n_numbers
+
+    @classmethod
+    def of(cls, weights, classes):
+        """Of (C, S) and classes whose last axis is S long."""
+        parts = [weights[None], classes.probs]
+        if len(classes.means):
+            parts += [classes.means, classes.variances]
+        return cls(np.concatenate(parts), len(classes.means))
+
+    @property
+    def n_starts(self):
+        return self.table.shape[-1]
+
+    @property
+    def weights(self):
+        return self.table[0]
+
+    @property
+    def classes(self):
+        end = len(self.table) - 2 * self.n_numbers
+        return Classes(self.table[1:end], self.table[end:end + self.n_numbers],
+                       self.table[end + self.n_numbers:])
 
     def take(self, which):
-        return Batch(*_each(lambda a: np.ascontiguousarray(a[..., which]), self))
+        return Batch(np.ascontiguousarray(self.table[..., which]), self.n_numbers)
 
     def joined(self, other):
-        return Batch(*_each(lambda a, b: np.concatenate([a, b], axis=-1), self, other))
-
-    def where(self, which, other):
-        """The starts of `self` where `which`, else of `other`."""
-        return Batch(*_each(lambda a, b: np.where(which, a, b), self, other))
-
-    def parts(self):
-        return self.weights, self.classes.probs, self.classes.means, self.classes.variances
-
-
-def _each(function, *batches):
-    weights, *parts = (function(*each) for each in zip(*(b.parts() for b in batches), strict=True))
-    return weights, Classes(*parts)
+        return Batch(np.concatenate([self.table, other.table], axis=-1), self.n_numbers)
 
 
 def random_batch(items, components, n_classes, n_starts, rng):
@@ -56,8 +73,8 @@ def random_batch(items, components, n_classes, n_starts, rng):
                            p=items.sample_weight / items.sample_weight.sum())
         means = np.moveaxis(items.numbers[drawn], -1, 0)
         means = np.where(np.isnan(means), mean[:, None, None], means)
-    return Batch(np.full(shape, 1 / n_classes),
-                 Classes(probs, means, np.tile(variance[:, None, None], (1, *shape))))
+    return Batch.of(np.full(shape, 1 / n_classes),
+                    Classes(probs, means, np.tile(variance[:, None, None], (1, *shape))))
 
 
 def split_batch(weights, classes, rng):
@@ -78,7 +95,7 @@ def split_batch(weights, classes, rng):
         probs[:, n, k] = classes.probs[:, k] / tilt[:, k]
         means[:, k, k] += step[:, k]
         means[:, n, k] -= step[:, k]
-    return Batch(new, Classes(probs, means, variances))
+    return Batch.of(new, Classes(probs, means, variances))
 
 
 def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
@@ -100,8 +117,8 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
     weights, classes
         Of the best.
     """
-    batch = _normalised(components, batch)
-    while batch.weights.shape[1] > KEPT:
+    batch = _normalised(components, batch.table, batch.n_numbers)
+    while batch.n_starts > KEPT:
         for _ in range(SHORT):
             reached, batch = _step(items, components, batch)
         best = np.argsort(-reached, kind="stable")
@@ -125,7 +142,7 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
         middle, two = _step(items, components, one)
         leap = _extrapolated(components, first, one, two, unit)
         ahead, three = _step(items, components, leap)
-        first = three.where(ahead >= middle, two)
+        first = Batch(np.where(ahead >= middle, three.table, two.table), two.n_numbers)
     else:
         reached, _ = _step(items, components, first)
         done += [(value, first.take([s])) for s, value in enumerate(reached)]
@@ -135,44 +152,47 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
 
 def _step(items, components, batch):
     """Log-likelihoods of the starts, and what a step of EM makes of them."""
-    statistics = components.mixed(items, batch.weights, batch.classes)
-    classes = components.maximise(statistics, batch.classes)
+    classes = batch.classes
+    statistics = components.mixed(items, batch.weights, classes)
+    classes = components.maximise(statistics, classes)
     counts = statistics.positive_counts()
-    return statistics.log_likelihood, Batch(counts / counts.sum(axis=0), classes)
+    return statistics.log_likelihood, Batch.of(counts / counts.sum(axis=0), classes)
 
 
 def _extrapolated(components, zero, one, two, unit):
     """A leap of each start along its last two steps, kept near enough to be probabilities."""
+    p = two.n_numbers
     before, middle, after = (_coordinates(batch, unit) for batch in (zero, one, two))
-    r = [b - a for a, b in zip(before, middle, strict=True)]
-    v = [c - b - d for b, c, d in zip(middle, after, r, strict=True)]
-    squares = _squares(r), _squares(v)
-    length = np.sqrt(squares[0] / np.maximum(squares[1], 1e-300))
-    length = np.where(squares[1] > 0, np.maximum(length, 1), 1)
-    weights, probs, means, logs = (
-        a + 2 * length * b + length * length * c for a, b, c in zip(before, r, v, strict=True))
-    limits = two.parts()
+    r = middle - before
+    v = after - middle - r
+    long_, bent = np.einsum("rcs,rcs->s", r, r), np.einsum("rcs,rcs->s", v, v)
+    length = np.where(bent > 0, np.sqrt(long_ / np.maximum(bent, 1e-300)), 1)
+    length = np.maximum(length, 1)
+    leap = before + 2 * length * r + length * length * v
+    end = len(leap) - 2 * p
     # what goes to zero does so by a quarter at most, and variances stay near
-    weights = np.maximum(weights, 0.5 * np.sqrt(limits[0])) ** 2
-    probs = np.maximum(probs, 0.5 * np.sqrt(limits[1])) ** 2
-    variances = np.exp(np.clip(logs, after[3] - 1, after[3] + 1)) if len(logs) else limits[3]
-    means = means / unit if len(means) else means
-    return _normalised(components, Batch(weights, Classes(probs, means, variances)))
+    leap[:end] = np.maximum(leap[:end], 0.5 * after[:end]) ** 2
+    if p:
+        leap[end:end + p] /= unit
+        leap[end + p:] = np.exp(np.clip(leap[end + p:], after[end + p:] - 1, after[end + p:] + 1))
+    return _normalised(components, leap, p)
 
 
 def _coordinates(batch, unit):
-    weights, probs, means, variances = batch.parts()
-    return np.sqrt(weights), np.sqrt(probs), means * unit, np.log(variances)
+    p = batch.n_numbers
+    if not p:
+        return np.sqrt(batch.table)
+    end = len(batch.table) - 2 * p
+    return np.concatenate([np.sqrt(batch.table[:end]), batch.table[end:end + p] * unit,
+                           np.log(batch.table[end + p:])])
 
 
-def _squares(parts):
-    return sum((part * part).sum(axis=tuple(range(part.ndim - 1))) for part in parts)
-
-
-def _normalised(components, batch):
-    weights, probs, means, variances = batch.parts()
-    if len(probs):
-        probs = probs / np.add.reduceat(probs, components.first, axis=0)[components.item]
-    if len(variances):
-        variances = np.maximum(variances, components.reg_covar[:, None, None])
-    return Batch(weights / weights.sum(axis=0), Classes(probs, means, variances))
+def _normalised(components, table, n_numbers):
+    end = len(table) - 2 * n_numbers
+    table[0] /= table[0].sum(axis=0)
+    if end > 1:
+        table[1:end] /= np.add.reduceat(table[1:end], components.first, axis=0)[components.item]
+    if n_numbers:
+        least = components.reg_covar[:, None, None]
+        table[end + n_numbers:] = np.maximum(table[end + n_numbers:], least)
+    return Batch(table, n_numbers)

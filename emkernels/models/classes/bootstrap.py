@@ -14,7 +14,7 @@ from emkernels.models.imputation.multiple import in_threads
 
 # Log-likelihood that a cycle of steps must add: of the rows, and of samples, whose statistics
 # differ by far more from each other.
-TOL, DRAWN_TOL = 1e-8, 1e-4
+TOL, DRAWN_TOL = 1e-8, 1e-3
 # A statistic below this is one of a missed maximum.
 NEGATIVE = -1e-3
 REG_COVAR = 1e-6        # that of LatentClassAnalysis
@@ -70,9 +70,9 @@ def blrt(X, n_classes, *, n_bootstrap=99, n_init=20, random_state=0, n_threads=N
     n_bootstrap : int
         Tables to draw. The smallest p-value is ``1 / (1 + n_bootstrap)``.
     n_init : int
-        Random starts of every fit, of a drawn table too. Beside them start, of a drawn table, the
-        parameters it was drawn from and, for the larger number, each way to cut one of its fitted
-        classes in two; of X, thrice as many.
+        Random starts of the larger number of classes for every drawn table, half as many of the
+        smaller, thrice as many of both for X. Beside them start the parameters that a table was
+        drawn from and, of the larger number, each way to cut one of the fitted classes in two.
     random_state : int, RandomState, Generator or None
     n_threads : int, optional
         Tables are fitted side by side; the same bits for every number.
@@ -183,14 +183,14 @@ class _Table:
         if below is not None:
             batch = batch.joined(split_batch(*below[1:], rng))
         if truth is not None:
-            batch = Batch(*_as_batch(*truth)).joined(batch)
+            batch = Batch.of(*_as_batch(*truth)).joined(batch)
         return maxima(items, self.components, batch, tol=tol)
 
     def drawn(self, parameters, n_classes, n_init, rng):
         """The statistic of a table drawn from the smaller model."""
         _, weights, classes = parameters
         items = self.items(1, *self._draw(weights, classes, rng))
-        smaller = self.fit(items, n_classes - 1, n_init, rng, DRAWN_TOL,
+        smaller = self.fit(items, n_classes - 1, (n_init + 1) // 2, rng, DRAWN_TOL,
                            truth=(weights, classes))
         larger = self.fit(items, n_classes, n_init, rng, DRAWN_TOL, below=smaller)
         return 2 * (larger[0] - smaller[0])

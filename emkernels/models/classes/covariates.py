@@ -3,17 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc, ndtr
+from scipy.special import ndtr
 
 from emkernels._one_thread import one_thread
-from emkernels.models.classes.assigned import sandwich, wald
+from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
 from emkernels.models.missing.tables import text_table
 
 MAX_ITER = 200
 # Newton's promise of log-likelihood, at which it is at the maximum
 TOL = 1e-12
-# Linear predictors in units of which probabilities are 0 or 1 for good
-ENDLESS = 40.0
+# Linear predictors at which probabilities are 0 or 1 for good, and information, covariates being in
+# units of their deviations, that is none
+ENDLESS, NOTHING = 40.0, 1e-6
 
 
 @dataclass
@@ -72,7 +73,7 @@ class ClassCovariates:
                 + text_table(rows, left=(0, 1)))
 
 
-def fit_covariates(assigned, Z, names, *, method, assignment, reference, n_left_out):
+def fit_covariates(assigned, first, Z, names, *, method, assignment, reference, n_left_out):
     """The :class:`ClassCovariates` of complete rows."""
     n_classes = assigned.shares.shape[1]
     centre, scale = Z.mean(axis=0), Z.std(axis=0)
@@ -84,10 +85,12 @@ def fit_covariates(assigned, Z, names, *, method, assignment, reference, n_left_
         step = (_Weighted if method == "bch" else _Expanded)(assigned, A, order)
         beta, value = _maximum(step, n_classes - 1, A.shape[1])
         eta, scores, bread = step.at(beta)[1:]
-        if np.abs(eta).max(initial=0) > ENDLESS:
+        if (np.abs(eta).max(initial=0) > ENDLESS
+                or not np.linalg.eigvalsh((bread + bread.T) / 2)[0] > NOTHING):
             raise ValueError(_no_maximum(method))
-        meat = (assigned.weight[:, None] * scores).T @ scores
-        covariance = sandwich(bread, meat, "the coefficients of the covariates")
+        covariance = ThirdStep(
+            scores, bread, step.by_errors(beta), lambda: step.by_shares(beta),
+            "the coefficients of the covariates").covariance(assigned, first)
     # to the units of the columns
     turn = np.eye(A.shape[1])
     turn[0, 1:] = -centre / scale
@@ -101,7 +104,7 @@ def fit_covariates(assigned, Z, names, *, method, assignment, reference, n_left_
         at = np.arange(n_classes - 1) * len(turn) + j
         statistic, df = wald(coef[:, j], covariance[np.ix_(at, at)])
         tests.append({"name": names[j], "statistic": statistic, "df": df,
-                      "p_value": float(chdtrc(df, statistic))})
+                      "p_value": p_value_of(statistic, df)})
     return ClassCovariates(
         coef, errors, z, 2 * ndtr(-np.abs(z)), covariance, order[1:], reference, names, tests,
         value, method, assignment, assigned.errors, len(Z), n_left_out)
@@ -218,6 +221,19 @@ class _Weighted(_Step):
         value = float(self.weight @ (self.targets * logs).sum(axis=1))
         return (value, eta, self._scores(self.targets[:, 1:] - p), self._curvature(_spread(p)))
 
+    def by_errors(self, beta):
+        """See :class:`emkernels.models.classes.assigned.ThirdStep`."""
+        sums = (self.weight[:, None] * self.assigned.corrected()).T @ self.A
+        return -np.einsum("su,tz->tsuz", self._undone(), sums).reshape(
+            *self.assigned.errors.shape, -1)
+
+    def by_shares(self, beta):
+        return np.einsum("su,nz->nsuz", self._undone(), self.A).reshape(
+            *self.assigned.shares.shape, -1)
+
+    def _undone(self):
+        return self.assigned.undone()[:, self.order[1:]]
+
 
 class _Expanded(_Step):
     """ML: the assigned class is an answer whose probabilities are known."""
@@ -229,22 +245,49 @@ class _Expanded(_Step):
         with np.errstate(divide="ignore"):
             self.log_errors = np.log(assigned.errors[order])
 
+    def _each(self, logs):
+        """For each class that rows are assigned to: the rows, their shares, the logarithms of
+        their likelihoods, and of the posteriors of the classes less the errors."""
+        shares = self.assigned.shares
+        for s in range(shares.shape[1]):
+            rows = np.flatnonzero(shares[:, s])
+            joint = logs[rows] + self.log_errors[:, s]
+            most = joint.max(axis=1, keepdims=True)
+            norm = most + np.log(np.exp(joint - most).sum(axis=1, keepdims=True))
+            yield s, rows, shares[rows, s], norm[:, 0], logs[rows] - norm
+
     def at(self, beta):
         eta, logs = self._probabilities(beta)
         p = np.exp(logs)[:, 1:]
         value, residuals, blocks = 0.0, -p, _spread(p)
-        shares = self.assigned.shares
-        for s in range(shares.shape[1]):
-            rows = np.flatnonzero(shares[:, s])
-            share = shares[rows, s]
-            joint = logs[rows] + self.log_errors[:, s]
-            most = joint.max(axis=1, keepdims=True)
-            norm = most + np.log(np.exp(joint - most).sum(axis=1, keepdims=True))
-            value += float((self.weight[rows] * share) @ norm[:, 0])
-            q = np.exp(joint - norm)[:, 1:]
+        for s, rows, share, norm, free in self._each(logs):
+            value += float((self.weight[rows] * share) @ norm)
+            q = np.exp(free + self.log_errors[:, s])[:, 1:]
             residuals[rows] += share[:, None] * q
             blocks[rows] -= share[:, None, None] * _spread(q)
         return value, eta, self._scores(residuals), self._curvature(blocks)
+
+    def by_errors(self, beta):
+        n = self.assigned.errors.shape[0]
+        out = np.zeros((n, n, n - 1, self.A.shape[1]))
+        for s, rows, share, _, free in self._each(self._probabilities(beta)[1]):
+            slopes = np.exp(free) * (self.weight[rows] * share)[:, None]
+            q = np.exp(free + self.log_errors[:, s])[:, 1:]
+            for u in range(n):
+                moved = -q * slopes[:, u, None]
+                if u:
+                    moved[:, u - 1] += slopes[:, u]
+                out[self.order[u], s] = moved.T @ self.A[rows]
+        return out.reshape(n, n, -1)
+
+    def by_shares(self, beta):
+        logs = self._probabilities(beta)[1]
+        n = self.log_errors.shape[1]
+        out = np.zeros((len(logs), n, n - 1, self.A.shape[1]))
+        for s, rows, _, _, free in self._each(logs):
+            q = np.exp(free + self.log_errors[:, s])[:, 1:]
+            out[rows, s] = q[:, :, None] * self.A[rows, None, :]
+        return out.reshape(len(logs), n, -1)
 
 
 def _spread(p):

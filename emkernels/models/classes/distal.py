@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import chdtrc
 from sklearn.exceptions import ConvergenceWarning
 
 from emkernels._callers import warn
@@ -11,12 +10,13 @@ from emkernels._one_thread import one_thread
 from emkernels._words import some
 from emkernels.components.categorical import Classes
 from emkernels.em import EMWarning
-from emkernels.models.classes.assigned import sandwich, wald
+from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
 from emkernels.models.classes.information import (
     Layout,
     free_directions,
     information,
-    row_scores,
+    one_hot,
+    scores_by_class,
 )
 from emkernels.models.missing.tables import text_table
 
@@ -86,13 +86,13 @@ class DistalOutcome:
                 f"{self.statistic:.4f}, df = {self.df}, p = {self.p_value:.4g}")
 
 
-def fit_distal(assigned, y, levels, *, method, assignment, n_left_out):
+def fit_distal(assigned, first, y, levels, *, method, assignment, n_left_out):
     """The :class:`DistalOutcome` of rows without a missing outcome: of numbers, or of codes of the
     `levels`."""
     fit = _weighted if method == "bch" else _expanded
     n_classes = assigned.shares.shape[1]
     with one_thread(n_classes * (1 if levels is None else len(levels))):
-        found, variances, covariance = fit(assigned, y, levels)
+        found, variances, covariance = fit(assigned, first, y, levels)
     kept = np.isfinite(np.diagonal(covariance)).reshape(found.shape)
     errors = np.where(kept, np.sqrt(np.abs(np.diagonal(covariance)).reshape(found.shape)), np.nan)
     table = found.reshape(n_classes, -1)
@@ -105,10 +105,10 @@ def fit_distal(assigned, y, levels, *, method, assignment, n_left_out):
             pairwise.append({
                 "classes": (a, b), "difference": None if levels is not None else float(
                     found[b] - found[a]),
-                "statistic": value, "df": degrees, "p_value": float(chdtrc(degrees, value))})
+                "statistic": value, "df": degrees, "p_value": p_value_of(value, degrees)})
     return DistalOutcome(
         found if levels is None else None, variances, None if levels is None else found, levels,
-        errors, covariance, statistic, df, float(chdtrc(df, statistic)), pairwise, method,
+        errors, covariance, statistic, df, p_value_of(statistic, df), pairwise, method,
         assignment, assigned.errors, len(y), n_left_out)
 
 
@@ -122,11 +122,11 @@ def _test(table, covariance, classes):
             contrast[r * width + j, k * width + j] = 1
             contrast[r * width + j, first * width + j] = -1
     if not len(contrast):
-        return np.nan, 0
+        return 0.0, 0
     return wald(contrast @ table.ravel(), contrast @ covariance @ contrast.T)
 
 
-def _weighted(assigned, y, levels):
+def _weighted(assigned, first, y, levels):
     """BCH: weighted means, some weights being negative."""
     weights = assigned.corrected() * assigned.weight[:, None]
     counts = weights.sum(axis=0)
@@ -150,14 +150,20 @@ def _weighted(assigned, y, levels):
         warn(f"the {what} {some([str(k) for k in bad])} "
              + ("is negative" if levels is None else "are not within 0 .. 1")
              + ": some weights of 'bch' are negative; method='ml' has none", EMWarning)
-    # a weight of 2 is the row twice
-    root = np.where(assigned.weight > 0, np.sqrt(assigned.weight), 1)[:, None]
-    influence = ((shares / root)[:, :, None] * residuals).reshape(len(y), -1)
-    covariance = influence.T @ influence
-    return (found[:, 0] if levels is None else found), variances, covariance
+    own = np.where(assigned.weight[:, None] > 0, assigned.corrected(), 0)
+    q = found.size
+    undone = assigned.undone()
+    step = ThirdStep(
+        (own[:, :, None] * residuals).reshape(len(y), q),
+        np.diag(np.repeat(counts, found.shape[1])),
+        -np.einsum("su,nt,nul->tsul", undone, weights, residuals, optimize=True).reshape(
+            *undone.shape, q),
+        lambda: np.einsum("su,nul->nsul", undone, residuals).reshape(len(y), len(undone), q),
+        "the outcome of the classes")
+    return (found[:, 0] if levels is None else found), variances, step.covariance(assigned, first)
 
 
-def _expanded(assigned, y, levels):
+def _expanded(assigned, first, y, levels):
     """ML: the assigned class is an answer whose probabilities are known, the outcome another."""
     n_classes = assigned.shares.shape[1]
     row, class_, share = assigned.expanded()
@@ -183,12 +189,26 @@ def _expanded(assigned, y, levels):
     if levels is None:
         table[:, 1 + n_classes:] = True
     basis = free_directions(layout, vector, units, free)
+    answers = one_hot(codes, layout.n_levels)
+    own = [s @ basis[k * layout.width:(k + 1) * layout.width] for k, (s, _) in enumerate(
+        scores_by_class(layout, pi, classes, answers, numbers))]        # (rows, q) of each class
+    of_rows = sum(resp[:, k, None] * s for k, s in enumerate(own))
     scores = np.zeros((len(y), basis.shape[1]))
-    np.add.at(scores, row, share[:, None] * (
-        row_scores(layout, pi, classes, codes, numbers, resp) @ basis))
-    meat = (assigned.weight[:, None] * scores).T @ scores
-    covariance = basis @ sandwich(basis.T @ matrix @ basis, meat,
-                                  "the outcome of the classes") @ basis.T
+    np.add.at(scores, row, share[:, None] * of_rows)
+    by_errors = np.zeros((n_classes, n_classes, basis.shape[1]))
+    for k, s in enumerate(own):     # posterior by error: of an error of 0 there is none
+        slope = weight * np.where(errors[:, k] > 0, resp[:, k], 0) / np.where(
+            errors[:, k] > 0, errors[:, k], 1)
+        np.add.at(by_errors[k], class_, slope[:, None] * (s - of_rows))
+
+    def by_shares():
+        out = np.zeros((len(y), n_classes, basis.shape[1]))
+        out[row, class_] = of_rows
+        return out
+
+    covariance = basis @ ThirdStep(
+        scores, basis.T @ matrix @ basis, by_errors, by_shares,
+        "the outcome of the classes").covariance(assigned, first) @ basis.T
     covariance *= units * units[:, None]
     moved = (basis != 0).any(axis=1)
     covariance[~moved], covariance[:, ~moved] = np.nan, np.nan

@@ -10,6 +10,7 @@ from emkernels.models.classes import errors
 from emkernels.models.classes.assigned import ASSIGNMENTS, METHODS, Assigned
 from emkernels.models.classes.covariates import fit_covariates
 from emkernels.models.classes.distal import fit_distal
+from emkernels.models.classes.influence import KnownFrom
 
 
 class ClassInference:
@@ -77,13 +78,13 @@ class ClassInference:
             concentration=self._concentration, reg_covar=self._reg_covar)
 
     def covariates(self, X, Z, *, method="ml", assignment="modal", reference=0,
-                   sample_weight=None):
+                   first_step=True, sample_weight=None):
         """How the classes depend on covariates: the three-step method.
 
         A multinomial logit of the class on the columns of Z. The classes stay those of the fit
         (first step); rows are assigned to them, and how often to a wrong one is known (second
         step); the logit takes that into account (third step). Standard errors are robust ones
-        (sandwich); they take the errors of classification for known, as published.
+        (sandwich), and count the uncertainty of all three steps.
 
         Parameters
         ----------
@@ -97,9 +98,13 @@ class ClassInference:
             of all classes for each row, with the weights of Bolck, Croon and Hagenaars, some of
             which are negative.
         assignment : {'modal', 'proportional'}
-            To the most probable class, or to each by its probability.
+            To the most probable class, or to each by its probability: of 'ml' then a sum of
+            log-likelihoods of the assigned classes, weighted by these.
         reference : int
             The class that the others are compared with.
+        first_step : bool
+            Whether the standard errors count that the classes are estimated. Without, as of
+            Vermunt's, those of intercepts are too small where classes overlap.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -121,7 +126,9 @@ class ClassInference:
         References
         ----------
         A. Bolck, M. Croon, J. Hagenaars, Political Analysis 12, 2004; J. K. Vermunt, Latent class
-        modeling with covariates: two improved three-step approaches, Political Analysis 18, 2010.
+        modeling with covariates: two improved three-step approaches, Political Analysis 18, 2010;
+        Z. Bakk, D. L. Oberski, J. K. Vermunt, Relating latent class assignments to external
+        variables: standard errors for correct inference, Political Analysis 22, 2014.
 
         Examples
         --------
@@ -135,7 +142,7 @@ class ClassInference:
         >>> model.covariates(X, age).coef.round(1)
         array([[-0.5,  1. ]])
         """
-        assigned = self._assigned(X, method, assignment, sample_weight)
+        items, assigned = self._assigned(X, method, assignment, sample_weight)
         n_classes = len(self.weights_)
         reference = _inputs.whole(reference, "reference", 0)
         if reference >= n_classes:
@@ -146,17 +153,20 @@ class ClassInference:
         values = np.asarray(values, np.float64)
         values = values[:, None] if values.ndim == 1 else checks.check_table(values, "Z")
         _check_length(values, "Z", len(assigned.weight))
+        if names is None and values.shape[1] == 1 and isinstance(getattr(Z, "name", None), str):
+            names = [Z.name]        # of a series
         names = [str(name) for name in names or [f"Z{j}" for j in range(values.shape[1])]]
         if np.isinf(values).any():
             where = _inputs.place(np.argwhere(np.isinf(values))[0], names)
             raise ValueError(f"Z contains infinity, first at {where}")
         kept, n_left_out = _complete(~np.isnan(values).any(axis=1), assigned.weight, "Z")
+        first = self._known_from(items, assigned, kept, assignment, first_step)
         return fit_covariates(
-            assigned.take(kept), values[kept], ["intercept", *names], method=method,
+            assigned.take(kept), first, values[kept], ["intercept", *names], method=method,
             assignment=assignment, reference=reference, n_left_out=n_left_out)
 
     def distal(self, X, outcome, *, method="bch", assignment="modal", categorical=None,
-               sample_weight=None):
+               first_step=True, sample_weight=None):
         """An outcome by class: the three-step method.
 
         Means (and variances) of numbers, or probabilities of levels, in each class. The classes
@@ -173,10 +183,14 @@ class ClassInference:
             'bch': weighted means, without an assumption of the distribution; variances may be
             negative and probabilities outside of 0 .. 1 where classes are hardly told apart, which
             is said. 'ml': the likelihood of the assigned class and the outcome, a normal one with a
-            variance for each class; where it is not normal, it is misled.
+            variance for each class (where it is not normal, it is misled); the sizes of the
+            classes are estimated with it.
         assignment : {'modal', 'proportional'}
         categorical : bool, optional
             Whether values are levels. None: where they are texts, bool, or categories.
+        first_step : bool
+            Whether the standard errors count that the classes are estimated; without, they are too
+            small where classes overlap.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -212,7 +226,7 @@ class ClassInference:
         >>> model.distal(X, income).means.round(1)
         array([1., 3.])
         """
-        assigned = self._assigned(X, method, assignment, sample_weight)
+        items, assigned = self._assigned(X, method, assignment, sample_weight)
         if categorical not in (None, True, False):
             raise ValueError(f"categorical must be None, True or False, got {categorical!r}")
         _inputs.check_same_rows(X, outcome, "outcome")
@@ -229,8 +243,9 @@ class ClassInference:
             levels, y = _inputs.levels_of(column, kept)
         else:
             y = _inputs.numbers_of(column)
+        first = self._known_from(items, assigned, kept, assignment, first_step)
         return fit_distal(
-            assigned.take(kept), y[kept], levels, method=method, assignment=assignment,
+            assigned.take(kept), first, y[kept], levels, method=method, assignment=assignment,
             n_left_out=n_left_out)
 
     def _assigned(self, X, method, assignment, sample_weight):
@@ -239,13 +254,23 @@ class ClassInference:
                                    ("assignment", assignment, ASSIGNMENTS)):
             if not isinstance(value, str) or value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-        items, resp = self._weighed_posteriors(X, None)
+        items, resp = self._weighed_posteriors(X, sample_weight)
         if len(self.weights_) < 2:
             raise ValueError("the model has one class, and nothing can depend on that")
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
         weight = checks.check_sample_weight(sample_weight, np.empty((items.n_rows, 0)))
-        return Assigned.of(resp[items.inverse],
-                           np.ones(items.n_rows) if weight is None else weight, assignment)
+        return (items, resp), Assigned.of(
+            resp[items.inverse], np.ones(items.n_rows) if weight is None else weight, assignment)
+
+    def _known_from(self, rows, assigned, kept, assignment, first_step):
+        """What the third step knows the classes from, None where it takes them for known."""
+        if not first_step:
+            return None
+        try:
+            return KnownFrom(
+                *rows, self.weights_, self._classes, assigned, kept, assignment == "proportional",
+                concentration=self._concentration, reg_covar=self._reg_covar)
+        except ValueError as error:
+            raise ValueError(f"{error}; first_step=False takes the classes for known") from None
 
     def _weighed_posteriors(self, X, sample_weight):
         """The distinct rows, as they are weighed, and their posteriors."""
