@@ -79,6 +79,7 @@ def as_columns(X, name="X"):
         if array.shape[axis] == 0:
             raise ValueError(f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum "
                              "of 1 is required.")
+    array = np.asfortranarray(array)        # columns are read one by one, several times
     columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
     if mask is not None:
         columns = [Column(c.values, c.missing | mask[:, j], c.order, c.title)
@@ -237,7 +238,7 @@ def _refuse_infinities(column, inside):
 
 
 def _numbers(values, inside):
-    values = values[inside]
+    values = values if inside.all() else values[inside]
     if values.dtype.kind == "b" or not len(values):
         return np.unique(values)
     least, most = values.min(), values.max()
@@ -259,6 +260,12 @@ def _codes_of_numbers(values, missing, levels):
             levels.dtype.kind != "f" or np.array_equal(levels, np.floor(levels))):
         table = np.full(int(most) + 2, MISSING)
         table[levels.astype(np.int64)] = np.arange(len(levels))
+        # the last of the table is for what is missing
+        filled = np.where(missing, most + 1, values) if missing.any() else values
+        if filled.dtype.kind != "b" and filled.min() >= 0 and filled.max() <= most + 1:
+            whole = filled.astype(np.intp)
+            if filled.dtype.kind != "f" or np.array_equal(whole, filled):
+                return table[whole]
         inside = known & (values >= 0) & (values <= most)
         whole = np.where(inside, values, 0).astype(np.int64)
         inside &= whole == values
