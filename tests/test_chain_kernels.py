@@ -246,6 +246,21 @@ def test_gaussian_mixtures(simd, rng, covariance_type, dtype):
                    lengths, None, M)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stay", [0.7, 1.0])
+def test_many_components_that_are_alike(simd, rng, stay, dtype):
+    # each step is M times the density of the likeliest component: the product must not overflow
+    K, M, n = 2, 8, 3000
+    X = rng.normal(size=(n, 1)).astype(dtype)
+    log_weights = np.full(K * M, -np.log(M))
+    actual = passes.chain_gaussian(
+        X, np.full(K, 0.5), np.array([[stay, 1 - stay], [1 - stay, stay]]), log_weights,
+        np.zeros((K * M, 1)), np.ones(K * M), "spherical", np.array([0, n]), n_mix=M, n_threads=2)
+    expected = -0.5 * (X.astype(float)**2 + np.log(2 * np.pi)).sum()
+    assert_allclose(actual[0], [expected], rtol={"f4": 1e-6, "f8": 1e-12}[dtype])
+    assert_allclose(actual[3], n / (K * M), rtol={"f4": 1e-5, "f8": 1e-11}[dtype])
+
+
 @pytest.mark.parametrize("covariance_type", reference.COVARIANCE_TYPES)
 def test_gaussian_far_from_what_can_be(simd, rng, covariance_type):
     start, trans = np.array([0.5, 0.5, 0]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1.0]])

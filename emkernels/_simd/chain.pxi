@@ -362,7 +362,8 @@ cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
             for k in range(m.n_states):
                 (<double*>s.raw)[k * LANES + l] = 1.0 / m.n_states
             value[l] = 1
-        if (<double*>s.product)[l] < 1e-150:
+        # steps of mixtures are over the largest component's density, and so may be above one
+        if not 1e-150 <= (<double*>s.product)[l] <= 1e150:
             (<double*>s.logs)[l] += log((<double*>s.product)[l])
             (<double*>s.product)[l] = 1
 
@@ -436,7 +437,8 @@ cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) n
             c[h] = c[h] + odd[h]
             s.product[h] = s.product[h] * c[h]
             s.tops[h] = s.tops[h] + widen(<const real*>(s.top + t) + h * DLANES)
-            well &= dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
+            well &= (dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
+                     & dall_ge(dsplat(1e150), s.product[h]))
         if not well:
             mend_step(s, m, t, again, c)
         for h in range(HALVES):
