@@ -367,6 +367,15 @@ def test_a_surprise_in_a_long_sequence(simd, rng, row):
     assert_array_equal(actual.transitions, 0)
 
 
+def test_a_state_that_is_lost_on_the_way_to_a_cut(simd):
+    # behind a cut, each of the steps may be far less probable than from another state
+    trans = 10.0 ** np.array([[-62, 0, -242, -111], [-85, 0, -235, -131], [-248, -264, -50, 0],
+                              [-36, 0, -140, -25]])
+    trans /= trans.sum(axis=1, keepdims=True)
+    log_b = np.cumsum(np.random.default_rng(61).normal(size=(770, 4)), axis=0) * 3
+    check(log_b, np.full(4, 0.25), trans, tolerance=1e-9)
+
+
 def test_states_left_for_long(simd, rng):
     # what was known of states that are left is far below the smallest number after a while
     K = 4
