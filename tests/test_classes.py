@@ -200,6 +200,29 @@ def test_more_classes_than_rows_and_one_level():
     np.testing.assert_allclose(model.score([["a", 1], ["a", 2]]), np.log(0.5), atol=1e-6)
 
 
+def test_starts_without_variance_at_once_are_dropped():
+    A = np.column_stack([np.tile([0, 1], 9), np.repeat([0.0, 0.0, 0.0, 5.0, 7.0, 9.0], 3)])
+    model = LatentClassAnalysis(2, continuous=[1], reg_covar=0, n_init=20, random_state=0)
+    with pytest.warns(EMWarning) as said:
+        model.fit(A)
+    assert any("were dropped" in str(each.message) for each in said)
+    assert 1 <= model.n_best_ <= 5
+
+
+def test_starts_with_a_collapsed_variance_have_not_reached_the_best():
+    rng = np.random.default_rng(1)
+    z = rng.random(300) < 0.4
+    X = rng.random((300, 4)) < np.where(z, 0.9, 0.2)[:, None]
+    ends = {}
+    model = LatentClassAnalysis(
+        4, continuous=[4], n_init=5, random_state=0,
+        callback=lambda state: ends.__setitem__(state.init, state.lower_bound))
+    model.fit(np.column_stack([X, np.round(rng.normal(3, 1, 300))]))
+    above = sum(end > model.lower_bound_ + 1 for end in ends.values())
+    assert above and model.n_best_ == sum(
+        end >= model.lower_bound_ - 1e-6 for end in ends.values()) - above
+
+
 def test_rows_of_weight_0_are_absent():
     X, *_ = problem(7, n=120)
     w = np.r_[np.ones(100), np.zeros(20)]

@@ -296,6 +296,29 @@ def test_drawn_tables_have_the_gaps_levels_and_probabilities_of_the_fit():
     assert np.isfinite(result.bootstrap_statistics).all()
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1e5])
+def test_units_of_numbers_do_not_matter_to_the_test(scale):
+    rng = np.random.default_rng(1)
+    X, z = answers(rng, 200, [[0.9] * 4, [0.2] * 4], [0.4, 0.6])
+    y = 2.0 * z + rng.normal(size=200)
+    one, other = (blrt(np.column_stack([X, s * y]), 2, continuous=[4], n_bootstrap=3, n_init=3)
+                  for s in (1, scale))
+    np.testing.assert_allclose(one.statistic, other.statistic, rtol=1e-6)
+    np.testing.assert_allclose(one.bootstrap_statistics, other.bootstrap_statistics, rtol=1e-2)
+
+
+def test_variances_that_collapse_are_no_maxima_of_the_test():
+    """A class on one of the rounded values is as likely as the variance is small."""
+    rng = np.random.default_rng(1)
+    X, _ = answers(rng, 300, [[0.9] * 4, [0.2] * 4], [0.4, 0.6])
+    A = np.column_stack([X, np.round(rng.normal(3, 1, 300))])
+    result = blrt(A, 3, continuous=[4], n_bootstrap=9, n_init=5)
+    fits = [LatentClassAnalysis(c, continuous=[4], random_state=0).fit(A) for c in (2, 3)]
+    logs = [fit.score(A) * len(A) for fit in fits]
+    np.testing.assert_allclose(result.statistic, 2 * (logs[1] - logs[0]), atol=1e-3)
+    assert result.p_value > 0.2
+
+
 def test_weights_of_the_test_are_numbers_of_rows(three):
     X, _, _ = three
     w = np.random.default_rng(0).integers(0, 3, 200)

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.components.categorical import Classes
+from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.latent.mixture import MixtureParameters
 
 # Steps of a round, after which half of the starts goes on, until so many are left.
 STEPS = 40
 THIN = 2
 KEPT = 5
+# What is added to variances where nobody says, in variances of the columns.
+ADDED = 1e-6
+
 
 @dataclass
 class GivenClasses:
@@ -81,6 +84,18 @@ def marginals(items):
     # what is left of a constant column is rounding
     variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
     return mean, variance
+
+
+def components_of(items, *, concentration=1.0, reg_covar=None):
+    """The components of the items; `reg_covar` is added to the variances, None: a small part of
+    those of the columns."""
+    deviation = np.sqrt(marginals(items)[1])
+    if reg_covar is None:
+        added = ADDED * np.where(deviation > 0, deviation, 1.0) ** 2
+    else:
+        added = np.full(len(deviation), float(reg_covar))
+    return ClassComponents(
+        items.n_levels, concentration=concentration, reg_covar=added, unit=deviation)
 
 
 def best_classes(items, components, starts):
