@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 from scipy.stats import chi2, norm
 
 from emkernels import LatentClassAnalysis, blrt, select_classes
@@ -579,6 +579,22 @@ def test_errors_of_three_steps_are_those_of_rows_that_weigh_a_little_more(assign
     for key, found in estimates(model, None).items():
         np.testing.assert_allclose(found.covariance, covariances[key], rtol=2e-3, atol=1e-5,
                                    err_msg=str(key))
+
+
+@pytest.mark.parametrize("method", ["ml", "bch"])
+def test_covariates_with_far_values_have_their_maximum(method):
+    """Linear predictors of hundreds in a few rows are none of classes that are told apart."""
+    rng = np.random.default_rng(1)
+    x = np.exp(2 * rng.normal(size=2000))
+    z = rng.random(2000) < expit(0.5 * x - 1)
+    X = rng.random((2000, 8)) < np.where(z, 0.95, 0.05)[:, None]
+    model = LatentClassAnalysis(2, n_init=3, random_state=0).fit(X)
+    found = model.covariates(X, x, method=method)
+    sign = 1 if model.response_probs_[0][1, 1] > 0.5 else -1
+    assert np.abs(0.5 * x).max() > 200
+    np.testing.assert_allclose(sign * found.coef, [[-1, 0.5]], atol=0.2)
+    with pytest.raises(ValueError, match="likelihood has no maximum"):
+        model.covariates(X, np.column_stack([x, model.predict(X)]), method=method)
 
 
 def test_means_of_bch_by_hand(three):
