@@ -170,6 +170,15 @@ def test_kinds_of_values():
     assert set(sampled[:, 0]) <= {"small", "large"}
 
 
+def test_levels_with_more_digits_than_a_float_keep_them():
+    few = 2**60 + np.random.default_rng(0).integers(0, 2, (60, 3))
+    model = LatentClassAnalysis(2, random_state=0, n_init=3).fit(few)
+    gaps = few.astype(object)
+    gaps[::2, 1] = None
+    assert {*model.impute(gaps).ravel()} == {*model.sample(99)[0].ravel()} == {2**60, 2**60 + 1}
+    assert model.impute(gaps)[1].tolist() == few[1].tolist()
+
+
 @pytest.mark.parametrize(("X", "options", "text"), [
     ([[1, np.inf], [0, 1.0]], {}, r"X is infinite \(inf\) at row 0, column 1"),
     ([[{}, 1], [0, 1]], {}, "column 0 of X holds {} at row 0"),

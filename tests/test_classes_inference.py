@@ -672,10 +672,14 @@ def test_bad_arguments_of_outcomes(three):
     X, _, model = three
     y = np.zeros(700)
     for outcome, match in ((y[:5], "outcome has 5 rows"), (y * np.nan, "no row has an outcome"),
-                           (y + np.inf, "X is infinite .*, the outcome"),
+                           (y + np.inf, r"^outcome is infinite \(inf\) at row 0"),
                            (np.zeros((700, 2)), "outcome must be a 1-d array")):
         with pytest.raises(ValueError, match=match):
             model.distal(X, outcome)
+    with pytest.raises(ValueError, match=r"^outcome is not numeric: 'a' at row 0"):
+        model.distal(X, ["a"] * 700, categorical=False)
+    with pytest.raises(ValueError, match=r"index of outcome .* row 0 is 699, that of X 0\."):
+        model.distal(pd.DataFrame(X), pd.Series(y, index=np.arange(700)[::-1]))
     with pytest.raises(ValueError, match="has no variance"):
         model.distal(X, y, method="ml")
     with pytest.raises(ValueError, match="categorical must be"):

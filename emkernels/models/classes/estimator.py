@@ -273,8 +273,8 @@ class _Ends:
         """How many reached the best; collapsed ones, which are higher for nothing, only where it is
         one of them."""
         best = collapsed(result.parameters)
-        return sum(state.lower_bound >= result.lower_bound - SAME
-                   and collapsed(state.parameters) == best for state in self.last.values())
+        return sum(bool(state.lower_bound >= result.lower_bound - SAME
+                        and collapsed(state.parameters) == best) for state in self.last.values())
 
 
 def _table(values, name, shape):
