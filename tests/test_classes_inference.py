@@ -653,6 +653,7 @@ def test_what_bch_cannot_do_is_said():
     ({"assignment": "soft"}, ValueError, "assignment must be one of"),
     ({"reference": 3}, ValueError, "reference must be one of the classes 0"),
     ({"reference": -1}, ValueError, "reference"),
+    ({"first_step": "no"}, ValueError, "first_step must be True or False, got 'no'"),
     ({"Z": np.zeros(700)}, ValueError, "'Z0' is constant"),
     ({"Z": np.zeros(5)}, ValueError, "Z has 5 rows, and X has 700"),
     ({"Z": np.full(700, np.inf)}, ValueError, "Z contains infinity"),

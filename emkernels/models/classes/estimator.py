@@ -67,6 +67,10 @@ class LatentClassAnalysis(FittedClasses):
         The levels of each item: those that occur in the rows of the fit, sorted; the categories of
         pandas in their order.
     means_, variances_ : ndarray of shape (n_classes, n_continuous)
+    continuous_ : list of int
+        Positions of the columns of numbers.
+    identified_ : bool
+        Whether the rows determine the parameters.
     n_best_ : int
         Starts, of those that went on to convergence, that reached the best objective (to 1e-6).
     entropy_ : float

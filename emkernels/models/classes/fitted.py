@@ -35,6 +35,12 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         probs = np.concatenate([each.T for each in self.response_probs_] or [np.zeros((0, n))])
         return Classes(probs, self.means_.T, self.variances_.T)
 
+    @property
+    def continuous_(self):
+        """Positions of the columns of numbers of the fit, whatever `continuous` is now."""
+        check_is_fitted(self)
+        return list(self._continuous)
+
     def _n_parameters(self):
         n = len(self.weights_)
         return (n - 1 + n * sum(len(each) - 1 for each in self.categories_)
