@@ -612,6 +612,19 @@ def test_means_of_bch_by_hand(three):
     np.testing.assert_allclose(found.covariance, influence.T @ influence, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["ml", "bch"])
+def test_units_of_an_outcome_do_not_matter(three, method):
+    X, z, model = three
+    y = z + np.random.default_rng(0).normal(size=len(X))
+    one = model.distal(X, y, method=method)
+    for scale, shift, rtol in ((1e-150, 0, 1e-9), (1e100, 0, 1e-9), (1, 1e6, 1e-6)):
+        other = model.distal(X, scale * y + shift, method=method)
+        np.testing.assert_allclose((other.means - shift) / scale, one.means, rtol=rtol, atol=1e-9)
+        np.testing.assert_allclose(other.variances / scale**2, one.variances, rtol=rtol)
+        np.testing.assert_allclose(other.standard_errors / scale, one.standard_errors, rtol=rtol)
+        np.testing.assert_allclose(other.statistic, one.statistic, rtol=rtol)
+
+
 def test_rows_without_an_outcome_are_left_out_and_said(three):
     X, z, model = three
     y = z + np.random.default_rng(0).normal(size=700)
