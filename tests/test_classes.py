@@ -170,6 +170,14 @@ def test_kinds_of_values():
     assert set(sampled[:, 0]) <= {"small", "large"}
 
 
+def test_codes_of_half_precision():
+    codes = np.random.default_rng(0).integers(0, 3, (40, 4))
+    found, expected = (LatentClassAnalysis(2, random_state=0, n_init=2).fit(codes.astype(dtype))
+                       for dtype in (np.float16, np.float64))
+    assert found.lower_bound_ == expected.lower_bound_
+    assert found.predict(codes.astype(np.float16)).tolist() == expected.predict(codes).tolist()
+
+
 def test_levels_with_more_digits_than_a_float_keep_them():
     few = 2**60 + np.random.default_rng(0).integers(0, 2, (60, 3))
     model = LatentClassAnalysis(2, random_state=0, n_init=3).fit(few)

@@ -698,6 +698,11 @@ def test_bad_arguments_of_outcomes(three):
         model.distal(X, y, method="ml")
     with pytest.raises(ValueError, match="categorical must be"):
         model.distal(X, y, categorical="yes")
+    empty = LatentClassAnalysis(
+        3, n_init=1, weights_init=[0.5, 0.5, 0], response_probs_init=[
+            np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])] * X.shape[1]).fit(X)
+    with pytest.raises(ValueError, match="class 2 has no rows"):
+        empty.distal(X, y)
     with pytest.raises(ValueError, match="one class"):
         LatentClassAnalysis(1).fit(X).distal(X, y)
 

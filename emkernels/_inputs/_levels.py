@@ -115,6 +115,8 @@ def _column(values, title, name):
             "values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
     missing = _where_missing(values)
+    if values.dtype == np.float16:      # which cannot be compared with COUNTED
+        values = values.astype(np.float64)
     if values.dtype.kind == "M":        # whatever the unit, equal times are equal
         times = values.astype("datetime64[us]")
         if (times.astype(values.dtype) == values)[~missing].all():
