@@ -612,6 +612,19 @@ def test_means_of_bch_by_hand(three):
     np.testing.assert_allclose(found.covariance, influence.T @ influence, rtol=1e-6, atol=1e-12)
 
 
+def test_answers_of_yes_and_no_are_levels(three):
+    X, z, model = three
+    for outcome in (z > 0, (z > 0).tolist(), pd.Series(z > 0), pd.Series(z > 0, dtype="boolean")):
+        assert model.distal(X, outcome, method="ml").levels.tolist() == [False, True]
+    gaps = pd.Series(z > 0, dtype="boolean").mask(np.arange(len(z)) < 3)
+    with pytest.warns(EMWarning, match="3 of 700 rows are left out"):
+        assert model.distal(X, gaps, method="ml").levels.tolist() == [False, True]
+    frame = pd.DataFrame(X == 1).astype("boolean").mask(np.isnan(X))
+    fit = LatentClassAnalysis(2, n_init=2, random_state=0).fit(frame)
+    assert fit.categories_[0].tolist() == [False, True] and fit.categories_[0].dtype == bool
+    assert fit.lower_bound_ == LatentClassAnalysis(2, n_init=2, random_state=0).fit(X).lower_bound_
+
+
 @pytest.mark.parametrize("method", ["ml", "bch"])
 def test_units_of_an_outcome_do_not_matter(three, method):
     X, z, model = three
@@ -698,6 +711,8 @@ def test_bad_arguments_of_outcomes(three):
         model.distal(X, y, method="ml")
     with pytest.raises(ValueError, match="categorical must be"):
         model.distal(X, y, categorical="yes")
+    with pytest.raises(ValueError, match="outcome has 700 levels, and at most 255"):
+        model.distal(X, [f"s{i}" for i in range(700)])
     empty = LatentClassAnalysis(
         3, n_init=1, weights_init=[0.5, 0.5, 0], response_probs_init=[
             np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])] * X.shape[1]).fit(X)

@@ -107,6 +107,8 @@ def _column(values, title, name):
     if order is not None and type(dtype).__name__ == "CategoricalDtype":
         order = tuple(order)
         values = np.asarray(values, dtype=object)
+    elif getattr(dtype, "kind", None) == "b" and not isinstance(dtype, np.dtype):
+        order, values = None, np.asarray(values, dtype=object)      # true, false and missing ones
     else:
         order, values = None, column_array(values, name)[0]
     if values.dtype.kind in "cV":

@@ -5,6 +5,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels.data import checks
+from emkernels.data.items import MISSING
 from emkernels.em import EMWarning
 from emkernels.models.classes import errors
 from emkernels.models.classes.assigned import ASSIGNMENTS, METHODS, Assigned
@@ -241,6 +242,9 @@ class ClassInference:
         kept, n_left_out = _complete(~column.missing, assigned.weight, "outcome")
         if categorical:
             levels, y = _inputs.levels_of(column, kept)
+            if len(levels) > MISSING:
+                raise ValueError(f"outcome has {len(levels)} levels, and at most {MISSING} are "
+                                 "taken: is it one of numbers (categorical=False)?")
         else:
             y = _inputs.numbers_of(column)
         first = self._known_from(items, assigned, kept, assignment, first_step)
