@@ -168,7 +168,7 @@ def test_the_report(folder, capsys):
         assert f"columns not used, {words}" in out
     assert "1 row without any value: its class is the one with the largest share" in out
     assert out.endswith("o.csv: written\n")
-    model = LatentClassAnalysis(2, n_init=30, random_state=0).fit(
+    model = LatentClassAnalysis(2, random_state=0).fit(
         frame[["music", "owner", "grade", "early"]])
     rows = table_of(out, "how likely each answer is in each class")
     assert rows[0] == ["item", "answer", "all", "class", "0", "class", "1"]
