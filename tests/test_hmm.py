@@ -532,3 +532,17 @@ def test_starts_look_at_some_rows(whole, monkeypatch):
     model = GaussianHMM(2, random_state=0, n_init=6, **options).fit(X, lengths=[90] * 10)
     hits = (model.predict(X, [90] * 10) == states).mean()
     assert max(hits, 1 - hits) > 0.95
+
+
+def test_control_c_leaves_the_last_step():
+    X, _ = series(24)
+
+    def stop(state):
+        if state.n_iter == 3:
+            raise KeyboardInterrupt
+
+    model = GaussianHMM(3, random_state=0, tol=0, callback=stop)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert len(model.lower_bounds_) == 3 and not model.converged_
+    assert np.isfinite(model.score(X))

@@ -95,6 +95,7 @@ def as_columns(X, name="X"):
         if array.shape[axis] == 0:
             raise ValueError(f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum "
                              "of 1 is required.")
+    array = np.asfortranarray(array)        # columns are read one by one, several times
     columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
     if mask is not None:
         columns = [c.masked(mask[:, j]) for j, c in enumerate(columns)]
@@ -105,18 +106,19 @@ def _column(values, title, name):
     dtype = getattr(values, "dtype", None)
     order = getattr(dtype, "categories", None)
     if order is not None and type(dtype).__name__ == "CategoricalDtype":
-        order = tuple(order)
-        values = np.asarray(values, dtype=object)
+        order, codes = tuple(order), np.asarray(getattr(values, "cat", values).codes)
+        values, missing = np.asarray(values, dtype=object), codes < 0
     elif getattr(dtype, "kind", None) == "b" and not isinstance(dtype, np.dtype):
-        order, values = None, np.asarray(values, dtype=object)      # true, false and missing ones
+        order, values, missing = None, np.asarray(values, dtype=object), None   # nullable
     else:
-        order, values = None, column_array(values, name)[0]
+        order, values, missing = None, column_array(values, name)[0], None
     if values.dtype.kind in "cV":
         raise UnusableInputError(
             f"{title if title == name else f'{title} of {name}'} has dtype {values.dtype}, whose "
             "values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
-    missing = _where_missing(values)
+    if missing is None:
+        missing = _where_missing(values)
     if values.dtype == np.float16:      # which cannot be compared with COUNTED
         values = values.astype(np.float64)
     if values.dtype.kind == "M":        # whatever the unit, equal times are equal
@@ -252,7 +254,7 @@ def _refuse_infinities(column, inside):
 
 
 def _numbers(values, inside):
-    values = values[inside]
+    values = values if inside.all() else values[inside]
     if values.dtype.kind == "b" or not len(values):
         return np.unique(values)
     least, most = values.min(), values.max()
@@ -274,6 +276,12 @@ def _codes_of_numbers(values, missing, levels):
             levels.dtype.kind != "f" or np.array_equal(levels, np.floor(levels))):
         table = np.full(int(most) + 2, MISSING)
         table[levels.astype(np.int64)] = np.arange(len(levels))
+        # the last of the table is for what is missing
+        filled = np.where(missing, most + 1, values) if missing.any() else values
+        if filled.dtype.kind != "b" and filled.min() >= 0 and filled.max() <= most + 1:
+            whole = filled.astype(np.intp)
+            if filled.dtype.kind != "f" or np.array_equal(whole, filled):
+                return table[whole]
         inside = known & (values >= 0) & (values <= most)
         whole = np.where(inside, values, 0).astype(np.int64)
         inside &= whole == values
