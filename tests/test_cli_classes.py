@@ -251,6 +251,16 @@ def test_texts_that_may_be_meant_otherwise(folder, capsys):
     assert [item["kind"] for item in found["items"]] == ["text", "text", "number"]
 
 
+def test_none_is_an_answer_among_texts_and_missing_among_numbers(folder, capsys):
+    (folder / "t.csv").write_text("a,b\n" + 20 * "None,1\nSome,2\nLots,1\nNA,None\n")
+    found = result(capsys, "classes", "t.csv", "-k", "1")
+    assert [item["levels"] for item in found["items"]] == [["Lots", "None", "Some"], [1, 2]]
+    assert [item["missing"] for item in found["items"]] == [20, 20]
+    assert '"None" is an answer like the others' in found["warnings"][0]
+    found = result(capsys, "classes", "t.csv", "-k", "1", "--missing-values", "None")
+    assert [item["missing"] for item in found["items"]] == [40, 20] and not found["warnings"]
+
+
 def test_markers_of_missing_answers_are_pointed_at(folder, capsys):
     rng = np.random.default_rng(0)
     X = rng.integers(1, 4, (60, 3)).astype(float)
