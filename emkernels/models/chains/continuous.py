@@ -18,6 +18,7 @@ from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
+from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
@@ -82,7 +83,7 @@ class ContinuousChain(ChainModel):
 
         starts = GaussianStarts(
             sequences, chain, self.n_init, GivenChain(
-                given["startprob"], given["transmat"], given.get("weights"),
+                *(exact(given.get(name)) for name in ("startprob", "transmat", "weights")),
                 None if means is None else means.reshape(total, -1), covars),
             is_degenerate, shape=(n, total // n),
             random_state=_inputs.as_random_state(self.random_state))
@@ -131,8 +132,8 @@ class ContinuousChain(ChainModel):
         out, leading = {}, (n_components,)
         if "weights" in self._names:
             leading += np.shape(values["weights_"])[1:2]
-            out["weights"] = arguments.check_probabilities(
-                values["weights_"], "weights_", leading)
+            out["weights"] = exact(arguments.check_probabilities(
+                values["weights_"], "weights_", leading))
         means = arguments.check_rows(values["means_"], "means_", *leading)
         out["means"] = means
         out["covars"], out["inner"] = arguments.check_covars(
