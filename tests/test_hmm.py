@@ -316,6 +316,26 @@ def test_max_iter_0_leaves_the_start():
         assert np.isfinite(started.score(X))
 
 
+def test_starts_that_float32_has_rounded():
+    X, _ = series(12)
+    thirds = np.full(3, 1 / 3, np.float32)
+    assert abs(thirds.astype(float).sum() - 1) > 1e-8
+    for options in ({"fixed": ("startprob", "transmat")}, {"max_iter": 0}):
+        model = GaussianHMM(3, startprob_init=thirds, transmat_init=np.tile(thirds, (3, 1)),
+                            random_state=0, **options).fit(X)
+        assert_array_equal(model.startprob_, thirds)
+        even = GaussianHMM(3)
+        even.startprob_, even.transmat_ = np.full(3, 1 / 3), np.full((3, 3), 1 / 3)
+        even.means_, even.covars_ = model.means_, model.covars_
+        assert_allclose(model.score(X), even.score(X), rtol=1e-13)
+    # what rounding adds to a probability is nothing that a step takes away again
+    codes = np.tile([0, 1, 2], 50)[:, None]
+    model = CategoricalHMM(3, startprob_init=thirds, transmat_init=np.tile(thirds, (3, 1)),
+                           emissionprob_init=np.tile(thirds, (3, 1))).fit(codes)
+    assert (np.diff(model.lower_bounds_) > -1e-12).all()
+    assert_allclose(model.lower_bounds_[0], -np.log(3), rtol=1e-13)
+
+
 def test_a_subset_of_the_start():
     X, states = series(14)
     model = GaussianHMM(3, "full", means_init=[[8, 8], [0, 0], [4, 4]], random_state=0).fit(X)

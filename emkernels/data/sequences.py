@@ -285,8 +285,8 @@ def symbols_of(rows):
                          "are whole codes from 0, NaN where missing")
     largest = int(np.max(x, where=~missing, initial=-1))
     if largest > np.iinfo(np.int32).max:
-        raise ValueError(f"X has the code {largest} at row {int(np.nanargmax(x))}, the largest "
-                         f"possible is {np.iinfo(np.int32).max}")
+        raise ValueError(f"X has the code {largest:.6g} at row {int(np.nanargmax(x))}, the "
+                         f"largest possible is {np.iinfo(np.int32).max}")
     if x.dtype == np.float32 and largest >= 2**24:
         raise ValueError(f"X has the code {largest}, which float32 does not hold exactly: pass "
                          "float64")

@@ -109,7 +109,8 @@ class ContinuousChain(ChainModel):
         found.twins = []        # states may differ in where they lead to
         if starts.given_emissions is not None:
             found.dead = []     # that a state is never visited is in what was given
-        return found.texts(starts.sequences.rows.column_names)
+        texts = found.texts(starts.sequences.rows.column_names)
+        return texts if self._mix else [text.replace("component", "state") for text in texts]
 
     def _remember_kind(self):
         self._fitted_type = self.covariance_type
