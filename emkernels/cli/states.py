@@ -2,8 +2,8 @@
 
 Hidden Markov models: at every time a sequence is in one of a few states that nobody has seen; what
 is measured depends on the state, and the state on the one before. Fits one number of states, or
-each of several (-k 2:5): the criterion chooses, the lower the better, among those without a state
-that collapsed on one value. Rows with missing values take part by what they have.
+each of several (-k 2:5): the criterion chooses, the lower the better. Rows with missing values take
+part by what they have. States that collapsed on one value are said.
 
 --by names the column that says whose each row is: the rows of each are a sequence, in the order of
 the file, or of the column --order. Without it the table is one sequence. Of columns of numbers the
@@ -196,15 +196,8 @@ def _fitted(options, console, series):
             remarks.append(f"a poor maximum: likelier with {row['below']}")
         remarks += ["collapsed"] * row["collapsed"]
         row["remarks"] = "; ".join(remarks)
-    sound = [each for each in fits if not each[0]["collapsed"]]
-    row, best, said = min(sound or fits, key=lambda each: each[0][options.criterion])
+    row, best, said = min(fits, key=lambda each: each[0][options.criterion])
     k = row["k"]
-    better = sum(other[options.criterion] < row[options.criterion] for other, *_ in fits)
-    if better:
-        console.warn(f"{options.input}: {better} of {len(fits)} numbers of states "
-                     f"{'has' if better == 1 else 'have'} a lower {options.criterion} than the "
-                     f"chosen one, {k}, but collapsed states, for which it says nothing: not "
-                     "chosen")
     for text in said:       # what there is to do about it has other names here
         console.warn(f"{options.input}: {text.split('. Use ')[0].split(': use ')[0]}")
     if not row["converged"]:

@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from emkernels import _inputs
 from emkernels.components.emissions import GaussianEmissions, GaussianStates
 from emkernels.components.gaussian.arguments import check_covariance_prior
-from emkernels.components.gaussian.degenerate import Spikes, examine
+from emkernels.components.gaussian.degenerate import Spikes, examine, find_spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.parameters import Gaussians
@@ -25,6 +25,7 @@ from emkernels.starts.chains import GivenChain
 from emkernels.starts.gaussian_chains import GaussianStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
+ALIKE = 0.1     # components that differ by less, in deviations, are one
 
 
 class ContinuousChain(ChainModel):
@@ -79,7 +80,10 @@ class ContinuousChain(ChainModel):
         spikes = Spikes(weighted, structure)
 
         def is_degenerate(parameters):
-            return spikes(_as_mixture(parameters.emissions))
+            # where all are narrow the rows are; and states that are all the same are no answer
+            own = _as_mixture(parameters.emissions)
+            return (spikes(own) and not _all_narrow(own, spikes)) or _all_alike(
+                parameters.emissions.gaussians)
 
         starts = GaussianStarts(
             sequences, chain, self.n_init, GivenChain(
@@ -102,10 +106,13 @@ class ContinuousChain(ChainModel):
         if not result.history:
             return []
         own = {"means": "means", "covars": "covariances", "weights": "weights"}
+        own_mixture = _as_mixture(result.parameters.emissions)
         found = examine(
-            _as_mixture(result.parameters.emissions), spikes.structure.reg_covar,
+            own_mixture, spikes.structure.reg_covar,
             lambda: spikes.least, starts.sequences.n_positive,
             fixed={own[name] for name in self.fixed if name in own})
+        if found.spikes and _far_apart(own_mixture, spikes):
+            found.spikes = {}
         found.twins = []        # states may differ in where they lead to
         if starts.given_emissions is not None:
             found.dead = []     # that a state is never visited is in what was given
@@ -173,6 +180,31 @@ class ContinuousChain(ChainModel):
         if sequences.n_features != d:
             raise ValueError(f"X has {sequences.n_features} features, but {type(self).__name__} "
                              f"is expecting {d} features as input: means_ has {d} columns")
+
+
+def _all_narrow(mixture, spikes):
+    """Whether every component that has rows is narrow against all rows together: levels far from
+    each other."""
+    seen = set(np.flatnonzero(mixture.weights > 0).tolist())
+    return seen <= find_spikes(mixture, spikes.least).keys()
+
+
+def _far_apart(mixture, spikes):
+    """The same, and that none is so by what is added to variances or by how rows are rounded."""
+    least = np.diag(np.broadcast_to(spikes.least, mixture.means.shape[1:]))
+    return _all_narrow(mixture, spikes) and all(
+        arguments.is_definite(mixture.covariance(k) - least)
+        for k in np.flatnonzero(mixture.weights > 0))
+
+
+def _all_alike(gaussians):
+    """Whether the components, of which there are several, are all the same."""
+    means, first = gaussians.means, gaussians.covariance(0)
+    unit = ALIKE * np.sqrt(np.diagonal(first))
+    if len(means) == 1 or not (np.abs(means - means[0]) <= unit).all():
+        return False
+    return all((np.abs(gaussians.covariance(k) - first) <= np.outer(unit, unit) / ALIKE).all()
+               for k in range(1, len(means)))
 
 
 def _as_mixture(emissions):
