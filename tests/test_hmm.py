@@ -601,3 +601,13 @@ def test_levels_without_noise_are_found_and_said(n_states, runs):
         model.fit(path[:, None])
     assert_allclose(model.means_[:, 0], np.arange(n_states), atol=1e-9)
     assert_array_equal(model.predict(path[:, None]), path)
+
+
+def test_a_level_without_noise_beside_one_with():
+    rng = np.random.default_rng(0)
+    path = np.repeat(rng.permutation(np.arange(30) % 2), 20)
+    X = np.where(path, rng.normal(5, 1, 600), 0)[:, None]
+    model = GaussianHMM(2, random_state=0)
+    with pytest.warns(DegenerateWarning, match="collapsed: state 0"):
+        model.fit(X)
+    assert_array_equal(model.predict(X), path)

@@ -146,7 +146,10 @@ class ChainModel(FittedChain):
             except DegenerateFitError as error:
                 failure = error
                 continue
-            if best is None or (best.degenerate and not result.degenerate):
+            if result.degenerate is None and starts.is_degenerate is not None:
+                result.degenerate = starts.is_degenerate(result.parameters)     # one start alone
+            if best is None or (best.degenerate and (
+                    not result.degenerate or result.lower_bound > best.lower_bound)):
                 best = result
             if not best.degenerate or result.stopped or result.interrupted:
                 break
