@@ -75,7 +75,7 @@ def classes(run):
         weights, probs = start_of_stepmix(X, n_levels, c, seed=1)
         fits = {"emkernels": lambda m: LatentClassAnalysis(
             c, n_init=1, weights_init=weights, response_probs_init=probs, tol=0, max_iter=m,
-            n_threads=run.threads).fit(X)}
+            acceleration=None, n_threads=run.threads).fit(X)}
         if StepMix is not None:
             fits["StepMix"] = partial(stepmix, X, c, 1)
         seconds, found = run.iterations(fits)
@@ -117,7 +117,7 @@ def starts(run):
     rows, out = [], []
     for name, X, c, n_levels in tables:
         fits = {"emkernels": lambda: LatentClassAnalysis(
-            c, n_init=n_init, tol=tol, max_iter=1000, random_state=0,
+            c, n_init=n_init, tol=tol, max_iter=1000, convergence="lower_bound", random_state=0,
             n_threads=run.threads).fit(X)}
         if StepMix is not None:
             fits["StepMix"] = lambda: stepmix(X, c, 0, 1000, n_init=n_init, abs_tol=tol)

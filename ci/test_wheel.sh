@@ -19,4 +19,5 @@ wheel=$(ls dist/emkernels-*.whl)
 cp -r tests examples benchmarks conftest.py pyproject.toml README.md "$folder"
 cd "$folder"
 venv/bin/python -c 'import emkernels; emkernels.show_config()'
-venv/bin/pytest
+# side by side, each in one thread; the README's command runs them one after the other, in all
+OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 venv/bin/pytest -n "$(nproc)" --maxprocesses 8

@@ -293,14 +293,75 @@ def test_symbols_that_cannot_be(simd):
 @pytest.mark.parametrize("stay", [0.9, 1 - 1e-9])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_long_sequence(simd, rng, stay, dtype):
-    n, K = 20000, 3
+    n, K = 7000, 3
     trans = np.full((K, K), (1 - stay) / 2) + np.eye(K) * (stay - (1 - stay) / 2)
     log_b = (rng.normal(size=(n, K)) * 0.5).astype(dtype)
-    check(log_b, np.ones(K) / 3, trans, [n - 5000, 5000], tolerance=RTOL[dtype] * 10)
+    check(log_b, np.ones(K) / 3, trans, [n - 2000, 2000], tolerance=RTOL[dtype] * 10)
     paths, logs = kernels.viterbi(log_b, np.ones(K) / 3, trans)
     expected = reference.best_paths(log_b, np.ones(K) / 3, trans)
     assert_array_equal(paths, expected[0])
     assert_allclose(logs, expected[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_long_gaussian_sequences(simd, rng, covariance_type, dtype):
+    K, D, lengths = 3, 2, [3000, 10, 2000]
+    start, trans = chain(K, rng)
+    means, factors = gaussians(K, D, covariance_type, rng)
+    X = (means[rng.integers(0, K, sum(lengths))] + rng.normal(size=(sum(lengths), D))).astype(dtype)
+    check_gaussian(X, start, trans, np.zeros(K), means, factors, covariance_type, lengths,
+                   np.array([2.0, 1, 0.5]))
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    results = [passes.chain_gaussian(X, start, trans, np.zeros(K), means, factors, covariance_type,
+                                     offsets, None, n_threads=n) for n in (1, 2, 3)]
+    for other in results[1:]:
+        for one, two in zip(results[0], other, strict=True):
+            assert_array_equal(one, two)
+
+
+def test_long_sequences_of_symbols(simd, rng):
+    K, S, n = 5, 4, 4000
+    start, trans = chain(K, rng)
+    emission = rng.dirichlet(np.ones(S), K)
+    emission[:2, 0] = 0
+    emission /= emission.sum(axis=1, keepdims=True)
+    codes = rng.integers(-1, S, n).astype(np.int32)
+    with np.errstate(divide="ignore"):
+        log_b = np.where(codes[:, None] < 0, 0, np.log(emission.T[codes]))
+    expected = reference.chain_statistics(log_b, start, trans)
+    actual = passes.chain_symbols(codes, start, trans, emission, np.array([0, n]), n_threads=2)
+    assert_allclose(actual[0], expected[0], rtol=1e-13)
+    assert_allclose(actual[1], expected[1], atol=1e-12)
+    assert_allclose(actual[2], expected[2], rtol=1e-10, atol=1e-12)
+    counts = [expected[3][codes == s].sum(axis=0) for s in range(S)]
+    assert_allclose(actual[3], np.transpose(counts), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("row", [10, 2500, 4999])
+def test_a_surprise_in_a_long_sequence(simd, rng, row):
+    trans = np.array([[0.7, 0.3, 1e-120], [0.4, 0.6, 0], [0.5, 0.5, 1e-120]])
+    log_b = rng.normal(size=(5000, 3))
+    log_b[row, 2] = 5000
+    check(log_b, [0.5, 0.5, 0], trans, tolerance=1e-10)
+    trans[0, 2] = 0
+    actual = check(log_b, [0.5, 0.5, 0], trans, tolerance=1e-10)
+    assert actual.log_likelihoods[0] > -np.inf
+    log_b[row, :2] = -np.inf
+    actual = check(np.tile(log_b, (2, 1)), [0.5, 0.5, 0], trans, [5000, 5000])
+    assert_array_equal(actual.transitions, 0)
+
+
+def test_states_left_for_long(simd, rng):
+    # what was known of states that are left is far below the smallest number after a while
+    K = 4
+    trans = np.triu(np.ones((K, K)))
+    trans /= trans.sum(axis=1, keepdims=True)
+    log_b = rng.normal(size=(4000, K)) * 0.3
+    log_b[3900:, 0] += 1
+    check(log_b, np.ones(K) / K, trans, tolerance=1e-9)
+    log_b[2000:, 0] += 40
+    check(log_b, np.ones(K) / K, trans, tolerance=1e-9)
 
 
 # --- paths and errors ----------------------------------------------------------------------

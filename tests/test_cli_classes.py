@@ -73,6 +73,9 @@ def test_classes_of_votes_are_those_of_the_class(folder, capsys):
     np.testing.assert_allclose(out[[f"class_{c}" for c in range(3)]], resp, atol=1e-12)
     np.testing.assert_allclose(out["class_probability"], resp.max(axis=1), atol=1e-12)
     assert found["sizes"] == np.bincount(best.predict(bills)).tolist()
+    residuals = best.bivariate_residuals(bills)
+    np.testing.assert_allclose(np.array(found["bivariate_residuals"], float), residuals, rtol=1e-9)
+    assert found["identified"] is True
     # two of the three are parties
     by_party = pd.crosstab(out["class"], out["party"])
     assert by_party.max(axis=1).sum() > 0.85 * 435
@@ -165,7 +168,7 @@ def test_the_report(folder, capsys):
         assert f"columns not used, {words}" in out
     assert "1 row without any value: its class is the one with the largest share" in out
     assert out.endswith("o.csv: written\n")
-    model = LatentClassAnalysis(2, n_init=30, random_state=0).fit(
+    model = LatentClassAnalysis(2, random_state=0).fit(
         frame[["music", "owner", "grade", "early"]])
     rows = table_of(out, "how likely each answer is in each class")
     assert rows[0] == ["item", "answer", "all", "class", "0", "class", "1"]
@@ -175,6 +178,26 @@ def test_the_report(folder, capsys):
     for row, probs in zip(rows[7:12], model.response_probs_[2].T, strict=True):
         assert row[-2:] == [f"{100 * p:.1f}" for p in probs]
     assert f"entropy {model.entropy_:.3f}: 1 where" in out
+    assert "not independent" not in out
+
+
+def test_pairs_that_depend_on_each_other_are_named(folder, capsys):
+    frame = survey(gaps=0)[["music", "owner", "early"]]
+    frame.assign(again=frame["early"]).to_csv("t.csv", index=False)
+    assert run("classes", "t.csv", "-k", "1") == 0
+    line = next(line for line in capsys.readouterr().out.splitlines()
+                if line.startswith("not independent within classes"))
+    assert "early and again (300)" in line
+
+
+def test_bootstrap(folder, capsys):
+    survey(150).to_csv("t.csv", index=False)
+    found = result(capsys, "classes", "t.csv", "-k", "1:2", "--ignore", "age", "--bootstrap", "4",
+                   "--starts", "2")
+    assert [c["bootstrap_p"] for c in found["candidates"]] == [None, 0.2]
+    assert run("classes", "t.csv", "-k", "1:2", "--ignore", "age", "--bootstrap", "4", "--starts",
+               "2") == 0
+    assert "bootstrap p" in capsys.readouterr().out
 
 
 def test_many_levels_are_put_together(folder, capsys):
@@ -196,7 +219,7 @@ def test_poor_choices_are_said(folder, capsys):
     frame.to_csv("t.csv", index=False)
     assert run("classes", "t.csv", "-k", "2", "--quiet") == 0
     err = capsys.readouterr().err
-    assert "the model is not identified: it has 2 parameters more than the patterns of" in err
+    assert "the rows do not determine the classes" in err
     assert run("classes", "t.csv", "-k", "1:3") == 0
     rows = table_of(capsys.readouterr().out, "classes  parameters")
     assert ["chosen" in row for row in rows] == [True, False, False]
@@ -226,6 +249,16 @@ def test_texts_that_may_be_meant_otherwise(folder, capsys):
     assert found["missing"] == 60 and found["warnings"] == [
         't.csv: column "a": "Yes" and "yes" are different answers']
     assert [item["kind"] for item in found["items"]] == ["text", "text", "number"]
+
+
+def test_none_is_an_answer_among_texts_and_missing_among_numbers(folder, capsys):
+    (folder / "t.csv").write_text("a,b\n" + 20 * "None,1\nSome,2\nLots,1\nNA,None\n")
+    found = result(capsys, "classes", "t.csv", "-k", "1")
+    assert [item["levels"] for item in found["items"]] == [["Lots", "None", "Some"], [1, 2]]
+    assert [item["missing"] for item in found["items"]] == [20, 20]
+    assert '"None" is an answer like the others' in found["warnings"][0]
+    found = result(capsys, "classes", "t.csv", "-k", "1", "--missing-values", "None")
+    assert [item["missing"] for item in found["items"]] == [40, 20] and not found["warnings"]
 
 
 def test_markers_of_missing_answers_are_pointed_at(folder, capsys):

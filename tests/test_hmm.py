@@ -611,3 +611,17 @@ def test_a_level_without_noise_beside_one_with():
     with pytest.warns(DegenerateWarning, match="collapsed: state 0"):
         model.fit(X)
     assert_array_equal(model.predict(X), path)
+
+
+def test_control_c_leaves_the_last_step():
+    X, _ = series(24)
+
+    def stop(state):
+        if state.n_iter == 3:
+            raise KeyboardInterrupt
+
+    model = GaussianHMM(3, random_state=0, tol=0, callback=stop)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert len(model.lower_bounds_) == 3 and not model.converged_
+    assert np.isfinite(model.score(X))

@@ -105,6 +105,22 @@ def test_long_sequences_are_drawn_in_bins(model):
     drawn(ax)
 
 
+def test_of_many_sequences_the_first_are_drawn(model):
+    X = signal()
+    ax = plot_states(model, X, [10] * 12, max_sequences=3)
+    assert ax.get_title().endswith(" in 3 sequences\n3 of 12 sequences drawn")
+    parts = [X[at:at + 10] for at in range(0, 120, 10)]
+    other = plot_states(model, parts, max_sequences=3)
+    assert other.get_title() == ax.get_title()
+    for each in (ax, other):
+        np.testing.assert_array_equal(
+            np.concatenate([line.get_ydata() for line in curves(each)]), X["a"][:30])
+    np.testing.assert_array_equal(background(ax)[0], background(other)[0])
+    with pytest.raises(ValueError, match="max_sequences must be a whole number of at least 1"):
+        plot_states(model, X, max_sequences=0)
+    plt.close("all")
+
+
 def test_mixtures_states_have_one_mean_and_axes_may_be_given():
     X = signal()
     model = MixtureHMM(2, 2, n_init=1, max_iter=20, tol=1e-3, random_state=0).fit(X)
@@ -128,7 +144,7 @@ def test_impossible_sequences_have_no_colours(copies):
     model.startprob_, model.transmat_ = [0, 1], [[1, 0], [0.01, 0.99]]
     model.emissionprob_ = [[0.1, 0.9, 0], [0, 0, 1]]
     X = np.array([[0], [0], [0], [2], [2], [0]] * copies)
-    ax = plot_states(model, X, [3] * 2 * copies)
+    ax = plot_states(model, X, [3] * 2 * copies, max_sequences=4000)
     ax.figure.canvas.draw()
     opacity = background(ax)[0][:, 3]
     assert (opacity[0] == 0) and (opacity > 0.05).any()

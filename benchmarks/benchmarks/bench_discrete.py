@@ -67,7 +67,7 @@ class Classes:
         probs = list(rng.dirichlet(np.ones(4), size=(30, c)))
         self.model = LatentClassAnalysis(
             c, n_init=1, weights_init=np.full(c, 1 / c), response_probs_init=probs, tol=0,
-            max_iter=20)
+            max_iter=20, acceleration=None)
         self.few = answers(2_000, 8, 4, 3, missing=missing)
 
     def time_fit(self, missing):

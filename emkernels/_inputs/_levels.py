@@ -79,6 +79,7 @@ def as_columns(X, name="X"):
         if array.shape[axis] == 0:
             raise ValueError(f"Found array with 0 {what}(s) (shape={array.shape}) while a minimum "
                              "of 1 is required.")
+    array = np.asfortranarray(array)        # columns are read one by one, several times
     columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
     if mask is not None:
         columns = [Column(c.values, c.missing | mask[:, j], c.order, c.title)
@@ -90,15 +91,16 @@ def _column(values, title, name):
     dtype = getattr(values, "dtype", None)
     order = getattr(dtype, "categories", None)
     if order is not None and type(dtype).__name__ == "CategoricalDtype":
-        order = tuple(order)
-        values = np.asarray(values, dtype=object)
+        order, codes = tuple(order), np.asarray(getattr(values, "cat", values).codes)
+        values, missing = np.asarray(values, dtype=object), codes < 0
     else:
-        order, values = None, column_array(values, name)[0]
+        order, values, missing = None, column_array(values, name)[0], None
     if values.dtype.kind in "cV":
         raise UnusableInputError(
             f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
-    missing = _where_missing(values)
+    if missing is None:
+        missing = _where_missing(values)
     if values.dtype.kind == "M":        # whatever the unit, equal times are equal
         times = values.astype("datetime64[us]")
         if (times.astype(values.dtype) == values)[~missing].all():
@@ -236,7 +238,7 @@ def _refuse_infinities(column, inside):
 
 
 def _numbers(values, inside):
-    values = values[inside]
+    values = values if inside.all() else values[inside]
     if values.dtype.kind == "b" or not len(values):
         return np.unique(values)
     least, most = values.min(), values.max()
@@ -258,6 +260,12 @@ def _codes_of_numbers(values, missing, levels):
             levels.dtype.kind != "f" or np.array_equal(levels, np.floor(levels))):
         table = np.full(int(most) + 2, MISSING)
         table[levels.astype(np.int64)] = np.arange(len(levels))
+        # the last of the table is for what is missing
+        filled = np.where(missing, most + 1, values) if missing.any() else values
+        if filled.dtype.kind != "b" and filled.min() >= 0 and filled.max() <= most + 1:
+            whole = filled.astype(np.intp)
+            if filled.dtype.kind != "f" or np.array_equal(whole, filled):
+                return table[whole]
         inside = known & (values >= 0) & (values <= most)
         whole = np.where(inside, values, 0).astype(np.int64)
         inside &= whole == values

@@ -8,8 +8,9 @@
 # Steps are done in chunks, whose forward probabilities are kept; a stream of several chunks goes
 # forward once for the probabilities at their ends, and then from the last to the first again.
 #
-# Forward probabilities that fall below LEAST are lost. Where this may matter later, which only
-# transition probabilities near zero allow, or a step has no probability left, the span is astray:
+# Forward probabilities that fall below LEAST are lost. Whether this may matter later, which only
+# transition probabilities near zero allow, is followed: what LEAST in every state that can be
+# reached would have become. Where it does, or a step has no probability left, the span is astray:
 # plain_span does it with logarithms.
 
 cdef enum:
@@ -18,6 +19,8 @@ cdef enum:
 cdef double LEAST = 1e-200 if IS_DOUBLE else 1e-36       # of a forward probability that counts
 cdef double LEAST_STEP = 1e-100 if IS_DOUBLE else 1e-20  # of a step given the past
 cdef double MARGIN = 1e20 if IS_DOUBLE else 1e10         # how much less is as nothing
+cdef double SMALLEST = 2.3e-308 if IS_DOUBLE else 1.2e-38    # that the exponential gives
+cdef double TINY = 5e-324
 
 
 ctypedef struct Streams:
@@ -37,7 +40,9 @@ ctypedef struct Streams:
     dvec product[HALVES]    # of the probabilities of steps, logarithms of it, and of maxima
     dvec logs[HALVES]
     dvec tops[HALVES]
-    dvec ghost[HALVES]      # bound of what was lost
+    dvec *ghost             # (n_padded, HALVES) bounds of what was lost, over LEAST; of states that
+                            # cannot be reached 0
+    dvec *ghost_ahead
     vec *state              # (tiles, n_states, TILE): e, with n_mix > 1
     vec *top                # (tiles, VECTORS) largest log densities
     Py_ssize_t *row         # (chunk, LANES), -1: none
@@ -84,6 +89,10 @@ cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept 
     used += states
     s.ahead = <dvec*>(scratch + used)
     used += states
+    s.ghost = <dvec*>(scratch + used)
+    used += states
+    s.ghost_ahead = <dvec*>(scratch + used)
+    used += states
     s.follows = <dvec*>(scratch + used)
     used += states
     s.beta = <dvec*>(scratch + used)
@@ -117,7 +126,7 @@ cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept 
 
 cdef Py_ssize_t chain_bytes(const Job *job) noexcept nogil:
     cdef Streams s
-    if job.chain.log_start != NULL:
+    if job.chain.paths != NULL:
         return 6 * job.chain.n_padded * sizeof(double)
     return carve_chain(job, NULL, &s)
 
@@ -202,8 +211,9 @@ cdef void step_densities(Streams *s, const Job *job, Py_ssize_t t) noexcept nogi
                     best[v] = vmax(lp[k * VECTORS + v], best[v])
         else:
             pack_lines(&job.rows, lines, <real*>(p.x + t * n * VECTORS))
-            for j in range(g.n_features * TILE, n * TILE):
-                (<real*>(p.x + t * n * VECTORS))[j] = 0
+            if g.n_features > FEATURES or g.covariance_type == TIED:
+                for j in range(g.n_features * TILE, n * TILE):
+                    (<real*>(p.x + t * n * VECTORS))[j] = 0
             if g.covariance_type == FULL:
                 for k in range(M):
                     tile_density(g, k, p, t, False, best, lp + k * VECTORS)
@@ -316,18 +326,20 @@ cdef void open_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
     cdef Py_ssize_t l, h, k, at, i
     cdef const double *before
     cdef double *ahead = <double*>s.ahead
+    cdef bint opens
     for l in range(LANES):
         at = t * LANES + l
         if s.span[at] >= 0 and not begins_at(m, s, at):
             continue
+        opens = s.span[at] < 0 or m.spans[s.span[at]].opens
         before = m.spans[s.span[at]].before if s.span[at] >= 0 else m.start
         for k in range(m.n_states):
             ahead[k * LANES + l] = before[k]
+            (<double*>s.ghost_ahead)[k * LANES + l] = before[k] > 0 or not opens
         (<double*>s.scale)[l] = 1
         (<double*>s.product)[l] = 1
         (<double*>s.logs)[l] = 0
         (<double*>s.tops)[l] = 0
-        (<double*>s.ghost)[l] = 0 if s.span[at] < 0 or m.spans[s.span[at]].opens else LEAST
 
 
 cdef void close_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
@@ -342,15 +354,11 @@ cdef void close_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
 cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
                     dvec *c) noexcept nogil:
     """Lanes without a probability of the step, or too small a one, go on from nothing known."""
-    cdef Py_ssize_t l, k, i
+    cdef Py_ssize_t l, k, i = 0
     cdef double *value = <double*>c
     for l in range(LANES):
-        if (<double*>s.ghost)[l] > 1 / MARGIN or not (value[l] >= LEAST_STEP):
-            i = s.span[t * LANES + l]
-            if i >= 0 and not again:
-                m.astray[i] = True
-            (<double*>s.ghost)[l] = 0
         if not (value[l] >= LEAST_STEP):
+            lead_astray(s, m, t, l, again)
             for k in range(m.n_states):
                 (<double*>s.raw)[k * LANES + l] = 1.0 / m.n_states
             value[l] = 1
@@ -359,38 +367,62 @@ cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
             (<double*>s.product)[l] = 1
 
 
+cdef void lead_astray(Streams *s, const Chain *m, Py_ssize_t t, Py_ssize_t l,
+                      bint again) noexcept nogil:
+    cdef Py_ssize_t k, i = s.span[t * LANES + l]
+    if i >= 0 and not again:
+        m.astray[i] = True
+    for k in range(m.n_states):
+        (<double*>s.ghost)[k * LANES + l] = 0
+
+
+cdef inline bint follow_ghosts(Streams *s, Py_ssize_t K, const real *e,
+                               const dvec *inverse) noexcept nogil:
+    """One step of what was lost; whether all of it is as nothing still."""
+    cdef Py_ssize_t k, h
+    cdef dvec ahead, ghost
+    cdef dvec most[HALVES]
+    cdef dvec floor[HALVES]
+    cdef bint well = True
+    for h in range(HALVES):
+        most[h] = dsplat(0)
+        # what the exponential drops at this step, too
+        floor[h] = dmax(dsplat(1), dsplat(SMALLEST / LEAST) * inverse[h])
+    for k in range(K):
+        for h in range(HALVES):
+            ahead = s.ghost_ahead[k * HALVES + h]
+            ghost = dmax(ahead * widen(e + k * TILE + h * DLANES) * inverse[h], floor[h])
+            ghost = dkeep_if_ge(ghost, ahead, dsplat(TINY))
+            s.ghost[k * HALVES + h] = ghost
+            most[h] = dmax(most[h], ghost)
+    for h in range(HALVES):
+        well &= dall_ge(dsplat(1 / (LEAST * MARGIN)), most[h])
+    return well
+
+
 cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) noexcept nogil:
     """The forward recursion over a chunk; `again`: the log-likelihoods are there."""
     cdef const Chain *m = job.chain
-    cdef Py_ssize_t K = m.n_states, t, k, h, size = s.n_padded * HALVES
+    cdef Py_ssize_t K = m.n_states, t, k, h, l, size = s.n_padded * HALVES
     cdef const real *e
     cdef dvec *alpha
-    cdef dvec a, ahead
+    cdef dvec a
     cdef dvec c[HALVES]
     cdef dvec odd[HALVES]
-    cdef dvec lost[HALVES]
-    cdef dvec limit[HALVES]
-    cdef bint well
+    cdef bint well, wary = not m.safe and not again
     for t in range(steps):
         if t % VECTORS == 0:
             step_densities(s, job, t // VECTORS)
         e = <const real*>(s.state + t // VECTORS * K * VECTORS + t % VECTORS)
         alpha = s.alpha + (t + 1) * size
         mix(m.forward, K, s.n_padded, s.raw, s.ahead)
+        if wary:
+            mix(m.forward, K, s.n_padded, s.ghost, s.ghost_ahead)
         if s.begins[t]:
             open_spans(s, m, t)
         for h in range(HALVES):
             c[h] = dsplat(0)
             odd[h] = dsplat(0)
-        if not m.safe:
-            for h in range(HALVES):
-                lost[h] = dsplat(0)
-                limit[h] = s.ghost[h] * dsplat(MARGIN)
-            for k in range(K):
-                for h in range(HALVES):
-                    ahead = s.ahead[k * HALVES + h] * s.scale[h]
-                    lost[h] = dmax(lost[h], dkeep_if_ge(
-                        widen(e + k * TILE + h * DLANES), limit[h], ahead))
         for k in range(K):
             for h in range(HALVES):
                 a = s.ahead[k * HALVES + h] * s.scale[h] * widen(e + k * TILE + h * DLANES)
@@ -405,9 +437,6 @@ cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) n
             s.product[h] = s.product[h] * c[h]
             s.tops[h] = s.tops[h] + widen(<const real*>(s.top + t) + h * DLANES)
             well &= dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
-            if not m.safe:
-                s.ghost[h] = dmax(s.ghost[h] * lost[h], dsplat(LEAST)) / c[h]
-                well &= dall_ge(dsplat(1 / MARGIN), s.ghost[h])
         if not well:
             mend_step(s, m, t, again, c)
         for h in range(HALVES):
@@ -417,6 +446,11 @@ cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) n
         for k in range(K):
             for h in range(HALVES):
                 alpha[k * HALVES + h] = s.raw[k * HALVES + h] * s.scale[h]
+        if wary and not follow_ghosts(s, K, e, s.scale):
+            for l in range(LANES):
+                for k in range(K):
+                    if (<double*>s.ghost)[k * LANES + l] > 1 / (LEAST * MARGIN):
+                        lead_astray(s, m, t, l, again)
         if s.ends[t] and not again:
             close_spans(s, m, t)
 
@@ -601,6 +635,7 @@ cdef void chain_block(const Job *job, Py_ssize_t block, char *scratch,
     memset(s.transitions, 0, n * n * sizeof(dvec))
     memset(s.alpha, 0, size * sizeof(dvec))
     memset(s.raw, 0, size * sizeof(dvec))
+    memset(s.ghost, 0, size * sizeof(dvec))
     memset(s.follows, 0, size * sizeof(dvec))
     for c in range(chunks if chunks > 1 else 0):
         memcpy(s.kept + c * size, s.alpha, size * sizeof(dvec))
@@ -616,7 +651,6 @@ cdef void chain_block(const Job *job, Py_ssize_t block, char *scratch,
             for i in range(HALVES):
                 s.scale[i] = dsplat(1)
                 s.product[i] = dsplat(1)
-                s.ghost[i] = dsplat(0)
         lay_out(m, block, c * m.chunk, steps, &s)
         go_forward(&s, job, steps, chunks > 1)
         if job.first_moments or job.resp_out != NULL:
@@ -785,7 +819,7 @@ cdef double plain_step(const Job *job, Py_ssize_t row, const double *logs, const
             terms[0] = log(logs[j])
         else:
             for i in range(K):
-                terms[i] = before[i] + log(m.forward[i * m.n_padded + j])
+                terms[i] = before[i] + m.log_forward[i * m.n_padded + j]
         alpha[j] = density[j] + (terms[0] if logs != NULL else log_sum(terms, K))
         top = max(top, alpha[j])
     for j in range(K if top > -INFINITY else 0):
@@ -848,7 +882,7 @@ cdef void plain_span(const Job *job, Streams *s, Py_ssize_t index,
                 top = -INFINITY
                 for k in range(K):
                     for i in range(K):
-                        gamma[i] = log(m.forward[k * n + i]) + follows[i]
+                        gamma[i] = m.log_forward[k * n + i] + follows[i]
                     beta[k] = log_sum(gamma, K)
                     # what cannot be here may have a future far more probable
                     top = max(top, alpha[(t - first) * n + k] + beta[k])
@@ -880,7 +914,7 @@ cdef void pair_posteriors(const Chain *m, const double *alpha, const double *fol
     for turn in range(3):
         for i in range(K):
             for j in range(K):
-                value = (alpha[i] + log(m.forward[i * n + j])
+                value = (alpha[i] + m.log_forward[i * n + j]
                          + (follows[j] if behind == NULL else log(behind[j])))
                 if turn == 0:
                     top = max(top, value)

@@ -189,10 +189,9 @@ ctypedef struct Chain:
     const double *emission        # (n_symbols + 1, n_lanes) over the largest of the row
     const double *log_largest     # (n_symbols + 1,)
     Py_ssize_t n_lanes            # n_states, to a multiple of 8
-    # the best path: logarithms (n_padded,), (n_states, n_padded), and for each row and state the
-    # state before it, one byte or two
-    const double *log_start
+    const double *log_start       # logarithms (n_padded,), (n_states, n_padded)
     const double *log_forward
+    # the best path: for each row and state the state before it, one byte or two
     char *back
     Py_ssize_t back_bytes
     int *paths

@@ -115,7 +115,7 @@ def _cells(source, j, arrays, markers, console):
             return None
         _say_mixed(source, j, arrays, console)
         trimmed = optional("pyarrow.compute", "a table", "cli").utf8_trim_whitespace(column)
-        gaps = pa.chunked_array([source.gaps(array) for array in arrays])
+        gaps = pa.chunked_array([source.gaps(array, of_answers=True) for array in arrays])
         found = _of_texts(trimmed, name, j, gaps)
         _say_spellings(source, found, console)
         return found
@@ -178,7 +178,7 @@ def _say_spellings(source, cells, console):
     """Texts that may stand for a missing value, or be the same but for the case of letters."""
     levels = cells.shown()
     for text in levels:
-        if text.lower() in UNKNOWN:
+        if text.lower() in UNKNOWN or text.lower() == "none":
             console.warn(f"{source.path}: column {quoted(cells.name)}: {quoted(text)} is an answer "
                          "like the others" + stands_for_missing(text))
             break

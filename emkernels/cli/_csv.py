@@ -44,7 +44,10 @@ class CsvSource:
     def __init__(self, stored, options, *, again=False):
         self.path, self.file, self._stored = stored.shown, stored.path, stored
         self.encoding, self.decimal = options.encoding, options.decimal
-        self._missing = (*MISSING, *(text.strip().lower() for text in options.missing_values))
+        told = [text.strip().lower() for text in options.missing_values]
+        self._missing = (*MISSING, *told)
+        # "none" may be an answer: no exercise
+        self._no_answer = [text for text in self._missing if text != "none" or text in told]
         self._zipped, self._again, self._cells = stored.format.endswith(".gz"), again, None
         csv.field_size_limit(2**31 - 1)     # of the standard library, 128 kB unless told
         self._check_kind()
@@ -287,12 +290,12 @@ class CsvSource:
         """Whether numbers are read as float32."""
         return False
 
-    def gaps(self, texts):
-        """Where a cell stands for a missing value."""
+    def gaps(self, texts, *, of_answers=False):
+        """Where a cell stands for a missing value; `of_answers`: in a column of texts."""
         pa, pc = optional("pyarrow", "a table", "cli"), optional(
             "pyarrow.compute", "a table", "cli")
         return pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)),
-                        value_set=pa.array(self._missing))
+                        value_set=pa.array(self._no_answer if of_answers else self._missing))
 
 
 def separator(format_, sep):

@@ -44,7 +44,8 @@ _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_compo
             "channel_axis=-1": "--alpha no", "alpha=False": "--alpha no", "nodata=": "--nodata=",
             "smaller tol": "smaller --tol", "--max-iter or tol": "--max-iter or --tol",
             "--max-iter, tol": "--max-iter, --tol", "and tol is": "and --tol is",
-            "min_uniqueness": "--min-uniqueness"}
+            "min_uniqueness": "--min-uniqueness",
+            ": give means_init and covars_init, or take fewer states": ": use fewer -k"}
 
 # what would not be printed, but obeyed by a terminal
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}

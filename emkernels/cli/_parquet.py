@@ -109,8 +109,8 @@ class ParquetSource:
             raise NotANumber(f"is of type {array.type}, not of numbers")
         return array.to_numpy(zero_copy_only=False)
 
-    def gaps(self, array):
-        """Where a cell is null, or NaN."""
+    def gaps(self, array, *, of_answers=False):
+        """Where a cell is null, or NaN; a text stands for no missing value."""
         return array.is_null(nan_is_null=True)
 
 

@@ -7,6 +7,8 @@ from emkernels.cli._messages import count, listed, quoted
 
 # of an item with more levels the likeliest so many are shown
 MOST_LEVELS = 8
+# bivariate residuals from which on a pair of items is said not to be independent in the classes
+DEPENDENT = 4
 
 
 def report(console, result, items):
@@ -83,6 +85,21 @@ def _profiles(console, result, items):
         console.say()
 
 
+def _say_pairs(console, result, items):
+    """The pairs of items that depend on each other within the classes most."""
+    residuals = result["bivariate_residuals"]
+    if residuals is None:
+        return
+    high = np.argwhere(np.triu(np.nan_to_num(residuals), 1) >= DEPENDENT)
+    if not len(high):
+        return
+    high = high[np.argsort([-residuals[i, j] for i, j in high], kind="stable")]
+    names = [each.name for each in items.items]
+    shown = ", ".join(f"{names[i]} and {names[j]} ({residuals[i, j]:.3g})" for i, j in high[:3])
+    console.say(f"not independent within classes (bivariate residuals of {DEPENDENT} and more): "
+                f"{count(len(high), 'pair')} of items, {shown}{', ...' if len(high) > 3 else ''}")
+
+
 def _levels(seen):
     """Which levels of an item are shown, in their order."""
     if len(seen) <= MOST_LEVELS:
@@ -98,6 +115,7 @@ def _tail(console, result, items):
     if result["k"] > 1:
         console.say(f"entropy {result['entropy']:.3f}: 1 where every row is sure of its class, 0 "
                     "where none is")
+    _say_pairs(console, result, items)
     say_kept(console, result["kept"], items.most_levels)
     n = result["rows_without_values"]
     if n:

@@ -29,10 +29,11 @@ converged, iterations, starts_at_best, bootstrap_p (null without --bootstrap), s
 patterns of answers there are than parameters, negative: the model is not identified; null with
 continuous columns), below (a smaller k that is likelier, else null), error, remarks; those that are
 not identified are not fitted where others are: k, spare, error), sizes (rows, or their weight, of
-each class), shares, response_probs (for each item, for each class, a list over
-levels), observed_probs (for each item over its levels, of all rows), means, deviations (a list for
-each class), entropy, kept (constant, empty, identifiers, many, others: names of columns that were
-not used), rows_without_values, warnings.
+each class), shares, response_probs (for each item, for each class, a list over levels),
+observed_probs (for each item over its levels, of all rows), means, deviations (a list for each
+class), entropy, identified (whether the rows determine the classes), bivariate_residuals (of each
+pair of items, a table; null for more than 100), kept (constant, empty, identifiers, many, others:
+names of columns that were not used), rows_without_values, warnings.
 """
 
 import argparse
@@ -51,6 +52,8 @@ from emkernels.cli._plots import add_plot, check_plot, write_plot
 from emkernels.cli._profiles import report
 from emkernels.cli._tables import check_names, check_target, open_table, write_table
 
+# more items than this: too many pairs to look at
+MOST_PAIRED = 100
 PACKAGES = ("pandas", "pyarrow", "rich")
 CRITERIA = ("bic", "aic", "abic", "caic", "icl")
 
@@ -115,7 +118,7 @@ def run(options, console):
         check_fits(source.path, 8 * items.n_rows * (max(options.classes) + 1), "use fewer -k")
     with about(source.path):
         best, candidates = _fitted(options, console, items)
-        resp = best.predict_proba(items.table)
+        resp, residuals = best.predict_proba(items.table), _residuals(best, items)
     labels = resp.argmax(axis=1)
     if options.output is not None:
         added = {options.name: labels.astype(np.int64)}
@@ -137,7 +140,8 @@ def run(options, console):
         "sizes": np.bincount(labels, items.weight, minlength=best.n_classes),
         "shares": best.weights_, "response_probs": best.response_probs_,
         "observed_probs": items.observed(), "means": best.means_,
-        "deviations": np.sqrt(best.variances_), "entropy": best.entropy_, "kept": items.kept,
+        "deviations": np.sqrt(best.variances_), "entropy": best.entropy_,
+        "identified": best.identified_, "bivariate_residuals": residuals, "kept": items.kept,
         "rows_without_values": int(np.all([e.missing for e in items.used], axis=0).sum())}
     report(console, result, items)
     return result
@@ -188,8 +192,17 @@ def _fitted(options, console, items):
                                              "answers tell"}
         for k in options.classes]
     best = selection.best.set_params(callback=None)
-    _say(options, console, best, spare[best.n_classes])
+    if best.n_classes > 1 and best.n_best_ == 1 and best.n_init > 1:
+        console.warn(f"{options.input}: one start alone reached the likeliest {best.n_classes} "
+                     "classes: more --starts may find likelier ones")
     return best, candidates
+
+
+def _residuals(best, items):
+    """How far each pair of items is from independence within the classes, or None."""
+    if not 1 < len(items.items) <= MOST_PAIRED:
+        return None
+    return best.bivariate_residuals(items.table, sample_weight=items.weight)
 
 
 def _spare(items, k):
@@ -198,15 +211,3 @@ def _spare(items, k):
         return None
     levels = np.array([float(len(each.levels)) for each in items.items])
     return float(np.prod(levels) - 1 - (k - 1 + k * (levels - 1).sum()))
-
-
-def _say(options, console, best, spare):
-    """Warnings about the choice, beside those of the class."""
-    k = best.n_classes
-    if (spare or 0) < 0:
-        console.warn(f"{options.input}: {count(k, 'class', 'classes')}: the model is not "
-                     f"identified: it has {-spare:g} parameters more than the patterns of answers "
-                     "tell")
-    if k > 1 and best.n_best_ == 1 and best.n_init > 1:
-        console.warn(f"{options.input}: one start alone reached the likeliest "
-                     f"{count(k, 'class', 'classes')}: more --starts may find likelier ones")

@@ -23,7 +23,7 @@ class Items:
     ----------
     codes : ndarray of shape (n_distinct, n_items), uint8
         255 where missing. Rows that are equal stand once, in the order of their first, unless
-        there are numbers.
+        there are numbers, or rows for one pass (`once`) are likely to differ.
     levels : list of ndarray
         The levels of each item.
     numbers : ndarray of shape (n_distinct, n_numbers), float64, or None
@@ -48,13 +48,14 @@ class Items:
     ([[1, 0], [0, 255]], [2.0, 1.0])
     """
 
-    def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None):
+    def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None,
+                 once=False):
         n = len(codes)
         weight = np.ones(n) if sample_weight is None else sample_weight
         self.n_rows, self.levels = n, levels
         self.n_features = codes.shape[1] + (0 if numbers is None else numbers.shape[1])
         self.n_positive, self.total = int(np.count_nonzero(weight)), float(weight.sum())
-        if numbers is None:
+        if numbers is None and not (once and self._may_be_many(n)):
             first, self.inverse = distinct_rows(codes)
             codes = codes[first]
             weight = np.bincount(self.inverse, weight, minlength=len(first))
@@ -65,6 +66,10 @@ class Items:
         self.sample_weight = weight
         self.dtype, self.places = np.dtype(np.float64), None
         self.kept = {}
+
+    def _may_be_many(self, n):
+        """Whether there can be more distinct rows than finding them is worth, for one pass."""
+        return np.prod([len(levels) + 1.0 for levels in self.levels]) > 4 * n
 
     @classmethod
     def read(cls, X, estimator=None, *, continuous=None, sample_weight=None, min_samples=1,
@@ -136,7 +141,7 @@ class Items:
             code = _inputs.codes_of(columns[j], levels[at])
             codes[:, at] = np.where(code < 0, MISSING, code)
         out = cls(codes, levels, _numbers(columns, continuous, None, again=True), weight,
-                  n_threads=estimator.n_threads)
+                  n_threads=estimator.n_threads, once=True)
         return out._placed(items, list(continuous), names or found, checks.index_of(X))
 
     @classmethod

@@ -260,6 +260,10 @@ def check_weights(sample_weight, n_sequences, rows):
         if sample_weight.ndim == 1 and len(sample_weight) != n_sequences:
             raise ValueError(f"sample_weight must have one weight for each of the {n_sequences} "
                              f"sequences of X, got {len(sample_weight)}")
+        if sample_weight.ndim == 1 and (sample_weight < 0).any():
+            at = int((sample_weight < 0).argmax())
+            raise ValueError(f"sample_weight must not be negative, got {sample_weight[at]:.6g} "
+                             f"for sequence {at}")
     weight = checks.check_sample_weight(sample_weight, np.empty((n_sequences, 0)))
     heaviest = float(weight.max())
     if not heaviest * len(rows) * (4 * rows.n_features * rows.largest**2 + 1) < np.inf:

@@ -321,10 +321,6 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
     double_ = is_double(log_density)
     streams = _Streams(startprob, transmat, offsets, None, double_, 1, 8)
     m = &streams.chain
-    with np.errstate(divide="ignore"):
-        logs = np.log(streams.padded)
-    m.log_start = pointer(logs)
-    m.log_forward = m.log_start + m.n_padded
     m.back_bytes = 1 if K <= 256 else 2
     back = np.empty((n, K), np.uint8 if K <= 256 else np.uint16)
     paths = np.empty(n, np.int32)

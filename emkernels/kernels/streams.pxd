@@ -14,7 +14,7 @@ cdef class _Streams:
     cdef Span *spans            # longest first
     cdef Py_ssize_t n_rows, n_sequences, n_spans, width, chunk
     cdef bint double_
-    cdef object transmat, padded, offsets, lengths, weights, held
+    cdef object transmat, padded, logs, offsets, lengths, weights, held
     cdef object cuts, before, behind
     cdef object lanes, log_likelihoods, astray
     cdef readonly object sums

@@ -65,6 +65,10 @@ cdef class _Streams:
         m.start = pointer(self.padded)
         m.forward = m.start + n
         m.backward = m.start + (1 + K) * n
+        with np.errstate(divide="ignore"):
+            self.logs = np.log(self.padded[:1 + K])
+        m.log_start = pointer(self.logs)
+        m.log_forward = m.log_start + n
         m.safe = transmat.min() >= (SAFE if double_ else SAFE_FLOAT)
         m.sequence_weight = pointer(sequence_weight)
         m.n_lanes = up(K, WIDEST)
@@ -79,7 +83,7 @@ cdef class _Streams:
                                    self.n_rows // (self.width * PARTS)))
         self.cuts = np.empty(0, np.intp)
         is_long = np.flatnonzero(2 * self.lengths > 3 * part)
-        if len(is_long) == 0 or 2 * m.n_states > 2 * STEPS:
+        if len(is_long) == 0 or m.n_states > STEPS:
             return 0
         parts = -(-self.lengths[is_long] // part)
         shortest = int((self.lengths[is_long] // parts).min())

@@ -9,6 +9,7 @@ from emkernels import _inputs
 from emkernels.plotting._canvas import (
     MAX_LEGEND,
     add_legend,
+    check_count,
     column_positions,
     component_colors,
     count,
@@ -26,7 +27,7 @@ MOST_ROWS = 4000
 FAINT, STRONG = 0.06, 0.45
 
 
-def plot_states(model, X, lengths=None, *, column=0, times=None, ax=None):
+def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=12, ax=None):
     """Draw a column of sequences over time, on the colours of the states that they are in.
 
     The states are those of the likeliest path (`decode`), the paler the less probable they are at
@@ -48,6 +49,8 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, ax=None):
     times : array-like of shape (n_samples,), optional
         When each row was, as numbers or dates, ascending within each sequence. Without, the number
         of the row.
+    max_sequences : int, default=12
+        Of more, so many are drawn, the first; the title says so.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -80,16 +83,23 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, ax=None):
         raise NotFittedError(f"{type(model).__name__} is not fitted: call fit first")
     values, names, ends = _sequences(X, lengths)
     (at,) = column_positions(column, names, most=1, name="column")
-    given = X if lengths is None else (X, lengths)
-    path, resp = _decoded(model, given, lengths is not None)
-    x = _times(times, len(values), ends)
+    given = X if lengths is None else (X, np.diff(ends))
+    check_count(max_sequences, "max_sequences")
+    x, n_sequences = _times(times, len(values), ends), len(ends) - 1
+    if n_sequences > max_sequences:
+        ends = ends[:max_sequences + 1]
+        given = _first(X, ends, as_list=lengths is None)
+        values, x = values[:ends[-1]], x[:ends[-1]]
+    path, resp = _decoded(model, given, isinstance(given, tuple))
     strength = resp[np.arange(len(path)), path]
     ax = one_axes(ax, (9.5, 3.2))
     n_states = len(model.transmat_)
     colors = component_colors(n_states)
     bins = _bins(len(values))
-    notes = [] if len(bins) > len(values) else [
-        f"{len(values):,} rows in bins of {int(np.diff(bins).max()):,}"]
+    notes = [f"{max_sequences:,} of {n_sequences:,} sequences drawn"] * (
+        n_sequences > max_sequences)
+    if len(bins) <= len(values):
+        notes.append(f"{len(values):,} rows in bins of {int(np.diff(bins).max()):,}")
     lost = int((path[ends[:-1]] < 0).sum())
     if lost:
         notes.append(f"{count(lost, 'sequence')} impossible")
@@ -134,6 +144,13 @@ def _sequences(X, lengths):
     if ends[-1] != len(values) or (np.diff(ends) < 1).any():
         raise ValueError(f"lengths must be positive and sum to the {len(values)} rows of X")
     return values, names, ends.astype(np.intp)
+
+
+def _first(X, ends, *, as_list):
+    """The sequences up to the last of these ends, as the model takes them."""
+    if as_list:
+        return list(X[:len(ends) - 1])
+    return X[:ends[-1]], np.diff(ends)      # rows of arrays and data frames alike
 
 
 def _decoded(model, given, with_lengths):
@@ -224,7 +241,7 @@ def _draw_signal(ax, x, signal, bins, ends):
     first = bins[:-1]
     if len(first) == len(signal):
         for start, end in itertools.pairwise(ends):
-            few = end - start <= 300
+            few = len(signal) <= 300
             ax.plot(x[start:end], signal[start:end], color=ink(), linewidth=0.8, zorder=2,
                     marker="." if few else None, markersize=3)
         return

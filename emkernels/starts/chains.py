@@ -15,6 +15,8 @@ from emkernels.kernels import passes
 START_ROWS, WINDOW = 20_000, 1000
 # Steps after which starts are compared, and the gain for one row below which they end before.
 STEPS, SHORT_TOL = 60, 1e-6
+# Starts that are so near to each other then, for one row, are on their way to one maximum.
+SAME = 1e-5
 STAYS = 0.9         # probability of staying in a state
 # What rows that starts have not looked at may show, though those that they have did not: of a
 # probability this share is spread anew, for what is zero would stay so.
@@ -119,7 +121,7 @@ class Starts:
 
     def ranked(self, max_iter):
         """Where the starts are after some steps, on some of the rows, the likeliest first; those
-        that collapse are left out.
+        that collapse, and all but one of those that came to the same, are left out.
 
         C. Biernacki, G. Celeux, G. Govaert, Choosing starting values for the EM algorithm for
         getting the highest likelihood in multivariate Gaussian mixture models, Computational
@@ -161,7 +163,11 @@ class Starts:
         if not reached:
             raise results[0]
         reached.sort(key=lambda each: each[:3])
-        out = [each[3] for each in reached]
+        out, bounds = [], []
+        for _, bound, _, parameters in reached:
+            if all(abs(bound - other) > SAME for other in bounds):
+                out.append(parameters)
+                bounds.append(bound)
         if self.looked_at is not self.sequences:
             out = [self._of_all_rows(parameters) for parameters in out]
         return out

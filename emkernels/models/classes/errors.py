@@ -75,8 +75,9 @@ class FirstStep:
             free = _free(layout, vector, steps, reg_covar)
             basis = free_directions(layout, vector, self.units, free)
             self.moved = (basis != 0).any(axis=1)
-            identified = more > 0 or not np.less(*jacobian_rank(
-                items, ClassComponents(items.n_levels), weights, classes))
+            rank, n_free = jacobian_rank(
+                items, ClassComponents(items.n_levels), weights, classes)
+            identified = more > 0 or (rank is not None and rank >= n_free)
             self.half = _half(basis, gradient, matrix, identified)
 
     def deviations(self):

@@ -19,6 +19,7 @@ from emkernels.starts.classes import GivenClasses, best_classes, marginals, rand
 
 # Starts that end so near to the best objective, for one unit of weight, have reached it.
 SAME = 1e-6
+LEAST_SCALE = 1e-140    # deviations of columns of numbers
 AUTO = 1e-6         # reg_covar="auto", in variances of the columns
 
 
@@ -35,25 +36,37 @@ class LatentClassAnalysis(FittedClasses):
     continuous : sequence of int or str, optional
         Columns of numbers, by position or name. All other columns are items, in their order.
     n_init : int
-        Random starts. They take some steps side by side, and the best 5 go on to convergence.
+        Random starts. They take 40 steps side by side, the better half takes 40 more, and so on;
+        the best 5 go on to convergence.
     tol : float
-        EM ends where the mean log-likelihood grows by less in an iteration (`convergence`); 0:
+        With 'distance' EM ends where all the steps to come would add less than that to the
+        log-likelihood of all rows, to a probability, to a mean (in deviations), to a variance or
+        weight (in parts of it). With 'lower_bound' where the log-likelihood for one row
+        (`lower_bound_`) changes by less in an iteration, with 'parameters' where these do; 0:
         never.
     max_iter : int
+        0: the start is the fit.
     weights_init : array-like of shape (n_classes,), optional
     response_probs_init : list of array-like of shape (n_classes, n_levels), optional
-        One for each item; rows sum to one. Probabilities of zero stay zero.
+        One for each item; rows sum to one. Probabilities of zero stay zero, and a row of X that
+        is impossible then is an error.
     means_init, variances_init : array-like of shape (n_classes, n_continuous), optional
+        What is not given is drawn, for every start anew.
     response_concentration : float, optional
         Of a Dirichlet prior of the probabilities of each item and class, at least 1: a little over
         1 keeps probabilities from 0. It is part of the objective. None: no prior.
-    reg_covar : float
-        Added to the variances.
-    random_state : int, RandomState instance or None
+    reg_covar : float or 'auto'
+        Added to the variances; not part of the objective. 'auto' is a millionth of each column's
+        variance. A class that sits on one value has no other variance, and is said in a warning;
+        a start that ends so is kept only where all do.
+    random_state : int, RandomState, Generator or None
     n_threads : int, optional
         Results have the same bits for every number of threads.
-    convergence : {'lower_bound', 'parameters', 'distance'}
-    acceleration : {None, 'squarem'}
+    convergence : {'distance', 'lower_bound', 'parameters'}
+    acceleration : {'auto', 'squarem', None}
+        'auto': 50 iterations of EM as it is, then squared extrapolation, then, where there are no
+        numbers and not too many parameters, Newton steps: the same maximum, where EM would take
+        thousands of iterations. Neither lets the objective fall. None: EM as it is.
     verbose, verbose_interval : int
     callback : callable, optional
         ``callback(EMState)`` after each iteration; a true result ends the fit.
@@ -61,19 +74,26 @@ class LatentClassAnalysis(FittedClasses):
     Attributes
     ----------
     weights_ : ndarray of shape (n_classes,)
-        Descending, the order of the classes; equal ones by the probabilities of the first item.
+        Descending, the order of the classes; of equal ones that comes first which gives the first
+        level of the first item more.
         (With `response_probs_init` and one start, classes stay as they were given.)
     response_probs_ : list of ndarray of shape (n_classes, n_levels)
         Of each item.
     categories_ : list of ndarray
-        The levels of each item: those that occur in the rows of the fit, sorted; the categories of
-        pandas in their order.
+        The levels of each item: those that occur in the rows of the fit, sorted (numbers before
+        texts); the categories of pandas in their order.
     means_, variances_ : ndarray of shape (n_classes, n_continuous)
+        Weighted by the posteriors of the rows in which the number is seen, whose sum divides.
     n_best_ : int
-        Starts, of those that went on to convergence, that reached the best objective (to 1e-6).
+        Starts, of those that went on to convergence, that reached the best objective (to 1e-6 for
+        one row).
     entropy_ : float
         ``1 - E / (n log n_classes)`` with E the entropy of the posteriors of the rows of the fit: 1
         where every row is sure of its class, and for one class.
+    identified_ : bool
+        Whether rows can tell these parameters from others near by: the derivatives of the
+        probabilities of rows by the parameters have full rank (local identification). A warning
+        says where not, as with two items and three classes.
     n_iter_, converged_, lower_bound_, lower_bounds_
         Of the best start; the bounds are for one unit of weight.
     n_parameters_ : int
@@ -81,6 +101,14 @@ class LatentClassAnalysis(FittedClasses):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
+
+    Notes
+    -----
+    The likelihood has many maxima: another may be better where `n_best_` is 1. Estimates of 0 and
+    1 are common; they are at the boundary, where neither standard errors nor the distribution of
+    likelihood ratios are as usual (:func:`emkernels.blrt` draws that). A row that has probability
+    zero (an answer that no class gives) has the score -inf, and posteriors by the classes to which
+    the fewest of its answers are impossible.
 
     References
     ----------
@@ -203,7 +231,9 @@ class LatentClassAnalysis(FittedClasses):
             items, components, result.parameters.weights, result.parameters.components)
 
     def _components_of(self, items):
-        deviation = np.sqrt(marginals(items)[1])
+        with np.errstate(over="ignore", invalid="ignore"):
+            deviation = np.sqrt(marginals(items)[1])
+        _check_scales(items, deviation, self.reg_covar)
         if self.reg_covar == "auto":
             reg_covar = AUTO * np.where(deviation > 0, deviation, 1.0)**2
         else:
@@ -267,6 +297,19 @@ class LatentClassAnalysis(FittedClasses):
                              f"for class {row}, number {column}")
         return GivenClasses(weights, probs, None if means is None else means.T,
                             None if variances is None else variances.T)
+
+
+def _check_scales(items, deviation, reg_covar):
+    """ValueError for a column of numbers whose variances are none, or no numbers."""
+    for at, j in enumerate(items.continuous):
+        name = f"column {items.column_names[j]} of X"
+        if deviation[at] == 0 and reg_covar == 0:
+            raise ValueError(f"{name} has one value, and reg_covar=0 leaves it no variance: leave "
+                             "the column out, or give reg_covar")
+        if deviation[at] and not LEAST_SCALE < deviation[at] < 1 / LEAST_SCALE:
+            raise ValueError(f"{name} is too {'small' if deviation[at] < 1 else 'large'}: with a "
+                             f"deviation of {deviation[at]:.3g} variances leave the range of "
+                             "numbers. Rescale the column")
 
 
 class _Ends:

@@ -12,7 +12,8 @@ from emkernels.models.classes.information import one_hot
 
 EDGE = 1e-5             # probabilities so near to 0 or 1 are taken as held there
 RANK = 1e-12            # eigenvalues of the Gram matrix below that share of the largest are zero
-LARGEST = 2000          # parameters of whose Jacobian a rank is had
+# parameters of whose Jacobian a rank is had where levels leave no doubt, and where they do
+LARGE, LARGEST = 300, 2000
 MORE = 200              # rows beside three for each parameter
 
 
@@ -26,11 +27,14 @@ def say(items, components, weights, classes):
              f"reg_covar adds ({some(parts, 3)}): a class sits on one value. Fewer classes, a "
              "larger reg_covar or more starts (n_init)", DegenerateWarning)
     rank, free = jacobian_rank(items, components, weights, classes)
-    if rank < free:
-        warn(f"the rows do not determine the classes: the Jacobian of the probabilities of the "
-             f"rows has rank {rank}, and {free} parameters are free. Others have the same "
+    if rank is None or rank < free:
+        why = ("for so many classes items have too few levels" if rank is None else
+               f"the Jacobian of the probabilities of the rows has rank {rank}, and {free} "
+               f"parameter{'s are' if free > 1 else ' is'} free")
+        warn(f"the rows do not determine the classes: {why}. Other parameters have the same "
              "likelihood: take fewer classes", EMWarning)
-    return rank >= free
+        return False
+    return True
 
 
 def jacobian_rank(items, components, weights, classes):
@@ -39,9 +43,12 @@ def jacobian_rank(items, components, weights, classes):
 
     The rows are all that can be, where these are few, else some drawn at random, with answers
     missing where the items' rows have them missing; at random a matrix is not of lower rank than
-    with all. In log probabilities, of which there is one too many for every sum of one, column
-    (k, j, l) is ``r_ik (1[x_ij = l] - p_jkl)``, zero where the answer is missing: L. A. Goodman,
-    Biometrika 61, 1974, section 5, whose matrix has the probabilities themselves.
+    with all. Of many parameters it is looked at only where the items may have too few levels, and
+    is None where it takes too long.
+
+    In log probabilities, of which there is one too many for every sum of one, column (k, j, l) is
+    ``r_ik (1[x_ij = l] - p_jkl)``, zero where the answer is missing: L. A. Goodman, Biometrika 61,
+    1974, section 5, whose matrix has the probabilities themselves.
     """
     n_levels, C = items.n_levels, len(weights)
     R, p = sum(n_levels), len(classes.means)
@@ -52,8 +59,10 @@ def jacobian_rank(items, components, weights, classes):
     if R:
         free += int(np.maximum(np.add.reduceat(inside, first, axis=0, dtype=np.intp) - 1, 0).sum())
     size = C + int(inside.sum()) + 2 * p * C
+    if size > LARGE and generic(n_levels, C):
+        return free, free
     if size > LARGEST:
-        return (free if generic(n_levels, C) or p else 0), free
+        return None, free
     rows = _rows_like(items, 3 * size + MORE, weights, classes)
     r = components.rows(rows, weights, classes, "resp")["resp"]
     answers = one_hot(rows.codes, n_levels)

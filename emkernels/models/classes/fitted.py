@@ -197,6 +197,24 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
             out[:, j] = np.where(np.isnan(x), resp @ self.means_[:, at], x)
         return out
 
+    def save(self, path):
+        """Write the parameters and the fit to one file (npz with JSON, no pickle).
+
+        The file is written beside `path` and then renamed. A `callback` is not saved; a
+        `random_state` only where it is an integer. TypeError where levels are no texts, numbers or
+        bool, nor tuples of these.
+        """
+        check_is_fitted(self)
+        items = [j for j in range(self.n_features_in_) if j not in self._continuous]
+        for j, levels in zip(items, self.categories_, strict=True):
+            for level in levels.tolist():
+                if not isinstance(level, (str, bool, int, float, tuple)):
+                    name = j if self._columns is None else repr(self._columns[j])
+                    raise TypeError(
+                        f"column {name} has levels of type {type(level).__name__}, which a file "
+                        "does not hold: fit texts instead (astype(str)), or use pickle")
+        super().save(path)
+
     def _check_loaded(self):
         n = len(self.weights_)
         levels = [len(each) for each in self.categories_]

@@ -12,7 +12,8 @@ PLAIN = 50              # steps of EM as it is
 PATIENCE = 5            # so many more until Newton's begin, where they cost as much as EM's
 LARGEST = 1500          # parameters of whose information it is worth solving for
 LEAST = 1e-12           # probabilities below are left to EM
-CLOSE = 1e-10           # the gain a Newton step foresees, of the log-likelihood, that is none
+# what a Newton step adds to the log-likelihood, and to probabilities, that is nothing
+CLOSE, NEAR = 1e-10, 1e-10
 RESTS = 4               # steps of EM then, which confirm that the maximum is there
 TRIES = 4
 SHRINK = 0.1            # of a probability that a step would make negative, what is left
@@ -144,7 +145,7 @@ class Patient:
                 if not below.any():
                     break
                 inside, shrunk = inside & ~below, shrunk | below
-        if not gain > CLOSE and not shrunk.any():
+        if not gain > CLOSE and not shrunk.any() and np.max(np.abs(units * step)) <= NEAR:
             return None
         return np.where(shrunk, (SHRINK - 1) * units, np.maximum(step, (SHRINK - 1) * units))
 

@@ -84,8 +84,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         Tables for :func:`emkernels.blrt` of each number of classes against a class less; 0: no
         such tests. (Weights must then be whole numbers.)
     **parameters
-        Of :class:`emkernels.LatentClassAnalysis`. By default ``n_init=30``: maxima are compared,
-        so they are looked for with more care.
+        Of :class:`emkernels.LatentClassAnalysis`.
 
     Returns
     -------
@@ -123,8 +122,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
     sizes = _check_sizes(n_classes)
     n_bootstrap = _inputs.whole(n_bootstrap, "n_bootstrap", 0)
-    options = {"n_init": 30, **parameters}
-    first = LatentClassAnalysis(sizes[0], **options)
+    first = LatentClassAnalysis(sizes[0], **parameters)
     first._validate_params()
     items = Items.read(X, first, continuous=first.continuous, sample_weight=sample_weight,
                        min_samples=1, n_threads=first.n_threads)
@@ -135,7 +133,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
                "n_best": 0, "converged": False, "n_iter": 0, "blrt": None, "below": None,
                "error": None}
         table.append(row)
-        model = LatentClassAnalysis(size, **options)
+        model = LatentClassAnalysis(size, **parameters)
         try:
             with listening() as said:
                 model.fit(items)
