@@ -170,6 +170,23 @@ def test_kinds_of_values():
     assert set(sampled[:, 0]) <= {"small", "large"}
 
 
+def test_codes_of_half_precision():
+    codes = np.random.default_rng(0).integers(0, 3, (40, 4))
+    found, expected = (LatentClassAnalysis(2, random_state=0, n_init=2).fit(codes.astype(dtype))
+                       for dtype in (np.float16, np.float64))
+    assert found.lower_bound_ == expected.lower_bound_
+    assert found.predict(codes.astype(np.float16)).tolist() == expected.predict(codes).tolist()
+
+
+def test_levels_with_more_digits_than_a_float_keep_them():
+    few = 2**60 + np.random.default_rng(0).integers(0, 2, (60, 3))
+    model = LatentClassAnalysis(2, random_state=0, n_init=3).fit(few)
+    gaps = few.astype(object)
+    gaps[::2, 1] = None
+    assert {*model.impute(gaps).ravel()} == {*model.sample(99)[0].ravel()} == {2**60, 2**60 + 1}
+    assert model.impute(gaps)[1].tolist() == few[1].tolist()
+
+
 @pytest.mark.parametrize(("X", "options", "text"), [
     ([[1, np.inf], [0, 1.0]], {}, r"X is infinite \(inf\) at row 0, column 1"),
     ([[{}, 1], [0, 1]], {}, "column 0 of X holds {} at row 0"),
@@ -198,6 +215,29 @@ def test_more_classes_than_rows_and_one_level():
     assert not model.identified_
     assert np.isfinite(model.lower_bound_) and np.isclose(model.weights_.sum(), 1)
     np.testing.assert_allclose(model.score([["a", 1], ["a", 2]]), np.log(0.5), atol=1e-6)
+
+
+def test_starts_without_variance_at_once_are_dropped():
+    A = np.column_stack([np.tile([0, 1], 9), np.repeat([0.0, 0.0, 0.0, 5.0, 7.0, 9.0], 3)])
+    model = LatentClassAnalysis(2, continuous=[1], reg_covar=0, n_init=20, random_state=0)
+    with pytest.warns(EMWarning) as said:
+        model.fit(A)
+    assert any("were dropped" in str(each.message) for each in said)
+    assert 1 <= model.n_best_ <= 5
+
+
+def test_starts_with_a_collapsed_variance_have_not_reached_the_best():
+    rng = np.random.default_rng(1)
+    z = rng.random(300) < 0.4
+    X = rng.random((300, 4)) < np.where(z, 0.9, 0.2)[:, None]
+    ends = {}
+    model = LatentClassAnalysis(
+        4, continuous=[4], n_init=5, random_state=0,
+        callback=lambda state: ends.__setitem__(state.init, state.lower_bound))
+    model.fit(np.column_stack([X, np.round(rng.normal(3, 1, 300))]))
+    above = sum(end > model.lower_bound_ + 1 for end in ends.values())
+    assert above and model.n_best_ == sum(
+        end >= model.lower_bound_ - 1e-6 for end in ends.values()) - above
 
 
 def test_rows_of_weight_0_are_absent():

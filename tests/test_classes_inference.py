@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 from scipy.stats import chi2, norm
 
 from emkernels import LatentClassAnalysis, blrt, select_classes
@@ -296,6 +296,29 @@ def test_drawn_tables_have_the_gaps_levels_and_probabilities_of_the_fit():
     assert np.isfinite(result.bootstrap_statistics).all()
 
 
+@pytest.mark.parametrize("scale", [1e-5, 1e5])
+def test_units_of_numbers_do_not_matter_to_the_test(scale):
+    rng = np.random.default_rng(1)
+    X, z = answers(rng, 200, [[0.9] * 4, [0.2] * 4], [0.4, 0.6])
+    y = 2.0 * z + rng.normal(size=200)
+    one, other = (blrt(np.column_stack([X, s * y]), 2, continuous=[4], n_bootstrap=3, n_init=3)
+                  for s in (1, scale))
+    np.testing.assert_allclose(one.statistic, other.statistic, rtol=1e-6)
+    np.testing.assert_allclose(one.bootstrap_statistics, other.bootstrap_statistics, rtol=1e-2)
+
+
+def test_variances_that_collapse_are_no_maxima_of_the_test():
+    """A class on one of the rounded values is as likely as the variance is small."""
+    rng = np.random.default_rng(1)
+    X, _ = answers(rng, 300, [[0.9] * 4, [0.2] * 4], [0.4, 0.6])
+    A = np.column_stack([X, np.round(rng.normal(3, 1, 300))])
+    result = blrt(A, 3, continuous=[4], n_bootstrap=9, n_init=5)
+    fits = [LatentClassAnalysis(c, continuous=[4], random_state=0).fit(A) for c in (2, 3)]
+    logs = [fit.score(A) * len(A) for fit in fits]
+    np.testing.assert_allclose(result.statistic, 2 * (logs[1] - logs[0]), atol=1e-3)
+    assert result.p_value > 0.2
+
+
 def test_weights_of_the_test_are_numbers_of_rows(three):
     X, _, _ = three
     w = np.random.default_rng(0).integers(0, 3, 200)
@@ -558,6 +581,22 @@ def test_errors_of_three_steps_are_those_of_rows_that_weigh_a_little_more(assign
                                    err_msg=str(key))
 
 
+@pytest.mark.parametrize("method", ["ml", "bch"])
+def test_covariates_with_far_values_have_their_maximum(method):
+    """Linear predictors of hundreds in a few rows are none of classes that are told apart."""
+    rng = np.random.default_rng(1)
+    x = np.exp(2 * rng.normal(size=2000))
+    z = rng.random(2000) < expit(0.5 * x - 1)
+    X = rng.random((2000, 8)) < np.where(z, 0.95, 0.05)[:, None]
+    model = LatentClassAnalysis(2, n_init=3, random_state=0).fit(X)
+    found = model.covariates(X, x, method=method)
+    sign = 1 if model.response_probs_[0][1, 1] > 0.5 else -1
+    assert np.abs(0.5 * x).max() > 200
+    np.testing.assert_allclose(sign * found.coef, [[-1, 0.5]], atol=0.2)
+    with pytest.raises(ValueError, match="likelihood has no maximum"):
+        model.covariates(X, np.column_stack([x, model.predict(X)]), method=method)
+
+
 def test_means_of_bch_by_hand(three):
     X, z, model = three
     y = np.random.default_rng(7).normal(size=len(z)) + 1e8
@@ -571,6 +610,32 @@ def test_means_of_bch_by_hand(three):
         rtol=1e-6)
     influence = w * (e[:, None] - means) / w.sum(axis=0)
     np.testing.assert_allclose(found.covariance, influence.T @ influence, rtol=1e-6, atol=1e-12)
+
+
+def test_answers_of_yes_and_no_are_levels(three):
+    X, z, model = three
+    for outcome in (z > 0, (z > 0).tolist(), pd.Series(z > 0), pd.Series(z > 0, dtype="boolean")):
+        assert model.distal(X, outcome, method="ml").levels.tolist() == [False, True]
+    gaps = pd.Series(z > 0, dtype="boolean").mask(np.arange(len(z)) < 3)
+    with pytest.warns(EMWarning, match="3 of 700 rows are left out"):
+        assert model.distal(X, gaps, method="ml").levels.tolist() == [False, True]
+    frame = pd.DataFrame(X == 1).astype("boolean").mask(np.isnan(X))
+    fit = LatentClassAnalysis(2, n_init=2, random_state=0).fit(frame)
+    assert fit.categories_[0].tolist() == [False, True] and fit.categories_[0].dtype == bool
+    assert fit.lower_bound_ == LatentClassAnalysis(2, n_init=2, random_state=0).fit(X).lower_bound_
+
+
+@pytest.mark.parametrize("method", ["ml", "bch"])
+def test_units_of_an_outcome_do_not_matter(three, method):
+    X, z, model = three
+    y = z + np.random.default_rng(0).normal(size=len(X))
+    one = model.distal(X, y, method=method)
+    for scale, shift, rtol in ((1e-150, 0, 1e-9), (1e100, 0, 1e-9), (1, 1e6, 1e-6)):
+        other = model.distal(X, scale * y + shift, method=method)
+        np.testing.assert_allclose((other.means - shift) / scale, one.means, rtol=rtol, atol=1e-9)
+        np.testing.assert_allclose(other.variances / scale**2, one.variances, rtol=rtol)
+        np.testing.assert_allclose(other.standard_errors / scale, one.standard_errors, rtol=rtol)
+        np.testing.assert_allclose(other.statistic, one.statistic, rtol=rtol)
 
 
 def test_rows_without_an_outcome_are_left_out_and_said(three):
@@ -614,6 +679,7 @@ def test_what_bch_cannot_do_is_said():
     ({"assignment": "soft"}, ValueError, "assignment must be one of"),
     ({"reference": 3}, ValueError, "reference must be one of the classes 0"),
     ({"reference": -1}, ValueError, "reference"),
+    ({"first_step": "no"}, ValueError, "first_step must be True or False, got 'no'"),
     ({"Z": np.zeros(700)}, ValueError, "'Z0' is constant"),
     ({"Z": np.zeros(5)}, ValueError, "Z has 5 rows, and X has 700"),
     ({"Z": np.full(700, np.inf)}, ValueError, "Z contains infinity"),
@@ -633,14 +699,25 @@ def test_bad_arguments_of_outcomes(three):
     X, _, model = three
     y = np.zeros(700)
     for outcome, match in ((y[:5], "outcome has 5 rows"), (y * np.nan, "no row has an outcome"),
-                           (y + np.inf, "X is infinite .*, the outcome"),
+                           (y + np.inf, r"^outcome is infinite \(inf\) at row 0"),
                            (np.zeros((700, 2)), "outcome must be a 1-d array")):
         with pytest.raises(ValueError, match=match):
             model.distal(X, outcome)
+    with pytest.raises(ValueError, match=r"^outcome is not numeric: 'a' at row 0"):
+        model.distal(X, ["a"] * 700, categorical=False)
+    with pytest.raises(ValueError, match=r"index of outcome .* row 0 is 699, that of X 0\."):
+        model.distal(pd.DataFrame(X), pd.Series(y, index=np.arange(700)[::-1]))
     with pytest.raises(ValueError, match="has no variance"):
         model.distal(X, y, method="ml")
     with pytest.raises(ValueError, match="categorical must be"):
         model.distal(X, y, categorical="yes")
+    with pytest.raises(ValueError, match="outcome has 700 levels, and at most 255"):
+        model.distal(X, [f"s{i}" for i in range(700)])
+    empty = LatentClassAnalysis(
+        3, n_init=1, weights_init=[0.5, 0.5, 0], response_probs_init=[
+            np.array([[0.9, 0.1], [0.1, 0.9], [0.5, 0.5]])] * X.shape[1]).fit(X)
+    with pytest.raises(ValueError, match="class 2 has no rows"):
+        empty.distal(X, y)
     with pytest.raises(ValueError, match="one class"):
         LatentClassAnalysis(1).fit(X).distal(X, y)
 

@@ -48,6 +48,8 @@ def test_bars_are_the_probabilities(model):
             np.testing.assert_allclose(inside[:, 2] / scale, probs[k], atol=1e-12)
             np.testing.assert_allclose(np.diff(inside[:, 1]), inside[:-1, 2], atol=1e-12)
     assert ax.get_title() == "2 classes by 3 items and 1 number"
+    model.set_params(continuous=None)       # the picture is of the fit
+    assert ticks(plot_response_probs(model).yaxis) == ["sings", "grade", "noise", "age"]
     written = [text.get_text() for text in ax.texts]
     assert {"yes", "no"} < set(written)
     assert {f"{mean:.4g}" for mean in model.means_[:, 0]} < set(written)

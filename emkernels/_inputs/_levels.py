@@ -1,7 +1,7 @@
 """Columns of values that are told apart and nothing else, as codes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from numbers import Real
 
@@ -35,12 +35,28 @@ class Column:
         The categories in their order, where the column has them.
     title : str
         What messages call it, as ``column 'age'`` or ``column 3``.
+    alone : bool
+        Whether it is no column of X, but an argument of its own.
     """
 
     values: np.ndarray
     missing: np.ndarray
     order: tuple | None
     title: str
+    alone: bool = False
+
+    @property
+    def place(self):
+        return self.title if self.alone else f"{self.title} of X"
+
+    def masked(self, mask):
+        """With fewer values."""
+        return replace(self, missing=self.missing | mask)
+
+    def infinite(self, value, row):
+        """The words of an error."""
+        return (f"{self.title} is infinite ({value}) at row {row}" if self.alone else
+                f"X is infinite ({value}) at row {row}, {self.title}")
 
 
 def as_columns(X, name="X"):
@@ -82,8 +98,7 @@ def as_columns(X, name="X"):
     array = np.asfortranarray(array)        # columns are read one by one, several times
     columns = [_column(array[:, j], f"column {j}", name) for j in range(array.shape[1])]
     if mask is not None:
-        columns = [Column(c.values, c.missing | mask[:, j], c.order, c.title)
-                   for j, c in enumerate(columns)]
+        columns = [c.masked(mask[:, j]) for j, c in enumerate(columns)]
     return columns, names
 
 
@@ -93,14 +108,19 @@ def _column(values, title, name):
     if order is not None and type(dtype).__name__ == "CategoricalDtype":
         order, codes = tuple(order), np.asarray(getattr(values, "cat", values).codes)
         values, missing = np.asarray(values, dtype=object), codes < 0
+    elif getattr(dtype, "kind", None) == "b" and not isinstance(dtype, np.dtype):
+        order, values, missing = None, np.asarray(values, dtype=object), None   # nullable
     else:
         order, values, missing = None, column_array(values, name)[0], None
     if values.dtype.kind in "cV":
         raise UnusableInputError(
-            f"{title} of {name} has dtype {values.dtype}, whose values are no levels"
+            f"{title if title == name else f'{title} of {name}'} has dtype {values.dtype}, whose "
+            "values are no levels"
             + ("; Complex data not supported" if values.dtype.kind == "c" else ""))
     if missing is None:
         missing = _where_missing(values)
+    if values.dtype == np.float16:      # which cannot be compared with COUNTED
+        values = values.astype(np.float64)
     if values.dtype.kind == "M":        # whatever the unit, equal times are equal
         times = values.astype("datetime64[us]")
         if (times.astype(values.dtype) == values)[~missing].all():
@@ -110,25 +130,22 @@ def _column(values, title, name):
         if any(isinstance(cell, Decimal) for cell in cells):
             cells = [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
             values = _array_of(cells)
-    return Column(values, missing, order, title)
+    return Column(values, missing, order, title, title == name)
 
 
 def as_column(values, name):
     """One column of any values, see :func:`as_columns`; messages call it by `name`."""
     refuse_unread(values, name)
-    title = f"the {name}"
     if hasattr(values, "to_numpy") and np.ndim(values) == 1:
-        return _column(values, title, name)
+        return _column(values, name, name)
     mask = None
     if isinstance(values, np.ma.MaskedArray):
         mask, values = np.ma.getmaskarray(values), values.data
     array = _array(values, name)
     if array.ndim != 1:
         raise ValueError(f"{name} must be a 1-d array, got {array.ndim} dimension(s)")
-    column = _column(array, title, name)
-    if mask is not None:
-        column = Column(column.values, column.missing | mask, column.order, title)
-    return column
+    column = _column(array, name, name)
+    return column if mask is None else column.masked(mask)
 
 
 def numbers_of(column):
@@ -142,14 +159,13 @@ def numbers_of(column):
     values = column.values
     if values.dtype.kind == "O":
         values = np.where(column.missing, None, values)
-    out = _real(values, lambda index, what: f"{column.title} of X is not numeric: {what}", "X",
+    out = _real(values, lambda index, what: f"{column.place} is not numeric: {what}", "X",
                 column.title).astype(np.float64)
     if column.missing.any():
         out = np.where(column.missing, np.nan, out)
     bad = np.flatnonzero(np.isinf(out))
     if len(bad):
-        raise UnusableInputError(
-            f"X is infinite ({out[bad[0]]}) at row {int(bad[0])}, {column.title}")
+        raise UnusableInputError(column.infinite(out[bad[0]], int(bad[0])))
     return out
 
 
@@ -217,7 +233,7 @@ def codes_of(column, levels, *, strict=True):
             row = int(unseen[0])
             shown = ", ".join(repr(value) for value in levels[:6].tolist())
             raise ValueError(
-                f"{column.title} of X has the value {_shown(values[row])} at row {row}, which the "
+                f"{column.place} has the value {_shown(values[row])} at row {row}, which the "
                 f"fit has not seen: its levels are {shown}" + (", ..." if len(levels) > 6 else ""))
     return codes
 
@@ -233,8 +249,8 @@ def _refuse_infinities(column, inside):
         return
     bad = np.flatnonzero(bad & inside)
     if len(bad):
-        raise UnusableInputError(f"X is infinite ({values[bad[0]]}) at row {int(bad[0])}, "
-                                 f"{column.title}: that is no level")
+        raise UnusableInputError(
+            f"{column.infinite(values[bad[0]], int(bad[0]))}: that is no level")
 
 
 def _numbers(values, inside):
@@ -290,7 +306,7 @@ def _found(column, inside):
                 hash(value)
             except TypeError:
                 raise UnusableInputError(
-                    f"{column.title} of X holds {_shown(value)} at row {int(row)}, which is no "
+                    f"{column.place} holds {_shown(value)} at row {int(row)}, which is no "
                     "level: an argument must be a string or a number") from None
         raise
 

@@ -1,5 +1,7 @@
 """The labels of rows and columns: which there are, and whether they are those of the fit."""
 
+import numpy as np
+
 
 class Named:
     """A container that says itself, as `names`, what :func:`names_of` says of others."""
@@ -54,8 +56,13 @@ def check_same_rows(X, values, name):
     if at is None:
         return              # the same in a column of another type
     raise ValueError(
-        f"the index of {name} is not that of X: row {at} is {own[at]!r}, that of X {rows[at]!r}. "
+        f"the index of {name} is not that of X: row {at} is {_shown(own[at])}, that of X "
+        f"{_shown(rows[at])}. "
         f"Align it ({name}.loc[X.index]), or pass {name}.to_numpy() to go by position")
+
+
+def _shown(label):
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def _is_same(a, b):

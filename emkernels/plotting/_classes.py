@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.exceptions import NotFittedError
 
-from emkernels.data.items import positions_of
 from emkernels.models.classes.estimator import LatentClassAnalysis
 from emkernels.plotting._canvas import (
     BLUE,
@@ -111,7 +110,7 @@ def names_of(model):
     n_items, n_numbers = len(model.categories_), model.means_.shape[1]
     if named is None:
         return [f"item {j}" for j in range(n_items)], [f"number {j}" for j in range(n_numbers)]
-    continuous = set(positions_of(model.continuous, tuple(map(str, named)), len(named)))
+    continuous = set(model.continuous_)
     return ([str(name) for j, name in enumerate(named) if j not in continuous],
             [str(name) for j, name in enumerate(named) if j in continuous])
 

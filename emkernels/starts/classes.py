@@ -4,13 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.components.categorical import Classes
+from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.latent.mixture import MixtureParameters
 
 # Steps of a round, after which half of the starts goes on, until so many are left.
 STEPS = 40
 THIN = 2
 KEPT = 5
+# What is added to variances where nobody says, in variances of the columns.
+ADDED = 1e-6
+LEAST_SCALE = 1e-140    # deviations of columns of numbers
+
 
 @dataclass
 class GivenClasses:
@@ -81,6 +85,33 @@ def marginals(items):
     # what is left of a constant column is rounding
     variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
     return mean, variance
+
+
+def components_of(items, *, concentration=1.0, reg_covar=None):
+    """The components of the items; `reg_covar` is added to the variances, None: a small part of
+    those of the columns."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        deviation = np.sqrt(marginals(items)[1])
+    _check_scales(items, deviation, reg_covar)
+    if reg_covar is None:
+        added = ADDED * np.where(deviation > 0, deviation, 1.0) ** 2
+    else:
+        added = np.full(len(deviation), float(reg_covar))
+    return ClassComponents(
+        items.n_levels, concentration=concentration, reg_covar=added, unit=deviation)
+
+
+def _check_scales(items, deviation, reg_covar):
+    """ValueError for a column of numbers whose variances are none, or no numbers."""
+    for at, j in enumerate(items.continuous):
+        name = f"column {items.column_names[j]} of X"
+        if deviation[at] == 0 and reg_covar == 0:
+            raise ValueError(f"{name} has one value, and reg_covar=0 leaves it no variance: leave "
+                             "the column out, or give reg_covar")
+        if deviation[at] and not LEAST_SCALE < deviation[at] < 1 / LEAST_SCALE:
+            raise ValueError(f"{name} is too {'small' if deviation[at] < 1 else 'large'}: with a "
+                             f"deviation of {deviation[at]:.3g} variances leave the range of "
+                             "numbers. Rescale the column")
 
 
 def best_classes(items, components, starts):

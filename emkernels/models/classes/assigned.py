@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
+# What is so small a part of the rows is none.
+NONE = 1e-12
 METHODS, ASSIGNMENTS = ("ml", "bch"), ("modal", "proportional")
 
 
@@ -35,7 +37,7 @@ class Assigned:
             shares = np.zeros_like(resp)
             shares[np.arange(len(resp)), resp.argmax(axis=1)] = 1
         counts = weight @ resp
-        if not (counts > 0).all():
+        if not (counts > NONE * weight.sum()).all():
             raise ValueError(f"class {int(counts.argmin())} has no rows: nothing can be said of it")
         errors = (weight[:, None] * resp).T @ shares / counts[:, None]
         return cls(shares, errors, weight, resp)

@@ -121,20 +121,20 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
     while batch.n_starts > KEPT:
         for _ in range(SHORT):
             reached, batch = _step(items, components, batch)
-        best = np.argsort(-reached, kind="stable")
+        best = np.argsort(-_ranked(components, batch, reached), kind="stable")
         batch = batch.take(np.sort(best[:max(KEPT, len(best) // 2)]))
     variance = np.maximum(marginals(items)[1], components.reg_covar)
     unit = 1 / np.sqrt(variance)[:, None, None]
-    done = []           # (log-likelihood, batch of one)
+    done = []           # (log-likelihood, -inf where it is high for nothing; itself; batch of one)
     before, first = None, batch
     for _ in range(max_cycles):
         reached, one = _step(items, components, first)
         if before is not None:
-            gain = reached - before
-            best = max([reached.max(), *(value for value, _ in done)])
+            gain, rank = reached - before, _ranked(components, first, reached)
+            best = max([rank.max(), *(end[0] for end in done)])
             ends = (gain < tol) | (reached + FAR * gain < best - tol)
             if ends.any():
-                done += [(reached[s], first.take([s])) for s in np.flatnonzero(ends)]
+                done += [(rank[s], reached[s], first.take([s])) for s in np.flatnonzero(ends)]
                 if ends.all():
                     break
                 first, one, reached = first.take(~ends), one.take(~ends), reached[~ends]
@@ -145,9 +145,16 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
         first = Batch(np.where(ahead >= middle, three.table, two.table), two.n_numbers)
     else:
         reached, _ = _step(items, components, first)
-        done += [(value, first.take([s])) for s, value in enumerate(reached)]
-    value, best = max(done, key=lambda end: end[0])
+        rank = _ranked(components, first, reached)
+        done += [(rank[s], reached[s], first.take([s])) for s in range(first.n_starts)]
+    _, value, best = max(done, key=lambda end: end[:2])
     return float(value), best.weights[:, 0], best.classes.start(0)
+
+
+def _ranked(components, batch, reached):
+    """Log-likelihoods by which starts are compared: of one with a variance that collapsed, which is
+    as high as `reg_covar` is small, -inf."""
+    return np.where(components.spikes(batch.classes).any(axis=(0, 1)), -np.inf, reached)
 
 
 def _step(items, components, batch):

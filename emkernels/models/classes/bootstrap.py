@@ -6,18 +6,17 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels._callers import warn
-from emkernels.components.categorical import ClassComponents
 from emkernels.data.items import Items
 from emkernels.em import EMWarning
 from emkernels.models.classes.batched import Batch, maxima, random_batch, split_batch
 from emkernels.models.imputation.multiple import in_threads
+from emkernels.starts.classes import components_of
 
 # Log-likelihood that a cycle of steps must add: of the rows, and of samples, whose statistics
 # differ by far more from each other.
 TOL, DRAWN_TOL = 1e-8, 1e-3
 # A statistic below this is one of a missed maximum.
 NEGATIVE = -1e-3
-REG_COVAR = 1e-6        # that of LatentClassAnalysis
 
 
 @dataclass
@@ -167,8 +166,8 @@ class _Table:
         self.codes = items.codes[rows]
         self.numbers = None if items.numbers is None else items.numbers[rows]
         self.missing = self.codes == 255
-        n_numbers = 0 if self.numbers is None else self.numbers.shape[1]
-        self.components = ClassComponents(items.n_levels, reg_covar=np.full(n_numbers, REG_COVAR))
+        # of the rows as they were: what is added is the same for all tables
+        self.components = components_of(items)
 
     def items(self, n_threads, codes=None, numbers=None):
         return Items(self.codes if codes is None else codes, self.levels,

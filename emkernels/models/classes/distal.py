@@ -169,10 +169,15 @@ def _expanded(assigned, first, y, levels):
     row, class_, share = assigned.expanded()
     weight = assigned.weight[row] * share
     errors = assigned.errors[:, class_].T               # (rows, C)
+    unit = 1.0
     if levels is None:
+        # in deviations: where EM has converged does not depend on units
+        centre = weight @ y[row] / weight.sum()
+        unit = np.sqrt(weight @ (y[row] - centre) ** 2 / weight.sum()) or 1.0
+        y = (y - centre) / unit
         layout = Layout([n_classes], n_classes, 1)
         codes, numbers = class_[:, None], y[row, None]
-        step = _Normal(numbers[:, 0], weight)
+        step = _Normal(numbers[:, 0])
     else:
         layout = Layout([n_classes, len(levels)], n_classes, 0)
         codes, numbers = np.column_stack([class_, y[row]]), None
@@ -215,9 +220,9 @@ def _expanded(assigned, first, y, levels):
     wide = 1 if levels is None else len(levels)
     at = (np.arange(n_classes)[:, None] * layout.width + 1 + n_classes
           + np.arange(wide)).ravel()
-    covariance = covariance[np.ix_(at, at)]
+    covariance = covariance[np.ix_(at, at)] * unit**2
     if levels is None:
-        return step.means, step.variances, covariance
+        return centre + unit * step.means, unit**2 * step.variances, covariance
     return step.probs, None, covariance
 
 
@@ -245,18 +250,16 @@ def _em(step, errors, weight):
 
 
 class _Normal:
-    """A normal outcome, with a mean and a variance for each class."""
+    """A normal outcome, in deviations, with a mean and a variance for each class."""
 
-    def __init__(self, y, weight):
+    def __init__(self, y):
         self.y = y
-        self.centre = weight @ y / weight.sum()
-        self.least = LEAST_VARIANCE * (weight @ (y - self.centre) ** 2) / weight.sum()
 
     def maximise(self, weights, counts):
         counts = np.maximum(counts, 1e-300)
-        self.means = self.centre + (self.y - self.centre) @ weights / counts
+        self.means = self.y @ weights / counts
         self.variances = (weights * (self.y[:, None] - self.means) ** 2).sum(axis=0) / counts
-        if (self.variances <= self.least).any():
+        if (self.variances <= LEAST_VARIANCE).any():
             raise ValueError(
                 f"the outcome of class {int(self.variances.argmin())} has no variance: its "
                 "likelihood has no maximum (method='bch', or categorical=True where it has few "

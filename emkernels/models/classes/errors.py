@@ -136,7 +136,7 @@ def _half(basis, gradient, matrix, identified):
     if promised > PROMISE:
         warn(f"the parameters are not at a maximum of the likelihood of these rows (a step would "
              f"add {promised:.2g} to it), and the standard errors are those of a maximum: fit "
-             "with a smaller tol, or pass the rows of the fit", EMWarning)
+             "with a smaller tol (or reg_covar), or pass the rows of the fit", EMWarning)
     return basis @ vectors
 
 

@@ -7,7 +7,6 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
-from emkernels.components.categorical import ClassComponents
 from emkernels.data.checks import Interval
 from emkernels.data.items import Items
 from emkernels.latent.mixture import Mixture
@@ -15,12 +14,10 @@ from emkernels.models.base import LatentModel
 from emkernels.models.classes import examination
 from emkernels.models.classes.fitted import FittedClasses, entropy_of
 from emkernels.models.classes.newton import Patient
-from emkernels.starts.classes import GivenClasses, best_classes, marginals, random_classes
+from emkernels.starts.classes import GivenClasses, best_classes, components_of, random_classes
 
 # Starts that end so near to the best objective, for one unit of weight, have reached it.
 SAME = 1e-6
-LEAST_SCALE = 1e-140    # deviations of columns of numbers
-AUTO = 1e-6         # reg_covar="auto", in variances of the columns
 
 
 class LatentClassAnalysis(FittedClasses):
@@ -84,6 +81,10 @@ class LatentClassAnalysis(FittedClasses):
         texts); the categories of pandas in their order.
     means_, variances_ : ndarray of shape (n_classes, n_continuous)
         Weighted by the posteriors of the rows in which the number is seen, whose sum divides.
+    continuous_ : list of int
+        Positions of the columns of numbers.
+    identified_ : bool
+        Whether the rows determine the parameters.
     n_best_ : int
         Starts, of those that went on to convergence, that reached the best objective (to 1e-6 for
         one row).
@@ -204,22 +205,24 @@ class LatentClassAnalysis(FittedClasses):
         items = Items.read(X, self, continuous=self.continuous, sample_weight=sample_weight,
                            min_samples=1, n_threads=self.n_threads)
         given = self._given(items)
-        components = self._components_of(items)
+        components = components_of(
+            items, concentration=self.response_concentration or 1.0,
+            reg_covar=None if self.reg_covar == "auto" else self.reg_covar)
         random_state = _inputs.as_random_state(self.random_state)
         examination.check_possible(items, components, given, self.n_classes)
         starts = best_classes(items, components, random_classes(
             items, components, self.n_classes, self.n_init, random_state, given))
-        ends = []
+        ends = _Ends(self.callback)
+        collapsed = lambda parameters: components.spikes(parameters.components).any()   # noqa: E731
         result = self._run(
             Mixture(components), items, lambda i: starts[i], n_init=len(starts),
             acceleration=self._acceleration(items), objective_scale=items.total,
-            is_degenerate=lambda parameters: components.spikes(parameters.components).any(),
-            callback=_Ends(ends, self.callback))
+            is_degenerate=collapsed, callback=ends)
         # --- nothing can fail from here on
         kept = given.probs is not None and self.n_init == 1
         self._set_parameters(result.parameters, items, keep_order=kept)
         self._remember(result, items, components)
-        self.n_best_ = sum(end >= result.lower_bound - SAME for end in ends) or 1
+        self.n_best_ = ends.n_at(result, collapsed) or 1
         resp = components.rows(items, result.parameters.weights, result.parameters.components,
                                "resp")["resp"]
         self.entropy_ = 1.0
@@ -229,18 +232,6 @@ class LatentClassAnalysis(FittedClasses):
         self._tell(result, items)
         self.identified_ = examination.say(
             items, components, result.parameters.weights, result.parameters.components)
-
-    def _components_of(self, items):
-        with np.errstate(over="ignore", invalid="ignore"):
-            deviation = np.sqrt(marginals(items)[1])
-        _check_scales(items, deviation, self.reg_covar)
-        if self.reg_covar == "auto":
-            reg_covar = AUTO * np.where(deviation > 0, deviation, 1.0)**2
-        else:
-            reg_covar = np.full(len(deviation), float(self.reg_covar))
-        return ClassComponents(
-            items.n_levels, concentration=self.response_concentration or 1.0,
-            reg_covar=reg_covar, unit=deviation)
 
     def _acceleration(self, items):
         """What the loop takes."""
@@ -299,30 +290,22 @@ class LatentClassAnalysis(FittedClasses):
                             None if variances is None else variances.T)
 
 
-def _check_scales(items, deviation, reg_covar):
-    """ValueError for a column of numbers whose variances are none, or no numbers."""
-    for at, j in enumerate(items.continuous):
-        name = f"column {items.column_names[j]} of X"
-        if deviation[at] == 0 and reg_covar == 0:
-            raise ValueError(f"{name} has one value, and reg_covar=0 leaves it no variance: leave "
-                             "the column out, or give reg_covar")
-        if deviation[at] and not LEAST_SCALE < deviation[at] < 1 / LEAST_SCALE:
-            raise ValueError(f"{name} is too {'small' if deviation[at] < 1 else 'large'}: with a "
-                             f"deviation of {deviation[at]:.3g} variances leave the range of "
-                             "numbers. Rescale the column")
-
-
 class _Ends:
     """A callback that notes where each start is, beside the user's own."""
 
-    def __init__(self, ends, own):
-        self.ends, self.own = ends, own
+    def __init__(self, own):
+        self.last, self.own = {}, own       # a start that fails at once is never called with
 
     def __call__(self, state):
-        if state.init == len(self.ends):
-            self.ends.append(state.lower_bound)
-        self.ends[state.init] = state.lower_bound
+        self.last[state.init] = state
         return False if self.own is None else self.own(state)
+
+    def n_at(self, result, collapsed):
+        """How many reached the best; collapsed ones, which are higher for nothing, only where it is
+        one of them."""
+        best = collapsed(result.parameters)
+        return sum(bool(state.lower_bound >= result.lower_bound - SAME
+                        and collapsed(state.parameters) == best) for state in self.last.values())
 
 
 def _table(values, name, shape):

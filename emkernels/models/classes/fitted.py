@@ -35,6 +35,12 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         probs = np.concatenate([each.T for each in self.response_probs_] or [np.zeros((0, n))])
         return Classes(probs, self.means_.T, self.variances_.T)
 
+    @property
+    def continuous_(self):
+        """Positions of the columns of numbers of the fit, whatever `continuous` is now."""
+        check_is_fitted(self)
+        return list(self._continuous)
+
     def _n_parameters(self):
         n = len(self.weights_)
         return (n - 1 + n * sum(len(each) - 1 for each in self.categories_)
@@ -141,8 +147,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         X : ndarray of shape (n_samples, n_columns)
-            Of objects where a level is no number, else of float64. Grouped by class; drawn with
-            `random_state`.
+            Of objects where a level is no number, or has more digits than float64, else of
+            float64. Grouped by class; drawn with `random_state`.
         y : ndarray of shape (n_samples,)
             Their classes.
         """
@@ -165,7 +171,9 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         return out, np.repeat(np.arange(len(counts)), counts)
 
     def _dtype(self):
-        numeric = all(each.dtype.kind in "biuf" for each in self.categories_)
+        """float64 where that has all levels, digit by digit."""
+        numeric = all(each.dtype.kind in "biuf" for each in self.categories_) and all(
+            float(value) == value for each in self.categories_ for value in each.tolist())
         return np.float64 if numeric else object
 
     def impute(self, X):
@@ -181,7 +189,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         ndarray of shape (n_samples, n_columns)
-            A copy: of float64 where all levels are numbers, else of objects.
+            A copy: of float64 where all levels are numbers that it can hold, else of objects.
         """
         items = self._read(X)
         resp = self._each(items, "resp")

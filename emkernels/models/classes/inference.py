@@ -5,6 +5,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels.data import checks
+from emkernels.data.items import MISSING
 from emkernels.em import EMWarning
 from emkernels.models.classes import errors
 from emkernels.models.classes.assigned import ASSIGNMENTS, METHODS, Assigned
@@ -142,7 +143,7 @@ class ClassInference:
         >>> model.covariates(X, age).coef.round(1)
         array([[-0.5,  1. ]])
         """
-        items, assigned = self._assigned(X, method, assignment, sample_weight)
+        items, assigned = self._assigned(X, method, assignment, first_step, sample_weight)
         n_classes = len(self.weights_)
         reference = _inputs.whole(reference, "reference", 0)
         if reference >= n_classes:
@@ -226,7 +227,7 @@ class ClassInference:
         >>> model.distal(X, income).means.round(1)
         array([1., 3.])
         """
-        items, assigned = self._assigned(X, method, assignment, sample_weight)
+        items, assigned = self._assigned(X, method, assignment, first_step, sample_weight)
         if categorical not in (None, True, False):
             raise ValueError(f"categorical must be None, True or False, got {categorical!r}")
         _inputs.check_same_rows(X, outcome, "outcome")
@@ -241,6 +242,9 @@ class ClassInference:
         kept, n_left_out = _complete(~column.missing, assigned.weight, "outcome")
         if categorical:
             levels, y = _inputs.levels_of(column, kept)
+            if len(levels) > MISSING:
+                raise ValueError(f"outcome has {len(levels)} levels, and at most {MISSING} are "
+                                 "taken: is it one of numbers (categorical=False)?")
         else:
             y = _inputs.numbers_of(column)
         first = self._known_from(items, assigned, kept, assignment, first_step)
@@ -248,12 +252,14 @@ class ClassInference:
             assigned.take(kept), first, y[kept], levels, method=method, assignment=assignment,
             n_left_out=n_left_out)
 
-    def _assigned(self, X, method, assignment, sample_weight):
+    def _assigned(self, X, method, assignment, first_step, sample_weight):
         """The rows as they are assigned to the classes."""
         for name, value, known in (("method", method, METHODS),
                                    ("assignment", assignment, ASSIGNMENTS)):
             if not isinstance(value, str) or value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+        if not isinstance(first_step, (bool, np.bool_)):
+            raise ValueError(f"first_step must be True or False, got {first_step!r}")
         items, resp = self._weighed_posteriors(X, sample_weight)
         if len(self.weights_) < 2:
             raise ValueError("the model has one class, and nothing can depend on that")
