@@ -319,6 +319,21 @@ def test_variances_that_collapse_are_no_maxima_of_the_test():
     assert result.p_value > 0.2
 
 
+def test_starts_on_their_way_to_a_collapse_end_no_others():
+    """Where they pass by they are likelier than any maximum without a collapse."""
+    rng = np.random.default_rng(1)
+    X, _ = answers(rng, 300, [[0.9] * 4, [0.2] * 4], [0.4, 0.6])
+    A = np.column_stack([X, np.where(rng.random(300) < 0.3, 0, rng.normal(3, 1, 300))])
+    table = bootstrap._Table(A, [4], None)
+    value, weights, classes = table.fit(table.items(1), 3, 20, np.random.RandomState(0), 1e-9)
+    model = LatentClassAnalysis(
+        3, continuous=[4], n_init=1, weights_init=weights, means_init=classes.means.T,
+        variances_init=classes.variances.T,
+        response_probs_init=[part.T for part in np.split(classes.probs, 4)]).fit(A)
+    np.testing.assert_allclose(model.score(A) * 300, value, rtol=1e-6)
+    assert model.variances_.min() > 1e-2
+
+
 def test_weights_of_the_test_are_numbers_of_rows(three):
     X, _, _ = three
     w = np.random.default_rng(0).integers(0, 3, 200)

@@ -12,6 +12,7 @@ from emkernels import CategoricalHMM, GaussianHMM
 
 NILE = files("emkernels.cli._demo").joinpath("nile.csv")
 PARAMETERS = {"n_init": 10, "tol": 1e-8, "max_iter": 1000, "random_state": 0}
+GAUSSIAN = {**PARAMETERS, "reg_covar": "auto"}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_states_of_the_nile_are_those_of_the_model(folder, capsys):
     frame.to_csv("nile.csv", index=False)
     found = result(capsys, "states", "nile.csv", "-k", "1:3", "-o", "out.csv", "--ignore", "year")
     flow = frame[["flow"]]
-    models = [GaussianHMM(k, **PARAMETERS).fit(flow) for k in (1, 2, 3)]
+    models = [GaussianHMM(k, **GAUSSIAN).fit(flow) for k in (1, 2, 3)]
     for candidate, model in zip(found["candidates"], models, strict=True):
         assert candidate["bic"] == pytest.approx(model.bic(flow), rel=1e-12)
         assert candidate["aic"] == pytest.approx(model.aic(flow), rel=1e-12)
@@ -89,7 +90,7 @@ def test_sequences_by_name(folder, capsys, ending):
     found = result(capsys, "states", f"t.{ending}", "-k", "2", "--by", "animal", "--ignore",
                    "hour", "--covariance", "full", "-o", f"o.{ending}", "--name", "s")
     X = frame[["step", "turn"]]
-    model = GaussianHMM(2, covariance_type="full", **PARAMETERS).fit(X, lengths=[60, 40, 50])
+    model = GaussianHMM(2, covariance_type="full", **GAUSSIAN).fit(X, lengths=[60, 40, 50])
     np.testing.assert_allclose(found["means"], model.means_, rtol=1e-9)
     assert (found["sequences"], found["lengths"]) == (3, [40, 60])
     assert found["missing"] == int(X.isna().sum().sum()) > 0
@@ -111,14 +112,14 @@ def test_rows_that_are_not_together_and_out_of_order(folder, capsys):
     lengths = [int((frame["animal"] == name).sum()) for name in names]
     found = result(capsys, "states", "t.csv", "-k", "2", "--by", "animal", "--order", "hour", "-o",
                    "o.csv")
-    model = GaussianHMM(2, **PARAMETERS).fit(ordered[["step", "turn"]], lengths=lengths)
+    model = GaussianHMM(2, **GAUSSIAN).fit(ordered[["step", "turn"]], lengths=lengths)
     place = {row: at for at, row in enumerate(shuffled.index)}
     check_written(pd.read_csv("o.csv"), model, ordered[["step", "turn"]], lengths,
                   [place[row] for row in ordered.index])
     assert found["gathered"] and found["warnings"] == [] and found["time"] == "hour"
     found = result(capsys, "states", "t.csv", "-k", "2", "--by", "animal", "--columns", "step")
     gathered = pd.concat([shuffled[shuffled["animal"] == name] for name in names])[["step"]]
-    model = GaussianHMM(2, **PARAMETERS).fit(gathered, lengths=lengths)
+    model = GaussianHMM(2, **GAUSSIAN).fit(gathered, lengths=lengths)
     np.testing.assert_allclose(found["means"], model.means_, rtol=1e-9)
     (line,) = found["warnings"]
     assert "were not together: the rows of each sequence are gathered, in the order of the" in line
@@ -127,7 +128,7 @@ def test_rows_that_are_not_together_and_out_of_order(folder, capsys):
 def test_dates_and_numbers_say_the_order(folder, capsys):
     frame = herd(lengths=(60,)).drop(columns=["animal", "hour"])
     frame["when"] = pd.date_range("2020-01-01", periods=60, freq="D")
-    means = GaussianHMM(2, **PARAMETERS).fit(frame[["step", "turn"]]).means_
+    means = GaussianHMM(2, **GAUSSIAN).fit(frame[["step", "turn"]]).means_
     shuffled = frame.sample(frac=1, random_state=0)
     shuffled.to_parquet("t.parquet", index=False)
     shuffled.assign(when=frame["when"].dt.strftime("%Y-%m-%d")).to_csv("t.csv", index=False)
@@ -190,7 +191,7 @@ def test_options(folder, capsys):
              {"n_init": 2, "tol": 1e-4, "max_iter": 33})):
         found = result(capsys, "states", "t.csv", "-k", "2", "--by", "animal", "--columns",
                        "step,turn", *options)
-        model = GaussianHMM(2, **{**PARAMETERS, **parameters}).fit(X, lengths=lengths)
+        model = GaussianHMM(2, **{**GAUSSIAN, **parameters}).fit(X, lengths=lengths)
         np.testing.assert_allclose(found["means"], model.means_, rtol=1e-9)
     found = result(capsys, "states", "t.csv", "-k", "1:3", "--by", "animal", "--ignore", "hour",
                    "--criterion", "aic", "-o", "o.csv", "--only-labels")
@@ -211,7 +212,7 @@ def test_the_report(folder, capsys):
     assert err == "" and out.startswith(
         f"t.csv: 3 sequences of 40 to 60 rows (A, B, C), 2 columns used (step, turn), {n} values "
         "missing\n")
-    model = GaussianHMM(2, **PARAMETERS).fit(frame[["step", "turn"]], lengths=[60, 40, 50])
+    model = GaussianHMM(2, **GAUSSIAN).fit(frame[["step", "turn"]], lengths=[60, 40, 50])
     states = table_of(out, "state  rows")
     for c, row in enumerate(states):
         assert float(row[5]) == pytest.approx(1 / (1 - model.transmat_[c, c]), abs=0.06)
@@ -236,6 +237,26 @@ def test_poor_choices_are_said(folder, capsys):
     assert run(*command, "-k", "2", "--max-iter", "1") == 0
     assert "not converge in 1 iteration: a larger --max-iter gives it more" in (
         capsys.readouterr().err)
+
+
+def test_small_units_and_states_on_one_value(folder, capsys):
+    rng = np.random.default_rng(0)
+    state = np.arange(300) // 50 % 2
+    x = np.where(state, rng.normal(4, 1, 300), rng.normal(0, 1, 300))
+    found = []
+    for scale in (1.0, 1e-100):
+        pd.DataFrame({"x": x * scale}).to_csv("t.csv", index=False)
+        found.append(result(capsys, "states", "t.csv", "-k", "2"))
+    np.testing.assert_allclose(found[1]["means"], np.multiply(found[0]["means"], 1e-100),
+                               rtol=1e-6)
+    rng = np.random.default_rng(0)
+    x = np.where(state, rng.gamma(3, 2, 300), rng.normal(0, 1, 300))
+    x[rng.random(300) < 0.3] = 0
+    pd.DataFrame({"x": x}).to_csv("z.csv", index=False)
+    found = result(capsys, "states", "z.csv", "-k", "1:3")
+    assert [c["collapsed"] for c in found["candidates"]] == [False, True, True]
+    assert found["candidates"][2]["remarks"] == "collapsed" and found["k"] > 1
+    assert "z.csv: collapsed: state " in found["warnings"][0]
 
 
 def test_bytes_are_those_of_any_number_of_threads(folder):

@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
 from emkernels.data.sequences import Sequences
+from emkernels.em import DegenerateWarning
 from emkernels.starts import chains
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -316,6 +317,26 @@ def test_max_iter_0_leaves_the_start():
         assert np.isfinite(started.score(X))
 
 
+def test_starts_that_float32_has_rounded():
+    X, _ = series(12)
+    thirds = np.full(3, 1 / 3, np.float32)
+    assert abs(thirds.astype(float).sum() - 1) > 1e-8
+    for options in ({"fixed": ("startprob", "transmat")}, {"max_iter": 0}):
+        model = GaussianHMM(3, startprob_init=thirds, transmat_init=np.tile(thirds, (3, 1)),
+                            random_state=0, **options).fit(X)
+        assert_array_equal(model.startprob_, thirds)
+        even = GaussianHMM(3)
+        even.startprob_, even.transmat_ = np.full(3, 1 / 3), np.full((3, 3), 1 / 3)
+        even.means_, even.covars_ = model.means_, model.covars_
+        assert_allclose(model.score(X), even.score(X), rtol=1e-13)
+    # what rounding adds to a probability is nothing that a step takes away again
+    codes = np.tile([0, 1, 2], 50)[:, None]
+    model = CategoricalHMM(3, startprob_init=thirds, transmat_init=np.tile(thirds, (3, 1)),
+                           emissionprob_init=np.tile(thirds, (3, 1))).fit(codes)
+    assert (np.diff(model.lower_bounds_) > -1e-12).all()
+    assert_allclose(model.lower_bounds_[0], -np.log(3), rtol=1e-13)
+
+
 def test_a_subset_of_the_start():
     X, states = series(14)
     model = GaussianHMM(3, "full", means_init=[[8, 8], [0, 0], [4, 4]], random_state=0).fit(X)
@@ -532,6 +553,64 @@ def test_starts_look_at_some_rows(whole, monkeypatch):
     model = GaussianHMM(2, random_state=0, n_init=6, **options).fit(X, lengths=[90] * 10)
     hits = (model.predict(X, [90] * 10) == states).mean()
     assert max(hits, 1 - hits) > 0.95
+
+
+def test_what_starts_have_not_seen_is_not_impossible(monkeypatch):
+    monkeypatch.setattr(chains, "START_ROWS", 200)
+    monkeypatch.setattr(chains, "WINDOW", 20)
+    rng = np.random.default_rng(0)
+    state = np.arange(2000) // 100 % 2
+    codes = np.where(rng.random(2000) < 0.9, state, 1 - state)[:, None]
+    seen = chains.excerpt(Sequences.read(np.arange(2000.0)[:, None]), False).rows.X.astype(int)
+    at = np.setdiff1d(np.arange(2000), seen)[70]
+    codes[at] = 2
+    model = CategoricalHMM(2, n_init=6, random_state=0).fit(codes)
+    one = CategoricalHMM(2, n_init=1, random_state=0).fit(codes)
+    assert_allclose(model.score(codes), one.score(codes), rtol=1e-6)
+    assert model.emissionprob_[:, 2].max() > 1e-4
+    # states far apart, of which one comes after another in these rows only
+    path = np.tile([0, 0, 1, 1, 2, 2, 1, 1], 250)
+    path[at:at + 2] = 0, 2
+    X = 1e4 * path[:, None] + rng.normal(size=(2000, 1))
+    model = GaussianHMM(3, n_init=6, random_state=0).fit(X)
+    pairs = np.zeros((3, 3))
+    np.add.at(pairs, (path[:-1], path[1:]), 1)
+    assert_allclose(model.transmat_, pairs / pairs.sum(axis=1, keepdims=True), atol=1e-9)
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_levels_far_apart_are_no_collapse(covariance_type):
+    rng = np.random.default_rng(0)
+    path = rng.integers(0, 3, 600)
+    X = np.column_stack([1e4 * path, np.zeros(600)]) + rng.normal(size=(600, 2))
+    if covariance_type == "spherical":
+        X = X[:, :1]
+    model = GaussianHMM(3, covariance_type, random_state=0).fit(X)
+    own = np.array([X[path == k].mean(axis=0) for k in range(3)])
+    assert_allclose(model.means_, own, rtol=1e-9)
+    assert_array_equal(model.predict(X), path)
+
+
+@pytest.mark.parametrize("n_states", [2, 3])
+@pytest.mark.parametrize("runs", [1, 20])
+def test_levels_without_noise_are_found_and_said(n_states, runs):
+    rng = np.random.default_rng(1)
+    path = np.repeat(rng.permutation(np.arange(600 // runs) % n_states), runs)
+    model = GaussianHMM(n_states, random_state=0)
+    with pytest.warns(DegenerateWarning, match="collapsed: state 0"):
+        model.fit(path[:, None])
+    assert_allclose(model.means_[:, 0], np.arange(n_states), atol=1e-9)
+    assert_array_equal(model.predict(path[:, None]), path)
+
+
+def test_a_level_without_noise_beside_one_with():
+    rng = np.random.default_rng(0)
+    path = np.repeat(rng.permutation(np.arange(30) % 2), 20)
+    X = np.where(path, rng.normal(5, 1, 600), 0)[:, None]
+    model = GaussianHMM(2, random_state=0)
+    with pytest.warns(DegenerateWarning, match="collapsed: state 0"):
+        model.fit(X)
+    assert_array_equal(model.predict(X), path)
 
 
 def test_control_c_leaves_the_last_step():

@@ -89,7 +89,8 @@ def test_lists_of_sequences():
 @pytest.mark.parametrize(("weight", "text"), [
     ([1.0, 2, 3], "one weight for each of the 2 sequences of X, got 3"),
     (np.ones(12), "one weight for each of the 2 sequences of X, got 12"),
-    ([1, -1], "sample_weight"), ([0, 0], "sample_weight"), ([1, np.nan], "sample_weight"),
+    ([1, -1], "sample_weight must not be negative, got -1 for sequence 1"),
+    ([0, 0], "sample_weight"), ([1, np.nan], "sample_weight"),
     ([1e308, 1], "sample_weight is too large")])
 def test_weights(weight, text):
     with pytest.raises(ValueError, match=text):

@@ -138,6 +138,21 @@ def test_one_row_and_one_state():
     plt.close("all")
 
 
+@pytest.mark.parametrize("copies", [1, 2000])
+def test_impossible_sequences_have_no_colours(copies):
+    model = CategoricalHMM(2)
+    model.startprob_, model.transmat_ = [0, 1], [[1, 0], [0.01, 0.99]]
+    model.emissionprob_ = [[0.1, 0.9, 0], [0, 0, 1]]
+    X = np.array([[0], [0], [0], [2], [2], [0]] * copies)
+    ax = plot_states(model, X, [3] * 2 * copies, max_sequences=4000)
+    ax.figure.canvas.draw()
+    opacity = background(ax)[0][:, 3]
+    assert (opacity[0] == 0) and (opacity > 0.05).any()
+    lost = "1 sequence impossible" if copies == 1 else "2,000 sequences impossible"
+    assert lost in ax.get_title() and legend_texts(ax)[0] == "0 (16.7 %)"
+    drawn(ax)
+
+
 def test_wrong_models_and_times(model):
     X = signal()
     with pytest.raises(TypeError, match="model must be a hidden Markov model, got GaussianMixture"):

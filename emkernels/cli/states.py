@@ -3,7 +3,7 @@
 Hidden Markov models: at every time a sequence is in one of a few states that nobody has seen; what
 is measured depends on the state, and the state on the one before. Fits one number of states, or
 each of several (-k 2:5): the criterion chooses, the lower the better. Rows with missing values take
-part by what they have.
+part by what they have. States that collapsed on one value are said.
 
 --by names the column that says whose each row is: the rows of each are a sequence, in the order of
 the file, or of the column --order. Without it the table is one sequence. Of columns of numbers the
@@ -25,9 +25,9 @@ examples:
 longest), gathered (whether rows of one sequence were not together), columns, symbols (a list of
 values, or null), time (the name of the column), missing (cells), k, covariance (null for symbols),
 criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, converged, iterations, below
-(a smaller k that is likelier, else null), error, remarks), sizes (rows in each state), shares,
-visits (how often a sequence comes into the state), durations (expected rows of a visit, null for
-ever), startprob, transmat, means, deviations (a list for each state; null for symbols),
+(a smaller k that is likelier, else null), collapsed, error, remarks), sizes (rows in each state),
+shares, visits (how often a sequence comes into the state), durations (expected rows of a visit,
+null for ever), startprob, transmat, means, deviations (a list for each state; null for symbols),
 emissionprob (null for numbers), kept (text, empty, constant: names of columns that were not used),
 rows_without_values, warnings.
 """
@@ -152,7 +152,8 @@ def _model(k, options, series, callback):
                   **{name: value for name, value in given.items() if value is not None}}
     if series.symbols is not None:
         return emkernels.CategoricalHMM(k, n_symbols=len(series.symbols.levels), **parameters)
-    return emkernels.GaussianHMM(k, covariance_type=options.covariance or "diag", **parameters)
+    return emkernels.GaussianHMM(k, covariance_type=options.covariance or "diag",
+                                 reg_covar="auto", **parameters)
 
 
 def _fitted(options, console, series):
@@ -164,34 +165,41 @@ def _fitted(options, console, series):
         for k in options.states:
             model = _model(k, options, series, callback)
             row = {"k": k, "parameters": None, "log_likelihood": None, "bic": None, "aic": None,
-                   "converged": False, "iterations": 0, "below": None, "error": None,
-                   "remarks": ""}
+                   "converged": False, "iterations": 0, "below": None, "collapsed": False,
+                   "error": None, "remarks": ""}
             rows.append(row)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")     # the table says it of each
+            # the table says it of each, and below it is said of the best
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
                 try:
                     model.fit(X, lengths=lengths)
                 except emkernels.em.DegenerateFitError as error:
                     row["error"] = str(error)
                     continue
+            said = [str(each.message) for each in caught
+                    if issubclass(each.category, emkernels.em.DegenerateWarning)]
             row.update(parameters=model.n_parameters_, converged=model.converged_,
+                       collapsed=any(text.startswith("collapsed") for text in said),
                        log_likelihood=model.score(X, lengths), bic=model.bic(X, lengths),
                        aic=model.aic(X, lengths), iterations=model.n_iter_)
-            fits.append((row, model.set_params(callback=None)))
+            fits.append((row, model.set_params(callback=None), said))
     if not fits:
         raise CommandError(f"{options.input}: no model could be fitted; the last: "
                            f"{rows[-1]['error']}")
-    for row, _ in fits:
-        likelier = [other["k"] for other, _ in fits if other["k"] < row["k"]
+    for row, *_ in fits:
+        likelier = [other["k"] for other, *_ in fits if other["k"] < row["k"]
                     and row["log_likelihood"] < other["log_likelihood"]
                     - 1e-3 - 1e-9 * abs(other["log_likelihood"])]
         row["below"] = min(likelier, default=None)
         remarks = ["not converged"] * (not row["converged"])
         if row["below"]:
             remarks.append(f"a poor maximum: likelier with {row['below']}")
+        remarks += ["collapsed"] * row["collapsed"]
         row["remarks"] = "; ".join(remarks)
-    row, best = min(fits, key=lambda each: each[0][options.criterion])
+    row, best, said = min(fits, key=lambda each: each[0][options.criterion])
     k = row["k"]
+    for text in said:       # what there is to do about it has other names here
+        console.warn(f"{options.input}: {text.split('. Use ')[0].split(': use ')[0]}")
     if not row["converged"]:
         console.warn(f"{options.input}: EM with {count(k, 'state')} did not converge in "
                      f"{count(row['iterations'], 'iteration')}: a larger --max-iter gives it more")

@@ -260,6 +260,10 @@ def check_weights(sample_weight, n_sequences, rows):
         if sample_weight.ndim == 1 and len(sample_weight) != n_sequences:
             raise ValueError(f"sample_weight must have one weight for each of the {n_sequences} "
                              f"sequences of X, got {len(sample_weight)}")
+        if sample_weight.ndim == 1 and (sample_weight < 0).any():
+            at = int((sample_weight < 0).argmax())
+            raise ValueError(f"sample_weight must not be negative, got {sample_weight[at]:.6g} "
+                             f"for sequence {at}")
     weight = checks.check_sample_weight(sample_weight, np.empty((n_sequences, 0)))
     heaviest = float(weight.max())
     if not heaviest * len(rows) * (4 * rows.n_features * rows.largest**2 + 1) < np.inf:
@@ -285,7 +289,7 @@ def symbols_of(rows):
                          "are whole codes from 0, NaN where missing")
     largest = int(np.max(x, where=~missing, initial=-1))
     if largest > np.iinfo(np.int32).max:
-        raise ValueError(f"X has the code {largest:.15g} at row {int(np.nanargmax(x))}, the "
+        raise ValueError(f"X has the code {largest:.6g} at row {int(np.nanargmax(x))}, the "
                          f"largest possible is {np.iinfo(np.int32).max}")
     if x.dtype == np.float32 and largest >= 2**24:
         raise ValueError(f"X has the code {largest}, which float32 does not hold exactly: pass "

@@ -32,9 +32,9 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
 
     The states are those of the likeliest path (`decode`), the paler the less probable they are at
     that time given the whole sequence. The signal is a line, broken where a value is missing, with
-    the mean of the state upon it; symbols are points. Thin lines end the sequences. Of more than
-    4,000 rows those that follow each other share a bin: its range is drawn, and its most frequent
-    state.
+    the mean of the state upon it; symbols are points. Thin lines end the sequences; one that is
+    impossible has no path and no colours, which the title says. Of more than 4,000 rows those that
+    follow each other share a bin: its range is drawn, and its most frequent state.
 
     Parameters
     ----------
@@ -100,6 +100,9 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
         n_sequences > max_sequences)
     if len(bins) <= len(values):
         notes.append(f"{len(values):,} rows in bins of {int(np.diff(bins).max()):,}")
+    lost = int((path[ends[:-1]] < 0).sum())
+    if lost:
+        notes.append(f"{count(lost, 'sequence')} impossible")
     signal, symbols = values[:, at], hasattr(model, "emissionprob_")
     low, high = _range(signal, symbols)
     _draw_background(ax, x, path, strength, colors, bins, ends, (low, high))
@@ -113,7 +116,7 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
     ax.set(xlim=(_edge(x, 0), _edge(x, len(x))), ylim=(low, high), ylabel=names[at],
            xlabel="row" if times is None else getattr(times, "name", None) or "time")
     if n_states <= MAX_LEGEND:
-        shares = np.bincount(path, minlength=n_states) / len(path)
+        shares = np.bincount(path[path >= 0], minlength=n_states) / len(path)
         add_legend(ax, [line(color, f"{k} ({percent(share)})", linewidth=6, alpha=0.7)
                         for k, (color, share) in enumerate(zip(colors, shares))], title="state")
     changes = int((np.diff(path) != 0).sum() - (np.diff(path)[ends[1:-1] - 1] != 0).sum())
@@ -220,13 +223,15 @@ def _draw_background(ax, x, path, strength, colors, bins, ends, limits):
         counts = np.zeros((len(first), n_states))
         sums = np.zeros((len(first), n_states))
         where = np.repeat(np.arange(len(first)), np.diff(bins))
-        np.add.at(counts, (where, path), 1)
-        np.add.at(sums, (where, path), strength)
+        known = path >= 0
+        np.add.at(counts, (where[known], path[known]), 1)
+        np.add.at(sums, (where[known], path[known]), strength[known])
         states = counts.argmax(axis=1)
         sure = sums[np.arange(len(first)), states] / np.diff(bins)
+        states[~counts.any(axis=1)] = -1
     cells = np.empty((1, len(first), 4))
     cells[0, :, :3] = colors[states]
-    cells[0, :, 3] = FAINT + (STRONG - FAINT) * np.clip(sure, 0, 1)
+    cells[0, :, 3] = np.where(states < 0, 0, FAINT + (STRONG - FAINT) * np.clip(sure, 0, 1))
     edges = np.array([_edge(x, at) for at in bins])
     ax.pcolormesh(edges, limits, cells, zorder=0, linewidth=0, rasterized=True,
                   antialiased=False)
@@ -259,12 +264,16 @@ def _draw_means(ax, model, x, path, at, colors, bins, ends):
     starts = np.union1d(np.flatnonzero(np.diff(path)) + 1, ends[:-1])
     stops = np.append(starts[1:], len(path))
     for start, stop in zip(starts, stops):
+        if path[start] < 0:
+            continue
         level = means[path[start], at]
         ax.plot([_edge(x, start), _edge(x, stop)], [level, level], color=colors[path[start]],
                 linewidth=2.2, solid_capstyle="butt", zorder=2.5)
 
 
 def _draw_symbols(ax, x, signal, colors, path):
-    ax.scatter(x, signal, c=colors[path], s=14, linewidths=0.4, edgecolors=ink(), zorder=2,
+    own = colors[path]
+    own[path < 0] = 0.6
+    ax.scatter(x, signal, c=own, s=14, linewidths=0.4, edgecolors=ink(), zorder=2,
                rasterized=len(x) > 5000)
     ax.yaxis.set_major_locator(mpl(".ticker").MaxNLocator(integer=True))

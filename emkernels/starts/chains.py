@@ -18,6 +18,9 @@ STEPS, SHORT_TOL = 60, 1e-6
 # Starts that are so near to each other then, for one row, are on their way to one maximum.
 SAME = 1e-5
 STAYS = 0.9         # probability of staying in a state
+# What rows that starts have not looked at may show, though those that they have did not: of a
+# probability this share is spread anew, for what is zero would stay so.
+UNSEEN = 1e-4
 
 
 @dataclass
@@ -166,6 +169,14 @@ class Starts:
                 out.append(parameters)
                 bounds.append(bound)
         if self.looked_at is not self.sequences:
-            # windows begin anywhere
-            out = [replace(p, startprob=self.given.startprob_of(len(p.startprob))) for p in out]
+            out = [self._of_all_rows(parameters) for parameters in out]
         return out
+
+    def _of_all_rows(self, parameters):
+        """Where EM on all rows goes on from parameters of some of them."""
+        n, transmat = len(parameters.startprob), parameters.transmat
+        if "transmat" not in self.chain.fixed:
+            spread = np.full((n, n), 1 / n) if self.given.transmat is None else self.given.transmat
+            transmat = (1 - UNSEEN) * transmat + UNSEEN * spread
+        # windows begin anywhere
+        return replace(parameters, startprob=self.given.startprob_of(n), transmat=transmat)

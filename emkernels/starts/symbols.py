@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels.latent.chain import ChainParameters
-from emkernels.starts.chains import Starts, random_chain
+from emkernels.starts.chains import UNSEEN, Starts, random_chain
 
 # Of every four starts two have random probabilities that are drawn towards those of all rows.
 PULL = 0.3
@@ -44,6 +44,12 @@ class SymbolStarts(Starts):
         if transmat is None:
             transmat = random_chain(n, rng, stays=0.8 * (i % 2 == 0))
         return ChainParameters(given.startprob_of(n), transmat, emissions)
+
+    def _of_all_rows(self, parameters):
+        out = super()._of_all_rows(parameters)
+        if not self.chain.emissions.fixed and self.given.emissions is None:
+            out.emissions = (1 - UNSEEN) * out.emissions + UNSEEN * self._marginal()
+        return out
 
     def _marginal(self):
         """Shares of the symbols, each seen once more than it is."""

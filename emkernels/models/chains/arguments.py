@@ -4,8 +4,9 @@ import numpy as np
 
 from emkernels.data.checks import check_numbers_finite, numbers
 
-# How far sums of probabilities may be from one: rounding, and that of float32.
-ROUNDING, ROUNDING_SINGLE = 1e-8, 1e-6
+# How far sums of probabilities may be from one, the rounding of float32; what is further than the
+# second is taken out where they are computed with.
+ROUNDING, NOISE = 1e-6, 1e-12
 
 
 def check_array(values, name, shape):
@@ -38,15 +39,23 @@ def check_probabilities(values, name, shape):
     if (array < 0).any():
         at = tuple(map(int, np.argwhere(array < 0)[0]))
         raise ValueError(f"{name} must not be negative, got {array[at]:.6g} at {at}")
-    single = getattr(values, "dtype", None) == np.float32
     sums = array.sum(axis=-1)
-    off = np.abs(sums - 1) > (ROUNDING_SINGLE if single else ROUNDING)
+    off = np.abs(sums - 1) > ROUNDING
     if off.any():
         if array.ndim == 1:
             raise ValueError(f"{name} must sum to one, got {sums:.10g}")
         row = int(np.argmax(off))
         raise ValueError(f"every row of {name} must sum to one, got {sums[row]:.10g} in row {row}")
     return array
+
+
+def exact(probabilities):
+    """Checked probabilities without the rounding of their sums, which a fit would gain or lose at
+    every row; None for None."""
+    if probabilities is None:
+        return None
+    sums = probabilities.sum(axis=-1, keepdims=True)
+    return np.where(np.abs(sums - 1) > NOISE, probabilities / sums, probabilities)
 
 
 def check_covars(values, name, shape, structure):

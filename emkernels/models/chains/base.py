@@ -106,9 +106,9 @@ class ChainModel(FittedChain):
             result.parameters = starts.chain.in_order(result.parameters)
         values = {"startprob": result.parameters.startprob, "transmat": result.parameters.transmat,
                   **self._to_attributes(result.parameters.emissions)}
-        for name in fixed:
-            if given[name] is not None:
-                values[name] = given[name]
+        for name, value in given.items():
+            if value is not None and (name in fixed or self.max_iter == 0):
+                values[name] = value
         texts = self._said_of(result, starts, spikes)
         # --- nothing can fail from here on
         self._remember(result, rows)
@@ -146,7 +146,10 @@ class ChainModel(FittedChain):
             except DegenerateFitError as error:
                 failure = error
                 continue
-            if best is None or (best.degenerate and not result.degenerate):
+            if result.degenerate is None and starts.is_degenerate is not None:
+                result.degenerate = starts.is_degenerate(result.parameters)     # one start alone
+            if best is None or (best.degenerate and (
+                    not result.degenerate or result.lower_bound > best.lower_bound)):
                 best = result
             if not best.degenerate or result.stopped or result.interrupted:
                 break

@@ -10,6 +10,7 @@ from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.models.chains import arguments
+from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
@@ -141,7 +142,8 @@ class CategoricalHMM(ChainModel):
                 self.emissionprob_concentration, "emissionprob_concentration", (n, n_symbols)))
         starts = SymbolStarts(
             sequences, Chain(emissions, **self._chain_options()), self.n_init, GivenChain(
-                given["startprob"], given["transmat"], emissions=emissionprob),
+                exact(given["startprob"]), exact(given["transmat"]),
+                emissions=exact(emissionprob)),
             shape=(n, n_symbols), random_state=_inputs.as_random_state(self.random_state))
         return starts, None
 
@@ -156,8 +158,8 @@ class CategoricalHMM(ChainModel):
     def _check_emissions(self, values, n_components):
         shape = np.shape(values["emissionprob_"])
         n_symbols = shape[1] if len(shape) == 2 else 1
-        return {"emissionprob": arguments.check_probabilities(
-            values["emissionprob_"], "emissionprob_", (n_components, n_symbols))}
+        return {"emissionprob": exact(arguments.check_probabilities(
+            values["emissionprob_"], "emissionprob_", (n_components, n_symbols)))}
 
     def _emissions_of(self, values):
         return SymbolEmissions(), values["emissionprob"]

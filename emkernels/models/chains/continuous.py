@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import StrOptions
 from emkernels import _inputs
 from emkernels.components.emissions import GaussianEmissions, GaussianStates
 from emkernels.components.gaussian.arguments import check_covariance_prior
-from emkernels.components.gaussian.degenerate import Spikes, examine
+from emkernels.components.gaussian.degenerate import Spikes, examine, find_spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.parameters import Gaussians
@@ -18,12 +18,14 @@ from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
+from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
 from emkernels.starts.gaussian_chains import GaussianStarts
 
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
+ALIKE = 0.1     # components that differ by less, in deviations, are one
 
 
 class ContinuousChain(ChainModel):
@@ -78,11 +80,14 @@ class ContinuousChain(ChainModel):
         spikes = Spikes(weighted, structure)
 
         def is_degenerate(parameters):
-            return spikes(_as_mixture(parameters.emissions))
+            # where all are narrow the rows are; and states that are all the same are no answer
+            own = _as_mixture(parameters.emissions)
+            return (spikes(own) and not _all_narrow(own, spikes)) or _all_alike(
+                parameters.emissions.gaussians)
 
         starts = GaussianStarts(
             sequences, chain, self.n_init, GivenChain(
-                given["startprob"], given["transmat"], given.get("weights"),
+                *(exact(given.get(name)) for name in ("startprob", "transmat", "weights")),
                 None if means is None else means.reshape(total, -1), covars),
             is_degenerate, shape=(n, total // n),
             random_state=_inputs.as_random_state(self.random_state))
@@ -101,14 +106,18 @@ class ContinuousChain(ChainModel):
         if not result.history:
             return []
         own = {"means": "means", "covars": "covariances", "weights": "weights"}
+        own_mixture = _as_mixture(result.parameters.emissions)
         found = examine(
-            _as_mixture(result.parameters.emissions), spikes.structure.reg_covar,
+            own_mixture, spikes.structure.reg_covar,
             lambda: spikes.least, starts.sequences.n_positive,
             fixed={own[name] for name in self.fixed if name in own})
+        if found.spikes and _far_apart(own_mixture, spikes):
+            found.spikes = {}
         found.twins = []        # states may differ in where they lead to
         if starts.given_emissions is not None:
             found.dead = []     # that a state is never visited is in what was given
-        return found.texts(starts.sequences.rows.column_names)
+        texts = found.texts(starts.sequences.rows.column_names)
+        return texts if self._mix else [text.replace("component", "state") for text in texts]
 
     def _remember_kind(self):
         self._fitted_type = self.covariance_type
@@ -131,8 +140,8 @@ class ContinuousChain(ChainModel):
         out, leading = {}, (n_components,)
         if "weights" in self._names:
             leading += np.shape(values["weights_"])[1:2]
-            out["weights"] = arguments.check_probabilities(
-                values["weights_"], "weights_", leading)
+            out["weights"] = exact(arguments.check_probabilities(
+                values["weights_"], "weights_", leading))
         means = arguments.check_rows(values["means_"], "means_", *leading)
         out["means"] = means
         out["covars"], out["inner"] = arguments.check_covars(
@@ -171,6 +180,31 @@ class ContinuousChain(ChainModel):
         if sequences.n_features != d:
             raise ValueError(f"X has {sequences.n_features} features, but {type(self).__name__} "
                              f"is expecting {d} features as input: means_ has {d} columns")
+
+
+def _all_narrow(mixture, spikes):
+    """Whether every component that has rows is narrow against all rows together: levels far from
+    each other."""
+    seen = set(np.flatnonzero(mixture.weights > 0).tolist())
+    return seen <= find_spikes(mixture, spikes.least).keys()
+
+
+def _far_apart(mixture, spikes):
+    """The same, and that none is so by what is added to variances or by how rows are rounded."""
+    least = np.diag(np.broadcast_to(spikes.least, mixture.means.shape[1:]))
+    return _all_narrow(mixture, spikes) and all(
+        arguments.is_definite(mixture.covariance(k) - least)
+        for k in np.flatnonzero(mixture.weights > 0))
+
+
+def _all_alike(gaussians):
+    """Whether the components, of which there are several, are all the same."""
+    means, first = gaussians.means, gaussians.covariance(0)
+    unit = ALIKE * np.sqrt(np.diagonal(first))
+    if len(means) == 1 or not (np.abs(means - means[0]) <= unit).all():
+        return False
+    return all((np.abs(gaussians.covariance(k) - first) <= np.outer(unit, unit) / ALIKE).all()
+               for k in range(1, len(means)))
 
 
 def _as_mixture(emissions):

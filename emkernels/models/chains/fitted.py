@@ -12,6 +12,7 @@ from emkernels.data.sequences import Sequences
 from emkernels.latent.chain import ChainParameters
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
+from emkernels.models.chains.arguments import exact
 
 
 class FittedChain(LatentModel):
@@ -62,8 +63,10 @@ class FittedChain(LatentModel):
                 f"transmat_ must have shape ({n}, {n}), a row and a column for each state of "
                 f"startprob_, got {np.shape(self.transmat_)}")
         return {
-            "startprob": arguments.check_probabilities(self.startprob_, "startprob_", (n,)),
-            "transmat": arguments.check_probabilities(self.transmat_, "transmat_", (n, n)),
+            "startprob": exact(arguments.check_probabilities(
+                self.startprob_, "startprob_", (n,))),
+            "transmat": exact(arguments.check_probabilities(
+                self.transmat_, "transmat_", (n, n))),
             **self._check_emissions(vars(self), n)}
 
     def _current(self):
@@ -146,7 +149,7 @@ class FittedChain(LatentModel):
         log_prob : float
             Joint log probability of path and data, summed over the sequences.
         states : ndarray of shape (n_samples,)
-            Of equally likely ones the lowest.
+            Of equally likely ones the lowest; -1 in a sequence that is impossible.
 
         References
         ----------

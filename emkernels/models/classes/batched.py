@@ -131,7 +131,8 @@ def maxima(items, components, batch, *, tol, max_cycles=MAX_CYCLES):
         reached, one = _step(items, components, first)
         if before is not None:
             gain, rank = reached - before, _ranked(components, first, reached)
-            best = max([rank.max(), *(end[0] for end in done)])
+            # beside numbers one may be on its way to a collapse, and is the best where it ends
+            best = max([-np.inf if batch.n_numbers else rank.max(), *(end[0] for end in done)])
             ends = (gain < tol) | (reached + FAR * gain < best - tol)
             if ends.any():
                 done += [(rank[s], reached[s], first.take([s])) for s in np.flatnonzero(ends)]
