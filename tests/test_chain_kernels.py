@@ -246,6 +246,21 @@ def test_gaussian_mixtures(simd, rng, covariance_type, dtype):
                    lengths, None, M)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stay", [0.7, 1.0])
+def test_many_components_that_are_alike(simd, rng, stay, dtype):
+    # each step is M times the density of the likeliest component: the product must not overflow
+    K, M, n = 2, 8, 3000
+    X = rng.normal(size=(n, 1)).astype(dtype)
+    log_weights = np.full(K * M, -np.log(M))
+    actual = passes.chain_gaussian(
+        X, np.full(K, 0.5), np.array([[stay, 1 - stay], [1 - stay, stay]]), log_weights,
+        np.zeros((K * M, 1)), np.ones(K * M), "spherical", np.array([0, n]), n_mix=M, n_threads=2)
+    expected = -0.5 * (X.astype(float)**2 + np.log(2 * np.pi)).sum()
+    assert_allclose(actual[0], [expected], rtol={"f4": 1e-6, "f8": 1e-12}[dtype])
+    assert_allclose(actual[3], n / (K * M), rtol={"f4": 1e-5, "f8": 1e-11}[dtype])
+
+
 @pytest.mark.parametrize("covariance_type", reference.COVARIANCE_TYPES)
 def test_gaussian_far_from_what_can_be(simd, rng, covariance_type):
     start, trans = np.array([0.5, 0.5, 0]), np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0, 0, 1.0]])
@@ -350,6 +365,15 @@ def test_a_surprise_in_a_long_sequence(simd, rng, row):
     log_b[row, :2] = -np.inf
     actual = check(np.tile(log_b, (2, 1)), [0.5, 0.5, 0], trans, [5000, 5000])
     assert_array_equal(actual.transitions, 0)
+
+
+def test_a_state_that_is_lost_on_the_way_to_a_cut(simd):
+    # behind a cut, each of the steps may be far less probable than from another state
+    trans = 10.0 ** np.array([[-62, 0, -242, -111], [-85, 0, -235, -131], [-248, -264, -50, 0],
+                              [-36, 0, -140, -25]])
+    trans /= trans.sum(axis=1, keepdims=True)
+    log_b = np.cumsum(np.random.default_rng(61).normal(size=(770, 4)), axis=0) * 3
+    check(log_b, np.full(4, 0.25), trans, tolerance=1e-9)
 
 
 def test_states_left_for_long(simd, rng):

@@ -20,6 +20,7 @@ cdef double LEAST = 1e-200 if IS_DOUBLE else 1e-36       # of a forward probabil
 cdef double LEAST_STEP = 1e-100 if IS_DOUBLE else 1e-20  # of a step given the past
 cdef double MARGIN = 1e20 if IS_DOUBLE else 1e10         # how much less is as nothing
 cdef double SMALLEST = 2.3e-308 if IS_DOUBLE else 1.2e-38    # that the exponential gives
+cdef double SMALL = 1e-8                                 # of a sum that is made one again
 cdef double TINY = 5e-324
 
 
@@ -362,7 +363,8 @@ cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
             for k in range(m.n_states):
                 (<double*>s.raw)[k * LANES + l] = 1.0 / m.n_states
             value[l] = 1
-        if (<double*>s.product)[l] < 1e-150:
+        # steps of mixtures are over the largest component's density, and so may be above one
+        if not 1e-150 <= (<double*>s.product)[l] <= 1e150:
             (<double*>s.logs)[l] += log((<double*>s.product)[l])
             (<double*>s.product)[l] = 1
 
@@ -436,7 +438,8 @@ cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) n
             c[h] = c[h] + odd[h]
             s.product[h] = s.product[h] * c[h]
             s.tops[h] = s.tops[h] + widen(<const real*>(s.top + t) + h * DLANES)
-            well &= dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
+            well &= (dall_ge(c[h], dsplat(LEAST_STEP)) & dall_ge(s.product[h], dsplat(1e-150))
+                     & dall_ge(dsplat(1e150), s.product[h]))
         if not well:
             mend_step(s, m, t, again, c)
         for h in range(HALVES):
@@ -711,6 +714,7 @@ cdef void follow_states(Streams *s, const Chain *m, Py_ssize_t steps, int side) 
     cdef dvec *x
     cdef const real *e
     cdef dvec total[HALVES]
+    cdef bint well
     cdef const double *A = m.forward if side == 1 else m.backward
     for i in range(K):
         x = s.alpha + i * size
@@ -731,9 +735,14 @@ cdef void follow_states(Streams *s, const Chain *m, Py_ssize_t steps, int side) 
                     x[k * HALVES + h] = s.ahead[k * HALVES + h] * widen(
                         e + k * TILE + h * DLANES)
                     total[h] = total[h] + x[k * HALVES + h]
-            if t % VECTORS == VECTORS - 1:
+            well = True
+            for h in range(HALVES):
+                well &= dall_ge(total[h], dsplat(SMALL))
+            if t % VECTORS == VECTORS - 1 or not well:
                 for h in range(HALVES):
-                    total[h] = dsplat(1) / total[h]
+                    # after a step like that too much is lost: infinite, and so not known
+                    total[h] = dsplat(1) / dkeep_if_ge(
+                        total[h], total[h], dsplat(SMALL * LEAST_STEP))
                 for k in range(K):
                     for h in range(HALVES):
                         x[k * HALVES + h] = x[k * HALVES + h] * total[h]
