@@ -625,3 +625,13 @@ def test_control_c_leaves_the_last_step():
         model.fit(X)
     assert len(model.lower_bounds_) == 3 and not model.converged_
     assert np.isfinite(model.score(X))
+
+
+def test_rows_far_out_in_float32():
+    X = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
+    model = GaussianHMM(2, random_state=0).fit(X)
+    X[5] = 1e20
+    assert np.isfinite(model.score(X))
+    assert model.score_samples(X)[0] == pytest.approx(model.score(X), rel=1e-12)
+    assert (model.predict(X) >= 0).all()
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-12)

@@ -117,7 +117,10 @@ class GaussianEmissions:
 
     def _by_state(self, rows, parameters):
         """Log densities of the rows in each state, (n_rows, n_states), and the posteriors of the
-        components within, (n_rows, n_states, n_mix), None where there is one."""
+        components within, (n_rows, n_states, n_mix), None where there is one. In float64, as the
+        fused pass adds them up: a row far out is beyond float32."""
+        if rows.dtype == np.float32:
+            rows = rows.take(X=rows.X.astype(np.float64))
         centers, factors = self._as_read(rows, parameters)
         kernel, n_mix = self.components.structure.kernel, parameters.weights.shape[1]
         if rows.patterns is not None:
