@@ -41,8 +41,8 @@ ctypedef struct Streams:
     dvec product[HALVES]    # of the probabilities of steps, logarithms of it, and of maxima
     dvec logs[HALVES]
     dvec tops[HALVES]
-    dvec *ghost             # (n_padded, HALVES) bounds of what was lost, over LEAST; of states that
-                            # cannot be reached 0
+    # (n_padded, HALVES) bounds of what was lost, over LEAST; of states that cannot be reached 0
+    dvec *ghost
     dvec *ghost_ahead
     vec *state              # (tiles, n_states, TILE): e, with n_mix > 1
     vec *top                # (tiles, VECTORS) largest log densities
@@ -144,25 +144,25 @@ cdef Py_ssize_t lane_steps(const Chain *m, Py_ssize_t lane) noexcept nogil:
 cdef void lay_out(const Chain *m, Py_ssize_t block, Py_ssize_t start, Py_ssize_t steps,
                   Streams *s) noexcept nogil:
     """Rows and spans at steps start .. start + steps - 1 of the block's streams."""
-    cdef Py_ssize_t l, t, i, end, offset, length
+    cdef Py_ssize_t lane, t, i, end, offset, length
     memset(s.begins, 0, steps)
     memset(s.ends, 0, steps)
-    for l in range(LANES):
-        i = m.lane_first[block * LANES + l]
-        end = m.lane_first[block * LANES + l + 1]
+    for lane in range(LANES):
+        i = m.lane_first[block * LANES + lane]
+        end = m.lane_first[block * LANES + lane + 1]
         offset = start
         while i < end and offset >= m.spans[i].end - m.spans[i].first:
             offset -= m.spans[i].end - m.spans[i].first
             i += 1
         for t in range(steps):
             if i == end:
-                s.row[t * LANES + l] = -1
-                s.span[t * LANES + l] = -1
+                s.row[t * LANES + lane] = -1
+                s.span[t * LANES + lane] = -1
                 s.begins[t] |= offset == 0
                 offset = 1
                 continue
-            s.row[t * LANES + l] = m.spans[i].first + offset
-            s.span[t * LANES + l] = i
+            s.row[t * LANES + lane] = m.spans[i].first + offset
+            s.span[t * LANES + lane] = i
             length = m.spans[i].end - m.spans[i].first
             s.begins[t] |= offset == 0
             offset += 1
@@ -178,116 +178,6 @@ cdef inline bint begins_at(const Chain *m, const Streams *s, Py_ssize_t at) noex
 
 cdef inline bint ends_at(const Chain *m, const Streams *s, Py_ssize_t at) noexcept nogil:
     return s.span[at] >= 0 and s.row[at] == m.spans[s.span[at]].end - 1
-
-
-# --- densities -----------------------------------------------------------------------------
-
-cdef void step_densities(Streams *s, const Job *job, Py_ssize_t t) noexcept nogil:
-    """e of the states in tile t, over the largest of each step, whose logarithm goes to s.top."""
-    cdef const Chain *m = job.chain
-    cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = m.n_states, M = K * m.n_mix, n = padded(g.n_features), j, k, i, v, first
-    cdef Panels *p = &s.p
-    cdef const Py_ssize_t *row = s.row + t * TILE
-    cdef vec *lp = p.resp + t * M * VECTORS
-    cdef vec *state = s.state + t * K * VECTORS
-    cdef vec best[VECTORS]
-    cdef vec total
-    cdef const char *lines[TILE]
-    cdef bint idle = False
-    for j in range(TILE):
-        idle |= row[j] < 0
-    if m.codes != NULL:
-        look_up_symbols(s, job, t)
-    else:
-        first = m.cut_rows[0] if m.spans == NULL else m.spans[0].first
-        for j in range(TILE):
-            lines[j] = job.rows.x + (row[j] if row[j] >= 0 else first) * job.rows.row_stride
-        for v in range(VECTORS):
-            best[v] = splat(-INFINITY)
-        if job.log_prob_given:
-            pack_lines(&job.rows, lines, <real*>lp)
-            for k in range(K):
-                for v in range(VECTORS):
-                    best[v] = vmax(lp[k * VECTORS + v], best[v])
-        else:
-            pack_lines(&job.rows, lines, <real*>(p.x + t * n * VECTORS))
-            if g.n_features > FEATURES or g.covariance_type == TIED:
-                for j in range(g.n_features * TILE, n * TILE):
-                    (<real*>(p.x + t * n * VECTORS))[j] = 0
-            if g.covariance_type == FULL:
-                for k in range(M):
-                    tile_density(g, k, p, t, False, best, lp + k * VECTORS)
-                    for v in range(VECTORS):
-                        best[v] = vmax(lp[k * VECTORS + v], best[v])
-            else:
-                axis_densities(g, p, t, best, lp)
-        for v in range(VECTORS):
-            s.top[t * VECTORS + v] = best[v]
-        for k in range(M):
-            for v in range(VECTORS):
-                lp[k * VECTORS + v] = vexp(lp[k * VECTORS + v] - best[v])
-        if m.n_mix > 1:
-            for k in range(K):
-                for v in range(VECTORS):
-                    total = lp[k * m.n_mix * VECTORS + v]
-                    for i in range(1, m.n_mix):
-                        total = total + lp[(k * m.n_mix + i) * VECTORS + v]
-                    state[k * VECTORS + v] = total
-    if idle:
-        for j in range(TILE):
-            if row[j] < 0:
-                (<real*>(s.top + t * VECTORS))[j] = 0
-                for k in range(K):
-                    (<real*>state)[k * TILE + j] = 1
-
-
-cdef inline Py_ssize_t code_at(const Chain *m, Py_ssize_t row) noexcept nogil:
-    """The place of a row's symbol in the tables."""
-    return m.codes[row] + 1 if row >= 0 else 0
-
-
-cdef void look_up_symbols(Streams *s, const Job *job, Py_ssize_t t) noexcept nogil:
-    cdef const Chain *m = job.chain
-    cdef const char *lines[LANES]
-    cdef vec found[LANES]
-    cdef real tops[LANES]
-    cdef Py_ssize_t v, l, k, i, b, code
-    cdef vec *state = s.state + t * m.n_states * VECTORS
-    for v in range(VECTORS):
-        for l in range(LANES):
-            code = code_at(m, s.row[(t * VECTORS + v) * LANES + l])
-            lines[l] = <const char*>(m.emission + code * m.n_lanes)
-            tops[l] = <real>m.log_largest[code]
-        memcpy(s.top + t * VECTORS + v, tops, sizeof(vec))
-        for b in range((m.n_states + LANES - 1) // LANES):
-            k = b * LANES
-            load_transposed(lines, k * sizeof(double), found)
-            for i in range(min(<Py_ssize_t>LANES, m.n_states - k)):
-                state[(k + i) * VECTORS + v] = found[i]
-
-
-cdef void add_symbols(Streams *s, const Job *job, Py_ssize_t t, double *counts) noexcept nogil:
-    """counts (n_symbols + 1, n_lanes) += posteriors of tile t."""
-    cdef const Chain *m = job.chain
-    cdef const char *lines[LANES]
-    cdef vec turned[LANES]
-    cdef vec nothing = splat(0)
-    cdef Py_ssize_t v, l, k, i, b
-    cdef const vec *state = s.state + t * m.n_states * VECTORS
-    cdef const vec *weight = s.p.weight + t * VECTORS
-    cdef vec weighted[LANES]
-    for v in range(VECTORS):
-        for b in range((m.n_states + LANES - 1) // LANES):
-            k = b * LANES
-            for i in range(LANES):
-                weighted[i] = (state[(k + i) * VECTORS + v] * weight[v] if k + i < m.n_states
-                               else nothing)
-                lines[i] = <const char*>(weighted + i)
-            load_transposed(lines, 0, turned)
-            for l in range(LANES):
-                i = code_at(m, s.row[(t * VECTORS + v) * LANES + l])
-                add_vec(counts + i * m.n_lanes + k, turned[l])
 
 
 # --- the recursions ------------------------------------------------------------------------
@@ -324,58 +214,58 @@ cdef void mix(const double *A, Py_ssize_t K, Py_ssize_t n_padded, const dvec *x,
 
 cdef void open_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
     """Lanes whose span begins at step t, or that have none: what is expected is given."""
-    cdef Py_ssize_t l, h, k, at, i
+    cdef Py_ssize_t lane, h, k, at, i
     cdef const double *before
     cdef double *ahead = <double*>s.ahead
     cdef bint opens
-    for l in range(LANES):
-        at = t * LANES + l
+    for lane in range(LANES):
+        at = t * LANES + lane
         if s.span[at] >= 0 and not begins_at(m, s, at):
             continue
         opens = s.span[at] < 0 or m.spans[s.span[at]].opens
         before = m.spans[s.span[at]].before if s.span[at] >= 0 else m.start
         for k in range(m.n_states):
-            ahead[k * LANES + l] = before[k]
-            (<double*>s.ghost_ahead)[k * LANES + l] = before[k] > 0 or not opens
-        (<double*>s.scale)[l] = 1
-        (<double*>s.product)[l] = 1
-        (<double*>s.logs)[l] = 0
-        (<double*>s.tops)[l] = 0
+            ahead[k * LANES + lane] = before[k]
+            (<double*>s.ghost_ahead)[k * LANES + lane] = before[k] > 0 or not opens
+        (<double*>s.scale)[lane] = 1
+        (<double*>s.product)[lane] = 1
+        (<double*>s.logs)[lane] = 0
+        (<double*>s.tops)[lane] = 0
 
 
 cdef void close_spans(Streams *s, const Chain *m, Py_ssize_t t) noexcept nogil:
     """Lanes whose span ends at step t: its log-likelihood."""
-    cdef Py_ssize_t l
-    for l in range(LANES):
-        if ends_at(m, s, t * LANES + l):
-            m.log_likelihoods[s.span[t * LANES + l]] = (
-                (<double*>s.logs)[l] + log((<double*>s.product)[l]) + (<double*>s.tops)[l])
+    cdef Py_ssize_t lane
+    for lane in range(LANES):
+        if ends_at(m, s, t * LANES + lane):
+            m.log_likelihoods[s.span[t * LANES + lane]] = (
+                (<double*>s.logs)[lane] + log((<double*>s.product)[lane]) + (<double*>s.tops)[lane])
 
 
 cdef void mend_step(Streams *s, const Chain *m, Py_ssize_t t, bint again,
                     dvec *c) noexcept nogil:
     """Lanes without a probability of the step, or too small a one, go on from nothing known."""
-    cdef Py_ssize_t l, k, i = 0
+    cdef Py_ssize_t lane, k, i = 0
     cdef double *value = <double*>c
-    for l in range(LANES):
-        if not (value[l] >= LEAST_STEP):
-            lead_astray(s, m, t, l, again)
+    for lane in range(LANES):
+        if not (value[lane] >= LEAST_STEP):
+            lead_astray(s, m, t, lane, again)
             for k in range(m.n_states):
-                (<double*>s.raw)[k * LANES + l] = 1.0 / m.n_states
-            value[l] = 1
+                (<double*>s.raw)[k * LANES + lane] = 1.0 / m.n_states
+            value[lane] = 1
         # steps of mixtures are over the largest component's density, and so may be above one
-        if not 1e-150 <= (<double*>s.product)[l] <= 1e150:
-            (<double*>s.logs)[l] += log((<double*>s.product)[l])
-            (<double*>s.product)[l] = 1
+        if not 1e-150 <= (<double*>s.product)[lane] <= 1e150:
+            (<double*>s.logs)[lane] += log((<double*>s.product)[lane])
+            (<double*>s.product)[lane] = 1
 
 
-cdef void lead_astray(Streams *s, const Chain *m, Py_ssize_t t, Py_ssize_t l,
+cdef void lead_astray(Streams *s, const Chain *m, Py_ssize_t t, Py_ssize_t lane,
                       bint again) noexcept nogil:
-    cdef Py_ssize_t k, i = s.span[t * LANES + l]
+    cdef Py_ssize_t k, i = s.span[t * LANES + lane]
     if i >= 0 and not again:
         m.astray[i] = True
     for k in range(m.n_states):
-        (<double*>s.ghost)[k * LANES + l] = 0
+        (<double*>s.ghost)[k * LANES + lane] = 0
 
 
 cdef inline bint follow_ghosts(Streams *s, Py_ssize_t K, const real *e,
@@ -405,7 +295,7 @@ cdef inline bint follow_ghosts(Streams *s, Py_ssize_t K, const real *e,
 cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) noexcept nogil:
     """The forward recursion over a chunk; `again`: the log-likelihoods are there."""
     cdef const Chain *m = job.chain
-    cdef Py_ssize_t K = m.n_states, t, k, h, l, size = s.n_padded * HALVES
+    cdef Py_ssize_t K = m.n_states, t, k, h, lane, size = s.n_padded * HALVES
     cdef const real *e
     cdef dvec *alpha
     cdef dvec a
@@ -450,10 +340,10 @@ cdef void go_forward(Streams *s, const Job *job, Py_ssize_t steps, bint again) n
             for h in range(HALVES):
                 alpha[k * HALVES + h] = s.raw[k * HALVES + h] * s.scale[h]
         if wary and not follow_ghosts(s, K, e, s.scale):
-            for l in range(LANES):
+            for lane in range(LANES):
                 for k in range(K):
-                    if (<double*>s.ghost)[k * LANES + l] > 1 / (LEAST * MARGIN):
-                        lead_astray(s, m, t, l, again)
+                    if (<double*>s.ghost)[k * LANES + lane] > 1 / (LEAST * MARGIN):
+                        lead_astray(s, m, t, lane, again)
         if s.ends[t] and not again:
             close_spans(s, m, t)
 
@@ -476,41 +366,41 @@ cdef void end_spans(Streams *s, const Job *job, Py_ssize_t t, double *extra) noe
     """Lanes whose span ends at step t: what follows is known. The transition into what is behind
     goes to `extra` (n_padded, n_padded), as all of them without its probability."""
     cdef const Chain *m = job.chain
-    cdef Py_ssize_t l, k, i, K = m.n_states
+    cdef Py_ssize_t lane, k, i, K = m.n_states
     cdef double *beta = <double*>s.beta
     cdef const double *alpha = <const double*>(s.alpha + (t + 1) * s.n_padded * HALVES)
     cdef const double *behind
     cdef double total, w
-    for l in range(LANES):
-        if not ends_at(m, s, t * LANES + l):
+    for lane in range(LANES):
+        if not ends_at(m, s, t * LANES + lane):
             continue
-        behind = m.spans[s.span[t * LANES + l]].behind
+        behind = m.spans[s.span[t * LANES + lane]].behind
         total = 0
         for k in range(K):
-            beta[k * LANES + l] = 1 if behind == NULL else 0
+            beta[k * LANES + lane] = 1 if behind == NULL else 0
             if behind != NULL:
                 for i in range(K):
-                    beta[k * LANES + l] += m.backward[i * m.n_padded + k] * behind[i]
-                total += alpha[k * LANES + l] * beta[k * LANES + l]
+                    beta[k * LANES + lane] += m.backward[i * m.n_padded + k] * behind[i]
+                total += alpha[k * LANES + lane] * beta[k * LANES + lane]
         if behind == NULL:
             continue
-        w = <double>(<real*>s.p.weight)[t * LANES + l] / total
+        w = <double>(<real*>s.p.weight)[t * LANES + lane] / total
         for k in range(K):
-            beta[k * LANES + l] /= total
+            beta[k * LANES + lane] /= total
             for i in range(K):
-                extra[k * m.n_padded + i] += w * alpha[k * LANES + l] * behind[i]
+                extra[k * m.n_padded + i] += w * alpha[k * LANES + lane] * behind[i]
 
 
 cdef void add_starts(Streams *s, const Job *job, Py_ssize_t t, double *starts) noexcept nogil:
     cdef const Chain *m = job.chain
-    cdef Py_ssize_t l, k
+    cdef Py_ssize_t lane, k
     cdef double w
-    for l in range(LANES):
-        if not begins_at(m, s, t * LANES + l) or not m.spans[s.span[t * LANES + l]].opens:
+    for lane in range(LANES):
+        if not begins_at(m, s, t * LANES + lane) or not m.spans[s.span[t * LANES + lane]].opens:
             continue
-        w = <double>(<real*>s.p.weight)[t * LANES + l]
+        w = <double>(<real*>s.p.weight)[t * LANES + lane]
         for k in range(m.n_states):
-            starts[k] += w * (<double*>s.beta)[k * LANES + l]
+            starts[k] += w * (<double*>s.beta)[k * LANES + lane]
 
 
 cdef void go_back(Streams *s, const Job *job, Py_ssize_t t, Py_ssize_t at,
@@ -627,11 +517,11 @@ cdef void chain_block(const Job *job, Py_ssize_t block, char *scratch,
     symbols (n_symbols + 1, n_lanes), or moments as a mixture's."""
     cdef const Chain *m = job.chain
     cdef Streams s
-    cdef Py_ssize_t n = m.n_padded, size = n * HALVES, longest = 0, l, i, c, chunks, steps
-    cdef double *lane
+    cdef Py_ssize_t n = m.n_padded, size = n * HALVES, longest = 0, lane, i, c, chunks, steps
+    cdef double *values
     carve_chain(job, scratch, &s)
-    for l in range(LANES):
-        longest = max(longest, lane_steps(m, block * LANES + l))
+    for lane in range(LANES):
+        longest = max(longest, lane_steps(m, block * LANES + lane))
     longest = (longest + VECTORS - 1) // VECTORS * VECTORS
     chunks = (longest + m.chunk - 1) // m.chunk
     memset(s.p.active, 1, m.chunk // VECTORS * m.n_states * m.n_mix)
@@ -659,388 +549,10 @@ cdef void chain_block(const Job *job, Py_ssize_t block, char *scratch,
         if job.first_moments or job.resp_out != NULL:
             chunk_back(&s, job, steps, accumulators)
     for i in range(n * n):
-        lane = <double*>(s.transitions + i)
-        for l in range(DLANES):
-            accumulators[n + i] += lane[l]
-    for l in range(block * LANES, block * LANES + LANES):
-        for i in range(m.lane_first[l], m.lane_first[l + 1]):
+        values = <double*>(s.transitions + i)
+        for lane in range(DLANES):
+            accumulators[n + i] += values[lane]
+    for lane in range(block * LANES, block * LANES + LANES):
+        for i in range(m.lane_first[lane], m.lane_first[lane + 1]):
             if m.astray[i]:
                 plain_span(job, &s, i, accumulators)
-
-
-# --- cuts --------------------------------------------------------------------------------
-#
-# Before a cut every state of `run_in` steps earlier is followed to it, as if it were certain: when
-# all lead to the same probabilities of states, to all digits, these do not depend on the past,
-# whatever it is; and so behind it, backwards.
-
-cdef void chain_cuts(const Job *job, Py_ssize_t block, char *scratch) noexcept nogil:
-    cdef const Chain *m = job.chain
-    cdef Streams s
-    cdef Py_ssize_t l, t, steps, row
-    cdef int side
-    cdef bint all_known
-    carve_chain(job, scratch, &s)
-    memset(s.p.active, 1, m.chunk // VECTORS * m.n_states * m.n_mix)
-    for side in range(1, 3):
-        steps = 32
-        while steps <= m.run_in:
-            all_known = True
-            for l in range(LANES):
-                row = block * LANES + l
-                if row < m.n_cuts:
-                    all_known &= (m.cut_known[row] & side) != 0
-            if all_known:
-                break
-            for l in range(LANES):
-                for t in range(steps):
-                    s.row[t * LANES + l] = -1
-                    if block * LANES + l < m.n_cuts:
-                        s.row[t * LANES + l] = m.cut_rows[block * LANES + l] + t - (
-                            steps if side == 1 else 0)
-            for t in range(steps // VECTORS):
-                step_densities(&s, job, t)
-            follow_states(&s, m, steps, side)
-            for l in range(LANES):
-                if block * LANES + l < m.n_cuts:
-                    take_known(&s, m, block * LANES + l, l, side)
-            steps *= 4
-
-
-cdef void follow_states(Streams *s, const Chain *m, Py_ssize_t steps, int side) noexcept nogil:
-    """s.alpha (n_states, n_padded, HALVES) = where each state leads to in the steps: forward and
-    through the last density, or backward and through the first."""
-    cdef Py_ssize_t K = m.n_states, size = s.n_padded * HALVES, i, t, k, h, at
-    cdef dvec *x
-    cdef const real *e
-    cdef dvec total[HALVES]
-    cdef bint well
-    cdef const double *A = m.forward if side == 1 else m.backward
-    for i in range(K):
-        x = s.alpha + i * size
-        for k in range(size):
-            x[k] = dsplat(0)
-        for h in range(HALVES):
-            x[i * HALVES + h] = dsplat(1)
-    for t in range(steps):
-        at = t if side == 1 else steps - 1 - t
-        e = <const real*>(s.state + at // VECTORS * K * VECTORS + at % VECTORS)
-        for i in range(K):
-            x = s.alpha + i * size
-            mix(A, K, s.n_padded, x, s.ahead)
-            for h in range(HALVES):
-                total[h] = dsplat(0)
-            for k in range(K):
-                for h in range(HALVES):
-                    x[k * HALVES + h] = s.ahead[k * HALVES + h] * widen(
-                        e + k * TILE + h * DLANES)
-                    total[h] = total[h] + x[k * HALVES + h]
-            well = True
-            for h in range(HALVES):
-                well &= dall_ge(total[h], dsplat(SMALL))
-            if t % VECTORS == VECTORS - 1 or not well:
-                for h in range(HALVES):
-                    # after a step like that too much is lost: infinite, and so not known
-                    total[h] = dsplat(1) / dkeep_if_ge(
-                        total[h], total[h], dsplat(SMALL * LEAST_STEP))
-                for k in range(K):
-                    for h in range(HALVES):
-                        x[k * HALVES + h] = x[k * HALVES + h] * total[h]
-
-
-cdef void take_known(Streams *s, const Chain *m, Py_ssize_t cut, Py_ssize_t l,
-                     int side) noexcept nogil:
-    """What all states lead to, where it is the same."""
-    cdef Py_ssize_t K = m.n_states, size = s.n_padded * LANES, i, k
-    cdef const double *found = <const double*>s.alpha + l
-    cdef double least, most, value
-    cdef double *out
-    if m.cut_known[cut] & side:
-        return
-    for k in range(K):
-        least = INFINITY
-        most = 0
-        for i in range(K):
-            value = found[i * size + k * LANES]
-            if not (value < INFINITY):
-                return
-            least = min(least, value)
-            most = max(most, value)
-        if most > LEAST and not (most - least <= 2e-14 * most):
-            return
-    out = (m.cut_before if side == 1 else m.cut_behind) + cut * m.n_padded
-    for k in range(K):
-        value = found[k * LANES]
-        if side == 2:
-            out[k] = value
-            continue
-        for i in range(K):
-            out[i] += value * m.forward[k * m.n_padded + i]
-    m.cut_known[cut] |= side
-
-
-# --- with logarithms, for spans that are astray --------------------------------------------
-
-cdef void row_densities(const Job *job, Py_ssize_t row, double *parts, double *out) noexcept nogil:
-    """out (n_states,) log densities, and of a mixture's components, parts (n_states n_mix,)."""
-    cdef const Chain *m = job.chain
-    cdef Py_ssize_t k, i, code
-    cdef Far form
-    cdef double distance
-    for k in range(m.n_states):
-        if m.codes != NULL:
-            code = code_at(m, row)
-            out[k] = m.log_largest[code] + log(m.emission[code * m.n_lanes + k])
-            continue
-        if job.log_prob_given:
-            out[k] = read(job.rows.x + row * job.rows.row_stride + k * job.rows.column_stride)
-            continue
-        for i in range(k * m.n_mix, (k + 1) * m.n_mix):
-            far_complete(job, row, i, &form)
-            parts[i] = far_log_density(&form, &distance)
-        out[k] = log_sum(parts + k * m.n_mix, m.n_mix)
-
-
-cdef double log_sum(const double *x, Py_ssize_t n) noexcept nogil:
-    cdef double top = -INFINITY, total = 0
-    cdef Py_ssize_t i
-    for i in range(n):
-        top = max(top, x[i])
-    if not (top > -INFINITY):
-        return -INFINITY
-    for i in range(n):
-        total += exp(x[i] - top)
-    return top + log(total)
-
-
-cdef double plain_step(const Job *job, Py_ssize_t row, const double *logs, const double *before,
-                       double *parts, double *alpha) noexcept nogil:
-    """alpha (n_states,) = logarithms of the forward probabilities, the largest taken out and
-    returned; of the first step where `logs` says what is expected."""
-    cdef const Chain *m = job.chain
-    cdef Py_ssize_t K = m.n_states, i, j
-    cdef double top = -INFINITY
-    cdef double *density = parts + K * m.n_mix
-    cdef double *terms = density + K
-    row_densities(job, row, parts, density)
-    for j in range(K):
-        if logs != NULL:
-            terms[0] = log(logs[j])
-        else:
-            for i in range(K):
-                terms[i] = before[i] + m.log_forward[i * m.n_padded + j]
-        alpha[j] = density[j] + (terms[0] if logs != NULL else log_sum(terms, K))
-        top = max(top, alpha[j])
-    for j in range(K if top > -INFINITY else 0):
-        alpha[j] -= top
-    return top
-
-
-cdef void plain_span(const Job *job, Streams *s, Py_ssize_t index,
-                     double *accumulators) noexcept nogil:
-    cdef const Chain *m = job.chain
-    cdef const Span *span = &m.spans[index]
-    cdef Py_ssize_t K = m.n_states, n = m.n_padded, t, i, k, part, parts, first, end, T
-    cdef Py_ssize_t size = m.chunk
-    cdef double *alpha = <double*>s.alpha       # at least (size + 1, n)
-    cdef double *kept = <double*>s.kept
-    cdef double *beta = <double*>s.beta
-    cdef double *follows = <double*>s.follows
-    cdef double *work = <double*>s.right        # at least 16 n
-    cdef double *gamma = work + K * m.n_mix + 2 * K
-    cdef double total = 0, top, norm, w
-    w = m.sequence_weight[span.sequence] if m.sequence_weight != NULL else 1
-    T = span.end - span.first
-    parts = (T + size - 1) // size
-    for t in range(T):
-        if t % size == 0 and t > 0:
-            memcpy(kept + t // size * n, alpha + (size - 1) * n, K * sizeof(double))
-            memcpy(beta, alpha + (size - 1) * n, K * sizeof(double))
-        top = plain_step(job, span.first + t, span.before if t == 0 else NULL,
-                         beta if t % size == 0 else alpha + (t % size - 1) * n, work,
-                         alpha + t % size * n)
-        total += top
-        if not (top > -INFINITY):
-            m.log_likelihoods[index] = -INFINITY
-            for t in range(T * K if job.resp_out != NULL else 0):
-                (<real*>job.resp_out)[span.first * K + t] = 0
-            return
-    m.log_likelihoods[index] = total + log_sum(alpha + (T - 1) % size * n, K)
-    if not job.first_moments and job.resp_out == NULL:
-        return
-    for k in range(K):
-        beta[k] = 0
-        for i in range(K if span.behind != NULL else 0):
-            beta[k] += m.backward[i * n + k] * span.behind[i]
-        if span.behind != NULL:
-            beta[k] = log(beta[k])
-    for part in range(parts - 1, -1, -1):
-        first = part * size
-        end = min(T, first + size)
-        if part < parts - 1:
-            for t in range(first, end):
-                plain_step(job, span.first + t, span.before if t == 0 else NULL,
-                           kept + part * n if t == first else alpha + (t - 1 - first) * n, work,
-                           alpha + (t - first) * n)
-        for t in range(end - 1, first - 1, -1):
-            if t < T - 1 or span.behind != NULL:
-                # the transition to the step that `follows` has, with its density
-                pair_posteriors(m, alpha + (t - first) * n, follows, span.behind if t == T - 1
-                                else NULL, w, gamma, accumulators + n + n * n)
-            if t < T - 1:
-                top = -INFINITY
-                for k in range(K):
-                    for i in range(K):
-                        gamma[i] = m.log_forward[k * n + i] + follows[i]
-                    beta[k] = log_sum(gamma, K)
-                    # what cannot be here may have a future far more probable
-                    top = max(top, alpha[(t - first) * n + k] + beta[k])
-                for k in range(K):
-                    beta[k] -= top
-            for k in range(K):
-                gamma[k] = alpha[(t - first) * n + k] + beta[k]
-            norm = log_sum(gamma, K)
-            row_densities(job, span.first + t, work, work + K * m.n_mix)
-            for k in range(K):
-                gamma[k] = exp(gamma[k] - norm)
-                follows[k] = work[K * m.n_mix + k] + beta[k]
-                if job.resp_out != NULL:
-                    (<real*>job.resp_out)[(span.first + t) * K + k] = <real>gamma[k]
-                if t == 0 and span.opens:
-                    accumulators[k] += w * gamma[k]
-            if job.second_moments or m.codes != NULL:
-                add_plain(job, span.first + t, w, gamma, work, work + K * m.n_mix,
-                          accumulators + n + 2 * n * n)
-
-
-cdef void pair_posteriors(const Chain *m, const double *alpha, const double *follows,
-                          const double *behind, double w, double *terms,
-                          double *sums) noexcept nogil:
-    """Add the posteriors of a transition."""
-    cdef Py_ssize_t K = m.n_states, n = m.n_padded, i, j
-    cdef double top = -INFINITY, total = 0, value
-    cdef int turn
-    for turn in range(3):
-        for i in range(K):
-            for j in range(K):
-                value = (alpha[i] + m.log_forward[i * n + j]
-                         + (follows[j] if behind == NULL else log(behind[j])))
-                if turn == 0:
-                    top = max(top, value)
-                elif turn == 1:
-                    total += exp(value - top)
-                else:
-                    sums[i * n + j] += w * exp(value - top) / total
-        if not (top > -INFINITY):
-            return
-
-
-cdef void add_plain(const Job *job, Py_ssize_t row, double w, const double *gamma,
-                    const double *parts, const double *density, double *sums) noexcept nogil:
-    """Add what one row leaves."""
-    cdef const Chain *m = job.chain
-    cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t M = m.n_states * m.n_mix, D = g.n_features, k, c, a, b
-    cdef const real *mean
-    cdef double *second
-    cdef double r, x
-    if m.codes != NULL:
-        for k in range(m.n_states):
-            sums[code_at(m, row) * m.n_lanes + k] += w * gamma[k]
-        return
-    for c in range(M):
-        k = c // m.n_mix
-        if not (gamma[k] > 0):
-            continue
-        r = w * gamma[k] * exp(parts[c] - density[k])
-        mean = <const real*>g.packed + c * component_stride(g) + HEADER
-        second = sums + M + M * D
-        if g.covariance_type != TIED:
-            second += c * (D * (D + 1) // 2 if g.covariance_type == FULL else D)
-        sums[c] += r
-        for a in range(D):
-            x = gap(job, row, a, mean)
-            sums[M + c * D + a] += r * x
-            if g.covariance_type == FULL or g.covariance_type == TIED:
-                for b in range(a + 1):
-                    second[a * (a + 1) // 2 + b] += r * x * gap(job, row, b, mean)
-            else:
-                second[a] += r * x * x
-
-
-cdef inline double gap(const Job *job, Py_ssize_t row, Py_ssize_t column,
-                       const real *mean) noexcept nogil:
-    return <double>read(job.rows.x + row * job.rows.row_stride
-                        + column * job.rows.column_stride) - <double>mean[column]
-
-
-# --- the best path -------------------------------------------------------------------------
-
-cdef void best_path(const Job *job, Py_ssize_t index, char *scratch) noexcept nogil:
-    """The most probable path of a span by the recursion of the largest (Viterbi 1967)."""
-    cdef const Chain *m = job.chain
-    cdef const Span *span = &m.spans[index]
-    cdef Py_ssize_t K = m.n_states, n = m.n_padded, i, j, row
-    cdef double *delta = <double*>scratch
-    cdef double *best = delta + n
-    cdef double *source = best + n
-    cdef double *swap
-    cdef const double *step
-    cdef const char *x
-    cdef double total = 0, top, from_i
-    cdef int state = -1
-    for row in range(span.first, span.end):
-        x = job.rows.x + row * job.rows.row_stride
-        if row == span.first:
-            for j in range(K):
-                best[j] = m.log_start[j]
-        else:
-            best_sources(m.log_forward, K, n, delta, best, source)
-            if m.back_bytes == 1:
-                for j in range(K):
-                    (<unsigned char*>m.back)[row * K + j] = <unsigned char>source[j]
-            else:
-                for j in range(K):
-                    (<unsigned short*>m.back)[row * K + j] = <unsigned short>source[j]
-        for j in range(K):
-            best[j] += read(x + j * job.rows.column_stride)
-        if (row - span.first) % 256 == 255:
-            # small numbers keep their digits
-            top = best[0]
-            for j in range(1, K):
-                top = max(top, best[j])
-            if top > -INFINITY:
-                total += top
-                for j in range(K):
-                    best[j] -= top
-        swap = delta
-        delta = best
-        best = swap
-    top = -INFINITY
-    for j in range(K):
-        if delta[j] > top:
-            top = delta[j]
-            state = <int>j
-    m.log_likelihoods[index] = total + top
-    for row in range(span.end - 1, span.first - 1, -1):
-        m.paths[row] = state
-        if row > span.first and state >= 0:
-            if m.back_bytes == 1:
-                state = (<unsigned char*>m.back)[row * K + state]
-            else:
-                state = (<unsigned short*>m.back)[row * K + state]
-
-
-cdef inline void best_sources(const double *logs, Py_ssize_t K, Py_ssize_t n, const double *delta,
-                              double *best, double *source) noexcept nogil:
-    """best[j] = max_i delta[i] + logs[i, j], and the first i that has it."""
-    cdef Py_ssize_t i, j
-    cdef double value
-    for j in range(n):
-        best[j] = delta[0] + logs[j]
-        source[j] = 0
-    for i in range(1, K):
-        for j in range(n):
-            value = delta[i] + logs[i * n + j]
-            source[j] = <double>i if value > best[j] else source[j]
-            best[j] = value if value > best[j] else best[j]

@@ -5,8 +5,8 @@ from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds, Chain,
-    Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table, second_size)
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
+    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -88,6 +88,10 @@ include "bounds.pxi"
 include "factors.pxi"
 include "classes.pxi"
 include "chain.pxi"
+include "chain_densities.pxi"
+include "cuts.pxi"
+include "plain.pxi"
+include "paths.pxi"
 
 
 cdef Table table_

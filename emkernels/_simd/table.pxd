@@ -153,9 +153,11 @@ ctypedef struct Span:
     Py_ssize_t end
     Py_ssize_t sequence
     bint opens                    # it begins its sequence
-    const double *before          # (n_padded,) state probabilities of its first step, given the past
-    const double *behind          # (n_padded,) likelihoods of the next step's states and what
-                                  # follows, up to a factor; NULL: the sequence ends
+    # (n_padded,) state probabilities of its first step, given the past
+    const double *before
+    # (n_padded,) likelihoods of the next step's states and what follows, up to a factor; NULL: the
+    # sequence ends
+    const double *behind
 
 
 # Hidden Markov models (see chain.pxi). Lanes of a block hold spans one after the other
@@ -167,7 +169,7 @@ ctypedef struct Chain:
     const double *forward         # (n_states, n_padded) transition probabilities
     const double *backward        # the transpose
     bint safe                     # none of them is tiny
-    const double *sequence_weight # or NULL
+    const double *sequence_weight     # or NULL
     const Span *spans
     Py_ssize_t n_blocks
     const Py_ssize_t *lane_first  # (n_blocks lanes + 1,) the first span of each lane

@@ -7,7 +7,6 @@ import numpy as np
 from libc.stdlib cimport free
 from libc.string cimport memset
 
-from emkernels import _inputs
 from emkernels._simd.table cimport Chain, Job, second_size
 from emkernels.kernels.arrays cimport (
     address, as_float64, as_matrix, is_double, pointer, set_rows, weights_in_unit)
@@ -17,6 +16,7 @@ from emkernels.kernels.gaussians cimport (
     add_statistics, covariance_code, empty_statistics, set_model)
 from emkernels.kernels.streams cimport _Streams, up
 from emkernels.kernels.threads cimport check_threads
+
 
 class ChainStatistics(NamedTuple):
     """What the E-step of a hidden Markov model gives (see :func:`chain_statistics`)."""
@@ -72,7 +72,7 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
     weights, unit = weights_in_unit(sequence_weight, X.dtype)
     row_bytes = X.dtype.itemsize * (up(D, 4) + M + 2 + (K if n_mix > 1 else 0))
     streams = _Streams(startprob, transmat, np.ascontiguousarray(offsets, np.int64), weights,
-                      double_, n_mix, row_bytes)
+                       double_, n_mix, row_bytes)
     job.first_moments = job.second_moments = True
     counts, first, second = empty_statistics(code, M, D)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
@@ -111,7 +111,7 @@ def _chain_symbols(codes, startprob, transmat, emissionprob, offsets, sequence_w
     cdef Py_ssize_t K = emissionprob.shape[0], S = emissionprob.shape[1], W
     memset(&job, 0, sizeof(Job))
     streams = _Streams(startprob, transmat, np.ascontiguousarray(offsets, np.int64),
-                      sequence_weight, True, 1, 8 * (K + 2))
+                       sequence_weight, True, 1, 8 * (K + 2))
     W = streams.chain.n_lanes
     tables = np.zeros((S + 1, W))
     tables[0, :K] = 1
@@ -256,7 +256,7 @@ def chain_statistics(log_density, startprob, transmat, lengths=None, *, sequence
     if weights is not None and weights.max() > 0:
         weights, unit = weights_in_unit(weights, log_density.dtype)
     streams = _Streams(startprob, transmat, offsets, weights, double_, 1,
-                      log_density.dtype.itemsize * (log_density.shape[1] + 2))
+                       log_density.dtype.itemsize * (log_density.shape[1] + 2))
     memset(&job, 0, sizeof(Job))
     set_rows(&job.rows, log_density)
     job.log_prob_given = job.first_moments = True

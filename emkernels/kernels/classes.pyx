@@ -10,7 +10,7 @@ from libc.string cimport memset
 from emkernels._simd.table cimport Classes, Job
 from emkernels.kernels.arrays cimport address, pointer
 from emkernels.kernels.driver cimport (
-    CLASSES, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+    CLASSES, Plan, check_status, free_plan, make_plan, run)
 from emkernels.kernels.threads cimport check_threads
 
 cdef enum:

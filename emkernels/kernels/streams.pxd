@@ -21,7 +21,7 @@ cdef class _Streams:
 
     cdef int cut(self, Job *job, int n_threads) except -1
     cdef int deal(self) except -1
-    cdef int run(self, Job *job, Work work, Py_ssize_t n_sums, int n_threads) except -1
+    cdef int one_pass(self, Job *job, Work work, Py_ssize_t n_sums, int n_threads) except -1
     cdef int expect(self, Job *job, Py_ssize_t n_sums, int n_threads) except -1
     cdef int decode(self, Job *job, int n_threads) except -1
     cdef object likelihoods(self)

@@ -105,7 +105,7 @@ cdef class _Streams:
         m.chunk = up(m.chunk, STEPS)
         m.n_blocks = up(m.n_cuts, self.width) // self.width
         m.spans = NULL
-        self.run(job, CUTS, 0, n_threads)
+        self.one_pass(job, CUTS, 0, n_threads)
         found = known == 3
         self.cuts = rows[found]
         self.before, self.behind = self.before[found], self.behind[found]
@@ -114,7 +114,7 @@ cdef class _Streams:
     cdef int deal(self) except -1:
         """Sequences and the parts between cuts to lanes, longest first."""
         cdef Chain *m = &self.chain
-        cdef Py_ssize_t i, at, c, length, used, room, lane, longest = 0, n_spans
+        cdef Py_ssize_t i, at, length, used, room, lane, longest = 0, n_spans
         cdef const long long *edge
         cdef const Py_ssize_t *order
         cdef const Py_ssize_t *sequence
@@ -180,7 +180,7 @@ cdef class _Streams:
         m.astray = <unsigned char*>address(self.astray)
         return 0
 
-    cdef int run(self, Job *job, Work work, Py_ssize_t n_sums, int n_threads) except -1:
+    cdef int one_pass(self, Job *job, Work work, Py_ssize_t n_sums, int n_threads) except -1:
         """A pass; self.sums (n_sums,) are what blocks have added up."""
         cdef Plan plan
         cdef Py_ssize_t i
@@ -207,7 +207,7 @@ cdef class _Streams:
         self.cut(job, n_threads)
         while True:
             self.deal()
-            self.run(job, CHAINS, n_sums, n_threads)
+            self.one_pass(job, CHAINS, n_sums, n_threads)
             wrong = np.array([self.spans[i].sequence for i in np.flatnonzero(self.astray)],
                              np.intp) if self.astray.any() else np.empty(0, np.intp)
             of_cut = np.searchsorted(self.offsets, self.cuts, "right") - 1
@@ -224,7 +224,7 @@ cdef class _Streams:
         self.cuts = np.empty(0, np.intp)
         self.deal()
         self.chain.n_blocks = self.n_sequences
-        return self.run(job, PATHS, 0, n_threads)
+        return self.one_pass(job, PATHS, 0, n_threads)
 
     cdef object likelihoods(self):
         """Of the sequences."""
