@@ -6,7 +6,8 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table, second_size)
+    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table,
+    second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
