@@ -48,7 +48,8 @@ def test_without_matplotlib_the_extra_is_named():
             sys.modules[name] = None
         from types import SimpleNamespace
         from emkernels import (
-            FactorAnalysis, GaussianMixture, StudentTMixture, plotting, select_mixture)
+            FactorAnalysis, GaussianHMM, GaussianMixture, LatentClassAnalysis, StudentTMixture,
+            plotting, select_mixture)
         X = np.random.default_rng(0).normal(size=(50, 2))
         holes = np.where(X > 1, np.nan, X)
         model = GaussianMixture(1).fit(X)
@@ -68,6 +69,8 @@ def test_without_matplotlib_the_extra_is_named():
             "plot_segmentation": (segments,), "plot_posteriors": (segments,),
             "plot_clusterings": (both,), "plot_scree": (X,),
             "plot_outliers": (StudentTMixture(df=3).fit(X), X),
+            "plot_response_probs": (LatentClassAnalysis(1).fit(X > 0),),
+            "plot_states": (GaussianHMM(1).fit(X), X),
             "plot_loadings": (FactorAnalysis().fit(np.c_[X, X[:, :1] + X[::-1]]),)}
         assert {name for name in plotting.__all__ if name.startswith("plot_")} == set(calls)
         for name, arguments in calls.items():
@@ -77,7 +80,7 @@ def test_without_matplotlib_the_extra_is_named():
                 print(error)
     """)
     line = "plotting needs matplotlib: pip install 'emkernels[plot]'"
-    assert printed.splitlines() == [line] * 12
+    assert printed.splitlines() == [line] * 14
 
 
 def test_given_axes_need_no_pyplot():
