@@ -83,8 +83,6 @@ class LatentClassAnalysis(FittedClasses):
         Weighted by the posteriors of the rows in which the number is seen, whose sum divides.
     continuous_ : list of int
         Positions of the columns of numbers.
-    identified_ : bool
-        Whether the rows determine the parameters.
     n_best_ : int
         Starts, of those that went on to convergence, that reached the best objective (to 1e-6 for
         one row).
