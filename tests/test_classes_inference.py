@@ -786,7 +786,8 @@ def test_results_in_small_units_are_not_written_as_nothing():
     found = model.covariates(X, income)
     last = str(found).splitlines()[-1].split()
     np.testing.assert_allclose(
-        [float(last[2]), float(last[3])], [found.coef[0, 1], found.standard_errors[0, 1]], rtol=5e-3)
+        [float(last[2]), float(last[3])], [found.coef[0, 1], found.standard_errors[0, 1]],
+        rtol=5e-3)
     small = model.distal(X, income * 1e-9)
     line = str(small).splitlines()[2].split()
     np.testing.assert_allclose([float(each) for each in line[1:]], [
