@@ -151,7 +151,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         for row, model, _ in fits:
             if row["n_classes"] > 1:
                 row["blrt"] = blrt(
-                    X, row["n_classes"], n_bootstrap=n_bootstrap, continuous=model.continuous,
+                    items, row["n_classes"], n_bootstrap=n_bootstrap,
                     random_state=model.random_state, n_threads=model.n_threads,
                     sample_weight=sample_weight).p_value
     return _chosen(fits, criterion, table)
