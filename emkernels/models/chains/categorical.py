@@ -131,24 +131,20 @@ class CategoricalHMM(ChainModel):
         sequences.symbols(n_symbols)
         return {**given, "emissionprob": emissionprob}
 
-    def _prepare(self, sequences, given):
+    def _prepare(self, sequences, given, fixed):
         checks.check_columns_observed(sequences.rows)
         n, emissionprob = self.n_components, given["emissionprob"]
         n_symbols = self.n_symbols if emissionprob is None else emissionprob.shape[1]
         n_symbols = sequences.symbols(n_symbols)[1]
-        fixed = arguments.check_fixed(self.fixed, self._names)
         emissions = SymbolEmissions(
             fixed="emissionprob" in fixed, concentration=arguments.check_concentration(
                 self.emissionprob_concentration, "emissionprob_concentration", (n, n_symbols)))
         starts = SymbolStarts(
-            sequences, Chain(emissions, **self._chain_options()), self.n_init, GivenChain(
+            sequences, Chain(emissions, **self._chain_options(fixed)), self.n_init, GivenChain(
                 exact(given["startprob"]), exact(given["transmat"]),
                 emissions=exact(emissionprob)),
             shape=(n, n_symbols), random_state=_inputs.as_random_state(self.random_state))
         return starts, None
-
-    def _said_of(self, result, starts, spikes):
-        return []
 
     def _to_attributes(self, emissions):
         return {"emissionprob": emissions}

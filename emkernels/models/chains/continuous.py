@@ -56,7 +56,7 @@ class ContinuousChain(ChainModel):
         return {**self._chain_given(n), "covars": covars,
                 "means": arguments.check_array(self.means_init, "means_init", shape)}
 
-    def _prepare(self, sequences, given):
+    def _prepare(self, sequences, given, fixed):
         rows, n = sequences.rows, self.n_components
         checks.check_columns_observed(rows)
         bare, total = structure_of(self.covariance_type), int(n * np.prod(self._mix, dtype=int))
@@ -68,12 +68,11 @@ class ContinuousChain(ChainModel):
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
-        fixed = arguments.check_fixed(self.fixed, self._names)
         own = {"means": "means", "covars": "covariances"}
         emissions = GaussianEmissions(
             GaussianComponents(structure, frozenset(own[name] for name in fixed if name in own)),
             **self._weight_options(fixed))
-        chain = Chain(emissions, **self._chain_options())
+        chain = Chain(emissions, **self._chain_options(fixed))
         means, covars = given["means"], given["covars"]
         if covars is not None:
             covars = arguments.check_covars(covars, "covars_init", covars.shape, bare)[1]
@@ -101,8 +100,7 @@ class ContinuousChain(ChainModel):
         """Of the emissions, what concerns weights within states."""
         return {}
 
-    def _said_of(self, result, starts, spikes):
-        """What there is to say of the states, texts."""
+    def _said_of(self, result, starts, spikes, fixed):
         if not result.history:
             return []
         own = {"means": "means", "covars": "covariances", "weights": "weights"}
@@ -110,7 +108,7 @@ class ContinuousChain(ChainModel):
         found = examine(
             own_mixture, spikes.structure.reg_covar,
             lambda: spikes.least, starts.sequences.n_positive,
-            fixed={own[name] for name in self.fixed if name in own})
+            fixed={own[name] for name in fixed if name in own})
         if found.spikes and _far_apart(own_mixture, spikes):
             found.spikes = {}
         found.twins = []        # states may differ in where they lead to
