@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import _fit_context
 
 from emkernels._callers import warn
+from emkernels.components.probabilities import check_probabilities
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.data.sequences import Sequences
@@ -159,10 +160,9 @@ class ChainModel(FittedChain):
 
     def _chain_given(self, n):
         """Checked starts of what every chain has."""
-        return {"startprob": arguments.check_probabilities(
-                    self.startprob_init, "startprob_init", (n,)),
-                "transmat": arguments.check_probabilities(
-                    self.transmat_init, "transmat_init", (n, n))}
+        return {
+            "startprob": check_probabilities(self.startprob_init, "startprob_init", (n,)),
+            "transmat": check_probabilities(self.transmat_init, "transmat_init", (n, n))}
 
     def _chain_options(self, fixed):
         """Of the :class:`Chain`, checked."""

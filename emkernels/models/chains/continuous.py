@@ -13,12 +13,12 @@ from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
+from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
-from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
@@ -54,7 +54,7 @@ class ContinuousChain(ChainModel):
         covars, _ = arguments.check_covars(
             self.covars_init, "covars_init", (*shape, d), structure_of(self.covariance_type))
         return {**self._chain_given(n), "covars": covars,
-                "means": arguments.check_array(self.means_init, "means_init", shape)}
+                "means": checks.check_parameter(self.means_init, "means_init", shape)}
 
     def _prepare(self, sequences, given, fixed):
         rows, n = sequences.rows, self.n_components
@@ -138,8 +138,7 @@ class ContinuousChain(ChainModel):
         out, leading = {}, (n_components,)
         if "weights" in self._names:
             leading += np.shape(values["weights_"])[1:2]
-            out["weights"] = exact(arguments.check_probabilities(
-                values["weights_"], "weights_", leading))
+            out["weights"] = exact(check_probabilities(values["weights_"], "weights_", leading))
         means = arguments.check_rows(values["means_"], "means_", *leading)
         out["means"] = means
         out["covars"], out["inner"] = arguments.check_covars(
