@@ -92,7 +92,7 @@ def add_arguments(parser):
                        help="test each number of classes against one less by N tables drawn from "
                             "the smaller model (default 0: no test; 99 is usual, and takes long)")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times at random; the best 5 go on to the end (default 30)")
+                       help="begin N times at random; the best 5 go on to the end (default 50)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when what is left to gain is less than T (default 1e-6)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",

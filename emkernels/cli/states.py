@@ -32,9 +32,11 @@ emissionprob (null for numbers), kept (text, empty, constant: names of columns t
 rows_without_values, warnings.
 """
 
+import math
 import warnings
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 import emkernels
 from emkernels.cli import _options as options_of
@@ -79,7 +81,7 @@ def add_arguments(parser):
     group.add_argument("--criterion", choices=("bic", "aic"), default="bic",
                        help="what chooses among several: bic (default), or aic, which takes more")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the likeliest (default 10)")
+                       help="begin N times, keep the likeliest (default 16; of --symbols 20)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when the log-likelihood of a row grows by less (default 1e-8)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
@@ -145,9 +147,8 @@ def _check(options):
 
 
 def _model(k, options, series, callback):
-    given = {"tol": options.tol, "max_iter": options.max_iter}
-    parameters = {"n_init": options.starts or 10, "tol": 1e-8, "max_iter": 1000,
-                  "random_state": options.seed, "n_threads": options.threads,
+    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter}
+    parameters = {"random_state": options.seed, "n_threads": options.threads,
                   "callback": callback,
                   **{name: value for name, value in given.items() if value is not None}}
     if series.symbols is not None:
@@ -177,11 +178,12 @@ def _fitted(options, console, series):
                     row["error"] = str(error)
                     continue
             said = [str(each.message) for each in caught
-                    if issubclass(each.category, emkernels.em.DegenerateWarning)]
-            row.update(parameters=model.n_parameters_, converged=model.converged_,
+                    if not issubclass(each.category, ConvergenceWarning)]
+            total, p = model.score(X, lengths), model.n_parameters_
+            row.update(parameters=p, converged=model.converged_,
                        collapsed=any(text.startswith("collapsed") for text in said),
-                       log_likelihood=model.score(X, lengths), bic=model.bic(X, lengths),
-                       aic=model.aic(X, lengths), iterations=model.n_iter_)
+                       log_likelihood=total, bic=-2 * total + p * math.log(len(X)),
+                       aic=-2 * total + 2 * p, iterations=model.n_iter_)
             fits.append((row, model.set_params(callback=None), said))
     if not fits:
         raise CommandError(f"{options.input}: no model could be fitted; the last: "
