@@ -36,9 +36,9 @@ import math
 import warnings
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 import emkernels
+from emkernels._extras import optional
 from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
 from emkernels.cli._fits import Fits
@@ -133,6 +133,7 @@ def _model(k, options, series, callback):
 def _fitted(options, console, series):
     """The best of all candidates, and what became of each."""
     X, lengths, fits, rows = series.data(), series.lengths, [], []
+    convergence = optional("sklearn.exceptions", "states", "cli").ConvergenceWarning
     with console.progress("fitting", total=len(options.states)) as bar:
         names = iter([count(k, "state") for k in options.states])
         callback = None if bar.callback is None else Fits(bar, lambda _: next(names, ""))
@@ -151,7 +152,7 @@ def _fitted(options, console, series):
                     row["error"] = str(error)
                     continue
             said = [str(each.message) for each in caught
-                    if not issubclass(each.category, ConvergenceWarning)]
+                    if not issubclass(each.category, convergence)]
             total, p = model.score(X, lengths), model.n_parameters_
             row.update(parameters=p, converged=model.converged_,
                        collapsed=any(text.startswith("collapsed") for text in said),
