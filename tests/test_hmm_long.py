@@ -37,6 +37,7 @@ def model_of():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:GaussianHMM did not converge")
 def test_ten_million_rows_in_one_sequence():
     model = model_of()
     X, _ = model.sample(100_000, random_state=0)
