@@ -235,3 +235,11 @@ def test_lengths_and_codes_are_read_once():
     assert sequences.symbols() is not sequences.symbols()       # tuples
     assert sequences.symbols()[0] is sequences.symbols(7)[0]
     assert repr(sequences) == "Sequences(2 of Rows(6 x 1, float64, 0 missing))"
+
+
+@pytest.mark.parametrize("fixed", ["covars", ("covars",)])
+def test_one_name_that_is_fixed_is_not_read_letter_by_letter(fixed):
+    narrow, covars = 1e-4 * X, 1e-8 * np.array([np.eye(2)] * 2)
+    model = GaussianHMM(2, means_init=narrow[:2], covars_init=covars, fixed=fixed)
+    # nothing to warn of: where covariances are fixed, no reg_covar drowns the columns
+    assert_array_equal(model.fit(narrow).covars_, covars)
