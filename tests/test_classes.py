@@ -198,7 +198,9 @@ def test_levels_with_more_digits_than_a_float_keep_them():
     ([[1, 0], [0, 1]], {"weights_init": [0.5, 0.6]}, "weights_init must sum to one, got 1.1"),
     ([[1, 0], [0, 1]], {"response_probs_init": [np.full((2, 2), 0.5)]}, "each of the 2 items"),
     ([[1, 0], [0, 1]], {"response_probs_init": [np.full((2, 2), 0.4)] * 2},
-     "response_probs_init of item 0 must sum to one, got 0.8 in class 0"),
+     "every row of response_probs_init of item 0 must sum to one, got 0.8 in row 0"),
+    ([[1, 0], [0, 1]], {"response_probs_init": [np.full((2, 2), 0.5), None]},
+     "a table for every item, got None"),
     ([[1, 0], [0, 1]], {"response_concentration": 0.5}, "response_concentration"),
 ])
 def test_errors_name_what_is_wrong(X, options, text):
@@ -206,6 +208,14 @@ def test_errors_name_what_is_wrong(X, options, text):
     with pytest.raises(ValueError, match=text):
         model.fit(X)
     assert not hasattr(model, "weights_")
+
+
+def test_a_start_of_float32_sums_to_one_as_well_as_it_can():
+    thirds = np.full(3, 1 / 3, np.float32)
+    assert abs(thirds.sum(dtype=np.float64) - 1) > 1e-8
+    model = LatentClassAnalysis(3, weights_init=thirds, n_init=1, max_iter=0, random_state=0)
+    X = np.indices((2, 2, 2, 2, 2)).reshape(5, -1).T
+    np.testing.assert_allclose(model.fit(X).weights_, 1 / 3, rtol=1e-15)
 
 
 def test_more_classes_than_rows_and_one_level():

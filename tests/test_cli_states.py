@@ -11,7 +11,7 @@ from PIL import Image
 from emkernels import CategoricalHMM, GaussianHMM
 
 NILE = files("emkernels.cli._demo").joinpath("nile.csv")
-PARAMETERS = {"n_init": 10, "tol": 1e-8, "max_iter": 1000, "random_state": 0}
+PARAMETERS = {"random_state": 0}
 GAUSSIAN = {**PARAMETERS, "reg_covar": "auto"}
 
 
@@ -256,7 +256,7 @@ def test_small_units_and_states_on_one_value(folder, capsys):
     found = result(capsys, "states", "z.csv", "-k", "1:3")
     assert [c["collapsed"] for c in found["candidates"]] == [False, True, True]
     assert found["candidates"][2]["remarks"] == "collapsed" and found["k"] > 1
-    assert "z.csv: collapsed: state " in found["warnings"][0]
+    assert any("z.csv: collapsed: state " in text for text in found["warnings"])
 
 
 def test_bytes_are_those_of_any_number_of_threads(folder):

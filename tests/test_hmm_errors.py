@@ -256,3 +256,11 @@ def test_sequences_without_columns_are_told_how_to_have_one(model):
         model.fit([CODES[:4, 0], CODES[4:, 0]])
     with pytest.raises(ValueError, match=r"not rectangular.*reshape\(-1, 1\)"):
         model.fit([[0, 1, 2], [0, 1]])
+
+
+@pytest.mark.parametrize("fixed", ["covars", ("covars",)])
+def test_one_name_that_is_fixed_is_not_read_letter_by_letter(fixed):
+    narrow, covars = 1e-4 * X, 1e-8 * np.array([np.eye(2)] * 2)
+    model = GaussianHMM(2, means_init=narrow[:2], covars_init=covars, fixed=fixed)
+    # nothing to warn of: where covariances are fixed, no reg_covar drowns the columns
+    assert_array_equal(model.fit(narrow).covars_, covars)

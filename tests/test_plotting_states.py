@@ -60,7 +60,8 @@ def test_sequences_by_lengths_and_as_a_list(model):
     X = signal()
     ax = plot_states(model, X, [50, 70], column="b")
     other = plot_states(model, [X.iloc[:50], X.iloc[50:]], column=1)
-    for each in (ax, other):
+    third = plot_states(model, (X.iloc[:50], X.iloc[50:]), column=1)
+    for each in (ax, other, third):
         assert each.get_ylabel() == "b" and each.get_title().endswith(" in 2 sequences")
         assert [len(line.get_xdata()) for line in curves(each)] == [50, 70]
         assert 49.5 in [line.get_xdata()[0] for line in each.lines if line.get_linestyle() == "--"]

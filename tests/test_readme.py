@@ -171,7 +171,7 @@ def written(line):
 @pytest.fixture
 def files(folder):
     """The files that the lines read."""
-    table = load_iris(as_frame=True).data
+    table = load_iris(as_frame=True).data[::2]
     holes = np.random.default_rng(0).random(table.shape) < 0.1
     table.mask(holes).to_csv(folder / "survey.csv", index=False)
     values, names = psychology_table()

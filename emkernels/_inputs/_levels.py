@@ -10,6 +10,7 @@ import numpy as np
 from emkernels._inputs._tables import (
     UnusableInputError,
     _array,
+    _array_of,
     _columns,
     _real,
     _short,
@@ -335,13 +336,6 @@ def _objects(values):
         if array.ndim == 1 and array.dtype.kind in "Ubif":
             return array
     return _array_of(values)
-
-
-def _array_of(values):
-    """An array of objects, whatever they are."""
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
 
 
 def _shown(value):

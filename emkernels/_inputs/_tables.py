@@ -107,7 +107,7 @@ def column_array(values, name):
             array = np.asarray(values.to_numpy(**(
                 {} if hasattr(values, "chunks") else {"zero_copy_only": False})))
         except (TypeError, ValueError, NotImplementedError):
-            array = _objects(values.to_pylist())
+            array = _array_of(values.to_pylist())
         return array, array.dtype
     if hasattr(values, "to_numpy"):
         values = values.to_numpy()
@@ -120,7 +120,7 @@ def _short(value):
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _objects(items):
+def _array_of(items):
     """A 1-d array of objects, whatever they are."""
     array = np.empty(len(items), dtype=object)
     array[:] = items

@@ -41,16 +41,16 @@ import argparse
 import numpy as np
 
 import emkernels
+from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
 from emkernels.cli._answers import as_numbers
 from emkernels.cli._fits import Fits
-from emkernels.cli._formats import FORMATS
 from emkernels.cli._items import read_items
 from emkernels.cli._memory import check_fits
-from emkernels.cli._messages import CommandError, about, count
-from emkernels.cli._plots import add_plot, check_plot, write_plot
+from emkernels.cli._messages import about, count
+from emkernels.cli._plots import write_plot
 from emkernels.cli._profiles import report
-from emkernels.cli._tables import check_names, check_target, open_table, write_table
+from emkernels.cli._tables import open_table, write_table
 
 # more items than this: too many pairs to look at
 MOST_PAIRED = 100
@@ -67,14 +67,7 @@ def _concentration(text):
 
 def add_arguments(parser):
     options_of.add_table(parser, kind="column")
-    group = options_of.add_output(
-        parser, f"{FORMATS}; - is standard output", required=False,
-        note="; without it the tables are only printed")
-    group.add_argument("--only-labels", action="store_true",
-                       help="write the column of classes alone")
-    group.add_argument("--name", default="class", metavar="NAME",
-                       help="name of the column of classes (default: class)")
-    add_plot(group, "the profiles of the classes")
+    hidden.add_output(parser, "class", "classes", "the profiles of the classes")
     group = parser.add_argument_group("classes")
     group.add_argument("-k", "--classes", type=options_of.sizes, required=True, metavar="K",
                        help="how many: 3, or 1:6 (both included), or 2,4")
@@ -92,7 +85,7 @@ def add_arguments(parser):
                        help="test each number of classes against one less by N tables drawn from "
                             "the smaller model (default 0: no test; 99 is usual, and takes long)")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times at random; the best 5 go on to the end (default 30)")
+                       help="begin N times at random; the best 5 go on to the end (default 50)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when what is left to gain is less than T (default 1e-6)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
@@ -105,28 +98,20 @@ def add_arguments(parser):
 
 def run(options, console):
     """Classes of one table."""
-    _check(options)
-    carry = options.output is not None and not options.only_labels
-    source = open_table(options, again=carry)
-    if carry:
-        names = [options.name, f"{options.name}_probability"]
-        names += [f"{options.name}_{c}" for c in range(max(options.classes))]
-        check_names(source, names, "--name says another for the new one")
+    hidden.check_output(options)
+    source = open_table(options, again=hidden.carries(options))
+    hidden.check_new_names(source, options, max(options.classes))
     items = read_items(source, options, console)
-    shown = carry or options.plot is not None
-    if shown:
+    if hidden.carries(options) or options.plot is not None:
         check_fits(source.path, 8 * items.n_rows * (max(options.classes) + 1), "use fewer -k")
     with about(source.path):
         best, candidates = _fitted(options, console, items)
         resp, residuals = best.predict_proba(items.table), _residuals(best, items)
     labels = resp.argmax(axis=1)
     if options.output is not None:
-        added = {options.name: labels.astype(np.int64)}
-        if carry:
-            added[f"{options.name}_probability"] = resp.max(axis=1)
-            added.update((f"{options.name}_{c}", resp[:, c]) for c in range(best.n_classes))
         write_table(options, source, as_numbers(items.cells, items.n_rows, items.kept["others"]),
-                    [(None, added)], carry=carry)
+                    [(None, hidden.new_columns(options, labels, resp))],
+                    carry=hidden.carries(options))
     n_lines = len(items.used)
     write_plot(options, lambda ax: emkernels.plotting.plot_response_probs(best, ax=ax),
                (min(2.5 + 2 * best.n_classes, 16), min(1.4 + 0.32 * n_lines, 40)))
@@ -145,19 +130,6 @@ def run(options, console):
         "rows_without_values": int(np.all([e.missing for e in items.used], axis=0).sum())}
     report(console, result, items)
     return result
-
-
-def _check(options):
-    if options.output is None:
-        if options.only_labels:
-            raise CommandError("--only-labels needs -o OUT")
-        if options.force and options.plot is None:
-            raise CommandError("--force needs -o OUT or --plot FILE")
-    else:
-        if not options.name.strip():
-            raise CommandError("--name needs a name")
-        check_target(options)
-    check_plot(options)
 
 
 def _parameters(options, items):

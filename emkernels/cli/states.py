@@ -32,19 +32,21 @@ emissionprob (null for numbers), kept (text, empty, constant: names of columns t
 rows_without_values, warnings.
 """
 
+import math
 import warnings
 
 import numpy as np
 
 import emkernels
+from emkernels._extras import optional
+from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
 from emkernels.cli._fits import Fits
-from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, say_left_out
-from emkernels.cli._plots import add_plot, check_plot, write_plot
+from emkernels.cli._plots import write_plot
 from emkernels.cli._series import described, read_series
-from emkernels.cli._tables import check_names, check_target, open_table, write_table
+from emkernels.cli._tables import open_table, write_table
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("diag", "full", "tied", "spherical")
@@ -54,14 +56,7 @@ MOST_SYMBOLS = 30
 
 def add_arguments(parser):
     options_of.add_table(parser)
-    group = options_of.add_output(
-        parser, f"{FORMATS}; - is standard output", required=False,
-        note="; without it the tables are only printed")
-    group.add_argument("--only-labels", action="store_true",
-                       help="write the column of states alone")
-    group.add_argument("--name", default="state", metavar="NAME",
-                       help="name of the column of states (default: state)")
-    add_plot(group, "the first column over time, and the states")
+    hidden.add_output(parser, "state", "states", "the first column over time, and the states")
     group = parser.add_argument_group("sequences")
     group.add_argument("--by", metavar="A", default=None,
                        help="the column that says which sequence a row belongs to")
@@ -79,7 +74,7 @@ def add_arguments(parser):
     group.add_argument("--criterion", choices=("bic", "aic"), default="bic",
                        help="what chooses among several: bic (default), or aic, which takes more")
     group.add_argument("--starts", type=options_of.integer(1), metavar="N",
-                       help="begin N times, keep the likeliest (default 10)")
+                       help="begin N times, keep the likeliest (default 16; of --symbols 20)")
     group.add_argument("--tol", type=options_of.real, metavar="T",
                        help="stop when the log-likelihood of a row grows by less (default 1e-8)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
@@ -89,13 +84,11 @@ def add_arguments(parser):
 
 def run(options, console):
     """States of one table."""
-    _check(options)
-    carry = options.output is not None and not options.only_labels
+    if options.symbols is not None and options.covariance is not None:
+        raise CommandError("--covariance is for columns of numbers, not for --symbols")
+    hidden.check_output(options)
     source = open_table(options, again=True)
-    if carry:
-        names = [options.name, f"{options.name}_probability"]
-        names += [f"{options.name}_{c}" for c in range(max(options.states))]
-        check_names(source, names, "--name says another for the new one")
+    hidden.check_new_names(source, options, max(options.states))
     series = read_series(source, options, console)
     n_rows = len(series.order)
     check_fits(source.path, 16 * n_rows * (max(options.states) + 1), "use fewer -k")
@@ -105,12 +98,9 @@ def run(options, console):
         path = np.asarray(best.decode(X, series.lengths)[1])
         resp = np.minimum(best.predict_proba(X, series.lengths), 1)     # but for rounding
     if options.output is not None:
-        in_file, probable = series.as_in_file(path), series.as_in_file(resp)
-        added = {options.name: in_file.astype(np.int64)}
-        if carry:
-            added[f"{options.name}_probability"] = probable[np.arange(n_rows), in_file]
-            added.update((f"{options.name}_{c}", probable[:, c]) for c in range(resp.shape[1]))
-        write_table(options, source, series.numbers, [(None, added)], carry=carry)
+        added = hidden.new_columns(options, series.as_in_file(path), series.as_in_file(resp))
+        write_table(options, source, series.numbers, [(None, added)],
+                    carry=hidden.carries(options))
     write_plot(options, lambda ax: _draw(ax, best, X, series), (10, 3.4))
     result = {
         "input": options.input, "output": options.output, "plot": options.plot, "rows": n_rows,
@@ -129,25 +119,9 @@ def run(options, console):
     return result
 
 
-def _check(options):
-    if options.symbols is not None and options.covariance is not None:
-        raise CommandError("--covariance is for columns of numbers, not for --symbols")
-    if options.output is None:
-        if options.only_labels:
-            raise CommandError("--only-labels needs -o OUT")
-        if options.force and options.plot is None:
-            raise CommandError("--force needs -o OUT or --plot FILE")
-    else:
-        if not options.name.strip():
-            raise CommandError("--name needs a name")
-        check_target(options)
-    check_plot(options)
-
-
 def _model(k, options, series, callback):
-    given = {"tol": options.tol, "max_iter": options.max_iter}
-    parameters = {"n_init": options.starts or 10, "tol": 1e-8, "max_iter": 1000,
-                  "random_state": options.seed, "n_threads": options.threads,
+    given = {"n_init": options.starts, "tol": options.tol, "max_iter": options.max_iter}
+    parameters = {"random_state": options.seed, "n_threads": options.threads,
                   "callback": callback,
                   **{name: value for name, value in given.items() if value is not None}}
     if series.symbols is not None:
@@ -159,6 +133,7 @@ def _model(k, options, series, callback):
 def _fitted(options, console, series):
     """The best of all candidates, and what became of each."""
     X, lengths, fits, rows = series.data(), series.lengths, [], []
+    convergence = optional("sklearn.exceptions", "states", "cli").ConvergenceWarning
     with console.progress("fitting", total=len(options.states)) as bar:
         names = iter([count(k, "state") for k in options.states])
         callback = None if bar.callback is None else Fits(bar, lambda _: next(names, ""))
@@ -177,11 +152,12 @@ def _fitted(options, console, series):
                     row["error"] = str(error)
                     continue
             said = [str(each.message) for each in caught
-                    if issubclass(each.category, emkernels.em.DegenerateWarning)]
-            row.update(parameters=model.n_parameters_, converged=model.converged_,
+                    if not issubclass(each.category, convergence)]
+            total, p = model.score(X, lengths), model.n_parameters_
+            row.update(parameters=p, converged=model.converged_,
                        collapsed=any(text.startswith("collapsed") for text in said),
-                       log_likelihood=model.score(X, lengths), bic=model.bic(X, lengths),
-                       aic=model.aic(X, lengths), iterations=model.n_iter_)
+                       log_likelihood=total, bic=-2 * total + p * math.log(len(X)),
+                       aic=-2 * total + 2 * p, iterations=model.n_iter_)
             fits.append((row, model.set_params(callback=None), said))
     if not fits:
         raise CommandError(f"{options.input}: no model could be fitted; the last: "

@@ -230,11 +230,9 @@ class SymbolStatistics:
     """Expected symbols of the states, (n_states, n_symbols)."""
 
     counts: np.ndarray
-    log_likelihood: float = 0.0
 
     def merge(self, other):
         self.counts += other.counts
-        self.log_likelihood += other.log_likelihood
         return self
 
 

@@ -1,9 +1,42 @@
-"""Probabilities along the last axis: their M-step, priors and vectors."""
+"""Probabilities along the last axis: checks of them, their M-step, priors and vectors."""
 
 import numpy as np
 
+from emkernels.data.checks import check_parameter
+
 LEAST = 1e-300      # of a sum that something is divided by
 LEAST_LOG = -690.0  # of a probability that a leap may lead to, beside the largest
+# How far sums of probabilities may be from one, the rounding of float32; what is further than the
+# second is taken out where they are computed with.
+ROUNDING, NOISE = 1e-6, 1e-12
+
+
+def check_probabilities(values, name, shape):
+    """Probabilities along the last axis, a float64 array of that shape; None for None. They are
+    refused where they do not sum to one, not made to."""
+    array = check_parameter(values, name, shape)
+    if array is None:
+        return None
+    if (array < 0).any():
+        at = tuple(map(int, np.argwhere(array < 0)[0]))
+        raise ValueError(f"{name} must not be negative, got {array[at]:.6g} at {at}")
+    sums = array.sum(axis=-1)
+    off = np.abs(sums - 1) > ROUNDING
+    if off.any():
+        if array.ndim == 1:
+            raise ValueError(f"{name} must sum to one, got {sums:.10g}")
+        row = int(np.argmax(off))
+        raise ValueError(f"every row of {name} must sum to one, got {sums[row]:.10g} in row {row}")
+    return array
+
+
+def exact(probabilities):
+    """Checked probabilities without the rounding of their sums, which a fit would gain or lose at
+    every row; None for None."""
+    if probabilities is None:
+        return None
+    sums = probabilities.sum(axis=-1, keepdims=True)
+    return np.where(np.abs(sums - 1) > NOISE, probabilities / sums, probabilities)
 
 
 def shares(counts, before, concentration=None):

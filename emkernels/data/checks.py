@@ -212,6 +212,17 @@ def check_numbers_finite(values, name):
         raise ValueError(f"{name} contains NaN or infinity, first at {at}")
 
 
+def check_parameter(values, name, shape):
+    """A float64 array of that shape, finite; None for None."""
+    if values is None:
+        return None
+    array = numbers(values, name)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    check_numbers_finite(array, name)
+    return array
+
+
 def check_sample_weight(sample_weight, X, largest=0.0):
     """Contiguous float64 weights or None; a number is that of every row. ValueError also where
     sums of squares of X, whose largest absolute value is given, would overflow."""

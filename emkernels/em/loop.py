@@ -107,7 +107,8 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
     convergence : {'lower_bound', 'parameters', 'distance', 'exact'}
-        'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
+        'lower_bound' and 'parameters' look at the last step. (With 'lower_bound' rows of float32
+        also end where some steps have not raised it, unless `tol` is 0.) 'distance' estimates what all
         the steps to come would add, to the parameters and to `objective_scale` times the
         objective; both must be below `tol`. 'exact': the first step goes to the maximum.
     acceleration : {None, 'squarem'} or callable

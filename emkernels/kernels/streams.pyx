@@ -208,8 +208,9 @@ cdef class _Streams:
         while True:
             self.deal()
             self.one_pass(job, CHAINS, n_sums, n_threads)
-            wrong = np.array([self.spans[i].sequence for i in np.flatnonzero(self.astray)],
-                             np.intp) if self.astray.any() else np.empty(0, np.intp)
+            if not self.astray.any():
+                return 0
+            wrong = [self.spans[i].sequence for i in np.flatnonzero(self.astray)]
             of_cut = np.searchsorted(self.offsets, self.cuts, "right") - 1
             kept = ~np.isin(of_cut, wrong)
             if kept.all():

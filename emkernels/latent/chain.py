@@ -36,7 +36,7 @@ class ChainStatistics:
     transitions : ndarray of shape (n_states, n_states)
         Expected transitions.
     emissions : object
-        As the emissions leave them, with a `log_likelihood` and a `merge`.
+        As the emissions leave them, with a `merge`.
     log_likelihood, total : float
         Of all sequences, and the weight of their rows.
     impossible : int or None

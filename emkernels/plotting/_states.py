@@ -83,15 +83,18 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
         raise NotFittedError(f"{type(model).__name__} is not fitted: call fit first")
     values, names, ends = _sequences(X, lengths)
     (at,) = column_positions(column, names, most=1, name="column")
-    given = X if lengths is None else (X, np.diff(ends))
+    lengths = None if lengths is None else np.diff(ends)
     check_count(max_sequences, "max_sequences")
     x, n_sequences = _times(times, len(values), ends), len(ends) - 1
     if n_sequences > max_sequences:
         ends = ends[:max_sequences + 1]
-        given = _first(X, ends, as_list=lengths is None)
+        if lengths is None:     # a list
+            X = X[:max_sequences]
+        else:
+            X, lengths = X[:ends[-1]], lengths[:max_sequences]
         values, x = values[:ends[-1]], x[:ends[-1]]
-    path, resp = _decoded(model, given, isinstance(given, tuple))
-    strength = resp[np.arange(len(path)), path]
+    path = np.asarray(model.decode(X, lengths)[1], np.intp)
+    strength = np.asarray(model.predict_proba(X, lengths), np.float64)[np.arange(len(path)), path]
     ax = one_axes(ax, (9.5, 3.2))
     n_states = len(model.transmat_)
     colors = component_colors(n_states)
@@ -144,19 +147,6 @@ def _sequences(X, lengths):
     if ends[-1] != len(values) or (np.diff(ends) < 1).any():
         raise ValueError(f"lengths must be positive and sum to the {len(values)} rows of X")
     return values, names, ends.astype(np.intp)
-
-
-def _first(X, ends, *, as_list):
-    """The sequences up to the last of these ends, as the model takes them."""
-    if as_list:
-        return list(X[:len(ends) - 1])
-    return X[:ends[-1]], np.diff(ends)      # rows of arrays and data frames alike
-
-
-def _decoded(model, given, with_lengths):
-    arguments = given if with_lengths else (given,)
-    return (np.asarray(model.decode(*arguments)[1], np.intp),
-            np.asarray(model.predict_proba(*arguments), np.float64))
 
 
 def _times(times, n, ends):

@@ -27,10 +27,6 @@ class SymbolStarts(Starts):
         nothing = self.n_states == 1 or given.emissions is not None
         super().__init__(sequences, chain, 1 if nothing else n_init, given)
 
-    @property
-    def given_emissions(self):
-        return self.given.emissions
-
     def __call__(self, i):
         """The parameters that start i begins with."""
         n, given, rng = self.n_states, self.given, self.random_state

@@ -4,58 +4,15 @@ import numpy as np
 
 from emkernels.data.checks import check_numbers_finite, numbers
 
-# How far sums of probabilities may be from one, the rounding of float32; what is further than the
-# second is taken out where they are computed with.
-ROUNDING, NOISE = 1e-6, 1e-12
-
-
-def check_array(values, name, shape):
-    """A float64 array of that shape, finite; None for None."""
-    if values is None:
-        return None
-    array = numbers(values, name)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    check_numbers_finite(array, name)
-    return array
-
 
 def check_rows(values, name, *leading):
-    """The same, of the `leading` axes and any number of columns."""
+    """A finite float64 array of the `leading` axes and any number of columns."""
     array = numbers(values, name)
     if array.ndim != len(leading) + 1 or array.shape[:-1] != leading or not array.shape[-1]:
         raise ValueError(f"{name} must have shape ({', '.join(map(str, leading))}, n_features), "
                          f"got {array.shape}")
     check_numbers_finite(array, name)
     return array
-
-
-def check_probabilities(values, name, shape):
-    """The same of probabilities along the last axis: they are refused where they do not sum to
-    one, not made to."""
-    array = check_array(values, name, shape)
-    if array is None:
-        return None
-    if (array < 0).any():
-        at = tuple(map(int, np.argwhere(array < 0)[0]))
-        raise ValueError(f"{name} must not be negative, got {array[at]:.6g} at {at}")
-    sums = array.sum(axis=-1)
-    off = np.abs(sums - 1) > ROUNDING
-    if off.any():
-        if array.ndim == 1:
-            raise ValueError(f"{name} must sum to one, got {sums:.10g}")
-        row = int(np.argmax(off))
-        raise ValueError(f"every row of {name} must sum to one, got {sums[row]:.10g} in row {row}")
-    return array
-
-
-def exact(probabilities):
-    """Checked probabilities without the rounding of their sums, which a fit would gain or lose at
-    every row; None for None."""
-    if probabilities is None:
-        return None
-    sums = probabilities.sum(axis=-1, keepdims=True)
-    return np.where(np.abs(sums - 1) > NOISE, probabilities / sums, probabilities)
 
 
 def check_covars(values, name, shape, structure):

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import _fit_context
 
 from emkernels._callers import warn
+from emkernels.components.probabilities import check_probabilities
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.em import DegenerateFitError, DegenerateWarning
@@ -35,16 +36,16 @@ class ChainModel(FittedChain):
     # --- what a subclass gives ----------------------------------------------------------
 
     @abstractmethod
-    def _prepare(self, sequences, given):
+    def _prepare(self, sequences, given, fixed):
         """Everything checked, before any work: the :class:`Starts` with their chain, and what
         :meth:`_said_of` needs of them."""
 
     def _remember_kind(self):
         """What a fit leaves beside its parameters."""
 
-    @abstractmethod
-    def _said_of(self, result, starts, spikes):
+    def _said_of(self, result, starts, spikes, fixed):
         """What there is to say of the states, texts."""
+        return []
 
     @abstractmethod
     def _given(self, sequences):
@@ -99,7 +100,7 @@ class ChainModel(FittedChain):
         sequences = sequences.weighed()
         fixed = arguments.check_fixed(self.fixed, self._names)
         given = self._given(sequences)
-        starts, spikes = self._prepare(sequences, given)
+        starts, spikes = self._prepare(sequences, given, fixed)
         result = self._best_run(starts)
         if self._is_symmetric(given):
             result.parameters = starts.chain.in_order(result.parameters)
@@ -108,7 +109,7 @@ class ChainModel(FittedChain):
         for name, value in given.items():
             if value is not None and (name in fixed or self.max_iter == 0):
                 values[name] = value
-        texts = self._said_of(result, starts, spikes)
+        texts = self._said_of(result, starts, spikes, fixed)
         # --- nothing can fail from here on
         self._remember(result, rows)
         for name, value in values.items():
@@ -158,15 +159,13 @@ class ChainModel(FittedChain):
 
     def _chain_given(self, n):
         """Checked starts of what every chain has."""
-        return {"startprob": arguments.check_probabilities(
-                    self.startprob_init, "startprob_init", (n,)),
-                "transmat": arguments.check_probabilities(
-                    self.transmat_init, "transmat_init", (n, n))}
+        return {
+            "startprob": check_probabilities(self.startprob_init, "startprob_init", (n,)),
+            "transmat": check_probabilities(self.transmat_init, "transmat_init", (n, n))}
 
-    def _chain_options(self):
+    def _chain_options(self, fixed):
         """Of the :class:`Chain`, checked."""
         n = self.n_components
-        fixed = arguments.check_fixed(self.fixed, self._names)
         return {"fixed": fixed & {"startprob", "transmat"},
                 "start_concentration": arguments.check_concentration(
                     self.startprob_concentration, "startprob_concentration", (n,)),

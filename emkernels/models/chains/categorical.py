@@ -6,11 +6,11 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.components.emissions import SymbolEmissions
+from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.models.chains import arguments
-from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
@@ -137,29 +137,25 @@ class CategoricalHMM(ChainModel):
             if n_symbols is None:
                 shape = np.shape(self.emissionprob_init)
                 n_symbols = shape[1] if len(shape) == 2 else 1
-            emissionprob = arguments.check_probabilities(
+            emissionprob = check_probabilities(
                 self.emissionprob_init, "emissionprob_init", (n, n_symbols))
         sequences.symbols(n_symbols)
         return {**given, "emissionprob": emissionprob}
 
-    def _prepare(self, sequences, given):
+    def _prepare(self, sequences, given, fixed):
         checks.check_columns_observed(sequences.rows)
         n, emissionprob = self.n_components, given["emissionprob"]
         n_symbols = self.n_symbols if emissionprob is None else emissionprob.shape[1]
         n_symbols = sequences.symbols(n_symbols)[1]
-        fixed = arguments.check_fixed(self.fixed, self._names)
         emissions = SymbolEmissions(
             fixed="emissionprob" in fixed, concentration=arguments.check_concentration(
                 self.emissionprob_concentration, "emissionprob_concentration", (n, n_symbols)))
         starts = SymbolStarts(
-            sequences, Chain(emissions, **self._chain_options()), self.n_init, GivenChain(
+            sequences, Chain(emissions, **self._chain_options(fixed)), self.n_init, GivenChain(
                 exact(given["startprob"]), exact(given["transmat"]),
                 emissions=exact(emissionprob)),
             shape=(n, n_symbols), random_state=_inputs.as_random_state(self.random_state))
         return starts, None
-
-    def _said_of(self, result, starts, spikes):
-        return []
 
     def _to_attributes(self, emissions):
         return {"emissionprob": emissions}
@@ -169,7 +165,7 @@ class CategoricalHMM(ChainModel):
     def _check_emissions(self, values, n_components):
         shape = np.shape(values["emissionprob_"])
         n_symbols = shape[1] if len(shape) == 2 else 1
-        return {"emissionprob": exact(arguments.check_probabilities(
+        return {"emissionprob": exact(check_probabilities(
             values["emissionprob_"], "emissionprob_", (n_components, n_symbols)))}
 
     def _emissions_of(self, values):

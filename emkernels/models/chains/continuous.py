@@ -13,12 +13,12 @@ from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
+from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
-from emkernels.models.chains.arguments import exact
 from emkernels.models.chains.base import ChainModel
 from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
@@ -54,9 +54,9 @@ class ContinuousChain(ChainModel):
         covars, _ = arguments.check_covars(
             self.covars_init, "covars_init", (*shape, d), structure_of(self.covariance_type))
         return {**self._chain_given(n), "covars": covars,
-                "means": arguments.check_array(self.means_init, "means_init", shape)}
+                "means": checks.check_parameter(self.means_init, "means_init", shape)}
 
-    def _prepare(self, sequences, given):
+    def _prepare(self, sequences, given, fixed):
         rows, n = sequences.rows, self.n_components
         checks.check_columns_observed(rows)
         bare, total = structure_of(self.covariance_type), int(n * np.prod(self._mix, dtype=int))
@@ -68,12 +68,11 @@ class ContinuousChain(ChainModel):
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
-        fixed = arguments.check_fixed(self.fixed, self._names)
         own = {"means": "means", "covars": "covariances"}
         emissions = GaussianEmissions(
             GaussianComponents(structure, frozenset(own[name] for name in fixed if name in own)),
             **self._weight_options(fixed))
-        chain = Chain(emissions, **self._chain_options())
+        chain = Chain(emissions, **self._chain_options(fixed))
         means, covars = given["means"], given["covars"]
         if covars is not None:
             covars = arguments.check_covars(covars, "covars_init", covars.shape, bare)[1]
@@ -101,8 +100,7 @@ class ContinuousChain(ChainModel):
         """Of the emissions, what concerns weights within states."""
         return {}
 
-    def _said_of(self, result, starts, spikes):
-        """What there is to say of the states, texts."""
+    def _said_of(self, result, starts, spikes, fixed):
         if not result.history:
             return []
         own = {"means": "means", "covars": "covariances", "weights": "weights"}
@@ -110,7 +108,7 @@ class ContinuousChain(ChainModel):
         found = examine(
             own_mixture, spikes.structure.reg_covar,
             lambda: spikes.least, starts.sequences.n_positive,
-            fixed={own[name] for name in self.fixed if name in own})
+            fixed={own[name] for name in fixed if name in own})
         if found.spikes and _far_apart(own_mixture, spikes):
             found.spikes = {}
         found.twins = []        # states may differ in where they lead to
@@ -140,8 +138,7 @@ class ContinuousChain(ChainModel):
         out, leading = {}, (n_components,)
         if "weights" in self._names:
             leading += np.shape(values["weights_"])[1:2]
-            out["weights"] = exact(arguments.check_probabilities(
-                values["weights_"], "weights_", leading))
+            out["weights"] = exact(check_probabilities(values["weights_"], "weights_", leading))
         means = arguments.check_rows(values["means_"], "means_", *leading)
         out["means"] = means
         out["covars"], out["inner"] = arguments.check_covars(

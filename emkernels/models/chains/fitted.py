@@ -8,11 +8,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs, kernels
+from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data.sequences import Sequences
 from emkernels.latent.chain import ChainParameters
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
-from emkernels.models.chains.arguments import exact
 
 
 class FittedChain(LatentModel):
@@ -63,10 +63,8 @@ class FittedChain(LatentModel):
                 f"transmat_ must have shape ({n}, {n}), a row and a column for each state of "
                 f"startprob_, got {np.shape(self.transmat_)}")
         return {
-            "startprob": exact(arguments.check_probabilities(
-                self.startprob_, "startprob_", (n,))),
-            "transmat": exact(arguments.check_probabilities(
-                self.transmat_, "transmat_", (n, n))),
+            "startprob": exact(check_probabilities(self.startprob_, "startprob_", (n,))),
+            "transmat": exact(check_probabilities(self.transmat_, "transmat_", (n, n))),
             **self._check_emissions(vars(self), n)}
 
     def _current(self):

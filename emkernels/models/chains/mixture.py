@@ -4,6 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from emkernels.components.probabilities import check_probabilities
 from emkernels.data.checks import Interval
 from emkernels.models.chains import arguments
 from emkernels.models.chains.continuous import ContinuousChain
@@ -120,7 +121,7 @@ class MixtureHMM(ContinuousChain):
         return (self.n_mix,)
 
     def _given(self, sequences):
-        weights = arguments.check_probabilities(
+        weights = check_probabilities(
             self.weights_init, "weights_init", (self.n_components, self.n_mix))
         return {**super()._given(sequences), "weights": weights}
 

@@ -84,7 +84,7 @@ def fit_covariates(assigned, first, Z, names, *, method, assignment, reference, 
         _check_rank(A * np.sqrt(assigned.weight)[:, None], names)
         step = (_Weighted if method == "bch" else _Expanded)(assigned, A, order)
         beta, value = _maximum(step, n_classes - 1, A.shape[1])
-        _, scores, bread = step.at(beta)[1:]
+        _, _, scores, bread = step.at(beta)
         more = _direction(bread, step.weight @ scores)
         if more is None or np.abs(A @ more.reshape(beta.shape).T).max() > ENDLESS:
             raise ValueError(_no_maximum(method))
@@ -133,12 +133,12 @@ def _maximum(step, n_rows, n_columns):
     the second derivatives do not curve down, by those of complete data."""
     beta = np.zeros((n_rows, n_columns))
     beta[:, 0] = step.start()
-    value, eta, scores, bread = step.at(beta)
+    value, logs, scores, bread = step.at(beta)
     for _ in range(MAX_ITER):
         gradient = step.weight @ scores
         direction = _direction(bread, gradient)
         if direction is None:
-            direction = _direction(step.complete(eta), gradient)
+            direction = _direction(step.complete(logs), gradient)
         if direction is None:
             raise ValueError(_no_maximum(step.method))
         promise = float(gradient @ direction) / 2
@@ -153,7 +153,7 @@ def _maximum(step, n_rows, n_columns):
             length /= 2
         else:
             return beta, value      # nothing more to be had in this precision
-        beta, (value, eta, scores, bread) = new, reached
+        beta, (value, logs, scores, bread) = new, reached
     raise ValueError(_no_maximum(step.method))
 
 
@@ -176,11 +176,11 @@ class _Step:
         counts = self.weight @ self.assigned.shares + 0.5
         return np.log(counts[self.order[1:]] / counts[self.order[0]])
 
-    def _probabilities(self, beta):
+    def _log_probabilities(self, beta):
+        """Of the classes, the reference first, (n, C)."""
         eta = np.column_stack([np.zeros(len(self.A)), self.A @ beta.T])
         logs = eta - eta.max(axis=1, keepdims=True)
-        logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
-        return eta, logs
+        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
 
     def _curvature(self, blocks):
         """Sum over rows of ``blocks (n, C - 1, C - 1) (x) z z'``."""
@@ -192,14 +192,9 @@ class _Step:
                     self.A * (self.weight * blocks[:, a, b])[:, None]).T @ self.A
         return out.reshape(m * q, m * q)
 
-    def complete(self, eta):
-        p = np.exp(self._log_shares(eta))[:, 1:]
-        return self._curvature(_spread(p))
-
-    @staticmethod
-    def _log_shares(eta):
-        logs = eta - eta.max(axis=1, keepdims=True)
-        return logs - np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    def complete(self, logs):
+        """Negative second derivatives as if the classes were known."""
+        return self._curvature(_spread(np.exp(logs)[:, 1:]))
 
     def _scores(self, residuals):
         return (residuals[:, :, None] * self.A[:, None, :]).reshape(len(self.A), -1)
@@ -215,11 +210,11 @@ class _Weighted(_Step):
         self.targets = assigned.corrected()[:, order]
 
     def at(self, beta):
-        """The objective, linear predictors, scores of rows, negative second derivatives."""
-        eta, logs = self._probabilities(beta)
+        """The objective, log probabilities, scores of rows, negative second derivatives."""
+        logs = self._log_probabilities(beta)
         p = np.exp(logs)[:, 1:]
         value = float(self.weight @ (self.targets * logs).sum(axis=1))
-        return (value, eta, self._scores(self.targets[:, 1:] - p), self._curvature(_spread(p)))
+        return value, logs, self._scores(self.targets[:, 1:] - p), self._curvature(_spread(p))
 
     def by_errors(self, beta):
         """See :class:`emkernels.models.classes.assigned.ThirdStep`."""
@@ -257,7 +252,7 @@ class _Expanded(_Step):
             yield s, rows, shares[rows, s], norm[:, 0], logs[rows] - norm
 
     def at(self, beta):
-        eta, logs = self._probabilities(beta)
+        logs = self._log_probabilities(beta)
         p = np.exp(logs)[:, 1:]
         value, residuals, blocks = 0.0, -p, _spread(p)
         for s, rows, share, norm, free in self._each(logs):
@@ -265,12 +260,12 @@ class _Expanded(_Step):
             q = np.exp(free + self.log_errors[:, s])[:, 1:]
             residuals[rows] += share[:, None] * q
             blocks[rows] -= share[:, None, None] * _spread(q)
-        return value, eta, self._scores(residuals), self._curvature(blocks)
+        return value, logs, self._scores(residuals), self._curvature(blocks)
 
     def by_errors(self, beta):
         n = self.assigned.errors.shape[0]
         out = np.zeros((n, n, n - 1, self.A.shape[1]))
-        for s, rows, share, _, free in self._each(self._probabilities(beta)[1]):
+        for s, rows, share, _, free in self._each(self._log_probabilities(beta)):
             slopes = np.exp(free) * (self.weight[rows] * share)[:, None]
             q = np.exp(free + self.log_errors[:, s])[:, 1:]
             for u in range(n):
@@ -281,7 +276,7 @@ class _Expanded(_Step):
         return out.reshape(n, n, -1)
 
     def by_shares(self, beta):
-        logs = self._probabilities(beta)[1]
+        logs = self._log_probabilities(beta)
         n = self.log_errors.shape[1]
         out = np.zeros((len(logs), n, n - 1, self.A.shape[1]))
         for s, rows, _, _, free in self._each(logs):

@@ -7,6 +7,8 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
+from emkernels.components.probabilities import check_probabilities, exact
+from emkernels.data import checks
 from emkernels.data.checks import Interval
 from emkernels.data.items import Items
 from emkernels.latent.mixture import Mixture
@@ -267,19 +269,22 @@ class LatentClassAnalysis(FittedClasses):
 
     def _given(self, items):
         n, p = self.n_classes, len(items.continuous)
-        weights = _shares(self.weights_init, "weights_init", (n,))
+        weights = exact(check_probabilities(self.weights_init, "weights_init", (n,)))
         probs = None
         if self.response_probs_init is not None:
             given = self.response_probs_init
             if len(given) != items.n_items:
                 raise ValueError(f"response_probs_init must have one table for each of the "
                                  f"{items.n_items} items, got {len(given)}")
+            if any(each is None for each in given):
+                raise ValueError("response_probs_init must have a table for every item, got None")
             probs = np.concatenate([
-                _shares(each, f"response_probs_init of item {j}", (n, levels)).T
+                exact(check_probabilities(
+                    each, f"response_probs_init of item {j}", (n, levels))).T
                 for j, (each, levels) in enumerate(zip(given, items.n_levels, strict=True))]
                 or [np.zeros((0, n))])
-        means = _table(self.means_init, "means_init", (n, p))
-        variances = _table(self.variances_init, "variances_init", (n, p))
+        means = checks.check_parameter(self.means_init, "means_init", (n, p))
+        variances = checks.check_parameter(self.variances_init, "variances_init", (n, p))
         if variances is not None and not (variances > 0).all():
             row, column = np.argwhere(~(variances > 0))[0]
             raise ValueError(f"variances_init must be positive, got {variances[row, column]:.6g} "
@@ -304,31 +309,3 @@ class _Ends:
         best = collapsed(result.parameters)
         return sum(bool(state.lower_bound >= result.lower_bound - SAME
                         and collapsed(state.parameters) == best) for state in self.last.values())
-
-
-def _table(values, name, shape):
-    if values is None:
-        return None
-    values = np.array(_inputs.as_rows(values, name, missing=False), dtype=np.float64)
-    if values.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} contains NaN or infinity")
-    return values
-
-
-def _shares(values, name, shape):
-    """Probabilities along the last axis, or None."""
-    values = _table(values, name, shape)
-    if values is None:
-        return None
-    if (values < 0).any():
-        raise ValueError(f"{name} must not be negative, got {values.min():.6g}")
-    sums = values.sum(axis=-1)
-    off = np.abs(sums - 1) > 1e-8
-    if off.any():
-        where = "" if values.ndim == 1 else f" in class {int(np.argmax(off))}"
-        raise ValueError(f"{name} must sum to one, got {np.ravel(sums)[np.argmax(off)]:.6g}{where}")
-    return values
-
-

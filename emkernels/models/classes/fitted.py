@@ -69,13 +69,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         return float(items.sample_weight[inside] @ values[inside]), items.total
 
     def _criteria(self, X, sample_weight, *, entropy=False):
-        total, n = self._log_likelihood(X, sample_weight)
+        items = self._read_weighed(X, sample_weight)
+        total, n = self._log_likelihood(items, None)
         p = self._n_parameters()
         out = {"log_likelihood": total, "bic": -2 * total + p * math.log(n),
                "aic": -2 * total + 2 * p, "abic": -2 * total + p * math.log((n + 2) / 24),
                "caic": -2 * total + p * (math.log(n) + 1)}
         if entropy:
-            items = self._read_weighed(X, sample_weight)
             out["icl"] = out["bic"] + 2 * entropy_of(self._components.rows(
                 items, self.weights_, self._classes, "resp")["resp"], items.sample_weight)
         return out

@@ -8,6 +8,7 @@ from emkernels import _inputs
 from emkernels._callers import listening, warn
 from emkernels.data.items import Items
 from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.models.candidates import check_sizes, note_falls
 from emkernels.models.classes.bootstrap import blrt
 from emkernels.models.classes.estimator import LatentClassAnalysis
 
@@ -120,7 +121,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     """
     if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    sizes = _check_sizes(n_classes)
+    sizes = check_sizes(n_classes, "n_classes")
     n_bootstrap = _inputs.whole(n_bootstrap, "n_bootstrap", 0)
     first = LatentClassAnalysis(sizes[0], **parameters)
     first._validate_params()
@@ -146,24 +147,15 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         fits.append((row, model, said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
-    _note_falls([row for row, _, _ in fits])
+    note_falls([row for row, _, _ in fits], "n_classes")
     if n_bootstrap:
         for row, model, _ in fits:
             if row["n_classes"] > 1:
                 row["blrt"] = blrt(
-                    X, row["n_classes"], n_bootstrap=n_bootstrap, continuous=model.continuous,
+                    items, row["n_classes"], n_bootstrap=n_bootstrap,
                     random_state=model.random_state, n_threads=model.n_threads,
                     sample_weight=sample_weight).p_value
     return _chosen(fits, criterion, table)
-
-
-def _note_falls(rows):
-    """Say of each which smaller number of classes is likelier."""
-    for row in rows:
-        better = [other["n_classes"] for other in rows
-                  if other["n_classes"] < row["n_classes"] and row["log_likelihood"] < (
-                      other["log_likelihood"] - 1e-3 - 1e-9 * abs(other["log_likelihood"]))]
-        row["below"] = min(better, default=None)
 
 
 def _chosen(fits, criterion, table):
@@ -178,18 +170,3 @@ def _chosen(fits, criterion, table):
     for text, category in said:
         warn(text, category)
     return ClassSelection(best, criterion, table)
-
-
-def _check_sizes(n_classes):
-    """The numbers of classes, each once."""
-    if isinstance(n_classes, (int, np.integer)) and not isinstance(n_classes, bool):
-        n_classes = [n_classes]
-    try:
-        sizes = list(n_classes) if not isinstance(n_classes, str) else []
-    except TypeError:
-        sizes = []
-    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1
-                            and not isinstance(size, bool) for size in sizes):
-        raise ValueError("n_classes must be a whole number of 1 or more, or several as in "
-                         f"range(1, 7), got {n_classes!r}")
-    return list(dict.fromkeys(map(int, sizes)))

@@ -8,6 +8,7 @@ from emkernels._callers import listening, warn
 from emkernels._words import some
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, EMWarning
+from emkernels.models.candidates import check_sizes, note_falls
 from emkernels.models.factors.estimator import FactorAnalysis, degrees_of_freedom
 
 CRITERIA = ("bic", "aic")
@@ -112,7 +113,7 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
-    sizes = _check_sizes(n_components)
+    sizes = check_sizes(n_components, "n_components")
     rows = Rows.read(X, FactorAnalysis(), min_samples=2)
     isotropic = parameters.get("noise") == "isotropic"
     columns = rows.n_features if isotropic else np.count_nonzero(
@@ -143,11 +144,7 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
         fits.append((row, model, said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
-    for row, _, _ in fits:
-        better = [other["n_components"] for other, _, _ in fits
-                  if other["n_components"] < row["n_components"] and row["log_likelihood"] < (
-                      other["log_likelihood"] - 1e-3 - 1e-9 * abs(other["log_likelihood"]))]
-        row["below"] = min(better, default=None)
+    note_falls([row for row, _, _ in fits], "n_components")
     row, best, said = min(fits, key=lambda fit: fit[0][criterion])
     tried = [row["n_components"] for row, _, _ in fits]
     if (len(tried) > 1 and row["n_components"] == max(tried) == max(sizes)
@@ -157,18 +154,3 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     for text, category in said:
         warn(text, category)
     return FactorSelection(best, criterion, table)
-
-
-def _check_sizes(n_components):
-    """The numbers of factors, each once."""
-    if isinstance(n_components, (int, np.integer)) and not isinstance(n_components, bool):
-        n_components = [n_components]
-    try:
-        sizes = list(n_components) if not isinstance(n_components, str) else []
-    except TypeError:
-        sizes = []
-    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1
-                            and not isinstance(size, bool) for size in sizes):
-        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
-                         f"range(1, 7), got {n_components!r}")
-    return list(dict.fromkeys(map(int, sizes)))

@@ -15,6 +15,7 @@ from emkernels.components.gaussian.structures import (
 )
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
+from emkernels.models.candidates import check_sizes, is_below
 from emkernels.models.mixture.estimator import GaussianMixture
 from emkernels.models.mixture.fitted import examination_of, parameters_of, renamed
 
@@ -204,16 +205,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
 
 def _check_candidates(n_components, covariance_types):
     """The numbers of components and the types, each once."""
-    if isinstance(n_components, (int, np.integer)):
-        n_components = [n_components]
-    try:
-        sizes = list(n_components) if not isinstance(n_components, str) else None
-    except TypeError:
-        sizes = None
-    if sizes is None or not all(isinstance(size, (int, np.integer)) and size >= 1
-                                and not isinstance(size, bool) for size in sizes):
-        raise ValueError("n_components must be a whole number of 1 or more, or several as in "
-                         f"range(1, 9), got {n_components!r}")
+    sizes = check_sizes(n_components, "n_components")
     types = [covariance_types]
     if hasattr(covariance_types, "__iter__") and not isinstance(covariance_types, str):
         types = list(covariance_types)
@@ -224,9 +216,9 @@ def _check_candidates(n_components, covariance_types):
         if type_ not in COVARIANCE_TYPES:
             raise ValueError(f"covariance_types must be some of {', '.join(COVARIANCE_TYPES)}, or "
                              f"'all', got {type_!r}")
-    if not sizes or not types:
-        raise ValueError("n_components and covariance_types must name at least one candidate")
-    return list(dict.fromkeys(map(int, sizes))), list(dict.fromkeys(types))
+    if not types:
+        raise ValueError("covariance_types must name at least one type")
+    return sizes, list(dict.fromkeys(types))
 
 
 class Candidate:
@@ -328,7 +320,7 @@ def _raise_to_narrower(own, fits, options):
             other for other in fits
             if other.row["n_components"] == fit.row["n_components"]
             and is_within(other.row["covariance_type"], fit.row["covariance_type"])
-            and not other.row["degenerate"] and _is_below(fit, other)]
+            and not other.row["degenerate"] and is_below(fit.row, other.row)]
         if likelier:
             fit.go_on_from(max(likelier, key=lambda other: other.row["log_likelihood"]), options)
 
@@ -339,19 +331,14 @@ def _raise_falls(fits, options):
     best = None
     for fit in sorted(fits, key=lambda fit: fit.row["n_components"]):
         if (best is not None and best.row["n_components"] < fit.row["n_components"]
-                and _is_below(fit, best)):
+                and is_below(fit.row, best.row)):
             if all(options.get(name) is None for name in STARTS):
                 fit.go_on_from(best, options)
-            if _is_below(fit, best):
+            if is_below(fit.row, best.row):
                 fit.row["below"] = best.row["n_components"]
         # a spike is likely for nothing
-        if not fit.row["degenerate"] and (best is None or not _is_below(fit, best)):
+        if not fit.row["degenerate"] and (best is None or not is_below(fit.row, best.row)):
             best = fit
-
-
-def _is_below(fit, other):
-    mine, theirs = fit.row["log_likelihood"], other.row["log_likelihood"]
-    return mine < theirs - 1e-3 - 1e-9 * abs(theirs)
 
 
 def _warn_about_unit(rows):

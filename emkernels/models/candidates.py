@@ -1,0 +1,32 @@
+"""Numbers of components, factors or classes of which one is to be chosen."""
+
+import numpy as np
+
+
+def check_sizes(values, name):
+    """The numbers, each once."""
+    if isinstance(values, (int, np.integer)) and not isinstance(values, bool):
+        values = [values]
+    try:
+        sizes = list(values) if not isinstance(values, str) else []
+    except TypeError:
+        sizes = []
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1
+                            and not isinstance(size, bool) for size in sizes):
+        raise ValueError(f"{name} must be a whole number of 1 or more, or several as in "
+                         f"range(1, 7), got {values!r}")
+    return list(dict.fromkeys(map(int, sizes)))
+
+
+def is_below(row, other):
+    """Whether a row of a table has a lower likelihood than another, rounding aside."""
+    theirs = other["log_likelihood"]
+    return row["log_likelihood"] < theirs - 1e-3 - 1e-9 * abs(theirs)
+
+
+def note_falls(rows, name):
+    """Say of each row which smaller number, the entry `name`, is likelier: more are never less
+    likely, so its fit has missed the maximum."""
+    for row in rows:
+        row["below"] = min((other[name] for other in rows if other[name] < row[name]
+                            and is_below(row, other)), default=None)
