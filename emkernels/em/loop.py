@@ -108,9 +108,9 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     n_init, max_iter, tol : int, int, float
     convergence : {'lower_bound', 'parameters', 'distance', 'exact'}
         'lower_bound' and 'parameters' look at the last step. (With 'lower_bound' rows of float32
-        also end where some steps have not raised it, unless `tol` is 0.) 'distance' estimates what all
-        the steps to come would add, to the parameters and to `objective_scale` times the
-        objective; both must be below `tol`. 'exact': the first step goes to the maximum.
+        also end where some steps have not raised it, unless `tol` is 0.) 'distance' estimates
+        what all the steps to come would add, to the parameters and to `objective_scale` times
+        the objective; both must be below `tol`. 'exact': the first step goes to the maximum.
     acceleration : {None, 'squarem'} or callable
         A function of the model makes an accelerator, with the methods and `last_was_plain` of
         :class:`emkernels.em.acceleration.Squarem`. A start that collapses is made again by
