@@ -352,3 +352,28 @@ def test_levels_that_files_do_not_hold(tmp_path):
     np.testing.assert_allclose(model.score_samples(dates[1:2]), math.log(1 / 3))
     with pytest.raises(TypeError, match=r"column 'day' has levels of type datetime.*astype\(str\)"):
         model.save(tmp_path / "model.npz")
+
+
+@pytest.mark.parametrize("continuous", [None, [4]])
+def test_what_is_given_wholly_is_the_one_start(continuous):
+    """Whatever n_init is: nothing of it is drawn."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (100, 5)).astype(float)
+    n_items = 4 if continuous else 5
+    given = {"continuous": continuous, "weights_init": [0.4, 0.6], "max_iter": 1, "tol": 0,
+             "response_probs_init": [rng.dirichlet([1, 1], 2) for _ in range(n_items)]}
+    if continuous:
+        given |= {"means_init": [[0.2], [0.7]], "variances_init": [[1.0], [2.0]]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        default, one = (LatentClassAnalysis(2, **given, **more).fit(X)
+                        for more in ({}, {"n_init": 1}))
+        start = LatentClassAnalysis(2, **{**given, "max_iter": 0}).fit(X)
+        drawn = LatentClassAnalysis(2, n_init=50, max_iter=0, random_state=3).fit(X)
+        first = LatentClassAnalysis(2, n_init=1, max_iter=0, random_state=3).fit(X)
+    np.testing.assert_array_equal(default.weights_, one.weights_)
+    np.testing.assert_array_equal(default.response_probs_, one.response_probs_)
+    np.testing.assert_array_equal(start.weights_, [0.4, 0.6])
+    np.testing.assert_allclose(start.response_probs_, given["response_probs_init"], rtol=1e-15)
+    np.testing.assert_array_equal(drawn.weights_, first.weights_)
+    np.testing.assert_array_equal(drawn.response_probs_, first.response_probs_)

@@ -26,6 +26,11 @@ class GivenClasses:
     means: np.ndarray | None = None
     variances: np.ndarray | None = None
 
+    def leaves_open(self, items):
+        """Whether anything of a start is drawn."""
+        return (items.n_items > 0 and self.probs is None) or (
+            items.numbers is not None and self.means is None)
+
 
 @dataclass
 class Starts:
@@ -114,7 +119,7 @@ def _check_scales(items, deviation, reg_covar):
                              "numbers. Rescale the column")
 
 
-def best_classes(items, components, starts):
+def best_classes(items, components, starts, max_iter):
     """The starts that are worth going on with, the likeliest first.
 
     All take some steps side by side, and the better half goes on, until few are left.
@@ -124,6 +129,8 @@ def best_classes(items, components, starts):
     items : Items
     components : ClassComponents
     starts : Starts
+    max_iter : int
+        Of a fit; no more steps than that are taken at once.
 
     Returns
     -------
@@ -132,7 +139,7 @@ def best_classes(items, components, starts):
     """
     while starts.weights.shape[1] > KEPT:
         weights, classes = starts.weights, starts.classes
-        for _ in range(STEPS):
+        for _ in range(min(STEPS, max_iter)):
             statistics = components.mixed(items, weights, classes)
             reached = statistics.log_likelihood + components.log_prior(classes)
             classes = components.maximise(statistics, classes)

@@ -36,7 +36,8 @@ class LatentClassAnalysis(FittedClasses):
         Columns of numbers, by position or name. All other columns are items, in their order.
     n_init : int
         Random starts. They take 40 steps side by side, the better half takes 40 more, and so on;
-        the best 5 go on to convergence.
+        the best 5 go on to convergence. One where nothing of a start is drawn: where
+        `response_probs_init` is given, and of numbers `means_init`.
     tol : float
         With 'distance' EM ends where all the steps to come would add less than that to the
         log-likelihood of all rows, to a probability, to a mean (in deviations), to a variance or
@@ -75,7 +76,7 @@ class LatentClassAnalysis(FittedClasses):
     weights_ : ndarray of shape (n_classes,)
         Descending, the order of the classes; of equal ones that comes first which gives the first
         level of the first item more.
-        (With `response_probs_init` and one start, classes stay as they were given.)
+        (With `response_probs_init` or `means_init`, classes stay in the order of these.)
     response_probs_ : list of ndarray of shape (n_classes, n_levels)
         Of each item.
     categories_ : list of ndarray
@@ -210,8 +211,9 @@ class LatentClassAnalysis(FittedClasses):
             reg_covar=None if self.reg_covar == "auto" else self.reg_covar)
         random_state = _inputs.as_random_state(self.random_state)
         examination.check_possible(items, components, given, self.n_classes)
+        n_starts = self.n_init if self.max_iter and given.leaves_open(items) else 1
         starts = best_classes(items, components, random_classes(
-            items, components, self.n_classes, self.n_init, random_state, given))
+            items, components, self.n_classes, n_starts, random_state, given), self.max_iter)
         ends = _Ends(self.callback)
         collapsed = lambda parameters: components.spikes(parameters.components).any()   # noqa: E731
         result = self._run(
@@ -219,7 +221,7 @@ class LatentClassAnalysis(FittedClasses):
             acceleration=self._acceleration(items), objective_scale=items.total,
             is_degenerate=collapsed, callback=ends)
         # --- nothing can fail from here on
-        kept = given.probs is not None and self.n_init == 1
+        kept = given.probs is not None or given.means is not None
         self._set_parameters(result.parameters, items, keep_order=kept)
         self._remember(result, items, components)
         self.n_best_ = ends.n_at(result, collapsed) or 1
