@@ -775,3 +775,20 @@ def test_choices_at_the_ends_and_bad_arguments(three):
                              ({"n_bootstrap": -1}, "n_bootstrap")):
         with pytest.raises((ValueError, TypeError), match=match):
             select_classes(X, **arguments)
+
+
+def test_results_in_small_units_are_not_written_as_nothing():
+    rng = np.random.default_rng(0)
+    income = rng.normal(30_000, 15_000, 400)
+    high = rng.random(400) < 1 / (1 + np.exp(2 - income / 15_000))
+    X = (rng.random((400, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    model = LatentClassAnalysis(2, random_state=0).fit(X)
+    found = model.covariates(X, income)
+    last = str(found).splitlines()[-1].split()
+    np.testing.assert_allclose(
+        [float(last[2]), float(last[3])], [found.coef[0, 1], found.standard_errors[0, 1]],
+        rtol=5e-3)
+    small = model.distal(X, income * 1e-9)
+    line = str(small).splitlines()[2].split()
+    np.testing.assert_allclose([float(each) for each in line[1:]], [
+        small.means[0], small.standard_errors[0], small.variances[0]], rtol=5e-3)

@@ -471,7 +471,8 @@ def test_samples_are_of_the_model():
     symbols = CategoricalHMM()
     symbols.startprob_, symbols.transmat_, symbols.emissionprob_ = [1.0], [[1.0]], [[0.2, 0, 0.8]]
     codes, _ = symbols.sample(5000, 0)
-    assert_allclose(np.bincount(codes[:, 0].astype(int)) / 5000, [0.2, 0, 0.8], atol=0.02)
+    assert_array_equal(np.array(list("abc"))[codes] == "b", False)     # they can index
+    assert_allclose(np.bincount(codes[:, 0]) / 5000, [0.2, 0, 0.8], atol=0.02)
 
 
 def test_a_callback_sees_the_iterations():
@@ -635,3 +636,16 @@ def test_rows_far_out_in_float32():
     assert model.score_samples(X)[0] == pytest.approx(model.score(X), rel=1e-12)
     assert (model.predict(X) >= 0).all()
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_components", [1, 2])
+@pytest.mark.parametrize("covariance_type", ["diag", "tied"])
+def test_rows_of_float32_come_to_an_end(covariance_type, n_components):
+    # their bounds rise and fall by more than tol for ever; that it did not converge is an error
+    for seed in range(8, 12):
+        rng = np.random.default_rng(seed)
+        X = np.concatenate([rng.normal(size=(150, 2)), rng.normal(4, 1, (150, 2))])
+        model = GaussianHMM(n_components, covariance_type=covariance_type, random_state=0)
+        exact = model.fit(X).score(X)
+        assert model.fit(X.astype(np.float32)).converged_ and model.n_iter_ < 100
+        assert_allclose(model.score(X), exact, rtol=1e-7)

@@ -237,6 +237,27 @@ def test_lengths_and_codes_are_read_once():
     assert repr(sequences) == "Sequences(2 of Rows(6 x 1, float64, 0 missing))"
 
 
+@pytest.mark.parametrize(("table", "text"), [
+    ([["a"], ["b"]], "'a' at row 0; symbols are whole codes from 0, as numpy.unique"),
+    (np.array([["a"], ["b"]]), "symbols are whole codes from 0, as numpy.unique"),
+    (pd.DataFrame({"s": pd.Categorical(["a", "b"])}), "column 's' of X.*as numpy.unique"),
+    (np.eye(3), "got 3 columns; of one-hot rows take the position"),
+    (CODES.T, r"got 6 columns; a sequence goes down a column, reshape\(-1, 1\)"),
+    (np.c_[CODES, CODES], "got 2 columns$"),
+])
+def test_what_is_no_column_of_codes_is_told_how_to_be_one(table, text):
+    with pytest.raises(ValueError, match=text):
+        CategoricalHMM(2).fit(table)
+
+
+@pytest.mark.parametrize("model", [GaussianHMM(2), CategoricalHMM(2)])
+def test_sequences_without_columns_are_told_how_to_have_one(model):
+    with pytest.raises(ValueError, match="row 1 has shape .2,.*make each a table, as by reshape"):
+        model.fit([CODES[:4, 0], CODES[4:, 0]])
+    with pytest.raises(ValueError, match=r"not rectangular.*reshape\(-1, 1\)"):
+        model.fit([[0, 1, 2], [0, 1]])
+
+
 @pytest.mark.parametrize("fixed", ["covars", ("covars",)])
 def test_one_name_that_is_fixed_is_not_read_letter_by_letter(fixed):
     narrow, covars = 1e-4 * X, 1e-8 * np.array([np.eye(2)] * 2)

@@ -6,6 +6,7 @@ from emkernels._inputs._names import Named, check_names, check_same_rows, names_
 from emkernels._inputs._numbers import real, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
+    TEXTS,
     UnusableInputError,
     as_rows,
     as_table,
@@ -14,6 +15,7 @@ from emkernels._inputs._tables import (
 )
 
 __all__ = [
+    "TEXTS",
     "Named",
     "UnusableInputError",
     "as_column",

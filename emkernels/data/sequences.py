@@ -84,7 +84,14 @@ class Sequences:
                                  "lengths of their own")
             rows, lengths = _joined(X, estimator, fitted)
         else:
-            rows = Rows.read(X, estimator, fitted=fitted)
+            try:
+                rows = Rows.read(X, estimator, fitted=fitted)
+            except _inputs.UnusableInputError as error:
+                if not _is_ragged(X):
+                    raise
+                raise _inputs.UnusableInputError(
+                    f"{error}; where these are sequences, make each a table, as by "
+                    "reshape(-1, 1)") from error
             lengths = check_lengths(lengths, len(rows))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         weight = check_weights(sample_weight, len(lengths), rows)
@@ -201,6 +208,17 @@ def _is_table(value):
     return isinstance(value[0], (list, tuple)) or np.ndim(value[0]) == 1
 
 
+def _is_ragged(X):
+    """Whether X is a list of what has one axis, and not one length."""
+    if not isinstance(X, (list, tuple)) or any(isinstance(each, (str, bytes)) for each in X):
+        return False
+    try:
+        shapes = {np.shape(each) for each in X}
+    except ValueError:
+        return False
+    return len(shapes) > 1 and all(len(shape) == 1 for shape in shapes)
+
+
 def _joined(X, estimator, fitted):
     """Rows of tables one below the other, and how many each has."""
     parts = []
@@ -276,9 +294,14 @@ def symbols_of(rows):
     """Codes of the rows, int32 with -1 where missing, and the largest of them."""
     X = rows.X
     if X.shape[1] != 1:
-        raise ValueError(
-            f"X must have one column, of whole codes from 0, got {X.shape[1]} columns: of "
-            "one-hot rows take the position of the one, X.argmax(axis=1)[:, None]")
+        remedy = ""
+        if ((X == 1).sum(axis=1) == 1).all() and ((X == 0) | (X == 1)).all():
+            remedy = ("; of one-hot rows take the position of the one, "
+                      "X.argmax(axis=1)[:, None]")
+        elif len(X) == 1:
+            remedy = "; a sequence goes down a column, reshape(-1, 1)"
+        raise ValueError(f"X must have one column, of whole codes from 0, got {X.shape[1]} "
+                         f"columns{remedy}")
     x = X[:, 0]
     missing = np.isnan(x)
     wrong = ~missing & ((x < 0) | (x != np.floor(x)))

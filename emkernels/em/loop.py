@@ -12,6 +12,7 @@ from emkernels.em.distance import Distance
 from emkernels.em.errors import DegenerateFitError
 
 CONVERGENCE = ("lower_bound", "parameters", "distance", "exact")
+IDLE = 10       # steps without a higher bound, which end EM of float32 rows
 
 
 @dataclass
@@ -106,9 +107,10 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
     convergence : {'lower_bound', 'parameters', 'distance', 'exact'}
-        'lower_bound' and 'parameters' look at the last step. 'distance' estimates what all
-        the steps to come would add, to the parameters and to `objective_scale` times the
-        objective; both must be below `tol`. 'exact': the first step goes to the maximum.
+        'lower_bound' and 'parameters' look at the last step. (With 'lower_bound' rows of float32
+        also end where some steps have not raised it, unless `tol` is 0.) 'distance' estimates
+        what all the steps to come would add, to the parameters and to `objective_scale` times
+        the objective; both must be below `tol`. 'exact': the first step goes to the maximum.
     acceleration : {None, 'squarem'} or callable
         A function of the model makes an accelerator, with the methods and `last_was_plain` of
         :class:`emkernels.em.acceleration.Squarem`. A start that collapses is made again by
@@ -259,6 +261,10 @@ class _Iterations:
         if convergence == "distance":
             resolution = 64 * float(np.finfo(source.dtype).eps)
             self.distance = Distance(model, resolution, objective_scale)
+        self.best, self.n_idle = -np.inf, 0     # the highest bound, steps since
+        # rows of float32 let the bound rise and fall by more than a small tol for ever
+        self.is_rough = convergence == "lower_bound" and getattr(
+            source, "dtype", None) == np.float32
 
     def run(self, init, max_iter, bound, callback, progress):
         """Iterate until the end; `bound` is the objective of a fit before."""
@@ -320,5 +326,18 @@ class _Iterations:
                 self.distance is None or self.distance.confirmed):
             result.converged = True
             return True
+        if self.is_rough and self.tol > 0 and self._is_idle():
+            result.converged = True
+            return True
         endless = getattr(self.model, "endless", None)
         return endless is not None and endless(new, self.source)
+
+    def _is_idle(self):
+        """Whether the bound has long been at its highest, but for the rounding of float32."""
+        bound = self.result.lower_bound
+        if bound > self.best:
+            self.best, self.n_idle = bound, 0
+            return False
+        self.n_idle += 1
+        near = 64 * float(np.finfo(np.float32).eps) * max(1.0, abs(bound))
+        return self.n_idle >= IDLE and self.best - bound <= near

@@ -10,7 +10,6 @@ from emkernels._callers import warn
 from emkernels.components.probabilities import check_probabilities
 from emkernels.data import checks
 from emkernels.data.checks import Interval
-from emkernels.data.sequences import Sequences
 from emkernels.em import DegenerateFitError, DegenerateWarning
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
@@ -93,7 +92,7 @@ class ChainModel(FittedChain):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, y, lengths, sample_weight):
-        sequences = Sequences.read(X, lengths, self, sample_weight=sample_weight)
+        sequences = self._read_sequences(X, lengths, sample_weight=sample_weight)
         rows = sequences.rows
         if lengths is None:
             arguments.check_no_lengths(y, len(rows))

@@ -16,6 +16,9 @@ from emkernels.models.chains.fitted import draw
 from emkernels.starts.chains import GivenChain
 from emkernels.starts.symbols import SymbolStarts
 
+CODES = ("symbols are whole codes from 0, as numpy.unique(x, return_inverse=True)[1] of a column x "
+         "has them")
+
 
 class CategoricalHMM(ChainModel):
     """Hidden Markov model of symbols.
@@ -118,6 +121,14 @@ class CategoricalHMM(ChainModel):
 
     # --- fit ----------------------------------------------------------------------------------
 
+    def _read_sequences(self, X, lengths, **more):
+        try:
+            return super()._read_sequences(X, lengths, **more)
+        except _inputs.UnusableInputError as error:
+            # (columns of 0 and 1 are not what this model is for)
+            raise _inputs.UnusableInputError(
+                str(error).replace(_inputs.TEXTS, CODES)) from error
+
     def _given(self, sequences):
         n, n_symbols = self.n_components, self.n_symbols
         given = self._chain_given(n)
@@ -165,7 +176,7 @@ class CategoricalHMM(ChainModel):
         return {"emissionprob": emissionprob.size - len(emissionprob)}
 
     def _draw(self, values, states, rng):
-        return draw(values["emissionprob"], states, rng).astype(np.float64)[:, None]
+        return draw(values["emissionprob"], states, rng)[:, None]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -73,11 +73,14 @@ class FittedChain(LatentModel):
         emissions, own = self._emissions_of(values)
         return emissions, ChainParameters(values["startprob"], values["transmat"], own)
 
+    def _read_sequences(self, X, lengths, **more):
+        return Sequences.read(X, lengths, self, **more)
+
     def _read_with(self, X, lengths):
         """Sequences of the columns of the fit, the emissions and the parameters."""
         emissions, parameters = self._current()
         # (parameters put in by hand know no names of columns)
-        sequences = Sequences.read(X, lengths, self, fitted="n_features_in_" in vars(self))
+        sequences = self._read_sequences(X, lengths, fitted="n_features_in_" in vars(self))
         self._check_width(sequences, parameters)
         return sequences, emissions, parameters
 
@@ -187,6 +190,7 @@ class FittedChain(LatentModel):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
+            Symbols are of int64, all else is of float64.
         states : ndarray of shape (n_samples,)
         """
         values = self._values()

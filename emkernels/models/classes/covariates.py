@@ -7,7 +7,7 @@ from scipy.special import ndtr
 
 from emkernels._one_thread import one_thread
 from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
-from emkernels.models.missing.tables import text_table
+from emkernels.models.missing.tables import number_text, text_table
 
 MAX_ITER = 200
 # Newton's promise of log-likelihood, at which it is at the maximum
@@ -64,8 +64,8 @@ class ClassCovariates:
         rows = [["class", "covariate", "coef", "std error", "z", "p"]]
         for r, k in enumerate(self.classes):
             for j, name in enumerate(self.names):
-                rows.append([str(k), name, f"{self.coef[r, j]:.4f}",
-                             f"{self.standard_errors[r, j]:.4f}", f"{self.z[r, j]:.2f}",
+                rows.append([str(k), name, number_text(self.coef[r, j]),
+                             number_text(self.standard_errors[r, j]), f"{self.z[r, j]:.2f}",
                              f"{self.p_values[r, j]:.4f}"])
         left = f", {self.n_left_out} left out" if self.n_left_out else ""
         return (f"Classes by covariates ({self.method}, {self.assignment} assignment, reference "

@@ -18,7 +18,7 @@ from emkernels.models.classes.information import (
     one_hot,
     scores_by_class,
 )
-from emkernels.models.missing.tables import text_table
+from emkernels.models.missing.tables import number_text, text_table
 
 MAX_ITER, TOL = 100_000, 1e-13
 BOUNDARY = 1e-6
@@ -73,7 +73,7 @@ class DistalOutcome:
     def __str__(self):
         if self.probs is None:
             rows = [["class", "mean", "std error", "variance"]]
-            rows += [[str(k), f"{m:.4f}", f"{e:.4f}", f"{v:.4f}"] for k, (m, e, v) in enumerate(
+            rows += [[str(k), *map(number_text, each)] for k, each in enumerate(
                 zip(self.means, self.standard_errors, self.variances, strict=True))]
         else:
             rows = [["class", *(str(level) for level in self.levels)]]
