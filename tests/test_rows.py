@@ -324,8 +324,8 @@ def test_chunks_weigh_what_their_rows_weigh():
 
 
 def test_what_is_no_sequence_of_chunks_is_refused():
-    for parts in (np.zeros((3, 2)), Rows.read([[1.0]]), None, 3):
-        with pytest.raises(TypeError, match="parts must be a sequence of tables"):
+    for parts in (iter([np.zeros((3, 2))]), Rows.read([[1.0]]), None, 3):
+        with pytest.raises(TypeError, match="source"):
             Chunks(parts)
     for n_threads in (-3, 0, 1.5, True):
         with pytest.raises((TypeError, ValueError), match="n_threads"):
@@ -334,10 +334,10 @@ def test_what_is_no_sequence_of_chunks_is_refused():
 
 def test_chunks_that_do_not_go_together_are_refused():
     X = np.zeros((5, 2))
-    for parts, match in (([], "no chunk"), ([X, np.zeros((3, 3))], "chunk 1 has 3 columns"),
-                         ([X, X.astype(np.float32)], "chunk 1 has 2 columns of float32"),
-                         ([X, np.full((2, 2), np.inf)], "chunk 1: X contains infinity"),
-                         ([X, [["a", "b"]]], "chunk 1: "), ([X[:0]], "chunk 0: X is empty")):
+    for parts, match in (([], "no block"), ([X, np.zeros((3, 3))], "block 1 has 3 columns"),
+                         ([X, X.astype(np.float32)], "block 1 has 2 columns of float32"),
+                         ([X, np.full((2, 2), np.inf)], "infinity, first at block 1, row 0, col"),
+                         ([X, [["a", "b"]]], "block 1"), ([X[:0]], "no block with a row")):
         with pytest.raises(ValueError, match=match):
             Chunks(parts)
 
@@ -399,7 +399,7 @@ def test_chunks_whose_columns_are_in_another_order_are_refused():
     X = np.arange(6.0).reshape(3, 2)
     first, other = pandas.DataFrame(X, columns=["a", "b"]), pandas.DataFrame(X, columns=["b", "a"])
     assert Chunks([first, first, X]).n_rows == 9
-    with pytest.raises(ValueError, match="chunk 1 has the columns 'b', 'a', chunk 0 'a', 'b'"):
+    with pytest.raises(ValueError, match="block 1 has the columns 'b', 'a', block 0 'a', 'b'"):
         Chunks([first, other])
 
 
@@ -484,7 +484,7 @@ def test_chunks_without_weight():
     found = run_em(mixture, chunks, lambda i: start).parameters
     assert_allclose(found.means[0], X[40:].mean(axis=0), rtol=1e-12)
     assert_allclose(found.covariances[0], np.cov(X[40:].T, bias=True), rtol=1e-12)
-    with pytest.raises(ValueError, match="all chunks are zero"):
+    with pytest.raises(ValueError, match="all blocks are zero"):
         Chunks([idle, idle])
     with pytest.raises(ValueError, match="all rows are zero"):
         run_em(mixture, idle, lambda i: start)

@@ -7,6 +7,8 @@ import numpy as np
 from emkernels._words import some
 from emkernels.components.gaussian.degenerate import along
 from emkernels.components.gaussian.moments import total_covariance
+from emkernels.data import Rows
+from emkernels.data.source import Ranges
 
 # Edges of the box along principal axes that are less, in the longest, are rounding.
 FLAT = 1e-12
@@ -88,10 +90,11 @@ def uniform_of(rows, density=None):
     C. Fraley, A. E. Raftery, Model-based clustering, discriminant analysis, and density
     estimation, JASA 97, 2002.
     """
-    X = rows.X
-    if rows.n_positive < rows.n_rows:
-        X = X[rows.sample_weight > 0]
-    box = _ranges(X)
+    if isinstance(rows, Rows):
+        box = _ranges(_weighed(rows))
+    else:
+        summary = rows.summary()
+        box = np.array([summary.low, summary.high])
     widths = box[1] - box[0]
     varies = widths > 0
     if density is None and not varies.all():
@@ -102,14 +105,19 @@ def uniform_of(rows, density=None):
     log_volume = wanted = logs.sum()
     if density is not None:
         wanted = -float(np.log(density))
-    elif rows.patterns is None and rows.n_features > 1:
-        wanted = min(log_volume, _principal_log_volume(rows, X, box))
+    elif not rows.has_missing and rows.n_features > 1:
+        wanted = min(log_volume, _principal_log_volume(rows, box))
     if wanted == log_volume and varies.all():
         return Uniform(box, -log_volume)
     half = np.exp(logs + (wanted - log_volume) / len(logs)) / 2
     centre = box[0] + widths / 2
     half = np.maximum(half, np.spacing(np.abs(centre)))     # so that there are two corners
     return Uniform(np.array([centre - half, centre + half]), -wanted)
+
+
+def _weighed(rows):
+    """The rows of positive weight."""
+    return rows.X if rows.n_positive == rows.n_rows else rows.X[rows.sample_weight > 0]
 
 
 def _ranges(X):
@@ -125,14 +133,14 @@ def _without_volume(what, n):
         "of the noise, one over a volume (noise=0.01)")
 
 
-def _principal_log_volume(rows, X, box):
+def _principal_log_volume(rows, box):
     """Log volume of the box along the principal axes; infinite where the columns are of so
     different scales that it cannot be told."""
     widths = box[1] - box[0]
-    edges, axes = _edges(rows, X, box[0], np.full(len(widths), widths.max()))
+    edges, axes = _edges(rows, box[0], np.full(len(widths), widths.max()))
     if edges.min() > FLAT * edges.max():
         return np.log(edges).sum() + len(widths) * np.log(widths.max())
-    edges, axes = _edges(rows, X, box[0], widths)
+    edges, axes = _edges(rows, box[0], widths)
     flat = edges <= FLAT * edges.max()
     if flat.any():
         names = along(axes[:, flat].T, rows.column_names)
@@ -140,13 +148,19 @@ def _principal_log_volume(rows, X, box):
     return np.inf
 
 
-def _edges(rows, X, origin, unit):
+def _edges(rows, origin, unit):
     """Lengths of the edges of the box along the principal axes of columns in given units, and
     the axes, in columns."""
     axes = np.linalg.eigh(total_covariance(rows) / np.outer(unit, unit))[1]
+    ends = rows.reduce(_along, origin, unit, axes)
+    return ends.high - ends.low, axes
+
+
+def _along(rows, origin, unit, axes):
+    """How far the rows reach along some axes, about a corner, so that a shift costs no digits."""
+    X = _weighed(rows)
     low, high = np.full(len(axes), np.inf), np.full(len(axes), -np.inf)
     for first in range(0, len(X), 65536):
-        # about a corner, so that a shift costs no digits
         place = ((X[first:first + 65536].astype(np.float64) - origin) / unit) @ axes
         low, high = np.minimum(low, place.min(axis=0)), np.maximum(high, place.max(axis=0))
-    return high - low, axes
+    return Ranges(rows.n_positive, low, high)

@@ -39,9 +39,16 @@ def pairwise_covariances(rows, resp, centers, usual=None):
     rounded = centers.astype(rows.dtype).astype(np.float64)
     weight, products = passes.available_moments(
         rows.X, resp, rounded, sample_weight, rows.n_threads)
+    least = 2 * (1.0 if usual is None or sample_weight is None
+                 else sample_weight[sample_weight > 0].min())
+    return available(weight, products, usual, least)
+
+
+def available(weight, products, usual=None, least=0.0):
+    """Covariances from the weight and the products of pairs of columns; `least`: the weight below
+    which a column has the usual variance."""
     covariances = products / np.where(weight > 0, weight, 1)
     if usual is not None:
-        least = 2 * (1.0 if sample_weight is None else sample_weight[sample_weight > 0].min())
         for covariance, pairs in zip(covariances, weight, strict=True):
             few = np.flatnonzero(np.diagonal(pairs) < least)
             covariance[few], covariance[:, few] = 0, 0

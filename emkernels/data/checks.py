@@ -98,6 +98,9 @@ def check_width(estimator, array):
 def check_enough(rows, estimator, min_samples):
     """ValueError where rows that were read before are too few."""
     if estimator is not None and len(rows) < min_samples:
+        if hasattr(rows, "n_blocks"):
+            raise ValueError(f"the source has {len(rows)} row, and {type(estimator).__name__} "
+                             f"needs {min_samples}")
         check_array(rows.X, estimator=estimator, ensure_min_samples=min_samples, **_OPTIONS)
 
 
@@ -176,16 +179,40 @@ def check_magnitude(X, largest, name="X", n_samples=None, names=None):
         )
 
 
+def check_magnitude_of(rows):
+    """The same of rows, or of blocks of rows."""
+    if not hasattr(rows, "n_blocks"):
+        check_magnitude(rows.X, rows.largest, names=rows.places)
+        return
+    room = 1024 if rows.dtype == np.float32 else rows.n_rows
+    limit = float(np.sqrt(np.finfo(rows.dtype).max / (4 * room * rows.n_features)))
+    if rows.largest > limit:
+        at = next(i for i, block in enumerate(rows.survey.blocks) if block.largest > limit)
+        raise ValueError(
+            f"X is too large for {rows.dtype}: {rows.survey.blocks[at].largest:.6g} in block {at}; "
+            f"sums of squares overflow beyond {limit:.3g}. Rescale the column"
+            + (" or pass float64" if rows.dtype == np.float32 else ""))
+
+
 def check_columns_observed(rows):
     """ValueError naming the first column that is missing in every row."""
-    patterns, names = rows.patterns, rows.names
-    if patterns is None:
+    names = rows.names
+    if not rows.has_missing:
         return
-    empty = np.ones(rows.n_features, bool)
+    if hasattr(rows, "n_blocks"):
+        _say_empty(rows.summary().empty, names)
+        return
+    patterns, empty = rows.patterns, np.ones(rows.n_features, bool)
     for first in range(0, patterns.n_patterns, 4096):
         empty &= patterns.masks_of(slice(first, first + 4096)).all(axis=0)
         if not empty.any():
             return
+    _say_empty(empty, names)
+
+
+def _say_empty(empty, names):
+    if not empty.any():
+        return
     column = int(empty.argmax())
     raise ValueError("X has no observed value in column "
                      f"{column if names is None else repr(names[column])}")
@@ -194,6 +221,10 @@ def check_columns_observed(rows):
 def remember_columns(estimator, rows):
     """Set n_features_in_ and feature_names_in_ once a fit has succeeded."""
     estimator.n_features_in_ = rows.n_features
+    for name in ("n_blocks", "n_rows"):
+        vars(estimator).pop(f"{name}_", None)
+        if hasattr(rows, "n_blocks"):
+            setattr(estimator, f"{name}_", getattr(rows, name))
     if rows.feature_names is not None:
         estimator.feature_names_in_ = rows.feature_names
     elif "feature_names_in_" in vars(estimator):

@@ -1,24 +1,32 @@
-"""Rows in chunks: statistics add up, so no chunk sees another."""
+"""Rows in blocks that are read one after the other: statistics add up, so no block sees another."""
 
-import numpy as np
+import contextlib
 
 from emkernels._inputs import whole
-from emkernels._words import some
-from emkernels.data.rows import Rows
+from emkernels.data.readers import reader_of
+from emkernels.data.source import Source
+from emkernels.data.survey import Changed, Tables
+from emkernels.em.tree import Tree
+from emkernels.kernels.dispatch import own_simd_level, simd_level
 
 
-class Chunks:
-    """Chunks of rows as one source for :func:`emkernels.em.run_em`.
+class Chunks(Source):
+    """Blocks of rows as one source for :func:`emkernels.em.run_em`.
 
-    Their statistics are merged in the order of the chunks, so the same chunks give the same
-    bits; other borders may round otherwise.
+    Statistics are merged by a tree that the blocks fix, so the same blocks give the same bits;
+    other borders may round otherwise. One block is in work, and at most one more is read.
 
     Parameters
     ----------
-    parts : sequence of array-like of shape (n_rows, n_features), or of Rows
-        All of one precision and as many columns; each is read once, and not copied. Where the
-        components of rows are known in one, those of the others are unknown.
+    source : callable, array, memory map or sequence of tables
+        A callable returns a new iterator of tables in every pass.
+    sample_weight : of the same kind, optional
+    columns : sequence, optional
+    chunk_rows : int, optional
+        Rows of a block, of an array.
     n_threads : int, optional
+    door : optional
+        What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
 
     Examples
     --------
@@ -29,46 +37,55 @@ class Chunks:
     (5, 2)
     """
 
-    def __init__(self, parts, *, n_threads=None):
-        if hasattr(parts, "shape") or isinstance(parts, Rows) or not hasattr(parts, "__iter__"):
-            raise TypeError("parts must be a sequence of tables, as np.array_split(X, 10), got "
-                            f"one {type(parts).__name__}")
+    def __init__(self, source, *, sample_weight=None, columns=None, chunk_rows=None,
+                 n_threads=None, door=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
-        self.parts = []
-        for i, part in enumerate(parts):
-            try:
-                rows = Rows.read(part)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"chunk {i}: {error}") from error
-            first = self.parts[0] if self.parts else rows
-            if rows.n_features != first.n_features or rows.dtype != first.dtype:
-                raise ValueError(
-                    f"chunk {i} has {rows.n_features} columns of {rows.dtype}, chunk 0 has "
-                    f"{first.n_features} of {first.dtype}")
-            if None not in (rows.names, first.names) and rows.names != first.names:
-                raise ValueError(
-                    f"chunk {i} has the columns {some([*map(repr, rows.names)])}, chunk 0 "
-                    f"{some([*map(repr, first.names)])}: name them alike, in one order")
-            self.parts.append(rows.with_(n_threads=n_threads))
-        if not self.parts:
-            raise ValueError("there is no chunk")
-        if any(rows.known is not None for rows in self.parts):
-            # rows without any value count where some are known: as in one table, so in all chunks
-            self.parts = [rows if rows.known is not None
-                          else rows.labelled(np.full(len(rows), -1, np.int32))
-                          for rows in self.parts]
-        self.dtype, self.n_features = self.parts[0].dtype, self.parts[0].n_features
-        self.n_rows = sum(len(rows) for rows in self.parts)
-        self.n_positive = sum(rows.n_positive for rows in self.parts)
-        self.total = float(np.sum([rows.total for rows in self.parts]))
-        if not self.n_positive:
-            raise ValueError("the weights of all chunks are zero")
+        self.reader = reader_of(source, sample_weight, columns, chunk_rows)
+        self.door = Tables() if door is None else door
+        self.level, self.n_passes = simd_level(), 0
+        self._describe(self._look(), n_threads)
 
-    def reduce(self, function, *arguments):
-        """``function(rows, *arguments)`` of every chunk, merged in their order."""
-        total = None
-        for rows in self.parts:
-            part = function(rows, *arguments)
-            total = part if total is None else total.merge(part)
-        return total
+    def _look(self):
+        """The survey: a pass of its own, which looks at every cell."""
+        tree = Tree()
+        for number, (values, weight) in enumerate(self._blocks()):
+            tree.add(self.door.survey(values, weight, number, self.reader.volatile))
+        survey = tree.total()
+        if survey is None or survey.dtype is None:
+            raise ValueError("there is no block in the source" if survey is None else
+                             "there is no block with a row in the source")
+        return survey
+
+    def _blocks(self, start=0):
+        """What the reader reads; it is closed whatever happens."""
+        blocks = self.reader.blocks(start)
+        with contextlib.closing(blocks) if hasattr(blocks, "close") else contextlib.nullcontext():
+            yield from blocks
+
+    def _pass(self, function, *arguments):
+        self.n_passes += 1
+        tree, survey, number = Tree(), self.survey, -1
+        first_rows = survey.first_rows
+        with own_simd_level(self.level):
+            for number, (values, weight) in enumerate(self._blocks()):
+                if number >= self.n_blocks:
+                    raise self._changed(number, f"there were {self.n_blocks} blocks")
+                try:
+                    rows = self.door.rows(values, weight, number, survey, self.n_threads)
+                except Changed as error:
+                    raise self._changed(number, error) from None
+                if rows is None:
+                    tree.add(None)
+                    continue
+                rows.first_row = int(first_rows[number])
+                tree.add(function(rows, *arguments))
+                rows = values = weight = None       # before the next is read
+        if number + 1 < self.n_blocks:
+            raise self._changed(number + 1, f"it is not there, and there were {self.n_blocks} "
+                                            "blocks")
+        return tree.total()
+
+    def _changed(self, number, what):
+        return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "
+                          f"{what}. Every pass must read the same rows")

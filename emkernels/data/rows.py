@@ -7,6 +7,7 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
+from emkernels.data.columns import all_columns, columns_of
 from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
 from emkernels.data.summary import Rounding, summarise_columns
 from emkernels.kernels import passes
@@ -85,6 +86,8 @@ class Rows(_inputs.Named):
     >>> GaussianMixture().fit(rows).means_.shape
     (1, 2)
     """
+
+    block, first_row = 0, 0     # of rows that are a block of many: its number, and where it begins
 
     def __init__(self, X, *, patterns=None, largest=0.0, labels=None, sample_weight=None,
                  known=None, n_threads=None):
@@ -182,6 +185,14 @@ class Rows(_inputs.Named):
     def n_features(self):
         return self.X.shape[1]
 
+    @property
+    def has_missing(self):
+        return self.patterns is not None
+
+    @property
+    def weighted(self):
+        return self.sample_weight is not None
+
     def __repr__(self):
         missing = 0 if self.patterns is None else self.patterns.n_missing_values
         return (f"Rows({self.n_rows} x {self.n_features}, {self.dtype}, {missing} missing"
@@ -265,6 +276,10 @@ class Rows(_inputs.Named):
             self.kept[name] = make()
         return self.kept[name]
 
+    def random_state(self, random_state):
+        """What an estimator's `random_state` stands for, in a fit of these rows."""
+        return _inputs.as_random_state(random_state)
+
     def draw(self, size, random_state):
         """Indices of different rows, drawn by weight; equal weights are as none."""
         weight, among = self.sample_weight, self.n_rows
@@ -316,7 +331,7 @@ class Rows(_inputs.Named):
         """
         if columns is not None:
             columns = np.arange(self.n_features)[columns]
-            if _all_columns(columns, self.n_features):
+            if all_columns(columns, self.n_features):
                 columns = None
         whole = isinstance(rows, slice) and rows == slice(None)
         if X is None:
@@ -362,21 +377,6 @@ def _of_each_row(values, name, dtype, n_rows):
     if out is not values and dtype is np.int32 and not np.array_equal(out, values):
         raise ValueError(f"{name} must be whole numbers, -1 where unknown")
     return out
-
-
-def columns_of(X, index):
-    """Some columns of X: X itself or a view where they lie evenly, else a copy."""
-    if _all_columns(index, X.shape[1]):
-        return X
-    steps = np.unique(np.diff(index))
-    if len(index) and len(steps) <= 1 and (steps > 0).all():
-        step = int(steps[0]) if len(steps) else 1
-        return X[:, index[0]:index[-1] + 1:step]
-    return np.ascontiguousarray(X[:, index])
-
-
-def _all_columns(index, n_features):
-    return len(index) == n_features and bool((index == np.arange(n_features)).all())
 
 
 def _look(array, places, expect_missing):

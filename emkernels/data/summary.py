@@ -27,6 +27,15 @@ class ColumnSummary:
     def constant(self):
         return (self.counts > 0) & (self.low == self.high)
 
+    @classmethod
+    def of_moments(cls, counts, low, high, total, first, second):
+        """From moments about the smallest values in units of the ranges."""
+        span = np.where(high > low, high - low, 1.0)
+        total = np.where(total > 0, total, 1.0)
+        first = first / total
+        variance = np.maximum(second / total - first**2, 0)
+        return cls(counts, low, high, low + span * first, span * np.sqrt(variance))
+
 
 def _chunks(X, sample_weight):
     """Blocks of rows with their weights; rows of no weight are left out."""
@@ -42,10 +51,8 @@ def _chunks(X, sample_weight):
         yield block, weight
 
 
-def summarise_columns(X, sample_weight=None):
-    """Counts, extremes, means and standard deviations of the observed cells, a block of rows
-    at a time and about the smallest value in units of the range, so that neither an offset
-    nor a scale costs digits."""
+def column_ranges(X, sample_weight=None):
+    """Observed cells, and the smallest and the largest value, of each column."""
     n_features = X.shape[1]
     counts = np.zeros(n_features, np.int64)
     low, high = np.full((2, n_features), np.nan)
@@ -54,9 +61,13 @@ def summarise_columns(X, sample_weight=None):
         # fmin and fmax prefer a number to NaN
         low = np.fmin(low, np.fmin.reduce(block, axis=0, initial=np.nan))
         high = np.fmax(high, np.fmax.reduce(block, axis=0, initial=np.nan))
-    low, high = low.astype(np.float64), high.astype(np.float64)
-    span = np.where(high > low, high - low, 1.0)
-    total, first, second = np.zeros((3, n_features))
+    return counts, low, high
+
+
+def column_moments(X, sample_weight, low, span):
+    """Weight, first and second moments of the observed cells of each column, about `low` in units
+    of `span`."""
+    total, first, second = np.zeros((3, X.shape[1]))
     for block, weight in _chunks(X, sample_weight):
         # one order of the sums for every layout of X
         shifted = np.array(block, dtype=np.float64, order="C")
@@ -67,10 +78,17 @@ def summarise_columns(X, sample_weight=None):
         total += np.einsum("n,nd->d", weight, seen)
         first += np.einsum("n,nd->d", weight, shifted)
         second += np.einsum("n,nd,nd->d", weight, shifted, shifted)
-    total = np.where(total > 0, total, 1.0)
-    first /= total
-    variance = np.maximum(second / total - first**2, 0)
-    return ColumnSummary(counts, low, high, low + span * first, span * np.sqrt(variance))
+    return total, first, second
+
+
+def summarise_columns(X, sample_weight=None):
+    """Counts, extremes, means and standard deviations of the observed cells, a block of rows
+    at a time and about the smallest value in units of the range, so that neither an offset
+    nor a scale costs digits."""
+    counts, low, high = column_ranges(X, sample_weight)
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    moments = column_moments(X, sample_weight, low, np.where(high > low, high - low, 1.0))
+    return ColumnSummary.of_moments(counts, low, high, *moments)
 
 
 @dataclass

@@ -8,6 +8,7 @@ import numpy as np
 from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.parameters import Scaling
+from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, run_em
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.starts.mixture import start_parameters
@@ -55,7 +56,10 @@ def draw_rows(rows, random_state, least=1):
 
 
 def sampled_rows(rows, scaling, random_state, least=1):
-    """Rows of :func:`draw_rows`, standardised, in float64."""
+    """Rows of :func:`draw_rows`, or a sample of blocks of rows, standardised, in float64."""
+    if not isinstance(rows, Rows):
+        sample = rows.sample(START_ROWS, random_state)
+        return sample.take(X=(sample.X.astype(np.float64) - scaling.center) / scaling.scale)
     drawn, weight = draw_rows(rows, random_state, least)
     sample = (rows.X[drawn].astype(np.float64) - scaling.center) / scaling.scale
     return rows.take(drawn, X=sample).with_(sample_weight=weight)

@@ -4,7 +4,9 @@ import numpy as np
 
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.components.gaussian.statistics import SufficientStatistics
-from emkernels.data.available import observed_means, pairwise_covariances
+from emkernels.data.available import available, observed_means, pairwise_covariances
+from emkernels.data.rows import Rows
+from emkernels.data.source import Sums
 from emkernels.kernels import passes, weighted_moments
 
 # Deviations from zero from where on columns are far from it.
@@ -42,6 +44,8 @@ def near_zero(rows, center, scale):
 def column_means(rows):
     """Weighted column means in float64, about the first row so that a shift costs no digits;
     of the observed values where some are missing."""
+    if not isinstance(rows, Rows):
+        return rows.summary().means
     if rows.patterns is not None:
         return observed_means(rows)[0]
     X = rows.X
@@ -54,21 +58,37 @@ def column_means(rows):
 def total_covariance(rows):
     """Weighted covariance of all rows, about their mean as the kernels see it; where values are
     missing, that of the pairs of observed ones."""
-    weight = rows.sample_weight
-    if rows.patterns is not None:
-        mean = observed_means(rows)[0]
-        return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
     mean = column_means(rows)
+    if rows.has_missing:
+        if isinstance(rows, Rows):
+            return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
+        pairs = rows.reduce(_pairs, mean)
+        return available(pairs.weight, pairs.products)[0]
     centre = seen(mean, rows)
+    sums = rows.reduce(scatter_of, centre)
+    return sums.scatter / sums.total - np.outer(mean - centre, mean - centre)
+
+
+def scatter_of(rows, centre):
+    """The scatter of complete rows about a centre, as the kernels see it, and their weight."""
+    weight = rows.sample_weight
     total = len(rows) if weight is None else weight.sum()
     scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads)
-    return scatter / total - np.outer(mean - centre, mean - centre)
+    return Sums(scatter=scatter * rows.unit, total=total * rows.unit)
+
+
+def _pairs(rows, mean):
+    """Weight and products of the pairs of columns that are both observed."""
+    weight, products = passes.available_moments(
+        rows.X, np.zeros(len(rows), np.int32), seen(mean, rows)[None], rows.sample_weight,
+        rows.n_threads)
+    return Sums(weight=weight * rows.unit, products=products * rows.unit)
 
 
 def column_scaling(rows, structure):
     """Means and standard deviations of the columns, as the structure can tell these apart; 1 for
     columns that do not vary."""
-    if rows.patterns is not None:
+    if rows.has_missing or not isinstance(rows, Rows):
         summary = rows.summary()
         center, variance = summary.means, summary.deviations**2
     else:

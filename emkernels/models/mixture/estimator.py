@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 from sklearn.base import _fit_context
 
-from emkernels import _inputs
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.density import GaussianComponents
@@ -15,6 +14,7 @@ from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.mixture.fitted import FittedMixture
 from emkernels.models.mixture.options import OPTIONS
 from emkernels.models.mixture.report import examined, tell
@@ -24,7 +24,7 @@ from emkernels.starts.sampled import SampledStarts
 AUTO = 1e-6     # reg_covar="auto", in variances of the columns
 
 
-class GaussianMixture(FittedMixture):
+class GaussianMixture(ChunkedFit, FittedMixture):
     """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
 
     Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
@@ -286,12 +286,20 @@ default='kmeans'
     def _fit(self, X, sample_weight, labels, avoid_spikes=True):
         """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
         without."""
-        rows = self._rows_to_fit(X)
+        rows = Rows.read(X, self, min_samples=2)
+        self._check_rows(rows)
         checks.check_labelled(self, rows, sample_weight, labels)
         codes, classes = checks.check_labels(labels, len(rows), self.n_components)
-        rows = rows.with_(n_threads=self.n_threads)
+        rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
+        return self._fit_source(rows.with_(n_threads=self.n_threads), classes, avoid_spikes)
+
+    def _fit_source(self, rows, classes=None, avoid_spikes=True):
+        """Fit to rows, or to blocks of rows."""
+        if not isinstance(rows, Rows):
+            self._check_rows(rows)
+            checks.check_labelled(self, rows)
         warm = self.warm_start and hasattr(self, "converged_")
-        rows, mixture, given = self._prepare(rows, sample_weight, codes, warm)
+        mixture, given = self._prepare(rows, warm)
         spikes = Spikes(rows, mixture.components.structure)
         result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
         found = examined(rows, mixture, result, spikes)
@@ -307,21 +315,19 @@ default='kmeans'
         tell(self, result, found, rows)
         return rows
 
-    def _rows_to_fit(self, X):
-        """The rows, enough of them, with something observed in every column."""
-        rows = Rows.read(X, self, min_samples=2)
+    def _check_rows(self, rows):
+        """That these are enough, with something observed in every column."""
+        checks.check_enough(rows, self, 2)
         checks.check_columns_observed(rows)
-        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+        checks.check_magnitude_of(rows)
         if len(rows) < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = "
                 f"{self.n_components}, n_samples = {len(rows)}"
             )
-        return rows
 
-    def _prepare(self, rows, sample_weight, codes, warm):
-        """Everything checked, before any work: the rows, the model and what is given of the
-        start."""
+    def _prepare(self, rows, warm):
+        """Everything checked, before any work: the model and what is given of the start."""
         k, n_features = self.n_components, rows.n_features
         bare = structure_of(self.covariance_type)
         density = arguments.check_noise(self.noise)
@@ -330,7 +336,6 @@ default='kmeans'
         precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
         given = Given(weights, means, None if precisions is None
                       else bare.start_factors(precisions, weights))
-        rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
         if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
             raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
         if density is not None:
@@ -343,7 +348,7 @@ default='kmeans'
             self.weight_concentration, k + (density is not None))
         fixed = arguments.check_fixed(self.fixed, given, warm)
         # where values are missing a variance never arrives at zero
-        rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
+        rounding = 0.0 if not rows.has_missing else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
         mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
                           concentration=concentration, fixed_weights="weights" in fixed)
@@ -351,7 +356,7 @@ default='kmeans'
                      or len(self.weights_) != k + (density is not None)):
             raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
                              "the number of columns differ from the last fit")
-        return rows, mixture, given
+        return mixture, given
 
     def _run(self, rows, mixture, given, warm, spikes):
         """EM from the starts that the parameters ask for."""
@@ -368,12 +373,12 @@ default='kmeans'
             return run(lambda i: replace(self._parameters(), noise=given.noise), 1,
                        previous_bound=self.lower_bound_)
         kinds = arguments.check_init_params(self.init_params)
-        random_state = _inputs.as_random_state(self.random_state)
+        random_state = rows.random_state(self.random_state)
         # one component has one maximum, but beside noise several
         alone = self.n_components == 1 and given.noise is None
         n_init = 1 if self.short_iter is not None and alone else self.n_init
         short = self.short_iter is not None and n_init > 1
-        if self.init_scaling is None and not short:
+        if self.init_scaling is None and not short and isinstance(rows, Rows):
             def start(i):
                 return start_parameters(rows, mixture, self.n_components, kinds[i % len(kinds)],
                                         random_state, given)

@@ -288,7 +288,8 @@ def renamed(model, covariance_type):
 
 def check_fit(model, rows, sample_weight):
     """Every error that a fit to these rows would begin with."""
-    model._prepare(model._rows_to_fit(rows), sample_weight, None, False)
+    model._check_rows(rows)
+    model._prepare(rows.weighed(sample_weight, rows.largest), False)
 
 
 def fit_with_spikes(model, X, *, sample_weight=None, labels=None):

@@ -1,0 +1,204 @@
+"""What all sources of blocks have in common, wherever the blocks are."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels.data.rows import Rows
+from emkernels.data.sampling import sample_block, sample_with_value
+from emkernels.data.summary import ColumnSummary, Rounding, column_moments, column_ranges
+
+# Rows that starts look at.
+SAMPLE_ROWS = 20_000
+# Rows that have a value of a column which few rows have, in a sample.
+FEW = 16
+ROUNDING_ROWS = 512
+
+
+class Sums:
+    """Named arrays that add up."""
+
+    def __init__(self, **arrays):
+        vars(self).update(arrays)
+
+    def merge(self, other):
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+        return self
+
+
+class Source(_inputs.Named):
+    """Blocks of rows that are read again in each pass, an :class:`emkernels.em.protocol.Source`.
+
+    A subclass gives :meth:`_pass` and calls :meth:`_describe` once.
+
+    Attributes
+    ----------
+    survey : Survey
+        What the first pass has found.
+    dtype, n_features, n_rows, n_positive, total, largest
+        Of all rows.
+    n_blocks : int
+    has_missing : bool
+    labels : Labels
+        Names of the columns.
+    n_threads : int or None
+    kept : dict
+        What passes leave, of the size of parameters.
+    """
+
+    known, n_named = None, 0
+
+    def _describe(self, survey, n_threads):
+        self.survey, self.n_threads, self.kept = survey, n_threads, {}
+        self.dtype, self.n_features = survey.dtype, survey.n_features
+        self.labels = survey.labels
+        self.n_blocks, self.n_rows = survey.n_blocks, survey.n_rows
+        self.n_positive, self.total = survey.n_positive, survey.total
+        self.has_missing, self.largest = survey.has_missing, survey.largest
+        if not self.n_positive:
+            raise ValueError("the weights of all blocks are zero")
+
+    def reduce(self, function, *arguments):
+        """``function(rows, *arguments)`` of every block, merged by a fixed tree.
+
+        The function and its arguments must be such as can be pickled: a function of a module, or
+        a method of a model. ``rows.block`` is the number of the block, ``rows.first_row`` that of
+        its first row among all.
+        """
+        return self._pass(function, *arguments)
+
+    @abstractmethod
+    def _pass(self, function, *arguments):
+        """One pass over all blocks."""
+
+    @property
+    def weighted(self):
+        """Whether rows have weights of their own."""
+        return self.survey.weighted
+
+    def __len__(self):
+        return self.n_rows
+
+    def __repr__(self):
+        return (f"{type(self).__name__}({self.n_rows} x {self.n_features}, {self.dtype}, "
+                f"{self.n_blocks} blocks)")
+
+    @property
+    def names(self):
+        return self.labels.names
+
+    @property
+    def places(self):
+        return self.labels.places
+
+    @property
+    def feature_names(self):
+        return self.labels.feature_names
+
+    titles, column_names = Rows.titles, Rows.column_names
+
+    def random_state(self, random_state):
+        """What an estimator's `random_state` stands for, in a fit of these rows."""
+        return _inputs.as_random_state(random_state)
+
+    def take(self, columns):
+        """Some of the columns, a source of its own."""
+        columns = np.arange(self.n_features)[columns]
+        if len(columns) == self.n_features and (columns == np.arange(self.n_features)).all():
+            return self
+        return Columns(self, columns)
+
+    # --- what columns are like ------------------------------------------------------------
+
+    def summary(self):
+        """The :class:`ColumnSummary` of the observed cells, by weight as given. (Two passes.)"""
+        return self._keep("summary", self._summary)
+
+    def _summary(self):
+        ranges = self.reduce(_ranges)
+        low, high = ranges.low.astype(np.float64), ranges.high.astype(np.float64)
+        sums = self.reduce(_moments, low, np.where(high > low, high - low, 1.0))
+        return ColumnSummary.of_moments(
+            ranges.counts, low, high, sums.total, sums.first, sums.second)
+
+    def rounding(self):
+        """The :class:`Rounding` of the columns' values, of some rows."""
+        return self._keep("rounding", lambda: Rounding.of(
+            self.sample(ROUNDING_ROWS, np.random.RandomState(0)).X))
+
+    def sample(self, n_rows, random_state):
+        """Rows drawn by weight without replacement, in their order.
+
+        Which they are depends on the seed, that `random_state` gives, on the numbers of the rows
+        and on their weights, not on the blocks. A row that is heavier than what each of the others
+        stands for keeps its weight (N. Duffield, C. Lund, M. Thorup, Priority sampling for
+        estimation of arbitrary subset sums, JACM 54, 2007). Of columns that few of them have a
+        value of, some rows that have one are added.
+
+        Returns
+        -------
+        Rows
+            Weighted where the rows are, and their weights differ.
+        """
+        seed = int(random_state.randint(2**32, dtype=np.uint64))
+        drawn = self.reduce(sample_block, n_rows, seed)
+        if self.has_missing and self.n_positive > n_rows:
+            seen = (~np.isnan(drawn.X)).sum(axis=0)
+            rare = np.flatnonzero(seen < FEW)
+            if len(rare):
+                drawn = drawn.with_more(self.reduce(sample_with_value, rare, FEW, seed))
+        X, weight = drawn.taken()
+        rows = Rows.read(X)
+        rows.labels = self.labels
+        return rows.with_(sample_weight=weight, n_threads=self.n_threads)
+
+    def _keep(self, name, make):
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
+
+class Columns(Source):
+    """Some columns of a source."""
+
+    def __init__(self, source, columns):
+        self.source, self.columns = source, columns
+        self._describe(source.survey, source.n_threads)
+        self.n_features = len(columns)
+        self.labels = source.labels.of(slice(None), columns)
+
+    def _pass(self, function, *arguments):
+        return self.source.reduce(of_columns, self.columns, function, *arguments)
+
+    def random_state(self, random_state):
+        return self.source.random_state(random_state)
+
+
+def of_columns(rows, columns, function, *arguments):
+    """A function of some columns of the rows."""
+    part = rows.take(columns=columns)
+    part.block, part.first_row = rows.block, rows.first_row
+    return function(part, *arguments)
+
+
+class Ranges:
+    """Observed cells, smallest and largest value of every column."""
+
+    def __init__(self, counts, low, high):
+        self.counts, self.low, self.high = counts, low, high
+
+    def merge(self, other):
+        self.counts = self.counts + other.counts
+        self.low, self.high = np.fmin(self.low, other.low), np.fmax(self.high, other.high)
+        return self
+
+
+def _ranges(rows):
+    return Ranges(*column_ranges(rows.X, rows.sample_weight))
+
+
+def _moments(rows, low, span):
+    total, first, second = column_moments(rows.X, rows.weight_given, low, span)
+    return Sums(total=total, first=first, second=second)

@@ -1,0 +1,225 @@
+"""What the first pass over blocks finds, and the door that every block comes through."""
+
+import contextlib
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels._words import some
+from emkernels.data import checks
+from emkernels.data.rows import NOTHING, Labels, Rows
+
+PIECES = 64     # of a block, each summed by itself
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is known of a block.
+
+    Attributes
+    ----------
+    n_rows : int
+    print : int
+        Of its values and weights; 0 where it was not asked for.
+    has_missing : bool
+    largest : float
+    total : float
+        Sum of the weights.
+    n_positive : int
+        Rows of positive weight.
+    """
+
+    n_rows: int
+    print: int
+    has_missing: bool
+    largest: float
+    total: float
+    n_positive: int
+
+
+class Survey:
+    """What is known of blocks that follow each other; a merge looks whether they go together.
+
+    Attributes
+    ----------
+    blocks : list of Block
+    first : int
+        The number of the first.
+    dtype, n_features, labels
+        Of the first that has rows; None before.
+    weighted, labelled : bool
+        Whether rows of any block have weights, or known components.
+    """
+
+    def __init__(self, number, blocks=(), dtype=None, n_features=None, labels=NOTHING):
+        self.blocks, self.number, self.dtype = list(blocks), number, dtype
+        self.n_features, self.labels = n_features, labels
+        self.weighted = self.labelled = False
+
+    def merge(self, other):
+        if self.dtype is None:
+            self.number, self.dtype, self.n_features = other.number, other.dtype, other.n_features
+            self.labels = other.labels
+        elif other.dtype is not None:
+            self._check(other)
+        self.weighted = self.weighted or other.weighted
+        self.labelled = self.labelled or other.labelled
+        self.blocks += other.blocks
+        return self
+
+    def _check(self, other):
+        here, there = f"block {other.number}", f"block {self.number}"
+        if other.n_features != self.n_features or other.dtype != self.dtype:
+            raise ValueError(f"{here} has {other.n_features} columns of {other.dtype}, {there} has "
+                             f"{self.n_features} of {self.dtype}")
+        mine, theirs = self.labels.names, other.labels.names
+        if None not in (mine, theirs) and mine != theirs:
+            raise ValueError(
+                f"{here} has the columns {some([*map(repr, theirs)])}, {there} "
+                f"{some([*map(repr, mine)])}: name them alike, in one order")
+
+    @property
+    def n_blocks(self):
+        return len(self.blocks)
+
+    @property
+    def n_rows(self):
+        return sum(block.n_rows for block in self.blocks)
+
+    @property
+    def n_positive(self):
+        return sum(block.n_positive for block in self.blocks)
+
+    @property
+    def total(self):
+        return float(np.sum([block.total for block in self.blocks]))
+
+    @property
+    def largest(self):
+        return max((block.largest for block in self.blocks), default=0.0)
+
+    @property
+    def has_missing(self):
+        return any(block.has_missing for block in self.blocks)
+
+    @property
+    def first_rows(self):
+        """The number of the first row of each block, and of all rows."""
+        return np.concatenate([[0], np.cumsum([block.n_rows for block in self.blocks])]).astype(
+            np.int64)
+
+
+class Tables:
+    """The door for blocks that are tables of numbers: what it makes are :class:`Rows`.
+
+    Another kind of model has another door, of these two methods.
+    """
+
+    def __init__(self, *, complete=None):
+        self.complete = complete    # who needs complete rows
+
+    def survey(self, values, weight, number, with_print):
+        """What is to be known of a block, which is checked; a :class:`Survey` of it alone."""
+        with located(number):
+            known = None
+            if isinstance(values, Rows):
+                X, places, known = values.X, values.places, values.known
+            else:
+                X, places = _inputs.as_table(values, "X")
+            if X.ndim != 2:
+                raise ValueError(f"X must be a 2-d table, got {X.ndim} dimension(s)")
+            if not X.shape[1]:
+                raise ValueError("X has no columns")
+            labels = NOTHING
+            if isinstance(values, Rows):
+                labels = Labels(values.names, places, values.feature_names)
+            elif type(values) is not np.ndarray:
+                labels = Labels(
+                    _inputs.names_of(values), places, checks.feature_names_of(values, None))
+            if not len(X):
+                return Survey(number, [Block(0, 0, False, 0.0, 0.0, 0)])
+            has_missing, largest = self._look(X, places)
+            if weight is not None:      # those of a block may be zero
+                weight = np.asarray(_inputs.as_rows(weight, "sample_weight"), float)
+                if len(weight) != len(X) or weight.any():
+                    weight = checks.check_sample_weight(weight, X, largest)
+        total, n_positive = float(len(X)), len(X)
+        if weight is not None:
+            total, n_positive = float(weight.sum()), int(np.count_nonzero(weight))
+        block = Block(len(X), print_of(X, weight) if with_print else 0, has_missing, largest,
+                      total, n_positive)
+        out = Survey(number, [block], X.dtype, X.shape[1], labels)
+        out.weighted, out.labelled = weight is not None, known is not None
+        return out
+
+    def _look(self, X, places):
+        if self.complete is not None:
+            return False, checks.check_complete(X, self.complete, places)
+        patterns, largest = checks.patterns_where_missing(X, places)
+        return patterns is not None, largest
+
+    def rows(self, values, weight, number, survey, n_threads):
+        """The rows of a block that was surveyed; None where there are none."""
+        X, known = _inputs.as_rows(values.X if isinstance(values, Rows) else values), None
+        block = survey.blocks[number]
+        if X.ndim != 2 or len(X) != block.n_rows or (
+                len(X) and (X.shape[1] != survey.n_features or X.dtype != survey.dtype)):
+            raise Changed(f"it had {block.n_rows} rows, {survey.n_features} columns of "
+                          f"{survey.dtype}, and now has the shape {X.shape} of {X.dtype}")
+        if not len(X):
+            return None
+        if weight is not None:
+            weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
+        elif survey.weighted:
+            weight = np.ones(len(X))
+        if survey.labelled:
+            # rows without any value count where some are known: as in one table, so in all blocks
+            known = getattr(values, "known", None)
+            known = np.full(len(X), -1, np.int32) if known is None else known
+        if block.print and print_of(X, weight) != block.print:
+            raise Changed("its values are others")
+        patterns = checks.missing_patterns(X) if block.has_missing else None
+        rows = Rows(X, patterns=patterns, largest=block.largest, labels=survey.labels,
+                    sample_weight=weight, known=known, n_threads=n_threads)
+        rows.block = number
+        return rows
+
+
+class Changed(Exception):
+    """A block is not what it was."""
+
+
+@contextlib.contextmanager
+def located(number):
+    """Errors of what is in a block say which it is."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        for words in (" at row ", ", first at row "):
+            head, found, tail = text.partition(words)
+            if found:
+                text = f"{head}{words.removesuffix('row ')}block {number}, row {tail}"
+                break
+        else:
+            text = f"block {number}: {text}"
+        kind = type(error)
+        raise (kind if kind in (TypeError, ValueError, _inputs.UnusableInputError) else ValueError)(
+            text) from error
+
+
+def print_of(X, weight):
+    """A number that other values, or other weights, hardly share: sums of the bits of pieces of
+    the rows, whatever their layout. (At the speed of memory, for every pass asks for it.)"""
+    unsigned = {4: np.uint32, 8: np.uint64}[X.dtype.itemsize]
+    steps = np.unique(np.linspace(0, len(X), PIECES + 1).astype(int))
+    parts = [np.add.reduce(X[a:b].view(unsigned), axis=None, dtype=np.uint64)
+             for a, b in itertools.pairwise(steps)]
+    if weight is not None:
+        parts.append(np.add.reduce(weight.view(np.uint64), axis=None))
+    out = 0x811C9DC5
+    for part in parts:
+        out = ((out ^ int(part)) * 0x100000001B3 + 1) % 2**64
+    return out or 1

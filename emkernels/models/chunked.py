@@ -1,0 +1,42 @@
+"""Fits to blocks of rows, of any number."""
+
+from sklearn.base import _fit_context
+
+from emkernels.data import Chunks
+
+
+class ChunkedFit:
+    """An estimator that is fitted to blocks of rows as to rows, to be inherited from.
+
+    A subclass gives ``_fit_source(source)``, which fits to a :class:`emkernels.data.source.Source`
+    and sets its attributes when nothing can fail any more. It asks the rows for nothing but what a
+    source has: passes (``reduce``), what the columns are like, and a sample to begin with.
+    """
+
+    def _door(self):
+        """What makes rows of blocks; None: :class:`emkernels.data.survey.Tables`."""
+        return None
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_chunks(self, source, *, sample_weight=None, columns=None, chunk_rows=None,
+                   checkpoint=None, resume=False):
+        """Estimate the parameters from blocks of rows, which need not fit in memory together.
+
+        Parameters
+        ----------
+        source : callable, array, memory map or sequence of tables
+            A callable returns a new iterator of tables in every pass.
+        sample_weight : of the same kind, optional
+        columns : sequence of str or int, optional
+        chunk_rows : int, optional
+        checkpoint : path, optional
+        resume : bool
+
+        Returns
+        -------
+        self
+        """
+        chunks = Chunks(source, sample_weight=sample_weight, columns=columns,
+                        chunk_rows=chunk_rows, n_threads=self.n_threads, door=self._door())
+        self._fit_source(chunks)
+        return self
