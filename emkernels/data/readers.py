@@ -24,8 +24,8 @@ def reader_of(source, sample_weight=None, columns=None, chunk_rows=None):
     if hasattr(source, "__next__"):
         raise TypeError(
             f"source is an iterator ({type(source).__name__}), which can be read once, and EM "
-            "reads the rows in every pass: pass a callable that returns a new iterator, as the function "
-            "that made this one, or lambda: (load(name) for name in names)")
+            "reads the rows in every pass: pass a callable that returns a new iterator, as the "
+            "function that made this one, or lambda: (load(name) for name in names)")
     raise TypeError(f"source must be a callable that returns an iterator of tables, an array or "
                     f"memory map, or a list of tables; got {type(source).__name__}")
 
