@@ -69,6 +69,8 @@ def check_table(values, name):
 def check_columns_of_fit(estimator, X):
     """That an estimator is fitted, and to columns of these names."""
     check_is_fitted(estimator)
+    if isinstance(X, _inputs.NamedTable):
+        return check_names_of_fit(estimator, X.names)
     _inputs.refuse_unread(X, "X")
     _check_feature_names(estimator, X, reset=False)
 
@@ -76,12 +78,17 @@ def check_columns_of_fit(estimator, X):
 def check_rows_of_fit(estimator, rows):
     """The same of rows that were read before."""
     check_is_fitted(estimator)
-    wanted, names = getattr(estimator, "feature_names_in_", None), rows.feature_names
+    check_names_of_fit(estimator, rows.feature_names)
+    check_width(estimator, rows.X)
+
+
+def check_names_of_fit(estimator, names):
+    """ValueError where columns have other names than those that an estimator was fitted to."""
+    wanted = getattr(estimator, "feature_names_in_", None)
     if wanted is not None and names is not None and list(names) != list(wanted):
         raise ValueError(
             "The feature names should match those that were passed during fit: "
             f"{', '.join(map(repr, wanted))}, not {', '.join(map(repr, names))}")
-    check_width(estimator, rows.X)
 
 
 def names_of_fit(estimator):
@@ -107,6 +114,8 @@ def check_enough(rows, estimator, min_samples):
 def feature_names_of(X, estimator):
     """The names of columns as scikit-learn has them; for an estimator, TypeError for some that
     are texts and some that are not."""
+    if isinstance(X, _inputs.NamedTable):
+        return np.array(X.names, object)
     try:
         return _get_feature_names(X)
     except TypeError:
