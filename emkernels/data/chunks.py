@@ -41,8 +41,9 @@ class Chunks(Source):
                  n_threads=None, door=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
-        self.reader = reader_of(source, sample_weight, columns, chunk_rows)
         self.door = Tables() if door is None else door
+        self.reader = reader_of(source, sample_weight, columns, chunk_rows,
+                                raw=getattr(self.door, "raw", False))
         self.level, self.n_passes = simd_level(), 0
         self._describe(self._look(), n_threads)
 
@@ -59,9 +60,11 @@ class Chunks(Source):
 
     def _blocks(self, start=0):
         """What the reader reads; it is closed whatever happens."""
-        blocks = self.reader.blocks(start)
-        with contextlib.closing(blocks) if hasattr(blocks, "close") else contextlib.nullcontext():
-            yield from blocks
+        with contextlib.closing(self.reader.blocks(start)) as blocks:
+            try:
+                yield from blocks
+            except Changed as error:
+                raise self._changed(error.block, error) from None
 
     def _pass(self, function, *arguments):
         self.n_passes += 1

@@ -138,12 +138,17 @@ class Tables:
             elif type(values) is not np.ndarray:
                 labels = Labels(
                     _inputs.names_of(values), places, checks.feature_names_of(values, None))
+            if weight is not None:
+                weight = _inputs.as_rows(weight, "sample_weight")
+                if np.shape(weight) != (len(X),):
+                    raise ValueError(f"block {number} has {np.size(weight)} weights and {len(X)} "
+                                     "rows")
             if not len(X):
                 return Survey(number, [Block(0, 0, False, 0.0, 0.0, 0)])
             has_missing, largest = self._look(X, places)
             if weight is not None:      # those of a block may be zero
-                weight = np.asarray(_inputs.as_rows(weight, "sample_weight"), float)
-                if len(weight) != len(X) or weight.any():
+                weight = np.asarray(weight, float)
+                if weight.any():
                     weight = checks.check_sample_weight(weight, X, largest)
         total, n_positive = float(len(X)), len(X)
         if weight is not None:
@@ -172,6 +177,8 @@ class Tables:
             return None
         if weight is not None:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
+            if weight.shape != (len(X),):
+                raise Changed(f"it has {len(X)} rows, and now weights of the shape {weight.shape}")
         elif survey.weighted:
             weight = np.ones(len(X))
         if survey.labelled:
@@ -188,7 +195,11 @@ class Tables:
 
 
 class Changed(Exception):
-    """A block is not what it was."""
+    """A block is not what it was; its number, where who raises it knows that."""
+
+    def __init__(self, what, block=None):
+        super().__init__(what)
+        self.block = block
 
 
 @contextlib.contextmanager
@@ -198,6 +209,8 @@ def located(number):
         yield
     except (TypeError, ValueError) as error:
         text = str(error)
+        if text.startswith(f"block {number} "):
+            raise
         for words in (" at row ", ", first at row "):
             head, found, tail = text.partition(words)
             if found:
