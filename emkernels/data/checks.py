@@ -1,5 +1,6 @@
 """Checks of what a user passes beside and as rows, each with a named error."""
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -196,11 +197,31 @@ def check_magnitude_of(rows):
     room = 1024 if rows.dtype == np.float32 else rows.n_rows
     limit = float(np.sqrt(np.finfo(rows.dtype).max / (4 * room * rows.n_features)))
     if rows.largest > limit:
-        at = next(i for i, block in enumerate(rows.survey.blocks) if block.largest > limit)
+        at = rows.reduce(_first_beyond, limit)
         raise ValueError(
-            f"X is too large for {rows.dtype}: {rows.survey.blocks[at].largest:.6g} in block {at}; "
+            f"X is too large for {rows.dtype}: {at.value:.6g} at block {at.block}, "
+            f"{_inputs.place(at.index, rows.places)}; "
             f"sums of squares overflow beyond {limit:.3g}. Rescale the column"
             + (" or pass float64" if rows.dtype == np.float32 else ""))
+
+
+@dataclass
+class _Beyond:
+    """The first cell that is too large."""
+
+    value: float
+    block: int
+    index: tuple
+
+    def merge(self, other):
+        return self
+
+
+def _first_beyond(rows, limit):
+    if rows.largest <= limit:
+        return None
+    index = tuple(np.argwhere(np.abs(rows.X) > limit)[0])
+    return _Beyond(float(rows.X[index]), rows.block, index)
 
 
 def check_columns_observed(rows):

@@ -3,7 +3,14 @@
 import numpy as np
 
 from emkernels import _inputs
-from emkernels.data.readers.picking import check_chosen, column_of, names_in, pick, taken
+from emkernels.data.readers.picking import (
+    as_known,
+    check_chosen,
+    column_of,
+    names_in,
+    pick,
+    taken,
+)
 from emkernels.data.readers.prefetch import prefetched
 from emkernels.data.readers.weights import ArrayWeights
 from emkernels.data.rows import Rows
@@ -20,7 +27,8 @@ class SlicesReader:
     """
 
     def __init__(self, X, columns=None, weight_name=None, chunk_rows=None):
-        self.X, self.names = X, names_in(X)
+        self.X = X = as_known(X)
+        self.names = names_in(X)
         if self.names is None and len(X.shape) != 2:
             raise ValueError(f"source must be a 2-d array, got {len(X.shape)} dimension(s)")
         self.n_rows, n_columns = X.shape
@@ -42,7 +50,7 @@ class SlicesReader:
         """Whether it has rows that can be cut."""
         if isinstance(source, Rows) or hasattr(source, "nnz"):
             return False
-        return names_in(source) is not None and hasattr(source, "shape") or (
+        return (names_in(source) is not None and hasattr(source, "shape")) or (
             hasattr(source, "shape") and hasattr(source, "dtype")
             and hasattr(source, "__getitem__"))
 

@@ -3,8 +3,17 @@
 import numpy as np
 
 from emkernels import _inputs
+from emkernels._extras import optional
 from emkernels._words import some
 from emkernels.data.rows import Rows
+
+
+def as_known(table):
+    """A batch of Arrow, of which scikit-learn does not see the names, as a table."""
+    if hasattr(table, "column_names") and hasattr(table, "to_struct_array") and not hasattr(
+            table, "combine_chunks"):
+        return optional("pyarrow", "Parquet", "cli").Table.from_batches([table])
+    return table
 
 
 def names_in(table):
@@ -81,6 +90,7 @@ def _positions(columns, n_columns):
 def pick(table, columns, weight_name=None):
     """Some columns of a table, a table of its kind, and the one of weights; (table, None) where
     there is nothing to choose."""
+    table = as_known(table)
     if columns is None and weight_name is None:
         return table, None
     names = names_in(table)
