@@ -3,9 +3,9 @@
 import contextlib
 
 from emkernels._inputs import whole
-from emkernels.data.readers import reader_of
+from emkernels.data.changed import Changed
 from emkernels.data.source import Source
-from emkernels.data.survey import Changed, Tables
+from emkernels.data.survey import Tables
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 
@@ -42,8 +42,7 @@ class Chunks(Source):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
         self.door = Tables() if door is None else door
-        self.reader = reader_of(source, sample_weight, columns, chunk_rows,
-                                raw=getattr(self.door, "raw", False))
+        self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
         self.level, self.n_passes = simd_level(), 0
         self._describe(self._look(), n_threads)
 

@@ -9,6 +9,8 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._words import some
 from emkernels.data import checks
+from emkernels.data.changed import Changed
+from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels, Rows
 
 PIECES = 64     # of a block, each summed by itself
@@ -114,11 +116,15 @@ class Survey:
 class Tables:
     """The door for blocks that are tables of numbers: what it makes are :class:`Rows`.
 
-    Another kind of model has another door, of these two methods.
+    Another kind of model has another door, of these methods.
     """
 
     def __init__(self, *, complete=None):
         self.complete = complete    # who needs complete rows
+
+    def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
+        """What reads the blocks of a source, and their weights."""
+        return reader_of(source, sample_weight, columns, chunk_rows)
 
     def survey(self, values, weight, number, with_print):
         """What is to be known of a block, which is checked; a :class:`Survey` of it alone."""
@@ -192,14 +198,6 @@ class Tables:
                     sample_weight=weight, known=known, n_threads=n_threads)
         rows.block = number
         return rows
-
-
-class Changed(Exception):
-    """A block is not what it was; its number, where who raises it knows that."""
-
-    def __init__(self, what, block=None):
-        super().__init__(what)
-        self.block = block
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from emkernels._extras import optional
-from emkernels.data.survey import Changed
+from emkernels.data.changed import Changed
 
 
 def arrow(module="pyarrow"):
