@@ -152,8 +152,8 @@ def test_far_from_zero():
 
 
 def test_starts_depend_on_the_seed_and_the_rows_alone():
-    X, _ = clusters(25000, gap=5.0)
-    options = {"n_components": 3, "random_state": 3, "n_init": 2, "max_iter": 4, "tol": 1.0}
+    X, _ = clusters(22000, 2, gap=9.0)
+    options = {"n_components": 3, "random_state": 3, "n_init": 2, "max_iter": 10, "tol": 1e-4}
     some = GaussianMixture(**options).fit_chunks(X, chunk_rows=4096)
     other = GaussianMixture(**options).fit_chunks(np.split(X, [10, 20000]))
     assert_allclose(some.means_, other.means_, rtol=1e-9)
