@@ -91,6 +91,12 @@ class Survey:
         return sum(block.n_rows for block in self.blocks)
 
     @property
+    def largest_block(self):
+        """Bytes of the largest block."""
+        rows = max((block.n_rows for block in self.blocks), default=0)
+        return rows * self.n_features * np.dtype(self.dtype).itemsize
+
+    @property
     def n_positive(self):
         return sum(block.n_positive for block in self.blocks)
 
