@@ -3,7 +3,6 @@
 import contextlib
 
 from emkernels._inputs import whole
-from emkernels.data.readers import reader_of
 from emkernels.data.source import Source
 from emkernels.data.survey import Changed, Tables
 from emkernels.em.tree import Tree
@@ -41,8 +40,8 @@ class Chunks(Source):
                  n_threads=None, door=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
-        self.reader = reader_of(source, sample_weight, columns, chunk_rows)
         self.door = Tables() if door is None else door
+        self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
         self.level, self.n_passes = simd_level(), 0
         self._describe(self._look(), n_threads)
 

@@ -9,6 +9,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._words import some
 from emkernels.data import checks
+from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels, Rows
 
 PIECES = 64     # of a block, each summed by itself
@@ -114,11 +115,17 @@ class Survey:
 class Tables:
     """The door for blocks that are tables of numbers: what it makes are :class:`Rows`.
 
-    Another kind of model has another door, of these two methods.
+    Another kind of model has another door, of these methods.
     """
+
+    by_row = True       # whether rows have weights, not blocks
 
     def __init__(self, *, complete=None):
         self.complete = complete    # who needs complete rows
+
+    def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
+        """What reads the blocks of a source, and their weights."""
+        return reader_of(source, sample_weight, columns, chunk_rows)
 
     def survey(self, values, weight, number, with_print):
         """What is to be known of a block, which is checked; a :class:`Survey` of it alone."""
@@ -172,7 +179,7 @@ class Tables:
             return None
         if weight is not None:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
-        elif survey.weighted:
+        elif survey.weighted and self.by_row:
             weight = np.ones(len(X))
         if survey.labelled:
             # rows without any value count where some are known: as in one table, so in all blocks
