@@ -1,7 +1,14 @@
 """The one door for what people pass: containers in, plain arrays out, errors that name the cell."""
 
 from emkernels._inputs._labels import as_labels
-from emkernels._inputs._levels import as_column, as_columns, codes_of, levels_of, numbers_of
+from emkernels._inputs._levels import (
+    Levels,
+    as_column,
+    as_columns,
+    codes_of,
+    levels_of,
+    numbers_of,
+)
 from emkernels._inputs._names import Named, check_names, check_same_rows, names_of, place
 from emkernels._inputs._numbers import real, whole
 from emkernels._inputs._random import as_random_state
@@ -16,6 +23,7 @@ from emkernels._inputs._tables import (
 
 __all__ = [
     "TEXTS",
+    "Levels",
     "Named",
     "UnusableInputError",
     "as_column",

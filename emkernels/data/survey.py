@@ -217,11 +217,16 @@ def located(number):
             text) from error
 
 
+def steps_of(n_rows):
+    """Where the pieces of a block begin and end."""
+    return np.unique(np.linspace(0, n_rows, PIECES + 1).astype(int))
+
+
 def print_of(X, weight):
     """A number that other values, or other weights, hardly share: sums of the bits of pieces of
     the rows, whatever their layout. (At the speed of memory, for every pass asks for it.)"""
     unsigned = {4: np.uint32, 8: np.uint64}[X.dtype.itemsize]
-    steps = np.unique(np.linspace(0, len(X), PIECES + 1).astype(int))
+    steps = steps_of(len(X))
     parts = [np.add.reduce(X[a:b].view(unsigned), axis=None, dtype=np.uint64)
              for a, b in itertools.pairwise(steps)]
     if weight is not None:
