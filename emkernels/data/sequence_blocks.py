@@ -95,11 +95,10 @@ class WeightedBlocks:
         if hasattr(weights, "__next__"):
             raise TypeError("sample_weight is an iterator, which can be read once: pass a "
                             "callable that returns a new one, or a list of a weight for each block")
-        if not callable(weights):
-            weights = weights if isinstance(weights, (list, tuple)) else np.asarray(weights)
-            if not np.ndim(weights):
-                raise ValueError("sample_weight must have a weight for each block, got "
-                                 f"{weights!r}")
+        if not callable(weights) and not isinstance(weights, (list, tuple)):
+            weights = np.asarray(weights)
+            if not weights.ndim:
+                raise ValueError(f"sample_weight must have a weight for each block, got {weights}")
         self.reader, self.weights, self.volatile = reader, weights, reader.volatile
 
     def blocks(self, start=0):
@@ -138,8 +137,11 @@ class RowsOf(Source):
         self.source = source
         self._describe(source.survey, source.n_threads)
 
-    def _pass(self, function, *arguments):
+    def reduce(self, function, *arguments):
         return self.source.reduce(_on_rows, function, *arguments)
+
+    def _pass(self, function, *arguments):
+        return self.reduce(function, *arguments)
 
     def random_state(self, random_state):
         return self.source.random_state(random_state)
