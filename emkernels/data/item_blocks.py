@@ -7,11 +7,13 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
+from emkernels.data.changed import Changed
 from emkernels.data.items import MISSING, Items, distinct_rows, observed_numbers, positions_of
+from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels
 from emkernels.data.sampling import drawn_at, uniforms
 from emkernels.data.source import SAMPLE_ROWS
-from emkernels.data.survey import Block, Changed, Survey, Tables, located, print_of, steps_of
+from emkernels.data.survey import Block, Survey, Tables, located, print_of, steps_of
 
 # Bytes of the codes of different rows of answers, up to which these are counted, once, and EM
 # goes on with the counts: the number of bytes decides, not what memory there is.
@@ -84,6 +86,9 @@ class ItemTables(Tables):
     def __init__(self, continuous=None):
         super().__init__()
         self.continuous = continuous
+
+    def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
+        return reader_of(source, sample_weight, columns, chunk_rows, raw=True)
 
     def survey(self, values, weight, number, with_print):
         with located(number):

@@ -1,16 +1,19 @@
 """Blocks of rows each of which is a sequence."""
 
+import contextlib
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emkernels import _inputs
+from emkernels.data.changed import Changed
 from emkernels.data.readers import reader_of
+from emkernels.data.readers.memory import SlicesReader
 from emkernels.data.rows import Rows
 from emkernels.data.sampling import uniforms
 from emkernels.data.sequences import Sequences
 from emkernels.data.source import Source
-from emkernels.data.survey import Changed, Tables, located
+from emkernels.data.survey import Tables, located
 
 # Rows of a long sequence that are drawn together.
 WINDOW = 1000
@@ -25,9 +28,10 @@ class SequenceTables(Tables):
     by_row = False
 
     def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
-        """An array is one sequence unless it is said how long each is; weights are by block."""
-        if isinstance(source, np.ndarray) and chunk_rows is None:
-            chunk_rows = max(1, len(source))
+        """An array or a table is one sequence unless it is said how long each is; weights are by
+        block."""
+        if chunk_rows is None and SlicesReader.reads(source):
+            chunk_rows = max(1, source.shape[0])
         if sample_weight is None or isinstance(sample_weight, str):
             return reader_of(source, sample_weight, columns, chunk_rows)
         return WeightedBlocks(reader_of(source, None, columns, chunk_rows), sample_weight)
@@ -91,6 +95,8 @@ class SymbolTables(SequenceTables):
 class WeightedBlocks:
     """What a reader reads, and a weight for each block."""
 
+    weight_name = None
+
     def __init__(self, reader, weights):
         if hasattr(weights, "__next__"):
             raise TypeError("sample_weight is an iterator, which can be read once: pass a "
@@ -101,17 +107,22 @@ class WeightedBlocks:
                 raise ValueError(f"sample_weight must have a weight for each block, got {weights}")
         self.reader, self.weights, self.volatile = reader, weights, reader.volatile
 
+    def identity(self):
+        return None
+
     def blocks(self, start=0):
         weights = iter(self.weights() if callable(self.weights) else self.weights)
         for _ in range(start):
             next(weights, None)
         number = start - 1
-        for number, (values, _) in enumerate(self.reader.blocks(start), start):
-            weight = next(weights, None)
-            if weight is None:
-                raise ValueError(f"sample_weight has {number} weights, and there is a block "
-                                 f"{number}: give one for each block")
-            yield values, weight
+        with contextlib.closing(self.reader.blocks(start)) as blocks:
+            for number, (values, _) in enumerate(blocks, start):
+                weight = next(weights, None)
+                if weight is None:
+                    raise ValueError(f"sample_weight has {number} weights, and there is a block "
+                                     f"{number}: give one for each block")
+                yield values, weight
+                values = None
         if next(weights, None) is not None:
             raise ValueError(f"sample_weight has more weights than the {number + 1} blocks")
 
