@@ -183,7 +183,7 @@ def _prints(levels, at):
     out = np.zeros(MISSING + 1, np.uint64)
     for code, value in enumerate(levels.tolist()):
         if isinstance(value, Real):
-            text = repr(float(value))
+            text = repr(float(value) + 0.0)     # -0.0 is 0.0
         else:
             text = repr(value) if isinstance(value, (str, bytes, tuple)) else str(type(value))
         digest = hashlib.blake2b(f"{at} {text}".encode(), digest_size=8).digest()
