@@ -248,8 +248,9 @@ class ItemBlocks:
             seed = int(random_state.randint(2**32, dtype=np.uint64))
         drawn = self.reduce(_sample, SAMPLE_ROWS, seed)
         X, weight = drawn.taken()
-        if weight is None:
-            weight = np.full(len(X), drawn.weight[0])
+        if weight is None:      # all the same, that of a row or what each stands for
+            least = drawn.priority.min() if len(drawn.X) > SAMPLE_ROWS else 0.0
+            weight = np.full(len(X), max(drawn.weight[0], least))
         codes, numbers = X[:, :self.n_items].astype(np.uint8), None
         if self.has_numbers:
             numbers = np.ascontiguousarray(X[:, self.n_items:])
