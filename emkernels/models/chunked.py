@@ -3,9 +3,10 @@
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.models.chunked_output import ChunkedOutput
 
 
-class ChunkedFit:
+class ChunkedFit(ChunkedOutput):
     """An estimator that is fitted to blocks of rows as to rows, to be inherited from.
 
     A subclass gives ``_fit_source(source)``, which fits to a :class:`emkernels.data.source.Source`
