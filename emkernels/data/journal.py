@@ -14,7 +14,6 @@ import numpy as np
 from emkernels import __version__
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
-from emkernels.em.tree import Tree
 
 FORMAT = 1
 # Seconds: sums of part of a pass are kept so often, and whatever there is at least so often.
@@ -59,13 +58,17 @@ class Journal:
             self.lock.release()
             raise
 
-    def close(self, whole):
-        """Write what is not in the file yet; `whole`: whether the fit has ended well."""
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _):
+        """Write what is not in the file yet."""
         try:
             self._write()
-        except OSError:
-            if whole:
+        except OSError as failure:
+            if error is None:
                 raise
+            error.add_note(str(failure))
         finally:
             self.lock.release()
 
@@ -187,11 +190,10 @@ class Journal:
             self._write()
 
     def begun(self, key):
-        """The sums of the first blocks of a pass that was left in the middle; else none."""
-        tree = Tree()
+        """The levels of the tree of a pass that was left in the middle; else none."""
         if self.partial is not None and self.partial[0] == key:
-            tree.levels = self._read(self.partial[1])
-        return tree
+            return self._read(self.partial[1])
+        return []
 
     def reached(self, key, tree):
         """A pass has come so far, and this is kept where it is left. (None: its sums change.)"""
@@ -214,7 +216,7 @@ class Journal:
         first = [] if self.file.n_kept else [(HEADER, NO_KEY, packed(self.header))]
         places = self.file.extend(first + records, others)
         self.places.update(zip(self.pending, places[len(first):], strict=True))
-        self.pending, self.n_pending, self.state = {}, 0, None
+        self.pending, self.n_pending, self.state, self.partial = {}, 0, None, None
         self.written = time.monotonic()
         self.cost = self.written - began
 
@@ -256,7 +258,7 @@ def _described(estimator):
 def _plain(value):
     """The same for values that mean the same to an estimator."""
     if isinstance(value, (np.random.RandomState, np.random.Generator)):
-        return type(value)
+        return f"{type(value).__name__} of {_state_of(value)['bit_generator']}"
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and value.is_integer():
@@ -269,7 +271,7 @@ def _plain(value):
 def _in_words(value):
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    text = value.__name__ if isinstance(value, type) else repr(value)
+    text = repr(value)
     return text if len(text) <= 100 else text[:97] + "..."
 
 
