@@ -14,6 +14,7 @@ import numpy as np
 from emkernels import __version__
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
+from emkernels.kernels.dispatch import available_levels
 
 FORMAT = 1
 # Seconds: sums of part of a pass are kept so often, and whatever there is at least so often.
@@ -112,6 +113,9 @@ class Journal:
                 self._refuse(f"is of a fit with {name}={then}, and now it is "
                              f"{'another' if now == then else now}; only {', '.join(FREE)} may "
                              "differ")
+        if found["level"] not in available_levels():
+            self._refuse(f"is of a fit at SIMD level {found['level']}, and this machine offers "
+                         f"{', '.join(available_levels())}: other levels give other bits")
         if found["before"] != ours["before"]:
             self._refuse("is of a fit that went on, by warm_start, from another one")
         return found
@@ -223,10 +227,12 @@ class Journal:
 
 def _checked_path(path):
     try:
-        path = Path(os.fspath(path))
+        text = os.fspath(path)
+        path = Path(os.fsdecode(text)).resolve()
     except TypeError:
         raise TypeError(f"checkpoint must be a path, got {type(path).__name__}") from None
-    path = path.resolve()
+    except ValueError as error:
+        raise ValueError(f"the checkpoint {text!r} is no path: {error}") from None
     if not path.parent.is_dir():
         raise ValueError(f"the checkpoint {path} cannot be written: there is no folder "
                          f"{path.parent}")

@@ -16,6 +16,7 @@ import numpy as np
 DEEPEST = 64        # values within values
 PLAIN_DTYPE = re.compile(r"[<>|=][biufcSUmM]\d+(\[\w+\])?")
 OWN = __name__.partition(".")[0]
+HEAP_TYPE = 1 << 9  # of the flags of a class: one that a statement has made
 CONSTANTS = {None: b"N", True: b"T", False: b"F"}
 COLLECTIONS = {tuple: b"t", list: b"l", set: b"e", frozenset: b"E"}
 
@@ -188,8 +189,9 @@ def _name_of(thing):
 def _names(value):
     """The attributes of an object of a class that was written in Python."""
     kind, names = type(value), list(getattr(value, "__dict__", ()))
-    for each in kind.__mro__[:-1]:
-        if "__slots__" not in vars(each) and not any("__dict__" in vars(b) for b in each.__mro__):
+    for each in kind.__mro__[:-1] or kind.__mro__:
+        if not each.__flags__ & HEAP_TYPE or "__slots__" not in vars(each) and not any(
+                "__dict__" in vars(base) for base in each.__mro__):
             raise Unpackable(f"a {kind.__module__}.{kind.__qualname__}")
         slots = vars(each).get("__slots__", ())
         slots = [slots] if isinstance(slots, str) else slots
