@@ -190,8 +190,8 @@ def _names(value):
     """The attributes of an object of a class that was written in Python."""
     kind, names = type(value), list(getattr(value, "__dict__", ()))
     for each in kind.__mro__[:-1] or kind.__mro__:
-        if not each.__flags__ & HEAP_TYPE or "__slots__" not in vars(each) and not any(
-                "__dict__" in vars(base) for base in each.__mro__):
+        if not each.__flags__ & HEAP_TYPE or ("__slots__" not in vars(each) and not any(
+                "__dict__" in vars(base) for base in each.__mro__)):
             raise Unpackable(f"a {kind.__module__}.{kind.__qualname__}")
         slots = vars(each).get("__slots__", ())
         slots = [slots] if isinstance(slots, str) else slots
