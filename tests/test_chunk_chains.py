@@ -256,3 +256,19 @@ def test_a_fit_of_rows_forgets_the_blocks():
     model = GaussianHMM(1).fit_chunks(GOOD)
     assert model.n_blocks_ == 2
     assert not hasattr(model.fit(GOOD), "n_blocks_")
+
+
+@pytest.mark.parametrize("kind", [GaussianHMM, CategoricalHMM])
+def test_a_checkpoint_and_output_of_blocks(kind, tmp_path):
+    X = sequences_of(9, [30, 50, 20], 1)
+    if kind is CategoricalHMM:
+        X = [(each > 2).astype(float) for each in X]
+    options = {"random_state": 0, "n_init": 3, "max_iter": 6}
+    parts = kind(2, **options).fit_chunks(X, checkpoint=tmp_path / "fit")
+    assert_same_bits(parts, kind(2, **options).fit_chunks(X))
+    assert_same_bits(parts, kind(2, **options).fit_chunks(
+        X, checkpoint=tmp_path / "fit", resume=True))
+    for name in ("predict", "predict_proba"):
+        for found, block in zip(getattr(parts, f"{name}_chunks")(X), X, strict=True):
+            assert np.array_equal(found, getattr(parts, name)(block))
+    assert not hasattr(parts, "score_samples_chunks")

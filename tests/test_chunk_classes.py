@@ -311,3 +311,26 @@ def test_empty_blocks():
     assert_same_bits(parts, whole)
     assert parts.n_blocks_ == 4
     assert not hasattr(parts.fit(X), "n_blocks_")
+
+
+# --- files, checkpoints, output -------------------------------------------------------------------
+
+def test_answers_in_files_with_a_checkpoint_and_output(tmp_path):
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame({"a": rng.choice(["x", "y", None], 300), "b": rng.choice(list("uvw"), 300),
+                      "n": rng.standard_normal(300), "w": rng.random_sample(300)})
+    path, saved = tmp_path / "answers.parquet", tmp_path / "fit"
+    X.to_parquet(path, row_group_size=80)
+    options = {"continuous": ["n"], "random_state": 0, "n_init": 4, "max_iter": 8}
+    whole = LatentClassAnalysis(2, **options).fit(X.drop(columns="w"), sample_weight=X["w"])
+    parts = LatentClassAnalysis(2, **options).fit_chunks(
+        path, sample_weight="w", checkpoint=saved)
+    assert_near(parts, whole)
+    assert list(parts.feature_names_in_) == ["a", "b", "n"]
+    again = LatentClassAnalysis(2, **options).fit_chunks(
+        path, sample_weight="w", checkpoint=saved, resume=True)
+    assert_same_bits(again, parts)
+    blocks = parted(X.drop(columns="w"), 80)
+    for name in ("predict", "predict_proba", "score_samples", "impute"):
+        for found, block in zip(getattr(parts, f"{name}_chunks")(path), blocks, strict=True):
+            assert (found == getattr(parts, name)(block)).all()

@@ -25,6 +25,7 @@ SHARES = ("startprob", "transmat", "emissionprob", "weights")
 class ChainModel(ChunkedFit, FittedChain):
     """A hidden Markov model: what all of them do to fit."""
 
+    _not_of_blocks = ("score_samples",)     # which says two things
     _parameter_constraints: dict = {
         **LatentModel._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
