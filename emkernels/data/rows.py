@@ -366,10 +366,6 @@ class Rows(_inputs.Named):
         """``function(rows, *arguments)`` of all rows."""
         return function(self, *arguments)
 
-    def mapped(self, make, *arguments):
-        """``make(rows, *arguments)``, as blocks of rows have it."""
-        return make(self, *arguments)
-
 
 def _of_each_row(values, name, dtype, n_rows):
     """An array as the kernels read it, unchecked, one value for each row; None for None."""
