@@ -38,7 +38,12 @@ def near_zero(rows, center, scale):
     if rows.dtype != np.float32 or not far.any():
         return rows, np.zeros(rows.n_features)
     origin = np.where(far, center, 0.0).astype(np.float32)
-    return rows.take(X=rows.X - origin), origin.astype(np.float64)
+    moved = _about(rows, origin) if isinstance(rows, Rows) else rows.mapped(_about, origin)
+    return moved, origin.astype(np.float64)
+
+
+def _about(rows, origin):
+    return rows.take(X=rows.X - origin)
 
 
 def column_means(rows):
