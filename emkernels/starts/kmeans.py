@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from emkernels import _inputs
 from emkernels.components.gaussian.moments import seen
 from emkernels.data.rows import Rows
 from emkernels.data.sampling import sample_block
