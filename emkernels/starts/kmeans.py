@@ -62,10 +62,11 @@ def n_sampled(n_clusters):
 def telling_rows(source, n_clusters, random_state):
     """Rows with weights, on which K-means costs about what it does on all of them.
 
-    Half of the chance of a row is its weight, half its share of the squared distances to seeds
-    that were found in a sample drawn by weight alone: so rows of small groups that are far away
-    are there too (O. Bachem, M. Lucic, A. Krause, Practical coreset constructions for machine
-    learning, 2017). Two passes; one where the sample is all rows.
+    The chance of a row is its weight by the sum of three: one, its squared distance to the nearest
+    of seeds that were found in a sample drawn by weight alone, and the inverse of the weight of the
+    rows near that seed, each divided by its mean (O. Bachem, M. Lucic, A. Krause, Practical coreset
+    constructions for machine learning, 2017). So rows of small groups and far rows are there too.
+    Two passes; one where the sample is all rows.
     """
     n = n_sampled(n_clusters)
     first = source.sample(n, random_state)
@@ -75,21 +76,24 @@ def telling_rows(source, n_clusters, random_state):
     labels = np.empty(len(first), np.int32)
     counts, _, inertia, _ = passes.kmeans_pass(
         first.X, seeds, labels, first.sample_weight, first.n_threads)
-    spread = inertia / counts.sum()
-    if not spread > 0:
+    if not inertia > 0:
         return first
+    total = counts.sum()
+    rare = total / len(counts) / np.where(counts > 0, counts, total)
+    shares = seeds, total / inertia, rare
     seed = int(random_state.randint(2**32, dtype=np.uint64))
-    X, weight = source.reduce(_telling, n, seed, seeds, spread).taken()
+    X, weight = source.reduce(_telling, n, seed, *shares).taken()
     rows = Rows.read(X).with_(n_threads=source.n_threads)
     weight = np.ones(len(X)) if weight is None else weight
-    return rows.with_(sample_weight=weight / _factors(rows, seeds, spread))
+    return rows.with_(sample_weight=weight / _factors(rows, *shares))
 
 
-def _telling(rows, n_rows, seed, seeds, spread):
-    return sample_block(rows, n_rows, seed, _factors(rows, seeds, spread))
+def _telling(rows, n_rows, seed, *shares):
+    return sample_block(rows, n_rows, seed, _factors(rows, *shares))
 
 
-def _factors(rows, seeds, spread):
+def _factors(rows, seeds, of_distance, rare):
     labels = np.zeros(len(rows), np.int32)
     passes.kmeans_pass(rows.X, seeds, labels, None, rows.n_threads)
-    return 1 + np.maximum(distances_to_centers(rows, labels, seeds)[0], 0) / spread
+    distances = np.maximum(distances_to_centers(rows, labels, seeds)[0], 0)
+    return 1 + distances * of_distance + rare[labels]

@@ -30,20 +30,22 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     spread = source.reduce(_spread)
     limit = tol * spread.variance
     centers = seen(np.array(centers, dtype=np.float64), source)
-    end = checksum = None
+    end, last = None, None
     for n_iter in range(1, max_iter + 1):
         found = source.reduce(_assigned, centers)
         if report:
             report(f"Iteration {n_iter}, inertia {found.inertia:.10g}")
-        if np.array_equal(checksum, found.checksum):
+        same = (False, False) if last is None else found.checksums == last
+        if same[0]:
             end = "no label changed (strict convergence)"
             break
         n_empty, far = np.count_nonzero(found.counts == 0), ()
         if n_empty:
             far = source.reduce(_farthest, centers, n_empty).taken()
-        before, checksum = centers, found.checksum
-        centers = seen(new_centers(found.counts, found.sums, centers, far), source)
-        found, shift = None, ((centers - before) ** 2).sum()
+        before, last, shift = centers, found.checksums, 0.0
+        if n_empty or not same[1]:
+            centers = seen(new_centers(found.counts, found.sums, centers, far), source)
+            found, shift = None, ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
@@ -57,17 +59,25 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
 
 def _assigned(rows, centers):
     """What a pass over a block leaves: weights and sums of x - center of the clusters, inertia, how
-    many rows they have, and a checksum of the labels."""
+    many rows they have, and checksums of the labels, and of those of rows that have a weight."""
     labels = np.zeros(len(rows), np.int32)
     counts, sums, inertia, _ = passes.kmeans_pass(
         rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
     unit, n_clusters = rows.unit, len(centers)
-    narrow = labels.astype(np.uint8 if n_clusters <= 2**8 else np.uint16 if n_clusters <= 2**16
+    n_rows = np.bincount(labels, minlength=n_clusters)
+    narrow = labels.astype(np.uint8 if n_clusters < 2**8 else np.uint16 if n_clusters < 2**16
                            else np.uint32)
-    digest = hashlib.blake2b(narrow, digest_size=8, salt=rows.block.to_bytes(8, "little"))
-    return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia,
-                n_rows=np.bincount(labels, minlength=n_clusters),
-                checksum=np.frombuffer(digest.digest(), "<u8").astype(np.uint64))
+    checksums = [_checksum(narrow, rows.block)] * 2
+    if rows.n_positive < len(rows):
+        narrow[rows.sample_weight == 0] = n_clusters
+        checksums[1] = _checksum(narrow, rows.block)
+    return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia, n_rows=n_rows,
+                checksums=np.array(checksums, np.uint64))
+
+
+def _checksum(labels, block):
+    digest = hashlib.blake2b(labels, digest_size=8, salt=block.to_bytes(8, "little"))
+    return int.from_bytes(digest.digest(), "little")
 
 
 class Spread:
