@@ -42,7 +42,7 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
     init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
         'k-means++': rows far from each other, by greedy draws; 'random': rows drawn at random;
         an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
-        random_state)`` returns them, and sees X as it is and read-only.
+        random_state)`` returns them, and sees X as it is and read-only. See Notes for blocks.
     n_init : 'auto' or int, default='auto'
         Number of starts, of which the one of the lowest inertia is kept. 'auto': 10 for
         'random' and a callable, else 1.
@@ -69,7 +69,7 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features), dtype of X
     labels_ : ndarray of shape (n_samples,), int32
-        The nearest centre of each row.
+        The nearest centre of each row; of :meth:`fit` alone.
     inertia_ : float
         Weighted sum of the squared distances to the nearest centre.
     n_iter_ : int
@@ -78,6 +78,17 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
         *More.* Whether they ended before `max_iter`.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
+
+    Notes
+    -----
+    From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many iterations;
+    of several empty clusters the first gets the farthest row, ties going to the lower one. Starts
+    of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++' at rows
+    that stand for all of them, those of small groups and far ones included, where it runs three
+    times to the end of K-means, and the best goes on with all rows; a callable at rows drawn by
+    weight; 'random' draws from all rows, by weight.
 
     References
     ----------
@@ -85,6 +96,8 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
     C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003.
     Y. Ding et al., Yinyang k-means, ICML 2015 (groups of centres).
+    O. Bachem, M. Lucic, A. Krause, Practical coreset constructions for machine learning, 2017
+    (rows that stand for all).
 
     Examples
     --------
