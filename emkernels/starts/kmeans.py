@@ -89,7 +89,7 @@ def telling_rows(source, n_clusters, random_state):
 
 
 def _telling(rows, n_rows, seed, *shares):
-    return sample_block(rows, n_rows, seed, _factors(rows, *shares))
+    return sample_block(rows, n_rows, seed, factor=_factors(rows, *shares))
 
 
 def _factors(rows, seeds, of_distance, rare):
