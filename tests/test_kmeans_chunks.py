@@ -126,7 +126,7 @@ def test_labels_are_not_kept():
     ([np.ones((5, 2))], None, {"init": np.ones((2, 3))}, "number of features of the data 2"),
     ([np.ones((5, 2))], [np.array([1.0, 0, 0, 0, 0])], {"init": "random"}, "only 1 have a pos"),
     ([np.ones((5, 2))], [np.zeros(5)], {}, "the weights of all blocks are zero"),
-    ([np.ones((5, 2)), np.full((2, 2), 1e200)], None, {}, "in block 1"),
+    ([np.ones((5, 2)), np.full((2, 2), 1e200)], None, {}, "block 1"),
     (iter([np.ones((5, 2))]), None, {}, "callable"),
 ])
 def test_bad_sources(source, sample_weight, options, text):
@@ -208,7 +208,7 @@ def test_as_good_as_fit_on_digits():
 def test_what_is_reported(capsys):
     X = blobs()
     KMeans(3, verbose=1, init=X[:3]).fit_chunks(X, chunk_rows=500)
-    text = capsys.readouterr().out.splitlines()
+    text = [line for line in capsys.readouterr().out.splitlines() if "rows/s" not in line]
     assert text[0].startswith("Initialization complete") and "Ended at iteration" in text[-1]
     KMeans(3, verbose=1, init=X[:3]).fit(X)
     assert [line[:30] for line in capsys.readouterr().out.splitlines()] == [

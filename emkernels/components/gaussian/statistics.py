@@ -199,15 +199,11 @@ class SufficientStatistics:
         if not isinstance(other, SufficientStatistics) or other._sums != self._sums:
             raise TypeError(f"cannot merge with {type(other).__name__}")
         if other.covariance_type != self.covariance_type:
-            raise ValueError(
-                f"cannot merge statistics of type {other.covariance_type!r} into "
-                f"{self.covariance_type!r}"
-            )
+            raise ValueError(f"cannot merge statistics of type {other.covariance_type!r} into "
+                             f"{self.covariance_type!r}")
         if other.centers.shape != self.centers.shape:
-            raise ValueError(
-                f"cannot merge statistics of {other.centers.shape} centres into "
-                f"{self.centers.shape}"
-            )
+            raise ValueError(f"cannot merge statistics of {other.centers.shape} centres into "
+                             f"{self.centers.shape}")
         if not np.array_equal(self.centers, other.centers):
             component = int((self.centers != other.centers).any(axis=1).argmax())
             raise ValueError(
