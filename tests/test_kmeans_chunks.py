@@ -184,8 +184,8 @@ def test_starts_of_many_rows():
     assert len(few) == 20_000
     assert_allclose(few.total, len(X), rtol=0.03)
     for where in (X[1000], X[50_000]):
-        weight = few.weight_given[(few.X == where).all(axis=1)]
-        assert_allclose(weight.sum(), (X == where).all(axis=1).sum(), rtol=1e-6)
+        weight = few.weight_given[(where == few.X).all(axis=1)]
+        assert_allclose(weight.sum(), (where == X).all(axis=1).sum(), rtol=1e-6)
     centers = rng.normal(size=(4, 3))
     costs = [Rows.read(each).X for each in (X, few.X)]
     costs = [((each[:, None] - centers) ** 2).sum(-1).min(1) for each in costs]
