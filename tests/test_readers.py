@@ -2,10 +2,12 @@
 
 import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
 
+import emkernels
 from emkernels import GaussianMixture
 from emkernels.data import Chunks
 from emkernels.data.readers import parquet as parquet_reader
@@ -404,3 +406,54 @@ def test_masked_cells_are_missing():
     masked[5, 1] = np.ma.masked
     survey = Chunks(masked, chunk_rows=SIZE).survey
     assert [block.has_missing for block in survey.blocks] == [True, False, False, False]
+
+
+CLASSES = sorted(name for name in emkernels.__all__ if hasattr(
+    getattr(emkernels, name), "fit_chunks"))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_estimator_fits_files_as_it_fits_arrays(name, tmp_path, monkeypatch):
+    """Though the memory that a block was read into is used again."""
+    monkeypatch.setattr(parquet_reader, "SMALL_GROUP", 0)
+    kind, path = getattr(emkernels, name), tmp_path / "t.parquet"
+    parameters, values = kind._get_param_names(), X
+    if name in ("CategoricalHMM", "LatentClassAnalysis"):
+        values = (X > 2).astype(float)
+        values = values[:, :1] if name == "CategoricalHMM" else np.hstack([values, values[::-1]])
+    if "Imputer" in name:
+        values = np.where(rng.random(X.shape) < 0.1, np.nan, X)
+    options = {p: 2 for p in ("n_components", "n_clusters", "n_classes") if p in parameters}
+    options |= {p: 1 for p in ("n_factors", "random_state") if p in parameters}
+    options |= {"max_iter": 3}
+    names = [f"c{j}" for j in range(values.shape[1])]
+    pq.write_table(pa.table({n: values[:, j] for j, n in enumerate(names)}), path,
+                   row_group_size=100)
+    blocks = [pa.table({n: values[i:i + 100, j] for j, n in enumerate(names)})
+              for i in range(0, 1000, 100)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = kind(**options).fit_chunks(blocks)
+        model = kind(**options).fit_chunks(path)
+    for attribute, value in vars(expected).items():
+        if attribute.endswith("_") and isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(model, attribute), value, err_msg=attribute)
+    assert model.n_blocks_ == 10 and list(model.feature_names_in_) == names
+
+
+def test_answers_in_files_may_be_texts(tmp_path):
+    answers = {f"q{j}": np.where(X[:, j % 3] + rng.normal(size=1000) > 4, "yes", "no")
+               for j in range(5)}
+    table = pa.table(answers)
+    table = table.set_column(0, "q0", table["q0"].dictionary_encode())
+    for options in ({"row_group_size": 100}, {"row_group_size": 1000}):
+        pq.write_table(table, tmp_path / "t.parquet", **options)
+        first, expected = (emkernels.LatentClassAnalysis(2, random_state=0) for _ in range(2))
+        model = first.fit_chunks(tmp_path / "t.parquet")
+        expected.fit_chunks(table, chunk_rows=100)
+
+        np.testing.assert_allclose(model.weights_, expected.weights_, rtol=1e-6)
+        parts = list(model.predict_proba_chunks(tmp_path / "t.parquet", chunk_rows=100))
+        assert len(parts) == 10
+        np.testing.assert_allclose(
+            np.concatenate(parts), model.predict_proba(table.to_pandas()), rtol=1e-12)
