@@ -451,7 +451,6 @@ def test_answers_in_files_may_be_texts(tmp_path):
         first, expected = (emkernels.LatentClassAnalysis(2, random_state=0) for _ in range(2))
         model = first.fit_chunks(tmp_path / "t.parquet")
         expected.fit_chunks(table, chunk_rows=100)
-
         np.testing.assert_allclose(model.weights_, expected.weights_, rtol=1e-6)
         parts = list(model.predict_proba_chunks(tmp_path / "t.parquet", chunk_rows=100))
         assert len(parts) == 10
