@@ -12,6 +12,7 @@ from emkernels import GaussianMixture
 from emkernels.data import Chunks
 from emkernels.data.readers import parquet as parquet_reader
 from emkernels.data.readers import reader_of
+from emkernels.data.survey import print_of
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -77,6 +78,8 @@ SOURCES = {
     "paths": lambda folder: (
         [folder / "parts" / f"{i}.parquet" for i in range(4)], {"sample_weight": "w"}),
     "dataset": lambda folder: (ds.dataset(folder / "parts"), {"sample_weight": "w"}),
+    "dataset in memory": lambda folder: (
+        ds.dataset(TABLE), {"chunk_rows": SIZE, "sample_weight": "w"}),
     "weights of a file": lambda folder: (
         folder / "all.parquet", {"columns": NAMES, "sample_weight": str(folder / "w.parquet")}),
     "weights of all rows": lambda folder: (
@@ -193,6 +196,16 @@ def test_weights_of_other_lengths_name_the_block():
         Chunks(lambda: iter(blocks), sample_weight=W)
     with pytest.raises(ValueError, match="names a column"):
         Chunks(X, sample_weight="w")
+
+
+def test_bad_weights_are_named_by_block_and_row():
+    for value in (np.nan, np.inf, -1.0):
+        bad = W.copy()
+        bad[617] = value
+        with pytest.raises(ValueError, match="block 2, row 17"):
+            Chunks(X, sample_weight=bad, chunk_rows=SIZE)
+    with pytest.raises(TypeError, match="sample_weight.*callable"):
+        Chunks(lambda: iter(parts()), sample_weight=iter(weights()))
 
 
 def test_cells_are_named_by_block_row_and_column(folder, tmp_path):
@@ -323,6 +336,45 @@ def test_a_map_that_was_written_to_is_found(tmp_path):
     mapped[700, 1] += 1
     with pytest.raises(ValueError, match="source has changed: block 2 in pass 2"):
         chunks.reduce(_nothing)
+
+
+def _swap_columns(X, w):
+    X[:, [0, 1]] = X[:, [1, 0]]
+
+
+def _swap_rows(X, w):
+    X[[2, 3]] = X[[3, 2]]
+
+
+def _swap_cells(X, w):
+    X[5, 0], X[5, 2] = X[5, 2], X[5, 0]
+
+
+def _swap_weights(X, w):
+    w[[7, 8]] = w[[8, 7]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", [_swap_columns, _swap_rows, _swap_cells, _swap_weights])
+def test_the_same_values_in_other_places_are_found(change, dtype):
+    values, weight = X.astype(dtype), W.copy()
+
+    def blocks():
+        return iter([values[:300], np.asfortranarray(values[300:])])
+    chunks = Chunks(blocks, sample_weight=lambda: iter([weight[:300], weight[300:]]))
+    chunks.reduce(_nothing)
+    change(values[300:], weight[300:])
+    with pytest.raises(ValueError, match="source has changed: block 1 in pass 2"):
+        chunks.reduce(_nothing)
+
+
+def test_prints_do_not_depend_on_the_layout():
+    values = rng.normal(size=(20_000, 5))
+    prints = {print_of(each, None) for each in (
+        values, np.asfortranarray(values), np.repeat(values, 2, axis=1)[:, ::2],
+        values[::-1].copy()[::-1])}
+    assert len(prints) == 1
+    assert print_of(values, np.ones(20_000)) not in prints
 
 
 def _nothing(rows):

@@ -39,12 +39,12 @@ class Drawn:
         self.priority, self.index, self.more = priority, index, None
 
     def merge(self, other):
-        weight = None if self.weight is None else np.concatenate([self.weight, other.weight])
-        parts = [np.concatenate([mine, theirs]) for mine, theirs in (
-            (self.X, other.X), (self.priority, other.priority), (self.index, other.index))]
-        kept = _highest(parts[1], parts[2], self.n_rows + 1)
-        self.X, self.priority, self.index = (part[kept] for part in parts)
-        self.weight = None if weight is None else weight[kept]
+        priority = np.concatenate([self.priority, other.priority])
+        kept = _highest(priority, np.concatenate([self.index, other.index]), self.n_rows + 1)
+        for name in ("X", "index", "priority", "weight"):
+            mine = getattr(self, name)
+            if mine is not None:
+                setattr(self, name, _joined(mine, getattr(other, name), kept))
         return self
 
     def with_more(self, more):
@@ -59,7 +59,9 @@ class Drawn:
         if len(X) > self.n_rows:
             least = int(np.argmin(self.priority))
             weight = np.maximum(weight, self.priority[least])
-            kept = np.arange(len(X)) != least
+            kept = np.delete(np.arange(len(X)), least)
+            if self.more is None:
+                kept = kept[np.argsort(index[kept], kind="stable")]
             X, index, weight = X[kept], index[kept], weight[kept]
             # what was not drawn weighs what it weighs, little beside what was
             if self.more is not None:
@@ -68,9 +70,21 @@ class Drawn:
                 own = np.ones(len(new)) if own is None else own
                 X, index, weight = (np.concatenate(pair) for pair in (
                     (X, self.more.X[new]), (index, self.more.index[new]), (weight, own[new])))
-        order = np.argsort(index, kind="stable")
-        X, weight = np.ascontiguousarray(X[order]), weight[order]
+        if (np.diff(index) < 0).any():
+            order = np.argsort(index, kind="stable")
+            X, weight = X[order], weight[order]
+        X = np.ascontiguousarray(X)
         return X, None if len(weight) and weight.min() == weight.max() else weight
+
+
+def _joined(first, second, kept):
+    """Some of the rows of two arrays, without a copy of all."""
+    if not len(first) or not len(second):
+        return (first if len(first) else second)[kept]
+    out = np.take(first, np.minimum(kept, len(first) - 1), axis=0)
+    later = kept >= len(first)
+    out[later] = second[kept[later] - len(first)]
+    return out
 
 
 def _highest(priority, index, n):

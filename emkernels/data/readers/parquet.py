@@ -182,6 +182,8 @@ class ParquetReader:
         out = slot.columns(len(self.columns), n_rows, self.dtype)
         for name, column in zip(self.columns, out):
             _put(table, name, file, column)
+        if isinstance(table, ByColumns):        # what Arrow holds for the next column, a block's
+            arrow().default_memory_pool().release_unused()
         return [(_inputs.NamedTable(out[:, cut].T, tuple(self.columns)), each)
                 for cut, each in zip(cuts, weights)]
 
