@@ -102,8 +102,12 @@ def _highest(priority, index, n):
 
 
 def _priorities(rows, seed):
-    u = uniforms(seed, rows.first_row, len(rows))
-    return 1 / u if rows.sample_weight is None else rows.weight_given / u
+    out, weight = np.empty(len(rows)), rows.weight_given
+    for first in range(0, len(rows), 8192):     # what is made on the way is of a piece
+        part = slice(first, min(first + 8192, len(rows)))
+        u = uniforms(seed, rows.first_row + first, part.stop - first)
+        out[part] = (1 if weight is None else weight[part]) / u
+    return out
 
 
 def _drawn(rows, at, priority, n_rows):
@@ -115,7 +119,8 @@ def _drawn(rows, at, priority, n_rows):
 def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
     """The rows of a block with the highest priorities, of those above `least`. `factor`: of the
     weight of each row, which is then the weight of what is drawn."""
-    priority = _priorities(rows, seed) * factor
+    priority = _priorities(rows, seed)
+    priority *= factor
     at = np.flatnonzero(priority > least)       # rows of no weight are absent
     at = at[_highest(priority[at], at, n_rows + 1)]
     drawn = _drawn(rows, at, priority, n_rows)
