@@ -316,14 +316,15 @@ default='kmeans'
         tell(self, result, found, rows)
         return rows
 
-    def _run(self, rows, mixture, given, warm, spikes):
+    def _run(self, rows, mixture, given, warm, spikes, max_iter=None):
         """EM from the starts that the parameters ask for."""
-        options = {"max_iter": self.max_iter, "tol": self.tol, "convergence": self.convergence,
+        max_iter = self.max_iter if max_iter is None else max_iter
+        options = {"max_iter": max_iter, "tol": self.tol, "convergence": self.convergence,
                    "acceleration": self.acceleration, "callback": self.callback}
 
         def run(start, n_init, **more):
             progress = None if not self.verbose else Progress(
-                self.verbose, self.verbose_interval, n_init, self.max_iter)
+                self.verbose, self.verbose_interval, n_init, max_iter)
             return run_em(mixture, rows, start, n_init=n_init, progress=progress,
                           is_degenerate=spikes, **options, **more)
 

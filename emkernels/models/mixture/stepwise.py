@@ -3,19 +3,18 @@
 import numpy as np
 
 from emkernels._callers import warn
-from emkernels.components.gaussian import arguments
-from emkernels.components.gaussian.degenerate import Examination, examine
+from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
 from emkernels.data import Rows, checks
-from emkernels.em import DegenerateWarning
+from emkernels.em import DegenerateFitError, DegenerateWarning
 from emkernels.em.stepwise import Pace
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.latent.stream import Stream, implied_statistics
 from emkernels.models.mixture.preparing import prepare
 from emkernels.models.steps import weighed_batch
-from emkernels.starts.mixture import start_parameters
-from emkernels.starts.sampled import SampledStarts
 
 BOUNDS = 1000       # of the latest batches
+# Numbers for each parameter, in a first batch to which EM is run: of less it makes spikes.
+ENOUGH = 5
 
 
 class StepwiseMixture:
@@ -66,13 +65,14 @@ class StepwiseMixture:
         -----
         The start is the last fit (also one from a file, or one of `fit_chunks`), which counts with
         its weight as one batch; else ``weights_init``, ``means_init`` and ``precisions_init``,
-        where all three are there; else what `init_params` makes of the first batch. Then the
-        parameters of the E-step are held for three batches, and until there are twice as many
-        numbers as parameters, and all rows so far count the same. Priors count as in a fit to all
+        where all three are there; else what `fit` makes of the first batch, or where that has fewer
+        than five numbers for each parameter, what `init_params` makes of it. Then the parameters
+        of the E-step are held for three batches, and until there are twice as many numbers as
+        parameters, and all rows so far count the same. Priors count as in a fit to all
         rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise` are by the start.
 
-        `max_iter`, `n_init`, `short_iter` and `acceleration` play no part; of parameters set
-        between two batches `step_exponent` and `step_offset` do, and those that methods read.
+        Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
+        that methods read.
         Pickles keep the state of the stream; files do not: from them it goes on as from a fit. A
         clone has none.
 
@@ -174,16 +174,17 @@ class StepwiseMixture:
             parameters = MixtureParameters(start.weights, start.gaussians(
                 mixture.components.structure), start.noise)
             return self._begun(mixture, parameters, Pace())
-        kind = arguments.check_init_params(self.init_params)[0]
-        random_state = rows.random_state(self.random_state)
-        if self.init_scaling is None:
-            parameters = start_parameters(rows, mixture, k, kind, random_state, start)
-        else:
-            parameters = SampledStarts(rows, mixture, k, (kind,), random_state, start,
-                                       standardise=True, avoid_spikes=True)(0)
         structure = mixture.components.structure
-        return Stream(mixture, parameters,
-                      n_parameters=structure.n_parameters(k, rows.n_features) + k)
+        n_parameters = structure.n_parameters(k, rows.n_features) + k * (rows.n_features + 1)
+        enough = n * rows.n_features >= ENOUGH * n_parameters
+        try:
+            result = self._run(rows, mixture, start, False, Spikes(rows, structure),
+                               None if enough else 0)
+        except DegenerateFitError:
+            result = self._run(rows, mixture, start, False, None, 0)
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return Stream(mixture, result.parameters, n_parameters=n_parameters)
 
     def _examined(self, stream):
         """What is wrong with the components; nothing while they are held."""
