@@ -5,6 +5,7 @@ from numbers import Real
 import numpy as np
 
 from emkernels import _inputs
+from emkernels.data import checks
 from emkernels.data.checks import Interval
 
 STEPS = {
@@ -27,3 +28,11 @@ def weighed_batch(rows, sample_weight):
             return None
         rows = rows.take(~empty)
     return rows if rows.n_positive else None
+
+
+def remember_batch(estimator, rows):
+    """What the first batch says of columns, and that no blocks were fitted to."""
+    if "n_features_in_" not in vars(estimator):
+        checks.remember_columns(estimator, rows)
+    for name in ("n_blocks_", "n_rows_"):
+        vars(estimator).pop(name, None)

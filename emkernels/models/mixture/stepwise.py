@@ -10,7 +10,7 @@ from emkernels.em.stepwise import Pace
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.latent.stream import Stream, implied_statistics
 from emkernels.models.mixture.preparing import prepare
-from emkernels.models.steps import weighed_batch
+from emkernels.models.steps import remember_batch, weighed_batch
 
 BOUNDS = 1000       # of the latest batches
 # Numbers for each parameter, in a first batch to which EM is run: of less it makes spikes.
@@ -114,9 +114,7 @@ class StepwiseMixture:
         found = self._examined(stream)
         earlier = vars(self).get("_examination") if begun else Examination()
         # --- nothing can fail from here on
-        names = [*vars(self).get("feature_names_in_", [])] if begun else None
-        if not begun or (rows.feature_names is not None and not names):
-            checks.remember_columns(self, rows)
+        remember_batch(self, rows)
         bounds = [*self.lower_bounds_, stream.bound] if begun and "_stream" in vars(self) else [
             stream.bound]
         dtype = np.result_type(rows.dtype, self.means_.dtype) if begun else rows.dtype
