@@ -60,7 +60,7 @@ IMPUTER_PARAMETERS = {
     "missing_values": -1.0, "prior": ["ridge", 50.0], "tol": 1e-1, "max_iter": 1,
     "acceleration": None, "min_value": 100.0, "max_value": -100.0, "add_indicator": True,
     "keep_empty_features": True, "n_threads": 2, "random_state": 0, "verbose": 0,
-    "verbose_interval": 5, "callback": print,
+    "verbose_interval": 5, "callback": print, "step_exponent": 0.9, "step_offset": 1.0,
 }
 MIXTURE_PARAMETERS = {
     "n_components": 5, "covariance_type": "spherical", "tol": 1.0, "reg_covar": 10.0,
@@ -69,7 +69,7 @@ MIXTURE_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print, "covariance_prior": [10, 1.0],
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
-    "noise": 0.5,
+    "noise": 0.5, "step_exponent": 0.9, "step_offset": 1.0,
 }
 STUDENT = {
     **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (

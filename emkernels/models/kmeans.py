@@ -29,8 +29,8 @@ from emkernels.starts.lloyd import lloyd
 from emkernels.starts.lloyd_blocks import lloyd_of_blocks
 
 
-class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
-             BaseEstimator):
+class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMixin,
+             TransformerMixin, ClusterMixin, BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 
     Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's

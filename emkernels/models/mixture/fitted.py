@@ -225,7 +225,8 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 
         The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer.
+        `random_state` only where it is an integer; of a stream the parameters and its weight, from
+        which `partial_fit` goes on as from a fit.
         """
         persistence.save(self, path)
 
