@@ -159,7 +159,7 @@ def test_one_sweep_comes_near_batch_em(gap, limit, missing, name):
 
 @pytest.mark.parametrize("name", COVARIANCE_TYPES)
 def test_every_type_with_a_start_of_single_rows(name):
-    X = groups(3000, seed=1)
+    X = groups(3000, 6, seed=1)
     fit = GaussianMixture(3, covariance_type=name, random_state=0, max_iter=300).fit(X)
     start = {**start_of(fit), "means_init": fit.means_ + 0.3}
     model = GaussianMixture(3, covariance_type=name, **start)
@@ -167,9 +167,9 @@ def test_every_type_with_a_start_of_single_rows(name):
         model.partial_fit(row[None])
     assert model.n_iter_ == 20
     streamed(model, X[20:], 60)
-    assert fit.score(X) - model.score(X) < 0.02
+    assert fit.score(X) - model.score(X) < 0.03
     assert_allclose(model.weights_.sum(), 1)
-    assert_array_equal(model.predict(X[:50]), fit.predict(X[:50]))
+    assert np.mean(model.predict(X) == fit.predict(X)) > 0.98
     assert model.n_parameters_ == fit.n_parameters_
 
 
@@ -317,7 +317,7 @@ def test_nothing_happens_without_weight():
     (KMeans(2, init=np.zeros((2, 2))), groups(2), "number of features"),
     (KMeans(2), groups(9) * [1, np.nan, 1], "row 0, column 1.*complete rows"),
     (GaussianImputer(), groups(1), "the first batch has not two different values of columns 0, 1"),
-    (GaussianImputer(), groups(9) * [1, 0, np.nan], "not two different values of columns 1 and 2"),
+    (GaussianImputer(), groups(9) * [1, 0, np.nan], "not two different values of columns 1, 2"),
     (GaussianImputer(add_indicator=True), groups(9), "add_indicator=True"),
     (GaussianMixture(), np.full((3, 2), np.inf), "infinit"),
 ])
@@ -337,8 +337,8 @@ def test_bad_later_batches(model):
     model = clone(model).partial_fit(frame)
     assert list(model.feature_names_in_) == ["a", "b", "c"]
     before = dict(vars(model))
-    for bad, text in ((frame[["b", "a", "c"]], "feature names"), (X[:, :2], "2 features"),
-                      (X * [np.inf, 1, 1], "infinit|overflow")):
+    for bad, text in ((frame[["b", "a", "c"]], "feature names"), (frame[["a"]], "feature names"),
+                      (frame * [np.inf, 1, 1], "infinit|overflow")):
         with pytest.raises(ValueError, match=text), np.errstate(all="ignore"):
             model.partial_fit(bad)
         assert vars(model) == before
@@ -431,17 +431,26 @@ def test_small_first_batches():
 
 def test_a_collapse_leaves_the_stream_as_it_was():
     X = groups(300, k=1)
-    model = streamed(GaussianMixture(reg_covar=0, random_state=0), X, 4)
+    model = GaussianMixture(reg_covar=0, step_exponent=1, step_offset=0)
+    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
+        model.partial_fit(np.zeros((300, 3)))
+    assert "means_" not in vars(model)
+    streamed(model, X, 4)
     before = dict(vars(model))
     with pytest.raises(ValueError, match="ill-defined empirical covariance"):
-        for _ in range(300):
-            before = dict(vars(model))
-            model.partial_fit(np.zeros((300, 3)))
+        model.partial_fit(np.zeros((300, 3)), sample_weight=np.full(300, 1e290))
     assert vars(model) == before
-    with pytest.warns(DegenerateWarning):
-        model = streamed(GaussianMixture(2, random_state=0), groups(300, 9, k=2), 4)
-        for _ in range(200):
-            model.partial_fit(np.tile(model.means_[:1], (300, 1)))
+    model.partial_fit(X)
+
+
+def test_a_spike_is_said_once():
+    X = groups(4000, 9, k=2)
+    model = streamed(GaussianMixture(2, random_state=0), X, 10)
+    spike = np.where((model.predict(X) == 0)[:, None], model.means_[0], X)
+    with pytest.warns(DegenerateWarning, match="collapsed: component 0") as found:
+        for _ in range(300):
+            model.partial_fit(spike)
+    assert len(found) == 1 and list(model.degenerate_components_) == [0]
 
 
 # --- K-means ------------------------------------------------------------------------------------
@@ -456,11 +465,12 @@ def test_the_centres_of_mini_batch_kmeans(weighted):
     ours = KMeans(10, init=X[:10])
     for part in np.split(X, [10, 60, 61, 64, 1000]):
         weight = rng.uniform(size=len(part)) if weighted else None
+        score = None if not hasattr(ours, "n_iter_") else ours.score(part, sample_weight=weight)
         ours.partial_fit(part, sample_weight=weight)
+        assert score is None or ours.inertia_ == pytest.approx(-score)
         theirs.partial_fit(part, sample_weight=weight)
         assert_allclose(ours.cluster_centers_, theirs.cluster_centers_, rtol=1e-10, atol=1e-12)
     assert ours.n_iter_ == 6 and ours.converged_ is False
-    assert_allclose(ours.inertia_, theirs.inertia_, rtol=1e-10)
     assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
