@@ -148,7 +148,10 @@ class Source(_inputs.Named):
         Rows
             Weighted where the rows are, and their weights differ.
         """
-        seed = int(random_state.randint(2**32, dtype=np.uint64))
+        if self.n_positive <= n_rows:       # all of them: nothing is drawn
+            seed = 0
+        else:
+            seed = int(random_state.randint(2**32, dtype=np.uint64))
         # of many rows few come into question: those of half the priority that is likely the least
         least = self.total / (2 * n_rows) if self.n_positive > 4 * n_rows else 0.0
         drawn = self.reduce(sample_block, n_rows, seed, least)
