@@ -123,6 +123,8 @@ class Tables:
     Another kind of model has another door, of these methods.
     """
 
+    by_row = True       # whether rows have weights, not blocks
+
     def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows
         self.missing_values = missing_values    # the number that stands for one
@@ -192,7 +194,7 @@ class Tables:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
             if weight.shape != (len(X),):
                 raise Changed(f"it has {len(X)} rows, and now weights of the shape {weight.shape}")
-        elif survey.weighted:
+        elif survey.weighted and self.by_row:
             weight = np.ones(len(X))
         if survey.labelled:
             # rows without any value count where some are known: as in one table, so in all blocks
@@ -234,9 +236,9 @@ def print_of(X, weight):
     ``sum_i (2 i + 1) sum_j c_j bits_ij`` modulo 2^64, with odd c_j: whatever the layout, and nearly
     at the speed of memory, as every pass asks for it.
     """
-    unsigned = {4: np.uint32, 8: np.uint64}[X.dtype.itemsize]
+    bits = X if X.dtype.kind == "u" else X.view({4: np.uint32, 8: np.uint64}[X.dtype.itemsize])
     factors = _odd(X.shape[1] + 1)
-    rows = np.einsum("ij,j->i", X.view(unsigned), factors[:-1], dtype=np.uint64, casting="safe")
+    rows = np.einsum("ij,j->i", bits, factors[:-1], dtype=np.uint64, casting="safe")
     if weight is not None:
         rows += weight.view(np.uint64) * factors[-1]
     places = 2 * np.arange(len(X), dtype=np.uint64) + np.uint64(1)
