@@ -478,9 +478,9 @@ def test_kmeans_of_one_batch_is_the_fit():
     X = groups(500)
     a, b = KMeans(3, random_state=0).partial_fit(X), KMeans(3, random_state=0).fit(X)
     assert_array_equal(a.cluster_centers_, b.cluster_centers_)
-    near = streamed(KMeans(3, random_state=0), groups(20_000, seed=8), 40)
-    assert near.score(X := groups(20_000, seed=8)) > 1.02 * KMeans(
-        3, random_state=0).fit(X).score(X)
+    X = groups(20_000, seed=8)
+    near = streamed(KMeans(3, random_state=0), X, 40)
+    assert near.score(X) > 1.02 * KMeans(3, random_state=0).fit(X).score(X)
     far = streamed(KMeans(3, random_state=0), groups(2000) + 1e8, 20)
     here = streamed(KMeans(3, random_state=0), (groups(2000) + 1e8) - 1e8, 20)
     assert_allclose(np.sort(far.cluster_centers_ - 1e8, axis=0),
