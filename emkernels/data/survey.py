@@ -14,6 +14,7 @@ from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels, Rows, with_nan
 
 PIECES = 64     # of a block, each summed by itself
+SMALL = 2**16   # values, which several passes over them are nothing for
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,8 @@ def located(number):
 
 def steps_of(n_rows):
     """Where the pieces of a block begin and end."""
-    return np.unique(np.linspace(0, n_rows, PIECES + 1).astype(int))
+    steps = np.arange(PIECES + 1) * n_rows // PIECES
+    return steps if n_rows >= PIECES else steps[np.append(True, steps[1:] > steps[:-1])]
 
 
 def print_of(X, weight):
@@ -251,8 +253,12 @@ def print_of(X, weight):
     the rows, whatever their layout. (At the speed of memory, for every pass asks for it.)"""
     unsigned = {4: np.uint32, 8: np.uint64}[X.dtype.itemsize]
     steps = steps_of(len(X))
-    parts = [np.add.reduce(X[a:b].view(unsigned), axis=None, dtype=np.uint64)
-             for a, b in itertools.pairwise(steps)]
+    if X.size < SMALL:      # fewer calls
+        sums = np.add.reduce(X.view(unsigned), axis=1, dtype=np.uint64)
+        parts = np.add.reduceat(sums, steps[:-1]).tolist()
+    else:
+        parts = [np.add.reduce(X[a:b].view(unsigned), axis=None, dtype=np.uint64)
+                 for a, b in itertools.pairwise(steps)]
     if weight is not None:
         parts.append(np.add.reduce(weight.view(np.uint64), axis=None))
     out = 0x811C9DC5
