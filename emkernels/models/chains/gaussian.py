@@ -92,11 +92,12 @@ class GaussianHMM(ContinuousChain):
     and one without any value says nothing but that time goes on. A state that no row is ever
     expected in keeps its parameters.
 
-    In :meth:`fit_chunks` a block is one sequence, and `sample_weight` has a weight for each block, as
-    a list, an array or a callable. (An array or a table of which `chunk_rows` does not say how long
-    sequences are is one.) Of more than 20,000 rows starts look at windows of 1,000, or at entire
-    sequences where `startprob_init` is given, which the seed draws by the numbers of the rows. Short
-    sequences that follow each other are worked on together; which are depends on their lengths.
+    In :meth:`fit_chunks` a block is one sequence, and `sample_weight` has a weight for each block,
+    as a list, an array or a callable. (An array or a table of which `chunk_rows` does not say how
+    long sequences are is one.) Of more than 20,000 rows starts look at windows of 1,000, or at
+    entire sequences where `startprob_init` is given, which the seed draws by the numbers of the
+    rows. Short sequences that follow each other are worked on together; which are depends on their
+    lengths.
 
     References
     ----------

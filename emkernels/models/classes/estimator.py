@@ -127,9 +127,9 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     counts different rows, and where their codes take no more than 8 MiB (a byte an item) EM goes on
     with the counts: that is the fit in memory, and nothing is read any more. Else every pass reads
     the blocks; starts then take their first steps on 20,000 rows, which the seed draws by the
-    numbers of the rows and their weights, and a share of 1e-4 of their probabilities is spread over
-    all levels before they go on. Columns of categories keep the order of these where all blocks have
-    the same.
+    numbers of the rows and their weights, and a share of 1e-4 of their probabilities is spread
+    over all levels before they go on. Columns of categories keep the order of these where all
+    blocks have the same.
 
     References
     ----------
