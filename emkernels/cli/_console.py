@@ -91,6 +91,11 @@ class Console:
             self.warnings.append(text)
             print(f"emkernels: warning: {text}", file=sys.stderr)
 
+    def note(self, text):
+        """One line on standard error that asks for nothing."""
+        if not self.quiet:
+            print(f"emkernels: {one_line(text)}", file=sys.stderr)
+
     @contextlib.contextmanager
     def catching_warnings(self):
         """Warnings of Python become lines of :meth:`warn`."""

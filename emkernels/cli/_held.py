@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import tempfile
+import threading
 import weakref
 
 from emkernels.cli._messages import CommandError, why
@@ -16,6 +17,7 @@ _PART = 1 << 22
 
 class Held:
     """What is read from a stream is kept, and it is read no further than somebody has looked.
+    A file of more than `MEMORY` is not kept but read again, and must not change meanwhile.
 
     Parameters
     ----------
@@ -30,12 +32,23 @@ class Held:
         self._stream, self._shown = stream, shown
         self._store, self._n, self._ended, self._path = io.BytesIO(), 0, False, None
         self._stamp = _stamp(stream) if regular else None
+        self._again, self._lock = regular and self._stamp[0] > MEMORY, threading.Lock()
         if regular:
             weakref.finalize(self, stream.close)
+
+    @property
+    def stored(self):
+        """Whether a stream lies in a temporary file."""
+        return self._path is not None
 
     def open(self):
         """A binary file of its own position, at the beginning."""
         return io.BufferedReader(_View(self))
+
+    def read_again(self):
+        """Keep nothing of a file any more."""
+        if self._stamp is not None and not self._ended:
+            self._again, self._store = True, io.BytesIO()
 
     def size(self):
         """Bytes in all. To know them, a stream is read to its end."""
@@ -46,11 +59,18 @@ class Held:
 
     def whole(self):
         """All bytes, or the path of a file that holds them."""
+        if self._again:
+            return self._stream.name
         self._read_up_to(sys.maxsize)
         return self._path or self._store.getvalue()
 
     def read_into(self, buffer, at):
         """Fill the buffer with the bytes from a position on; how many there were."""
+        if self._again:
+            self._check_same()
+            with self._lock:
+                self._stream.seek(at)
+                return self._stream.readinto(buffer)
         self._read_up_to(at + len(buffer))
         self._store.seek(at)
         return self._store.readinto(buffer)
@@ -63,9 +83,12 @@ class Held:
                 self._move()
             self._keep(part)
         if self._ended and self._stamp is not None and not self._stream.closed:
-            if _stamp(self._stream) != self._stamp:
-                raise CommandError(f"{self._shown}: changed while it was being worked on")
+            self._check_same()
             self._stream.close()
+
+    def _check_same(self):
+        if _stamp(self._stream) != self._stamp:
+            raise CommandError(f"{self._shown}: changed while it was being worked on")
 
     def _keep(self, part):
         try:

@@ -55,6 +55,17 @@ class ParquetSource:
                 f"{self.path}: is no Parquet file, or a damaged one: {one_line(error, 120)}"
             ) from error
 
+    def read_again(self):
+        """Every pass reads the file, and nothing of it is kept."""
+        self._again = self._stored.path == STREAM
+        if not self._again:
+            self._opened = self._stored = None
+
+    @property
+    def stored(self):
+        """Whether a stream lies in a temporary file."""
+        return self._stored is not None and self._stored.held.stored
+
     def forget(self):
         """Nothing is held for messages."""
 
