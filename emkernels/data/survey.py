@@ -9,7 +9,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._words import some
 from emkernels.data import checks
-from emkernels.data.rows import NOTHING, Labels, Rows
+from emkernels.data.rows import NOTHING, Labels, Rows, with_nan
 
 PIECES = 64     # of a block, each summed by itself
 
@@ -117,8 +117,9 @@ class Tables:
     Another kind of model has another door, of these two methods.
     """
 
-    def __init__(self, *, complete=None):
+    def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows
+        self.missing_values = missing_values    # the number that stands for one
 
     def survey(self, values, weight, number, with_print):
         """What is to be known of a block, which is checked; a :class:`Survey` of it alone."""
@@ -140,6 +141,7 @@ class Tables:
                     _inputs.names_of(values), places, checks.feature_names_of(values, None))
             if not len(X):
                 return Survey(number, [Block(0, 0, False, 0.0, 0.0, 0)])
+            X = with_nan(X, self.missing_values, places)
             has_missing, largest = self._look(X, places)
             if weight is not None:      # those of a block may be zero
                 weight = np.asarray(_inputs.as_rows(weight, "sample_weight"), float)
@@ -170,6 +172,7 @@ class Tables:
                           f"{survey.dtype}, and now has the shape {X.shape} of {X.dtype}")
         if not len(X):
             return None
+        X = with_nan(X, self.missing_values, survey.labels.places)
         if weight is not None:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
         elif survey.weighted:
