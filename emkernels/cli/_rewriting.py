@@ -28,6 +28,10 @@ class _InStep:
     def __init__(self, parts):
         self._parts, self._held = iter(parts), []
 
+    def over(self):
+        """Whether all parts were taken."""
+        return not self._held and next(self._parts, None) is None
+
     def take(self, n_rows):
         """Values, values without gaps (or None) and added columns of the next rows."""
         taken = []
@@ -48,8 +52,7 @@ class _InStep:
                 {name: np.concatenate([each[name] for each in added]) for name in added[0]})
 
     def rest(self):
-        """What was not taken yet, as it comes."""
-        yield from self._held
+        """All that was not taken yet, part by part."""
         yield from self._parts
 
 
@@ -107,6 +110,8 @@ def write_table(options, source, numbers, copies, *, carry=True):
             for arrays, more in rows:
                 writer.write(arrays + [
                     pa.array(np.ascontiguousarray(column)) for column in more.values()])
+            if not parts.over():
+                raise CommandError(f"{source.path}: changed while it was being worked on")
         writer.close()
     reasons = {**dict.fromkeys(numbers.text, "text"), **dict.fromkeys(numbers.empty, "no value")}
     return [{"name": source.names[j], "cells": n, "reason": reasons.get(

@@ -16,6 +16,7 @@ test), little_reason (why there is none), text (a list: name, missing), warnings
 import numpy as np
 
 import emkernels
+from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
 from emkernels.cli._messages import about, count, in_options, listed, quoted
 from emkernels.cli._tables import open_table, read_numbers
@@ -26,15 +27,18 @@ SHOWN = 20      # patterns in the report
 
 def add_arguments(parser):
     options_of.add_table(parser)
+    blocks.add_options(parser)
     options_of.add_common(parser, seed=False)
 
 
 def run(options, console):
     """Print the tables."""
+    blocks.check(options)
     source = open_table(options)
-    numbers = read_numbers(source, options, console, copies=4, least_rows=1)
+    numbers = read_numbers(source, options, console, copies=4, least_rows=1,
+                           blocks=blocks.asked(options))
     with about(source.path), console.progress("counting"):
-        rows = numbers.rows()
+        rows = numbers.source(options.threads)
         summary = emkernels.missing_data_summary(rows)
     columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
                         values)) for values in zip(*summary.columns.values())]

@@ -12,6 +12,7 @@ from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
+from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.chunked import ChunkedFit
@@ -286,6 +287,8 @@ default='kmeans'
     def _fit(self, X, sample_weight, labels, avoid_spikes=True):
         """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
         without."""
+        if isinstance(X, Source):
+            return self._fit_source(X, None, avoid_spikes)
         rows = Rows.read(X, self, min_samples=2)
         self._check_rows(rows)
         checks.check_labelled(self, rows, sample_weight, labels)
