@@ -94,7 +94,7 @@ def _describe(row, model, rows):
     collapsed = model.degenerate_components_.tolist()
     row.update(
         parameters=model.n_parameters_, iterations=model.n_iter_,
-        **model._criteria(rows, None, entropy=True), converged=model.converged_, collapsed=collapsed,
+        **model.criteria(rows), converged=model.converged_, collapsed=collapsed,
         remarks=f"collapsed: {some([str(c) for c in collapsed])}" if collapsed else "")
 
 

@@ -3,6 +3,7 @@
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.data.source import Source
 
 
 class ChunkedFit:
@@ -24,7 +25,7 @@ class ChunkedFit:
 
         Parameters
         ----------
-        source : callable, array, memory map or sequence of tables
+        source : Chunks, callable, array, memory map or sequence of tables
             A callable returns a new iterator of tables in every pass.
         sample_weight : of the same kind, optional
         columns : sequence of str or int, optional
@@ -36,7 +37,8 @@ class ChunkedFit:
         -------
         self
         """
-        chunks = Chunks(source, sample_weight=sample_weight, columns=columns,
-                        chunk_rows=chunk_rows, n_threads=self.n_threads, door=self._door())
-        self._fit_source(chunks)
+        if not isinstance(source, Source):
+            source = Chunks(source, sample_weight=sample_weight, columns=columns,
+                            chunk_rows=chunk_rows, n_threads=self.n_threads, door=self._door())
+        self._fit_source(source)
         return self

@@ -83,6 +83,11 @@ class MixtureMethods:
         """
         return self._criteria(X, sample_weight, entropy=True)["icl"]
 
+    def criteria(self, X, *, sample_weight=None):
+        """The log-likelihood of the rows and :meth:`bic`, :meth:`aic` and :meth:`icl`, as a dict,
+        by one pass over them."""
+        return self._criteria(X, sample_weight, entropy=True)
+
     def _criteria(self, X, sample_weight, *, entropy=False):
         """log_likelihood, bic, aic and, on request, icl: one pass over the rows, or over a source
         of blocks of them."""
