@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from cli_files import ROOT, air_quality, complaint, run
 
-from emkernels.cli import _csv, _held, _memory, _output, _parquet, _tables
+from emkernels.cli import _csv, _held, _memory, _output, _parquet, _rewriting, _tables
 from emkernels.cli._formats import Stored
 from emkernels.cli._messages import CommandError
 
@@ -271,7 +271,7 @@ def test_an_input_that_changes_after_it_was_read(folder, monkeypatch):
     """It counts as it was."""
     air_quality(folder / "air.csv")
     assert run("impute", "air.csv", "-o", "before.csv", "-m", "2", "--quiet") == 0
-    write_table = _tables.write_table
+    write_table = _rewriting.write_table
 
     def slow(*arguments, **options):
         with open("air.csv", "r+") as file:

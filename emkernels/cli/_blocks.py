@@ -7,8 +7,8 @@ from emkernels.cli._messages import CommandError
 from emkernels.cli._numbers import BLOCK_CELLS
 
 HELP = f"""\
-a table of more than {BLOCK_CELLS:,} numbers is fitted a block of so many after the other, and one that does
-not fit in memory is read again in every pass over its rows; the result is the same"""
+a table of more than {BLOCK_CELLS:,} numbers is fitted a block of so many after the other, and one
+that does not fit in memory is read again in every pass over its rows; the result is the same"""
 
 
 def add_options(parser):

@@ -60,8 +60,8 @@ from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted, say_left_out
-from emkernels.cli._students import students
 from emkernels.cli._rewriting import check_names, write_table
+from emkernels.cli._students import students
 from emkernels.cli._tables import check_target, open_table, read_numbers
 
 PACKAGES = ("pandas", "pyarrow", "rich")
@@ -341,8 +341,8 @@ def _student(options, console, rows):
     best, candidates = students(options, console, rows, types, _parameters(options))
     return {"k": best.n_components, "covariance": best.covariance_type,
             "criterion": options.criterion or "bic", "candidates": candidates,
-            "model": best, "shares": best.weights_, "centers": best.means_, "inertia": None, "noise": None,
-            "degrees_of_freedom": best.dfs_}
+            "model": best, "shares": best.weights_, "centers": best.means_, "inertia": None,
+            "noise": None, "degrees_of_freedom": best.dfs_}
 
 
 def _report(console, result, missing):

@@ -45,8 +45,8 @@ from emkernels.cli._fits import Fits
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, say_left_out
 from emkernels.cli._plots import write_plot
-from emkernels.cli._series import described, read_series
 from emkernels.cli._rewriting import write_table
+from emkernels.cli._series import described, read_series
 from emkernels.cli._tables import open_table
 
 PACKAGES = ("pandas", "pyarrow", "rich")
