@@ -5,6 +5,7 @@ import tempfile
 
 import numpy as np
 
+from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
 from emkernels.cli._columns import Column
@@ -12,7 +13,6 @@ from emkernels.cli._csv import CsvSource
 from emkernels.cli._formats import PARQUET, Stored, format_of
 from emkernels.cli._messages import (
     CommandError,
-    NotANumber,
     count,
     listed,
     not_among,
