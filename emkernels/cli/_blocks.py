@@ -3,6 +3,7 @@
 import contextlib
 import os
 
+import emkernels
 from emkernels.cli._messages import CommandError
 from emkernels.cli._numbers import BLOCK_CELLS
 
@@ -57,6 +58,4 @@ def fitting(options, console, numbers, change=None, *, memory=False):
 
 def fitted(model, rows):
     """The model, fitted to rows or to blocks of rows."""
-    from emkernels.data import Rows
-
-    return model.fit(rows) if isinstance(rows, Rows) else model.fit_chunks(rows)
+    return model.fit_chunks(rows) if isinstance(rows, emkernels.data.Chunks) else model.fit(rows)

@@ -17,7 +17,6 @@ _PART = 1 << 22
 
 class Held:
     """What is read from a stream is kept, and it is read no further than somebody has looked.
-    A file of more than `MEMORY` is not kept but read again, and must not change meanwhile.
 
     Parameters
     ----------
@@ -32,7 +31,7 @@ class Held:
         self._stream, self._shown = stream, shown
         self._store, self._n, self._ended, self._path = io.BytesIO(), 0, False, None
         self._stamp = _stamp(stream) if regular else None
-        self._again, self._lock = regular and self._stamp[0] > MEMORY, threading.Lock()
+        self._again, self._lock = False, threading.Lock()
         if regular:
             weakref.finalize(self, stream.close)
 
@@ -46,7 +45,7 @@ class Held:
         return io.BufferedReader(_View(self))
 
     def read_again(self):
-        """Keep nothing of a file any more."""
+        """Keep nothing of a file any more; it must not change then."""
         if self._stamp is not None and not self._ended:
             self._again, self._store = True, io.BytesIO()
 
@@ -59,8 +58,6 @@ class Held:
 
     def whole(self):
         """All bytes, or the path of a file that holds them."""
-        if self._again:
-            return self._stream.name
         self._read_up_to(sys.maxsize)
         return self._path or self._store.getvalue()
 
