@@ -84,6 +84,13 @@ class ParquetReader:
             return [n_rows]
         return [min(size, n_rows - first) for first in range(0, n_rows, size)]
 
+    @property
+    def n_rows(self):
+        """Of all blocks, None where that is not known."""
+        if self.condition is not None:
+            return None
+        return sum(n for file in self.files for _, n in file.groups)
+
     def weights_of(self, sample_weight):
         if self.condition is not None:
             raise TypeError("source is a dataset that is filtered, of an unknown number of rows: "
