@@ -6,7 +6,12 @@ import os
 import emkernels
 from emkernels.cli._messages import CommandError
 from emkernels.cli._numbers import BLOCK_CELLS
+from emkernels.em.progress import Passes
+from emkernels.kernels import dispatch
 
+# options that decide what a fit is; others may differ where one is resumed
+DECISIVE = ("command", "clusters", "method", "covariance", "criterion", "standardize", "starts",
+            "reg_covar", "prior", "noise", "model", "components", "clip", "seed")
 HELP = f"""\
 a table of more than {BLOCK_CELLS:,} numbers is fitted a block of so many after the other, and one
 that does not fit in memory is read again in every pass over its rows; the result is the same"""
@@ -20,8 +25,7 @@ def add_options(parser):
                             "fit in memory (default: where they do not)")
     group.add_argument("--checkpoint", metavar="FILE",
                        help="keep in FILE what the passes have found, so that a command that was "
-                            "ended can go on; a second fit has FILE.2, and so on. Takes --chunks "
-                            "for granted")
+                            "ended can go on; takes --chunks for granted")
     group.add_argument("--resume", action="store_true",
                        help="go on from the checkpoint, where there is one: the result is the "
                             "same as without a break")
@@ -46,14 +50,40 @@ def asked(options):
     return options.chunks or options.checkpoint is not None
 
 
+class Asked:
+    """What a checkpoint is of: a command, as an estimator describes itself."""
+
+    def __init__(self, options):
+        self.random_state = getattr(options, "seed", None)
+        self._options = options
+
+    def get_params(self, deep=False):
+        return {name: getattr(self._options, name, None) for name in DECISIVE}
+
+
 @contextlib.contextmanager
 def fitting(options, console, numbers, change=None, *, memory=False):
-    """What is to be fitted: rows, or blocks of rows with their progress and checkpoints.
+    """What is to be fitted: rows, or blocks of rows with their progress and a checkpoint.
 
     memory : bool
         All rows at once, however many there are.
     """
-    yield numbers.rows(numbers.X) if memory else numbers.source(options.threads, change)
+    if memory or not numbers.over_blocks:
+        yield numbers.rows(numbers.X if change is None else change(numbers.X))
+        return
+    with contextlib.ExitStack() as stack:
+        journal, level = None, dispatch.simd_level()
+        if options.checkpoint is not None:
+            journal = stack.enter_context(
+                emkernels.data.Journal(options.checkpoint, Asked(options), options.resume))
+            level = journal.level or level
+        stack.enter_context(dispatch.own_simd_level(level))
+        progress = Passes(console.passed) if console.draws else None
+        with console.progress("looking through the rows"):
+            chunks = emkernels.data.Chunks(
+                numbers.frames(change), n_threads=options.threads, journal=journal,
+                progress=progress)
+        yield chunks
 
 
 def fitted(model, rows):

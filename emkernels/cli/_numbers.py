@@ -92,9 +92,6 @@ class Used:
         return emkernels.data.Rows.read(
             self._frame(X), expect_missing=bool(self.n_missing.any()))
 
-    def _chunks(self, frames, threads):
-        return emkernels.data.Chunks(frames, n_threads=threads)
-
 
 @dataclass
 class Numbers(Used):
@@ -149,19 +146,15 @@ class Numbers(Used):
         for first in range(0, self.n_rows, step):
             yield self.X[first:first + step]
 
-    def source(self, threads=None, change=None):
-        """What is fitted: rows, or blocks of rows.
+    def frames(self, change=None):
+        """The source of the blocks of rows.
 
         Parameters
         ----------
-        threads : int, optional
         change : callable, optional
             ``change(X)``: other values of the same cells.
         """
-        if not self.over_blocks:
-            return self.rows(self.X if change is None else change(self.X))
-        return self._chunks([self._frame(X if change is None else change(X))
-                             for X in self.parts()], threads)
+        return [self._frame(X if change is None else change(X)) for X in self.parts()]
 
     def without(self, names):
         """The same without some columns."""
@@ -240,12 +233,12 @@ class Reread(Used):
         if X is not None:
             yield X[:at]
 
-    def source(self, threads=None, change=None):
-        """The blocks of rows that are fitted; parameters as in :meth:`Numbers.source`."""
+    def frames(self, change=None):
+        """The source of the blocks of rows; parameters as in :meth:`Numbers.frames`."""
         def frames():
             for X in self.parts():
                 yield self._frame(X if change is None else change(X))
-        return self._chunks(frames, threads)
+        return frames
 
     def without(self, names):
         """The same without some columns."""

@@ -218,7 +218,7 @@ class Standard:
 
     def __init__(self, numbers):
         if numbers.over_blocks:
-            summary = numbers.source().summary()
+            summary = emkernels.data.Chunks(numbers.frames()).summary()
             self.center, self.scale = summary.means, summary.deviations.copy()
         else:
             self.center = np.nanmean(numbers.X, axis=0, dtype=np.float64)
