@@ -8,6 +8,7 @@ from sklearn.base import _fit_context
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.data import Rows, checks
+from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.mixture.fitted import FittedMixture
@@ -286,6 +287,8 @@ default='kmeans'
     def _fit(self, X, sample_weight, labels, avoid_spikes=True):
         """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
         without."""
+        if isinstance(X, Source):
+            return self._fit_source(X, None, avoid_spikes)
         rows = Rows.read(X, self, min_samples=2)
         check_rows(self, rows)
         checks.check_labelled(self, rows, sample_weight, labels)
