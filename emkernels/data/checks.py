@@ -254,7 +254,7 @@ def remember_columns(estimator, rows):
     for name in ("n_blocks", "n_rows"):
         vars(estimator).pop(f"{name}_", None)
         if hasattr(rows, "n_blocks"):
-            setattr(estimator, f"{name}_", getattr(rows, name))
+            setattr(estimator, f"{name}_", getattr(rows.survey, name))
     if rows.feature_names is not None:
         estimator.feature_names_in_ = rows.feature_names
     elif "feature_names_in_" in vars(estimator):
