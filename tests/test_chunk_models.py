@@ -456,6 +456,45 @@ def test_columns_that_hardly_vary():
     assert found.noise_variance_[1] == 0 and found.communalities_[3] > 0
 
 
+# --- mixtures -------------------------------------------------------------------------------------
+
+
+def test_a_step_of_student_mixtures_by_hand():
+    """Rows pull by their distances; scale matrices are of the sums over responsibilities times the
+    mean pull, divided by sums of pulls (PX-EM)."""
+    X, weight = table(False)[:200, :3], weights()[:200]
+    given = {"weights_init": [0.4, 0.6], "means_init": [[5.0] * 3, [0.0] * 3],
+             "scatters_init": np.repeat(np.diag([2.0, 3.0, 4.0])[None], 2, axis=0)}
+    model, _ = quiet(StudentTMixture(2, df=[3.0, 9.0], reg_covar=0, tol=0, max_iter=1,
+                                     **given).fit_chunks,
+                     cut(X, [70, 0, 130]), sample_weight=cut(weight, [70, 0, 130]))
+    counts, pulls, first, second, *_ = reference.student_statistics(
+        X, *map(np.array, given.values()), [3.0, 9.0], sample_weight=weight)
+    offsets = first / pulls[:, None]
+    assert_allclose(model.weights_, counts / weight.sum(), rtol=1e-12)
+    assert_allclose(model.means_, given["means_init"] + offsets, rtol=1e-12)
+    right = [s / p - np.outer(o, o) for s, p, o in zip(second, pulls, offsets, strict=True)]
+    assert_allclose(model.scatters_, right, rtol=1e-11)
+
+
+@pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
+def test_steps_of_factor_mixtures_by_hand(missing):
+    """Two updates by dense covariances."""
+    X, weight = table(missing)[280:380], weights()[280:380]
+    rng = np.random.default_rng(2)
+    values = (np.array([0.4, 0.6]), np.array([[5.0] * 6, [0.0] * 6]), rng.normal(size=(2, 1, 6)),
+              rng.uniform(0.5, 2.0, (2, 6)))
+    names = ("weights_init", "means_init", "components_init", "noise_variance_init")
+    model, _ = quiet(MixtureOfFactorAnalyzers(
+        2, 1, max_iter=2, tol=0, min_uniqueness=1e-9, **dict(zip(names, values, strict=True))
+    ).fit_chunks, cut(X, [30, 50, 20]), sample_weight=cut(weight, [30, 50, 20]))
+    for _ in range(2):
+        values = reference.factor_mixture_update(X, weight, *values, 0.0)
+    found = model.weights_, model.means_, model.components_, model.noise_variance_
+    for mine, right in zip(found, values, strict=True):
+        assert_allclose(mine, right, rtol=1e-9, atol=1e-9)
+
+
 # --- what blocks are made of --------------------------------------------------------------------
 
 
