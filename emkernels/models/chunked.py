@@ -6,6 +6,7 @@ from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
 from emkernels.data.journal import Journal
+from emkernels.data.source import Source
 from emkernels.em.progress import Passes
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
@@ -40,7 +41,8 @@ class ChunkedFit(ChunkedOutput):
             A callable returns a new iterator of tables of shape (n_rows, n_features) in every
             pass; each is a block. A block may be whatever `fit` takes as X. An iterator itself is
             refused, as it can be read once. Of an array or memory map `chunk_rows` rows are a
-            block.
+            block. :class:`emkernels.data.Chunks` are fitted to as they are, without the other
+            arguments.
         sample_weight : callable, array or sequence, of the kind of `source`, optional
             Weights, block by block.
         columns : sequence of str or int, optional
@@ -116,6 +118,12 @@ class ChunkedFit(ChunkedOutput):
         >>> model.n_blocks_, model.n_rows_
         (10, 10000)
         """
+        if isinstance(source, Source):      # whoever made it keeps its journal
+            if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
+                raise ValueError("weights, columns, rows of a block and the checkpoint are those "
+                                 "that the Chunks were made with: leave the arguments out")
+            self._fit_source(source)
+            return self
         if resume and checkpoint is None:
             raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
         before = dict(vars(self))
