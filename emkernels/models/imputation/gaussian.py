@@ -81,8 +81,8 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
         Passes over the rows.
     converged_ : bool
         False, too, where the likelihood has no maximum.
-    n_patterns_ : int
-        Different sets of missing columns.
+    n_patterns_ : int or None
+        Different sets of missing columns; None after a fit of blocks that have more than 65,536.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
     indicator_ : MissingIndicator or None
