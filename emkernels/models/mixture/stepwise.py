@@ -69,8 +69,9 @@ class StepwiseMixture:
         than five numbers for each parameter, what `init_params` makes of it. Then the parameters
         of the E-step are held for three batches, and until there are twice as many numbers as
         parameters, and all rows so far count the same. A batch never counts for more than its
-        share of so many numbers, so that statistics are never of a few single rows. Priors count as in a fit to all
-        rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise` are by the start.
+        share of so many numbers, so that statistics are never of a few single rows. Priors count
+        as in a fit to all rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise`
+        are by the start.
 
         Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
         that methods read.
