@@ -124,6 +124,7 @@ class Tables:
     """
 
     by_row = True       # whether rows have weights, not blocks
+    joins = False       # whether blocks are worked on together
 
     def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows

@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from emkernels.data import Chunks
 from emkernels.data.journal import Journal
 from emkernels.data.source import Source
+from emkernels.data.survey import Tables
 from emkernels.em.progress import Passes
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
@@ -122,6 +123,7 @@ class ChunkedFit(ChunkedOutput):
             if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
                                  "that the Chunks were made with: leave the arguments out")
+            check_door(source, self._door())
             self._fit_source(source)
             return self
         if resume and checkpoint is None:
@@ -147,3 +149,12 @@ class ChunkedFit(ChunkedOutput):
             vars(self).update(before)
             raise
         return self
+
+
+def check_door(source, door):
+    """TypeError for blocks that were made to be something else than what the model fits to."""
+    door = Tables() if door is None else door
+    if type(getattr(source, "door", door)) is not type(door):
+        raise TypeError(f"these {type(source).__name__} have blocks of another kind than the model "
+                        f"fits to: make them with door={type(door).__name__}, or pass what they "
+                        "were made of")
