@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 
+import chunk_models
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -21,7 +22,7 @@ from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import journal as journals
 from emkernels.data import records
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
-from emkernels.data.source import Sums
+from emkernels.data.source import Source, Sums
 from emkernels.kernels import dispatch
 
 RNG = np.random.default_rng(5)
@@ -339,6 +340,91 @@ def test_writing_takes_little_of_the_time(path, monkeypatch):
             longest = max(longest, 20.0)
             between = np.diff(written) - cost
             assert longest <= between.max() <= longest + 0.1 and len(written) > 5
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", chunk_models.NAMES)
+def test_every_model(name, path, always):
+    """No bit changes by a checkpoint, a fit that ended is had without a pass, and one that was left
+    goes on."""
+    def same(a, b):
+        a, b = chunk_models.state_of(a), chunk_models.state_of(b)
+        assert a.keys() == b.keys()
+        for key in a:
+            assert digest(a[key]) == digest(b[key]), key
+
+    whole = chunk_models.source_of(name)
+    expected = chunk_models.model_of(name).fit_chunks(whole)
+    same(chunk_models.model_of(name).fit_chunks(chunk_models.source_of(name), checkpoint=path),
+         expected)
+    source = chunk_models.source_of(name)
+    same(chunk_models.model_of(name).fit_chunks(source, checkpoint=path, resume=True), expected)
+    assert source.n_passes == 1
+
+    def fail(X):
+        raise RuntimeError("pulled out")
+
+    path.unlink()
+    number = whole.n_passes - 2
+    with pytest.raises(RuntimeError, match="pulled out"):
+        chunk_models.model_of(name).fit_chunks(
+            chunk_models.source_of(name, chunk_models.at(number, 3, fail)), checkpoint=path)
+    source = chunk_models.source_of(name)
+    same(chunk_models.model_of(name).fit_chunks(source, checkpoint=path, resume=True), expected)
+    assert source.n_passes == 3
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", chunk_models.NAMES)
+def test_keys_are_the_same_after_a_pass(name, path, monkeypatch):
+    """What passes and callbacks make of parameters when they look at them is in no key."""
+    plain, n = Source.reduce, [0]
+
+    def reduce(self, function, *arguments):
+        if self.journal is None:
+            return plain(self, function, *arguments)
+        key = digest(function, arguments)
+        out = plain(self, function, *arguments)
+        assert digest(function, arguments) == key
+        n[0] += 1
+        return out
+
+    monkeypatch.setattr(Source, "reduce", reduce)
+    chunk_models.model_of(name).fit_chunks(chunk_models.source_of(name), checkpoint=path)
+    assert n[0] > 2
+
+
+def test_parquet_files_that_are_the_same_need_no_survey(path, tmp_path_factory, monkeypatch):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    folder = tmp_path_factory.mktemp("rows")
+
+    def write(X):
+        parquet.write_table(pyarrow.table(dict(zip("abc", X.T))), folder / "rows.parquet",
+                            row_group_size=ROWS)
+
+    write(X)
+    expected = mixture().fit_chunks(folder / "rows.parquet")
+    for resume in (False, True):
+        assert_same(mixture().fit_chunks(folder / "rows.parquet", checkpoint=path, resume=resume),
+                    expected)
+    looked, plain = [0], emkernels.data.survey.Tables.survey
+
+    def survey(self, *arguments):
+        looked[0] += 1
+        return plain(self, *arguments)
+
+    monkeypatch.setattr(emkernels.data.survey.Tables, "survey", survey)
+    assert_same(mixture().fit_chunks(folder / "rows.parquet", checkpoint=path, resume=True),
+                expected)
+    assert looked == [0]
+    # written again they are looked at; and other values are seen
+    write(X)
+    os.utime(folder / "rows.parquet", (1e9, 1e9))
+    assert_same(mixture().fit_chunks(folder / "rows.parquet", checkpoint=path, resume=True),
+                expected)
+    assert looked == [N_BLOCKS]
+    write(np.where(np.arange(len(X))[:, None] == 730, 0.0, X))
+    refused(path, "block 7 has other values", folder / "rows.parquet")
 
 
 # --- the generator of random numbers -----------------------------------------------------------

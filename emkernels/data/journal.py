@@ -4,6 +4,7 @@ A fit is a function of what its passes return. So the file holds these, by what 
 fit that is resumed is run from its beginning; passes that are in the file are not made again.
 """
 
+import copy
 import dataclasses
 import os
 import time
@@ -314,7 +315,7 @@ def _column(values):
 
 
 def _survey_of(facts):
-    survey = facts["rest"]
+    survey = copy.copy(facts["rest"])
     kind, columns = type(survey.blocks[0]), facts["blocks"]
     values = zip(*(each if isinstance(each, list) else each.tolist()
                    for each in columns.values()))
