@@ -354,9 +354,8 @@ def test_every_model(name, path, always):
             assert digest(a[key]) == digest(b[key]), key
 
     whole = chunk_models.source_of(name)
-    expected = chunk_models.model_of(name).fit_chunks(whole)
-    same(chunk_models.model_of(name).fit_chunks(chunk_models.source_of(name), checkpoint=path),
-         expected)
+    expected = chunk_models.model_of(name).fit_chunks(chunk_models.source_of(name))
+    same(chunk_models.model_of(name).fit_chunks(whole, checkpoint=path), expected)
     source = chunk_models.source_of(name)
     same(chunk_models.model_of(name).fit_chunks(source, checkpoint=path, resume=True), expected)
     assert source.n_passes == 1

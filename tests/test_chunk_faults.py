@@ -37,9 +37,10 @@ def fails(model, source, error, match, **options):
     return caught.value
 
 
-def n_passes_of(name):
+def n_passes_of(name, **options):
+    """(Passes of the same arguments are one where there is a checkpoint.)"""
     source = source_of(name)
-    model_of(name).fit_chunks(source)
+    model_of(name).fit_chunks(source, **options)
     return source.n_passes
 
 
@@ -52,7 +53,7 @@ class OwnError(Exception):
 @every_model
 @pytest.mark.parametrize("fitted", [False, True])
 def test_an_exception_of_the_source_passes_through(name, fitted, tmp_path):
-    last = n_passes_of(name) - 1
+    last = n_passes_of(name, checkpoint=tmp_path / "whole") - 1
     for number, block in ((0, 0), (0, 3), (1, 0), (last, 4), (last // 2, 2)):
         error, model = OwnError("no such bucket"), model_of(name)
 
@@ -144,7 +145,8 @@ def test_a_source_that_changes(change, number, block, tmp_path):
 
 
 def test_a_source_that_grows():
-    fails(GaussianMixture(2, random_state=0), Source(act=at(2, N_BLOCKS, lambda _: X[:3])), ValueError,
+    source = Source(act=at(2, N_BLOCKS, lambda _: X[:3]))
+    fails(GaussianMixture(2, random_state=0), source, ValueError,
           "the source has changed: block 6 in pass 2: there were 6 blocks")
 
 
