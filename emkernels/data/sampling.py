@@ -110,6 +110,13 @@ def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
     return drawn
 
 
+def drawn_at(X, weight, priority, index, n_rows):
+    """Those of the highest priorities among rows of these numbers."""
+    at = _highest(priority, index, n_rows + 1)
+    return Drawn(n_rows, np.array(X[at], np.float64, order="C"), weight[at], priority[at],
+                 index[at])
+
+
 class Several:
     """A :class:`Drawn` for each of some columns."""
 

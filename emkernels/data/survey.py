@@ -125,6 +125,8 @@ class Tables:
     Another kind of model has another door, of these methods.
     """
 
+    by_row = True       # whether rows have weights, not blocks
+
     def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows
         self.missing_values = missing_values    # the number that stands for one
@@ -194,7 +196,7 @@ class Tables:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
             if weight.shape != (len(X),):
                 raise Changed(f"it has {len(X)} rows, and now weights of the shape {weight.shape}")
-        elif survey.weighted:
+        elif survey.weighted and self.by_row:
             weight = np.ones(len(X))
         if survey.labelled:
             # rows without any value count where some are known: as in one table, so in all blocks
@@ -230,11 +232,16 @@ def located(number):
             text) from error
 
 
+def steps_of(n_rows):
+    """Where the pieces of a block begin and end."""
+    return np.unique(np.linspace(0, n_rows, PIECES + 1).astype(int))
+
+
 def print_of(X, weight):
     """A number that other values, or other weights, hardly share: sums of the bits of pieces of
     the rows, whatever their layout. (At the speed of memory, for every pass asks for it.)"""
     unsigned = {4: np.uint32, 8: np.uint64}[X.dtype.itemsize]
-    steps = np.unique(np.linspace(0, len(X), PIECES + 1).astype(int))
+    steps = steps_of(len(X))
     parts = [np.add.reduce(X[a:b].view(unsigned), axis=None, dtype=np.uint64)
              for a, b in itertools.pairwise(steps)]
     if weight is not None:
