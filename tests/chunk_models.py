@@ -21,7 +21,7 @@ MODELS = {
     "GaussianMixtureImputer": ({"n_components": 2, "max_iter": 5}, HOLES),
     "FactorAnalysis": ({"n_components": 1, "max_iter": 5}, HOLES),
     "MixtureOfFactorAnalyzers": ({"n_components": 2, "n_factors": 1, "max_iter": 5}, TABLE),
-    "LatentClassAnalysis": ({"n_components": 2, "n_init": 2, "max_iter": 5}, CODES),
+    "LatentClassAnalysis": ({"n_classes": 2, "n_init": 2, "max_iter": 5}, CODES),
     "GaussianHMM": ({"n_components": 2, "n_init": 2, "max_iter": 4}, TABLE),
     "CategoricalHMM": ({"n_components": 2, "n_init": 2, "max_iter": 4}, CODES[:, :1]),
     "MixtureHMM": ({"n_components": 2, "n_mix": 2, "n_init": 2, "max_iter": 3}, TABLE),

@@ -364,13 +364,13 @@ def test_every_model(name, path, always):
         raise RuntimeError("pulled out")
 
     path.unlink()
-    number = whole.n_passes - 2
+    number = whole.n_passes - 2     # 0: then there is no file yet
     with pytest.raises(RuntimeError, match="pulled out"):
         chunk_models.model_of(name).fit_chunks(
             chunk_models.source_of(name, chunk_models.at(number, 3, fail)), checkpoint=path)
     source = chunk_models.source_of(name)
     same(chunk_models.model_of(name).fit_chunks(source, checkpoint=path, resume=True), expected)
-    assert source.n_passes == 3
+    assert source.n_passes == 1 + whole.n_passes - max(number, 1)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -390,7 +390,7 @@ def test_keys_are_the_same_after_a_pass(name, path, monkeypatch):
 
     monkeypatch.setattr(Source, "reduce", reduce)
     chunk_models.model_of(name).fit_chunks(chunk_models.source_of(name), checkpoint=path)
-    assert n[0] > 2
+    assert n[0]
 
 
 def test_parquet_files_that_are_the_same_need_no_survey(path, tmp_path_factory, monkeypatch):
