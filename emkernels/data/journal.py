@@ -77,6 +77,7 @@ class Journal:
     # --- the file that is there --------------------------------------------------------------
 
     def _open(self, resume):
+        self.file.clear()
         if not self.path.exists():
             return
         if not resume:
