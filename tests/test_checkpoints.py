@@ -872,8 +872,8 @@ SUBJECTS = {
 def test_killed_at_any_moment(name, n_seeds, tmp_path):
     """`random_state` is None: what the killed fit has drawn is drawn again."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "fit.ckpt"), name, str(n_seeds),
-         repr(SUBJECTS[name])], capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "fit.ckpt"), name,
+         str(n_seeds), repr(SUBJECTS[name])], capture_output=True, text=True, timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) >= 2 * n_seeds        # else it was not tried
+    assert int(done.stdout) >= 2 * n_seeds      # else it was not tried
