@@ -11,7 +11,7 @@ from emkernels.data.changed import Changed
 from emkernels.data.items import MISSING, Items, distinct_rows, observed_numbers, positions_of
 from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels
-from emkernels.data.sampling import drawn_at, uniforms
+from emkernels.data.sampling import drawn_of, uniforms
 from emkernels.data.source import SAMPLE_ROWS
 from emkernels.data.survey import Block, Survey, Tables, located, print_of
 
@@ -287,6 +287,5 @@ def _sample(items, n_rows, seed):
     """The rows of a block with the highest priorities."""
     rows = items.row_numbers()
     u = uniforms(seed, items.first_row, items.n_table)[rows - items.first_row]
-    X = items.codes if items.numbers is None else np.concatenate(
-        [items.codes, items.numbers], axis=1)
-    return drawn_at(X, items.sample_weight, items.sample_weight / u, rows, n_rows)
+    parts = [part for part in (items.codes, items.numbers) if part is not None]
+    return drawn_of(parts, items.sample_weight, items.sample_weight / u, rows, n_rows)

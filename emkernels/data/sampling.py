@@ -111,11 +111,12 @@ def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
     return drawn
 
 
-def drawn_at(X, weight, priority, index, n_rows):
-    """Those of the highest priorities among rows of these numbers."""
+def drawn_of(parts, weight, priority, index, n_rows):
+    """Those of the highest priorities among rows of these numbers, the values of whose columns are
+    in several arrays."""
     at = _highest(priority, index, n_rows + 1)
-    return Drawn(n_rows, np.array(X[at], np.float64, order="C"), weight[at], priority[at],
-                 index[at])
+    X = np.column_stack([part[at].astype(np.float64) for part in parts])
+    return Drawn(n_rows, X, weight[at], priority[at], index[at])
 
 
 class Several:

@@ -239,9 +239,9 @@ class Growing(Tree):
         super().__init__()
         self.source, self.first = source, 0
 
-    def add(self, part, level=0):
+    def add(self, part, level=0, n_parts=1):
         self.source._reached(self, None)
-        super().add(part, level)
+        super().add(part, level, n_parts)
         self.source._reached(self, self.n_blocks)
 
     def total(self):

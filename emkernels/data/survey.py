@@ -209,6 +209,15 @@ class Tables:
         return rows
 
 
+    def together(self, blocks):
+        """Rows that are worked on together, and of how many blocks they are, from pairs of the
+        number and the rows of each. Which are depends on the blocks alone, and none are of two
+        groups of the tree."""
+        for _, rows in blocks:
+            yield rows, 1
+            rows = None         # before the next is read
+
+
 @contextlib.contextmanager
 def located(number):
     """Errors of what is in a block say which it is."""
