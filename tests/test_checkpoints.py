@@ -18,8 +18,8 @@ import emkernels
 from emkernels import GaussianMixture, SufficientStatistics
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
+from emkernels.data import Rows, records
 from emkernels.data import journal as journals
-from emkernels.data import records
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.source import Source, Sums
 from emkernels.kernels import dispatch
@@ -533,6 +533,22 @@ def test_other_weights_and_columns(path):
     refused(path, "block 4 has other values or weights", frames, sample_weight=weights)
     named = [frame.rename(columns={"b": "x"}) for frame in frames]
     refused(path, r"\('a', 'b', 'c'\), and these have .*'x'", named, sample_weight=weights)
+
+
+def test_rows_of_which_some_are_known_or_weigh(path):
+    """Each by itself: blocks need not have the same company."""
+    known = np.where(X[:, 0] > 6, 2, -1)
+
+    def parts(known):
+        return [X[:200], Rows.read(X[200:500]).labelled(known[200:500]),
+                Rows.read(X[500:]).weighed(np.full(len(X) - 500, 1.5))]
+
+    model = mixture(init_params="random_from_data")
+    expected = mixture(init_params="random_from_data").fit_chunks(parts(known))
+    for resume in (False, True):
+        assert_same(model.fit_chunks(parts(known), checkpoint=path, resume=resume), expected)
+    refused(path, "block 1 has other values", parts(-np.ones(len(X), int)),
+            model=mixture(init_params="random_from_data"))
 
 
 def test_another_version(left, monkeypatch):
