@@ -6,6 +6,7 @@ from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
 from emkernels.data.journal import Journal
+from emkernels.data.source import Source
 from emkernels.em.progress import Passes
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
@@ -42,8 +43,9 @@ class ChunkedFit(ChunkedOutput):
             memory map, a data frame or an Arrow table `chunk_rows` rows are a block. Of Parquet
             files (a path, paths, a folder, a ``pyarrow.dataset.Dataset``) a row group is one, or
             `chunk_rows` of its rows. Of a list each table is one. Of models of sequences a block
-            is a sequence. An iterator is refused, as it can be read once: pass the function that
-            made it.
+            is a sequence. :class:`emkernels.data.Chunks` are fitted to as they are, without the
+            other arguments. An iterator is refused, as it can be read once: pass the function
+            that made it.
         sample_weight : of the kind of `source`, or str, optional
             Weights, block by block; or the name of the column that has them.
         columns : sequence of str or int, optional
@@ -133,6 +135,13 @@ class ChunkedFit(ChunkedOutput):
         np.True_
         >>> folder.cleanup()
         """
+        if isinstance(source, Source):      # whoever made it keeps its journal
+            if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
+                raise ValueError("weights, columns, rows of a block and the checkpoint are those "
+                                 "that the Chunks were made with: leave the arguments out")
+            with own_simd_level(source.level or simd_level()):
+                self._fit_source(source)
+            return self
         if resume and checkpoint is None:
             raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
         before = dict(vars(self))

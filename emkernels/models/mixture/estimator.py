@@ -13,6 +13,7 @@ from emkernels.components.gaussian.reference import label_bytes
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
+from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.chunked import ChunkedFit
@@ -287,6 +288,8 @@ default='kmeans'
     def _fit(self, X, sample_weight, labels, avoid_spikes=True):
         """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
         without."""
+        if isinstance(X, Source):
+            return self._fit_source(X, None, avoid_spikes)
         rows = Rows.read(X, self, min_samples=2)
         check_rows(self, rows)
         checks.check_labelled(self, rows, sample_weight, labels)
