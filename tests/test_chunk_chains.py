@@ -8,7 +8,7 @@ import pytest
 
 import emkernels
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
-from emkernels.data import Chunks
+from emkernels.data import Chunks, journal, sequence_blocks
 from emkernels.data.sequence_blocks import SequenceTables, rows_of, sample_sequences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* did not converge")
@@ -185,6 +185,7 @@ GOOD = [np.array([[0.0, 1.0], [2.0, 1.0], [1.0, 3.0]]), np.array([[5.0, 1.0], [2
     (GOOD, [1.0, 2.0, 3.0], ValueError, "more weights than the 2 blocks"),
     (GOOD, [1.0, -1.0], ValueError, "block 1: sample_weight must be finite and not negative"),
     (GOOD, [1.0, np.nan], ValueError, "block 1"),
+    (GOOD, [1.0, 1e308], ValueError, "block 1: sample_weight is too large"),
     (GOOD, [0.0, 0.0], ValueError, "weights of all blocks are zero"),
     (GOOD, [1.0, [1.0, 2.0]], ValueError, "block 1: its rows have several weights"),
     (GOOD, iter([1.0, 2.0]), TypeError, "callable"),
@@ -272,3 +273,62 @@ def test_a_checkpoint_and_output_of_blocks(kind, tmp_path):
         for found, block in zip(getattr(parts, f"{name}_chunks")(X), X, strict=True):
             assert np.array_equal(found, getattr(parts, name)(block))
     assert not hasattr(parts, "score_samples_chunks")
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_sequences_that_are_worked_on_together(missing, monkeypatch):
+    """The kernels take several at once; statistics are those of one after the other."""
+    X = sequences_of(11, LENGTHS * 3, missing=missing)
+    weight = np.random.RandomState(0).rand(len(X))
+    weight[20] = 0
+    options = {**start_of(), "max_iter": 5, "tol": 0}
+    joined = GaussianHMM(3, **options).fit_chunks(X, sample_weight=weight)
+    seen = []
+
+    def counting(held):
+        seen.append([one.block for _, one in held])
+        return join(held)
+
+    join = sequence_blocks._joined
+    monkeypatch.setattr(sequence_blocks, "_joined", counting)
+    monkeypatch.setattr(sequence_blocks, "TOGETHER", 400)
+    some = GaussianHMM(3, **options).fit_chunks(X, sample_weight=weight)
+    assert_near(some, joined, 1e-11)
+    for blocks in seen:
+        assert blocks == list(range(blocks[0], blocks[0] + len(blocks)))
+        assert blocks[0] // 16 == blocks[-1] // 16 and 20 not in blocks
+        assert sum(X[b].size for b in blocks) <= 400
+        assert len({bool(np.isnan(X[b]).any()) for b in blocks}) == 1
+    assert max(map(len, seen)) > (3 if not missing else 1)
+    monkeypatch.setattr(sequence_blocks, "TOGETHER", 0)
+    assert_near(GaussianHMM(3, **options).fit_chunks(X, sample_weight=weight), joined, 1e-11)
+
+
+@pytest.mark.parametrize("at", [60, 67, 75, 130, 190])
+def test_left_in_the_middle_of_a_pass(at, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "PART", 0.0)       # everything is written at once
+    monkeypatch.setattr(journal, "SHARE", 0.0)
+    X, n = sequences_of(12, LENGTHS * 3), []
+
+    def source():
+        for each in X:
+            n.append(0)
+            if len(n) == at:
+                raise RuntimeError("left")
+            yield each
+
+    def fit(source, **more):
+        return GaussianHMM(3, **start_of(), max_iter=4, tol=0).fit_chunks(source, **more)
+
+    with pytest.raises(RuntimeError, match="left"):
+        fit(source, checkpoint=tmp_path / "fit")
+    assert_same_bits(fit(source, checkpoint=tmp_path / "fit", resume=True), fit(X))
+
+
+def test_chunks_are_fitted_to_as_they_are():
+    X = sequences_of(13, LENGTHS)
+    parts = GaussianHMM(3, **start_of(), max_iter=3).fit_chunks(Chunks(X, door=SequenceTables()))
+    assert_same_bits(parts, GaussianHMM(3, **start_of(), max_iter=3).fit_chunks(X))
+    for model in (GaussianHMM(2), CategoricalHMM(2), emkernels.LatentClassAnalysis(2)):
+        with pytest.raises(TypeError, match="these Chunks have blocks of another kind"):
+            model.fit_chunks(Chunks(X))

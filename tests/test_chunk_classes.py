@@ -9,7 +9,7 @@ import pytest
 
 import emkernels
 from emkernels import LatentClassAnalysis
-from emkernels.data import Chunks, item_blocks
+from emkernels.data import Chunks, item_blocks, journal
 from emkernels.data.item_blocks import ItemBlocks, ItemTables
 from emkernels.starts.classes import marginals
 
@@ -334,3 +334,28 @@ def test_answers_in_files_with_a_checkpoint_and_output(tmp_path):
     for name in ("predict", "predict_proba", "score_samples", "impute"):
         for found, block in zip(getattr(parts, f"{name}_chunks")(path), blocks, strict=True):
             assert (found == getattr(parts, name)(block)).all()
+
+
+@pytest.mark.filterwarnings("ignore:.* do not determine")
+@pytest.mark.parametrize("counted, at", [(True, 7), (True, 10), (False, 12), (False, 33)])
+def test_left_in_the_middle_of_a_pass(counted, at, tmp_path, monkeypatch, request):
+    if not counted:
+        request.getfixturevalue("streamed")
+    monkeypatch.setattr(journal, "PART", 0.0)       # everything is written at once
+    monkeypatch.setattr(journal, "SHARE", 0.0)
+    X, n = parted(votes(), 80), []
+
+    def source():
+        for each in X:
+            n.append(0)
+            if len(n) == at:
+                raise RuntimeError("left")
+            yield each
+
+    def fit(source, **more):
+        return LatentClassAnalysis(2, random_state=0, n_init=6, max_iter=9).fit_chunks(
+            source, **more)
+
+    with pytest.raises(RuntimeError, match="left"):
+        fit(source, checkpoint=tmp_path / "fit")
+    assert_same_bits(fit(source, checkpoint=tmp_path / "fit", resume=True), fit(X))

@@ -1,5 +1,6 @@
 """Columns of values that are told apart and nothing else, as codes."""
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -128,7 +129,7 @@ def _column(values, title, name):
             values = times.astype(object)
     elif values.dtype.kind == "O" and order is None:
         cells = values.tolist()
-        if any(isinstance(cell, Decimal) for cell in cells):
+        if any(issubclass(kind, Decimal) for kind in set(map(type, cells))):
             cells = [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
             values = _array_of(cells)
     return Column(values, missing, order, title, title == name)
@@ -266,7 +267,8 @@ def codes_of(column, levels, *, strict=True):
         key = {value: code for code, value in enumerate(levels.tolist())}
         codes = np.full(len(values), MISSING)
         try:
-            codes[~missing] = [key.get(value, MISSING) for value in values[~missing].tolist()]
+            codes[~missing] = list(map(
+                key.get, values[~missing].tolist(), itertools.repeat(MISSING)))
         except TypeError:
             _found(column, ~missing)        # names the row
             raise
@@ -286,8 +288,11 @@ def _refuse_infinities(column, inside):
     if values.dtype.kind == "f":
         bad = np.isinf(values)
     elif values.dtype.kind == "O":
+        cells = values.tolist()
+        if not any(issubclass(kind, (float, np.floating)) for kind in set(map(type, cells))):
+            return
         bad = np.array([isinstance(value, (float, np.floating))
-                        and math.isinf(value) for value in values.tolist()], bool)
+                        and math.isinf(value) for value in cells], bool)
     else:
         return
     bad = np.flatnonzero(bad & inside)

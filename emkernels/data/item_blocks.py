@@ -11,9 +11,9 @@ from emkernels.data.changed import Changed
 from emkernels.data.items import MISSING, Items, distinct_rows, observed_numbers, positions_of
 from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels
-from emkernels.data.sampling import drawn_at, uniforms
+from emkernels.data.sampling import drawn_of, uniforms
 from emkernels.data.source import SAMPLE_ROWS
-from emkernels.data.survey import Block, Survey, Tables, located, print_of, steps_of
+from emkernels.data.survey import Block, Survey, Tables, located, print_of
 
 # Bytes of the codes of different rows of answers, up to which these are counted, once, and EM
 # goes on with the counts: the number of bytes decides, not what memory there is.
@@ -193,13 +193,11 @@ def _prints(levels, at):
 
 def _print(codes, prints, numbers, weight):
     """A number that other answers, numbers or weights hardly share."""
-    out, steps = 0x811C9DC5, steps_of(len(codes))[:-1]
-    for at, each in enumerate(prints):
-        for part in np.add.reduceat(each[codes[:, at]], steps).tolist():
-            out = ((out ^ part) * 0x100000001B3 + 1) % 2**64
-    if numbers is not None or weight is not None:
-        out ^= print_of(np.zeros((len(codes), 0)) if numbers is None else numbers, weight)
-    return out or 1
+    answers = np.zeros(len(codes), np.uint64)
+    for at, each in enumerate(prints):      # (the place of an item is in its numbers)
+        answers += each[codes[:, at]]
+    out = print_of(answers[:, None], weight)
+    return out if numbers is None else out ^ print_of(numbers, None)
 
 
 # --- all blocks ---------------------------------------------------------------------------
@@ -289,6 +287,5 @@ def _sample(items, n_rows, seed):
     """The rows of a block with the highest priorities."""
     rows = items.row_numbers()
     u = uniforms(seed, items.first_row, items.n_table)[rows - items.first_row]
-    X = items.codes if items.numbers is None else np.concatenate(
-        [items.codes, items.numbers], axis=1)
-    return drawn_at(X, items.sample_weight, items.sample_weight / u, rows, n_rows)
+    parts = [part for part in (items.codes, items.numbers) if part is not None]
+    return drawn_of(parts, items.sample_weight, items.sample_weight / u, rows, n_rows)

@@ -1,11 +1,13 @@
 """Blocks of rows each of which is a sequence."""
 
 import contextlib
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emkernels import _inputs
+from emkernels.data import checks
 from emkernels.data.changed import Changed
 from emkernels.data.readers import reader_of
 from emkernels.data.readers.memory import SlicesReader
@@ -14,9 +16,13 @@ from emkernels.data.sampling import uniforms
 from emkernels.data.sequences import Sequences
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables, located
+from emkernels.em.tree import Tree
 
 # Rows of a long sequence that are drawn together.
 WINDOW = 1000
+# Values of short sequences that follow each other and are worked on together: one by one they
+# would not fill the lanes of the kernels.
+TOGETHER = 2**18
 
 
 class SequenceTables(Tables):
@@ -25,7 +31,7 @@ class SequenceTables(Tables):
     A block has one weight; one of weight 0 is absent.
     """
 
-    by_row = False
+    by_row, joins = False, True
 
     def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
         """An array or a table is one sequence unless it is said how long each is; weights are by
@@ -42,6 +48,10 @@ class SequenceTables(Tables):
         if out.weighted and block.n_rows:
             with located(number):
                 weight = weight_of(weight, block.n_rows)
+                most = block.n_rows * (4 * out.n_features * block.largest**2 + 1)
+                if not weight * most < np.inf:
+                    raise ValueError(f"sample_weight is too large: with {weight:.6g} weighted sums "
+                                     "of squares overflow")
             out.blocks[0] = replace(block, total=weight * block.n_rows)
             if weight == 0:
                 out.blocks[0] = replace(
@@ -62,6 +72,43 @@ class SequenceTables(Tables):
                         numbers=np.array([number]), kind="block")
         out.block = number
         return out
+
+    def together(self, blocks):
+        held = []
+        for number, one in blocks:
+            size = 0 if one is None else one.rows.X.size
+            if held and (one is None or number % Tree.ARITY == 0
+                         or sum(X.size for X, _ in held) + size > TOGETHER
+                         or one.rows.has_missing != held[0][1].rows.has_missing):
+                yield _joined(held), len(held)
+                held = []
+            if one is None or size > TOGETHER:
+                yield one, 1
+            else:       # what is read next may be where these values are
+                held.append((np.array(one.rows.X, order="C"), one))
+            one = None
+        if held:
+            yield _joined(held), len(held)
+
+
+def _joined(held):
+    """One :class:`Sequences` of several, of which the values were copied."""
+    parts = [one for _, one in held]
+    first, rows = parts[0], parts[0].rows
+    X = np.concatenate([X for X, _ in held]) if len(held) > 1 else held[0][0]
+    patterns = rows.patterns
+    if patterns is not None and len(held) > 1:
+        patterns = checks.missing_patterns(X)
+    weight = None
+    if first.sequence_weight is not None:
+        weight = np.array([one.sequence_weight[0] * one.unit for one in parts])
+    out = Sequences(
+        Rows(X, patterns=patterns, largest=max(one.rows.largest for one in parts),
+             labels=rows.labels, n_threads=rows.n_threads),
+        np.cumsum([0, *(len(X) for X, _ in held)]), weight, n_threads=first.n_threads,
+        numbers=np.concatenate([one.numbers for one in parts]), kind=first.kind)
+    out.block, out.first_row = first.block, first.first_row
+    return out
 
 
 class SymbolTables(SequenceTables):
@@ -116,7 +163,8 @@ class WeightedBlocks:
             next(weights, None)
         number = start - 1
         with contextlib.closing(self.reader.blocks(start)) as blocks:
-            for number, (values, _) in enumerate(blocks, start):
+            for values, _ in blocks:        # enumerate would hold the last
+                number += 1
                 weight = next(weights, None)
                 if weight is None:
                     raise ValueError(f"sample_weight has {number} weights, and there is a block "
@@ -214,21 +262,25 @@ class Windows:
 
 
 def _windows(sequences, n_rows, whole, seed, columns=None):
-    """Windows of a block; entire sequences where `whole`; only such as have a value in one of the
+    """Windows of blocks; entire sequences where `whole`; only such as have a value in one of the
     `columns`."""
     X, weight = sequences.rows.X, sequences.sequence_weight
-    size = len(X) if whole else WINDOW
-    firsts = np.arange(0, len(X), size)
-    rank = uniforms(seed, sequences.first_row, len(X))[::size]      # by the number of a row alone
+    steps = [np.arange(a, b, b - a if whole else WINDOW)
+             for a, b in itertools.pairwise(sequences.offsets.tolist())]
+    firsts, own = np.concatenate(steps), np.repeat(np.arange(len(steps)), list(map(len, steps)))
+    ends = np.append(firsts[1:], len(X))
+    # by the number of a row alone
+    rank = uniforms(seed, sequences.first_row, len(X))[firsts]
+    order = np.lexsort((firsts, rank))
     if columns is not None:
         seen = np.logical_or.reduceat((~np.isnan(X[:, columns])).any(axis=1), firsts)
-        firsts, rank = firsts[seen], rank[seen]
-    order = np.lexsort((firsts, rank))[:max(1, -(-n_rows // size)) + 1]
+        order = order[seen[order]]
+    order = order[:int(np.searchsorted(np.cumsum((ends - firsts)[order]), n_rows)) + 1]
     return Windows(n_rows, [Window(
         float(rank[i]), sequences.first_row + int(firsts[i]),
-        np.array(X[firsts[i]:firsts[i] + size], order="C"),
-        None if weight is None else float(weight[0] * sequences.unit), sequences.block)
-        for i in order])
+        np.array(X[firsts[i]:ends[i]], order="C"),
+        None if weight is None else float(weight[own[i]] * sequences.unit),
+        int(sequences.numbers[own[i]])) for i in order])
 
 
 def sample_sequences(source, n_rows, whole, random_state):

@@ -61,13 +61,16 @@ class CategoricalHMM(ChainModel):
         As of :class:`emkernels.GaussianHMM`.
     feature_names_in_ : ndarray of str
         Where the column has a name.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
     X has one column of whole codes from 0; NaN is a missing symbol. A symbol that is possible in
     no state makes a sequence impossible (log-likelihood -inf), one beyond `emissionprob_` is an
     error. States are in the order of their probabilities of symbol 0, the largest first; where any
-    `*_init` is given, in that of the start.
+    `*_init` is given, in that of the start. In :meth:`fit_chunks` a block is one sequence, as of
+    :class:`emkernels.GaussianHMM`; the largest code of all blocks says how many symbols there are.
 
     References
     ----------

@@ -112,6 +112,8 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
@@ -120,6 +122,14 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     likelihood ratios are as usual (:func:`emkernels.blrt` draws that). A row that has probability
     zero (an answer that no class gives) has the score -inf, and posteriors by the classes to which
     the fewest of its answers are impossible.
+
+    :meth:`fit_chunks` finds the levels of all blocks in its first pass. Without numbers the second
+    counts different rows, and where their codes take no more than 8 MiB (a byte an item) EM goes on
+    with the counts: that is the fit in memory, and nothing is read any more. Else every pass reads
+    the blocks; starts then take their first steps on 20,000 rows, which the seed draws by the
+    numbers of the rows and their weights, and a share of 1e-4 of their probabilities is spread
+    over all levels before they go on. Columns of categories keep the order of these where all
+    blocks have the same.
 
     References
     ----------
