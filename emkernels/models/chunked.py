@@ -3,6 +3,7 @@
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.data.partitions import Partitions, is_collection
 
 
 class ChunkedFit:
@@ -36,7 +37,14 @@ class ChunkedFit:
         -------
         self
         """
-        chunks = Chunks(source, sample_weight=sample_weight, columns=columns,
-                        chunk_rows=chunk_rows, n_threads=self.n_threads, door=self._door())
-        self._fit_source(chunks)
+        options = {"sample_weight": sample_weight, "columns": columns,
+                   "n_threads": self.n_threads, "door": self._door()}
+        if is_collection(source):
+            if chunk_rows is not None:
+                raise ValueError("chunk_rows is of arrays in memory: the blocks of a Dask "
+                                 "collection are its own, see its rechunk or repartition")
+            blocks = Partitions(source, **options)
+        else:
+            blocks = Chunks(source, chunk_rows=chunk_rows, **options)
+        self._fit_source(blocks)
         return self
