@@ -24,7 +24,7 @@ import copy
 import numpy as np
 
 from emkernels import _extras
-from emkernels.data.partitions import is_collection, is_frame, share_here
+from emkernels.data.partitions import is_array, is_collection, is_frame, share_here
 
 __all__ = ["fit", "impute", "predict", "predict_proba", "score_samples", "transform"]
 
@@ -106,13 +106,13 @@ def transform(model, X):
 
 
 def impute(model, X):
-    """``model.impute`` of every block, or ``model.transform`` of an imputer, see :func:`predict`."""
+    """``model.impute`` of every block, of an imputer ``model.transform``, see :func:`predict`."""
     name = "impute" if hasattr(model, "impute") else "transform"
     return _lazy(model, X, name, called="impute")
 
 
 def _check_collection(X):
-    if not is_collection(X) or not (is_frame(X) or hasattr(X, "chunks")):
+    if not is_collection(X) or not (is_frame(X) or is_array(X)):
         raise TypeError(f"X must be a Dask array or data frame, got {type(X).__name__}; what is "
                         "in memory or in files goes to the model's own methods")
 

@@ -27,8 +27,13 @@ def is_collection(source):
 
 
 def is_frame(collection):
-    """Whether a collection of Dask is a data frame."""
-    return hasattr(collection, "npartitions") and hasattr(collection, "columns")
+    """Whether a collection of Dask is a data frame. (Of a Delayed, an object has any attribute.)"""
+    return hasattr(type(collection), "npartitions") and hasattr(type(collection), "columns")
+
+
+def is_array(collection):
+    """Whether a collection of Dask is an array."""
+    return hasattr(type(collection), "numblocks")
 
 
 class Partitions(Source):
@@ -297,7 +302,7 @@ def _parts_of(collection, sample_weight, columns):
     """The collections of values and weights, and how to split a frame that has both."""
     if is_frame(collection):
         return _parts_of_frame(collection, sample_weight, columns)
-    if not hasattr(collection, "chunks"):
+    if not is_array(collection):
         raise TypeError("source must be a Dask array or data frame, got "
                         f"{type(collection).__name__}")
     if collection.ndim != 2:
@@ -338,7 +343,7 @@ def _weights_of(weight, chunks):
     if not is_collection(weight) or getattr(weight, "ndim", 0) != 1:
         raise TypeError("sample_weight must be a Dask array of one dimension, in the blocks of "
                         f"the rows, got {type(weight).__name__}")
-    own = weight.chunks[0] if hasattr(weight, "chunks") else (np.nan,) * weight.npartitions
+    own = weight.chunks[0] if is_array(weight) else (np.nan,) * weight.npartitions
     if len(own) != len(chunks) or any(a != b for a, b in zip(own, chunks)
                                       if a == a and b == b):
         raise ValueError(f"sample_weight must have the blocks of the rows: {_blocks(own)}, and "

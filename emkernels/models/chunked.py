@@ -4,6 +4,7 @@ from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
 from emkernels.data.partitions import Partitions, is_collection
+from emkernels.kernels.dispatch import own_simd_level
 
 
 class ChunkedFit:
@@ -25,8 +26,10 @@ class ChunkedFit:
 
         Parameters
         ----------
-        source : callable, array, memory map or sequence of tables
-            A callable returns a new iterator of tables in every pass.
+        source : callable, array, memory map, sequence of tables or collection of Dask
+            A callable returns a new iterator of tables in every pass. Arrays and data frames of
+            Dask are read on the workers of the current client, see
+            :func:`emkernels.distributed.fit`.
         sample_weight : of the same kind, optional
         columns : sequence of str or int, optional
         chunk_rows : int, optional
@@ -46,5 +49,6 @@ class ChunkedFit:
             blocks = Partitions(source, **options)
         else:
             blocks = Chunks(source, chunk_rows=chunk_rows, **options)
-        self._fit_source(blocks)
+        with own_simd_level(blocks.level):      # what is not in passes, as a start of a sample
+            self._fit_source(blocks)
         return self
