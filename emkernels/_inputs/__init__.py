@@ -1,8 +1,24 @@
 """The one door for what people pass: containers in, plain arrays out, errors that name the cell."""
 
+from emkernels._inputs._arrow import (
+    NotANumber,
+    arrow_numbers,
+    check_number_type,
+    is_number_type,
+    is_single_type,
+    pandas_index,
+    pandas_metadata,
+)
 from emkernels._inputs._labels import as_labels
 from emkernels._inputs._levels import as_column, as_columns, codes_of, levels_of, numbers_of
-from emkernels._inputs._names import Named, check_names, check_same_rows, names_of, place
+from emkernels._inputs._names import (
+    Named,
+    NamedTable,
+    check_names,
+    check_same_rows,
+    names_of,
+    place,
+)
 from emkernels._inputs._numbers import real, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
@@ -17,7 +33,10 @@ from emkernels._inputs._tables import (
 __all__ = [
     "TEXTS",
     "Named",
+    "NamedTable",
+    "NotANumber",
     "UnusableInputError",
+    "arrow_numbers",
     "as_column",
     "as_columns",
     "as_labels",
@@ -25,12 +44,17 @@ __all__ = [
     "as_rows",
     "as_table",
     "check_names",
+    "check_number_type",
     "check_same_rows",
     "codes_of",
+    "is_number_type",
+    "is_single_type",
     "levels_of",
     "missing_cells",
     "names_of",
     "numbers_of",
+    "pandas_index",
+    "pandas_metadata",
     "place",
     "real",
     "refuse_unread",

@@ -7,6 +7,26 @@ class Named:
     """A container that says itself, as `names`, what :func:`names_of` says of others."""
 
 
+class NamedTable(Named):
+    """Numbers whose columns have names, as readers of files make them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_columns), float32 or float64
+    names : tuple of str
+    """
+
+    def __init__(self, X, names):
+        self.X, self.names = X, names
+
+    def __len__(self):
+        return len(self.X)
+
+    @property
+    def shape(self):
+        return self.X.shape
+
+
 def names_of(values):
     """What a container calls its columns (a series its values), where all are texts; else None."""
     if isinstance(values, Named):

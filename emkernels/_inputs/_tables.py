@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from emkernels._inputs._names import place
+from emkernels._inputs._names import NamedTable, place
 
 TEXTS = "turn texts of numbers into numbers (pandas.to_numeric), categories into columns of 0 and 1"
 REMEDIES = {
@@ -60,6 +60,8 @@ def as_table(X, name="X", *, missing=True):
     """
     if is_plain(X):
         return X, None
+    if isinstance(X, NamedTable):
+        return X.X, X.names
     refuse_unread(X, name)
     columns = _columns(X)
     if columns is not None:
@@ -141,6 +143,8 @@ def refuse_unread(X, name):
 
 def _columns(X):
     """The names of a frame or table as texts, and its columns; None for anything else."""
+    if isinstance(X, NamedTable):
+        return X.names, X.X
     if hasattr(X, "column_names") and hasattr(X, "column"):         # Arrow
         return X.column_names, [X.column(j) for j in range(len(X.column_names))]
     if hasattr(X, "columns") and hasattr(X, "get_columns"):         # polars

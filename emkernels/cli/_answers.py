@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
-from emkernels.cli._messages import CommandError, NotANumber, count, quoted
+from emkernels.cli._messages import CommandError, count, quoted
 from emkernels.cli._spellings import UNKNOWN, stands_for_missing
 from emkernels.cli._tables import Numbers, check_values, markers_of
 

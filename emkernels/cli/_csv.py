@@ -17,8 +17,9 @@ import zlib
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels._inputs import NotANumber
 from emkernels.cli._held import MEMORY
-from emkernels.cli._messages import CommandError, NotANumber, count, one_line, quoted
+from emkernels.cli._messages import CommandError, count, one_line, quoted
 from emkernels.cli._pieces import TooLong, Utf8, pieces
 from emkernels.cli._spellings import among_numbers, is_number
 

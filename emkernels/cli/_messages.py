@@ -10,28 +10,6 @@ class CommandError(Exception):
     """Something that whoever typed the command can mend; its text is the line that they read."""
 
 
-class NotANumber(Exception):
-    """A column with something else than numbers in it.
-
-    Attributes
-    ----------
-    reason : str
-    index : int or None
-        Position of the first such cell in its array.
-    likely : bool
-        Whether most of the other cells are numbers, or would be as `hint` says.
-    hint : str
-        How the cell may be read as a number.
-    text : str
-        The cell.
-    """
-
-    def __init__(self, reason, index=None, likely=False, hint="", text=""):
-        super().__init__(reason)
-        self.reason, self.index, self.likely = reason, index, likely
-        self.hint, self.text = hint, text
-
-
 # what the classes call their parameters, and what the command line does
 _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
             "n_init": "--starts", "n_classes": "-k",

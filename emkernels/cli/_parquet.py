@@ -6,8 +6,15 @@ import json
 import numpy as np
 
 from emkernels._extras import optional
+from emkernels._inputs import (
+    arrow_numbers,
+    is_number_type,
+    is_single_type,
+    pandas_index,
+    pandas_metadata,
+)
 from emkernels.cli._formats import STREAM
-from emkernels.cli._messages import CommandError, NotANumber, one_line
+from emkernels.cli._messages import CommandError, one_line
 
 
 def _arrow(module="pyarrow"):
@@ -62,27 +69,21 @@ class ParquetSource:
         """Where the row is: ``row 17``, the first being row 1."""
         return f"row {row + 1}"
 
-    def _is_number(self, j):
-        types, kind = _arrow("pyarrow.types"), self.schema.field(j).type
-        return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
-
     def usual(self):
         """Positions of the columns to use by default: all but the index of a data frame."""
-        index = {name for name in pandas_metadata(self.schema).get("index_columns", [])
-                 if isinstance(name, str)}
+        index = pandas_index(self.schema)
         return [j for j, name in enumerate(self.names) if name not in index]
 
     def estimate(self):
         """Rows, and which columns are numbers."""
         if self.n_rows == 0:
             raise CommandError(f"{self.path}: has columns and no rows")
-        return self.n_rows, [j for j in range(len(self.names)) if self._is_number(j)]
+        return self.n_rows, [
+            j for j, field in enumerate(self.schema) if is_number_type(field.type)]
 
     def single(self, positions):
         """Whether all of these columns are of no more precision than float32."""
-        types = _arrow("pyarrow.types")
-        return all(types.is_float32(self.schema.field(j).type)
-                   or types.is_float16(self.schema.field(j).type) for j in positions)
+        return all(is_single_type(self.schema.field(j).type) for j in positions)
 
     def batches(self, positions):
         """Columns at some positions, batch by batch."""
@@ -95,31 +96,11 @@ class ParquetSource:
 
     def to_numbers(self, array):
         """Floats with NaN where a value is missing; NotANumber for an array of something else."""
-        pa, pc = _arrow(), _arrow("pyarrow.compute")
-        types = pa.types
-        if types.is_decimal(array.type):
-            # through text, which is rounded correctly
-            array = pc.cast(pc.cast(array, pa.string()), pa.float64())
-        elif types.is_integer(array.type):
-            array = pc.cast(array, pa.float64(), safe=False)
-        elif types.is_boolean(array.type):
-            raise NotANumber("is of type bool, not of numbers", likely=True,
-                             hint="; as whole numbers, 1 and 0, it would be used")
-        elif not types.is_floating(array.type):
-            raise NotANumber(f"is of type {array.type}, not of numbers")
-        return array.to_numpy(zero_copy_only=False)
+        return arrow_numbers(array)
 
     def gaps(self, array, *, of_answers=False):
         """Where a cell is null, or NaN; a text stands for no missing value."""
         return array.is_null(nan_is_null=True)
-
-
-def pandas_metadata(schema):
-    """What pandas noted in a file, or {}."""
-    try:
-        return json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
-    except ValueError:
-        return {}
 
 
 class ParquetWriter:

@@ -9,13 +9,13 @@ import numpy as np
 
 import emkernels
 from emkernels._extras import optional
+from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
 from emkernels.cli._csv import CsvSource, CsvWriter, as_text
 from emkernels.cli._formats import PARQUET, Stored, format_of
 from emkernels.cli._messages import (
     CommandError,
-    NotANumber,
     count,
     listed,
     not_among,

@@ -1,5 +1,6 @@
 """Checks of what a user passes beside and as rows, each with a named error."""
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -69,6 +70,8 @@ def check_table(values, name):
 def check_columns_of_fit(estimator, X):
     """That an estimator is fitted, and to columns of these names."""
     check_is_fitted(estimator)
+    if isinstance(X, _inputs.NamedTable):
+        return check_names_of_fit(estimator, X.names)
     _inputs.refuse_unread(X, "X")
     _check_feature_names(estimator, X, reset=False)
 
@@ -76,12 +79,17 @@ def check_columns_of_fit(estimator, X):
 def check_rows_of_fit(estimator, rows):
     """The same of rows that were read before."""
     check_is_fitted(estimator)
-    wanted, names = getattr(estimator, "feature_names_in_", None), rows.feature_names
+    check_names_of_fit(estimator, rows.feature_names)
+    check_width(estimator, rows.X)
+
+
+def check_names_of_fit(estimator, names):
+    """ValueError where columns have other names than those that an estimator was fitted to."""
+    wanted = getattr(estimator, "feature_names_in_", None)
     if wanted is not None and names is not None and list(names) != list(wanted):
         raise ValueError(
             "The feature names should match those that were passed during fit: "
             f"{', '.join(map(repr, wanted))}, not {', '.join(map(repr, names))}")
-    check_width(estimator, rows.X)
 
 
 def names_of_fit(estimator):
@@ -107,6 +115,8 @@ def check_enough(rows, estimator, min_samples):
 def feature_names_of(X, estimator):
     """The names of columns as scikit-learn has them; for an estimator, TypeError for some that
     are texts and some that are not."""
+    if isinstance(X, _inputs.NamedTable):
+        return np.array(X.names, object)
     try:
         return _get_feature_names(X)
     except TypeError:
@@ -187,11 +197,31 @@ def check_magnitude_of(rows):
     room = 1024 if rows.dtype == np.float32 else rows.n_rows
     limit = float(np.sqrt(np.finfo(rows.dtype).max / (4 * room * rows.n_features)))
     if rows.largest > limit:
-        at = next(i for i, block in enumerate(rows.survey.blocks) if block.largest > limit)
+        at = rows.reduce(_first_beyond, limit)
         raise ValueError(
-            f"X is too large for {rows.dtype}: {rows.survey.blocks[at].largest:.6g} in block {at}; "
+            f"X is too large for {rows.dtype}: {at.value:.6g} at block {at.block}, "
+            f"{_inputs.place(at.index, rows.places)}; "
             f"sums of squares overflow beyond {limit:.3g}. Rescale the column"
             + (" or pass float64" if rows.dtype == np.float32 else ""))
+
+
+@dataclass
+class _Beyond:
+    """The first cell that is too large."""
+
+    value: float
+    block: int
+    index: tuple
+
+    def merge(self, other):
+        return self
+
+
+def _first_beyond(rows, limit):
+    if rows.largest <= limit:
+        return None
+    index = tuple(np.argwhere(np.abs(rows.X) > limit)[0])
+    return _Beyond(float(rows.X[index]), rows.block, index)
 
 
 def check_columns_observed(rows):

@@ -3,9 +3,10 @@
 import contextlib
 
 from emkernels._inputs import whole
-from emkernels.data.readers import reader_of
+from emkernels.data.changed import Changed
+from emkernels.data.memory import Memory
 from emkernels.data.source import Source
-from emkernels.data.survey import Changed, Tables
+from emkernels.data.survey import Tables
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 
@@ -41,10 +42,11 @@ class Chunks(Source):
                  n_threads=None, door=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
-        self.reader = reader_of(source, sample_weight, columns, chunk_rows)
         self.door = Tables() if door is None else door
+        self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
         self.level, self.n_passes = simd_level(), 0
         self._describe(self._look(), n_threads)
+        self.memory = Memory(self.survey.largest_block)
 
     def _look(self):
         """The survey: a pass of its own, which looks at every cell."""
@@ -59,9 +61,11 @@ class Chunks(Source):
 
     def _blocks(self, start=0):
         """What the reader reads; it is closed whatever happens."""
-        blocks = self.reader.blocks(start)
-        with contextlib.closing(blocks) if hasattr(blocks, "close") else contextlib.nullcontext():
-            yield from blocks
+        with contextlib.closing(self.reader.blocks(start)) as blocks:
+            try:
+                yield from blocks
+            except Changed as error:
+                raise self._changed(error.block, error) from None
 
     def _pass(self, function, *arguments):
         self.n_passes += 1
@@ -79,7 +83,9 @@ class Chunks(Source):
                     tree.add(None)
                     continue
                 rows.first_row = int(first_rows[number])
+                rows.lasting = self.memory.of(number)
                 tree.add(function(rows, *arguments))
+                self.memory.keep(number, rows.lasting)
                 rows = values = weight = None       # before the next is read
         if number + 1 < self.n_blocks:
             raise self._changed(number + 1, f"it is not there, and there were {self.n_blocks} "

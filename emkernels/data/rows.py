@@ -87,7 +87,7 @@ class Rows(_inputs.Named):
     (1, 2)
     """
 
-    block, first_row = 0, 0     # of rows that are a block of many: its number, and where it begins
+    block, first_row, lasting = 0, 0, None      # of a block of many: see :meth:`Source.reduce`
 
     def __init__(self, X, *, patterns=None, largest=0.0, labels=None, sample_weight=None,
                  known=None, n_threads=None):
@@ -276,9 +276,9 @@ class Rows(_inputs.Named):
             self.kept[name] = make()
         return self.kept[name]
 
-    def random_state(self, random_state):
+    def random_state(self, given):
         """What an estimator's `random_state` stands for, in a fit of these rows."""
-        return _inputs.as_random_state(random_state)
+        return _inputs.as_random_state(given)
 
     def draw(self, size, random_state):
         """Indices of different rows, drawn by weight; equal weights are as none."""
@@ -310,8 +310,8 @@ class Rows(_inputs.Named):
             if self.n_rows and not self.n_positive:
                 raise ValueError("the weights in the rows are all zero")
             return self
-        return self.with_(
-            sample_weight=checks.check_sample_weight(sample_weight, self.X, largest))
+        weight = checks.check_sample_weight(sample_weight, self.X, largest)
+        return self.with_(sample_weight=weight)
 
     def labelled(self, codes):
         """The same rows, the components of some of which are known."""

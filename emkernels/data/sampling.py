@@ -98,10 +98,10 @@ def _drawn(rows, at, priority, n_rows):
                  priority[at], at + rows.first_row)
 
 
-def sample_block(rows, n_rows, seed):
-    """The rows of a block with the highest priorities."""
+def sample_block(rows, n_rows, seed, least=0.0):
+    """The rows of a block with the highest priorities, of those above `least`."""
     priority = _priorities(rows, seed)
-    at = np.flatnonzero(priority > 0)       # rows of no weight are absent
+    at = np.flatnonzero(priority > least)       # rows of no weight are absent
     at = at[_highest(priority[at], at, n_rows + 1)]
     return _drawn(rows, at, priority, n_rows)
 

@@ -65,7 +65,8 @@ class Source(_inputs.Named):
 
         The function and its arguments must be such as can be pickled: a function of a module, or
         a method of a model. ``rows.block`` is the number of the block, ``rows.first_row`` that of
-        its first row among all.
+        its first row among all; ``rows.lasting`` a dict of (key, array), small things that are
+        kept for the next pass where there is room.
         """
         return self._pass(function, *arguments)
 
@@ -98,6 +99,11 @@ class Source(_inputs.Named):
         return self.labels.feature_names
 
     titles, column_names = Rows.titles, Rows.column_names
+
+    def may_keep(self, n_bytes):
+        """Whether so many bytes a row take no more memory than a block does: the same answer
+        wherever the blocks are."""
+        return n_bytes * self.n_rows <= self.survey.largest_block
 
     def random_state(self, random_state):
         """What an estimator's `random_state` stands for, in a fit of these rows."""
@@ -143,7 +149,11 @@ class Source(_inputs.Named):
             Weighted where the rows are, and their weights differ.
         """
         seed = int(random_state.randint(2**32, dtype=np.uint64))
-        drawn = self.reduce(sample_block, n_rows, seed)
+        # of many rows few come into question: those of half the priority that is likely the least
+        least = self.total / (2 * n_rows) if self.n_positive > 4 * n_rows else 0.0
+        drawn = self.reduce(sample_block, n_rows, seed, least)
+        if least and len(drawn.index) <= n_rows:
+            drawn = self.reduce(sample_block, n_rows, seed)
         if self.has_missing and self.n_positive > n_rows:
             seen = (~np.isnan(drawn.X)).sum(axis=0)
             rare = np.flatnonzero(seen < FEW)

@@ -9,6 +9,8 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._words import some
 from emkernels.data import checks
+from emkernels.data.changed import Changed
+from emkernels.data.readers import reader_of
 from emkernels.data.rows import NOTHING, Labels, Rows
 
 PIECES = 64     # of a block, each summed by itself
@@ -89,6 +91,12 @@ class Survey:
         return sum(block.n_rows for block in self.blocks)
 
     @property
+    def largest_block(self):
+        """Bytes of the largest block."""
+        rows = max((block.n_rows for block in self.blocks), default=0)
+        return rows * self.n_features * np.dtype(self.dtype).itemsize
+
+    @property
     def n_positive(self):
         return sum(block.n_positive for block in self.blocks)
 
@@ -114,11 +122,15 @@ class Survey:
 class Tables:
     """The door for blocks that are tables of numbers: what it makes are :class:`Rows`.
 
-    Another kind of model has another door, of these two methods.
+    Another kind of model has another door, of these methods.
     """
 
     def __init__(self, *, complete=None):
         self.complete = complete    # who needs complete rows
+
+    def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
+        """What reads the blocks of a source, and their weights."""
+        return reader_of(source, sample_weight, columns, chunk_rows)
 
     def survey(self, values, weight, number, with_print):
         """What is to be known of a block, which is checked; a :class:`Survey` of it alone."""
@@ -138,12 +150,17 @@ class Tables:
             elif type(values) is not np.ndarray:
                 labels = Labels(
                     _inputs.names_of(values), places, checks.feature_names_of(values, None))
+            if weight is not None:
+                weight = _inputs.as_rows(weight, "sample_weight")
+                if np.shape(weight) != (len(X),):
+                    raise ValueError(f"block {number} has {np.size(weight)} weights and {len(X)} "
+                                     "rows")
             if not len(X):
                 return Survey(number, [Block(0, 0, False, 0.0, 0.0, 0)])
             has_missing, largest = self._look(X, places)
             if weight is not None:      # those of a block may be zero
-                weight = np.asarray(_inputs.as_rows(weight, "sample_weight"), float)
-                if len(weight) != len(X) or weight.any():
+                weight = np.asarray(weight, float)
+                if weight.any():
                     weight = checks.check_sample_weight(weight, X, largest)
         total, n_positive = float(len(X)), len(X)
         if weight is not None:
@@ -172,6 +189,8 @@ class Tables:
             return None
         if weight is not None:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
+            if weight.shape != (len(X),):
+                raise Changed(f"it has {len(X)} rows, and now weights of the shape {weight.shape}")
         elif survey.weighted:
             weight = np.ones(len(X))
         if survey.labelled:
@@ -187,10 +206,6 @@ class Tables:
         return rows
 
 
-class Changed(Exception):
-    """A block is not what it was."""
-
-
 @contextlib.contextmanager
 def located(number):
     """Errors of what is in a block say which it is."""
@@ -198,6 +213,8 @@ def located(number):
         yield
     except (TypeError, ValueError) as error:
         text = str(error)
+        if text.startswith(f"block {number} "):
+            raise
         for words in (" at row ", ", first at row "):
             head, found, tail = text.partition(words)
             if found:

@@ -5,9 +5,10 @@ from sklearn.base import _fit_context
 from emkernels.data import Chunks
 from emkernels.data.partitions import Partitions, is_collection
 from emkernels.kernels.dispatch import own_simd_level
+from emkernels.models.chunked_output import ChunkedOutput
 
 
-class ChunkedFit:
+class ChunkedFit(ChunkedOutput):
     """An estimator that is fitted to blocks of rows as to rows, to be inherited from.
 
     A subclass gives ``_fit_source(source)``, which fits to a :class:`emkernels.data.source.Source`

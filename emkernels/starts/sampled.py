@@ -107,7 +107,8 @@ class SampledStarts:
             changes["prior"] = structure.prior.in_units(structure.units(scale))
         if np.any(structure.reg_covar):
             changes["reg_covar"] = structure.reg_covar / structure.variance_units(scale)
-        self.mixture = mixture.with_(replace(components, structure=structure.with_(**changes)))
+        self.mixture = mixture.with_(replace(
+            components, structure=structure.with_(**changes), in_blocks=False))
         self.noise = given.noise        # as it is, not there and back
         self.given = given.in_units(self.scaling, structure)
         self.is_degenerate = None

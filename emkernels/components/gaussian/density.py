@@ -6,14 +6,16 @@ import numpy as np
 
 from emkernels.components.gaussian.moments import seen, statistics_of
 from emkernels.components.gaussian.parameters import Gaussians
+from emkernels.components.gaussian.reference import (
+    SORT_COMPONENTS,
+    SORT_FEATURES,
+    SORT_SHARE,
+    next_reference,
+)
 from emkernels.components.gaussian.structures import Structure, structure_of
 from emkernels.data.checks import check_known
 from emkernels.kernels import passes
 
-# A pass over rows sorted by component skips most of the work of separated data; below this
-# share of pairs that matter, and from this many features on, sorting them pays.
-SORT_SHARE = 0.5
-SORT_FEATURES = 8
 # M-steps in a row with a variance at the floor after which EM ends: the likelihood has no
 # maximum there, and what steps do to the other directions is done. Few where there are no more
 # rows than columns, as then nothing else was to be expected.
@@ -30,10 +32,17 @@ class GaussianComponents:
     structure : Structure
     fixed : frozenset of {'means', 'covariances'}
         What an M-step leaves as it is.
+    in_blocks : bool
+        Whether rows come in blocks, of which nothing need be kept from pass to pass, see
+        :mod:`emkernels.components.gaussian.reference`.
+    sorts_blocks : bool
+        Whether these may be sorted.
     """
 
     structure: Structure
     fixed: frozenset = frozenset()
+    in_blocks: bool = False
+    sorts_blocks: bool = False
 
     def mixed(self, rows, weights, parameters, *, noise=None):
         """Statistics of the rows under a mixture of the components: the fused E-step. `noise`:
@@ -51,7 +60,14 @@ class GaussianComponents:
             return _with_noise(noise, in_noise, statistics_of(
                 rows, name, centers, counts, first, second, log_likelihood), rows)
         centre = scatter = None
-        if self.structure.keeps_scatter and noise is None:
+        kept, reference = rows.kept.get(("sorted", len(weights)), {}), parameters.reference
+        if self.in_blocks:
+            kept = {}
+            if reference is not None and self.structure.keeps_scatter and noise is None:
+                centre, scatter = reference.scatter(rows)
+            elif reference is not None and self.structure.sorts:
+                kept = {"order": reference.order(rows, name)}
+        elif self.structure.keeps_scatter and noise is None:
             # the scatter of all rows is the same in every iteration
             if "scatter" not in rows.kept:
                 centre = seen(centers.mean(axis=0), rows)
@@ -60,15 +76,22 @@ class GaussianComponents:
             centre, scatter = rows.kept["scatter"]
         counts, first, second, log_likelihood, pairs, in_noise = passes.em_pass(
             X, weights, centers, factors, name, rows.sample_weight, known=rows.known,
-            **rows.kept.get(("sorted", len(weights)), {}), centre=centre, scatter=scatter,
-            noise=noise, n_threads=rows.n_threads)
-        if self.structure.sorts:
+            **kept, centre=centre, scatter=scatter, noise=noise, n_threads=rows.n_threads)
+        if self.structure.sorts and not self.in_blocks:
             reorder(rows, pairs, len(counts))
-        return _with_noise(noise, in_noise, statistics_of(
-            rows, name, centers, counts, first, second, log_likelihood), rows)
+        out = statistics_of(rows, name, centers, counts, first, second, log_likelihood)
+        if self.in_blocks:
+            out.pairs = pairs
+        return _with_noise(noise, in_noise, out, rows)
 
     def maximise(self, statistics, parameters):
         """The likeliest components under the prior; DegenerateFitError where one collapsed."""
+        new = self._maximise(statistics, parameters)
+        if self.in_blocks and parameters is not None:
+            new.reference = next_reference(self, statistics, parameters)
+        return new
+
+    def _maximise(self, statistics, parameters):
         counts = statistics.positive_counts()
         offsets = statistics.first / counts[:, None]
         stay = "means" in self.fixed
@@ -120,7 +143,7 @@ class GaussianComponents:
             covariances, factors = structure.raised(factors)
             if factors is None:
                 return None
-        return Gaussians(structure, means, covariances, factors, like.n_floored)
+        return Gaussians(structure, means, covariances, factors, like.n_floored, like.reference)
 
     def relative_change(self, old, new):
         """Largest change of any parameter in its own unit: of a mean in standard deviations, of
@@ -156,7 +179,7 @@ def as_read(weights, factors, centers, rows, kernel):
 def reorder(rows, pairs, n_components):
     """Visit the rows sorted by component from the next pass on, where that saves work."""
     n_rows, n_features = rows.X.shape
-    if (n_features < SORT_FEATURES or n_components < 4 or rows.known is not None
+    if (n_features < SORT_FEATURES or n_components < SORT_COMPONENTS or rows.known is not None
             or n_rows >= 2**31):
         return
     key = "sorted", n_components        # labels of one mixture mean nothing to another

@@ -21,14 +21,18 @@ class Gaussians:
         Of the shape of the structure; made from the factors when first asked for.
     n_floored : int
         M-steps since the last one without a variance at the floor.
+    reference : Reference or None
+        Components of an earlier pass, by which blocks of rows are sorted.
     """
 
-    __slots__ = ("_covariances", "means", "n_floored", "precisions_cholesky", "structure")
+    __slots__ = ("_covariances", "means", "n_floored", "precisions_cholesky", "reference",
+                 "structure")
 
-    def __init__(self, structure, means, covariances, precisions_cholesky, n_floored=0):
+    def __init__(self, structure, means, covariances, precisions_cholesky, n_floored=0,
+                 reference=None):
         self.structure, self.means = structure, means
         self._covariances, self.precisions_cholesky = covariances, precisions_cholesky
-        self.n_floored = n_floored
+        self.n_floored, self.reference = n_floored, reference
 
     @property
     def covariances(self):

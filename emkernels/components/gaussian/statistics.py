@@ -45,6 +45,9 @@ class SufficientStatistics:
         How many rows were looked at; None where not known.
     noise : float or None
         The weight of rows in no component but noise; None without noise.
+    pairs : float or None
+        Pairs of a row and a component with a responsibility above 1e-19, where a pass has counted
+        them.
 
     Raises
     ------
@@ -64,7 +67,7 @@ class SufficientStatistics:
     """
 
     __slots__ = ("centers", "counts", "covariance_type", "first", "log_likelihood", "n_rows",
-                 "noise", "second", "total")
+                 "noise", "pairs", "second", "total")
     _sums = ("counts", "first", "second")       # what adds up
 
     def __init__(self, covariance_type, centers, counts=None, first=None, second=None,
@@ -81,7 +84,7 @@ class SufficientStatistics:
         self.log_likelihood = float(log_likelihood)
         if np.isnan(self.log_likelihood):
             raise ValueError("log_likelihood is NaN")
-        self.total = self.n_rows = self.noise = None
+        self.total = self.n_rows = self.noise = self.pairs = None
 
     @classmethod
     def trusted(cls, covariance_type, centers, counts, first, second, log_likelihood, total=None,
@@ -91,7 +94,7 @@ class SufficientStatistics:
         out.covariance_type, out.centers = covariance_type, centers
         out.counts, out.first, out.second = counts, first, second
         out.log_likelihood, out.total, out.n_rows = log_likelihood, total, n_rows
-        out.noise = None
+        out.noise = out.pairs = None
         return out
 
     @classmethod
@@ -163,7 +166,7 @@ class SufficientStatistics:
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
             self.total, self.n_rows)
-        out.noise = self.noise
+        out.noise, out.pairs = self.noise, self.pairs
         for name in self._sums:
             setattr(out, name, getattr(self, name).copy())
         return out
@@ -210,7 +213,7 @@ class SufficientStatistics:
             mine = getattr(self, name)
             mine += getattr(other, name)
         self.log_likelihood += other.log_likelihood
-        for name in ("total", "n_rows"):
+        for name in ("total", "n_rows", "pairs"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, None if mine is None or theirs is None else mine + theirs)
         if other.noise is not None:
@@ -276,8 +279,9 @@ class SufficientStatistics:
         }
         if self.total is not None:
             header.update(total=float.hex(float(self.total)), n_rows=self.n_rows)
-        if self.noise is not None:
-            header["noise"] = float.hex(float(self.noise))
+        for name in ("noise", "pairs"):
+            if getattr(self, name) is not None:
+                header[name] = float.hex(float(getattr(self, name)))
         header = json.dumps(header).encode()
         body = b"".join(getattr(self, name).astype("<f8").tobytes() for name in _ARRAYS)
         payload = len(header).to_bytes(4, "little") + header + body
@@ -315,7 +319,7 @@ class SufficientStatistics:
             values = values[n:]
         out = cls(header["covariance_type"], *arrays, float.fromhex(header["log_likelihood"]))
         out.n_rows = header.get("n_rows")
-        for name in ("total", "noise"):
+        for name in ("total", "noise", "pairs"):
             if name in header:
                 setattr(out, name, float.fromhex(header[name]))
         return out

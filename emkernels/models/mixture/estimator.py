@@ -9,6 +9,7 @@ from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.moments import column_scaling
+from emkernels.components.gaussian.reference import label_bytes
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
@@ -16,7 +17,7 @@ from emkernels.em import DegenerateFitError, Progress, run_em
 from emkernels.latent.mixture import Mixture
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.mixture.fitted import FittedMixture
-from emkernels.models.mixture.options import OPTIONS
+from emkernels.models.mixture.options import OPTIONS, check_rows
 from emkernels.models.mixture.report import examined, tell
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import SampledStarts
@@ -287,7 +288,7 @@ default='kmeans'
         """Fit; the rows. `avoid_spikes`: whether a start that ends with spikes is worse than any
         without."""
         rows = Rows.read(X, self, min_samples=2)
-        self._check_rows(rows)
+        check_rows(self, rows)
         checks.check_labelled(self, rows, sample_weight, labels)
         codes, classes = checks.check_labels(labels, len(rows), self.n_components)
         rows = rows.weighed(sample_weight, rows.largest).labelled(codes)
@@ -296,7 +297,7 @@ default='kmeans'
     def _fit_source(self, rows, classes=None, avoid_spikes=True):
         """Fit to rows, or to blocks of rows."""
         if not isinstance(rows, Rows):
-            self._check_rows(rows)
+            check_rows(self, rows)
             checks.check_labelled(self, rows)
         warm = self.warm_start and hasattr(self, "converged_")
         mixture, given = self._prepare(rows, warm)
@@ -314,17 +315,6 @@ default='kmeans'
             raise KeyboardInterrupt
         tell(self, result, found, rows)
         return rows
-
-    def _check_rows(self, rows):
-        """That these are enough, with something observed in every column."""
-        checks.check_enough(rows, self, 2)
-        checks.check_columns_observed(rows)
-        checks.check_magnitude_of(rows)
-        if len(rows) < self.n_components:
-            raise ValueError(
-                f"Expected n_samples >= n_components but got n_components = "
-                f"{self.n_components}, n_samples = {len(rows)}"
-            )
 
     def _prepare(self, rows, warm):
         """Everything checked, before any work: the model and what is given of the start."""
@@ -350,8 +340,12 @@ default='kmeans'
         # where values are missing a variance never arrives at zero
         rounding = 0.0 if not rows.has_missing else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
-        mixture = Mixture(GaussianComponents(structure, fixed - {"weights"}),
-                          concentration=concentration, fixed_weights="weights" in fixed)
+        in_blocks = not isinstance(rows, Rows)
+        components = GaussianComponents(
+            structure, fixed - {"weights"}, in_blocks,
+            in_blocks and rows.may_keep(label_bytes(k)))
+        mixture = Mixture(components, concentration=concentration,
+                          fixed_weights="weights" in fixed)
         if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
                      or len(self.weights_) != k + (density is not None)):
             raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
@@ -378,7 +372,7 @@ default='kmeans'
         alone = self.n_components == 1 and given.noise is None
         n_init = 1 if self.short_iter is not None and alone else self.n_init
         short = self.short_iter is not None and n_init > 1
-        if self.init_scaling is None and not short and isinstance(rows, Rows):
+        if given.all or (self.init_scaling is None and not short and isinstance(rows, Rows)):
             def start(i):
                 return start_parameters(rows, mixture, self.n_components, kinds[i % len(kinds)],
                                         random_state, given)

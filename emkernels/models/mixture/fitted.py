@@ -15,6 +15,7 @@ from emkernels.kernels import passes
 from emkernels.latent.mixture import MixtureParameters, log_noise
 from emkernels.models._state import Stateful
 from emkernels.models.mixture import conditional, persistence
+from emkernels.models.mixture.options import check_rows
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -288,7 +289,7 @@ def renamed(model, covariance_type):
 
 def check_fit(model, rows, sample_weight):
     """Every error that a fit to these rows would begin with."""
-    model._check_rows(rows)
+    check_rows(model, rows)
     model._prepare(rows.weighed(sample_weight, rows.largest), False)
 
 

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Options, StrOptions
 
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.data import checks
 from emkernels.data.checks import Interval
 
 OPTIONS = {
@@ -35,3 +36,15 @@ OPTIONS = {
     "short_iter": [Interval(Integral, 1, None, closed="left"), None],
     "noise": [None, "boolean", Interval(Real, 0, None, closed="neither")],
 }
+
+
+def check_rows(model, rows):
+    """That there are enough rows, with something observed in every column."""
+    checks.check_enough(rows, model, 2)
+    checks.check_columns_observed(rows)
+    checks.check_magnitude_of(rows)
+    if len(rows) < model.n_components:
+        raise ValueError(
+            f"Expected n_samples >= n_components but got n_components = {model.n_components}, "
+            f"n_samples = {len(rows)}"
+        )

@@ -1,0 +1,211 @@
+"""Blocks of Parquet files: their row groups."""
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels.data.readers.files import arrow, files_of, opened
+from emkernels.data.readers.picking import check_chosen
+from emkernels.data.readers.prefetch import prefetched
+from emkernels.data.readers.weights import ArrayWeights
+
+# Bytes of a row group that is read as one block, and of the blocks of a larger one.
+LARGEST_GROUP = 2**28
+PART_BYTES = 2**26
+# Bytes of a row group that is read at once: by columns it would take less memory, and longer.
+SMALL_GROUP = 2**21
+
+
+class ParquetReader:
+    """Row groups of files, the next of which is read while the last is in work.
+
+    A row group is read a column at a time into one of two arrays, of which a block is the
+    transpose. Those of more than 256 MB, as numbers, are blocks of `chunk_rows` rows, 64 MB where
+    that is None; with `chunk_rows`, all that have more rows.
+    """
+
+    volatile = False        # the files are looked at
+
+    def __init__(self, source, columns=None, weight_name=None, chunk_rows=None, raw=False):
+        if chunk_rows is not None:
+            _inputs.whole(chunk_rows, "chunk_rows")
+        self.chunk_rows, self.raw = chunk_rows, raw
+        self.files, self.schema, self.condition = files_of(source)
+        if self.condition is not None and chunk_rows is not None:
+            raise ValueError("chunk_rows means nothing for a dataset that is filtered: its blocks "
+                             "are what is left of the row groups")
+        names = [] if self.schema is None else self.schema.names
+        # else it may be a file of weights
+        self.weight_name = weight_name if weight_name in names else None
+        if columns is None and names:
+            index = _inputs.pandas_index(self.schema)
+            columns = [name for name in names if name not in (*index, self.weight_name)]
+        self.columns = check_chosen(columns, names, self.weight_name) if names else []
+        self.names = [*self.columns, *([] if self.weight_name is None else [self.weight_name])]
+        kinds = [kind for file in self.files for kind in self._kinds(file)]
+        single = not raw and all(map(_inputs.is_single_type, kinds))
+        self.dtype = np.dtype(np.float32 if single else np.float64)
+        self._slots = None
+
+    def _kinds(self, file):
+        """Types of the columns of a file; ValueError where one is missing, or holds no numbers."""
+        out = []
+        for name in self.names:
+            kind = file.type_of(name, self.schema)
+            if not self.raw or name == self.weight_name:
+                try:
+                    _inputs.check_number_type(kind)
+                except _inputs.NotANumber as error:
+                    raise ValueError(
+                        f"{file.path}: column {name!r} {error}{error.hint}. Name the columns to "
+                        f"use: columns={self._usable(file)}") from None
+            if name != self.weight_name:
+                out.append(kind)
+        return out
+
+    def _usable(self, file):
+        return [name for name in self.columns
+                if _inputs.is_number_type(file.type_of(name, self.schema))]
+
+    def identity(self):
+        return {"columns": list(self.columns), "weight": self.weight_name,
+                "chunk_rows": self.chunk_rows,
+                "filter": None if self.condition is None else str(self.condition),
+                "files": [[file.size, file.mtime, [n for _, n in file.groups]]
+                          for file in self.files]}
+
+    # --- blocks -------------------------------------------------------------------------------
+
+    def _sizes(self, n_rows):
+        """Rows of the blocks of a row group."""
+        row, size = max(1, len(self.columns)) * self.dtype.itemsize, self.chunk_rows
+        if size is None and n_rows * row > LARGEST_GROUP and self.condition is None:
+            size = max(1, PART_BYTES // row)
+        if size is None or n_rows <= size:
+            return [n_rows]
+        return [min(size, n_rows - first) for first in range(0, n_rows, size)]
+
+    @property
+    def n_rows(self):
+        """Of all blocks, None where that is not known."""
+        if self.condition is not None:
+            return None
+        return sum(n for file in self.files for _, n in file.groups)
+
+    def weights_of(self, sample_weight):
+        if self.condition is not None:
+            raise TypeError("source is a dataset that is filtered, of an unknown number of rows: "
+                            "sample_weight must be the name of a column")
+        return ArrayWeights(sample_weight, (
+            size for file in self.files for _, n in file.groups for size in self._sizes(n)))
+
+    def blocks(self, start=0):
+        slots, self._slots = self._slots or (Slot(), Slot()), None
+        try:
+            yield from prefetched(lambda take: self._read(start, take), slots)
+        finally:
+            self._slots = slots
+
+    def _read(self, start, take):
+        number = 0
+        for file in self.files:
+            groups = [(group, self._sizes(n_rows)) for group, n_rows in file.groups]
+            n_blocks = sum(len(sizes) for _, sizes in groups)
+            if number + n_blocks <= start:
+                number += n_blocks
+                continue
+            file.check(number)
+            with opened(file) as source:
+                for group, sizes in groups:
+                    if number + len(sizes) <= start:
+                        number += len(sizes)
+                        continue
+                    for read in self._parts(file, source, group, sizes):
+                        if number < start:
+                            read()
+                        else:
+                            slot = take()
+                            yield self._block(file, read(), slot), slot
+                        number += 1
+            file.check(number - 1)
+
+    def _parts(self, file, source, group, sizes):
+        """Functions that read one block after the other, each to be called once."""
+        stored = [name for name in self.names if name in file.schema.names]
+        if self.condition is not None:
+            subset = file.fragment.subset(row_group_ids=[group])
+            yield lambda: subset.to_table(schema=self.schema, columns=self.names,
+                                          filter=self.condition, use_threads=False)
+        elif len(sizes) > 1:
+            batches = source.iter_batches(
+                sizes[0], row_groups=[group], columns=stored, use_threads=False)
+            for size in sizes:
+                yield lambda size=size: _joined(batches, size)
+        elif self.raw or sizes[0] * len(self.names) * self.dtype.itemsize <= SMALL_GROUP:
+            yield lambda: source.read_row_group(group, columns=stored, use_threads=False)
+        else:
+            yield lambda: ByColumns(source, group, sizes[0])
+
+    def _block(self, file, table, slot):
+        """Values and weights."""
+        weight = None
+        if self.weight_name is not None:
+            weight = np.empty(table.num_rows)
+            _put(table, self.weight_name, file, weight)
+        if self.raw:
+            for name in self.columns:
+                if name not in table.schema.names:
+                    pa, value = arrow(), file.constants.get(name)
+                    kind = self.schema.field(name).type
+                    table = table.append_column(
+                        name, pa.repeat(pa.scalar(value, kind), table.num_rows))
+            return table.select(self.columns), weight
+        out = slot.columns(len(self.columns), table.num_rows, self.dtype)
+        for name, column in zip(self.columns, out):
+            _put(table, name, file, column)
+        return _inputs.NamedTable(out.T, tuple(self.columns)), weight
+
+
+def _joined(batches, n_rows):
+    """The next so many rows."""
+    parts = [next(batches)]
+    while sum(map(len, parts)) < n_rows:    # texts may come in several
+        parts.append(next(batches))
+    return arrow().Table.from_batches(parts)
+
+
+def _put(table, name, file, out):
+    """A column as numbers into an array."""
+    if name not in table.schema.names:
+        out[:] = file.constant(name)
+        return
+    column, first = table.column(name), 0
+    for part in getattr(column, "chunks", [column]):
+        out[first:first + len(part)] = _inputs.arrow_numbers(part)
+        first += len(part)
+
+
+class ByColumns:
+    """A row group, of which a column is read when it is asked for."""
+
+    def __init__(self, source, group, num_rows):
+        self.source, self.group, self.num_rows = source, group, num_rows
+        self.schema = source.schema_arrow
+
+    def column(self, name):
+        return self.source.read_row_group(
+            self.group, columns=[name], use_threads=False).column(0)
+
+
+class Slot:
+    """Memory for a block, used again."""
+
+    def __init__(self):
+        self.room = np.empty(0, np.uint8)
+
+    def columns(self, n_columns, n_rows, dtype):
+        """An array of that shape, C-contiguous."""
+        wanted = n_columns * n_rows * dtype.itemsize
+        if len(self.room) < wanted:
+            self.room = None            # before there is more
+            self.room = np.empty(wanted, np.uint8)
+        return self.room[:wanted].view(dtype).reshape(n_columns, n_rows)

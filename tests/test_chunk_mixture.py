@@ -1,0 +1,337 @@
+"""Mixtures fitted to blocks of rows, against the fit of the same rows in memory."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emkernels import GaussianMixture, SufficientStatistics
+from emkernels.components.gaussian.reference import Reference
+from emkernels.data import Chunks, Rows
+from emkernels.data.sampling import uniforms
+from emkernels.em.tree import Tree
+from emkernels.kernels.dispatch import available_levels, own_simd_level, simd_level
+
+TYPES = ("full", "tied", "diag", "spherical", "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
+         "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
+NAMES = ("weights_", "means_", "covariances_")
+
+
+def clusters(n=600, d=3, k=3, gap=3.0, missing=0.0, seed=0, dtype=np.float64):
+    rng = np.random.default_rng(seed)
+    centres = gap * rng.normal(size=(k, d))
+    X = (centres[rng.integers(k, size=n)] + rng.normal(size=(n, d))).astype(dtype)
+    X[rng.random(X.shape) < missing] = np.nan
+    return X, centres
+
+
+def begun(X, centres, **options):
+    """A mixture with a given start and a given number of iterations."""
+    k, d = centres.shape
+    n_iter = options.pop("n_iter", 6)
+    type_ = options.setdefault("covariance_type", "full")
+    one = {"tied": np.eye(d), "diag": np.ones((k, d)), "spherical": np.ones(k)}
+    options.setdefault("weights_init", np.full(k, 1 / k))
+    precisions = one.get(type_, np.repeat(np.eye(d)[None], k, axis=0))
+    return GaussianMixture(
+        k, means_init=centres + 0.2, precisions_init=precisions, max_iter=n_iter, tol=0,
+        callback=lambda state: state.n_iter == n_iter, **options)
+
+
+def same(one, other, rtol=1e-10):
+    assert_allclose(one.lower_bounds_, other.lower_bounds_, rtol=rtol)
+    for name in NAMES:
+        a, b = getattr(one, name), getattr(other, name)
+        assert_allclose(a, b, rtol=rtol, atol=rtol * np.abs(b).max())
+
+
+def equal(one, other):
+    assert one.lower_bounds_ == other.lower_bounds_
+    for name in NAMES:
+        assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.15])
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_blocks_are_the_table(covariance_type, missing):
+    X, centres = clusters(missing=missing)
+    X[7] = np.nan if missing else X[7]      # a row without any value
+    model = begun(X, centres, covariance_type=covariance_type)
+    whole = pickle.loads(pickle.dumps(model.set_params(callback=None))).set_params(
+        callback=begun(X, centres).callback)
+    whole.fit(X)
+    model.set_params(callback=whole.callback)
+    model.fit_chunks(lambda: iter(np.split(X, [50, 51, 51, 400])))
+    same(model, whole)
+    assert (model.n_blocks_, model.n_rows_) == (5, 600)
+    assert not hasattr(whole, "n_blocks_")
+    # another reader, other threads, another layout: the same bits
+    other = begun(X, centres, covariance_type=covariance_type, n_threads=1)
+    other.fit_chunks([part.copy(order="F") for part in np.split(X, [50, 51, 51, 400])])
+    equal(model, other)
+
+
+@pytest.mark.parametrize("options", [
+    {"noise": True}, {"covariance_prior": "empirical"}, {"weight_concentration": 2.0},
+    {"acceleration": "squarem", "n_iter": 30}, {"reg_covar": "auto"}, {"fixed": ("means",)},
+    {"covariance_type": "tied", "noise": 1e-4}, {"covariance_type": "VVE", "reg_covar": "auto"}],
+    ids=str)
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_options_mean_the_same(options, missing):
+    X, centres = clusters(missing=missing)
+    weight = np.linspace(0, 2, len(X))
+    if options.get("noise"):
+        options = {**options, "weights_init": [0.3, 0.3, 0.3, 0.1]}
+    options = dict(options)
+    whole = begun(X, centres, **options).fit(X, sample_weight=weight)
+    blocks = begun(X, centres, **options).fit_chunks(X, sample_weight=weight, chunk_rows=70)
+    same(blocks, whole, 1e-9)
+    if options.get("noise"):
+        assert blocks.noise_log_density_ == pytest.approx(whole.noise_log_density_, rel=1e-10)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "VVV"])
+def test_sorted_blocks(covariance_type, dtype):
+    """Rows of components far apart are visited by component, in blocks too."""
+    X, centres = clusters(2000, 9, 6, gap=8.0, dtype=dtype)
+    whole = begun(X, centres, covariance_type=covariance_type, n_iter=9).fit(X)
+    fits = []
+    for n_threads in (1, 2):
+        model = begun(X, centres, covariance_type=covariance_type, n_iter=9, n_threads=n_threads)
+        fits.append(model.fit_chunks(X, chunk_rows=350))
+    equal(*fits)
+    same(fits[0], whole, 1e-10 if dtype == np.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "tied"])
+def test_what_is_kept_of_blocks_changes_no_bit(covariance_type, monkeypatch):
+    X, centres = clusters(4000, 9, 6, gap=8.0)
+    made = []
+    for name in ("order", "scatter"):
+        method = getattr(Reference, name)
+        monkeypatch.setattr(Reference, name, lambda self, rows, *more, method=method: (
+            made.append(rows.lasting), method(self, rows, *more))[1])
+    kept = begun(X, centres, covariance_type=covariance_type).fit_chunks(X, chunk_rows=700)
+    assert made and any(made)       # it was used, and something was kept
+    monkeypatch.setattr("emkernels.data.memory.Memory.keep", lambda *arguments: None)
+    forgotten = begun(X, centres, covariance_type=covariance_type).fit_chunks(X, chunk_rows=700)
+    equal(kept, forgotten)
+
+
+def test_nothing_is_kept_of_more_rows_than_a_block_has_room_for():
+    chunks = Chunks(np.zeros((100, 2)), chunk_rows=10)
+    assert chunks.survey.largest_block == 160
+    assert chunks.may_keep(1) and not chunks.may_keep(2)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_blocks_of_one_row(missing):
+    X, centres = clusters(60, missing=missing)
+    whole = begun(X, centres).fit(X)
+    same(begun(X, centres).fit_chunks(X, chunk_rows=1), whole)
+    equal(begun(X, centres).fit_chunks(X, chunk_rows=60),
+          begun(X, centres).fit_chunks(X, chunk_rows=1000))
+
+
+def test_weights_stand_for_rows():
+    X, centres = clusters(200)
+    weight = np.random.default_rng(1).integers(0, 4, len(X))
+    twice = np.repeat(X, weight, axis=0)
+    same(begun(X, centres).fit_chunks(X, sample_weight=weight, chunk_rows=33),
+         begun(X, centres).fit_chunks(twice, chunk_rows=57))
+
+
+def test_far_from_zero():
+    X, centres = clusters(600)
+    near = begun(X, centres).fit_chunks(X, chunk_rows=100)
+    far = begun(X + 2.0**30, centres + 2.0**30).fit_chunks(X + 2.0**30, chunk_rows=100)
+    assert_allclose(far.covariances_, near.covariances_, rtol=1e-6)
+
+
+def test_starts_depend_on_the_seed_and_the_rows_alone():
+    X, _ = clusters(22000, 2, gap=9.0)
+    options = {"n_components": 3, "random_state": 3, "n_init": 2, "max_iter": 10, "tol": 1e-4}
+    some = GaussianMixture(**options).fit_chunks(X, chunk_rows=4096)
+    other = GaussianMixture(**options).fit_chunks(np.split(X, [10, 20000]))
+    assert_allclose(some.means_, other.means_, rtol=1e-9)
+    whole = GaussianMixture(**options).fit(X)
+    assert some.lower_bound_ == pytest.approx(whole.lower_bound_, abs=1e-3)
+    short = GaussianMixture(**{**options, "n_init": 8}, short_iter=5, init_scaling="standard")
+    assert short.fit_chunks(X, chunk_rows=4096).lower_bound_ == pytest.approx(
+        whole.lower_bound_, abs=1e-3)
+
+
+def test_a_warm_start_goes_on_with_blocks():
+    X, centres = clusters()
+    model = begun(X, centres, warm_start=True).fit(X)
+    before = model.lower_bound_
+    model.fit_chunks(X, chunk_rows=100)
+    assert model.lower_bound_ > before
+
+
+# --- what is under it -------------------------------------------------------------------------
+
+class Sum:
+    def __init__(self, value):
+        self.value = value
+
+    def merge(self, other):
+        self.value += other.value
+        return self
+
+
+def summed(values):
+    """Groups of sixteen, and groups of these, by recursion."""
+    while len(values) > 1:
+        groups = [values[i:i + 16] for i in range(0, len(values), 16)]
+        values = []
+        for group in groups:
+            total = group[0]
+            for value in group[1:]:
+                total = total + value
+            values.append(total)
+    return values[0]
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 33, 255, 256, 257, 4097])
+def test_the_tree_adds_in_one_order(n):
+    values = np.random.default_rng(n).normal(size=n).tolist()
+    tree = Tree()
+    for value in values:
+        tree.add(Sum(value))
+    assert tree.total().value == summed(values)
+    # groups that were summed elsewhere
+    tree = Tree()
+    for first in range(0, n, 16):
+        group = values[first:first + 16]
+        if len(group) == 16:
+            tree.add(Sum(summed(group)), level=1)
+        else:
+            for value in group:
+                tree.add(Sum(value))
+    assert tree.total().value == summed(values)
+
+
+def test_blocks_of_no_rows_are_none():
+    tree = Tree()
+    for part in (None, Sum(1.0), None):
+        tree.add(part)
+    assert tree.total().value == 1
+    tree.add(None)
+    assert tree.total() is None
+
+
+def test_samples():
+    X = np.arange(50000.0)[:, None]
+    weight = np.ones(len(X))
+    weight[123] = 5000
+    chunks = Chunks(X, sample_weight=weight, chunk_rows=999)
+    drawn = chunks.sample(1000, np.random.RandomState(0))
+    assert len(drawn) == 1000
+    again = Chunks(X, sample_weight=weight, chunk_rows=20000).sample(
+        1000, np.random.RandomState(0))
+    assert_array_equal(drawn.X, again.X)
+    assert_array_equal(drawn.sample_weight, again.sample_weight)
+    # the heavy row is there with its weight, the others stand for all
+    assert drawn.sample_weight[drawn.X[:, 0] == 123] == 5000
+    assert drawn.total == pytest.approx(weight.sum(), rel=0.05)
+    assert_allclose(drawn.X.mean(), X.mean(), rtol=0.05)
+    even = Chunks(X, sample_weight=weight * 0 + 3, chunk_rows=999).sample(
+        1000, np.random.RandomState(0))
+    plain = Chunks(X, chunk_rows=999).sample(1000, np.random.RandomState(0))
+    assert_array_equal(even.X, plain.X)
+    assert plain.sample_weight is None and even.sample_weight is None
+
+
+def test_samples_see_columns_that_few_rows_have():
+    X = np.random.default_rng(0).normal(size=(50000, 2))
+    X[:, 1] = np.nan
+    X[[7, 40000], 1] = 1, 2
+    drawn = Chunks(X, chunk_rows=7000).sample(500, np.random.RandomState(1))
+    assert sorted(drawn.X[~np.isnan(drawn.X[:, 1]), 1]) == [1, 2]
+    assert len(drawn) in (501, 502)
+
+
+def test_random_numbers_of_rows():
+    u = uniforms(5, 0, 200000)
+    assert_array_equal(u[1000:1010], uniforms(5, 1000, 10))
+    assert u.min() > 0 and u.max() < 1
+    assert len(np.unique(u)) == len(u)
+    counts = np.histogram(u, 50, (0, 1))[0]
+    assert ((counts - 4000) ** 2 / 4000).sum() < 95      # chi-squared, 49 degrees of freedom
+    assert abs(np.corrcoef(u, uniforms(6, 0, 200000))[0, 1]) < 0.01
+
+
+def test_statistics_carry_what_they_have_counted():
+    X, centres = clusters(100, 5)
+    chunks = Chunks(X, chunk_rows=10)
+    model = begun(X, centres)
+    mixture, given = model._prepare(chunks, False)
+    statistics = chunks.reduce(mixture.accumulate, model_parameters(mixture, given))
+    assert statistics.pairs > 0
+    again = SufficientStatistics.from_bytes(statistics.to_bytes())
+    assert again.pairs == statistics.pairs and again.n_rows == 100
+
+
+def model_parameters(mixture, given):
+    from emkernels.latent.mixture import MixtureParameters
+    return MixtureParameters(given.weights, given.gaussians(mixture.components.structure))
+
+
+@pytest.mark.skipif(len(available_levels()) < 2, reason="one SIMD level only")
+def test_a_thread_has_a_level_of_its_own():
+    X, centres = clusters(2000, 5)
+    before, seen = simd_level(), {}
+
+    def fit(level):
+        with own_simd_level(level):
+            seen[level] = simd_level(), begun(X, centres).fit(X).means_
+
+    threads = [threading.Thread(target=fit, args=(level,)) for level in available_levels()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert simd_level() == before
+    for level in available_levels():
+        assert seen[level][0] == level
+        with own_simd_level(level):
+            assert_array_equal(begun(X, centres).fit(X).means_, seen[level][1])
+    with pytest.raises(ValueError, match="cannot be used"), own_simd_level("v9"):
+        pass
+
+
+@pytest.mark.skipif(len(available_levels()) < 2, reason="one SIMD level only")
+def test_the_level_of_a_fit_stays():
+    X, centres = clusters(2000, 5)
+    first, other = available_levels()[:2]
+    with own_simd_level(first):
+        wanted = begun(X, centres).fit_chunks(X, chunk_rows=300)
+    with own_simd_level(first):
+        chunks = Chunks(X, chunk_rows=300)
+    model = begun(X, centres)
+    with own_simd_level(other):
+        model._fit_source(chunks)
+    equal(model, wanted)
+
+
+def test_rows_know_which_block_they_are():
+    chunks = Chunks(np.zeros((25, 2)), chunk_rows=10)
+    assert chunks.reduce(_places).places == [(0, 0, 10), (1, 10, 10), (2, 20, 5)]
+    assert (Rows.read(np.zeros((2, 1))).block, Rows.read(np.zeros((2, 1))).first_row) == (0, 0)
+
+
+class Places:
+    def __init__(self, places):
+        self.places = places
+
+    def merge(self, other):
+        self.places += other.places
+        return self
+
+
+def _places(rows):
+    return Places([(rows.block, rows.first_row, len(rows))])

@@ -1,0 +1,406 @@
+"""What blocks are read from: kinds of sources, columns, weights, and what is said of bad ones."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from emkernels import GaussianMixture
+from emkernels.data import Chunks
+from emkernels.data.readers import parquet as parquet_reader
+from emkernels.data.readers import reader_of
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+ds = pytest.importorskip("pyarrow.dataset")
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(1000, 3)) + 4.0 * rng.integers(0, 3, size=(1000, 1))
+W = rng.uniform(0.5, 2.0, size=1000)
+SIZE = 300
+CUTS = range(0, 1000, SIZE)
+TABLE = pa.table({**{f"c{j}": X[:, j] for j in range(3)}, "w": W})
+NAMES = ["c0", "c1", "c2"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tables")
+    pq.write_table(TABLE, path / "all.parquet", row_group_size=SIZE)
+    (path / "parts").mkdir()
+    for i, first in enumerate(CUTS):
+        pq.write_table(TABLE.slice(first, SIZE), path / "parts" / f"{i}.parquet")
+    pq.write_table(TABLE.select(["w"]), path / "w.parquet", row_group_size=SIZE)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    yield
+    assert [each for each in threading.enumerate() if each.name == "emkernels-reader"] == []
+
+
+def blocks_of(source, **options):
+    """The arrays that are read, copied, and their weights."""
+    out = []
+    for values, weight in reader_of(source, **options).blocks():
+        values = getattr(values, "X", values)
+        out.append((np.array(values), None if weight is None else np.array(weight)))
+    return out
+
+
+def parts():
+    return [X[first:first + SIZE] for first in CUTS]
+
+
+def weights():
+    return [W[first:first + SIZE] for first in CUTS]
+
+
+SOURCES = {
+    "array": lambda folder: (X, {"chunk_rows": SIZE, "sample_weight": W}),
+    "fortran": lambda folder: (np.asfortranarray(X), {"chunk_rows": SIZE, "sample_weight": W}),
+    "list": lambda folder: (parts(), {"sample_weight": weights()}),
+    "callable": lambda folder: (lambda: iter(parts()), {"sample_weight": weights}),
+    "frames of a callable": lambda folder: (
+        lambda: (TABLE.slice(first, SIZE).to_pandas() for first in CUTS), {"sample_weight": "w"}),
+    "arrow": lambda folder: (TABLE, {"chunk_rows": SIZE, "sample_weight": "w"}),
+    "batch": lambda folder: (
+        TABLE.combine_chunks().to_batches()[0], {"chunk_rows": SIZE, "sample_weight": "w"}),
+    "pandas": lambda folder: (TABLE.to_pandas(), {"chunk_rows": SIZE, "sample_weight": "w"}),
+    "path": lambda folder: (folder / "all.parquet", {"sample_weight": "w"}),
+    "text": lambda folder: (str(folder / "all.parquet"), {"sample_weight": "w"}),
+    "folder": lambda folder: (folder / "parts", {"sample_weight": "w"}),
+    "paths": lambda folder: (
+        [folder / "parts" / f"{i}.parquet" for i in range(4)], {"sample_weight": "w"}),
+    "dataset": lambda folder: (ds.dataset(folder / "parts"), {"sample_weight": "w"}),
+    "weights of a file": lambda folder: (
+        folder / "all.parquet", {"columns": NAMES, "sample_weight": str(folder / "w.parquet")}),
+    "weights of all rows": lambda folder: (
+        folder / "all.parquet", {"columns": NAMES, "sample_weight": W}),
+    "by columns": lambda folder: (folder / "all.parquet", {"sample_weight": "w"}),
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_kind_of_source_gives_the_same_blocks_and_bits(kind, folder, monkeypatch):
+    if kind == "by columns":
+        monkeypatch.setattr(parquet_reader, "SMALL_GROUP", 0)
+    source, options = SOURCES[kind](folder)
+    for _ in range(2):      # and again
+        found = blocks_of(source, **options)
+        assert [len(values) for values, _ in found] == [300, 300, 300, 100]
+        np.testing.assert_array_equal(np.vstack([values for values, _ in found]), X)
+        np.testing.assert_array_equal(np.concatenate([weight for _, weight in found]), W)
+    reader = reader_of(source, **options)
+    late = list(reader.blocks(2))
+    assert [len(values) for values, _ in late] == [300, 100]
+    expected = GaussianMixture(2, random_state=0).fit_chunks(X, sample_weight=W, chunk_rows=SIZE)
+    model = GaussianMixture(2, random_state=0).fit_chunks(source, **options)
+    assert (model.means_ == expected.means_).all() and model.n_iter_ == expected.n_iter_
+    assert (model.n_blocks_, model.n_rows_) == (4, 1000)
+    named = source is not X and kind not in ("fortran", "list", "callable")
+    assert hasattr(model, "feature_names_in_") == named
+    if named:
+        assert list(model.feature_names_in_) == NAMES
+
+
+def test_polars_and_memory_maps_and_stored_arrays(tmp_path):
+    polars = pytest.importorskip("polars")
+    found = blocks_of(polars.from_arrow(TABLE), chunk_rows=SIZE, sample_weight="w")
+    np.testing.assert_array_equal(np.concatenate([weight for _, weight in found]), W)
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert np.array_equal(np.vstack([v for v, _ in blocks_of(mapped, chunk_rows=99)]), X)
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.create_array(str(tmp_path / "z"), shape=X.shape, chunks=(128, 3), dtype="f8")
+    stored[:] = X
+    found = blocks_of(stored, columns=[2, 0])
+    assert np.array_equal(np.vstack([v for v, _ in found]), X[:, [2, 0]])
+    assert blocks_of(stored, chunk_rows=100)[0][0].shape == (100, 3)
+
+
+def test_columns_by_name_and_by_position(folder):
+    wanted = X[:, [2, 0]]
+    path = folder / "all.parquet"
+    for source in (path, TABLE, TABLE.to_pandas(), ds.dataset(path),
+                   lambda: iter([TABLE.slice(0, 10), TABLE.slice(10)])):
+        found = blocks_of(source, columns=["c2", "c0"])
+        assert np.array_equal(np.vstack([values for values, _ in found]), wanted)
+    for source in (X, [X[:10], X[10:]], lambda: iter([X[:10], X[10:]])):
+        found = blocks_of(source, columns=[2, 0])
+        assert np.array_equal(np.vstack([values for values, _ in found]), wanted)
+
+
+@pytest.mark.parametrize("columns, words", [
+    (["c0", "other"], "no column 'other'"), (["c0", "c1", "c0"], "'c0' is there twice"),
+    (["c0", "w"], "'w' is sample_weight"), ([], "names no column"), ([0], "no column 0"),
+])
+def test_columns_that_cannot_be(columns, words, folder):
+    for source in (folder / "all.parquet", TABLE, TABLE.to_pandas()):
+        with pytest.raises(ValueError, match=words):
+            Chunks(source, columns=columns, sample_weight="w")
+
+
+@pytest.mark.parametrize("columns, words", [
+    ([0, 7], "no column 7"), ([0, 1, 0], "0 is there twice"), (["a"], "no column 'a'.*positions"),
+])
+def test_positions_that_cannot_be(columns, words):
+    for source in (X, [X], lambda: iter([X])):
+        with pytest.raises(ValueError, match=words):
+            Chunks(source, columns=columns)
+
+
+def test_a_text_is_no_list_of_columns():
+    with pytest.raises(TypeError, match="must be a list"):
+        Chunks(TABLE, columns="c0")
+
+
+def test_what_can_be_read_once_is_refused_with_a_remedy():
+    reader = TABLE.to_reader()
+    for source in (iter([X]), (x for x in [X]), reader):
+        with pytest.raises(TypeError, match="read once.*callable"):
+            GaussianMixture().fit_chunks(source)
+    with pytest.raises(TypeError, match="array of|iterator of tables"):
+        Chunks(lambda: X)
+    with pytest.raises(TypeError, match="must be a callable.*got int"):
+        Chunks(3)
+
+
+def test_rows_of_a_block_mean_nothing_where_blocks_are_given():
+    for source in (lambda: iter([X]), [X]):
+        with pytest.raises(ValueError, match="chunk_rows means nothing"):
+            Chunks(source, chunk_rows=10)
+    with pytest.raises(TypeError, match="chunk_rows"):
+        Chunks(X, chunk_rows=1.5)
+
+
+def test_weights_of_other_lengths_name_the_block():
+    blocks, short = [X[:5], X[5:12]], [W[:5], W[5:10]]
+    with pytest.raises(ValueError, match=r"^block 1 has 5 weights and 7 rows"):
+        Chunks(blocks, sample_weight=short)
+    with pytest.raises(ValueError, match=r"^block 1 has 5 weights and 7 rows"):
+        Chunks(lambda: iter(blocks), sample_weight=lambda: iter(short))
+    for more in ([W[:5]], [W[:5], W[5:12], W[:2]]):
+        with pytest.raises(ValueError, match=r"has a block [12], and"):
+            Chunks(blocks, sample_weight=more)
+    with pytest.raises(ValueError, match="shape"):
+        Chunks(X, sample_weight=W[:-1], chunk_rows=100)
+    with pytest.raises(TypeError, match="callable"):
+        Chunks(lambda: iter(blocks), sample_weight=W)
+    with pytest.raises(ValueError, match="names a column"):
+        Chunks(X, sample_weight="w")
+
+
+def test_cells_are_named_by_block_row_and_column(folder, tmp_path):
+    bad = X.copy()
+    bad[317, 2] = np.inf
+    table = pa.table({f"c{j}": bad[:, j] for j in range(3)})
+    pq.write_table(table, tmp_path / "bad.parquet", row_group_size=SIZE)
+    for source, options, column in (
+            (bad, {"chunk_rows": SIZE}, "2"), (tmp_path / "bad.parquet", {}, "'c2'"),
+            (table, {"chunk_rows": SIZE}, "'c2'")):
+        with pytest.raises(ValueError, match=f"block 1, row 17, column {column}"):
+            GaussianMixture().fit_chunks(source, **options)
+    bad[317, 2] = 1e200
+    pq.write_table(pa.table({f"c{j}": bad[:, j] for j in range(3)}), tmp_path / "bad.parquet",
+                   row_group_size=SIZE)
+    for source, options, column in (
+            (bad, {"chunk_rows": SIZE}, "2"), (tmp_path / "bad.parquet", {}, "'c2'")):
+        with pytest.raises(ValueError, match=f"too large.*block 1, row 17, column {column}"):
+            GaussianMixture().fit_chunks(source, **options)
+    with pytest.raises(ValueError, match="block 1"):
+        Chunks([X[:5], X[5:9, :2]])
+    with pytest.raises(ValueError, match="block 1"):
+        Chunks([X[:5], X[5:9].astype(np.float32)])
+    for empty in ([], lambda: iter([])):
+        with pytest.raises(ValueError, match="no block"):
+            Chunks(empty)
+
+
+def test_blocks_of_no_rows_are_allowed(tmp_path):
+    blocks = [X[:0], X[:400], X[:0], X[400:], X[:0]]
+    model = GaussianMixture(2, random_state=0).fit_chunks(blocks)
+    again = GaussianMixture(2, random_state=0).fit_chunks(
+        lambda: iter(blocks), sample_weight=lambda: (np.ones(len(b)) for b in blocks))
+    np.testing.assert_allclose(model.means_, again.means_, rtol=1e-9)
+    assert model.n_blocks_ == 5
+    for i, block in enumerate(blocks):
+        table = pa.table({f"c{j}": block[:, j] for j in range(3)})
+        pq.write_table(table, tmp_path / f"{i}.parquet")
+    model = GaussianMixture(2, random_state=0).fit_chunks(tmp_path)
+    np.testing.assert_allclose(model.means_, again.means_, rtol=1e-9)
+    assert model.n_rows_ == 1000
+
+
+def test_types_of_parquet(tmp_path):
+    pc = pytest.importorskip("pyarrow.compute")
+    n = 50
+    ints = pa.array([None if i % 7 == 0 else i for i in range(n)], pa.int32())
+    decimals = pc.cast(pa.array(np.arange(n) / 4), pa.decimal128(10, 2))
+    table = pa.table({"i": ints, "d": decimals, "f": pa.array(np.arange(n), pa.float32())})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table, path, row_group_size=20)
+    found = np.vstack([values for values, _ in blocks_of(path)])
+    assert found.dtype == np.float64
+    expected = np.column_stack([
+        np.where(np.arange(n) % 7 == 0, np.nan, np.arange(n)), np.arange(n) / 4, np.arange(n)])
+    np.testing.assert_array_equal(found, expected)
+    halves = pa.table({"f": table["f"], "h": pc.cast(table["f"], pa.float16())})
+    pq.write_table(halves, path, row_group_size=20)
+    assert blocks_of(path)[0][0].dtype == np.float32
+    for column, words in ((pa.array(["x"] * n), "string"), (pa.array([True] * n), "bool")):
+        pq.write_table(halves.append_column("odd", column), path)
+        with pytest.raises(ValueError, match=rf"column 'odd' is of type {words}.*columns=\['f'"):
+            reader_of(path)
+        assert blocks_of(path, columns=["f"])[0][0].shape == (n, 1)
+    frame = TABLE.to_pandas().set_index("w")
+    frame.to_parquet(path)
+    assert reader_of(path).columns == NAMES
+    (tmp_path / "no.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="no.parquet is no Parquet file"):
+        reader_of(tmp_path / "no.parquet")
+    with pytest.raises(FileNotFoundError):
+        reader_of(tmp_path / "nowhere.parquet")
+
+
+def test_datasets_with_conditions_and_columns_of_the_folder(tmp_path):
+    for year in (2020, 2021):
+        (tmp_path / f"year={year}").mkdir()
+        pq.write_table(TABLE.select(["c0"]), tmp_path / f"year={year}" / "x.parquet",
+                       row_group_size=SIZE)
+    found = np.vstack([values for values, _ in blocks_of(tmp_path)])
+    np.testing.assert_array_equal(found, np.column_stack(
+        [np.tile(X[:, 0], 2), np.repeat([2020, 2021], 1000)]))
+    some = ds.dataset(tmp_path, partitioning="hive").filter(
+        (ds.field("c0") > 4) & (ds.field("year") == 2021))
+    found = np.vstack([values for values, _ in blocks_of(some, columns=["c0"])])
+    np.testing.assert_array_equal(found[:, 0], X[X[:, 0] > 4, 0])
+
+
+def test_large_row_groups_are_split(folder, monkeypatch):
+    path = folder / "all.parquet"
+    found = blocks_of(path, columns=NAMES, chunk_rows=128)
+    assert [len(v) for v, _ in found] == [128, 128, 44] * 3 + [100]
+    np.testing.assert_array_equal(np.vstack([v for v, _ in found]), X)
+    late = [len(v) for v, _ in reader_of(path, columns=NAMES, chunk_rows=128).blocks(4)]
+    assert late == [128, 44, 128, 128, 44, 100]
+    monkeypatch.setattr(parquet_reader, "LARGEST_GROUP", 200 * 24)
+    monkeypatch.setattr(parquet_reader, "PART_BYTES", 150 * 24)
+    assert [len(v) for v, _ in blocks_of(path, columns=NAMES)] == [150] * 6 + [100]
+
+
+def test_two_blocks_at_most_are_there(folder, monkeypatch):
+    """The reader waits for the memory of the block before the last."""
+    monkeypatch.setattr(parquet_reader, "SMALL_GROUP", 0)
+    seen = set()
+    for values, _ in reader_of(folder / "all.parquet").blocks():
+        seen.add(values.X.__array_interface__["data"][0])
+    assert len(seen) == 2
+
+
+def test_a_file_that_was_written_again_is_found(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(TABLE, path, row_group_size=SIZE)
+    chunks = Chunks(path)
+    chunks.reduce(_nothing)
+    pq.write_table(TABLE.slice(1), path, row_group_size=SIZE)
+    with pytest.raises(ValueError, match="source has changed: block 0 in pass 2.*written again"):
+        chunks.reduce(_nothing)
+    os.unlink(path)
+    with pytest.raises(ValueError, match="source has changed: block 0 in pass 3.*not there"):
+        chunks.reduce(_nothing)
+
+
+def test_a_map_that_was_written_to_is_found(tmp_path):
+    mapped = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, X.shape)
+    mapped[:] = X
+    chunks = Chunks(mapped, chunk_rows=SIZE)
+    chunks.reduce(_nothing)
+    mapped[700, 1] += 1
+    with pytest.raises(ValueError, match="source has changed: block 2 in pass 2"):
+        chunks.reduce(_nothing)
+
+
+def _nothing(rows):
+    return None
+
+
+class Broken(Exception):
+    pass
+
+
+def _broken(rows):
+    if rows.block == 1:
+        raise Broken
+    return None
+
+
+def test_no_thread_is_left_whatever_happens(folder, monkeypatch):
+    chunks = Chunks(folder / "all.parquet")
+    with pytest.raises(Broken):
+        chunks.reduce(_broken)
+    chunks.reduce(_nothing)     # and it can go on
+    blocks = chunks.reader.blocks()
+    next(blocks)
+    blocks.close()
+    blocks = chunks.reader.blocks()
+    next(blocks)
+    del blocks
+
+    def interrupted(rows):
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        chunks.reduce(interrupted)
+    error = Broken()
+
+    def fails(*_):
+        raise error
+    monkeypatch.setattr(parquet_reader, "_put", fails)
+    with pytest.raises(Broken) as caught:
+        chunks.reduce(_nothing)
+    assert caught.value is error
+
+
+def test_what_a_source_raises_passes_through():
+    error, closed = ValueError("at row 3 of the disk"), []
+
+    def source():
+        try:
+            yield X[:100]
+            raise error
+        finally:
+            closed.append(True)
+    model = GaussianMixture(2)
+    with pytest.raises(ValueError) as caught:
+        model.fit_chunks(source)
+    assert caught.value is error and closed == [True] and not hasattr(model, "means_")
+
+
+def test_callables_are_called_in_the_thread_of_the_caller():
+    threads = set()
+
+    def source():
+        for first in CUTS:
+            threads.add(threading.current_thread())
+            yield X[first:first + SIZE]
+    Chunks(source)
+    assert threads == {threading.current_thread()}
+
+
+def test_identities(folder):
+    import json
+    reader = reader_of(folder / "all.parquet", sample_weight="w")
+    identity = json.loads(json.dumps(reader.identity()))
+    assert identity == reader_of(str(folder / "all.parquet"), sample_weight="w").identity()
+    assert identity["columns"] == NAMES and identity["files"][0][2] == [300, 300, 300, 100]
+    assert identity != reader_of(folder / "all.parquet", columns=NAMES[:2]).identity()
+    assert reader_of(X).identity() is None
+
+
+def test_masked_cells_are_missing():
+    masked = np.ma.masked_array(X, mask=np.zeros(X.shape, bool))
+    masked[5, 1] = np.ma.masked
+    survey = Chunks(masked, chunk_rows=SIZE).survey
+    assert [block.has_missing for block in survey.blocks] == [True, False, False, False]
