@@ -28,6 +28,10 @@ class Chunks(Source):
     n_threads : int, optional
     door : optional
         What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
+    journal : Journal, optional
+        Of a fit, where what its passes return is kept.
+    progress : Passes, optional
+        Who is told how far a pass is.
 
     Examples
     --------
@@ -39,20 +43,30 @@ class Chunks(Source):
     """
 
     def __init__(self, source, *, sample_weight=None, columns=None, chunk_rows=None,
-                 n_threads=None, door=None):
+                 n_threads=None, door=None, journal=None, progress=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
         self.door = Tables() if door is None else door
         self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
-        self.level, self.n_passes = simd_level(), 0
-        self._describe(self._look(), n_threads)
+        self.level, self.journal, self.progress = simd_level(), journal, progress
+        survey = None if journal is None else journal.survey(self.reader)
+        self._describe(self._look() if survey is None else survey, n_threads)
         self.memory = Memory(self.survey.largest_block)
+        if journal is not None:
+            journal.begin(self, self.reader)
 
     def _look(self):
         """The survey: a pass of its own, which looks at every cell."""
-        tree = Tree()
-        for number, (values, weight) in enumerate(self._blocks()):
-            tree.add(self.door.survey(values, weight, number, self.reader.volatile))
+        tree, n_rows = Tree(), 0
+        with_print = self.reader.volatile or self.journal is not None
+        with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
+            for number, (values, weight) in enumerate(self._blocks()):
+                found = self.door.survey(values, weight, number, with_print)
+                if self.progress is not None:
+                    n_rows += found.n_rows
+                    self.progress.reached(n_rows, n_rows)
+                tree.add(found)
+                values = weight = None      # before the next is read
         survey = tree.total()
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block in the source" if survey is None else
@@ -68,11 +82,10 @@ class Chunks(Source):
                 raise self._changed(error.block, error) from None
 
     def _pass(self, function, *arguments):
-        self.n_passes += 1
-        tree, survey, number = Tree(), self.survey, -1
-        first_rows = survey.first_rows
+        tree, survey = self._tree(), self.survey
+        number = tree.first - 1
         with own_simd_level(self.level):
-            for number, (values, weight) in enumerate(self._blocks()):
+            for number, (values, weight) in enumerate(self._blocks(tree.first), tree.first):
                 if number >= self.n_blocks:
                     raise self._changed(number, f"there were {self.n_blocks} blocks")
                 try:
@@ -82,7 +95,7 @@ class Chunks(Source):
                 if rows is None:
                     tree.add(None)
                     continue
-                rows.first_row = int(first_rows[number])
+                rows.first_row = int(self.first_rows[number])
                 rows.lasting = self.memory.of(number)
                 tree.add(function(rows, *arguments))
                 self.memory.keep(number, rows.lasting)

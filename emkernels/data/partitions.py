@@ -53,34 +53,49 @@ class Partitions(Source):
         Of the kernels in a task, at most a worker's share of its CPUs.
     door : optional
         What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
+    journal : Journal, optional
+        Of a fit, where what its passes return is kept.
+    progress : Passes, optional
+        Who is told of passes.
 
     Notes
     -----
     The client is the current one.
     """
 
-    def __init__(self, collection, *, sample_weight=None, columns=None, n_threads=None, door=None):
+    def __init__(self, collection, *, sample_weight=None, columns=None, n_threads=None, door=None,
+                 journal=None, progress=None):
         if n_threads is not None and n_threads != -1:
             whole(n_threads, "n_threads")
         self.client = current_client()
-        self.run, self.n_passes = uuid.uuid4().hex[:12], 0
+        self.run, self.journal, self.progress = uuid.uuid4().hex[:12], journal, progress
         self.loading = Loading(*_parts_of(collection, sample_weight, columns))
         if not self.loading.n_blocks:
             raise ValueError("there is no block in the source")
         here = Machine.here()
-        self.level = here.level_with(_machines(self.client))
+        self.level = here.level_with(
+            _machines(self.client), None if journal is None else journal.level)
         self.work = Work(here, self.level, Tables() if door is None else door,
                          n_threads, self.loading.split)
-        survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
+        with contextlib.nullcontext() if progress is None else progress.one(0):
+            survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
+            self._tell(survey)
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block with a row in the source")
         self._describe(survey, n_threads)
         self.blocks = places_of(survey)
+        if journal is not None:
+            journal.begin(self)
 
     def _pass(self, function, *arguments):
-        self.n_passes += 1
-        return self._computed(
+        out = self._computed(
             self.work.of_pass(self.survey, self.n_passes, function, arguments), self.blocks)
+        self._tell(self.survey)
+        return out
+
+    def _tell(self, survey):
+        if self.progress is not None and survey is not None:
+            self.progress.reached(survey.n_rows, survey.n_rows)
 
     def _computed(self, work, places):
         """What the work makes of all blocks, by one graph; nothing of it stays behind."""

@@ -5,9 +5,11 @@ from abc import abstractmethod
 import numpy as np
 
 from emkernels import _inputs
+from emkernels.data.packing import digest
 from emkernels.data.rows import Rows
 from emkernels.data.sampling import sample_block, sample_with_value
 from emkernels.data.summary import ColumnSummary, Rounding, column_moments, column_ranges
+from emkernels.em.tree import Tree
 
 # Rows that starts look at.
 SAMPLE_ROWS = 20_000
@@ -40,21 +42,33 @@ class Source(_inputs.Named):
     dtype, n_features, n_rows, n_positive, total, largest
         Of all rows.
     n_blocks : int
+    first_rows : ndarray of shape (n_blocks + 1,)
+        Where blocks begin among all rows.
     has_missing : bool
     labels : Labels
         Names of the columns.
     n_threads : int or None
     kept : dict
         What passes leave, of the size of parameters.
+    journal : emkernels.data.journal.Journal or None
+        Where what passes return is kept, so that they need not be made again.
+    progress : emkernels.em.progress.Passes or None
+        Who is told how far a pass is.
+    n_passes : int
+        How many there were after the survey, those had from the journal too.
     """
 
     known, n_named = None, 0
+    journal = progress = None       # of a fit: what its passes have given; who is told of them
+    n_passes = 0
+    _key = None
 
     def _describe(self, survey, n_threads):
         self.survey, self.n_threads, self.kept = survey, n_threads, {}
         self.dtype, self.n_features = survey.dtype, survey.n_features
         self.labels = survey.labels
         self.n_blocks, self.n_rows = survey.n_blocks, survey.n_rows
+        self.first_rows = survey.first_rows
         self.n_positive, self.total = survey.n_positive, survey.total
         self.has_missing, self.largest = survey.has_missing, survey.largest
         if not self.n_positive:
@@ -66,13 +80,49 @@ class Source(_inputs.Named):
         The function and its arguments must be such as can be pickled: a function of a module, or
         a method of a model. ``rows.block`` is the number of the block, ``rows.first_row`` that of
         its first row among all; ``rows.lasting`` a dict of (key, array), small things that are
-        kept for the next pass where there is room.
+        kept for the next pass where there is room. What comes back must depend on the rows and the
+        arguments alone: where there is a journal it is not asked for twice.
         """
-        return self._pass(function, *arguments)
+        self.n_passes += 1
+        journal = self.journal
+        if journal is None:
+            return self._told(function, arguments)
+        key = digest(function, arguments)
+        if key in journal:
+            if self.progress is not None:
+                self.progress.n_kept += 1
+        else:
+            self._key = key
+            journal.keep(key, self._told(function, arguments))
+        return journal.result(key)
+
+    def _told(self, function, arguments):
+        """A pass, of which the progress is told."""
+        if self.progress is None:
+            return self._pass(function, *arguments)
+        with self.progress.one(self.n_passes, self.n_rows):
+            return self._pass(function, *arguments)
 
     @abstractmethod
     def _pass(self, function, *arguments):
-        """One pass over all blocks."""
+        """One pass over all blocks: those that are not in :meth:`_tree` yet are added to it, in
+        their order."""
+
+    def _tree(self):
+        """The tree of a pass: empty, or with the first blocks of a pass that was left."""
+        tree = Growing(self)
+        if self.journal is not None:
+            tree.levels = self.journal.begun(self._key)
+        tree.first = tree.n_blocks
+        return tree
+
+    def _reached(self, tree, number):
+        """There are `number` blocks in the tree; None: it is about to change."""
+        if self.journal is not None:
+            self.journal.reached(self._key, None if number is None else tree)
+        if self.progress is not None and number is not None:
+            self.progress.reached(
+                self.first_rows[number], self.first_rows[number] - self.first_rows[tree.first])
 
     @property
     def weighted(self):
@@ -107,6 +157,8 @@ class Source(_inputs.Named):
 
     def random_state(self, random_state):
         """What an estimator's `random_state` stands for, in a fit of these rows."""
+        if random_state is None and self.journal is not None and self.journal.rng is not None:
+            return self.journal.rng
         return _inputs.as_random_state(random_state)
 
     def take(self, columns):
@@ -170,6 +222,23 @@ class Source(_inputs.Named):
         return self.kept[name]
 
 
+class Growing(Tree):
+    """The tree of a pass over a source, which is told of every block."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.source, self.first = source, 0
+
+    def add(self, part, level=0):
+        self.source._reached(self, None)
+        super().add(part, level)
+        self.source._reached(self, self.n_blocks)
+
+    def total(self):
+        self.source._reached(self, None)
+        return super().total()
+
+
 class Columns(Source):
     """Some columns of a source."""
 
@@ -177,9 +246,9 @@ class Columns(Source):
         self.source, self.columns = source, columns
         self._describe(source.survey, source.n_threads)
         self.n_features = len(columns)
-        self.labels = source.labels.of(slice(None), columns)
+        self.labels, self.progress = source.labels.of(slice(None), columns), source.progress
 
-    def _pass(self, function, *arguments):
+    def reduce(self, function, *arguments):
         return self.source.reduce(of_columns, self.columns, function, *arguments)
 
     def random_state(self, random_state):

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, field, replace
 
 import emkernels
-from emkernels.data.survey import Changed
+from emkernels.data.changed import Changed
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import available_levels, own_simd_level, simd_level
 from emkernels.kernels.threads import effective_n_threads
@@ -45,14 +45,21 @@ class Machine:
     def here(cls):
         return cls(emkernels.__version__, sys.byteorder, simd_level(), tuple(available_levels()))
 
-    def level_with(self, others):
-        """The best SIMD level that all use or could go down to.
+    def level_with(self, others, level=None):
+        """The best SIMD level that all use or could go down to; RuntimeError where they cannot
+        work together.
 
         Parameters
         ----------
         others : dict of Machine
             By the name of the machine.
+        level : str, optional
+            The one that it must be.
         """
+        if level is not None:
+            for name, other in others.items():
+                self.check(name, other, level)
+            return level
         usable = []
         for name, other in {"this process": self, **others}.items():
             self.check(name, other)
@@ -148,7 +155,7 @@ class Work:
                 "Every pass must read the same rows") from None
         if rows is None:
             return None
-        rows.first_row = place.first_row
+        rows.first_row, rows.lasting = place.first_row, {}
         return self.function(rows, *self.arguments)
 
 

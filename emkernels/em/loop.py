@@ -177,6 +177,8 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         _Iterations(model, source, result, tol, convergence, acceleration, objective_scale).run(
             init, max_iter, previous_bound, callback, progress)
 
+    if progress is not None:
+        progress.follow(source)
     best, n_failed, failure = None, 0, None
     for init in range(n_init):
         result = None

@@ -1,7 +1,15 @@
-"""Iterations as they come, in lines."""
+"""Iterations and passes over blocks as they come, in lines."""
 
+import contextlib
+import shutil
 import sys
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+RENEWED = 0.2   # seconds between two pictures of a line that renews itself
+RARELY = 30.0   # seconds between two plain lines of one fit
+BAR = 20        # characters
 
 
 class Progress:
@@ -22,7 +30,12 @@ class Progress:
         self.verbose, self.interval = verbose, interval
         self.n_init, self.max_iter = n_init, max_iter
         self.stream = sys.stdout if stream is None else stream
-        self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+        self.terminal = _is_terminal(self.stream)
+        self.passes = None
+
+    def follow(self, source):
+        """Share the line with the passes over a source that has long ones."""
+        self.passes = getattr(source, "progress", None)
 
     def start(self, init):
         self.began = self.last = time.monotonic()
@@ -32,7 +45,13 @@ class Progress:
 
     def step(self, n_iter, bound, change):
         now = time.monotonic()
+        if self.passes is not None:
+            self.passes.status = (f"start {self.init + 1}/{self.n_init}, iteration {n_iter}/"
+                                  f"{self.max_iter}, lower bound {bound:.6f} ({change:+.1e})")
         if self.terminal:
+            if self.passes is not None:
+                self.passes.renew()
+                return
             if now - self.last < 0.1 and n_iter > 1:
                 return
             done = int(30 * n_iter / self.max_iter)
@@ -61,3 +80,155 @@ class Progress:
             line += (f"\t time lapse {time.monotonic() - self.began:.5f}s\t "
                      f"lower bound {result.lower_bound:.5f}")
         print(line, file=self.stream)
+
+
+@dataclass(frozen=True)
+class PassState:
+    """How far a pass over blocks of rows is, as those see it who watch (:func:`watching`).
+
+    Attributes
+    ----------
+    number : int
+        Which pass of the fit it is; 0 is the survey, the first look at the rows.
+    n_rows : int
+        Rows that it is past.
+    total : int or None
+        Of all rows; None in the survey, which counts them.
+    rows_per_second : float
+        Of the rows that were read in this pass; 0 before the first.
+    status : str
+        Of the iterations, where there are any: start, iteration and lower bound.
+    ended : bool
+        Whether the pass is over.
+    """
+
+    number: int
+    n_rows: int
+    total: int | None
+    rows_per_second: float
+    status: str
+    ended: bool
+
+
+_watcher = ContextVar("watcher", default=None)
+
+
+@contextlib.contextmanager
+def watching(hook):
+    """Fits to blocks inside, by this thread, call ``hook(PassState)`` a few times a second and
+    at the end of every pass, whatever `verbose` is; they print no passes themselves.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianMixture
+    >>> from emkernels.em.progress import watching
+    >>> seen = []
+    >>> with watching(seen.append):
+    ...     model = GaussianMixture(max_iter=1, tol=0).fit_chunks([np.eye(3), -np.eye(3)])
+    >>> seen[-1].total, seen[-1].ended
+    (6, True)
+    """
+    token = _watcher.set(hook)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+class Passes:
+    """Passes over blocks of rows: one line that renews itself on a terminal, elsewhere a line now
+    and then, and what they came to.
+
+    Parameters
+    ----------
+    hook : callable, optional
+        Is told by ``hook(PassState)`` instead.
+    stream : file, optional
+        Standard output when None.
+    """
+
+    def __init__(self, hook=None, stream=None):
+        self.hook, self.stream = hook, sys.stdout if stream is None else stream
+        self.terminal = hook is None and _is_terminal(self.stream)
+        self.interval = RENEWED if hook is not None or self.terminal else RARELY
+        self.status, self.told = "", time.monotonic()
+        self.n_passes = self.n_kept = self.n_read = 0   # of all passes, and how long they took
+        self.seconds = 0.0
+        self._start(0, None)
+
+    @classmethod
+    def wanted(cls, verbose):
+        """Where these are asked for, by `verbose` or by who watches; else None."""
+        hook = _watcher.get()
+        return cls(hook) if verbose or hook is not None else None
+
+    def _start(self, number, total):
+        self.number, self.total, self.n_rows, self.read = number, total, 0, 0
+        self.began = time.monotonic()
+
+    @contextlib.contextmanager
+    def one(self, number, total=None):
+        """A pass, of so many rows where that is known."""
+        self._start(number, total)
+        self.renew()
+        yield
+        self.n_passes, self.n_read = self.n_passes + 1, self.n_read + self.read
+        self.seconds += time.monotonic() - self.began
+        self.renew(ended=True)
+
+    def reached(self, n_rows, n_read):
+        """So many rows are done in this pass, and so many of them were read in it."""
+        self.n_rows, self.read = int(n_rows), int(n_read)
+        self.renew()
+
+    def renew(self, ended=False):
+        """Tell how far it is, where that is due."""
+        due = time.monotonic() - self.told >= self.interval
+        if not due and not (ended and self.hook is not None):
+            return
+        if self.hook is not None:
+            self.hook(self.state(ended))
+        elif self.terminal:
+            text = self._text()[:shutil.get_terminal_size().columns - 1]
+            print(f"\r{text}\033[K", end="", file=self.stream, flush=True)
+        else:
+            print(f"  {self._text()}", file=self.stream, flush=True)
+        self.told = time.monotonic()
+
+    def state(self, ended=False):
+        """The :class:`PassState` of now."""
+        return PassState(self.number, self.n_rows, self.total,
+                         _rate(self.read, time.monotonic() - self.began), self.status, ended)
+
+    def _text(self):
+        state, bar = self.state(), ""
+        rows = f"{state.n_rows:,}"
+        if state.total is not None:
+            rows = f"{rows} of {state.total:,}"
+            done = BAR * state.n_rows // max(1, state.total)
+            bar = f"[{'#' * done}{'.' * (BAR - done)}] "
+        name = f"pass {state.number}" if state.number else "survey"
+        text = f"{name} {bar}{rows} rows, {state.rows_per_second:,.0f} rows/s"
+        return f"{text}, {state.status}" if state.status else text
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        """No pass comes any more: what they came to, where all that were wanted were made."""
+        if self.terminal:
+            print("\r\033[K", end="", file=self.stream, flush=True)
+        if kind is None and self.hook is None:
+            passes = f"{self.n_passes} pass{'es' if self.n_passes != 1 else ''}"
+            kept = f" and {self.n_kept} from the checkpoint" if self.n_kept else ""
+            print(f"{passes}{kept}, {self.n_read:,} rows in {self.seconds:.1f} s, "
+                  f"{_rate(self.n_read, self.seconds):,.0f} rows/s", file=self.stream, flush=True)
+
+
+def _rate(n, seconds):
+    return n / max(seconds, 1e-9)
+
+
+def _is_terminal(stream):
+    return bool(getattr(stream, "isatty", lambda: False)())

@@ -45,6 +45,11 @@ class Tree:
             part, self.levels[level] = group[0], [None, 0]
             level += 1
 
+    @property
+    def n_blocks(self):
+        """How many blocks are in it."""
+        return sum(n * self.ARITY**level for level, (_, n) in enumerate(self.levels))
+
     def total(self):
         """The sum of all parts, None where there was none; the tree is used up."""
         carried = None

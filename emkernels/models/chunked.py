@@ -1,10 +1,14 @@
 """Fits to blocks of rows, of any number."""
 
+import contextlib
+
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.data.journal import Journal
 from emkernels.data.partitions import Partitions, is_collection
-from emkernels.kernels.dispatch import own_simd_level
+from emkernels.em.progress import Passes
+from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
 
 
@@ -13,7 +17,9 @@ class ChunkedFit(ChunkedOutput):
 
     A subclass gives ``_fit_source(source)``, which fits to a :class:`emkernels.data.source.Source`
     and sets its attributes when nothing can fail any more. It asks the rows for nothing but what a
-    source has: passes (``reduce``), what the columns are like, and a sample to begin with.
+    source has: passes (``reduce``), what the columns are like, and a sample to begin with. What it
+    does between passes depends on what they return, on its parameters and on
+    ``source.random_state`` alone: so a fit that is resumed does it again.
     """
 
     def _door(self):
@@ -25,31 +31,121 @@ class ChunkedFit(ChunkedOutput):
                    checkpoint=None, resume=False):
         """Estimate the parameters from blocks of rows, which need not fit in memory together.
 
+        Every pass reads the blocks one after the other, and adds up what an iteration needs to
+        know of them: the fit is the one of all rows in memory but for rounding, from the same
+        start. Starts are made of a sample of the rows.
+
         Parameters
         ----------
         source : callable, array, memory map, sequence of tables or collection of Dask
-            A callable returns a new iterator of tables in every pass. Arrays and data frames of
-            Dask are read on the workers of the current client, see
-            :func:`emkernels.distributed.fit`.
-        sample_weight : of the same kind, optional
+            A callable returns a new iterator of tables of shape (n_rows, n_features) in every
+            pass; each is a block. A block may be whatever `fit` takes as X. An iterator itself is
+            refused, as it can be read once. Of an array or memory map `chunk_rows` rows are a
+            block. Arrays and data frames of Dask are read on the workers of the current client,
+            see :func:`emkernels.distributed.fit`.
+        sample_weight : callable, array or sequence, of the kind of `source`, optional
+            Weights, block by block.
         columns : sequence of str or int, optional
+            Those to fit to; all where None.
         chunk_rows : int, optional
+            Rows of a block, of an array; about two million values where None.
         checkpoint : path, optional
-        resume : bool
+            A file that is written in the course of the fit, see Notes.
+        resume : bool, default=False
+            Go on with the fit in that file. Where there is no file yet, begin.
 
         Returns
         -------
         self
+            With the attributes of `fit`, but for those of every row, and `n_blocks_` and
+            `n_rows_`, how many blocks and rows there were.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As `fit`; block, row within it and column are named, from 0. Where there is no block,
+            or a pass reads other rows than the first did: the block and the pass are named, 0
+            being the survey. A checkpoint that cannot be gone on with.
+        OSError
+            The checkpoint cannot be written, as where the disk is full; the file that was there
+            stays, and so does the estimator.
+        KeyboardInterrupt
+            Ctrl-C, as in `fit`; the passes that were complete are in the checkpoint.
+        Exception
+            What `source` raises passes through. The estimator stays as it was.
+
+        Notes
+        -----
+        **What decides the bits.** The blocks: their sums are added in an order that the numbers
+        of the blocks fix. The same blocks give the same bits for every `n_threads`, kind of
+        source and layout; other borders may round otherwise. Machines of other SIMD levels round
+        otherwise, too: a fit has the level that its thread has when it begins, to its end.
+
+        **Memory.** One block is in work while another is read; what passes leave has the size of
+        the parameters, and a start sees 20,000 rows.
+
+        **Rows.** The first pass is a survey: it looks at every cell, and notes how many rows a
+        block has and, of sources that may change unseen, what its values are. Later passes see
+        that these are the same. A block may be empty.
+
+        **Checkpoints.** The file has what every pass has returned, and the sums of the pass that
+        is being made, about every twenty seconds and never less often than every forty; it is
+        written beside its name and renamed, and writing takes about a twentieth of the time. A
+        resumed fit is run from its beginning, but passes that are in the file are not made
+        again: only the survey is. The bits are those of a fit that was never stopped, and of one
+        without a checkpoint; `callback` and `verbose` see all iterations again. `random_state`
+        None, or a generator, is again as it was when the fit began; so is the SIMD level. Only
+        `max_iter`, `tol`, `n_threads`, `verbose`, `verbose_interval` and `callback` may differ,
+        so a fit that has ended can go on to a smaller `tol`. The file stays after the fit:
+        resumed, it gives the fit.
+
+        A file that is there is not overwritten without `resume`; one of another class or other
+        parameters, of other columns or blocks, of another version, or damaged, is refused with
+        what differs; so is one that another fit is writing (``checkpoint.lock`` is beside it
+        meanwhile). What is read from the file is numbers and texts: it runs nothing.
+
+        With `verbose`, rows a second are shown on the way, see also
+        :func:`emkernels.em.progress.watching`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from emkernels import GaussianMixture
+        >>> def blocks():
+        ...     for seed in range(10):
+        ...         yield np.random.default_rng(seed).normal(size=(1000, 2))
+        >>> model = GaussianMixture(random_state=0).fit_chunks(blocks)
+        >>> model.n_blocks_, model.n_rows_
+        (10, 10000)
         """
-        options = {"sample_weight": sample_weight, "columns": columns,
-                   "n_threads": self.n_threads, "door": self._door()}
-        if is_collection(source):
-            if chunk_rows is not None:
-                raise ValueError("chunk_rows is of arrays in memory: the blocks of a Dask "
-                                 "collection are its own, see its rechunk or repartition")
-            blocks = Partitions(source, **options)
-        else:
-            blocks = Chunks(source, chunk_rows=chunk_rows, **options)
-        with own_simd_level(blocks.level):      # what is not in passes, as a start of a sample
-            self._fit_source(blocks)
+        if resume and checkpoint is None:
+            raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
+        if is_collection(source) and chunk_rows is not None:
+            raise ValueError("chunk_rows is of arrays in memory: the blocks of a Dask collection "
+                             "are its own, see its rechunk or repartition")
+        before = dict(vars(self))
+        try:
+            with contextlib.ExitStack() as stack:
+                journal, level = None, simd_level()
+                if checkpoint is not None:
+                    journal = stack.enter_context(Journal(checkpoint, self, resume))
+                    level = journal.level or level
+                progress = Passes.wanted(self.verbose)
+                if progress is not None:
+                    stack.enter_context(progress)
+                # levels round differently: that of the fit holds between its passes, too
+                stack.enter_context(own_simd_level(level))
+                options = {"sample_weight": sample_weight, "columns": columns,
+                           "n_threads": self.n_threads, "door": self._door(),
+                           "journal": journal, "progress": progress}
+                if is_collection(source):
+                    blocks = Partitions(source, **options)
+                    stack.enter_context(own_simd_level(blocks.level))
+                else:
+                    blocks = Chunks(source, chunk_rows=chunk_rows, **options)
+                self._fit_source(blocks)
+        except OSError:     # of the last writing of the checkpoint
+            vars(self).clear()
+            vars(self).update(before)
+            raise
         return self
