@@ -10,7 +10,7 @@ Examples
 >>> from distributed import Client
 >>> from emkernels import GaussianMixture, distributed
 >>> X = da.random.default_rng(0).normal(size=(2000, 3), chunks=(500, 3))
->>> with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None):
+>>> with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0"):
 ...     model = distributed.fit(GaussianMixture(2, random_state=0), X)
 >>> model.n_blocks_
 4
@@ -24,7 +24,8 @@ import copy
 import numpy as np
 
 from emkernels import _extras
-from emkernels.data.partitions import is_array, is_collection, is_frame, share_here
+from emkernels.data.collections import is_array, is_collection, is_frame
+from emkernels.data.partitions import share_here
 
 __all__ = ["fit", "impute", "predict", "predict_proba", "score_samples", "transform"]
 

@@ -33,7 +33,7 @@ IGNORED = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarn
 
 @pytest.fixture(scope="module")
 def client():
-    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None,
+    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0",
                       memory_limit=0) as cluster, Client(cluster) as client:
         yield client
 

@@ -5,11 +5,9 @@ import copy
 import time
 import uuid
 
-import numpy as np
-
-from emkernels import _extras
 from emkernels._inputs import whole
 from emkernels._words import some
+from emkernels.data.collections import Loading, dask_module
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables
 from emkernels.data.work import Machine, Work, places_of, share_of
@@ -17,23 +15,6 @@ from emkernels.em.tree import Tree
 
 # Tasks are of sixteen blocks where there are so many of them for each thread of the cluster.
 GROUPS_A_THREAD = 10
-# What several blocks need is sent with each of them where it has no more bytes than this.
-SMALL = 65536
-
-
-def is_collection(source):
-    """Whether it is a collection of Dask, in which case Dask is there."""
-    return callable(getattr(type(source), "__dask_graph__", None))
-
-
-def is_frame(collection):
-    """Whether a collection of Dask is a data frame. (Of a Delayed, an object has any attribute.)"""
-    return hasattr(type(collection), "npartitions") and hasattr(type(collection), "columns")
-
-
-def is_array(collection):
-    """Whether a collection of Dask is an array."""
-    return hasattr(type(collection), "numblocks")
 
 
 class Partitions(Source):
@@ -69,7 +50,7 @@ class Partitions(Source):
             whole(n_threads, "n_threads")
         self.client = current_client()
         self.run, self.journal, self.progress = uuid.uuid4().hex[:12], journal, progress
-        self.loading = Loading(*_parts_of(collection, sample_weight, columns))
+        self.loading = Loading(collection, sample_weight, columns)
         if not self.loading.n_blocks:
             raise ValueError("there is no block in the source")
         here = Machine.here()
@@ -99,8 +80,8 @@ class Partitions(Source):
 
     def _computed(self, work, places):
         """What the work makes of all blocks, by one graph; nothing of it stays behind."""
-        dask = _dask("dask")
-        distributed = _dask("distributed")
+        dask = dask_module("dask")
+        distributed = dask_module("distributed")
         graph, key = self._graph(work, places)
         with dask.annotate(retries=0):      # an error of the data is one in every try
             future = self.client.get(graph, key, sync=False)
@@ -124,16 +105,16 @@ class Partitions(Source):
 
     def _graph(self, work, places):
         """The graph of a pass, and the key of its result."""
-        spec = _dask("dask._task_spec")
+        spec = dask_module("dask._task_spec")
         name = f"{self.run}-{self.n_passes}"
-        dumps = _dask("distributed.protocol.pickle").dumps
+        dumps = dask_module("distributed.protocol.pickle").dumps
         parameters = f"parameters-{name}"
         graph = {parameters: spec.Task(parameters, _loads, dumps(work))}
         size, keys = self._group_size(), []
         for first in range(0, len(places), size):
             key = f"statistics-{name}", first // size
             graph[key] = self.loading.task(
-                key, spec.TaskRef(parameters), places[first:first + size])
+                key, _statistics, spec.TaskRef(parameters), places[first:first + size])
             keys.append(key)
         graph.update(self.loading.shared)
         level = 0
@@ -163,79 +144,10 @@ class Partitions(Source):
                 "collection that can be computed again") from error
 
 
-class Loading:
-    """How the blocks of a collection are read.
-
-    Attributes
-    ----------
-    n_blocks : int
-    split : tuple or None
-    needed : list of set
-        For each block the keys of what is kept on the cluster.
-    elsewhere : bool
-        Whether there are any.
-    shared : dict
-        Tasks of what several blocks need.
-    """
-
-    def __init__(self, values, weights, split):
-        graph, self.values = _graph_of(values)
-        self.split, self.n_blocks = split, len(self.values)
-        self.weights = [None] * self.n_blocks
-        if weights is not None:
-            more, self.weights = _graph_of(weights)
-            graph.update(more)
-        owner = {}
-        for number, keys in enumerate(zip(self.values, self.weights)):
-            for key in _ancestors(graph, keys):
-                owner[key] = number if key not in owner else -1
-        sizeof = _dask("dask.sizeof").sizeof
-        small = {key for key, n in owner.items() if n < 0 and key in graph
-                 and not graph[key].dependencies and sizeof(graph[key]) <= SMALL}
-        self.shared = {key: graph[key] for key, n in owner.items()
-                       if n < 0 and key in graph and key not in small}
-        self.own, self.needed, self.inputs = [], [], []
-        for keys in zip(self.values, self.weights):
-            found = _ancestors(graph, keys, self.shared)
-            self.own.append({key: graph[key] for key in found
-                             if key in graph and key not in self.shared})
-            self.inputs.append([key for key in found if key not in self.own[-1]])
-            self.needed.append({key for key in _ancestors(graph, keys) if key not in graph})
-        self.elsewhere = any(self.needed)
-
-    def task(self, key, parameters, places):
-        """The task of consecutive blocks, which reads them one after the other."""
-        spec = _dask("dask._task_spec")
-        numbers = [place.number for place in places]
-        inputs = list(dict.fromkeys(key for n in numbers for key in self.inputs[n]))
-        blocks = [(self.own[n], self.values[n], self.weights[n]) for n in numbers]
-        return spec.Task(key, _statistics, Sent(key, blocks, places), parameters,
-                         tuple(inputs), *map(spec.TaskRef, inputs))
-
-
-class Sent:
-    """What a task says as it is, without Dask looking for tasks in it."""
-
-    def __init__(self, key, blocks, places):
-        self.key, self.blocks, self.places = key, blocks, places
-
-    def __dask_tokenize__(self):
-        return self.key
-
-    def read(self, inputs):
-        """One block after the other; none is held here while the next is read."""
-        spec = _dask("dask._task_spec")
-        given = {key: spec.DataNode(key, value) for key, value in inputs.items()}
-        for (graph, values, weight), place in zip(self.blocks, self.places):
-            keys = [values] if weight is None else [values, weight]
-            got = spec.execute_graph({**given, **graph}, keys=keys)
-            yield got.pop(values), None if weight is None else got.pop(weight), place
-
-
 # --- on the workers ---------------------------------------------------------------------------
 
 def _statistics(sent, work, names, *inputs):
-    worker = _dask("distributed").get_worker()
+    worker = dask_module("distributed").get_worker()
     return _known(work.of(
         sent.read(dict(zip(names, inputs))), name=f"worker {worker.address}",
         n_side_by_side=worker.state.nthreads))
@@ -254,14 +166,14 @@ def share_here(n_threads):
     """Threads of the kernels in a task of Dask: a worker's share; elsewhere, where tasks run side
     by side in threads, one unless a number was asked for."""
     try:
-        worker = _dask("distributed").get_worker()
+        worker = dask_module("distributed").get_worker()
     except ValueError:
         return 1 if n_threads is None else n_threads
     return share_of(n_threads, worker.state.nthreads)
 
 
 def _loads(data):
-    return _dask("distributed.protocol.pickle").loads(data)
+    return dask_module("distributed.protocol.pickle").loads(data)
 
 
 def _known(part):
@@ -272,13 +184,13 @@ def _known(part):
 
 def register_size(kind):
     """Tell Dask that objects of a class are as large as what they hold."""
-    sizeof = _dask("dask.sizeof").sizeof
+    sizeof = dask_module("dask.sizeof").sizeof
     if kind.__module__.split(".")[0] == "emkernels":
         sizeof.register(kind, _size)
 
 
 def _size(part):
-    sizeof = _dask("dask.sizeof").sizeof
+    sizeof = dask_module("dask.sizeof").sizeof
     slots = [name for kind in type(part).__mro__ for name in getattr(kind, "__slots__", ())]
     values = [getattr(part, name, None) for name in slots] + list(
         getattr(part, "__dict__", {}).values())
@@ -287,14 +199,10 @@ def _size(part):
 
 # --- at the caller ----------------------------------------------------------------------------
 
-def _dask(module):
-    return _extras.optional(module, "a fit on a cluster", "distributed")
-
-
 def current_client():
     """The client in use; ValueError where there is none."""
     try:
-        return _dask("distributed").Client.current()
+        return dask_module("distributed").Client.current()
     except ValueError:
         raise ValueError(
             "there is no Dask client, and blocks of a Dask collection are read on its workers: "
@@ -311,92 +219,3 @@ def _machines(client):
                                "version everywhere") from machine
         found[f"worker {address}"] = machine
     return found
-
-
-def _parts_of(collection, sample_weight, columns):
-    """The collections of values and weights, and how to split a frame that has both."""
-    if is_frame(collection):
-        return _parts_of_frame(collection, sample_weight, columns)
-    if not is_array(collection):
-        raise TypeError("source must be a Dask array or data frame, got "
-                        f"{type(collection).__name__}")
-    if collection.ndim != 2:
-        raise ValueError(f"source must be a 2-d array, got {collection.ndim} dimension(s)")
-    if columns is not None:
-        collection = collection[:, list(columns)]
-    if collection.numblocks[1] > 1:
-        collection = collection.rechunk({1: -1})
-    return collection, _weights_of(sample_weight, collection.chunks[0]), None
-
-
-def _parts_of_frame(frame, sample_weight, columns):
-    names = list(frame.columns)
-    wanted = names if columns is None else [
-        names[each] if each not in names and isinstance(each, (int, np.integer)) else each
-        for each in columns]
-    for name in wanted:
-        if name not in names:
-            raise ValueError(f"columns: there is no column {name!r}; there are "
-                             f"{some([*map(repr, names)])}")
-    if sample_weight is None or is_collection(sample_weight):
-        chunks = (np.nan,) * frame.npartitions
-        return (frame if columns is None else frame[wanted],
-                _weights_of(sample_weight, chunks), None)
-    if not isinstance(sample_weight, str) or sample_weight not in names:
-        raise ValueError("sample_weight must be a Dask array or the name of a column; there is no "
-                         f"column {sample_weight!r}, there are {some([*map(repr, names)])}")
-    if columns is None:
-        wanted = [name for name in names if name != sample_weight]
-    both = list(dict.fromkeys([*wanted, sample_weight]))
-    return frame[both], None, (wanted, sample_weight)
-
-
-def _weights_of(weight, chunks):
-    """The weights, in the blocks of the rows."""
-    if weight is None:
-        return None
-    if not is_collection(weight) or getattr(weight, "ndim", 0) != 1:
-        raise TypeError("sample_weight must be a Dask array of one dimension, in the blocks of "
-                        f"the rows, got {type(weight).__name__}")
-    own = weight.chunks[0] if is_array(weight) else (np.nan,) * weight.npartitions
-    if len(own) != len(chunks) or any(a != b for a, b in zip(own, chunks)
-                                      if a == a and b == b):
-        raise ValueError(f"sample_weight must have the blocks of the rows: {_blocks(own)}, and "
-                         f"the rows have {_blocks(chunks)}; rechunk it")
-    return weight
-
-
-def _blocks(chunks):
-    rows = some(["unknown" if n != n else str(n) for n in chunks])
-    return f"{len(chunks)} blocks of {rows} rows"
-
-
-def _graph_of(collection):
-    """The tasks of a collection, optimised, and the keys of its blocks."""
-    base, spec = _dask("dask.base"), _dask("dask._task_spec")
-    expression = base.collections_to_expr([collection]).optimize()
-    keys = list(_dask("dask.core").flatten(expression.__dask_keys__()))
-    graph = dict(expression.__dask_graph__())
-    future = _dask("distributed").Future
-    kept = {key: value for key, value in graph.items() if isinstance(value, future)}
-    out = spec.convert_legacy_graph(
-        {key: value for key, value in graph.items() if key not in kept})
-    out.update((key, spec.Alias(key, value.key)) for key, value in kept.items()
-               if key != value.key)
-    return out, keys
-
-
-def _ancestors(graph, keys, stop=()):
-    """What these keys need, themselves included; nothing behind those in `stop`."""
-    found, todo = [], [key for key in keys if key is not None]
-    seen = set()
-    while todo:
-        key = todo.pop()
-        if key in seen:
-            continue
-        seen.add(key)
-        found.append(key)
-        if key in graph and key not in stop:
-            todo.extend(graph[key].dependencies)
-    return found
-

@@ -5,8 +5,9 @@ import contextlib
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.data.collections import is_collection
 from emkernels.data.journal import Journal
-from emkernels.data.partitions import Partitions, is_collection
+from emkernels.data.partitions import Partitions
 from emkernels.em.progress import Passes
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
