@@ -84,7 +84,7 @@ def test_completed_moments(rng):
     mean, scale = np.nanmean(GAPS, axis=0), np.nanstd(GAPS, axis=0)
     weight = rng.uniform(0.5, 2, len(GAPS))
     rows = Rows.read(GAPS).weighed(weight)
-    total, offset, covariance, value = incomplete.expected(rows, mean, scale, components, psi)
+    found = incomplete.Completed(rows, mean, scale, components, psi)
     weight[3] = 0
     seen = np.delete(np.arange(30), 3)
     Z, w = ((GAPS - mean) / scale)[seen], weight[seen]
@@ -96,12 +96,13 @@ def test_completed_moments(rng):
         whole = slope @ z[o]
         first += each * whole
         second += each * (np.outer(whole, whole) + sigma - slope @ sigma[o])
-    assert_allclose(total, w.sum())
-    assert_allclose(offset, first / total, atol=1e-13)
-    assert_allclose(covariance, second / total - np.outer(offset, offset), atol=1e-12)
+    assert_allclose(found.weight, w.sum())
+    assert_allclose(found.offset, first / w.sum(), atol=1e-13)
+    assert_allclose(found.covariance, second / w.sum() - np.outer(found.offset, found.offset),
+                    atol=1e-12)
     expected = w @ (reference.factor_log_density(Z, np.zeros(7), components, psi)
                     - (~np.isnan(Z)) @ np.log(scale))
-    assert_allclose(value, expected, rtol=1e-12)
+    assert_allclose(found.log_likelihood, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("options", [

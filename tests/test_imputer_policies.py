@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 
 from emkernels import GaussianImputer, GaussianMixtureImputer
 from emkernels.em import EMWarning
-from emkernels.models.imputation.arguments import never_together
+from emkernels.models.imputation.gaps import together
 
 BOTH = pytest.mark.parametrize("imputer", [
     GaussianImputer(), GaussianMixtureImputer(2, random_state=0),
@@ -320,8 +320,8 @@ def test_pairs_are_looked_for_under_every_pattern():
     for row, pair in ((0, (0, 1)), (-1, (2, 3))):
         masks[row, pair] = False
     masks[2500, [0, 2]] = False
-    never = never_together(SimpleNamespace(
-        all_patterns=SimpleNamespace(masks=masks), sample_weight=None))
+    never = np.argwhere(np.triu(~together(SimpleNamespace(
+        all_patterns=SimpleNamespace(masks=masks), sample_weight=None)), 1))
     assert len(never) == 1024 * 1023 // 2 - 3
     found = {tuple(pair) for pair in never[never[:, 1] < 4].tolist()}
     assert found == {(0, 3), (1, 2), (1, 3)}

@@ -106,7 +106,8 @@ def test_same_clustering_as_scikit_learn(n_threads):
     X = np.random.default_rng(0).normal(size=(3000, 5))
     seeds = X[:7]
     weight = np.random.default_rng(1).random(3000)
-    labels, centers, inertia, n_iter, _ = lloyd(X, seeds, sample_weight=weight, n_threads=n_threads)
+    labels, centers, inertia, n_iter, *_ = lloyd(
+        X, seeds, sample_weight=weight, n_threads=n_threads)
     peer = KMeans(7, init=seeds, n_init=1).fit(X, sample_weight=weight)
     assert_array_equal(labels, peer.labels_)
     assert_allclose(centers, peer.cluster_centers_, rtol=1e-10, atol=1e-12)
@@ -136,7 +137,7 @@ def test_a_large_column_hides_no_distances(dtype, large):
 def test_any_scale(scale):
     X = np.random.default_rng(0).normal(size=(500, 2))
     expected = lloyd(X, X[:4])
-    labels, centers, _, n_iter, _ = lloyd(X * scale, X[:4] * scale)
+    labels, centers, _, n_iter, *_ = lloyd(X * scale, X[:4] * scale)
     assert_array_equal(labels, expected[0])
     assert n_iter == expected[3]
     assert_allclose(centers / scale, expected[1], rtol=1e-10)

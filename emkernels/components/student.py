@@ -8,7 +8,7 @@ from emkernels.components.gaussian.density import as_read, reorder
 from emkernels.components.gaussian.moments import seen
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.statistics import SufficientStatistics
-from emkernels.components.gaussian.structures import Structure, structure_of
+from emkernels.components.gaussian.structures import Structure
 from emkernels.kernels import passes
 
 # Of degrees of freedom that are estimated. With fewer the likelihood may be unbounded where rows
@@ -51,14 +51,9 @@ class StudentStatistics(SufficientStatistics):
         """Pulls that nothing is divided by zero with, see :meth:`positive_counts`."""
         return self.pulls + (self.positive_counts() - self.counts)
 
-    def covariances(self):
-        """Scale matrices about the means, of the shape of the covariance type."""
-        safe = np.where(self.pulls > 0, self.pulls, 1.0)
-        return structure_of(self.covariance_type).central(
-            self.second, self.pulls, safe, self._offsets())
-
-    def _offsets(self):
-        return self.first / np.where(self.pulls > 0, self.pulls, 1.0)[:, None]
+    @property
+    def _sizes(self):
+        return self.pulls
 
     def __reduce__(self):
         return _with_pulls, (self.to_bytes(), self.pulls, self.sizes, self.bends)

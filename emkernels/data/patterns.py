@@ -58,3 +58,16 @@ def take_patterns(patterns, of_rows, columns=None):
         n_features, np.argsort(of_rows, kind="stable").astype(np.int32),
         offsets.astype(np.int64), np.ascontiguousarray(bits[sequence], dtype=np.uint64),
         patterns.largest)
+
+
+def weights_of_observed(patterns, shape, sample_weight):
+    """Weights that leave rows with nothing observed out, and whether no other has any weight; they
+    then stay as they are."""
+    empty = patterns.n_missing == shape[1]
+    if not empty.any():
+        return sample_weight, False
+    weight = np.ones(shape[0]) if sample_weight is None else np.array(sample_weight, float)
+    if weight.shape != shape[:1]:       # an error, which the kernel names
+        return sample_weight, False
+    weight[patterns.order] *= np.repeat(~empty, patterns.counts)
+    return (weight, False) if weight.any() else (sample_weight, True)

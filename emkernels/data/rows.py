@@ -152,7 +152,7 @@ class Rows(_inputs.Named):
             if places is None:      # an array without names has those of the fit
                 places = checks.names_of_fit(estimator)
                 labels = replace(labels, places=places) if places else labels
-        array = _with_nan(array, missing_values, places)
+        array = with_nan(array, missing_values, places)
         if complete is not None:
             patterns, largest = None, checks.check_complete(array, complete, places)
         else:
@@ -162,7 +162,7 @@ class Rows(_inputs.Named):
     def _again(self, estimator, complete, min_samples, missing_values):
         """These rows for someone else."""
         checks.check_enough(self, estimator, min_samples)
-        array = _with_nan(self.X, missing_values, self.places)
+        array = with_nan(self.X, missing_values, self.places)
         if complete is not None and self.patterns is not None:
             checks.check_complete(array, complete, self.places)
         if array is self.X:
@@ -387,7 +387,7 @@ def _look(array, places, expect_missing):
     return patterns if patterns.n_missing.any() else None, patterns.largest
 
 
-def _with_nan(array, missing_values, names):
+def with_nan(array, missing_values, names):
     """The array with NaN for a number that stands for a missing value."""
     if not isinstance(missing_values, Real) or np.isnan(missing_values):
         return array

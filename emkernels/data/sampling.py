@@ -98,12 +98,16 @@ def _drawn(rows, at, priority, n_rows):
                  priority[at], at + rows.first_row)
 
 
-def sample_block(rows, n_rows, seed, least=0.0):
-    """The rows of a block with the highest priorities, of those above `least`."""
-    priority = _priorities(rows, seed)
+def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
+    """The rows of a block with the highest priorities, of those above `least`. `factor`: of the
+    weight of each row, which is then the weight of what is drawn."""
+    priority = _priorities(rows, seed) * factor
     at = np.flatnonzero(priority > least)       # rows of no weight are absent
     at = at[_highest(priority[at], at, n_rows + 1)]
-    return _drawn(rows, at, priority, n_rows)
+    drawn = _drawn(rows, at, priority, n_rows)
+    if np.ndim(factor):
+        drawn.weight = (1.0 if drawn.weight is None else drawn.weight) * factor[at]
+    return drawn
 
 
 class Several:

@@ -168,6 +168,14 @@ class Source(_inputs.Named):
             return self
         return Columns(self, columns)
 
+    def present(self):
+        """The rows of positive weight, a source of its own where there are others."""
+        return self if self.n_positive == self.n_rows else Present(self)
+
+    def mapped(self, make, *arguments):
+        """The source of ``make(rows, *arguments)`` of every block."""
+        return Mapped(self, make, *arguments)
+
     # --- what columns are like ------------------------------------------------------------
 
     def summary(self):
@@ -200,7 +208,9 @@ class Source(_inputs.Named):
         Rows
             Weighted where the rows are, and their weights differ.
         """
-        seed = int(random_state.randint(2**32, dtype=np.uint64))
+        seed = 0
+        if self.n_positive > n_rows:    # where all are wanted, nothing is drawn
+            seed = int(random_state.randint(2**32, dtype=np.uint64))
         # of many rows few come into question: those of half the priority that is likely the least
         least = self.total / (2 * n_rows) if self.n_positive > 4 * n_rows else 0.0
         drawn = self.reduce(sample_block, n_rows, seed, least)
@@ -239,27 +249,81 @@ class Growing(Tree):
         return super().total()
 
 
-class Columns(Source):
-    """Some columns of a source."""
+class Mapped(Source):
+    """Blocks of rows that are made of those of another source, in every pass anew.
 
-    def __init__(self, source, columns):
-        self.source, self.columns = source, columns
-        self._describe(source.survey, source.n_threads)
-        self.n_features = len(columns)
-        self.labels, self.progress = source.labels.of(slice(None), columns), source.progress
+    Parameters
+    ----------
+    source : Source
+    make : callable
+        ``make(rows, *arguments)`` gives rows, or None where none are left; picklable, as the
+        arguments are.
+    """
+
+    DESCRIBED = ("survey", "n_threads", "dtype", "n_features", "labels", "n_blocks", "n_rows",
+                 "n_positive", "total", "first_rows", "has_missing", "largest", "progress")
+
+    def __init__(self, source, make, *arguments):
+        self.source, self.make, self.arguments = source, make, arguments
+        vars(self).update({name: getattr(source, name) for name in self.DESCRIBED})
+        self.kept = {}
 
     def reduce(self, function, *arguments):
-        return self.source.reduce(of_columns, self.columns, function, *arguments)
+        return self.source.reduce(of_mapped, self.make, self.arguments, function, *arguments)
 
     def random_state(self, random_state):
         return self.source.random_state(random_state)
 
 
-def of_columns(rows, columns, function, *arguments):
-    """A function of some columns of the rows."""
-    part = rows.take(columns=columns)
-    part.block, part.first_row = rows.block, rows.first_row
-    return function(part, *arguments)
+def of_mapped(rows, make, own, function, *arguments):
+    """A function of the rows that are made of a block."""
+    made = make(rows, *own)
+    if made is None:
+        return None
+    made.block, made.first_row = rows.block, rows.first_row
+    return function(made, *arguments)
+
+
+class Columns(Mapped):
+    """Some columns of a source."""
+
+    def __init__(self, source, columns):
+        super().__init__(source, _columns_of, columns)
+        self.columns, self.n_features = columns, len(columns)
+        self.labels = source.labels.of(slice(None), columns)
+        if source.has_missing:
+            summary = self.summary()
+            self.has_missing = bool((summary.counts < source.n_positive).any())
+
+    def _summary(self):
+        return self.source.summary().of(self.columns)
+
+
+def _columns_of(rows, columns):
+    return rows.take(columns=columns)
+
+
+class Present(Mapped):
+    """The rows of positive weight of a source that has others."""
+
+    def __init__(self, source):
+        super().__init__(source, _present_of)
+        self.n_rows = source.n_positive
+        if source.has_missing:
+            self.has_missing = bool((self.summary().counts < self.n_rows).any())
+
+    def _summary(self):
+        return self.source.summary()
+
+    def sample(self, n_rows, random_state):
+        # none of the others is drawn, and rows keep their numbers
+        return self.source.sample(n_rows, random_state)
+
+
+def _present_of(rows):
+    if rows.n_positive == len(rows):
+        return rows
+    return rows.take(rows.sample_weight > 0) if rows.n_positive else None
 
 
 class Ranges:

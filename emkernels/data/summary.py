@@ -27,6 +27,11 @@ class ColumnSummary:
     def constant(self):
         return (self.counts > 0) & (self.low == self.high)
 
+    def of(self, columns):
+        """That of some of the columns."""
+        return ColumnSummary(*(getattr(self, name)[columns] for name in (
+            "counts", "low", "high", "means", "deviations")))
+
     @classmethod
     def of_moments(cls, counts, low, high, total, first, second):
         """From moments about the smallest values in units of the ranges."""

@@ -11,7 +11,7 @@ from emkernels._words import some
 from emkernels.data import checks
 from emkernels.data.changed import Changed
 from emkernels.data.readers import reader_of
-from emkernels.data.rows import NOTHING, Labels, Rows
+from emkernels.data.rows import NOTHING, Labels, Rows, with_nan
 
 PIECES = 64     # of a block, each summed by itself
 
@@ -125,8 +125,9 @@ class Tables:
     Another kind of model has another door, of these methods.
     """
 
-    def __init__(self, *, complete=None):
+    def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows
+        self.missing_values = missing_values    # the number that stands for one
 
     def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
         """What reads the blocks of a source, and their weights."""
@@ -157,6 +158,7 @@ class Tables:
                                      "rows")
             if not len(X):
                 return Survey(number, [Block(0, 0, False, 0.0, 0.0, 0)])
+            X = with_nan(X, self.missing_values, places)
             has_missing, largest = self._look(X, places)
             if weight is not None:      # those of a block may be zero
                 weight = np.asarray(weight, float)
@@ -187,6 +189,7 @@ class Tables:
                           f"{survey.dtype}, and now has the shape {X.shape} of {X.dtype}")
         if not len(X):
             return None
+        X = with_nan(X, self.missing_values, survey.labels.places)
         if weight is not None:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
             if weight.shape != (len(X),):

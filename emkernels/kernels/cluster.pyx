@@ -34,8 +34,8 @@ class KMeansStatistics(NamedTuple):
 
 cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                     int *labels, double *counts, double *sums, double *tail, int n_threads,
-                    bint interruptible) noexcept nogil:
-    """tail (2,) += inertia, number of labels that changed."""
+                    bint interruptible, bint about_centers) noexcept nogil:
+    """tail (2,) += inertia, number of labels that changed. about_centers: sums of x - center."""
     cdef Job job
     cdef Plan plan
     cdef Py_ssize_t D = rows.n_features, k, d
@@ -58,6 +58,9 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
                 counts[k] += acc[k]
                 for d in range(D):
                     # summed about the centre, so that a far origin costs no digits
+                    if about_centers:
+                        sums[k * D + d] += acc[K + k * D + d]
+                        continue
                     sums[k * D + d] += (acc[K + k * D + d]
                                         + acc[k] * stored(centers[k * D + d], double_))
             tail[0] += acc[K + K * D]
@@ -133,14 +136,16 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     return KMeansStatistics(out, counts * unit, sums * unit, inertia * unit)
 
 
-def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
+def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
+                 about_centers=False):
     """kmeans_statistics for Lloyd's loop: every array already checked and contiguous.
 
     Returns counts, sums, inertia and the number of labels (int32, overwritten) that changed.
+    about_centers: the sums are of x - center, which lose no digits far from the origin.
     """
     cdef Rows rows
     cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X)
+    cdef bint double_ = is_double(X), about = about_centers
     cdef Py_ssize_t K = centers.shape[0]
     cdef const double *center = <const double*>address(centers)
     cdef int *label = NULL if labels is None else <int*>address(labels)
@@ -153,7 +158,8 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None):
     c, s = <double*>address(counts), <double*>address(sums)
     tail[0] = tail[1] = 0
     with nogil:
-        status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True)
+        status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True,
+                            about)
     check_status(status)
     return counts, sums, tail[0], int(tail[1])
 
@@ -171,7 +177,7 @@ cdef int kmeans_statistics_f64(
                              sizeof(double), sample_weight)
     tail[0] = tail[1] = 0
     status = run_kmeans(&rows, True, centers, n_clusters, labels, counts, sums, tail, n_threads,
-                        False)
+                        False, False)
     inertia[0] += tail[0]
     return status
 
@@ -198,7 +204,7 @@ cdef int kmeans_statistics_f32(
                              sizeof(float), sample_weight)
     tail[0] = tail[1] = 0
     status = run_kmeans(&rows, False, centers, n_clusters, labels, counts, sums, tail, n_threads,
-                        False)
+                        False, False)
     inertia[0] += tail[0]
     return status
 

@@ -40,10 +40,39 @@ class FactorStatistics:
     moments: object
     mean: np.ndarray
     log_likelihood: float
-    total: float = 1.0
+
+
+class IncompleteStatistics:
+    """The same of rows with missing values, whose sums add up until they are asked for.
+
+    Parameters
+    ----------
+    completed : Completed
+    mean : ndarray of shape (n_features,)
+        That the sums are about, standardised.
+    """
+
+    def __init__(self, completed, mean):
+        self.completed, self.about = completed, mean
+        self._moments = None
 
     def merge(self, other):
-        raise TypeError("moments of parts of a table are not merged")
+        self.completed.merge(other.completed)
+        return self
+
+    @property
+    def moments(self):
+        if self._moments is None:
+            self._moments = Dense(self.completed.covariance)
+        return self._moments
+
+    @property
+    def mean(self):
+        return self.about + self.completed.offset
+
+    @property
+    def log_likelihood(self):
+        return self.completed.log_likelihood / self.completed.total
 
 
 class Table:
@@ -203,15 +232,14 @@ class IncompleteFactorModel(FactorModel):
     def accumulate(self, rows, parameters):
         scale = self.scaling.scale
         try:
-            total, offset, covariance, log_likelihood = incomplete.expected(
+            completed = incomplete.Completed(
                 rows, self.scaling.center + parameters.mean * scale, scale,
                 parameters.components, parameters.noise)
         except np.linalg.LinAlgError:
             raise DegenerateFitError(
                 "the factors have no covariance given the rows, to the digits of float64: start "
                 "values are too far from the data, or min_uniqueness is too small") from None
-        return FactorStatistics(Dense(covariance), parameters.mean + offset,
-                                log_likelihood / rows.total, total)
+        return IncompleteStatistics(completed, parameters.mean)
 
     def maximise(self, statistics, parameters):
         if not np.isfinite(statistics.moments.matrix).all():

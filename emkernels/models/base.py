@@ -55,6 +55,15 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         checks.check_columns_observed(rows)
         return rows
 
+    def _source_to_fit(self, source, *, min_samples=2):
+        """The same of blocks of rows."""
+        checks.check_magnitude_of(source)
+        checks.check_labelled(self, source)
+        source = source.present()
+        checks.check_enough(source, self, min_samples)
+        checks.check_columns_observed(source)
+        return source
+
     def _run(self, model, rows, start, *, n_init=None, **more):
         """EM from `n_init` starts, by the parameters of the estimator where `more` does not say
         otherwise."""

@@ -19,12 +19,16 @@ from emkernels import _inputs, kernels
 from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
+from emkernels.data.survey import Tables
 from emkernels.models._state import Stateful
+from emkernels.models.chunked import ChunkedFit
+from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
 from emkernels.starts.lloyd import lloyd
+from emkernels.starts.lloyd_blocks import lloyd_of_blocks
 
 
-class KMeans(
-        Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
+             BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 
     Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's
@@ -38,7 +42,7 @@ class KMeans(
     init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
         'k-means++': rows far from each other, by greedy draws; 'random': rows drawn at random;
         an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
-        random_state)`` returns them, and sees X as it is and read-only.
+        random_state)`` returns them, and sees X as it is and read-only. See Notes for blocks.
     n_init : 'auto' or int, default='auto'
         Number of starts, of which the one of the lowest inertia is kept. 'auto': 10 for
         'random' and a callable, else 1.
@@ -65,7 +69,7 @@ class KMeans(
     ----------
     cluster_centers_ : ndarray of shape (n_clusters, n_features), dtype of X
     labels_ : ndarray of shape (n_samples,), int32
-        The nearest centre of each row.
+        The nearest centre of each row; of :meth:`fit` alone.
     inertia_ : float
         Weighted sum of the squared distances to the nearest centre.
     n_iter_ : int
@@ -74,6 +78,17 @@ class KMeans(
         *More.* Whether they ended before `max_iter`.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
+
+    Notes
+    -----
+    From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many iterations;
+    of several empty clusters the first gets the farthest row, ties going to the lower one. Starts
+    of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++' at rows
+    that stand for all of them, those of small groups and far ones included, where it runs three
+    times to the end of K-means, and the best goes on with all rows; a callable at rows drawn by
+    weight; 'random' draws from all rows, by weight.
 
     References
     ----------
@@ -81,6 +96,8 @@ class KMeans(
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
     C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003.
     Y. Ding et al., Yinyang k-means, ICML 2015 (groups of centres).
+    O. Bachem, M. Lucic, A. Krause, Practical coreset constructions for machine learning, 2017
+    (rows that stand for all).
 
     Examples
     --------
@@ -124,6 +141,7 @@ class KMeans(
         self.n_threads = n_threads
 
     _elsewhere = {
+        "labels_": "fit sets it; after fit_chunks, predict gives the labels of any rows",
         "means_": "the centres are cluster_centers_",
         "weights_": "K-means has none; GaussianMixture has",
     }
@@ -166,68 +184,71 @@ class KMeans(
     def _fit(self, X, sample_weight):
         """Fit; the rows."""
         rows = Rows.read(X, self, complete="K-means")
-        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
+        self._check_rows(rows, sample_weight)
+        rows = rows.weighed(sample_weight, rows.largest).with_(n_threads=self.n_threads)
+        return self._fit_source(rows)
+
+    def _door(self):
+        return Tables(complete="K-means")
+
+    def _check_rows(self, rows, sample_weight=None):
+        checks.check_magnitude_of(rows)
         checks.check_labelled(self, rows, sample_weight)
         if len(rows) < self.n_clusters:
             raise ValueError(f"n_samples={len(rows)} should be >= n_clusters={self.n_clusters}.")
-        rows = rows.weighed(sample_weight, rows.largest).with_(n_threads=self.n_threads)
-        start, n_init = self._starts(rows, _inputs.as_random_state(self.random_state))
+
+    def _fit_source(self, rows):
+        """Fit to rows, or to blocks of rows."""
+        iterate = lloyd
+        if not isinstance(rows, Rows):
+            self._check_rows(rows)
+            iterate = lloyd_of_blocks
+        start, n_init = self._starts(rows, rows.random_state(self.random_state))
         report = print if self.verbose else None
         best = None
         for i in range(n_init):
             centers = start()
             if report:
                 report(f"Initialization complete ({i + 1} of {n_init})")
-            result = lloyd(rows, centers, max_iter=self.max_iter, tol=self.tol, report=report)
+            found = iterate(rows, centers, max_iter=self.max_iter, tol=self.tol, report=report)
             # the same clustering again is no better for its rounding
-            if best is None or (result[2] < best[2] and not _same_clustering(result[0], best[0])):
-                best = result
-        labels, centers, inertia, n_iter, converged = best
-        n_found = np.count_nonzero(np.bincount(labels))
-        if n_found < self.n_clusters:
+            if best is None or (found.inertia < best.inertia and not found.is_same(best)):
+                best = found
+        if best.n_found < self.n_clusters:
             warn(
-                f"Number of distinct clusters ({n_found}) found smaller than n_clusters "
+                f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
             )
         checks.remember_columns(self, rows)
-        self.cluster_centers_ = centers.astype(rows.dtype)
+        self.cluster_centers_ = best.centers.astype(rows.dtype)
         self._n_features_out = self.n_clusters
-        self.labels_ = labels
-        self.inertia_ = inertia
-        self.n_iter_ = n_iter
-        self.converged_ = converged
+        vars(self).pop("labels_", None)
+        if best.labels is not None:
+            self.labels_ = best.labels
+        self.inertia_ = best.inertia
+        self.n_iter_ = best.n_iter
+        self.converged_ = best.converged
         return rows
 
     def _starts(self, rows, random_state):
         """A function of no arguments that makes the centres of a start, and how many starts."""
-        X, sample_weight = rows.X, rows.weight_given
         k, init, n_init = self.n_clusters, self.init, self.n_init
         if isinstance(init, str) and init == "k-means++":
             def start():
-                return kernels.kmeans_plusplus(
-                    X, k, sample_weight=sample_weight, random_state=random_state,
-                    n_threads=rows.n_threads, check_finite=False)[0]
+                return plusplus(rows, k, random_state)
         elif isinstance(init, str):
-            chance = np.full(len(X), 1 / len(X))
-            if sample_weight is not None:
-                chance = sample_weight / sample_weight.sum()
-            if np.count_nonzero(chance) < k:
-                raise ValueError(
-                    f"init='random' draws {k} rows, but only {np.count_nonzero(chance)} have a "
-                    "positive weight"
-                )
+            draw = drawing(rows, k)
 
             def start():
-                return X[random_state.choice(len(X), size=k, replace=False, p=chance)]
+                return draw(random_state)
         elif callable(init):
-            seen = X.view()
-            seen.flags.writeable = False
+            X = seen_by_callable(rows, k, random_state)
 
             def start():
-                return _check_centers(init(seen, k, random_state=random_state), X, k)
+                return _check_centers(init(X, k, random_state=random_state), rows, k)
         else:
-            centers = _check_centers(init, X, k)
+            centers = _check_centers(init, rows, k)
             if n_init not in ("auto", 1):
                 warn(
                     "Explicit initial center position passed: performing only one init in "
@@ -288,24 +309,17 @@ class KMeans(
         return tags
 
 
-def _check_centers(centers, X, n_clusters):
-    """Centres in the precision of X, finite, of the right shape."""
+def _check_centers(centers, rows, n_clusters):
+    """Centres in the precision of the rows, finite, of the right shape."""
     centers = _inputs.as_rows(centers, "init", missing=False)
-    centers = check_array(centers, dtype=X.dtype, order="C", input_name="init")
+    centers = check_array(centers, dtype=rows.dtype, order="C", input_name="init")
     for size, expected, what in (
             (centers.shape[0], n_clusters, "number of clusters"),
-            (centers.shape[1], X.shape[1], "number of features of the data")):
+            (centers.shape[1], rows.n_features, "number of features of the data")):
         if size != expected:
             raise ValueError(
                 f"The shape of the initial centers {centers.shape} does not match the {what} "
                 f"{expected}."
             )
-    checks.check_magnitude(centers, np.abs(centers).max(), "init", len(X))
+    checks.check_magnitude(centers, np.abs(centers).max(), "init", len(rows))
     return centers
-
-
-def _same_clustering(labels, others):
-    """Whether every cluster of `labels` lies in one of `others`."""
-    image = np.empty(labels.max() + 1, others.dtype)
-    image[labels] = others
-    return bool((image[labels] == others).all())

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emkernels.components.factors.mixed import Analysers
+from emkernels.components.gaussian.parameters import Scaling
 from emkernels.data.available import observed_means
 from emkernels.kernels import kmeans_plusplus, passes
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.starts.lloyd import lloyd
 from emkernels.starts.observed import observed_kmeans, observed_seeds
-from emkernels.starts.sampled import draw_rows
+from emkernels.starts.sampled import sampled_rows
 
 # Leading components are looked for by so many steps with so many vectors more.
 POWER_STEPS, EXTRA = 4, 4
@@ -48,7 +49,7 @@ class FactorStarts:
 
     Parameters
     ----------
-    rows : Rows
+    rows : Rows or Source
     family : FactorComponents
     shape : tuple of int
         Numbers of components and factors.
@@ -63,9 +64,8 @@ class FactorStarts:
         self.n_components, self.n_factors = shape
         self.given, self.sample = given, None
         if not given.all:
-            drawn, weight = draw_rows(rows, random_state, self.n_components)
-            Z = (rows.X[drawn].astype(np.float64) - family.center) / family.scale
-            self.sample = rows.take(drawn, X=Z).with_(sample_weight=weight)
+            self.sample = sampled_rows(
+                rows, Scaling(family.center, family.scale), random_state, self.n_components)
 
     @np.errstate(over="ignore")     # of loadings that are given
     def __call__(self, i):

@@ -1,9 +1,50 @@
 """Lloyd's algorithm on the fused kernels."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from emkernels.components.gaussian.moments import seen
 from emkernels.kernels import passes, weighted_moments
+
+
+class Clustering(NamedTuple):
+    """What Lloyd's algorithm ends with.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,), int32, or None
+        None of blocks of rows.
+    centers : ndarray of shape (n_clusters, n_features), float64
+    inertia : float
+    n_iter : int
+    converged : bool
+    counts : ndarray of shape (n_clusters,)
+        Weight of the rows of each cluster, in the user's unit.
+    n_found : int
+        Clusters with rows.
+    """
+
+    labels: np.ndarray | None
+    centers: np.ndarray
+    inertia: float
+    n_iter: int
+    converged: bool
+    counts: np.ndarray
+    n_found: int
+
+    def is_same(self, other):
+        """Whether every cluster lies in one of the other's; without labels, whether the centres
+        are the same up to rounding, whatever their order."""
+        if self.labels is not None:
+            image = np.empty(self.labels.max() + 1, other.labels.dtype)
+            image[self.labels] = other.labels
+            return bool((image[self.labels] == other.labels).all())
+        mine, theirs = self.centers[self.counts > 0], other.centers[other.counts > 0]
+        if mine.shape != theirs.shape:
+            return False
+        mine, theirs = (each[np.lexsort(each.T)] for each in (mine, theirs))
+        return np.allclose(mine, theirs, rtol=1e-12, atol=1e-12 * np.ptp(mine, axis=0).max())
 
 
 def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
@@ -24,11 +65,7 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
 
     Returns
     -------
-    labels : ndarray of shape (n_samples,), int32
-    centers : ndarray of shape (n_clusters, n_features), float64
-    inertia : float
-    n_iter : int
-    converged : bool
+    Clustering
     """
     X, sample_weight, unit, n_threads = rows.X, rows.sample_weight, rows.unit, rows.n_threads
     mean, variance = _mean_and_variance(rows)
@@ -59,8 +96,10 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
         if changed == 0 and before is not None:
             end = "no label changed (strict convergence)"
             break
+        n_empty = np.count_nonzero(counts == 0)
+        far = _farthest(rows, labels, centers, n_empty) if n_empty else ()
         before, centers = centers, seen(
-            _new_centers(rows, labels, centers, counts, sums, origin), rows)
+            new_centers(counts, sums, np.broadcast_to(origin, centers.shape), far), rows)
         shift = ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
@@ -68,8 +107,9 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     del bounds
-    inertia = passes.kmeans_pass(X, centers, labels, sample_weight, n_threads)[2]
-    return labels, centers, unit * inertia, n_iter, end is not None
+    counts, _, inertia, _ = passes.kmeans_pass(X, centers, labels, sample_weight, n_threads)
+    return Clustering(labels, centers, unit * inertia, n_iter, end is not None, unit * counts,
+                      np.count_nonzero(np.bincount(labels)))
 
 
 def _mean_and_variance(rows):
@@ -92,42 +132,52 @@ def _sums(rows, labels, centers, origin):
     return moments.counts, moments.first + moments.counts[:, None] * (centers - origin)
 
 
-def _new_centers(rows, labels, centers, counts, sums, origin):
-    """The means of the clusters, after the empty ones have got a row each."""
-    X, sample_weight = rows.X, rows.sample_weight
+def new_centers(counts, sums, origins, far):
+    """The means of the clusters, after the empty ones have got a row each.
+
+    `origins` are what the sums of each cluster are about; `far` gives the label, weight and values
+    of rows that are far from their centres.
+    """
     whole, empty = counts, np.flatnonzero(counts == 0)
-    if len(empty):
-        counts, sums = counts.copy(), sums.copy()
-        for k, row in zip(empty, _farthest(rows, labels, centers, len(empty))):
-            weight = 1.0 if sample_weight is None else sample_weight[row]
-            moved = weight * (X[row].astype(np.float64) - origin)
-            counts[labels[row]] -= weight
-            sums[labels[row]] -= moved
-            counts[k], sums[k] = weight, moved
+    counts, sums = counts.copy(), sums.copy()
+    for k, (label, weight, x) in zip(empty, far):
+        counts[label] -= weight
+        sums[label] -= weight * (x - origins[label])
+        counts[k], sums[k] = weight, weight * (x - origins[k])
     filled = counts > 1e-9 * whole
-    new = np.empty(centers.shape)
-    new[filled] = origin + sums[filled] / counts[filled, None]
+    new = np.empty(sums.shape)
+    new[filled] = origins[filled] + sums[filled] / counts[filled, None]
     new[~filled] = new[counts.argmax()]
     return new
 
 
-def _farthest(rows, labels, centers, n):
-    """At most n rows of positive weight that are farthest from their centres; none where every
-    row is at its centre, up to rounding: there are fewer distinct rows than clusters."""
-    X, sample_weight = rows.X, rows.sample_weight
-    distances, somewhere = np.empty(X.shape[0]), False
+def distances_to_centers(rows, labels, centers):
+    """Squared distances of the rows to their centres, and whether any row of positive weight is
+    away from its centre by more than rounding."""
+    sample_weight = rows.sample_weight
+    distances, somewhere = np.empty(len(rows)), False
     # column by column: what one rounds away may be all that another holds
-    rounding = 2 * np.finfo(X.dtype).eps * np.abs(centers).max(axis=0)
-    for start in range(0, X.shape[0], 4096):
+    rounding = 2 * np.finfo(rows.dtype).eps * np.abs(centers).max(axis=0)
+    for start in range(0, len(rows), 4096):
         part = slice(start, start + 4096)
-        gaps = X[part].astype(np.float64) - centers[labels[part]]
+        gaps = rows.X[part].astype(np.float64) - centers[labels[part]]
         distances[part] = (gaps ** 2).sum(axis=1)
         weighed = slice(None) if sample_weight is None else sample_weight[part] > 0
         somewhere = somewhere or bool((np.abs(gaps[weighed]) > rounding).any())
-    if not somewhere:
-        return []
     if sample_weight is not None:
         distances[sample_weight == 0] = -1
+    return distances, somewhere
+
+
+def _farthest(rows, labels, centers, n):
+    """Label, weight and values of at most n rows of positive weight that are farthest from their
+    centres; none where every row is at its centre, up to rounding: there are fewer distinct rows
+    than clusters."""
+    distances, somewhere = distances_to_centers(rows, labels, centers)
+    if not somewhere:
+        return
     # in scikit-learn's order, so that the clusters have its numbers
     found = np.argpartition(distances, -n)[:-n - 1:-1]
-    return found[distances[found] >= 0]
+    for row in found[distances[found] >= 0]:
+        weight = 1.0 if rows.sample_weight is None else rows.sample_weight[row]
+        yield labels[row], weight, rows.X[row].astype(np.float64)

@@ -35,16 +35,19 @@ def completed_moments(rows, posterior):
     L = posterior.loadings
     for part in posterior.parts(rows):
         w = np.ones(len(part.z)) if weights is None else weights[part.rows].astype(float)
-        w = np.where(part.observed.any(axis=1), w, 0.0)
         m = posterior.scores(part)
-        left = part.z - m @ L
-        expected = np.where(part.observed, part.z, part.z - left)
-        left *= part.observed
+        left, expected = part.z - m @ L, part.z
+        if part.observed is not None:       # (a block may lack nothing)
+            w = np.where(part.observed.any(axis=1), w, 0.0)
+            expected = np.where(part.observed, part.z, part.z - left)
+            left *= part.observed
         log_likelihood += w @ posterior.densities(part, m, left)
         total += w.sum()
         weighted = w[:, None] * expected
         first += weighted.sum(axis=0)
         second += weighted.T @ expected
+        if part.observed is None:
+            continue
         # what is not known, a pattern at a time
         of_pattern = np.bincount(part.pattern, w, len(part.masks))
         factor = np.linalg.cholesky(part.covariances) * np.sqrt(of_pattern)[:, None, None]
@@ -55,30 +58,42 @@ def completed_moments(rows, posterior):
     return total, first, (second + second.T) / 2, log_likelihood
 
 
-def expected(rows, mean, scale, components, noise):
-    """The moments of rows with missing values under standardised parameters.
+class Completed:
+    """The moments of rows with missing values under standardised parameters; those of parts add
+    up.
 
-    Parameters
+    Attributes
     ----------
-    rows : Rows
-    mean, scale : ndarray of shape (n_features,)
-        Of the rows: parameters are of ``(x - mean) / scale``, about zero.
-    components, noise : ndarray of shape (n_factors, n_features), (n_features,)
-
-    Returns
-    -------
     weight : float
-    offset : ndarray of shape (n_features,)
-        Mean of the completed rows, standardised.
-    covariance : ndarray of shape (n_features, n_features)
-        About it, divisor `weight`.
+        Of the rows that have something.
+    total : float
+        Of all rows.
     log_likelihood : float
         In the units of the rows.
     """
-    posterior = Posterior(mean, components * scale, noise * scale**2,
-                          deviation=np.sqrt(noise) * scale)
-    total, first, second, log_likelihood = completed_moments(rows, posterior)
-    unit = np.sqrt(noise)
-    first /= total
-    covariance = (second / total - np.outer(first, first)) * unit * unit[:, None]
-    return total, first * unit, covariance, log_likelihood
+
+    def __init__(self, rows, mean, scale, components, noise):
+        """`mean` and `scale` are of the rows: parameters are of ``(x - mean) / scale``, about
+        zero."""
+        posterior = Posterior(mean, components * scale, noise * scale**2,
+                              deviation=np.sqrt(noise) * scale)
+        self.weight, self.first, self.second, self.log_likelihood = completed_moments(
+            rows, posterior)
+        self.total, self.unit = rows.total, np.sqrt(noise)
+
+    def merge(self, other):
+        for name in ("weight", "first", "second", "log_likelihood", "total"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
+    @property
+    def offset(self):
+        """Mean of the completed rows, standardised, (n_features,)."""
+        return self.first / self.weight * self.unit
+
+    @property
+    def covariance(self):
+        """About it, divisor `weight`, (n_features, n_features)."""
+        first = self.first / self.weight
+        return (self.second / self.weight - np.outer(first, first)) * self.unit * (
+            self.unit[:, None])

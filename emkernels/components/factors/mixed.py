@@ -178,8 +178,15 @@ class FactorComponents:
             sums = mixed_gaps.moments(rows, weights, parameters, centers)
             return FactorMoments(centers, *sums, rows.total, rows.n_rows)
         model = self.model(weights, parameters, rows.dtype)
-        kept = rows.kept.setdefault(
-            ("analysers", len(centers)), {"labels": np.zeros(len(rows), np.int32)})
+        key = "analysers", len(centers)
+        if key not in rows.kept:
+            rows.kept[key] = {"labels": np.zeros(len(rows), np.int32)}
+        elif len(centers) > 1 and len(rows) < 2**31:
+            # rows that were together come together
+            last = rows.kept[key]
+            last["order"] = passes.order_by_label(
+                last["labels"], len(centers), last.get("order"))
+        kept = rows.kept[key]
         if "order" in kept and "views" not in kept:     # the first pass was another's start
             kept["views"] = views_of(rows, weights, parameters)
         views = kept.get("views")
@@ -187,9 +194,6 @@ class FactorComponents:
             rows.X, centers, model, rows.sample_weight, labels=kept["labels"],
             order=kept.get("order"), n_threads=rows.n_threads,
             views=None if views is None else views.of(centers, parameters))
-        if len(centers) > 1 and len(rows) < 2**31:
-            # rows that were together come together
-            kept["order"] = passes.order_by_label(kept["labels"], len(centers), kept.get("order"))
         inner = model.inner
         first = sums[:, 1]
         lower = np.tril(second, -1)

@@ -38,7 +38,12 @@ def near_zero(rows, center, scale):
     if rows.dtype != np.float32 or not far.any():
         return rows, np.zeros(rows.n_features)
     origin = np.where(far, center, 0.0).astype(np.float32)
-    return rows.take(X=rows.X - origin), origin.astype(np.float64)
+    moved = _about(rows, origin) if isinstance(rows, Rows) else rows.mapped(_about, origin)
+    return moved, origin.astype(np.float64)
+
+
+def _about(rows, origin):
+    return rows.take(X=rows.X - origin)
 
 
 def column_means(rows):
@@ -59,11 +64,19 @@ def total_covariance(rows):
     """Weighted covariance of all rows, about their mean as the kernels see it; where values are
     missing, that of the pairs of observed ones."""
     mean = column_means(rows)
-    if rows.has_missing:
-        if isinstance(rows, Rows):
-            return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
-        pairs = rows.reduce(_pairs, mean)
-        return available(pairs.weight, pairs.products)[0]
+    return pair_covariance(rows, mean) if rows.has_missing else complete_covariance(rows, mean)
+
+
+def pair_covariance(rows, mean):
+    """The covariance about a mean, each entry of the rows that have both columns."""
+    if isinstance(rows, Rows):
+        return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
+    pairs = rows.reduce(_pairs, mean)
+    return available(pairs.weight, pairs.products)[0]
+
+
+def complete_covariance(rows, mean):
+    """The covariance of complete rows about their mean."""
     centre = seen(mean, rows)
     sums = rows.reduce(scatter_of, centre)
     return sums.scatter / sums.total - np.outer(mean - centre, mean - centre)

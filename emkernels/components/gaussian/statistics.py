@@ -9,6 +9,7 @@ from emkernels import _inputs, kernels
 from emkernels.components.gaussian.structures import kernel_structure
 from emkernels.data import Rows
 from emkernels.data.checks import patterns_where_missing
+from emkernels.data.patterns import weights_of_observed
 
 _MAGIC = b"EMKSTAT1"
 _ARRAYS = ("centers", "counts", "first", "second")
@@ -120,7 +121,8 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
-            Its centres are the means, rounded to the precision of X.
+            Its centres are the means, rounded to the precision of X. Rows with nothing observed
+            are left out: they say nothing of the parameters.
         """
         if isinstance(X, Rows):
             rows = X.weighed(sample_weight)
@@ -129,16 +131,19 @@ class SufficientStatistics:
             rows, patterns = None, None
             _inputs.check_names(means, _inputs.names_of(X), "means", "X")
             X = _inputs.as_rows(X)
-        arguments = X, weights, means, precisions_cholesky, covariance_type, sample_weight
+        model, nothing = (weights, means, precisions_cholesky, covariance_type), False
         if rows is None:
             patterns = patterns_where_missing(X)[0]
-        if patterns is not None:
-            moments = kernels.incomplete_statistics(
-                *arguments, patterns=patterns, n_threads=n_threads)
+        if patterns is None:
+            moments = kernels.em_statistics(
+                X, *model, sample_weight, n_threads=n_threads, check_finite=False)
         else:
-            moments = kernels.em_statistics(*arguments, n_threads=n_threads, check_finite=False)
+            sample_weight, nothing = weights_of_observed(patterns, X.shape, sample_weight)
+            moments = kernels.incomplete_statistics(
+                X, *model, sample_weight, patterns=patterns, n_threads=n_threads)
         centers = np.asarray(_inputs.as_rows(means, "means"), dtype=X.dtype)
-        return cls(covariance_type, centers, *moments)
+        out = cls(covariance_type, centers, *moments)
+        return out.scale(0) if nothing else out
 
     @property
     def n_components(self):
@@ -194,15 +199,11 @@ class SufficientStatistics:
         if not isinstance(other, SufficientStatistics) or other._sums != self._sums:
             raise TypeError(f"cannot merge with {type(other).__name__}")
         if other.covariance_type != self.covariance_type:
-            raise ValueError(
-                f"cannot merge statistics of type {other.covariance_type!r} into "
-                f"{self.covariance_type!r}"
-            )
+            raise ValueError(f"cannot merge statistics of type {other.covariance_type!r} into "
+                             f"{self.covariance_type!r}")
         if other.centers.shape != self.centers.shape:
-            raise ValueError(
-                f"cannot merge statistics of {other.centers.shape} centres into "
-                f"{self.centers.shape}"
-            )
+            raise ValueError(f"cannot merge statistics of {other.centers.shape} centres into "
+                             f"{self.centers.shape}")
         if not np.array_equal(self.centers, other.centers):
             component = int((self.centers != other.centers).any(axis=1).argmax())
             raise ValueError(
@@ -236,6 +237,43 @@ class SufficientStatistics:
             self.noise *= factor
         return self
 
+    def recentred(self, centers):
+        """The same statistics about other centres.
+
+        ``sum r (x - b)(x - b)' = sum r (x - m)(x - m)' + n (m - b)(m - b)'``, m being the mean
+        of the rows, costs the covariances no digits (Chan, Golub, LeVeque, COMPSTAT 1982).
+
+        Parameters
+        ----------
+        centers : array-like of shape (n_components, n_features)
+
+        Returns
+        -------
+        SufficientStatistics
+            New ones, which can be merged with others about these centres.
+
+        Raises
+        ------
+        ValueError
+            Centres of another shape, or that are not finite.
+
+        Examples
+        --------
+        >>> from emkernels import SufficientStatistics
+        >>> about_one = SufficientStatistics(
+        ...     "diag", [[0.0]], [2.0], [[4.0]], [[10.0]]).recentred([[1.0]])
+        >>> about_one.first, about_one.second, about_one.covariances()
+        (array([[2.]]), array([[4.]]), array([[1.]]))
+        """
+        centers = _array(centers, "centers", self.centers.shape)
+        out, structure = self.copy(), kernel_structure(self.covariance_type)
+        sizes, offsets = self._sizes, self._offsets()
+        left = offsets - (centers - self.centers)       # of the means, to the new centres
+        out.centers, out.first = centers, sizes[:, None] * left
+        out.second = structure.about_means(self.second, sizes, offsets) + (
+            structure.between(sizes, left))
+        return out
+
     def __iadd__(self, other):
         return self.merge(other)
 
@@ -256,13 +294,18 @@ class SufficientStatistics:
     def covariances(self):
         """Weighted covariances about the means, of the shape of the covariance type; zero
         where a count is zero."""
-        safe = np.where(self.counts > 0, self.counts, 1.0)
+        sizes = self._sizes
         return kernel_structure(self.covariance_type).central(
-            self.second, self.counts, safe, self._offsets())
+            self.second, sizes, np.where(sizes > 0, sizes, 1.0), self._offsets())
+
+    @property
+    def _sizes(self):
+        """What first and second moments are of, weights of the components."""
+        return self.counts
 
     def _offsets(self):
-        safe = np.where(self.counts > 0, self.counts, 1.0)
-        return self.first / safe[:, None]
+        sizes = self._sizes
+        return self.first / np.where(sizes > 0, sizes, 1.0)[:, None]
 
     def to_bytes(self):
         """The statistics as bytes, for :meth:`from_bytes` on any machine.
@@ -272,11 +315,8 @@ class SufficientStatistics:
         bytes
             A JSON header and little-endian float64 arrays, with a checksum.
         """
-        header = {
-            "covariance_type": self.covariance_type,
-            "shape": list(self.centers.shape),
-            "log_likelihood": float.hex(self.log_likelihood),
-        }
+        header = {"covariance_type": self.covariance_type, "shape": list(self.centers.shape),
+                  "log_likelihood": float.hex(self.log_likelihood)}
         if self.total is not None:
             header.update(total=float.hex(float(self.total)), n_rows=self.n_rows)
         for name in ("noise", "pairs"):
@@ -342,10 +382,8 @@ class SufficientStatistics:
     __hash__ = None
 
     def __repr__(self):
-        return (
-            f"SufficientStatistics({self.covariance_type!r}, n_components={self.n_components}, "
-            f"n_features={self.n_features}, weight={self.weight:.6g})"
-        )
+        return (f"SufficientStatistics({self.covariance_type!r}, n_components={self.n_components}, "
+                f"n_features={self.n_features}, weight={self.weight:.6g})")
 
 
 def _array(value, name, shape):

@@ -14,12 +14,13 @@ from emkernels.data import Rows
 from emkernels.data.checks import Interval
 from emkernels.em import EMWarning
 from emkernels.models.base import LatentModel
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.factors.fitted import SCORES, FittedFactors
 from emkernels.models.factors.fitting import Fit, check_starts, scaled
 from emkernels.models.factors.rotation import ROTATIONS, rotate
 
 
-class FactorAnalysis(FittedFactors):
+class FactorAnalysis(ChunkedFit, FittedFactors):
     """Factor analysis by maximum likelihood, and probabilistic principal components.
 
     Rows are ``x = mean + L z + e``: z standard normal of `n_components` factors, e normal with
@@ -230,11 +231,17 @@ class FactorAnalysis(FittedFactors):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
-        rows = self._rows_to_fit(X, sample_weight)
+        self._fit_source(self._rows_to_fit(X, sample_weight))
+
+    def _fit_source(self, rows):
+        """Fit to rows, or to blocks of rows."""
+        if not isinstance(rows, Rows):
+            rows = self._source_to_fit(rows)
         given = check_starts(self, rows)
         with one_thread(rows.n_features):
             data = scaled(rows, self.noise == "isotropic")
-            _, result = Fit(self, data, given, self._run).result()
+            _, result = Fit(self, data, given, self._run,
+                            rows.random_state(self.random_state)).result()
             found = self._attributes(rows, data, result)
         # --- nothing can fail from here on
         self._remember(result, rows)

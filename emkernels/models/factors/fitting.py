@@ -7,10 +7,15 @@ import numpy as np
 from emkernels import _inputs
 from emkernels.components.factors import profile, starts, updates
 from emkernels.components.factors.moments import SMALL, Dense, Wide
-from emkernels.components.gaussian.moments import column_means, seen
+from emkernels.components.gaussian.moments import (
+    column_means,
+    complete_covariance,
+    pair_covariance,
+    seen,
+)
 from emkernels.components.gaussian.parameters import Scaling
-from emkernels.data import checks
-from emkernels.data.available import pairwise_covariances
+from emkernels.data import Rows, checks
+from emkernels.data.source import Sums
 from emkernels.kernels import passes, weighted_moments
 from emkernels.latent.factors import FactorModel, Factors, IncompleteFactorModel, Table
 
@@ -27,6 +32,8 @@ STARTS, STARTS_LARGE = 6, 1
 CLEARLY = 1e-6
 # Rows whose mean is near enough to that of all to take moments about.
 NEAR = 256
+# Numbers that are standardised together.
+CELLS = 1 << 20
 # Noise variances to begin with, in variances of the columns, from which a fit to rows with
 # gaps does not come back.
 FARTHEST = 1e20
@@ -58,7 +65,9 @@ class Scaled:
 def scaled(rows, isotropic):
     """The columns that vary, in units of their standard deviations (of one unit for all, where
     the noise is the same in all, and so are columns that do not vary)."""
-    if rows.patterns is not None:
+    if not rows.has_missing:
+        rows = _small(rows)
+    if rows.has_missing:
         summary = rows.summary()
         variance = summary.deviations**2
         mean, scale = summary.means, summary.deviations
@@ -85,11 +94,11 @@ def scaled(rows, isotropic):
         raise ValueError(f"column {column} varies by {scale.min():.3g}, whose square is no number "
                          "of float64 with all digits. Rescale the column")
     inner = rows.take(columns=varying)
-    if rows.patterns is not None and inner.patterns is None:    # gaps where nothing varies
+    if rows.has_missing and not inner.has_missing:      # gaps where nothing varies
         found = scaled(inner, isotropic)
         found.varying = varying
         return found
-    if rows.patterns is not None:
+    if rows.has_missing:
         return Scaled(varying, inner, None, mean, scale)
     if scatter is None:
         moments = _standardised_moments(inner, mean, scale)
@@ -102,10 +111,21 @@ def _is_wide(rows):
     return rows.n_features >= MANY and rows.n_features >= WIDE * len(rows)
 
 
+def _small(rows):
+    """The rows; of blocks the rows themselves where these are fewer numbers than the matrix of
+    their columns."""
+    if isinstance(rows, Rows) or not _is_wide(rows):
+        return rows
+    return rows.sample(len(rows), np.random.RandomState(0))
+
+
 def _moments(rows):
     """Mean and covariance; None for the latter where no matrix of the columns is wanted."""
     if _is_wide(rows):
         return None, None
+    if not isinstance(rows, Rows):
+        mean = column_means(rows)
+        return mean, complete_covariance(rows, mean)
     weight = rows.sample_weight
     if weight is None:
         # one pass, about what is near the mean: a row among these that is far out widens the
@@ -126,12 +146,32 @@ def _moments(rows):
 
 def _standardised_moments(rows, mean, scale):
     """Moments of a standardised copy of the rows."""
+    if not isinstance(rows, Rows):
+        sums = rows.reduce(_standardised_sums, mean, scale)
+        offset = sums.first / sums.total
+        return Dense(sums.second / sums.total - np.outer(offset, offset))
     weight = rows.weight_given
     share = np.full(len(rows), 1 / len(rows)) if weight is None else weight / weight.sum()
     Z = (rows.X - mean) / scale
     Z -= share @ Z
     Z *= np.sqrt(share)[:, None]
     return Wide(Z) if _is_wide(rows) else Dense(Z.T @ Z)
+
+
+def _standardised_sums(rows, mean, scale):
+    """What :func:`_standardised_moments` needs of a block, some rows at a time."""
+    weight, size = rows.weight_given, rows.n_features
+    first, second = np.zeros(size), np.zeros((size, size))
+    step = max(1, CELLS // size)
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
+        Z = np.array(rows.X[part], dtype=float, order="C")
+        Z -= mean
+        Z /= scale
+        weighted = Z if weight is None else Z * weight[part, None]
+        first += weighted.sum(axis=0)
+        second += weighted.T @ Z
+    return Sums(total=rows.total, first=first, second=(second + second.T) / 2)
 
 
 # --- the fit ----------------------------------------------------------------------------------
@@ -149,16 +189,17 @@ class Fit:
         What the first start begins with.
     run : callable
         ``run(model, source, start, ...)``, the loop with the options of the estimator.
+    random_state : numpy.random.RandomState
     """
 
-    def __init__(self, estimator, data, given, run):
+    def __init__(self, estimator, data, given, run, random_state):
         self.data, self.given, self.run = data, given.scaled(data), run
         self.n_factors, self.isotropic = estimator.n_components, estimator.noise == "isotropic"
         self.newton, self.n_init = estimator.method == "newton", estimator.n_init
         if self.n_init is None:
             self.n_init = STARTS if len(data.scale) <= SMALL else STARTS_LARGE
         self.floor = np.full(len(data.scale), float(estimator.min_uniqueness))
-        self.rng = _inputs.as_random_state(estimator.random_state)
+        self.rng = random_state
 
     def result(self):
         """The model, and the best :class:`EMResult` of the starts."""
@@ -242,13 +283,12 @@ class Fit:
         were independent, where the former leave the range of numbers."""
         data = self.data
         with np.errstate(divide="ignore", invalid="ignore"):
-            covariance = pairwise_covariances(
-                rows, np.zeros(len(rows), np.int32), data.mean[None])[0]
+            covariance = pair_covariance(rows, data.mean)
             covariance = covariance / data.scale / data.scale[:, None]
         if np.isfinite(covariance).all() and np.diagonal(covariance).min() > LEAST:
             return Dense(covariance)
         D = len(data.scale)
-        return model.accumulate(rows, Factors(
+        return rows.reduce(model.accumulate, Factors(
             np.zeros(D), np.zeros((self.n_factors, D)), np.ones(D))).moments
 
     def _elsewhere(self, model, result):

@@ -14,12 +14,13 @@ from emkernels._words import some
 from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.moments import column_means, near_zero, seen
-from emkernels.data import checks
+from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
 from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.kernels import weighted_moments
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.factors.estimator import about_constant
 from emkernels.models.factors.fitting import LEAST_DEVIATION
 from emkernels.models.factors.mixture_fitted import FittedFactorMixture
@@ -36,7 +37,7 @@ DEAD, COLLAPSED, EXPLAINED = 1e-2, 0.9, 0.9
 HIGH = 1e-2
 
 
-class MixtureOfFactorAnalyzers(FittedFactorMixture):
+class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     """Mixture of factor analysers: the Gaussian mixture for rows of many columns.
 
     Rows are from one of `n_components` components, drawn by weight, and there ``x = mean_k + L_k z
@@ -214,7 +215,12 @@ shared, default=None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
-        rows = self._rows_to_fit(X, sample_weight)
+        return self._fit_source(self._rows_to_fit(X, sample_weight))
+
+    def _fit_source(self, rows):
+        """Fit to rows, or to blocks of rows."""
+        if not isinstance(rows, Rows):
+            rows = self._source_to_fit(rows)
         if len(rows) < self.n_components:
             raise ValueError(f"Expected n_samples >= n_components but got n_components = "
                              f"{self.n_components}, n_samples = {len(rows)} (of positive weight)")
@@ -231,7 +237,7 @@ shared, default=None
         family = FactorComponents(center - origin, scale, floor, self.shared_noise)
         start = FactorStarts(
             inner, family, (self.n_components, self.n_factors), kinds,
-            _inputs.as_random_state(self.random_state), given.of_columns(varying).about(origin))
+            rows.random_state(self.random_state), given.of_columns(varying).about(origin))
         with one_thread(self.n_components * self.n_factors):    # no matrix of the columns
             result = self._run(
                 Mixture(family), inner, start, callback=_of_origin(self.callback, origin),
@@ -299,7 +305,7 @@ shared, default=None
 def column_units(rows):
     """Which columns vary, their means and standard deviations; ValueError where none does."""
     center = variance = None
-    if rows.patterns is None:
+    if isinstance(rows, Rows) and rows.patterns is None:
         center = column_means(rows)
         origin = seen(center, rows)
         moments = weighted_moments(
@@ -311,7 +317,7 @@ def column_units(rows):
         low = np.maximum(low, (4 * np.finfo(rows.dtype).eps * center) ** 2)
         if not ((variance > low) & (variance < high)).all():
             variance = None
-    if variance is None:        # missing values, columns of one value, squares that underflow
+    if variance is None:    # blocks, missing values, columns of one value, squares that underflow
         summary = rows.summary()
         varying = np.flatnonzero(~summary.constant & (summary.deviations > 0))
         if not len(varying):

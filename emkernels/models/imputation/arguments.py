@@ -62,21 +62,6 @@ def check_scales(summary, dtype, names):
                 + (" or pass float64" if dtype == np.float32 else ""))
 
 
-def never_together(rows):
-    """Pairs (i, j), i < j, of columns that no row (of some weight) has both of."""
-    patterns, sample_weight = rows.all_patterns, rows.sample_weight
-    seen = ~patterns.masks
-    if sample_weight is not None:
-        weighted = (sample_weight > 0)[patterns.order]
-        seen = seen[np.add.reduceat(weighted, patterns.offsets[:-1], dtype=np.int64) > 0]
-    counts = np.zeros((seen.shape[1], seen.shape[1]))
-    step = max(1, 2**22 // max(1, seen.shape[1]))
-    for first in range(0, len(seen), step):
-        block = seen[first:first + step].astype(np.float32)
-        counts += block.T @ block
-    return np.argwhere(np.triu(counts == 0, 1))
-
-
 def check_limits(low, high, n_features):
     """min_value and max_value, one for each column of the input."""
     limits = []

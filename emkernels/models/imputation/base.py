@@ -16,18 +16,20 @@ from emkernels.components.gaussian.degenerate import along, at_floor, examine
 from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.components.gaussian.structures import structure_of
-from emkernels.data import checks
+from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
+from emkernels.data.survey import Tables
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.latent.mixture import Mixture
 from emkernels.latent.standardised import Standardised
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.imputation import arguments
 from emkernels.models.imputation.completion import Completion
+from emkernels.models.imputation.gaps import Gaps, lacking, source_without_empty
 from emkernels.models.imputation.multiple import MultipleImputation
-from emkernels.models.imputation.posterior import without_empty
 
 
-class BaseGaussianImputer(MultipleImputation, Completion):
+class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
     """An imputer by a Gaussian mixture; a subclass says which, and how EM begins."""
 
     _parameter_constraints: dict = {
@@ -98,12 +100,20 @@ class BaseGaussianImputer(MultipleImputation, Completion):
         """
         return self._complete(self._fit(X, sample_weight))
 
+    def _door(self):
+        return Tables(missing_values=self.missing_values)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
         """Fit; the rows."""
         rows = self._read_to_fit(X)
         checks.check_labelled(self, rows, sample_weight)
-        rows = rows.weighed(sample_weight).with_(n_threads=self.n_threads)
+        return self._fit_source(rows.weighed(sample_weight).with_(n_threads=self.n_threads))
+
+    def _fit_source(self, rows):
+        """Fit to rows, or to blocks of rows."""
+        if not isinstance(rows, Rows):
+            checks.check_labelled(self, rows)
         limits = arguments.check_limits(self.min_value, self.max_value, rows.n_features)
         summary, names = rows.summary(), rows.column_names
         arguments.check_scales(summary, rows.dtype, names)
@@ -115,19 +125,21 @@ class BaseGaussianImputer(MultipleImputation, Completion):
         columns = arguments.Columns(kept, np.flatnonzero(~summary.empty & ~summary.constant))
         indicator = None
         if self.add_indicator:
-            indicator = MissingIndicator(error_on_new=False).fit(rows.X)
+            missing = rows.reduce(lacking).missing > 0
+            indicator = MissingIndicator(error_on_new=False).fit(
+                np.where(missing, np.nan, 0.0)[None].astype(rows.dtype))
         constants = np.where(summary.empty, 0.0, summary.means)
         constants[summary.constant] = summary.low[summary.constant]
         # --- EM on the columns that vary
-        model, result, notes, inner, log_likelihood = None, EMResult(None, converged=True), [], (
-            rows), 0.0
+        model, result, notes, log_likelihood = None, EMResult(None, converged=True), [], 0.0
+        inner = rows.take(columns=columns.varying) if len(columns.varying) else rows
+        gaps = inner.reduce(Gaps, self.prior is None)
         if len(columns.varying):
-            inner = rows.take(columns=columns.varying)
             model = self._model(inner, summary, columns)
-            fitted = without_empty(inner)
+            fitted = source_without_empty(inner, gaps)
             with one_thread(len(columns.varying)):
                 result, notes = self._run(
-                    model, fitted, [names[j] for j in columns.varying])
+                    model, fitted, gaps, [names[j] for j in columns.varying])
             log_likelihood = self._log_likelihood(model, fitted, result, notes)
         notes = self._one_value(rows, columns) + notes
         # --- nothing can fail from here on
@@ -137,7 +149,7 @@ class BaseGaussianImputer(MultipleImputation, Completion):
         self._fitted = arguments.Fitted(
             self.missing_values, limits, structure.prior, self.max_iter, self.acceleration)
         self._columns, self._fitted_type, self.indicator_ = columns, structure.name, indicator
-        self.n_patterns_, self.n_iter_ = inner.all_patterns.n_patterns, result.n_iter
+        self.n_patterns_, self.n_iter_ = gaps.n_patterns, result.n_iter
         self.converged_, self.lower_bounds_ = result.converged, result.history
         self._scaling = None if model is None else model.scaling
         self.log_likelihood_ = log_likelihood
@@ -166,15 +178,14 @@ class BaseGaussianImputer(MultipleImputation, Completion):
         structure = bare.with_(prior=prior, floor=self._floor(dtype))
         return Standardised(Mixture(GaussianComponents(structure)), scaling)
 
-    def _run(self, model, rows, names):
+    def _run(self, model, rows, gaps, names):
         """The fit, and what there is to warn about."""
         n_components, n_init = self._shape()[1:]
         progress = None
         if self.verbose:
             progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
         # one component of rows that lack nothing (or all): the first M-step has their moments
-        exact = n_components == 1 and bool(
-            np.isin(rows.all_patterns.n_missing, (0, rows.n_features)).all())
+        exact = n_components == 1 and gaps.whole
         result = run_em(model, rows, self._starter(model, rows), n_init=1 if exact else n_init,
                         max_iter=self.max_iter, tol=self.tol,
                         convergence="exact" if exact else "distance",
@@ -182,7 +193,7 @@ class BaseGaussianImputer(MultipleImputation, Completion):
                         objective_scale=rows.n_positive)
         singular, notes = [], self._weak_components(rows, result, names)
         if self.prior is None:
-            pairs = arguments.never_together(rows)
+            pairs = gaps.never_together
             if len(pairs):
                 words = [f"{names[i]} and {names[j]}" for i, j in pairs]
                 notes.append((
@@ -209,7 +220,7 @@ class BaseGaussianImputer(MultipleImputation, Completion):
         within tol of the maximum."""
         if ((not result.converged and not _has_no_maximum(notes)) or result.statistics is None
                 or self._shape()[2] > 1 or result.n_iter == 1):
-            return model.accumulate(rows, result.parameters).log_likelihood
+            return rows.reduce(model.accumulate, result.parameters).log_likelihood
         return result.statistics.log_likelihood
 
     def _one_value(self, rows, columns):

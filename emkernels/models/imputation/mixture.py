@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from emkernels import _inputs
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.data.checks import Interval
@@ -121,7 +120,7 @@ feature_names_in_, indicator_
 
     def _starter(self, model, rows):
         """The starts of a mixture of standardised rows, some of them where there are many."""
-        random_state = _inputs.as_random_state(self.random_state)
+        random_state = rows.random_state(self.random_state)
         if rows.n_positive < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = "

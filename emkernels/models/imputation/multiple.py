@@ -13,7 +13,7 @@ from emkernels._one_thread import one_thread
 from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.kernels import passes
 from emkernels.models.imputation import posterior
-from emkernels.models.imputation.posterior import without_empty
+from emkernels.models.imputation.gaps import without_empty
 
 
 def seed_sequence(random_state):

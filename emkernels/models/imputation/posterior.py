@@ -7,20 +7,12 @@ from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.em import run_em
 from emkernels.kernels import passes, weighted_moments
 from emkernels.latent.mixture import MixtureParameters
+from emkernels.models.imputation.gaps import without_empty
 
 # How near to its limit EM has to come in a bootstrap replicate, in standard deviations: far
 # below what one resampled table differs from the next.
 BOOTSTRAP_TOL = 1e-4
 RESAMPLES = 100
-
-
-def without_empty(rows):
-    """The rows, those with nothing observed without weight: they add nothing to an M-step."""
-    empty = rows.empty
-    if not empty.any():
-        return rows
-    weight = rows.weight_given
-    return rows.with_(sample_weight=np.where(empty, 0.0, 1.0 if weight is None else weight))
 
 
 def draw(rows, raw, rng):

@@ -14,18 +14,21 @@ from emkernels.components.gaussian.moments import column_scaling
 from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
 from emkernels.components.student import StudentComponents
+from emkernels.data import Rows
 from emkernels.data.checks import Interval, check_numbers_finite, numbers
 from emkernels.em import DegenerateWarning
 from emkernels.latent.mixture import Mixture
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.student.fitted import FittedStudents
 from emkernels.starts.mixture import Given
+from emkernels.starts.sampled import START_ROWS
 from emkernels.starts.student import student_start
 
 START_DF = 10.0     # of components whose degrees of freedom are estimated
 AUTO = 1e-6         # reg_covar="auto", in variances of the columns
 
 
-class StudentTMixture(FittedStudents):
+class StudentTMixture(ChunkedFit, FittedStudents):
     """Mixture of multivariate Student t distributions.
 
     Maximises ``sum_i w_i log sum_k weights_k t(x_i | means_k, scatters_k, dfs_k)`` by EM, where t
@@ -198,7 +201,12 @@ default='kmeans'
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
-        rows = self._rows_to_fit(X, sample_weight)
+        self._fit_source(self._rows_to_fit(X, sample_weight))
+
+    def _fit_source(self, rows):
+        """Fit to rows, or to blocks of rows."""
+        if not isinstance(rows, Rows):
+            rows = self._source_to_fit(rows)
         if len(rows) < self.n_components:
             raise ValueError(
                 f"Expected n_samples >= n_components but got n_components = {self.n_components}, "
@@ -236,14 +244,16 @@ default='kmeans'
         if isinstance(reg_covar, str):
             reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
         # where values are missing a variance never arrives at zero
-        rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
+        rounding = 0.0 if not rows.has_missing else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, rounding=rounding)
         return structure, Given(weights, means, factors), fixed_dfs
 
     def _starts(self, rows, components, given, spikes):
         """A function of the number of the start."""
         kinds = arguments.check_init_params(self.init_params)
-        random_state = _inputs.as_random_state(self.random_state)
+        random_state = rows.random_state(self.random_state)
+        if not isinstance(rows, Rows) and not given.all:
+            rows = rows.sample(START_ROWS, random_state)
         dfs = components.dfs
         if dfs is None:
             dfs = np.full(self.n_components, START_DF)
@@ -258,12 +268,15 @@ def _tell_collapsed(found, parameters, rows):
     """Columns in which every scale matrix is as narrow as `reg_covar` are constant only where
     they have one value; elsewhere the components have collapsed onto one, as half of the rows,
     or few degrees of freedom, let them."""
-    varies = np.fmin.reduce(rows.X, axis=0) < np.fmax.reduce(rows.X, axis=0)
+    if not found.constant:
+        return
+    summary = rows.summary()
+    varies = ~summary.constant
     narrow = [j for j in found.constant if varies[j]]
     if not narrow:
         return
     found.constant = [j for j in found.constant if not varies[j]]
-    deviations = rows.summary().deviations[narrow]
+    deviations = summary.deviations[narrow]
     for k in set(range(len(parameters.means))) - set(found.dead):
         own = np.diagonal(parameters.covariance(k))[narrow]
         found.spikes.setdefault(k, narrow)

@@ -1,0 +1,160 @@
+"""Lloyd's algorithm over blocks of rows: a pass an iteration, nothing of the size of the rows."""
+
+import hashlib
+
+import numpy as np
+
+from emkernels.components.gaussian.moments import seen
+from emkernels.data.source import Sums
+from emkernels.kernels import passes
+from emkernels.starts.lloyd import Clustering, distances_to_centers, new_centers
+
+
+def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
+    """Iterate as :func:`emkernels.starts.lloyd.lloyd` does, over blocks.
+
+    That no label changed is seen by a checksum of the labels of each block.
+
+    Parameters
+    ----------
+    source : Source
+    centers : ndarray of shape (n_clusters, n_features)
+    max_iter, tol : int, float
+    report : callable, optional
+
+    Returns
+    -------
+    Clustering
+        Without labels.
+    """
+    spread = source.reduce(_spread)
+    limit = tol * spread.variance
+    centers = seen(np.array(centers, dtype=np.float64), source)
+    end, last = None, None
+    for n_iter in range(1, max_iter + 1):
+        found = source.reduce(_assigned, centers)
+        if report:
+            report(f"Iteration {n_iter}, inertia {found.inertia:.10g}")
+        same = (False, False) if last is None else found.checksums == last
+        if same[0]:
+            end = "no label changed (strict convergence)"
+            break
+        n_empty, far = np.count_nonzero(found.counts == 0), ()
+        if n_empty:
+            far = source.reduce(_farthest, centers, n_empty).taken()
+        before, last, shift = centers, found.checksums, 0.0
+        if n_empty or not same[1]:
+            centers = seen(new_centers(found.counts, found.sums, centers, far), source)
+            found, shift = None, ((centers - before) ** 2).sum()
+        if shift <= limit:
+            end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
+            break
+    if report:
+        report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
+    if found is None:       # the centres have moved since
+        found = source.reduce(_assigned, centers)
+    return Clustering(None, centers, float(found.inertia), n_iter, end is not None, found.counts,
+                      np.count_nonzero(found.n_rows))
+
+
+def _assigned(rows, centers):
+    """What a pass over a block leaves: weights and sums of x - center of the clusters, inertia, how
+    many rows they have, and checksums of the labels, and of those of rows that have a weight."""
+    labels = np.zeros(len(rows), np.int32)
+    counts, sums, inertia, _ = passes.kmeans_pass(
+        rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
+    unit, n_clusters = rows.unit, len(centers)
+    n_rows = np.bincount(labels, minlength=n_clusters)
+    narrow = labels.astype(np.uint8 if n_clusters < 2**8 else np.uint16 if n_clusters < 2**16
+                           else np.uint32)
+    checksums = [_checksum(narrow, rows.block)] * 2
+    if rows.n_positive < len(rows):
+        narrow[rows.sample_weight == 0] = n_clusters
+        checksums[1] = _checksum(narrow, rows.block)
+    return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia, n_rows=n_rows,
+                checksums=np.array(checksums, np.uint64))
+
+
+def _checksum(labels, block):
+    digest = hashlib.blake2b(labels, digest_size=8, salt=block.to_bytes(8, "little"))
+    return int.from_bytes(digest.digest(), "little")
+
+
+class Spread:
+    """How rows of positive weight spread, each counting the same: parts are merged about their
+    own means (T. F. Chan, G. H. Golub, R. J. LeVeque, Updating formulae and a pairwise algorithm
+    for computing sample variances, COMPSTAT 1982)."""
+
+    def __init__(self, n, mean, squares):
+        self.n, self.mean, self.squares = n, mean, squares
+
+    def merge(self, other):
+        n = self.n + other.n
+        if other.n:
+            gap, share = other.mean - self.mean, other.n / n
+            self.squares += other.squares + (gap @ gap) * self.n * share
+            self.n, self.mean = n, self.mean + gap * share
+        return self
+
+    @property
+    def variance(self):
+        """Mean variance of the columns."""
+        return max(0.0, self.squares / self.n / len(self.mean))
+
+
+def _spread(rows):
+    X, n, present = rows.X, rows.n_positive, None
+    if n < len(X):
+        present = (rows.sample_weight > 0).astype(np.float64)
+    origin = X[:1].astype(np.float64)
+    _, sums, inertia, _ = passes.kmeans_pass(
+        X, origin, None, present, rows.n_threads, about_centers=True)
+    shift = sums[0] / max(n, 1)
+    return Spread(n, origin[0] + shift, inertia - n * (shift @ shift))
+
+
+class Far:
+    """Rows that are farthest from their centres, ties to the lower row.
+
+    Attributes
+    ----------
+    n_rows : int
+        How many are wanted.
+    distances, index, labels, weights, X : ndarray
+        Of these: squared distances, numbers among all rows, labels, weights, values.
+    somewhere : bool
+        Whether any row is away from its centre by more than rounding.
+    """
+
+    def __init__(self, n_rows, somewhere, distances, index, labels, weights, X):
+        self.n_rows, self.somewhere = n_rows, somewhere
+        self.distances, self.index, self.labels = distances, index, labels
+        self.weights, self.X = weights, X
+
+    def merge(self, other):
+        self.somewhere = self.somewhere or other.somewhere
+        for name in ("distances", "index", "labels", "weights", "X"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(other, name)]))
+        order = np.lexsort((self.index, -self.distances))[:self.n_rows]
+        for name in ("distances", "index", "labels", "weights", "X"):
+            setattr(self, name, getattr(self, name)[order])
+        return self
+
+    def taken(self):
+        """Label, weight and values of each, the farthest first; none where every row is at its
+        centre."""
+        return zip(self.labels, self.weights, self.X) if self.somewhere else ()
+
+
+def _farthest(rows, centers, n):
+    labels = np.zeros(len(rows), np.int32)
+    passes.kmeans_pass(rows.X, centers, labels, rows.sample_weight, rows.n_threads)
+    distances, somewhere = distances_to_centers(rows, labels, centers)
+    at = np.flatnonzero(distances >= 0)
+    if len(at) > n:
+        limit = np.partition(distances, -n)[-n]
+        at = np.flatnonzero(distances >= max(limit, 0))
+    at = at[np.lexsort((at, -distances[at]))[:n]]
+    weights = np.ones(len(at)) if rows.sample_weight is None else rows.weight_given[at]
+    return Far(n, somewhere, distances[at], at + rows.first_row, labels[at], weights,
+               rows.X[at].astype(np.float64))
