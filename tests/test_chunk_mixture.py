@@ -73,6 +73,19 @@ def test_blocks_are_the_table(covariance_type, missing):
     equal(model, other)
 
 
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_rows_without_any_value_say_nothing(covariance_type):
+    X, centres = clusters(missing=0.2)
+    kept = X[~np.isnan(X).all(axis=1)]
+    X[::7] = np.nan
+    other = X[~np.isnan(X).all(axis=1)]
+    with_, without = (begun(table, centres, covariance_type=covariance_type).fit(table)
+                      for table in (X, other))
+    assert len(other) < len(kept)
+    for name in NAMES:
+        assert_allclose(getattr(with_, name), getattr(without, name), rtol=1e-9, atol=1e-10)
+
+
 @pytest.mark.parametrize("options", [
     {"noise": True}, {"covariance_prior": "empirical"}, {"weight_concentration": 2.0},
     {"acceleration": "squarem", "n_iter": 30}, {"reg_covar": "auto"}, {"fixed": ("means",)},
@@ -162,6 +175,43 @@ def test_starts_depend_on_the_seed_and_the_rows_alone():
     short = GaussianMixture(**{**options, "n_init": 8}, short_iter=5, init_scaling="standard")
     assert short.fit_chunks(X, chunk_rows=4096).lower_bound_ == pytest.approx(
         whole.lower_bound_, abs=1e-3)
+
+
+def test_a_file_says_how_many_blocks_there_were(tmp_path):
+    X, centres = clusters()
+    model = begun(X, centres).fit_chunks(X, chunk_rows=100)
+    model.save(tmp_path / "mixture")
+    again = GaussianMixture.load(tmp_path / "mixture")
+    assert (again.n_blocks_, again.n_rows_) == (6, 600)
+
+
+def test_the_same_start_where_a_start_sees_all_rows():
+    X, _ = clusters(300, 2)
+    for kind in ("kmeans", "k-means++", "random_from_data"):
+        whole = GaussianMixture(3, init_params=kind, random_state=4).fit(X)
+        blocks = GaussianMixture(3, init_params=kind, random_state=4).fit_chunks(X, chunk_rows=37)
+        same(blocks, whole)
+
+
+def test_a_source_that_changes_is_found():
+    X = np.random.default_rng(0).normal(size=(100, 3))
+
+    def changed(how):
+        other = X.copy()
+        if how == "columns":
+            other[:, [0, 1]] = other[:, [1, 0]]
+        elif how == "rows":
+            other[[3, 4]] = other[[4, 3]]
+        elif how == "cells":
+            other[5, 0], other[6, 0] = other[6, 0], other[5, 0]
+        else:
+            other[50, 1] = np.nextafter(other[50, 1], 9)
+        return other
+
+    for how in ("columns", "rows", "cells", "one bit"):
+        passes = iter([X, X, changed(how)])
+        with pytest.raises(ValueError, match="block 1 in pass 2"):
+            begun(X, X[:2]).fit_chunks(lambda: iter([X, next(passes)]))
 
 
 def test_a_warm_start_goes_on_with_blocks():

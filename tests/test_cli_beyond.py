@@ -9,7 +9,7 @@ from cli_files import run
 
 from emkernels import GaussianImputer
 from emkernels.cli._beyond import Beyond
-from emkernels.cli._tables import Numbers
+from emkernels.cli._numbers import Numbers
 
 NAN = np.nan
 
@@ -24,7 +24,7 @@ def test_counts_and_ends():
     full = np.array([[1, 3, 5], [3, 2, 7], [0.5, 4, 9], [3.5, 2, 7]])
     other = np.where(np.isnan(X), [[0, 3, 0], [0, 0, 5], [2, 0, 4], [3, 9, 0]], X)
     beyond = beyond_of(X)
-    assert len(list(beyond.seen([(full, {}), (other, {})]))) == 2
+    assert len(list(beyond.seen([(X, full, {}), (X, other, {})]))) == 2
     np.testing.assert_array_equal(beyond.counts, [2, 1, 2])
     np.testing.assert_array_equal(beyond.lowest, [0.5, 2, 4])
     np.testing.assert_array_equal(beyond.highest, [3.5, 9, 9])
@@ -37,7 +37,7 @@ def test_counts_and_ends():
 def test_rounding_is_not_beyond():
     X = np.array([[0.1], [0.7], [NAN]], np.float32)
     beyond = beyond_of(X)
-    list(beyond.seen([(np.array([[0.1], [0.7], [0.7 + 1e-8]]), {})]))
+    list(beyond.seen([(X, np.array([[0.1], [0.7], [0.7 + 1e-8]]), {})]))
     assert beyond.counts[0] == 0 and beyond.lines(["a"], None) == []
 
 

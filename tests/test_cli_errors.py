@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from cli_files import ROOT, air_quality, complaint, run
 
-from emkernels.cli import _csv, _held, _memory, _output, _parquet, _tables
+from emkernels.cli import _csv, _held, _memory, _output, _parquet, _rewriting, _tables
 from emkernels.cli._formats import Stored
 from emkernels.cli._messages import CommandError
 
@@ -271,7 +271,7 @@ def test_an_input_that_changes_after_it_was_read(folder, monkeypatch):
     """It counts as it was."""
     air_quality(folder / "air.csv")
     assert run("impute", "air.csv", "-o", "before.csv", "-m", "2", "--quiet") == 0
-    write_table = _tables.write_table
+    write_table = _rewriting.write_table
 
     def slow(*arguments, **options):
         with open("air.csv", "r+") as file:
@@ -406,7 +406,7 @@ def test_too_large_for_the_memory(name, folder, capsys, monkeypatch):
     read = []
     monkeypatch.setattr(_tables, "_read", lambda *_: read.append(1))
     monkeypatch.setattr(_memory, "available_bytes", lambda: 20_000)
-    line = complaint(capsys, "impute", name, "-o", "out.csv")
+    line = complaint(capsys, "factors", name, "-k", "1")
     # 153 rows of 6 numbers, 8 bytes each, 5 times
     assert line == (f"{name}: needs about 36.7 kB of memory, and 20 kB are free; use fewer "
                     "--columns, a Parquet file of float32 columns, or some of the rows")
@@ -414,7 +414,7 @@ def test_too_large_for_the_memory(name, folder, capsys, monkeypatch):
     monkeypatch.undo()
     os.chdir(folder)
     monkeypatch.setattr(_memory, "available_bytes", lambda: 20_000)
-    assert run("impute", name, "-o", "out.csv", "--columns", "ozone,wind", "--quiet") == 0
+    assert run("factors", name, "-k", "1", "--columns", "ozone,wind,temp", "--quiet") == 0
 
 
 def test_guess_of_the_rows(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 from cli_files import air_quality, process, run
 
 import emkernels
-from emkernels.cli import _main, _tables, main
+from emkernels.cli import _main, _rewriting, main
 from emkernels.cli._console import Console
 
 
@@ -84,7 +84,7 @@ def test_ended_while_writing(number, tmp_path, monkeypatch, capsys):
         seen.extend(os.listdir(tmp_path))
         signal.raise_signal(number)
 
-    monkeypatch.setattr(_tables.CsvWriter, "write", write)
+    monkeypatch.setattr(_rewriting.CsvWriter, "write", write)
     assert run("impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv") == 128 + number
     assert capsys.readouterr() == ("", "emkernels: interrupted\n")
     assert any(name.startswith(".emkernels-") for name in seen)

@@ -56,8 +56,8 @@ def slow_em(X, k, covariance_type, n_iter, weight=None):
     covariances = given["precisions_init"]**-1.0 if covariance_type in ("diag", "spherical") else (
         np.linalg.inv(given["precisions_init"]))
     weight = np.ones(len(X)) if weight is None else weight
-    # rows without any value are left out where patterns are known: they only slow EM down
-    seen = ~np.isnan(X).all(axis=1) | (covariance_type in ("diag", "spherical"))
+    # rows without any value are left out: they only slow EM down
+    seen = ~np.isnan(X).all(axis=1)
     trace = []
     for _ in range(n_iter):
         counts, first, second, log_likelihood = reference.incomplete_statistics(

@@ -10,7 +10,14 @@ from emkernels._inputs._arrow import (
     pandas_metadata,
 )
 from emkernels._inputs._labels import as_labels
-from emkernels._inputs._levels import as_column, as_columns, codes_of, levels_of, numbers_of
+from emkernels._inputs._levels import (
+    Levels,
+    as_column,
+    as_columns,
+    codes_of,
+    levels_of,
+    numbers_of,
+)
 from emkernels._inputs._names import (
     Named,
     NamedTable,
@@ -32,6 +39,7 @@ from emkernels._inputs._tables import (
 
 __all__ = [
     "TEXTS",
+    "Levels",
     "Named",
     "NamedTable",
     "NotANumber",

@@ -1,5 +1,6 @@
 """Columns of values that are told apart and nothing else, as codes."""
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -128,7 +129,7 @@ def _column(values, title, name):
             values = times.astype(object)
     elif values.dtype.kind == "O" and order is None:
         cells = values.tolist()
-        if any(isinstance(cell, Decimal) for cell in cells):
+        if any(issubclass(kind, Decimal) for kind in set(map(type, cells))):
             cells = [float(cell) if isinstance(cell, Decimal) else cell for cell in cells]
             values = _array_of(cells)
     return Column(values, missing, order, title, title == name)
@@ -170,6 +171,56 @@ def numbers_of(column):
     return out
 
 
+class Levels:
+    """The values of a column that are levels; a merge adds those of rows that follow.
+
+    Parameters
+    ----------
+    column : Column
+    used : ndarray of shape (n_samples,), bool, optional
+        Rows whose values are levels.
+
+    Raises
+    ------
+    UnusableInputError
+        For an infinity, and for what cannot be a key, with its row.
+    """
+
+    def __init__(self, column, used=None):
+        inside = ~column.missing if used is None else ~column.missing & used
+        _refuse_infinities(column, inside)
+        self.numbers, self.others, self.order = None, None, column.order
+        if column.values.dtype.kind in "biuf":
+            self.numbers = _numbers(column.values, inside)
+        else:
+            self.others = _found(column, inside)
+
+    def __len__(self):
+        return len(self.others if self.numbers is None else self.numbers)
+
+    def merge(self, other):
+        if self.numbers is not None and other.numbers is not None:
+            self.numbers = np.unique(np.concatenate([self.numbers, other.numbers]))
+        else:
+            self.others = self._values() | other._values()      # of equal ones the first
+            self.numbers = None
+        if self.order != other.order:       # as of columns that are joined
+            self.order = None
+        return self
+
+    def _values(self):
+        return self.others if self.numbers is None else set(self.numbers.tolist())
+
+    def sorted(self):
+        """Whole and other numbers, bool and texts sorted, categories in their order; values of
+        several types by these, numbers first."""
+        if self.numbers is not None:
+            return self.numbers
+        if self.order is not None:
+            return _objects([value for value in self.order if value in self.others])
+        return _sorted(self.others)
+
+
 def levels_of(column, used=None):
     """The levels of a column, sorted, and the code of each row.
 
@@ -192,15 +243,7 @@ def levels_of(column, used=None):
     UnusableInputError
         For an infinity, and for what cannot be a key, with its row.
     """
-    inside = ~column.missing if used is None else ~column.missing & used
-    _refuse_infinities(column, inside)
-    if column.values.dtype.kind in "biuf":
-        levels = _numbers(column.values, inside)
-    elif column.order is not None:
-        found = _found(column, inside)
-        levels = _objects([value for value in column.order if value in found])
-    else:
-        levels = _sorted(_found(column, inside))
+    levels = Levels(column, used).sorted()
     codes = codes_of(column, levels, strict=False)
     if used is not None:
         codes[~used] = MISSING
@@ -224,7 +267,8 @@ def codes_of(column, levels, *, strict=True):
         key = {value: code for code, value in enumerate(levels.tolist())}
         codes = np.full(len(values), MISSING)
         try:
-            codes[~missing] = [key.get(value, MISSING) for value in values[~missing].tolist()]
+            codes[~missing] = list(map(
+                key.get, values[~missing].tolist(), itertools.repeat(MISSING)))
         except TypeError:
             _found(column, ~missing)        # names the row
             raise
@@ -244,8 +288,11 @@ def _refuse_infinities(column, inside):
     if values.dtype.kind == "f":
         bad = np.isinf(values)
     elif values.dtype.kind == "O":
+        cells = values.tolist()
+        if not any(issubclass(kind, (float, np.floating)) for kind in set(map(type, cells))):
+            return
         bad = np.array([isinstance(value, (float, np.floating))
-                        and math.isinf(value) for value in values.tolist()], bool)
+                        and math.isinf(value) for value in cells], bool)
     else:
         return
     bad = np.flatnonzero(bad & inside)

@@ -22,6 +22,9 @@ REMEDIES = {
 }
 
 
+PLAIN = {type(None), bool, bytes, float, int, str}
+
+
 class UnusableInputError(TypeError, ValueError):
     """What is passed holds something that is no real number.
 
@@ -342,6 +345,10 @@ def _where_missing(array):
         return np.isnat(array)
     if array.dtype.kind != "O":
         return np.zeros(array.shape, bool)
-    cells = [is_missing(value) or (isinstance(value, (float, np.floating, Decimal))
-                                   and value != value) for value in array.reshape(-1)]
-    return np.array(cells, bool).reshape(array.shape)
+    cells = array.reshape(-1).tolist()
+    if set(map(type, cells)) <= PLAIN:      # what most columns hold, cell by cell in few words
+        missing = [value is None or value != value for value in cells]
+    else:
+        missing = [is_missing(value) or (isinstance(value, (float, np.floating, Decimal))
+                                         and value != value) for value in cells]
+    return np.array(missing, bool).reshape(array.shape)

@@ -9,8 +9,9 @@ from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
 from emkernels.cli._messages import CommandError, count, quoted
+from emkernels.cli._numbers import Numbers
 from emkernels.cli._spellings import UNKNOWN, stands_for_missing
-from emkernels.cli._tables import Numbers, check_values, markers_of
+from emkernels.cli._tables import check_values, markers_of
 
 # bytes that a cell takes at the worst moment, as text and as what it is made into
 _CELL = 64

@@ -29,22 +29,25 @@ class Beyond:
     """
 
     def __init__(self, numbers):
-        self.gaps, self.n_missing = numbers.gaps, numbers.n_missing
+        self.n_missing = numbers.n_missing
         self.low, self.high = (end.astype(np.float64) for end in numbers.ends)
         self.lowest, self.highest = self.low.copy(), self.high.copy()
         self.counts = np.zeros(len(numbers.names), np.int64)
 
-    def seen(self, blocks):
-        """The blocks (filled table, columns added) as they are, counted on the way."""
+    def seen(self, parts):
+        """Parts of rows (values, the same filled in, columns added) as they are, counted on the
+        way."""
         slack = ROUNDING * (self.high - self.low)
-        for filled, added in blocks:
+        for X, filled, added in parts:
             for at in np.flatnonzero(self.n_missing):
-                values = filled[self.gaps[:, at], at]
+                values = filled[np.isnan(X[:, at]), at]
+                if not len(values):
+                    continue
                 outside = (values < self.low[at] - slack[at]) | (values > self.high[at] + slack[at])
                 self.counts[at] += np.count_nonzero(outside)
                 self.lowest[at] = min(self.lowest[at], values.min())
                 self.highest[at] = max(self.highest[at], values.max())
-            yield filled, added
+            yield X, filled, added
 
     def lines(self, names, m):
         """What is to be said; the columns with most of them first.

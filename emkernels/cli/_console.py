@@ -31,7 +31,7 @@ class Console:
     def __init__(self, *, as_json=False, quiet=False, aside=False):
         self.as_json, self.quiet, self._aside = as_json, quiet, aside
         self.talks = not (as_json or quiet)
-        self.warnings = []
+        self.warnings, self._bar = [], None
 
     # --- standard output ---------------------------------------------------------------
 
@@ -91,6 +91,11 @@ class Console:
             self.warnings.append(text)
             print(f"emkernels: warning: {text}", file=sys.stderr)
 
+    def note(self, text):
+        """One line on standard error that asks for nothing."""
+        if not self.quiet:
+            print(f"emkernels: {one_line(text)}", file=sys.stderr)
+
     @contextlib.contextmanager
     def catching_warnings(self):
         """Warnings of Python become lines of :meth:`warn`."""
@@ -103,7 +108,7 @@ class Console:
     @contextlib.contextmanager
     def progress(self, text, total=None):
         """A :class:`Bar`, drawn where standard error is a terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        if not self.draws:
             yield Bar(None, None)
             return
         console = optional("rich.console", "a progress bar", "cli").Console(
@@ -115,7 +120,21 @@ class Console:
             columns.insert(2, kinds.MofNCompleteColumn())
         with kinds.Progress(*columns, console=console, transient=True,
                             redirect_stdout=False, redirect_stderr=True) as drawn:
-            yield Bar(drawn, drawn.add_task(text, total=total), text)
+            self._bar = Bar(drawn, drawn.add_task(text, total=total), text)
+            try:
+                yield self._bar
+            finally:
+                self._bar = None
+
+    @property
+    def draws(self):
+        """Whether progress bars are drawn."""
+        return not self.quiet and sys.stderr.isatty()
+
+    def passed(self, state):
+        """How far a pass over blocks of rows is: an :class:`emkernels.em.progress.PassState`."""
+        if self._bar is not None:
+            self._bar.passed(state)
 
 
 class Bar:
@@ -130,6 +149,14 @@ class Bar:
         self._drawn.update(
             self._task, description=f"{self._text}: iteration {state.n_iter}, "
                                     f"log-likelihood {state.lower_bound:.4f} a row")
+
+    def passed(self, state):
+        """A pass over blocks of rows is so far."""
+        rows = f"{state.n_rows:,}" + (
+            "" if state.total is None else f" of {state.total:,}")
+        self._drawn.update(
+            self._task, description=f"{self._text}: pass {state.number}, {rows} rows, "
+                                    f"{state.rows_per_second:,.0f} rows/s")
 
     def rename(self, text):
         """What is being done now."""

@@ -213,6 +213,16 @@ class CsvSource:
         if size <= MEMORY:
             self._cells = cells
 
+    def read_again(self):
+        """Every pass reads the file, and nothing of it is kept."""
+        self._again = False
+        self._stored.held.read_again()
+
+    @property
+    def stored(self):
+        """Whether a stream lies in a temporary file."""
+        return self._stored.held.stored
+
     def forget(self):
         """Let go of the text: no line of it will be asked for, and its cells are there."""
         if self._cells is not None or not self._again:

@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import tempfile
+import threading
 import weakref
 
 from emkernels.cli._messages import CommandError, why
@@ -30,12 +31,23 @@ class Held:
         self._stream, self._shown = stream, shown
         self._store, self._n, self._ended, self._path = io.BytesIO(), 0, False, None
         self._stamp = _stamp(stream) if regular else None
+        self._again, self._lock = False, threading.Lock()
         if regular:
             weakref.finalize(self, stream.close)
+
+    @property
+    def stored(self):
+        """Whether a stream lies in a temporary file."""
+        return self._path is not None
 
     def open(self):
         """A binary file of its own position, at the beginning."""
         return io.BufferedReader(_View(self))
+
+    def read_again(self):
+        """Keep nothing of a file any more; it must not change then."""
+        if self._stamp is not None and not self._ended:
+            self._again, self._store = True, io.BytesIO()
 
     def size(self):
         """Bytes in all. To know them, a stream is read to its end."""
@@ -51,6 +63,11 @@ class Held:
 
     def read_into(self, buffer, at):
         """Fill the buffer with the bytes from a position on; how many there were."""
+        if self._again:
+            self._check_same()
+            with self._lock:
+                self._stream.seek(at)
+                return self._stream.readinto(buffer)
         self._read_up_to(at + len(buffer))
         self._store.seek(at)
         return self._store.readinto(buffer)
@@ -63,9 +80,12 @@ class Held:
                 self._move()
             self._keep(part)
         if self._ended and self._stamp is not None and not self._stream.closed:
-            if _stamp(self._stream) != self._stamp:
-                raise CommandError(f"{self._shown}: changed while it was being worked on")
+            self._check_same()
             self._stream.close()
+
+    def _check_same(self):
+        if _stamp(self._stream) != self._stamp:
+            raise CommandError(f"{self._shown}: changed while it was being worked on")
 
     def _keep(self, part):
         try:

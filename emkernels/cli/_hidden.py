@@ -6,7 +6,8 @@ from emkernels.cli import _options as options_of
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._messages import CommandError
 from emkernels.cli._plots import add_plot, check_plot
-from emkernels.cli._tables import check_names, check_target
+from emkernels.cli._rewriting import check_names
+from emkernels.cli._tables import check_target
 
 
 def add_output(parser, one, many, drawn):

@@ -67,10 +67,15 @@ def size_text(n_bytes):
     return f"{n_bytes:.3g} GB" if n_bytes < 1000 else f"{n_bytes / 1000:.3g} TB"
 
 
+def fits(n_bytes):
+    """Whether so many bytes are to be had, so far as anything tells."""
+    available = available_bytes()
+    return available is None or n_bytes <= available
+
+
 def check_fits(path, n_bytes, advice):
     """CommandError where so many bytes are not to be had."""
-    available = available_bytes()
-    if available is not None and n_bytes > available:
+    if not fits(n_bytes):
         raise CommandError(
-            f"{path}: needs about {size_text(n_bytes)} of memory, and {size_text(available)} "
-            f"are free; {advice}")
+            f"{path}: needs about {size_text(n_bytes)} of memory, and "
+            f"{size_text(available_bytes())} are free; {advice}")

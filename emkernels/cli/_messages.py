@@ -12,7 +12,7 @@ class CommandError(Exception):
 
 # what the classes call their parameters, and what the command line does
 _OPTIONS = {"prior='ridge'": "--prior ridge", "max_iter": "--max-iter", "n_components": "-k",
-            "n_init": "--starts", "n_classes": "-k",
+            "n_init": "--starts", "n_classes": "-k", "resume=True": "--resume",
             "covariance_prior='empirical'": "--prior empirical",
             "reg_covar='auto'": "--reg-covar auto", "reg_covar": "--reg-covar",
             "n_segments=": "-k ", "color_space='lab'": "--color-space lab",

@@ -13,6 +13,7 @@ from emkernels._inputs import (
     pandas_index,
     pandas_metadata,
 )
+from emkernels.cli import _held
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line
 
@@ -38,14 +39,18 @@ class ParquetSource:
         self.path, self.file, self._stored = stored.shown, stored.path, stored
         # of a file whose rows are wanted once only the columns used are read
         self._again = again or stored.path == STREAM
-        self._opened = self._open()
+        # what is held of a large one is read when it is known that it is to be held
+        large = stored.path != STREAM and stored.held.size() > _held.MEMORY
+        self._opened = self._open(self._again and not large)
         self.schema, self.n_rows = self._opened.schema_arrow, self._opened.metadata.num_rows
+        if self._again and large:
+            self._opened = None
         self.names = list(self.schema.names)
         if len(set(self.names)) < len(self.names):
             raise CommandError(f"{self.path}: several columns have the same name")
 
-    def _open(self):
-        pa, content = _arrow(), self._stored.held.whole() if self._again else self.file
+    def _open(self, held):
+        pa, content = _arrow(), self._stored.held.whole() if held else self.file
         with self._damage():
             return _arrow("pyarrow.parquet").ParquetFile(
                 pa.BufferReader(content) if isinstance(content, bytes) else content)
@@ -61,6 +66,17 @@ class ParquetSource:
             raise CommandError(
                 f"{self.path}: is no Parquet file, or a damaged one: {one_line(error, 120)}"
             ) from error
+
+    def read_again(self):
+        """Every pass reads the file, and nothing of it is kept."""
+        self._again = self._stored.path == STREAM
+        if not self._again:
+            self._opened = self._stored = None
+
+    @property
+    def stored(self):
+        """Whether a stream lies in a temporary file."""
+        return self._stored is not None and self._stored.held.stored
 
     def forget(self):
         """Nothing is held for messages."""
@@ -88,7 +104,7 @@ class ParquetSource:
     def batches(self, positions):
         """Columns at some positions, batch by batch."""
         names = [self.names[j] for j in positions]
-        file, self._opened = self._opened or self._open(), None
+        file, self._opened = self._opened or self._open(self._again), None
         with self._damage(), file:
             for batch in file.iter_batches(batch_size=1 << 16, columns=names):
                 if batch.num_rows:

@@ -6,11 +6,10 @@ import shlex
 
 import numpy as np
 
+from emkernels.cli._columns import CODES
 from emkernels.cli._messages import listed, quoted
 from emkernels.cli._spellings import stands_for_missing
 
-# what is written where a value is missing, if at all by a number
-CODES = (-99999, -9999, -999, -99, -9, 99, 999, 9999, 99999)
 _IDENTIFIER = re.compile(r"(.*[\W_])?ids?|index|idx|rownames?|row|unnamed: ?\d+", re.IGNORECASE)
 _CAMEL = re.compile(r".*[a-z0-9](ID|Id)")
 # rows from which on it is no chance that whole numbers are all different
@@ -48,16 +47,15 @@ def about_codes(source, numbers, console):
     """A line for each number that is far from all others in several columns."""
     found, suspect = {}, np.isin(numbers.ends, CODES).any(axis=0)
     for at in np.flatnonzero(suspect):
-        name, column = numbers.names[at], numbers.X[:, at]
-        rest = column[~np.isin(column, CODES)]
-        low, high = np.fmin.reduce(rest, initial=np.inf), np.fmax.reduce(rest, initial=-np.inf)
+        facts = numbers.facts[at]
+        low, high = facts.within
         for code in CODES:
             apart = low - code if code < 0 else code - high
-            if np.isfinite(apart) and apart > high - low and (column == code).any():
-                found.setdefault(code, []).append((at, name))
+            if np.isfinite(apart) and apart > high - low and code in facts.codes:
+                found.setdefault(code, []).append((at, numbers.names[at]))
     for code, columns in found.items():
         if len(columns) > 1:
-            rows = [int(np.flatnonzero(numbers.X[:, at] == code)[0]) for at, _ in columns]
+            row = min(numbers.facts[at].codes[code] for at, _ in columns)
             which = "smallest" if code < 0 else "largest"
             # beside 99 there may be 999
             ends = numbers.ends[0 if code < 0 else 1]
@@ -66,18 +64,20 @@ def about_codes(source, numbers, console):
             console.warn(
                 f"{source.path}: {code} is {what}, far from the others, of the columns "
                 f"{listed([quoted(name) for _, name in columns])} (first on "
-                f"{source.place(min(rows))}); if it stands for a missing value, say "
+                f"{source.place(row)}); if it stands for a missing value, say "
                 f"--missing-values {code}")
 
 
 def about_identifiers(source, numbers, console):
-    """A line for columns that seem to tell rows apart and nothing else."""
+    """A line for columns that seem to tell rows apart and nothing else, so far as the first of
+    many rows show."""
     named = {name for at, name in enumerate(numbers.names)
              if numbers.whole[at] and identifies(name)}
-    different = [at for at, name in enumerate(numbers.names) if numbers.whole[at]
-                 and name not in named and _all_different(numbers.X[:, at])]
+    different = [at for at, name in enumerate(numbers.names)
+                 if numbers.whole[at] and name not in named and not numbers.n_missing[at]
+                 and numbers.ends[0][at] >= 0 and _all_different(numbers.first[:, at])]
     if len(different) > 2:      # so many are measures, but for those that leave no gaps
-        different = [at for at in different if _by_no_chance(numbers.X[:, at])]
+        different = [at for at in different if _by_no_chance(numbers.first[:, at])]
     names = [name for at, name in enumerate(numbers.names) if name in named or at in different]
     if not names:
         return
@@ -96,10 +96,8 @@ def identifies(name):
 
 
 def _all_different(values):
-    """Whole numbers of 0 or more, none missing and none twice."""
-    if len(values) < _MANY or not np.min(values) >= 0:      # nor NaN
-        return False
-    return len(np.unique(values)) == len(values)
+    """None twice."""
+    return len(values) >= _MANY and len(np.unique(values)) == len(values)
 
 
 def _by_no_chance(values):

@@ -9,7 +9,8 @@ from emkernels._extras import optional
 from emkernels.cli import _remarks as remarks
 from emkernels.cli._answers import as_numbers, read_cells
 from emkernels.cli._messages import CommandError, count, listed, quoted
-from emkernels.cli._tables import Numbers, positions_of, read_numbers
+from emkernels.cli._numbers import Numbers
+from emkernels.cli._tables import positions_of, read_numbers
 
 
 @dataclass

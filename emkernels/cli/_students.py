@@ -7,6 +7,7 @@ import numpy as np
 
 import emkernels
 from emkernels._words import some
+from emkernels.cli import _blocks as blocks
 from emkernels.cli._fits import Fits
 from emkernels.cli._messages import CommandError, count
 from emkernels.em import DegenerateFitError
@@ -85,7 +86,7 @@ def students(options, console, rows, types, parameters):
 def _fit(k, type_, parameters, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")     # the table says it of each
-        return emkernels.StudentTMixture(k, type_, **parameters).fit(rows)
+        return blocks.fitted(emkernels.StudentTMixture(k, type_, **parameters), rows)
 
 
 def _describe(row, model, rows):
@@ -93,8 +94,7 @@ def _describe(row, model, rows):
     collapsed = model.degenerate_components_.tolist()
     row.update(
         parameters=model.n_parameters_, iterations=model.n_iter_,
-        log_likelihood=model.score(rows) * len(rows), bic=model.bic(rows), aic=model.aic(rows),
-        icl=model.icl(rows), converged=model.converged_, collapsed=collapsed,
+        **model.criteria(rows), converged=model.converged_, collapsed=collapsed,
         remarks=f"collapsed: {some([str(c) for c in collapsed])}" if collapsed else "")
 
 

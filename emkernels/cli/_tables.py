@@ -1,18 +1,15 @@
-"""Tables in and out: which columns are used, their numbers, and the same table with more in it."""
+"""Tables as they are read: which columns are used, and their numbers."""
 
-import itertools
 import os
-from dataclasses import dataclass, field
-from functools import cached_property
+import tempfile
 
 import numpy as np
 
-import emkernels
-from emkernels._extras import optional
 from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
-from emkernels.cli._csv import CsvSource, CsvWriter, as_text
+from emkernels.cli._columns import Column
+from emkernels.cli._csv import CsvSource
 from emkernels.cli._formats import PARQUET, Stored, format_of
 from emkernels.cli._messages import (
     CommandError,
@@ -21,10 +18,10 @@ from emkernels.cli._messages import (
     not_among,
     quoted,
 )
-from emkernels.cli._output import check_output, replacing
-from emkernels.cli._parquet import ParquetSource, ParquetWriter, output_schema
+from emkernels.cli._numbers import Cells, Numbers, Reread
+from emkernels.cli._output import check_output
+from emkernels.cli._parquet import ParquetSource
 
-_ROWS = 1 << 16     # written at once
 _LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
 
 
@@ -45,72 +42,6 @@ def open_table(options, *, again=False):
     return kind(stored, options, again=again)
 
 
-@dataclass
-class Numbers:
-    """The columns of a table that are used.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n_rows, n_used), float64 or float32
-        NaN where a value is missing.
-    positions : list of int
-        Of the used columns in the table.
-    names : list of str
-    whole : list of bool
-        Whether a column has whole numbers only.
-    text : dict of str to int
-        Columns that are not of numbers, and how many of their cells are missing.
-    empty : list of str
-        Columns without any value.
-    gaps : bool ndarray of the shape of X
-        Where a value is missing.
-    n_missing : ndarray of int
-        Of each column.
-    """
-
-    X: np.ndarray
-    positions: list
-    names: list
-    whole: list
-    text: dict
-    empty: list = field(default_factory=list)
-
-    def __post_init__(self):
-        self.gaps = np.isnan(self.X)
-        self.n_missing = self.gaps.sum(axis=0)
-
-    @cached_property
-    def ends(self):
-        """The smallest and the largest value of each column."""
-        return np.fmin.reduce(self.X, axis=0), np.fmax.reduce(self.X, axis=0)
-
-    @property
-    def largest(self):
-        """The largest of each column, signs aside."""
-        return np.max(np.abs(self.ends), axis=0)
-
-    @cached_property
-    def constant(self):
-        """Names of the columns with one value only."""
-        return [name for name, low, high in zip(self.names, *self.ends) if low == high]
-
-    def rows(self, X=None):
-        """X (or other values of its cells) as named rows, looked through here only; no copy."""
-        frame = optional("pandas", "a table", "cli").DataFrame(
-            self.X if X is None else X, columns=self.names, copy=False)
-        # `data` is loaded here, and scikit-learn with it, without which every help is shown
-        return emkernels.data.Rows.read(frame, expect_missing=bool(self.n_missing.any()))
-
-    def without(self, names):
-        """The same without some columns."""
-        if not names:
-            return self
-        keep = [at for at, name in enumerate(self.names) if name not in names]
-        return Numbers(self.X[:, keep], [self.positions[at] for at in keep],
-                       [self.names[at] for at in keep], [self.whole[at] for at in keep],
-                       self.text, self.empty)
-
-
 def positions_of(source, names, *, every=False):
     """Where the named columns are; with `every`, all of the same name."""
     found = []
@@ -124,7 +55,8 @@ def positions_of(source, names, *, every=False):
     return sorted(set(found))
 
 
-def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=True):
+def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=True,
+                 blocks=None):
     """The columns that are to be used, as numbers.
 
     Parameters
@@ -138,6 +70,13 @@ def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=
     least_rows : int
     identifiers : bool
         Point at columns that seem to tell rows apart.
+    blocks : bool, optional
+        The command can do with blocks of rows that are read again in every pass: True, it must;
+        False, where the rows do not fit in memory. None: it cannot.
+
+    Returns
+    -------
+    Numbers or Reread
 
     Raises
     ------
@@ -152,13 +91,24 @@ def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=
         raise CommandError(f"{source.path}: --ignore leaves no column to use")
     used = len(positions if asked else set(positions) & set(likely))
     size = 4 if source.single([j for j in positions if j in likely]) else 8
-    memory.check_fits(source.path, n_rows * used * size * copies, "use fewer --columns, a Parquet "
-                      "file of float32 columns, or some of the rows")
+    n_bytes = n_rows * used * size * copies
+    reread = bool(blocks)
+    if blocks is None:
+        memory.check_fits(source.path, n_bytes, "use fewer --columns, a Parquet file of float32 "
+                          "columns, or some of the rows")
+    elif not memory.fits(n_bytes):
+        console.note(f"{source.path}: needs about {memory.size_text(n_bytes)} of memory, more than "
+                     "is free: its rows are read again in every pass")
+        reread = True
+    if reread:
+        source.read_again()
     markers = markers_of(source, options)
     with console.progress(f"reading {os.path.basename(source.path)}"):
-        parts, whole, text = _read(source, positions, asked, markers, console)
-    n_rows = max((sum(map(len, part)) for part in parts.values()), default=0)
-    used = [j for j in positions if j in parts]
+        columns, text = _read(source, positions, asked, markers, console, not reread)
+    if source.stored:
+        console.note(f"{source.path}: is kept in a file in {tempfile.gettempdir()} meanwhile")
+    n_rows = max((column.n_rows for column in columns.values()), default=0)
+    used = [j for j in positions if j in columns]
     if not used:
         raise CommandError(f"{source.path}: no column is of numbers: "
                            f"{listed([quoted(name) for name in text])}")
@@ -166,20 +116,28 @@ def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=
         raise CommandError(f"{source.path}: has {count(n_rows, 'row')}, and {least_rows} are "
                            "needed at least")
     _check_different(source, used)
-    empty = [j for j in used if all(np.isnan(part).all() for part in parts[j])]
+    empty = [j for j in used if columns[j].empty]
     if empty and (asked or len(empty) == len(used)):
         raise CommandError(
             f"{source.path}: column {quoted(source.names[empty[0]])} has no value in any row")
-    single, used = source.single(used), [j for j in used if j not in empty]
-    X = np.empty((n_rows, len(used)), np.float32 if single else np.float64, order="F")
-    for at, j in enumerate(used):
-        np.concatenate(parts.pop(j), out=X[:, at], casting="same_kind")
-    numbers = Numbers(X, used, [source.names[j] for j in used], [whole[j] for j in used], text,
-                      [source.names[j] for j in empty])
+    dtype = np.float32 if source.single(used) else np.float64
+    used = [j for j in used if j not in empty]
+    told = (used, [source.names[j] for j in used], [columns[j].whole for j in used], text,
+            [source.names[j] for j in empty], [columns[j] for j in used])
+    if reread:
+        def values():
+            return _values(source, used, markers)
+        numbers = Reread(Cells(values, n_rows, dtype, source.path), *told, bool(blocks)).settled()
+    else:
+        X = np.empty((n_rows, len(used)), dtype, order="F")
+        for at, j in enumerate(used):
+            np.concatenate(columns[j].let_go(), out=X[:, at], casting="same_kind")
+        numbers = Numbers(X, *told)
     remarks.about_codes(source, numbers, console)
     if identifiers and not asked:
         remarks.about_identifiers(source, numbers, console)
-    source.forget()
+    if not reread:
+        source.forget()
     return numbers
 
 
@@ -191,14 +149,14 @@ def _check_different(source, used):
                                f"{quoted(name)}; give each a name of its own")
 
 
-def _read(source, positions, asked, markers, console):
-    """Arrays of numbers by position, which columns are whole, and the columns of text."""
-    parts, whole, text = {j: [] for j in positions}, dict.fromkeys(positions, True), {}
+def _read(source, positions, asked, markers, console, keep):
+    """The columns of numbers by position, and those of text; with the numbers or without."""
+    columns, text = {j: Column(keep) for j in positions}, {}
     row, texts = 0, remarks.Texts(source.path)
     for arrays in source.batches(positions):
         for j, array in zip(positions, arrays):
             name = source.names[j]
-            if j not in parts:
+            if j not in columns:
                 text[name] += int(np.sum(source.gaps(array).to_numpy(zero_copy_only=False)))
                 continue
             try:
@@ -208,19 +166,32 @@ def _read(source, positions, asked, markers, console):
                 if asked:
                     raise CommandError(
                         texts.line(place, [name], problem) + problem.hint) from None
-                before = sum(int(np.isnan(part).sum()) for part in parts[j])
+                before = columns.pop(j).n_missing
                 if problem.likely or (problem.index is not None and before < row):
                     texts.add(place, name, problem)
-                del parts[j]
                 text[name] = before + int(np.sum(
                     source.gaps(array).to_numpy(zero_copy_only=False)))
                 continue
-            if whole[j]:
-                whole[j] = bool(np.all((values == np.rint(values)) | np.isnan(values)))
-            parts[j].append(check_values(source, values, name, row, markers))
+            columns[j].add(check_values(source, values, name, row, markers))
         row += len(arrays[0])
     texts.say(console)
-    return parts, whole, text
+    return columns, text
+
+
+def _values(source, positions, markers):
+    """The same numbers once more, batch by batch: a list of columns each."""
+    row = 0
+    for arrays in source.batches(positions):
+        values = []
+        for j, array in zip(positions, arrays):
+            try:
+                column = source.to_numbers(array)
+            except NotANumber:
+                raise CommandError(
+                    f"{source.path}: changed while it was being worked on") from None
+            values.append(check_values(source, column, source.names[j], row, markers))
+        row += len(arrays[0])
+        yield values
 
 
 def markers_of(source, options):
@@ -246,155 +217,3 @@ def check_values(source, values, name, row, markers):
         raise CommandError(f"{source.path}: {place}, column {quoted(name)}: infinite, or too large "
                            f"a number (above {_LARGEST:g})")
     return values
-
-
-# --- writing -----------------------------------------------------------------------------
-
-def check_names(source, names, advice):
-    """CommandError where the table has a column of a name that is to be added."""
-    known = set(source.names)
-    taken = [name for name in names if name in known]
-    if taken:
-        raise CommandError(f"{source.path}: has a column {quoted(taken[0])} already; {advice}")
-
-
-def write_table(options, source, numbers, blocks, *, carry=True):
-    """Write the table again, filled in and with columns added.
-
-    Its rows go through in batches, as they did when the numbers were read.
-
-    Parameters
-    ----------
-    options : argparse.Namespace
-    source, numbers
-        From :func:`open_table`, with `again` unless `carry` is False, and :func:`read_numbers`.
-    blocks : iterable of (ndarray of shape (n_rows, n_used) or None, dict of str to ndarray)
-        Every block is one copy of the table: the numbers without gaps (None: as they are), and
-        the columns to add.
-    carry : bool
-        False: only the added columns.
-
-    Returns
-    -------
-    list of dict
-        Columns in which cells stay empty: name, cells, reason (text, no value, not used).
-    """
-    pa = optional("pyarrow", "a table", "cli")
-    format_ = format_of(options.output, options)
-    parquet = format_ in PARQUET
-    blocks = iter(blocks)
-    first = next(blocks)
-    kinds, left = {}, {}
-    if parquet:
-        changed = (numbers.n_missing > 0) & (first[0] is not None)
-        kinds = _kinds(source, numbers, changed) if carry else {}
-        kinds.update({name: pa.from_numpy_dtype(column.dtype) for name, column in first[1].items()})
-    with replacing(options.output, [source.file], force=options.force) as file:
-        if parquet:
-            typed = carry and isinstance(source, ParquetSource)
-            old = source.schema if typed else pa.schema([])
-            writer = ParquetWriter(file, output_schema(old, kinds))
-        else:
-            names = [*(source.names if carry else []), *first[1]] if source.headed else None
-            writer = CsvWriter(file, options.output, format_, names, options)
-        for nth, (filled, added) in enumerate(itertools.chain([first], blocks)):
-            rows = _carried(
-                source, numbers, filled, kinds, options, None if nth else left) if carry else (
-                    (n, []) for n in _pieces(len(numbers.X)))
-            start = 0
-            for n, arrays in rows:
-                new = [pa.array(np.ascontiguousarray(column[start:start + n]))
-                       for column in added.values()]
-                writer.write(arrays + new)
-                start += n
-        writer.close()
-    reasons = {**dict.fromkeys(numbers.text, "text"), **dict.fromkeys(numbers.empty, "no value")}
-    return [{"name": source.names[j], "cells": n, "reason": reasons.get(
-        source.names[j], "not used")} for j, n in left.items() if n]
-
-
-def _pieces(n_rows):
-    return [min(_ROWS, n_rows - start) for start in range(0, n_rows, _ROWS)]
-
-
-def _kinds(source, numbers, changed):
-    """Types of the columns whose type in a Parquet file is not that of the source, by name.
-
-    changed : bool ndarray
-        Of the columns of numbers, those that get values.
-    """
-    pa = optional("pyarrow", "a table", "cli")
-    if isinstance(source, CsvSource):
-        if len(set(source.names)) < len(source.names):
-            raise CommandError(f"{source.path}: several columns have the same name, which a "
-                               "Parquet file cannot hold")
-        kinds, largest = dict.fromkeys(source.names, pa.string()), numbers.largest
-        for at, name in enumerate(numbers.names):
-            whole = numbers.whole[at] and largest[at] < 2**63 and not changed[at]
-            kinds[name] = pa.int64() if whole else pa.float64()
-        return kinds
-    kinds = {}
-    for at in np.flatnonzero(changed):
-        kind = source.schema.field(numbers.positions[at]).type
-        small = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-        kinds[numbers.names[at]] = pa.float32() if small else pa.float64()
-    return kinds
-
-
-def _from_numbers(source, numbers, kinds, marked):
-    """Positions of the columns that are written from the numbers, not from the table's cells.
-
-    marked : bool
-        Numbers stand for missing values, and are to stay.
-    """
-    pa, found = optional("pyarrow", "a table", "cli"), set()
-    for at, j in enumerate(numbers.positions):
-        kind = kinds.get(numbers.names[at])
-        digits = kind == pa.int64() and numbers.largest[at] >= 2**53    # that a float has lost
-        if kind is not None and not digits and not (marked and numbers.n_missing[at]):
-            found.add(j)
-    return found
-
-
-def _carried(source, numbers, filled, kinds, options, left):
-    """(n_rows, columns) of the table, batch by batch, with what was missing filled in; how many
-    cells of the columns that are not used are empty comes into `left`, unless it is None."""
-    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
-    place, start = {j: at for at, j in enumerate(numbers.positions)}, 0
-    typed = _from_numbers(source, numbers, kinds,
-                          filled is None and bool(options.missing_values))
-    for arrays in source.batches(range(len(source.names))):
-        arrays, rows = list(arrays), slice(start, start + len(arrays[0]))
-        for j, array in enumerate(arrays):
-            at, kind = place.get(j), kinds.get(source.names[j])
-            if at is None and left is not None:
-                left[j] = left.get(j, 0) + pc.sum(source.gaps(array)).as_py()
-            if j in typed:
-                values, gaps = numbers.X[rows, at], numbers.gaps[rows, at]
-                if filled is not None:
-                    values, gaps = np.where(gaps, filled[rows, at], values), None
-                arrays[j] = pa.array(values, mask=gaps).cast(kind)
-            elif kind is not None:
-                arrays[j] = _typed(source, array, kind)
-            elif at is not None and filled is not None and numbers.n_missing[at]:
-                # of a file of text: what is there keeps its digits
-                gaps = numbers.gaps[rows, at]
-                new = pa.array(filled[rows, at][gaps])
-                arrays[j] = pc.replace_with_mask(
-                    as_text(array, options.decimal), pa.array(gaps), as_text(new, options.decimal))
-        yield len(arrays[0]), arrays
-        start = rows.stop
-
-
-def _typed(source, array, kind):
-    """Texts of a CSV file as a type of Parquet, null where a value is missing."""
-    pa, pc = optional("pyarrow", "a table", "cli"), optional("pyarrow.compute", "a table", "cli")
-    if kind == pa.string():
-        return pc.if_else(pc.equal(array, ""), pa.scalar(None, kind), array)
-    if kind == pa.int64():      # digits that a float would lose
-        try:
-            return pc.cast(pc.utf8_trim_whitespace(array), kind)
-        except pa.ArrowInvalid:
-            pass
-    values = source.to_numbers(array)
-    return pa.array(values, mask=np.isnan(values)).cast(kind)

@@ -50,7 +50,8 @@ from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import about, count
 from emkernels.cli._plots import write_plot
 from emkernels.cli._profiles import report
-from emkernels.cli._tables import open_table, write_table
+from emkernels.cli._rewriting import write_table
+from emkernels.cli._tables import open_table
 
 # more items than this: too many pairs to look at
 MOST_PAIRED = 100
@@ -109,8 +110,9 @@ def run(options, console):
         resp, residuals = best.predict_proba(items.table), _residuals(best, items)
     labels = resp.argmax(axis=1)
     if options.output is not None:
-        write_table(options, source, as_numbers(items.cells, items.n_rows, items.kept["others"]),
-                    [(None, hidden.new_columns(options, labels, resp))],
+        numbers = as_numbers(items.cells, items.n_rows, items.kept["others"])
+        write_table(options, source, numbers,
+                    [[(numbers.X, None, hidden.new_columns(options, labels, resp))]],
                     carry=hidden.carries(options))
     n_lines = len(items.used)
     write_plot(options, lambda ax: emkernels.plotting.plot_response_probs(best, ax=ax),

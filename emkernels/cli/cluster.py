@@ -54,19 +54,15 @@ import warnings
 import numpy as np
 
 import emkernels
+from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
 from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted, say_left_out
+from emkernels.cli._rewriting import check_names, write_table
 from emkernels.cli._students import students
-from emkernels.cli._tables import (
-    check_names,
-    check_target,
-    open_table,
-    read_numbers,
-    write_table,
-)
+from emkernels.cli._tables import check_target, open_table, read_numbers
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("full", "tied", "diag", "spherical", "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
@@ -120,6 +116,7 @@ def add_arguments(parser):
                             "few rows, which keeps them from collapsing (default none)")
     group.add_argument("--noise", action="store_true",
                        help="rows that belong to no cluster may be noise, spread evenly over a box")
+    blocks.add_options(parser)
     options_of.add_common(parser)
 
 
@@ -132,42 +129,43 @@ def run(options, console):
         added = [options.name] + [f"{options.name}_{c}" for c in range(max(options.clusters))]
         added += [f"{options.name}_noise"] * options.noise
         check_names(source, added, "--name says another for the new one")
-    numbers = read_numbers(source, options, console, copies=5 + options.standardize)
+    numbers = read_numbers(source, options, console, copies=5 + options.standardize,
+                           blocks=blocks.asked(options))
     constant = numbers.constant if options.columns is None else []
     if len(constant) == len(numbers.names):
         raise CommandError(f"{source.path}: every column of numbers has one value only: there is "
                            "nothing to tell rows apart by")
     numbers = numbers.without(constant)
-    n_rows = len(numbers.X)
+    n_rows = numbers.n_rows
     if max(options.clusters) > n_rows:
         raise CommandError(f"{source.path}: -k {max(options.clusters)} is more than the "
                            f"{count(n_rows, 'row')} of the table")
-    X, center, scale = _scaled(numbers.X) if options.standardize else (numbers.X, 0.0, 1.0)
     shown = options.method != "kmeans" and carry
     if shown:
-        check_fits(source.path, n_rows * (max(options.clusters) + options.noise) * X.itemsize,
-                   "use fewer -k, or --only-labels")
+        check_fits(source.path, min(n_rows, numbers.block_rows) * numbers.dtype.itemsize * (
+            max(options.clusters) + options.noise), "use fewer -k, or --only-labels")
     kept = {"text": list(numbers.text), "empty": numbers.empty, "constant": constant}
     if options.method == "kmeans":
         _check_complete(options, numbers)
-    fit = {"kmeans": _kmeans, "t": _student}.get(options.method, _mixture)
-    with about(source.path):
-        found = fit(options, console, numbers.rows(X), shown)
-    labels = found["labels"]
-    sizes = np.bincount(labels[labels >= 0], minlength=found["k"])
+    change = Standard(numbers) if options.standardize else None
+    with about(source.path), blocks.fitting(options, console, numbers, change) as rows:
+        fit = {"kmeans": _kmeans, "t": _student}.get(options.method, _mixture)
+        found = fit(options, console, rows)
+        model = found.pop("model")
+    assigned = Assigned(model, numbers, rows, change, found["k"], shown)
+    if options.output is not None:
+        with console.progress("writing"):
+            write_table(options, source, numbers, [assigned.parts(options.name)], carry=carry)
+    else:
+        for _ in assigned.parts(options.name):
+            pass
+    sizes = assigned.sizes
     if found["noise"] is not None:
         found["noise"]["rows"] = n_rows - int(sizes.sum())
-    found["centers"] = found["centers"] * scale + center
+    if change is not None:
+        found["centers"] = found["centers"] * change.scale + change.center
     if found["shares"] is None:
         found["shares"] = sizes / n_rows
-    if options.output is not None:
-        added = {options.name: found["labels"].astype(np.int64)}
-        if shown:
-            added.update(
-                (f"{options.name}_{c}", found["resp"][:, c]) for c in range(found["k"]))
-            if options.noise:
-                added[f"{options.name}_noise"] = found["resp"][:, -1]
-        write_table(options, source, numbers, [(None, added)], carry=carry)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
         "columns": numbers.names, "standardized": options.standardize, "method": options.method,
@@ -175,12 +173,13 @@ def run(options, console):
         "sizes": sizes,
         **{key: found[key] for key in ("shares", "centers", "noise", "degrees_of_freedom",
                                       "inertia")},
-        "kept": kept, "rows_without_values": int(numbers.gaps.all(axis=1).sum())}
+        "kept": kept, "rows_without_values": numbers.n_without}
     _report(console, result, int(numbers.n_missing.sum()))
     return result
 
 
 def _check(options):
+    blocks.check(options)
     if options.method == "kmeans" and len(options.clusters) > 1:
         raise CommandError("--method kmeans takes one -k: it has no likelihood to choose by")
     for name, methods in (("covariance", "em t"), ("criterion", "em mclust t"),
@@ -202,22 +201,77 @@ def _check(options):
 
 def _check_complete(options, numbers):
     """CommandError naming the column of the first value that is missing."""
-    if numbers.gaps.any():
-        row = numbers.gaps.any(axis=1).argmax()
+    if numbers.incomplete is not None:
         raise CommandError(
-            f"{options.input}: column {quoted(numbers.names[numbers.gaps[row].argmax()])} has "
-            "missing values, and --method kmeans needs them all; --method em does without, and "
-            "emkernels impute fills them in")
+            f"{options.input}: column {quoted(numbers.incomplete)} has missing values, and "
+            "--method kmeans needs them all; --method em does without, and emkernels impute fills "
+            "them in")
 
 
-def _scaled(X):
-    """X in standard deviations from the means of what is observed, both of which follow."""
-    center = np.nanmean(X, axis=0, dtype=np.float64)
-    scale = np.nanstd(X, axis=0, dtype=np.float64)
-    scale[scale == 0] = 1
-    scaled = X - center
-    scaled /= scale
-    return scaled.astype(X.dtype, copy=False), center, scale
+class Standard:
+    """Numbers in standard deviations from the means of what is observed.
+
+    Attributes
+    ----------
+    center, scale : ndarray of shape (n_columns,)
+    """
+
+    def __init__(self, numbers):
+        if numbers.over_blocks:
+            summary = emkernels.data.Chunks(numbers.frames()).summary()
+            self.center, self.scale = summary.means, summary.deviations.copy()
+        else:
+            self.center = np.nanmean(numbers.X, axis=0, dtype=np.float64)
+            self.scale = np.nanstd(numbers.X, axis=0, dtype=np.float64)
+        self.scale[self.scale == 0] = 1
+
+    def __call__(self, X):
+        scaled = X - self.center
+        scaled /= self.scale
+        return scaled.astype(X.dtype, copy=False)
+
+
+class Assigned:
+    """The clusters of the rows.
+
+    Parameters
+    ----------
+    model : GaussianMixture, StudentTMixture or KMeans
+    numbers : Numbers or Reread
+    rows : Rows or Chunks
+        What the model was fitted to.
+    change : Standard or None
+    k : int
+    shown : bool
+        Whether it is to be said how probable each cluster is.
+
+    Attributes
+    ----------
+    sizes : ndarray of shape (k,)
+        Rows of each cluster, when all parts were taken.
+    """
+
+    def __init__(self, model, numbers, rows, change, k, shown):
+        self.model, self.numbers, self.rows, self.change = model, numbers, rows, change
+        self.sizes, self.shown = np.zeros(k, np.int64), shown
+
+    def parts(self, name):
+        """Parts of the table with the new columns, of which `name` is the first."""
+        for X in self.numbers.parts():
+            rows = self.rows
+            if self.numbers.over_blocks:
+                rows = self.numbers.rows(X if self.change is None else self.change(X))
+            labels = getattr(self.model, "labels_", None)
+            if labels is None:
+                labels = self.model.predict(rows)
+            self.sizes += np.bincount(labels[labels >= 0], minlength=len(self.sizes))
+            added = {name: labels.astype(np.int64)}
+            if self.shown:
+                k, resp = len(self.sizes), self.model.predict_proba(rows)
+                names = [f"{name}_{c}" for c in range(k)] + [f"{name}_noise"] * (
+                    resp.shape[1] > k)
+                added.update(zip(names, resp.T))
+            yield X, None, added
 
 
 def _parameters(options):
@@ -228,8 +282,8 @@ def _parameters(options):
             **{name: value for name, value in given.items() if value is not None}}
 
 
-def _mixture(options, console, rows, shown):
-    """The best of all candidates; with `shown`, how probable each cluster is for each row."""
+def _mixture(options, console, rows):
+    """The best of all candidates."""
     types, criterion = options.covariance or ["full"], options.criterion or "bic"
     if options.method == "mclust":
         types = ["all"]
@@ -261,26 +315,25 @@ def _mixture(options, console, rows, shown):
          "below": row["below"], "remarks": selection.remarks(row)}
         for row in selection.table]
     return {"k": best.n_components, "covariance": best.covariance_type, "criterion": criterion,
-            "candidates": candidates, "labels": best.predict(rows),
-            "resp": best.predict_proba(rows) if shown else None,
+            "candidates": candidates, "model": best,
             "shares": best.weights_[:best.n_components], "centers": best.means_, "inertia": None,
             "degrees_of_freedom": None,
             "noise": None if not options.noise else {
                 "rows": None, "share": best.weights_[-1], "log_density": best.noise_log_density_}}
 
 
-def _kmeans(options, console, rows, shown):
+def _kmeans(options, console, rows):
     """K-means with one number of clusters."""
     parameters = _parameters(options)
     with console.progress("clustering"):
-        model = emkernels.KMeans(options.clusters[0], **parameters).fit(rows)
+        model = blocks.fitted(emkernels.KMeans(options.clusters[0], **parameters), rows)
     return {"k": model.n_clusters, "covariance": None, "criterion": None, "candidates": [],
-            "labels": model.labels_, "resp": None, "shares": None,
+            "model": model, "shares": None,
             "centers": model.cluster_centers_.astype(np.float64), "inertia": model.inertia_,
             "noise": None, "degrees_of_freedom": None}
 
 
-def _student(options, console, rows, shown):
+def _student(options, console, rows):
     """The best mixture of Student t."""
     types = options.covariance or ["full"]
     if "all" in types:
@@ -288,9 +341,8 @@ def _student(options, console, rows, shown):
     best, candidates = students(options, console, rows, types, _parameters(options))
     return {"k": best.n_components, "covariance": best.covariance_type,
             "criterion": options.criterion or "bic", "candidates": candidates,
-            "labels": best.predict(rows), "resp": best.predict_proba(rows) if shown else None,
-            "shares": best.weights_, "centers": best.means_, "inertia": None, "noise": None,
-            "degrees_of_freedom": best.dfs_}
+            "model": best, "shares": best.weights_, "centers": best.means_, "inertia": None,
+            "noise": None, "degrees_of_freedom": best.dfs_}
 
 
 def _report(console, result, missing):

@@ -16,6 +16,7 @@ test), little_reason (why there is none), text (a list: name, missing), warnings
 import numpy as np
 
 import emkernels
+from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
 from emkernels.cli._messages import about, count, in_options, listed, quoted
 from emkernels.cli._tables import open_table, read_numbers
@@ -26,35 +27,28 @@ SHOWN = 20      # patterns in the report
 
 def add_arguments(parser):
     options_of.add_table(parser)
+    blocks.add_options(parser)
     options_of.add_common(parser, seed=False)
 
 
 def run(options, console):
     """Print the tables."""
+    blocks.check(options)
     source = open_table(options)
-    numbers = read_numbers(source, options, console, copies=4, least_rows=1)
-    with about(source.path), console.progress("counting"):
-        rows = numbers.rows()
-        summary = emkernels.missing_data_summary(rows)
-    columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
-                        values)) for values in zip(*summary.columns.values())]
-    names = np.array(numbers.names, dtype=object)
-    patterns = [{"rows": n, "share": share, "missing": list(names[missing])} for n, share, missing
-                in zip(*(summary.patterns[key] for key in ("count", "share", "missing")))]
-    _report(console, source, numbers, summary, columns, patterns)
-    console.flush()     # the test may take its time
-    little, reason = None, None
-    # without the columns that the test refuses
-    tested = np.flatnonzero(~np.isin(names, numbers.constant))
-    if not len(tested):
-        reason = "every column has one value only"
-    else:
-        with console.progress("Little's test"):
-            try:
-                little = emkernels.little_mcar_test(
-                    rows.take(columns=tested) if numbers.constant else rows)
-            except ValueError as error:
-                reason = in_options(str(error))
+    numbers = read_numbers(source, options, console, copies=4, least_rows=1,
+                           blocks=blocks.asked(options))
+    with about(source.path), blocks.fitting(options, console, numbers) as rows:
+        with console.progress("counting"):
+            summary = emkernels.missing_data_summary(rows)
+        columns = [dict(zip(("name", "missing", "share", "observed", "mean", "std", "min", "max"),
+                            values)) for values in zip(*summary.columns.values())]
+        names = np.array(numbers.names, dtype=object)
+        patterns = [{"rows": n, "share": share, "missing": list(names[missing])}
+                    for n, share, missing in zip(
+                        *(summary.patterns[key] for key in ("count", "share", "missing")))]
+        _report(console, source, numbers, summary, columns, patterns)
+        console.flush()     # the test may take its time
+        little, reason = _little(console, numbers, rows)
     _report_test(console, numbers, little, reason)
     return {
         "input": options.input, "rows": summary.n_samples, "missing": summary.n_missing,
@@ -64,6 +58,20 @@ def run(options, console):
             "rows": little.n_samples, "patterns": little.n_patterns},
         "little_reason": reason,
         "text": [{"name": name, "missing": n} for name, n in numbers.text.items()]}
+
+
+def _little(console, numbers, rows):
+    """Little's test, or why there is none."""
+    # without the columns that the test refuses
+    tested = np.flatnonzero(~np.isin(numbers.names, numbers.constant))
+    if not len(tested):
+        return None, "every column has one value only"
+    with console.progress("Little's test"):
+        try:
+            return emkernels.little_mcar_test(
+                rows.take(columns=tested) if numbers.constant else rows), None
+        except ValueError as error:
+            return None, in_options(str(error))
 
 
 def _report(console, source, numbers, summary, columns, patterns):

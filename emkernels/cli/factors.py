@@ -49,12 +49,11 @@ from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted, say_left_out
+from emkernels.cli._rewriting import check_names, write_table
 from emkernels.cli._tables import (
-    check_names,
     check_target,
     open_table,
     read_numbers,
-    write_table,
 )
 
 PACKAGES = ("pandas", "pyarrow", "rich")
@@ -134,7 +133,7 @@ def run(options, console):
     if options.factors is not None and max(options.factors) >= n_columns:
         raise CommandError(f"{source.path}: -k {max(options.factors)} is too many for the "
                            f"{n_columns} columns that are used: fewer factors than columns")
-    rows = numbers.rows(_scaled(numbers.X) if options.standardize else None)
+    rows = numbers.rows(_scaled(numbers.X) if options.standardize else numbers.X)
     with about(source.path):
         parallel = _parallel(options, console, rows)
         found = _fitted(options, console, rows, parallel)
@@ -145,7 +144,7 @@ def run(options, console):
         check_fits(source.path, n_rows * found["k"] * 8, "use fewer factors")
         scores = best.transform(rows)
         added = {name: scores[:, j] for j, name in enumerate(shown)}
-        write_table(options, source, numbers, [(None, added)], carry=carry)
+        write_table(options, source, numbers, [[(numbers.X, None, added)]], carry=carry)
     result = {
         "input": options.input, "output": options.output, "rows": n_rows,
         "columns": numbers.names, "missing": int(numbers.n_missing.sum()),

@@ -35,17 +35,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 import emkernels
+from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
 from emkernels.cli._beyond import Beyond
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
-from emkernels.cli._tables import (
-    check_names,
-    check_target,
-    open_table,
-    read_numbers,
-    write_table,
-)
+from emkernels.cli._rewriting import check_names, write_table
+from emkernels.cli._tables import check_target, open_table, read_numbers
 from emkernels.kernels.threads import effective_n_threads
 
 PACKAGES = ("pandas", "pyarrow", "rich")
@@ -89,6 +85,7 @@ def add_arguments(parser):
                             "columns (default 0.000001)")
     group.add_argument("--max-iter", type=options_of.integer(1), metavar="N",
                        help="most iterations of EM (default 1000)")
+    blocks.add_options(parser)
     options_of.add_common(parser)
 
 
@@ -98,6 +95,11 @@ def run(options, console):
         for option, value in ("-k", options.components), ("--starts", options.starts):
             if value is not None:
                 raise CommandError(f"{option} is for --model mixture")
+    if options.imputations is not None and blocks.asked(options):
+        raise CommandError("-m draws from all rows, which must be in memory: --chunks and "
+                           "--checkpoint are not for it; use fewer --columns, some of the rows, "
+                           "or no -m")
+    blocks.check(options)
     check_target(options)
     source = open_table(options, again=True)
     m = options.imputations
@@ -106,29 +108,27 @@ def run(options, console):
     # as measured: X as it is read, in the classes, and completed
     workers = _workers(options.threads, m or 1)
     numbers = read_numbers(
-        source, options, console, copies=5 if m is None else 4 + 2.5 * workers)
+        source, options, console, copies=5 if m is None else 4 + 2.5 * workers,
+        blocks=blocks.asked(options) if m is None else None)
     model = _model(options, numbers)
     with about(source.path):
-        rows = numbers.rows()
-        with console.progress("fitting") as bar, warnings.catch_warnings():
+        with blocks.fitting(options, console, numbers, memory=m is not None) as rows, (
+                console.progress("fitting")) as bar, warnings.catch_warnings():
             # the report says it of every one
             warnings.filterwarnings("ignore", ".*one value only")
-            imputer, completed = model.set_params(callback=bar.callback), None
-            if m is None:
-                completed = imputer.fit_transform(rows)
-            else:
-                imputer.fit(rows)
+            imputer = blocks.fitted(model.set_params(callback=bar.callback), rows)
         imputer.set_params(callback=None)
         means = np.zeros(len(numbers.names))
         beyond = Beyond(numbers)
         with console.progress("filling in", total=m) as bar:
-            if m is None:
-                blocks = [(completed, {})]
-            else:
-                blocks = _draws(imputer, rows, options.seed, m, workers, bar)
-            left = write_table(
-                options, source, numbers, _summed(beyond.seen(blocks), numbers, means))
-    return _report(options, console, source, numbers, imputer, means / (m or 1), beyond, left)
+            copies = [_completed(imputer, numbers, rows)] if m is None else _draws(
+                imputer, numbers, rows, options.seed, m, workers, bar)
+            left = write_table(options, source, numbers, (
+                _summed(beyond.seen(parts), numbers, means) for parts in copies))
+    observed = rows.summary().means if numbers.over_blocks and m is None else (
+        np.nanmean(numbers.X, axis=0, dtype=np.float64))
+    return _report(options, console, source, numbers, imputer,
+                   (observed, means / (m or 1)), beyond, left)
 
 
 def _model(options, numbers):
@@ -152,7 +152,13 @@ def _workers(threads, m):
     return min(n, m)
 
 
-def _draws(imputer, rows, seed, m, workers, bar):
+def _completed(imputer, numbers, rows):
+    """The rows with their conditional means, part by part."""
+    for X in numbers.parts():
+        yield X, imputer.transform(numbers.rows(X) if numbers.over_blocks else rows), {}
+
+
+def _draws(imputer, numbers, rows, seed, m, workers, bar):
     """The random copies in turn, a few at a time; each has a seed of its own."""
     def one(seed):
         return imputer.sample(rows, 1, random_state=seed)[0]
@@ -164,29 +170,30 @@ def _draws(imputer, rows, seed, m, workers, bar):
         for i in range(1, m + 1):
             while sequence.n_children_spawned < m and len(waiting) < workers:
                 waiting.append(pool.submit(one, *sequence.spawn(1)))
-            yield waiting.popleft().result(), {
-                ".imp": np.full(n_rows, i), ".id": np.arange(1, n_rows + 1)}
+            yield [(numbers.X, waiting.popleft().result(), {
+                ".imp": np.full(n_rows, i), ".id": np.arange(1, n_rows + 1)})]
             bar.step()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _summed(blocks, numbers, means):
-    """The blocks as they are; the means of what was missing are added up on the way."""
-    for filled, added in blocks:
-        for at in np.flatnonzero(numbers.n_missing):
-            means[at] += filled[numbers.gaps[:, at], at].mean(dtype=np.float64)
-        yield filled, added
+def _summed(parts, numbers, means):
+    """The parts as they are; the means of what was missing are added up on the way."""
+    sums = np.zeros(len(means))
+    some = np.flatnonzero(numbers.n_missing)
+    for X, filled, added in parts:
+        for at in some:
+            sums[at] += filled[np.isnan(X[:, at]), at].sum(dtype=np.float64)
+        yield X, filled, added
+    means[some] += sums[some] / numbers.n_missing[some]
 
 
-def _report(options, console, source, numbers, imputer, means, beyond, left):
-    n_rows, m = len(numbers.X), options.imputations
-    missing = int(numbers.n_missing.sum())
-    observed = np.nanmean(numbers.X, axis=0, dtype=np.float64)
-    without = int(numbers.gaps.all(axis=1).sum())
+def _report(options, console, source, numbers, imputer, both, beyond, left):
+    n_rows, m, (observed, means) = numbers.n_rows, options.imputations, both
+    missing, size = int(numbers.n_missing.sum()), numbers.n_rows * len(numbers.names)
+    without = numbers.n_without
     console.say(f"{source.path}: {count(n_rows, 'row')}, {count(len(numbers.names), 'column')} of "
-                f"numbers, {missing} of {numbers.X.size} values missing "
-                f"({100 * missing / numbers.X.size:.3g} %)")
+                f"numbers, {missing} of {size} values missing ({100 * missing / size:.3g} %)")
     console.say()
     columns = [{"name": name, "missing": int(n), "observed_mean": observed[at],
                 "imputed_mean": means[at] if n else None, "beyond": int(beyond.counts[at])}

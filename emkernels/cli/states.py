@@ -45,8 +45,9 @@ from emkernels.cli._fits import Fits
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, say_left_out
 from emkernels.cli._plots import write_plot
+from emkernels.cli._rewriting import write_table
 from emkernels.cli._series import described, read_series
-from emkernels.cli._tables import open_table, write_table
+from emkernels.cli._tables import open_table
 
 PACKAGES = ("pandas", "pyarrow", "rich")
 COVARIANCES = ("diag", "full", "tied", "spherical")
@@ -99,7 +100,7 @@ def run(options, console):
         resp = np.minimum(best.predict_proba(X, series.lengths), 1)     # but for rounding
     if options.output is not None:
         added = hidden.new_columns(options, series.as_in_file(path), series.as_in_file(resp))
-        write_table(options, source, series.numbers, [(None, added)],
+        write_table(options, source, series.numbers, [[(series.numbers.X, None, added)]],
                     carry=hidden.carries(options))
     write_plot(options, lambda ax: _draw(ax, best, X, series), (10, 3.4))
     result = {

@@ -251,14 +251,19 @@ def _say_empty(empty, names):
 def remember_columns(estimator, rows):
     """Set n_features_in_ and feature_names_in_ once a fit has succeeded."""
     estimator.n_features_in_ = rows.n_features
-    for name in ("n_blocks", "n_rows"):
-        vars(estimator).pop(f"{name}_", None)
-        if hasattr(rows, "n_blocks"):
-            setattr(estimator, f"{name}_", getattr(rows, name))
+    remember_blocks(estimator, rows)
     if rows.feature_names is not None:
         estimator.feature_names_in_ = rows.feature_names
     elif "feature_names_in_" in vars(estimator):
         del estimator.feature_names_in_
+
+
+def remember_blocks(estimator, rows):
+    """Set n_blocks_ and n_rows_ after a fit of blocks; one of rows has none."""
+    for name in ("n_blocks", "n_rows"):
+        vars(estimator).pop(f"{name}_", None)
+        if hasattr(rows, "n_blocks"):
+            setattr(estimator, f"{name}_", getattr(rows.survey, name))
 
 
 def numbers(values, name):

@@ -57,10 +57,11 @@ class Chunks(Source):
 
     def _look(self):
         """The survey: a pass of its own, which looks at every cell."""
-        tree, n_rows = Tree(), 0
+        tree, n_rows, number = Tree(), 0, -1
         with_print = self.reader.volatile or self.journal is not None
         with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
-            for number, (values, weight) in enumerate(self._blocks()):
+            for values, weight in self._blocks():
+                number += 1
                 found = self.door.survey(values, weight, number, with_print)
                 if self.progress is not None:
                     n_rows += found.n_rows
@@ -82,28 +83,36 @@ class Chunks(Source):
                 raise self._changed(error.block, error) from None
 
     def _pass(self, function, *arguments):
-        tree, survey = self._tree(), self.survey
-        number = tree.first - 1
+        tree = self._tree()
         with own_simd_level(self.level):
-            for number, (values, weight) in enumerate(self._blocks(tree.first), tree.first):
-                if number >= self.n_blocks:
-                    raise self._changed(number, f"there were {self.n_blocks} blocks")
-                try:
-                    rows = self.door.rows(values, weight, number, survey, self.n_threads)
-                except Changed as error:
-                    raise self._changed(number, error) from None
+            for rows, n_blocks in self.door.together(self._rows(tree.first)):
                 if rows is None:
-                    tree.add(None)
+                    tree.add(None, n_parts=n_blocks)
                     continue
+                rows.lasting = self.memory.of(rows.block)
+                tree.add(function(rows, *arguments), n_parts=n_blocks)
+                self.memory.keep(rows.block, rows.lasting)
+                rows = None     # before the next is read
+        return tree.total()
+
+    def _rows(self, first):
+        """The number and the rows of each block from the first; None for those without."""
+        number = first - 1
+        for values, weight in self._blocks(first):      # enumerate would hold the last block
+            number += 1
+            if number >= self.n_blocks:
+                raise self._changed(number, f"there were {self.n_blocks} blocks")
+            try:
+                rows = self.door.rows(values, weight, number, self.survey, self.n_threads)
+            except Changed as error:
+                raise self._changed(number, error) from None
+            if rows is not None:
                 rows.first_row = int(self.first_rows[number])
-                rows.lasting = self.memory.of(number)
-                tree.add(function(rows, *arguments))
-                self.memory.keep(number, rows.lasting)
-                rows = values = weight = None       # before the next is read
+            yield number, rows
+            rows = values = weight = None
         if number + 1 < self.n_blocks:
             raise self._changed(number + 1, f"it is not there, and there were {self.n_blocks} "
                                             "blocks")
-        return tree.total()
 
     def _changed(self, number, what):
         return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "

@@ -23,7 +23,7 @@ class Items:
     ----------
     codes : ndarray of shape (n_distinct, n_items), uint8
         255 where missing. Rows that are equal stand once, in the order of their first, unless
-        there are numbers, or rows for one pass (`once`) are likely to differ.
+        there are numbers, or rows for one pass (`once`) are likely to differ, or they stay apart.
     levels : list of ndarray
         The levels of each item.
     numbers : ndarray of shape (n_distinct, n_numbers), float64, or None
@@ -48,14 +48,18 @@ class Items:
     ([[1, 0], [0, 255]], [2.0, 1.0])
     """
 
+    # of the rows of a block the number of the first, and how many rows the block has; of rows of
+    # several blocks their numbers, and those of the blocks' first
+    first_row, n_table, origin, first_rows = 0, None, None, None
+
     def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None,
-                 once=False):
+                 once=False, apart=False):
         n = len(codes)
         weight = np.ones(n) if sample_weight is None else sample_weight
         self.n_rows, self.levels = n, levels
         self.n_features = codes.shape[1] + (0 if numbers is None else numbers.shape[1])
         self.n_positive, self.total = int(np.count_nonzero(weight)), float(weight.sum())
-        if numbers is None and not (once and self._may_be_many(n)):
+        if numbers is None and not apart and not (once and self._may_be_many(n)):
             first, self.inverse = distinct_rows(codes)
             codes = codes[first]
             weight = np.bincount(self.inverse, weight, minlength=len(first))
@@ -120,8 +124,8 @@ class Items:
             levels.append(found)
             codes[:, at] = np.where(code < 0, MISSING, code)
         numbers = _numbers(columns, numeric, used)
-        out = cls._of(codes, levels, numbers, weight, used, n_threads)
-        return out._placed(items, numeric, names, checks.index_of(X))
+        out = cls.of_used(codes, levels, numbers, weight, used, n_threads)
+        return out.placed(items, numeric, names, checks.index_of(X))
 
     @classmethod
     def read_again(cls, X, estimator, levels, continuous, names, *, sample_weight=None):
@@ -142,25 +146,38 @@ class Items:
             codes[:, at] = np.where(code < 0, MISSING, code)
         out = cls(codes, levels, _numbers(columns, continuous, None, again=True), weight,
                   n_threads=estimator.n_threads, once=True)
-        return out._placed(items, list(continuous), names or found, checks.index_of(X))
+        return out.placed(items, list(continuous), names or found, checks.index_of(X))
 
     @classmethod
-    def _of(cls, codes, levels, numbers, weight, used, n_threads):
+    def of_used(cls, codes, levels, numbers, weight, used, n_threads, apart=False):
         """Those of positive weight."""
         if used is not None and not used.all():
             codes, weight = codes[used], weight[used]
             numbers = None if numbers is None else np.ascontiguousarray(numbers[used])
-        out = cls(codes, levels, numbers, weight, n_threads=n_threads)
+        out = cls(codes, levels, numbers, weight, n_threads=n_threads, apart=apart)
         if used is not None and not used.all():
             out.places = np.flatnonzero(used)
         return out
 
     def row_of(self, at):
-        """Where in the table the first of the distinct row `at` is."""
+        """The number of the first row that is the distinct row `at`."""
+        if self.origin is not None:
+            return int(self.origin[at])
         row = int(np.flatnonzero(self.inverse == at)[0])
-        return row if self.places is None else int(self.places[row])
+        return self.first_row + (row if self.places is None else int(self.places[row]))
 
-    def _placed(self, items, continuous, names, index):
+    def row_numbers(self):
+        """The numbers of rows that stay apart."""
+        return self.first_row + (np.arange(self.n_rows) if self.places is None else self.places)
+
+    def place(self, row):
+        """What messages call the row of a number."""
+        if self.first_rows is None:
+            return f"row {row}"
+        block = int(np.searchsorted(self.first_rows, row, "right")) - 1
+        return f"block {block}, row {row - int(self.first_rows[block])}"
+
+    def placed(self, items, continuous, names, index):
         self.items, self.continuous, self.names, self.index = items, continuous, names, index
         n = len(items) + len(continuous)
         self.column_names = [str(j) for j in range(n)] if names is None else [
@@ -170,6 +187,22 @@ class Items:
     @property
     def n_items(self):
         return self.codes.shape[1]
+
+    @property
+    def n_distinct(self):
+        return len(self.codes)
+
+    @property
+    def has_numbers(self):
+        return self.numbers is not None
+
+    def random_state(self, random_state):
+        """What an estimator's `random_state` stands for, in a fit of these."""
+        return _inputs.as_random_state(random_state)
+
+    def sample(self, random_state):
+        """The rows that starts look at: all."""
+        return self
 
     @property
     def n_levels(self):
@@ -269,14 +302,20 @@ def positions_of(columns, names, n_columns):
 
 
 def _numbers(columns, positions, used, again=False):
-    if not positions:
-        return None
-    out = np.column_stack([_inputs.numbers_of(columns[j]) for j in positions])
+    out = observed_numbers(columns, positions)
     for at, j in enumerate(positions):
         seen = ~np.isnan(out[:, at]) if used is None else ~np.isnan(out[:, at]) & used
         if not again and not seen.any():
             raise ValueError(f"X has no observed value in {columns[j].title}")
-    return np.ascontiguousarray(out)
+    return out
+
+
+def observed_numbers(columns, positions):
+    """The columns of numbers, (n, n_numbers), NaN where missing; None where there are none."""
+    if not positions:
+        return None
+    return np.ascontiguousarray(np.column_stack(
+        [_inputs.numbers_of(columns[j]) for j in positions]))
 
 
 def distinct_rows(codes):

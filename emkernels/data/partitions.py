@@ -130,7 +130,8 @@ class Partitions(Source):
         """Blocks of a task: one, or a group of the tree where there are plenty."""
         n_threads = max(1, sum(self.client.nthreads().values()))
         many = self.loading.n_blocks >= Tree.ARITY * GROUPS_A_THREAD * n_threads
-        return Tree.ARITY if many and not self.loading.elsewhere else 1
+        return Tree.ARITY if self.work.door.joins or (
+            many and not self.loading.elsewhere) else 1
 
     def _say_lost(self, error):
         """RuntimeError for blocks that nobody has any more, or that nobody can read."""

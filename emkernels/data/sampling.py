@@ -10,12 +10,13 @@ def uniforms(seed, first, n):
     the row alone (G. Steele, D. Lea, C. Flood, Fast splittable pseudorandom number generators,
     OOPSLA 2014)."""
     with np.errstate(over="ignore"):
-        state = _mixed(np.array([seed], np.uint64) * _GOLDEN + _GOLDEN)
-        z = _mixed(state + (np.arange(first, first + n, dtype=np.uint64) + np.uint64(1)) * _GOLDEN)
+        state = mixed(np.array([seed], np.uint64) * _GOLDEN + _GOLDEN)
+        z = mixed(state + (np.arange(first, first + n, dtype=np.uint64) + np.uint64(1)) * _GOLDEN)
     return ((z >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
 
 
-def _mixed(z):
+def mixed(z):
+    """Whole numbers of 64 bits, spread evenly."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -108,6 +109,14 @@ def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
     if np.ndim(factor):
         drawn.weight = (1.0 if drawn.weight is None else drawn.weight) * factor[at]
     return drawn
+
+
+def drawn_of(parts, weight, priority, index, n_rows):
+    """Those of the highest priorities among rows of these numbers, the values of whose columns are
+    in several arrays."""
+    at = _highest(priority, index, n_rows + 1)
+    X = np.column_stack([part[at].astype(np.float64) for part in parts])
+    return Drawn(n_rows, X, weight[at], priority[at], index[at])
 
 
 class Several:

@@ -31,6 +31,8 @@ class Sequences:
     n_threads : int or None
     numbers : ndarray of shape (n_sequences,), or None
         What messages call the sequences, where these are some of the user's.
+    kind : str
+        What messages call a sequence.
     n_rows, n_positive : int
         Rows, and those in sequences of positive weight.
     total : float
@@ -44,9 +46,10 @@ class Sequences:
     ([0, 1, 3], 3.0)
     """
 
-    def __init__(self, rows, offsets, sequence_weight=None, *, n_threads=None, numbers=None):
+    def __init__(self, rows, offsets, sequence_weight=None, *, n_threads=None, numbers=None,
+                 kind="sequence"):
         self.rows, self.offsets, self.n_threads = rows, offsets, n_threads
-        self.numbers = numbers
+        self.numbers, self.kind = numbers, kind
         self.sequence_weight, self.unit = passes.weights_in_unit(sequence_weight, rows.dtype)
         self.n_rows = self.n_positive = len(rows)
         self.total = float(self.n_rows)
@@ -140,18 +143,23 @@ class Sequences:
             self.rows.take(np.repeat(chosen, lengths)),
             np.concatenate([[0], np.cumsum(lengths[chosen])]).astype(np.int64),
             None if weight is None else (weight * self.unit)[chosen], n_threads=self.n_threads,
-            numbers=np.flatnonzero(chosen) if self.numbers is None else self.numbers[chosen])
+            numbers=np.flatnonzero(chosen) if self.numbers is None else self.numbers[chosen],
+            kind=self.kind)
 
-    def number(self, s):
+    def title(self, s):
         """What messages call a sequence."""
-        return s if self.numbers is None else int(self.numbers[s])
+        return f"{self.kind} {s if self.numbers is None else int(self.numbers[s])}"
 
     def alone(self):
         """The same, for one thread, without what passes have left in the rows."""
         weight = self.sequence_weight
         return Sequences(self.rows.with_(n_threads=1), self.offsets,
                          None if weight is None else weight * self.unit, n_threads=1,
-                         numbers=self.numbers)
+                         numbers=self.numbers, kind=self.kind)
+
+    def random_state(self, random_state):
+        """What an estimator's `random_state` stands for, in a fit of these."""
+        return _inputs.as_random_state(random_state)
 
     def weighed(self):
         """Those of positive weight: others are absent from a fit."""

@@ -132,31 +132,46 @@ class Work:
             Tasks that share its CPUs.
         """
         self.machine.check(name, Machine.here(), self.level)
-        tree, n_threads = Tree(), share_of(self.n_threads, n_side_by_side)
+        tree = Tree()
         with own_simd_level(self.level):
-            for values, weight, place in blocks:
-                tree.add(self._of_block(values, weight, place, n_threads))
-                values = weight = None
+            if self.survey is None:
+                for values, weight, place in self._split(blocks):
+                    tree.add(self.door.survey(values, weight, place.number, True))
+                    values = weight = None
+                return tree.total()
+            n_threads = share_of(self.n_threads, n_side_by_side)
+            for rows, n_blocks in self.door.together(self._rows(blocks, n_threads)):
+                if rows is not None:
+                    rows.lasting = {}
+                tree.add(None if rows is None else self.function(rows, *self.arguments),
+                         n_parts=n_blocks)
+                rows = None
         return tree.total()
 
-    def _of_block(self, values, weight, place, n_threads):
-        if self.split is not None:
-            columns, weights = self.split
-            values, weight = values[columns], values[weights]
-        if self.survey is None:
-            return self.door.survey(values, weight, place.number, True)
+    def _split(self, blocks):
+        """Values and weights apart, where they come in one frame."""
+        for values, weight, place in blocks:
+            if self.split is not None:
+                columns, weights = self.split
+                values, weight = values[columns], values[weights]
+            yield values, weight, place
+            values = weight = None
+
+    def _rows(self, blocks, n_threads):
+        """The number and the rows of each block; None for those without."""
         survey = copy.copy(self.survey)
-        survey.blocks = {place.number: place.block}
-        try:
-            rows = self.door.rows(values, weight, place.number, survey, n_threads)
-        except Changed as error:
-            raise ValueError(
-                f"the source has changed: block {place.number} in pass {self.n_pass}: {error}. "
-                "Every pass must read the same rows") from None
-        if rows is None:
-            return None
-        rows.first_row, rows.lasting = place.first_row, {}
-        return self.function(rows, *self.arguments)
+        for values, weight, place in self._split(blocks):
+            survey.blocks = {place.number: place.block}
+            try:
+                rows = self.door.rows(values, weight, place.number, survey, n_threads)
+            except Changed as error:
+                raise ValueError(
+                    f"the source has changed: block {place.number} in pass {self.n_pass}: {error}. "
+                    "Every pass must read the same rows") from None
+            if rows is not None:
+                rows.first_row = place.first_row
+            yield place.number, rows
+            rows = values = weight = None
 
 
 def places_of(survey, n_blocks=None):

@@ -32,18 +32,19 @@ class Tree:
     def __init__(self):
         self.levels = []        # [sum of a group that is not full, how many are in it]
 
-    def add(self, part, level=0):
-        """The next part: the sum of ``16 ** level`` blocks. All groups below must be full."""
+    def add(self, part, level=0, n_parts=1):
+        """The next part: the sum of ``16 ** level`` blocks, or of several such (`n_parts`) of one
+        group. All groups below must be full."""
         while True:
             while len(self.levels) <= level:
                 self.levels.append([None, 0])
             group = self.levels[level]
             group[0] = _merged(group[0], part)
-            group[1] += 1
+            group[1] += n_parts
             if group[1] < self.ARITY:
                 return
             part, self.levels[level] = group[0], [None, 0]
-            level += 1
+            level, n_parts = level + 1, 1
 
     @property
     def n_blocks(self):

@@ -102,8 +102,8 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
 def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sample_weight,
                      patterns, *, known=None, leave_empty_out=False, noise=None, n_threads=None):
     """incomplete_statistics for the EM loop: every array already checked and contiguous.
-    leave_empty_out: rows without any value are not visited ('full' and 'tied'). noise and what
-    is returned: as for the pass over complete rows."""
+    leave_empty_out: rows without any value are in no sum. noise and what is returned: as for the
+    pass over complete rows."""
     cdef Job job
     cdef Incomplete inc
     cdef Schedule schedule
@@ -120,12 +120,14 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))
     memset(tail, 0, sizeof(tail))
+    check_shape(patterns, X)
+    if leave_empty_out and code not in (FULL, TIED):    # those kernels do not visit them
+        sample_weight = _without_empty(sample_weight, patterns, X.shape[0])
     set_rows(&job.rows, X)
     set_noise(&job, noise)
     job.rows.sample_weight = pointer(sample_weight)
     job.rows.known = <const int*>pointer(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
-    check_shape(patterns, X)
     kept = None
     if code in (FULL, TIED):
         kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
@@ -136,6 +138,16 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
                                 c, f, s, tail, threads, True)
     check_status(status)
     return counts, first, second, tail[0], tail[1], tail[2]
+
+
+def _without_empty(sample_weight, patterns, n_samples):
+    """The weights, but for rows without any value, which have none."""
+    cdef Py_ssize_t last = patterns.n_patterns - 1
+    if last < 0 or patterns.n_missing[last] < patterns.n_features:
+        return sample_weight
+    weight = np.ones(n_samples) if sample_weight is None else sample_weight.copy()
+    weight[patterns.order[patterns.offsets[last]:]] = 0
+    return weight
 
 
 # --- the faces for cimport: see incomplete.pxd --------------------------------------------

@@ -39,8 +39,8 @@ class ChainStatistics:
         As the emissions leave them, with a `merge`.
     log_likelihood, total : float
         Of all sequences, and the weight of their rows.
-    impossible : int or None
-        The first sequence of probability zero.
+    impossible : str or None
+        The first sequence of probability zero, as messages call it.
     """
 
     starts: np.ndarray
@@ -48,7 +48,7 @@ class ChainStatistics:
     emissions: object
     log_likelihood: float
     total: float
-    impossible: int | None = None
+    impossible: str | None = None
 
     def merge(self, other):
         self.starts += other.starts
@@ -95,7 +95,7 @@ class Chain:
             starts, transitions = starts * sequences.unit, transitions * sequences.unit
         return ChainStatistics(
             starts, transitions, own, sequences.weighted_sum(log_likelihoods), sequences.total,
-            sequences.number(int(lost.argmax())) if lost.any() else None)
+            sequences.title(int(lost.argmax())) if lost.any() else None)
 
     def objective(self, statistics, parameters):
         """The log-likelihood and the log densities of the priors, for one row of weight 1."""
@@ -114,7 +114,7 @@ class Chain:
         """M-step; ValueError for a sequence that the parameters cannot have made."""
         if statistics.impossible is not None:
             raise ValueError(
-                f"sequence {statistics.impossible} is impossible: under the start of the fit its "
+                f"{statistics.impossible} is impossible: under the start of the fit its "
                 "probability is zero. Look at the zeros of startprob_init, transmat_init and "
                 "emissionprob_init, or leave the sequence out")
         startprob, transmat = parameters.startprob, parameters.transmat

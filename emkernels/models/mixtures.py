@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
+from emkernels.data.source import Source, Sums
 
 
 class MixtureMethods:
@@ -82,11 +83,30 @@ class MixtureMethods:
         """
         return self._criteria(X, sample_weight, entropy=True)["icl"]
 
+    def criteria(self, X, *, sample_weight=None):
+        """The log-likelihood of the rows and :meth:`bic`, :meth:`aic` and :meth:`icl`, as a dict,
+        by one pass over them."""
+        return self._criteria(X, sample_weight, entropy=True)
+
     def _criteria(self, X, sample_weight, *, entropy=False):
-        """log_likelihood, bic, aic and, on request, icl: one pass over the rows."""
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        n = len(rows) if rows.sample_weight is None else rows.total
+        """log_likelihood, bic, aic and, on request, icl: one pass over the rows, or over a source
+        of blocks of them."""
+        rows = X
+        if not isinstance(X, Source):
+            _inputs.check_same_rows(X, sample_weight, "sample_weight")
+            rows = self._read(X).weighed(sample_weight)
+        n = rows.total if rows.weighted else len(rows)
+        sums = rows.reduce(self._evidence, entropy)
+        log_likelihood, uncertain = sums.log_likelihood, sums.uncertain
+        p = self._n_parameters()
+        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
+               "aic": -2 * log_likelihood + 2 * p}
+        if entropy:
+            out["icl"] = out["bic"] + 2 * float(uncertain)
+        return out
+
+    def _evidence(self, rows, entropy):
+        """The log-likelihood of rows, and how uncertain their components are."""
         log_likelihood = uncertain = 0.0
         for part in rows.blocks():
             w = part.weight_given
@@ -98,12 +118,7 @@ class MixtureMethods:
             else:
                 densities = self._each(part, "log_prob_norm")
             log_likelihood += float(w @ densities.astype(np.float64))
-        p = self._n_parameters()
-        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
-               "aic": -2 * log_likelihood + 2 * p}
-        if entropy:
-            out["icl"] = out["bic"] + 2 * float(uncertain)
-        return out
+        return Sums(log_likelihood=log_likelihood, uncertain=uncertain)
 
     def sample(self, n_samples=1):
         """Draw rows from the mixture.

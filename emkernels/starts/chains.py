@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from emkernels._one_thread import one_thread
+from emkernels.data.sequence_blocks import WINDOW, sample_sequences
 from emkernels.data.sequences import Sequences
 from emkernels.em import DegenerateFitError, run_em
 from emkernels.kernels import passes
+from emkernels.kernels.dispatch import own_simd_level, simd_level
 
-# Rows that starts look at, in windows of so many.
-START_ROWS, WINDOW = 20_000, 1000
+START_ROWS = 20_000     # that starts look at, in windows
 # Steps after which starts are compared, and the gain for one row below which they end before.
 STEPS, SHORT_TOL = 60, 1e-6
 # Starts that are so near to each other then, for one row, are on their way to one maximum.
@@ -71,9 +72,11 @@ def counted(sequences, labels, n):
     return out / out.sum(axis=1, keepdims=True)
 
 
-def excerpt(sequences, whole):
+def excerpt(sequences, whole, random_state=None):
     """Some of the rows, themselves sequences; all rows where they are few. `whole`: entire
-    sequences, else windows of them."""
+    sequences, else windows of them. (Of blocks drawn at random.)"""
+    if hasattr(sequences, "n_blocks"):
+        return sample_sequences(sequences, START_ROWS, whole, random_state)
     n = sequences.n_rows
     if n <= START_ROWS:
         return sequences
@@ -105,19 +108,28 @@ class Starts:
 
     Parameters
     ----------
-    sequences : Sequences
+    sequences : Sequences, or a source of blocks that are sequences
     chain : Chain
     n_init : int
         How many starts there are.
     given : GivenChain
+    random_state : numpy.random.RandomState
     is_degenerate : callable, optional
         As for :func:`emkernels.em.run_em`.
     """
 
-    def __init__(self, sequences, chain, n_init, given, is_degenerate=None):
+    def __init__(self, sequences, chain, n_init, given, random_state, is_degenerate=None):
         self.sequences, self.chain, self.n_init = sequences, chain, n_init
         self.given, self.is_degenerate = given, is_degenerate
-        self.looked_at = excerpt(sequences, given.startprob is not None)
+        self.random_state, self._looked_at = random_state, None
+
+    @property
+    def looked_at(self):
+        """The rows that starts look at, sequences."""
+        if self._looked_at is None:
+            self._looked_at = excerpt(
+                self.sequences, self.given.startprob is not None, self.random_state)
+        return self._looked_at
 
     def ranked(self, max_iter):
         """Where the starts are after some steps, on some of the rows, the likeliest first; those
@@ -136,13 +148,15 @@ class Starts:
         if n_threads is None or n_threads < 0:
             n_threads = passes.effective_n_threads()
         n_threads = min(n_threads, len(starts))
+        looked_at, level = self.looked_at, simd_level()     # one for all threads
 
         def run(start):
             # (rows of their own: passes leave in them what the next ones use)
-            own = self.looked_at.alone() if n_threads > 1 else self.looked_at
+            own = looked_at.alone() if n_threads > 1 else looked_at
             try:
-                result = run_em(self.chain, own, lambda i: start, max_iter=min(STEPS, max_iter),
-                                tol=SHORT_TOL)
+                with own_simd_level(level):
+                    result = run_em(self.chain, own, lambda i: start,
+                                    max_iter=min(STEPS, max_iter), tol=SHORT_TOL)
             except DegenerateFitError as error:
                 return error
             if result.interrupted:
@@ -168,7 +182,7 @@ class Starts:
             if all(abs(bound - other) > SAME for other in bounds):
                 out.append(parameters)
                 bounds.append(bound)
-        if self.looked_at is not self.sequences:
+        if self.looked_at.n_rows < self.sequences.n_positive:
             out = [self._of_all_rows(parameters) for parameters in out]
         return out
 

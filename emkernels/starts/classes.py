@@ -1,10 +1,11 @@
 """Where EM begins for latent classes: many random starts side by side, the best go on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emkernels.components.categorical import ClassComponents, Classes
+from emkernels.data.source import Sums
 from emkernels.latent.mixture import MixtureParameters
 
 # Steps of a round, after which half of the starts goes on, until so many are left.
@@ -13,6 +14,9 @@ THIN = 2
 KEPT = 5
 # What is added to variances where nobody says, in variances of the columns.
 ADDED = 1e-6
+# What rows that starts have not looked at may answer, though those that they have did not: of the
+# probabilities this share is spread anew, for what is zero would stay so.
+UNSEEN = 1e-4
 LEAST_SCALE = 1e-140    # deviations of columns of numbers
 
 
@@ -29,7 +33,7 @@ class GivenClasses:
     def leaves_open(self, items):
         """Whether anything of a start is drawn."""
         return (items.n_items > 0 and self.probs is None) or (
-            items.numbers is not None and self.means is None)
+            items.has_numbers and self.means is None)
 
 
 @dataclass
@@ -52,14 +56,15 @@ class Starts:
                 for s in range(self.weights.shape[1])]
 
 
-def random_classes(items, components, n_classes, n_starts, random_state, given):
+def random_classes(items, components, n_classes, n_starts, random_state, given, spread=None):
     """Random starts: probabilities from flat Dirichlet distributions, means from rows, variances
-    of all rows; what is given, as it is."""
+    of all rows (`spread`, their means and variances, of the items where None); what is given, as
+    it is."""
     shape = n_classes, n_starts
     probs = random_state.standard_exponential((*shape[::-1], len(components.item))).T
     if len(probs):
         probs /= np.add.reduceat(probs, components.first, axis=0)[components.item]
-    mean, variance = marginals(items)
+    mean, variance = marginals(items) if spread is None else spread
     variance = np.maximum(variance, components.reg_covar)
     means = np.zeros((0, *shape))
     if items.numbers is not None:
@@ -77,19 +82,52 @@ def random_classes(items, components, n_classes, n_starts, random_state, given):
 
 def marginals(items):
     """Means and variances of the numbers of all rows."""
-    if items.numbers is None:
+    if not items.has_numbers:
         return np.zeros(0), np.zeros(0)
-    weight = items.sample_weight[:, None] * ~np.isnan(items.numbers)
-    total = weight.sum(axis=0)
-    # of columns whose values are nearly equal no digit is lost
-    origin = np.nanmin(items.numbers, axis=0)
-    x = np.where(np.isnan(items.numbers), 0, items.numbers - origin)
-    shift = (weight * x).sum(axis=0) / total
-    variance = (weight * (x - shift) ** 2).sum(axis=0) / total
-    mean = origin + shift
-    # what is left of a constant column is rounding
-    variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
-    return mean, variance
+    if "marginals" not in items.kept:
+        # of columns whose values are nearly equal no digit is lost
+        origin = items.reduce(_least).value
+        sums = items.reduce(_first, origin)
+        shift = sums.first / sums.total
+        variance = items.reduce(_second, origin, shift).second / sums.total
+        mean = origin + shift
+        # what is left of a constant column is rounding
+        variance[variance <= (4 * np.finfo(np.float64).eps * mean) ** 2] = 0
+        items.kept["marginals"] = mean, variance
+    mean, variance = items.kept["marginals"]
+    return mean.copy(), variance.copy()
+
+
+class _Least:
+    """The least of values."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def merge(self, other):
+        self.value = np.fmin(self.value, other.value)
+        return self
+
+
+def _least(items):
+    return _Least(np.fmin.reduce(items.numbers, axis=0))
+
+
+def _from_origin(items, origin):
+    """Weights and values of the numbers, zeros where missing."""
+    missing = np.isnan(items.numbers)
+    return (items.sample_weight[:, None] * ~missing,
+            np.where(missing, 0, items.numbers - origin))
+
+
+def _first(items, origin):
+    weight, x = _from_origin(items, origin)
+    return Sums(total=weight.sum(axis=0), first=(weight * x).sum(axis=0))
+
+
+def _second(items, origin, shift):
+    weight, x = _from_origin(items, origin)
+    return Sums(second=(weight * (x - shift) ** 2).sum(axis=0))
 
 
 def components_of(items, *, concentration=1.0, reg_covar=None):
@@ -149,3 +187,12 @@ def best_classes(items, components, starts, max_iter):
         best = np.argsort(-reached, kind="stable")[:max(KEPT, len(reached) // THIN)]
         starts = Starts(weights, classes).take(best)
     return starts.one_by_one()
+
+
+def of_all_rows(parameters, components, given):
+    """Where EM on all rows goes on from parameters of some of them."""
+    probs = parameters.components.probs
+    spread = 1 / np.array(components.n_levels, float)[components.item, None]
+    spread = np.broadcast_to(spread, probs.shape) if given.probs is None else given.probs
+    classes = replace(parameters.components, probs=(1 - UNSEEN) * probs + UNSEEN * spread)
+    return replace(parameters, components=classes)

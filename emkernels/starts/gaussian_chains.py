@@ -38,9 +38,9 @@ class GaussianStarts(Starts):
 
     def __init__(self, sequences, chain, n_init, given, is_degenerate, *, shape, random_state):
         self.n_states, self.n_mix = shape
-        self.random_state = random_state
         nothing = self.n_states * self.n_mix == 1 or given.means is not None
-        super().__init__(sequences, chain, 1 if nothing else n_init, given, is_degenerate)
+        super().__init__(sequences, chain, 1 if nothing else n_init, given, random_state,
+                         is_degenerate)
         self.units = None
 
     @property

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from emkernels.data.sequence_blocks import heaviest_of
+from emkernels.data.source import Sums
 from emkernels.latent.chain import ChainParameters
 from emkernels.starts.chains import UNSEEN, Starts, random_chain
 
@@ -23,9 +25,9 @@ class SymbolStarts(Starts):
 
     def __init__(self, sequences, chain, n_init, given, *, shape, random_state):
         self.n_states, self.n_symbols = shape
-        self.random_state = random_state
+        self._shares = None
         nothing = self.n_states == 1 or given.emissions is not None
-        super().__init__(sequences, chain, 1 if nothing else n_init, given)
+        super().__init__(sequences, chain, 1 if nothing else n_init, given, random_state)
 
     def __call__(self, i):
         """The parameters that start i begins with."""
@@ -49,9 +51,16 @@ class SymbolStarts(Starts):
 
     def _marginal(self):
         """Shares of the symbols, each seen once more than it is."""
-        codes, _ = self.sequences.symbols(self.n_symbols)
-        weight = self.sequences.of_rows()
-        seen = codes >= 0
-        counts = np.bincount(codes[seen], None if weight is None else weight[seen] / weight.max(),
-                             minlength=self.n_symbols) + 1.0
-        return counts / counts.sum()
+        if self._shares is None:
+            counts = self.sequences.reduce(
+                _counted, self.n_symbols, heaviest_of(self.sequences)).counts + 1.0
+            self._shares = counts / counts.sum()
+        return self._shares
+
+
+def _counted(sequences, n_symbols, heaviest):
+    """How often each symbol is seen, by weight."""
+    codes, _ = sequences.symbols(n_symbols)
+    weight, seen = sequences.of_rows(), codes >= 0
+    return Sums(counts=np.bincount(
+        codes[seen], None if weight is None else weight[seen] / heaviest, minlength=n_symbols))

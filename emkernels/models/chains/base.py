@@ -10,19 +10,22 @@ from emkernels._callers import warn
 from emkernels.components.probabilities import check_probabilities
 from emkernels.data import checks
 from emkernels.data.checks import Interval
+from emkernels.data.sequence_blocks import SequenceTables, rows_of
 from emkernels.em import DegenerateFitError, DegenerateWarning
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
 from emkernels.models.chains.fitted import FittedChain
+from emkernels.models.chunked import ChunkedFit
 
 KEPT = 3        # starts that go on to convergence
 # names of parameters that are probabilities
 SHARES = ("startprob", "transmat", "emissionprob", "weights")
 
 
-class ChainModel(FittedChain):
+class ChainModel(ChunkedFit, FittedChain):
     """A hidden Markov model: what all of them do to fit."""
 
+    _not_of_blocks = ("score_samples",)     # which says two things
     _parameter_constraints: dict = {
         **LatentModel._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -93,11 +96,19 @@ class ChainModel(FittedChain):
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, y, lengths, sample_weight):
         sequences = self._read_sequences(X, lengths, sample_weight=sample_weight)
-        rows = sequences.rows
         if lengths is None:
-            arguments.check_no_lengths(y, len(rows))
-        checks.check_magnitude(rows.X, rows.largest, names=rows.places)
-        sequences = sequences.weighed()
+            arguments.check_no_lengths(y, sequences.n_rows)
+        checks.check_magnitude_of(sequences.rows)
+        self._fit_source(sequences.weighed())
+
+    def _door(self):
+        return SequenceTables()
+
+    def _fit_source(self, sequences):
+        """Fit to sequences, or to blocks that are sequences."""
+        rows = rows_of(sequences)
+        if hasattr(sequences, "n_blocks"):
+            checks.check_magnitude_of(rows)
         fixed = arguments.check_fixed(self.fixed, self._names)
         given = self._given(sequences)
         starts, spikes = self._prepare(sequences, given, fixed)

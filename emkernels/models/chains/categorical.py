@@ -9,6 +9,7 @@ from emkernels.components.emissions import SymbolEmissions
 from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
+from emkernels.data.sequence_blocks import SymbolTables, n_symbols_of, rows_of
 from emkernels.latent.chain import Chain
 from emkernels.models.chains import arguments
 from emkernels.models.chains.base import ChainModel
@@ -60,13 +61,16 @@ class CategoricalHMM(ChainModel):
         As of :class:`emkernels.GaussianHMM`.
     feature_names_in_ : ndarray of str
         Where the column has a name.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
     X has one column of whole codes from 0; NaN is a missing symbol. A symbol that is possible in
     no state makes a sequence impossible (log-likelihood -inf), one beyond `emissionprob_` is an
     error. States are in the order of their probabilities of symbol 0, the largest first; where any
-    `*_init` is given, in that of the start.
+    `*_init` is given, in that of the start. In :meth:`fit_chunks` a block is one sequence, as of
+    :class:`emkernels.GaussianHMM`; the largest code of all blocks says how many symbols there are.
 
     References
     ----------
@@ -129,24 +133,31 @@ class CategoricalHMM(ChainModel):
             raise _inputs.UnusableInputError(
                 str(error).replace(_inputs.TEXTS, CODES)) from error
 
+    def _door(self):
+        return SymbolTables(self._known_symbols(), CODES)
+
+    def _known_symbols(self):
+        """How many symbols there are, None where nothing says."""
+        if self.n_symbols is not None or self.emissionprob_init is None:
+            return self.n_symbols
+        shape = np.shape(self.emissionprob_init)
+        return shape[1] if len(shape) == 2 else 1
+
     def _given(self, sequences):
-        n, n_symbols = self.n_components, self.n_symbols
+        n, n_symbols = self.n_components, self._known_symbols()
         given = self._chain_given(n)
         emissionprob = None
         if self.emissionprob_init is not None:
-            if n_symbols is None:
-                shape = np.shape(self.emissionprob_init)
-                n_symbols = shape[1] if len(shape) == 2 else 1
             emissionprob = check_probabilities(
                 self.emissionprob_init, "emissionprob_init", (n, n_symbols))
-        sequences.symbols(n_symbols)
+        n_symbols_of(sequences, n_symbols)
         return {**given, "emissionprob": emissionprob}
 
     def _prepare(self, sequences, given, fixed):
-        checks.check_columns_observed(sequences.rows)
+        checks.check_columns_observed(rows_of(sequences))
         n, emissionprob = self.n_components, given["emissionprob"]
         n_symbols = self.n_symbols if emissionprob is None else emissionprob.shape[1]
-        n_symbols = sequences.symbols(n_symbols)[1]
+        n_symbols = n_symbols_of(sequences, n_symbols)
         emissions = SymbolEmissions(
             fixed="emissionprob" in fixed, concentration=arguments.check_concentration(
                 self.emissionprob_concentration, "emissionprob_concentration", (n, n_symbols)))
@@ -154,7 +165,7 @@ class CategoricalHMM(ChainModel):
             sequences, Chain(emissions, **self._chain_options(fixed)), self.n_init, GivenChain(
                 exact(given["startprob"]), exact(given["transmat"]),
                 emissions=exact(emissionprob)),
-            shape=(n, n_symbols), random_state=_inputs.as_random_state(self.random_state))
+            shape=(n, n_symbols), random_state=sequences.random_state(self.random_state))
         return starts, None
 
     def _to_attributes(self, emissions):

@@ -16,6 +16,7 @@ from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
+from emkernels.data.sequence_blocks import rows_of
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.chains import arguments
@@ -49,7 +50,7 @@ class ContinuousChain(ChainModel):
 
     def _given(self, sequences):
         n, d = self.n_components, sequences.n_features
-        shape, names = (n, *self._mix, d), sequences.rows.names
+        shape, names = (n, *self._mix, d), rows_of(sequences).names
         _inputs.check_names(self.means_init, names, "means_init", "X")
         covars, _ = arguments.check_covars(
             self.covars_init, "covars_init", (*shape, d), structure_of(self.covariance_type))
@@ -57,16 +58,15 @@ class ContinuousChain(ChainModel):
                 "means": checks.check_parameter(self.means_init, "means_init", shape)}
 
     def _prepare(self, sequences, given, fixed):
-        rows, n = sequences.rows, self.n_components
+        rows, n = rows_of(sequences), self.n_components
         checks.check_columns_observed(rows)
         bare, total = structure_of(self.covariance_type), int(n * np.prod(self._mix, dtype=int))
-        weighted = rows.with_(sample_weight=sequences.of_rows())
         reg_covar = self.reg_covar
         if isinstance(reg_covar, str):
-            reg_covar = AUTO * bare.variance_units(column_scaling(weighted, bare).scale)
-        prior = check_covariance_prior(self.covariance_prior, bare, weighted, total)
+            reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
+        prior = check_covariance_prior(self.covariance_prior, bare, rows, total)
         # where values are missing a variance never arrives at zero
-        rounding = 0.0 if rows.patterns is None else np.finfo(rows.dtype).eps
+        rounding = 0.0 if not rows.has_missing else np.finfo(rows.dtype).eps
         structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
         own = {"means": "means", "covars": "covariances"}
         emissions = GaussianEmissions(
@@ -76,7 +76,7 @@ class ContinuousChain(ChainModel):
         means, covars = given["means"], given["covars"]
         if covars is not None:
             covars = arguments.check_covars(covars, "covars_init", covars.shape, bare)[1]
-        spikes = Spikes(weighted, structure)
+        spikes = Spikes(rows, structure)
 
         def is_degenerate(parameters):
             # where all are narrow the rows are; and states that are all the same are no answer
@@ -89,11 +89,12 @@ class ContinuousChain(ChainModel):
                 *(exact(given.get(name)) for name in ("startprob", "transmat", "weights")),
                 None if means is None else means.reshape(total, -1), covars),
             is_degenerate, shape=(n, total // n),
-            random_state=_inputs.as_random_state(self.random_state))
-        if starts.given_emissions is None and len(rows) < total:
+            random_state=sequences.random_state(self.random_state))
+        if starts.given_emissions is None and sequences.n_positive < total:
             raise ValueError(f"Expected n_samples >= {total}, the number of states and of "
-                             f"components in them, but got n_samples = {len(rows)}: give "
-                             "means_init and covars_init, or take fewer states")
+                             "components in them, but got n_samples = "
+                             f"{sequences.n_positive}: give means_init and covars_init, or take "
+                             "fewer states")
         return starts, spikes
 
     def _weight_options(self, fixed):
@@ -114,7 +115,7 @@ class ContinuousChain(ChainModel):
         found.twins = []        # states may differ in where they lead to
         if starts.given_emissions is not None:
             found.dead = []     # that a state is never visited is in what was given
-        texts = found.texts(starts.sequences.rows.column_names)
+        texts = found.texts(rows_of(starts.sequences).column_names)
         return texts if self._mix else [text.replace("component", "state") for text in texts]
 
     def _remember_kind(self):

@@ -76,6 +76,8 @@ class GaussianHMM(ContinuousChain):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
@@ -89,6 +91,13 @@ class GaussianHMM(ContinuousChain):
     NaN is a missing value: a row counts with the density of what is observed (missing at random),
     and one without any value says nothing but that time goes on. A state that no row is ever
     expected in keeps its parameters.
+
+    In :meth:`fit_chunks` a block is one sequence, and `sample_weight` has a weight for each block,
+    as a list, an array or a callable. (An array or a table of which `chunk_rows` does not say how
+    long sequences are is one.) Of more than 20,000 rows starts look at windows of 1,000, or at
+    entire sequences where `startprob_init` is given, which the seed draws by the numbers of the
+    rows. Short sequences that follow each other are worked on together; which are depends on their
+    lengths.
 
     References
     ----------

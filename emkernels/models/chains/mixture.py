@@ -52,12 +52,15 @@ class MixtureHMM(ContinuousChain):
         As of :class:`emkernels.GaussianHMM`.
     feature_names_in_ : ndarray of str
         Where columns have names.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
     States are in the order of their means, those of all their components together; where any
     `*_init` is given, in that of the start. Warnings call component m of state k component
-    ``k n_mix + m``.
+    ``k n_mix + m``. In :meth:`fit_chunks` a block is one sequence, as of
+    :class:`emkernels.GaussianHMM`.
 
     References
     ----------

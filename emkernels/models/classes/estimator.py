@@ -6,23 +6,32 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
-from emkernels import _inputs
 from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
 from emkernels.data.checks import Interval
+from emkernels.data.item_blocks import ItemBlocks, ItemTables
 from emkernels.data.items import Items
+from emkernels.data.source import Sums
 from emkernels.latent.mixture import Mixture
 from emkernels.models.base import LatentModel
+from emkernels.models.chunked import ChunkedFit
 from emkernels.models.classes import examination
 from emkernels.models.classes.fitted import FittedClasses, entropy_of
 from emkernels.models.classes.newton import Patient
-from emkernels.starts.classes import GivenClasses, best_classes, components_of, random_classes
+from emkernels.starts.classes import (
+    GivenClasses,
+    best_classes,
+    components_of,
+    marginals,
+    of_all_rows,
+    random_classes,
+)
 
 # Starts that end so near to the best objective, for one unit of weight, have reached it.
 SAME = 1e-6
 
 
-class LatentClassAnalysis(FittedClasses):
+class LatentClassAnalysis(ChunkedFit, FittedClasses):
     """Classes that are not seen, within which answers to items are independent.
 
     The probability of a row is ``sum_k weights_k prod_j probs_j[k, answer_j]``, missing answers
@@ -103,6 +112,8 @@ class LatentClassAnalysis(FittedClasses):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Where columns have names.
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     Notes
     -----
@@ -111,6 +122,14 @@ class LatentClassAnalysis(FittedClasses):
     likelihood ratios are as usual (:func:`emkernels.blrt` draws that). A row that has probability
     zero (an answer that no class gives) has the score -inf, and posteriors by the classes to which
     the fewest of its answers are impossible.
+
+    :meth:`fit_chunks` finds the levels of all blocks in its first pass. Without numbers the second
+    counts different rows, and where their codes take no more than 8 MiB (a byte an item) EM goes on
+    with the counts: that is the fit in memory, and nothing is read any more. Else every pass reads
+    the blocks; starts then take their first steps on 20,000 rows, which the seed draws by the
+    numbers of the rows and their weights, and a share of 1e-4 of their probabilities is spread
+    over all levels before they go on. Columns of categories keep the order of these where all
+    blocks have the same.
 
     References
     ----------
@@ -203,37 +222,52 @@ class LatentClassAnalysis(FittedClasses):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight):
-        items = Items.read(X, self, continuous=self.continuous, sample_weight=sample_weight,
-                           min_samples=1, n_threads=self.n_threads)
+        self._fit_source(Items.read(
+            X, self, continuous=self.continuous, sample_weight=sample_weight, min_samples=1,
+            n_threads=self.n_threads))
+
+    def _door(self):
+        return ItemTables(self.continuous)
+
+    def _fit_source(self, source):
+        """Fit to items, or to blocks of them."""
+        items = source
+        if hasattr(source, "n_blocks"):
+            items = ItemBlocks(source)
+            items = items.counted() or items
         given = self._given(items)
         components = components_of(
             items, concentration=self.response_concentration or 1.0,
             reg_covar=None if self.reg_covar == "auto" else self.reg_covar)
-        random_state = _inputs.as_random_state(self.random_state)
+        random_state = source.random_state(self.random_state)
         examination.check_possible(items, components, given, self.n_classes)
         n_starts = self.n_init if self.max_iter and given.leaves_open(items) else 1
-        starts = best_classes(items, components, random_classes(
-            items, components, self.n_classes, n_starts, random_state, given), self.max_iter)
+        some = items.sample(random_state)
+        begun = random_classes(
+            some, components, self.n_classes, n_starts, random_state, given, marginals(items))
+        starts = best_classes(some, components, begun, self.max_iter)
+        if some.n_rows < items.n_positive and len(starts) < n_starts:
+            starts = [of_all_rows(start, components, given) for start in starts]
         ends = _Ends(self.callback)
         collapsed = lambda parameters: components.spikes(parameters.components).any()   # noqa: E731
         result = self._run(
             Mixture(components), items, lambda i: starts[i], n_init=len(starts),
             acceleration=self._acceleration(items), objective_scale=items.total,
             is_degenerate=collapsed, callback=ends)
+        entropy = 1.0
+        if self.n_classes > 1:
+            entropy -= items.reduce(_entropy, components, result.parameters).entropy / (
+                items.total * np.log(self.n_classes))
         # --- nothing can fail from here on
         kept = given.probs is not None or given.means is not None
         self._set_parameters(result.parameters, items, keep_order=kept)
         self._remember(result, items, components)
+        checks.remember_blocks(self, source)
         self.n_best_ = ends.n_at(result, collapsed) or 1
-        resp = components.rows(items, result.parameters.weights, result.parameters.components,
-                               "resp")["resp"]
-        self.entropy_ = 1.0
-        if self.n_classes > 1:
-            self.entropy_ = 1 - entropy_of(resp, items.sample_weight) / (
-                items.total * np.log(self.n_classes))
+        self.entropy_ = entropy
         self._tell(result, items)
         self.identified_ = examination.say(
-            items, components, result.parameters.weights, result.parameters.components)
+            some, components, result.parameters.weights, result.parameters.components, items.total)
 
     def _acceleration(self, items):
         """What the loop takes."""
@@ -293,6 +327,12 @@ class LatentClassAnalysis(FittedClasses):
                              f"for class {row}, number {column}")
         return GivenClasses(weights, probs, None if means is None else means.T,
                             None if variances is None else variances.T)
+
+
+def _entropy(items, components, parameters):
+    """Of the posteriors of the rows."""
+    resp = components.rows(items, parameters.weights, parameters.components, "resp")["resp"]
+    return Sums(entropy=entropy_of(resp, items.sample_weight))
 
 
 class _Ends:

@@ -17,8 +17,9 @@ LARGE, LARGEST = 300, 2000
 MORE = 200              # rows beside three for each parameter
 
 
-def say(items, components, weights, classes):
-    """Warn of what a fit is not; whether the rows determine its parameters."""
+def say(items, components, weights, classes, total):
+    """Warn of what a fit is not; whether the rows determine its parameters. `items` may be some of
+    the rows, `total` is the weight of all."""
     collapsed = components.spikes(classes)
     if collapsed.any():
         parts = [f"class {k} in column {items.column_names[items.continuous[j]]}"
@@ -26,7 +27,7 @@ def say(items, components, weights, classes):
         warn(f"{len(parts)} variance{'s' * (len(parts) > 1)} of the numbers collapsed to what "
              f"reg_covar adds ({some(parts, 3)}): a class sits on one value. Fewer classes, a "
              "larger reg_covar or more starts (n_init)", DegenerateWarning)
-    rank, free = jacobian_rank(items, components, weights, classes)
+    rank, free = jacobian_rank(items, components, weights, classes, total)
     if rank is None or rank < free:
         why = ("for so many classes items have too few levels" if rank is None else
                f"the Jacobian of the probabilities of the rows has rank {rank}, and {free} "
@@ -37,7 +38,7 @@ def say(items, components, weights, classes):
     return True
 
 
-def jacobian_rank(items, components, weights, classes):
+def jacobian_rank(items, components, weights, classes, total=None):
     """The rank of the derivatives of the log probabilities of rows, and the number of the
     parameters that are free, those at the boundary being held there.
 
@@ -52,7 +53,7 @@ def jacobian_rank(items, components, weights, classes):
     """
     n_levels, C = items.n_levels, len(weights)
     R, p = sum(n_levels), len(classes.means)
-    alive = weights > EDGE / max(items.total, 1)
+    alive = weights > EDGE / max(items.total if total is None else total, 1)
     inside = (classes.probs > EDGE) & (classes.probs < 1 - EDGE) & alive
     first = components.first
     free = max(int(alive.sum()) - 1, 0) + 2 * p * int(alive.sum())
@@ -123,10 +124,25 @@ def check_possible(items, components, given, n_classes):
     if given.probs is None or ((given.probs > 0).all() and (weights > 0).all()):
         return
     p = len(items.continuous)
-    norms = components.rows(
-        items, weights, Classes(given.probs, np.zeros((p, n_classes)), np.ones((p, n_classes))),
-        "log_prob_norm")["log_prob_norm"]
+    bad = items.reduce(_first_impossible, components, weights, Classes(
+        given.probs, np.zeros((p, n_classes)), np.ones((p, n_classes)))).row
+    if bad is not None:
+        raise ValueError(f"{items.place(bad)} of X has probability 0 under the start that is "
+                         "given (weights_init, response_probs_init), whose zeros stay")
+
+
+class _First:
+    """The number of the first row, None where there is none."""
+
+    def __init__(self, row):
+        self.row = row
+
+    def merge(self, other):
+        self.row = other.row if self.row is None else self.row
+        return self
+
+
+def _first_impossible(items, components, weights, classes):
+    norms = components.rows(items, weights, classes, "log_prob_norm")["log_prob_norm"]
     bad = np.flatnonzero(np.isneginf(norms))
-    if len(bad):
-        raise ValueError(f"row {items.row_of(bad[0])} of X has probability 0 under the start that "
-                         "is given (weights_init, response_probs_init), whose zeros stay")
+    return _First(items.row_of(bad[0]) if len(bad) else None)

@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels._one_thread import one_thread
 from emkernels.components.categorical import Classes
+from emkernels.data.source import Sums
 from emkernels.em.acceleration import Squarem
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.classes.information import Layout, information
@@ -37,7 +38,7 @@ class Patient:
     ----------
     model : Mixture
         Of :class:`emkernels.components.categorical.ClassComponents`.
-    items : Items
+    items : Items or ItemBlocks
         The rows of the fit.
     """
 
@@ -89,7 +90,7 @@ class Patient:
     def _prepare(self, n_classes):
         items = self.items
         self.layout = layout = Layout(items.n_levels, n_classes, 0)
-        n, size = len(items.codes), float(layout.size)
+        n, size = items.n_distinct, float(layout.size)
         self.patience = np.inf
         if size > LARGEST or items.continuous:
             return
@@ -104,12 +105,11 @@ class Patient:
     def _step(self, at):
         """The step from some parameters, None where there is nothing to gain."""
         layout, items = self.layout, self.items
-        resp = self.components.rows(items, at.weights, at.components, "resp")["resp"]
-        gradient, matrix = information(
-            layout, at.weights, at.components, items.codes, None, resp, items.sample_weight)
+        sums = items.reduce(_informed, self.components, layout, at)
+        gradient, matrix = sums.gradient, sums.matrix
         vector = layout.joined(at.weights, at.components)
         units = layout.units(at.weights, at.components)
-        counts = np.repeat(np.maximum(items.sample_weight @ resp, 1e-300), layout.width)
+        counts = np.repeat(np.maximum(sums.counts, 1e-300), layout.width)
         more = self.components.concentration - 1
         free = vector > LEAST
         if more:
@@ -124,8 +124,8 @@ class Patient:
             self.rest = RESTS
             return None
         moved = np.where(free, vector + units * step, vector)
-        sums = np.bincount(self.group, moved)
-        weights, probs, means, variances = layout.parted(moved / sums[self.group])
+        totals = np.bincount(self.group, moved)
+        weights, probs, means, variances = layout.parted(moved / totals[self.group])
         return MixtureParameters(weights, Classes(
             np.ascontiguousarray(probs.T), np.ascontiguousarray(means.T),
             np.ascontiguousarray(variances.T)))
@@ -167,3 +167,11 @@ class Patient:
         except np.linalg.LinAlgError:
             return None, 0.0
         return (step, float(slope @ step)) if np.isfinite(step).all() else (None, 0.0)
+
+
+def _informed(items, components, layout, at):
+    """Gradient, observed information and sums of the posteriors."""
+    resp = components.rows(items, at.weights, at.components, "resp")["resp"]
+    gradient, matrix = information(
+        layout, at.weights, at.components, items.codes, None, resp, items.sample_weight)
+    return Sums(gradient=gradient, matrix=matrix, counts=items.sample_weight @ resp)

@@ -36,6 +36,13 @@ class Uncertainty(NamedTuple):
     covariance: np.ndarray
 
 
+def stacks(n_patterns, n_features):
+    """Patterns that are worked on together: slices."""
+    n_stack = max(1, _STACK // n_features**2)
+    for begin in range(0, n_patterns, n_stack):
+        yield slice(begin, min(begin + n_stack, n_patterns))
+
+
 def pattern_moments(X, centre, scale, patterns, sample_weight=None):
     """Weights, sums and scatters of z = (x - centre) / scale by pattern, a stack at a time.
 
@@ -45,10 +52,9 @@ def pattern_moments(X, centre, scale, patterns, sample_weight=None):
     """
     n_features = patterns.n_features
     order, offsets = patterns.order, patterns.offsets
-    n_stack = max(1, _STACK // n_features**2)
     n_block = max(1, _STACK // n_features)
-    for begin in range(0, patterns.n_patterns, n_stack):
-        part = slice(begin, min(begin + n_stack, patterns.n_patterns))
+    for part in stacks(patterns.n_patterns, n_features):
+        begin = part.start
         observed = ~patterns.masks_of(part)
         n = len(observed)
         first, counts = offsets[begin:begin + n], np.diff(offsets[begin:begin + n + 1])

@@ -12,7 +12,8 @@ from emkernels._words import some
 from emkernels.components.gaussian.degenerate import along, at_floor
 from emkernels.data import Rows
 from emkernels.models.imputation.gaussian import FLOOR, GaussianImputer
-from emkernels.models.imputation.information import observed_inverses, pattern_moments
+from emkernels.models.imputation.information import observed_inverses, stacks
+from emkernels.models.missing.patterns import patterns_of, sums_by_pattern, unweighted
 from emkernels.models.missing.tables import p_text
 
 
@@ -63,7 +64,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
 
     Parameters
     ----------
-    X : array-like or data frame of shape (n_samples, n_features)
+    X : array-like or data frame of shape (n_samples, n_features), or Chunks
         NaN, None, NA, a null or a masked cell where a value is missing.
     ddof : {0, 1}, default=0
         Divisor n - ddof of Sigma: 0, the ML estimate, as in R's naniar and BaylorEdPsych, or 1,
@@ -103,9 +104,9 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     """
     if ddof not in (0, 1):
         raise ValueError(f"ddof must be 0 or 1, got {ddof!r}")
-    rows = Rows.read(X, expect_missing=True).with_(sample_weight=None)
+    rows = unweighted(X)
     names, n_features = rows.titles, rows.n_features
-    patterns, summary = rows.all_patterns, rows.summary()
+    patterns, summary = rows.reduce(patterns_of), rows.summary()
     for name, empty, constant in zip(names, summary.empty, summary.constant):
         if empty or constant:
             raise ValueError(f"column {name!r} is {'never observed' if empty else 'constant'}: "
@@ -156,7 +157,8 @@ def _check_information(patterns, names):
 def estimate(rows, tol, max_iter):
     """ML location and covariance of one normal distribution, and whether EM converged."""
     with listening():       # the caller says what they mean for the test
-        imputer = GaussianImputer(tol=tol, max_iter=max_iter).fit(rows)
+        imputer = GaussianImputer(tol=tol, max_iter=max_iter)
+        imputer = imputer.fit(rows) if isinstance(rows, Rows) else imputer.fit_chunks(rows)
     return imputer.location_, imputer.covariance_, imputer.converged_
 
 
@@ -172,10 +174,10 @@ def _distance_of_means(rows, location, covariance):
         raise ValueError(
             f"the covariance of the columns {columns} is singular: they determine each other, or "
             "too few rows have all of them. Little's test needs some of them left out")
-    total = 0.0
-    for _, observed, weights, sums, _ in pattern_moments(
-            rows.X, location, scale, rows.all_patterns):
-        inverses = observed_inverses(correlation, observed)
+    total, found = 0.0, rows.reduce(sums_by_pattern, location, scale)
+    for part in stacks(found.n_patterns, rows.n_features):
+        inverses = observed_inverses(correlation, ~found.masks_of(part))
+        weights, sums = (found.sums[name][part] for name in ("weights", "sums"))
         products = np.einsum("pi,pij,pj->p", sums, inverses, sums, optimize=True)
         total += float((products / weights).sum())
     return total

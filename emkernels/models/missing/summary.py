@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emkernels.data import Rows
+from emkernels.models.missing.patterns import patterns_of, unweighted
 from emkernels.models.missing.tables import text_table
 
 _SHOWN = 20     # patterns that a printed summary lists
@@ -77,7 +77,7 @@ def missing_data_summary(X):
 
     Parameters
     ----------
-    X : array-like or data frame of shape (n_samples, n_features)
+    X : array-like or data frame of shape (n_samples, n_features), or Chunks
         NaN, None, NA, a null or a masked cell where a value is missing.
 
     Returns
@@ -106,9 +106,9 @@ def missing_data_summary(X):
     array([[3, 2],
            [2, 2]])
     """
-    rows = Rows.read(X, expect_missing=True)
-    n_samples, n_features = rows.shape
-    found, summary = rows.all_patterns, rows.with_(sample_weight=None).summary()
+    rows = unweighted(X)
+    n_samples, n_features = len(rows), rows.n_features
+    found, summary = rows.reduce(patterns_of), rows.summary()
     n_observed = summary.counts
     # divisor n - 1
     deviation = np.where(n_observed > 1, summary.deviations, np.nan)

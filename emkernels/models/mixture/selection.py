@@ -14,6 +14,7 @@ from emkernels.components.gaussian.structures import (
     same_as,
 )
 from emkernels.data import Rows
+from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models.candidates import check_sizes, is_below
 from emkernels.models.mixture.estimator import GaussianMixture
@@ -99,7 +100,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
+    X : array-like of shape (n_samples, n_features), or Chunks
+        Of :class:`emkernels.data.Chunks`, all candidates are fitted to the same blocks.
     n_components : int or iterable of int
         Numbers above that of the rows are left out, as their rows of the table say.
     covariance_types : str or iterable of str
@@ -161,7 +163,12 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     if criterion not in CRITERIA:
         raise ValueError(f"criterion must be one of {', '.join(CRITERIA)}, got {criterion!r}")
     sizes, types = _check_candidates(n_components, covariance_types)
-    rows = Rows.read(X, GaussianMixture())
+    rows = X
+    if not isinstance(X, Source):
+        rows = Rows.read(X, GaussianMixture())
+        rows = rows.weighed(sample_weight, rows.largest)
+    elif sample_weight is not None:
+        raise ValueError("the weights of blocks are those of their source: leave sample_weight out")
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
     options = {**CAREFUL, **parameters}
@@ -182,7 +189,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             if same not in done:
                 model = GaussianMixture(size, covariance_type=type_, **options)
                 try:
-                    done[same] = Candidate(row, model, rows, sample_weight, not allow_degenerate)
+                    done[same] = Candidate(row, model, rows, not allow_degenerate)
                 except DegenerateFitError as error:
                     done[same] = str(error)
             else:
@@ -198,8 +205,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
             _raise_falls(own, options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
-    if rows.weighed(sample_weight).sample_weight is not None:
-        _warn_about_unit(rows.weighed(sample_weight))
+    if rows.weighted:
+        _warn_about_unit(rows)
     return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
 
 
@@ -224,15 +231,14 @@ def _check_candidates(n_components, covariance_types):
 class Candidate:
     """A candidate that was fitted, its row of the table, and what the fit warned about."""
 
-    def __init__(self, row, model, rows, sample_weight, avoid_spikes):
-        self.row, self.rows, self.sample_weight = row, rows, sample_weight
-        self.avoid_spikes = avoid_spikes
+    def __init__(self, row, model, rows, avoid_spikes):
+        self.row, self.rows, self.avoid_spikes = row, rows, avoid_spikes
         self._take(model, self._fit(model))
 
     def _fit(self, model):
         """Fit; what it had to say of itself is returned, for the chosen one to say."""
         with listening() as heard:
-            model._fit(self.rows, self.sample_weight, None, avoid_spikes=self.avoid_spikes)
+            model._fit(self.rows, None, None, avoid_spikes=self.avoid_spikes)
         return heard
 
     def _take(self, model, said):
@@ -240,7 +246,7 @@ class Candidate:
         columns = {j for some_ in examination_of(model).spikes.values() for j in some_}
         self.row.update(
             n_parameters=model._n_parameters(),
-            **model._criteria(self.rows, self.sample_weight, entropy=True),
+            **model._criteria(self.rows, None, entropy=True),
             converged=model.converged_, n_iter=model.n_iter_,
             degenerate=model.degenerate_components_.tolist(),
             degenerate_columns=[self.rows.column_names[j] for j in sorted(columns)])
