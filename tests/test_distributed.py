@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 import emkernels
-from emkernels import GaussianMixture
+from emkernels import (
+    FactorAnalysis,
+    GaussianHMM,
+    GaussianImputer,
+    GaussianMixture,
+    GaussianMixtureImputer,
+    KMeans,
+    LatentClassAnalysis,
+    MixtureOfFactorAnalyzers,
+    StudentTMixture,
+)
 from emkernels.components.gaussian.statistics import SufficientStatistics
 
 dask = pytest.importorskip("dask")
@@ -17,6 +27,7 @@ dd = pytest.importorskip("dask.dataframe")
 pd = pytest.importorskip("pandas")
 
 from distributed import Client, LocalCluster  # noqa: E402
+from sklearn.base import clone  # noqa: E402
 
 from emkernels import distributed  # noqa: E402
 from emkernels.data.partitions import Partitions, register_size  # noqa: E402
@@ -79,6 +90,47 @@ def left_over(client):
 def expected(blocks, weights):
     with pytest.warns():
         return GaussianMixture(**OPTIONS).fit_chunks(blocks, sample_weight=weights)
+
+
+@IGNORED
+@pytest.mark.parametrize("model", [
+    KMeans(2, random_state=0), GaussianImputer(random_state=0, max_iter=3),
+    GaussianMixtureImputer(2, random_state=0, max_iter=2),
+    StudentTMixture(2, random_state=0, max_iter=2), FactorAnalysis(1, max_iter=2),
+    MixtureOfFactorAnalyzers(2, 1, random_state=0, max_iter=2),
+    LatentClassAnalysis(2, random_state=0, max_iter=2, n_init=2),
+    GaussianHMM(2, random_state=0, max_iter=2)], ids=lambda model: type(model).__name__)
+def test_every_model_has_the_bits_of_its_blocks_here(client, blocks, model):
+    used = [np.nan_to_num(block) for block in blocks[:5]] if isinstance(
+        model, KMeans) else blocks[:5]
+    if isinstance(model, LatentClassAnalysis):
+        used = [np.clip(np.round(block), 0, 2) for block in used]
+    here = clone(model).fit_chunks(used)
+    there = distributed.fit(clone(model), lazy(used))
+    attributes = {name for name in vars(here) if name.endswith("_")}
+    assert attributes == {name for name in vars(there) if name.endswith("_")}
+    for name in attributes:
+        a, b = (np.asarray(getattr(each, name)) for each in (here, there))
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    assert left_over(client) == []
+
+
+@IGNORED
+def test_a_checkpoint_of_a_cluster_goes_on_here(client, blocks, weights, expected, tmp_path):
+    """And the other way round: the file does not know where the blocks were."""
+    path, model = tmp_path / "fit.em", GaussianMixture(**OPTIONS)
+
+    def stop(state):
+        if state.n_iter == 2:
+            raise OSError("the line is cut")
+
+    with pytest.raises(OSError, match="the line is cut"):
+        GaussianMixture(callback=stop, **OPTIONS).fit_chunks(
+            lazy(blocks), sample_weight=lazy(weights), checkpoint=path)
+    assert same(model.fit_chunks(blocks, sample_weight=weights, checkpoint=path, resume=True),
+                expected)
+    assert same(clone(model).fit_chunks(lazy(blocks), sample_weight=lazy(weights),
+                                        checkpoint=path, resume=True), expected)
 
 
 @IGNORED
