@@ -7,7 +7,8 @@ from emkernels.em import DegenerateFitError
 from emkernels.em.stepwise import Pace
 
 # Batches, and numbers for each free parameter, until parameters follow statistics that began with a
-# batch: those of few rows would be spikes.
+# batch: those of few rows would be spikes. So a batch moves statistics by no more than its share of
+# so many numbers.
 HELD, NUMBERS = 3, 2
 
 
@@ -21,11 +22,11 @@ class Stream:
         :class:`emkernels.SufficientStatistics`.
     parameters : object
         Those of the next E-step.
+    n_parameters : float
+        Free ones.
     statistics : SufficientStatistics, optional
         For one unit of weight; None where the first batch makes them.
-    pace : Pace
-    n_parameters : int
-        Free ones.
+    pace : Pace, optional
     log_likelihood : float, optional
         For one unit of weight, where it is known.
 
@@ -39,7 +40,7 @@ class Stream:
         Whether the next E-step still has the parameters of the start.
     """
 
-    def __init__(self, model, parameters, statistics=None, pace=None, *, n_parameters=0,
+    def __init__(self, model, parameters, n_parameters, statistics=None, pace=None, *,
                  log_likelihood=None):
         self.model, self.parameters, self.shown = model, parameters, parameters
         self.statistics, self.pace = statistics, Pace() if pace is None else pace
@@ -63,8 +64,11 @@ class Stream:
         out = Stream.__new__(Stream)
         out.model, out.n_parameters = self.model, self.n_parameters
         out.pace = self.pace.after(weight, int(rows.n_positive))
-        share = self.pace.share_of_weight(weight) if self.held else (
-            self.pace.share(weight, exponent, offset))
+        needed = NUMBERS * self.n_parameters / rows.n_features
+        if self.held:
+            share = self.pace.share_of_weight(weight)
+        else:       # of fewer rows than parameters need no statistics are ever made
+            share = min(self.pace.share(weight, exponent, offset), rows.n_positive / needed)
         batch.scale(1 / weight)
         # a row that is infinitely far says nothing of how well others are described
         value = batch.log_likelihood if batch.log_likelihood > -np.inf else self.log_likelihood
@@ -80,9 +84,7 @@ class Stream:
         whole.log_likelihood = -np.inf if out.log_likelihood is None else (
             out.log_likelihood * out.pace.weight)
         out.bound = float(self.model.objective(whole, self.parameters))
-        out.held = self.held and (
-            out.pace.n_batches < HELD
-            or out.pace.n_rows * rows.n_features < NUMBERS * self.n_parameters)
+        out.held = self.held and (out.pace.n_batches < HELD or out.pace.n_rows < needed)
         try:
             out.shown = self.model.maximise(whole, self.parameters)
         except DegenerateFitError:

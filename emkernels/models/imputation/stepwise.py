@@ -67,8 +67,9 @@ class StepwiseImputer:
         The start is the last fit, which counts with its weight as one batch; else what EM makes of
         the first batch, or where that has fewer than five numbers for each parameter, its means
         and variances; then the E-step is held for three batches, and until there are twice as many
-        numbers as parameters. The prior is in the units of the columns of the start, and counts
-        as in a fit to all rows so far. Pickles keep the state of the stream, a clone has none.
+        numbers as parameters. A batch never counts for more than its share of so many numbers. The
+        prior is in the units of the columns of the start, and counts as in a fit to all rows so
+        far. Pickles keep the state of the stream, a clone has none.
 
         References
         ----------
@@ -148,7 +149,8 @@ class StepwiseImputer:
             value = self.log_likelihood_ / weight
         components = model.model.components
         parameters.components.structure = components.structure
-        return Stream(model, parameters, implied_statistics(
+        p = inner.n_features
+        return Stream(model, parameters, p * (p + 3) / 2, implied_statistics(
             parameters.components, components, parameters.weights), pace, log_likelihood=value)
 
     def _first_stream(self, rows, columns):
@@ -174,7 +176,7 @@ class StepwiseImputer:
             if result.interrupted:
                 raise KeyboardInterrupt
             parameters = result.parameters
-        return Stream(model, parameters, n_parameters=n_parameters)
+        return Stream(model, parameters, n_parameters)
 
     def _check_columns(self, rows):
         """ValueError where a column that the fit knows one value of, or none, has others."""

@@ -68,8 +68,10 @@ class StepwiseMixture:
         where all three are there; else what `fit` makes of the first batch, or where that has fewer
         than five numbers for each parameter, what `init_params` makes of it. Then the parameters
         of the E-step are held for three batches, and until there are twice as many numbers as
-        parameters, and all rows so far count the same. Priors count as in a fit to all
-        rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise` are by the start.
+        parameters, and all rows so far count the same. A batch never counts for more than its
+        share of so many numbers, so that statistics are never of a few single rows. Priors count
+        as in a fit to all rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise`
+        are by the start.
 
         Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
         that methods read.
@@ -144,7 +146,8 @@ class StepwiseMixture:
         noise = None if parameters.noise is None else float(parameters.weights[-1])
         parameters.components.structure = mixture.components.structure
         return Stream(
-            mixture, parameters, implied_statistics(
+            mixture, parameters, _n_parameters(
+                mixture.components.structure, *parameters.means.shape), implied_statistics(
                 parameters.components, mixture.components, parameters.own_weights, noise), pace,
             log_likelihood=log_likelihood)
 
@@ -173,7 +176,7 @@ class StepwiseMixture:
                 mixture.components.structure), start.noise)
             return self._begun(mixture, parameters, Pace())
         structure = mixture.components.structure
-        n_parameters = structure.n_parameters(k, rows.n_features) + k * (rows.n_features + 1)
+        n_parameters = _n_parameters(structure, k, rows.n_features)
         enough = n * rows.n_features >= ENOUGH * n_parameters
         try:
             result = self._run(rows, mixture, start, False, Spikes(rows, structure),
@@ -182,7 +185,7 @@ class StepwiseMixture:
             result = self._run(rows, mixture, start, False, None, 0)
         if result.interrupted:
             raise KeyboardInterrupt
-        return Stream(mixture, result.parameters, n_parameters=n_parameters)
+        return Stream(mixture, result.parameters, n_parameters)
 
     def _examined(self, stream):
         """What is wrong with the components; nothing while they are held."""
@@ -193,3 +196,7 @@ class StepwiseMixture:
         fixed = components.fixed | ({"weights"} if stream.model.fixed_weights else set())
         least = np.broadcast_to(10.0 * reg_covar, stream.shown.means.shape[1])
         return examine(stream.shown, reg_covar, least, stream.pace.n_rows, fixed=fixed)
+
+
+def _n_parameters(structure, n_components, n_features):
+    return structure.n_parameters(n_components, n_features) + n_components * (n_features + 1)
