@@ -57,10 +57,11 @@ class Chunks(Source):
 
     def _look(self):
         """The survey: a pass of its own, which looks at every cell."""
-        tree, n_rows = Tree(), 0
+        tree, n_rows, number = Tree(), 0, -1
         with_print = self.reader.volatile or self.journal is not None
         with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
-            for number, (values, weight) in enumerate(self._blocks()):
+            for values, weight in self._blocks():
+                number += 1
                 found = self.door.survey(values, weight, number, with_print)
                 if self.progress is not None:
                     n_rows += found.n_rows
@@ -97,7 +98,8 @@ class Chunks(Source):
     def _rows(self, first):
         """The number and the rows of each block from the first; None for those without."""
         number = first - 1
-        for number, (values, weight) in enumerate(self._blocks(first), first):
+        for values, weight in self._blocks(first):      # enumerate would hold the last block
+            number += 1
             if number >= self.n_blocks:
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:

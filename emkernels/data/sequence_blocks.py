@@ -163,7 +163,8 @@ class WeightedBlocks:
             next(weights, None)
         number = start - 1
         with contextlib.closing(self.reader.blocks(start)) as blocks:
-            for number, (values, _) in enumerate(blocks, start):
+            for values, _ in blocks:        # enumerate would hold the last
+                number += 1
                 weight = next(weights, None)
                 if weight is None:
                     raise ValueError(f"sample_weight has {number} weights, and there is a block "

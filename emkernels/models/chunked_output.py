@@ -110,7 +110,8 @@ def _outputs(model, name, reader):
     method, empty, like, number = getattr(model, name), 0, None, -1
     blocks = reader.blocks()
     try:
-        for number, (values, _) in enumerate(blocks):
+        for values, _ in blocks:        # enumerate would hold the last
+            number += 1
             if not (values.shape[0] if hasattr(values, "shape") else len(values)):
                 if like is None:
                     empty += 1      # of what width is not known yet

@@ -32,7 +32,9 @@ class CallableReader:
         closing = (contextlib.closing(made) if hasattr(made, "close")
                    else contextlib.nullcontext())
         with closing:
-            for i, block in enumerate(made):
+            i = -1
+            for block in made:      # enumerate would hold the last one
+                i += 1
                 if i >= start:
                     yield picked(block, i, self.columns, self.weight_name)
                 block = None        # before the next is made
