@@ -134,7 +134,8 @@ def streams(run):
 def moments(run):
     """The pass that factor analysis makes, beside one of scikit-learn's incremental PCA."""
     n, d, k, block = (4000, 6, 2, 1000) if run.quick else (10**6, 32, 4, BLOCK)
-    X = blobs(n, d, k)
+    rng = np.random.default_rng(0)
+    X = blobs(n, k, 1) @ rng.normal(size=(k, d)) + rng.normal(size=(n, d))
 
     def incremental():
         model = IncrementalPCA(k)
