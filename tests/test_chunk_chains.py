@@ -323,3 +323,12 @@ def test_left_in_the_middle_of_a_pass(at, tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match="left"):
         fit(source, checkpoint=tmp_path / "fit")
     assert_same_bits(fit(source, checkpoint=tmp_path / "fit", resume=True), fit(X))
+
+
+def test_chunks_are_fitted_to_as_they_are():
+    X = sequences_of(13, LENGTHS)
+    parts = GaussianHMM(3, **start_of(), max_iter=3).fit_chunks(Chunks(X, door=SequenceTables()))
+    assert_same_bits(parts, GaussianHMM(3, **start_of(), max_iter=3).fit_chunks(X))
+    for model in (GaussianHMM(2), CategoricalHMM(2), emkernels.LatentClassAnalysis(2)):
+        with pytest.raises(TypeError, match="these Chunks have blocks of another kind"):
+            model.fit_chunks(Chunks(X))

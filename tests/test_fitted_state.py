@@ -62,6 +62,7 @@ IMPUTER_PARAMETERS = {
     "keep_empty_features": True, "n_threads": 2, "random_state": 0, "verbose": 0,
     "verbose_interval": 5, "callback": print,
 }
+STEPS = {"step_exponent": 0.9, "step_offset": 1.0}
 MIXTURE_PARAMETERS = {
     "n_components": 5, "covariance_type": "spherical", "tol": 1.0, "reg_covar": 10.0,
     "max_iter": 1, "n_init": 3, "init_params": "random", "weights_init": [1.0],
@@ -69,7 +70,7 @@ MIXTURE_PARAMETERS = {
     "verbose": 0, "verbose_interval": 5, "n_threads": 2, "convergence": "parameters",
     "acceleration": "squarem", "callback": print, "covariance_prior": [10, 1.0],
     "weight_concentration": 7.0, "fixed": ("means",), "init_scaling": "standard", "short_iter": 5,
-    "noise": 0.5,
+    "noise": 0.5, **STEPS,
 }
 STUDENT = {
     **{name: lambda m, name=name: getattr(m, name)(GAPS) for name in (
@@ -171,11 +172,13 @@ ESTIMATORS = [
             "predict", "transform", "score")},
         "get_feature_names_out": lambda m: m.get_feature_names_out()},
      {"n_clusters": 5, "init": "random", "n_init": 4, "max_iter": 1, "tol": 1.0, "verbose": 0,
-      "random_state": 0, "copy_x": False, "algorithm": "elkan", "n_threads": 2}),
+      "random_state": 0, "copy_x": False, "algorithm": "elkan", "n_threads": 2,
+      **STEPS}),
     (MixtureOfFactorAnalyzers(2, random_state=0), ANALYSERS, ANALYSERS_PARAMETERS),
-    (GaussianImputer(random_state=0), {**IMPUTER, **INFORMATION}, IMPUTER_PARAMETERS),
+    (GaussianImputer(random_state=0), {**IMPUTER, **INFORMATION},
+     {**IMPUTER_PARAMETERS, **STEPS}),
     (GaussianImputer(random_state=0, prior=("ridge", 3.0), min_value=5.0, max_value=[6, 7, 8, 9]),
-     {**IMPUTER, **INFORMATION}, {**IMPUTER_PARAMETERS, "prior": None}),
+     {**IMPUTER, **INFORMATION}, {**IMPUTER_PARAMETERS, **STEPS, "prior": None}),
     (GaussianMixtureImputer(2, random_state=0), IMPUTER, {
         **IMPUTER_PARAMETERS, "n_components": 4, "covariance_type": "diag", "n_init": 2,
         "init_params": "random"}),

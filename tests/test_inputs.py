@@ -77,6 +77,9 @@ MISSING = {
     **{f"GaussianMixture.{name}": getattr(mixture, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")},
     "GaussianMixture.fit": lambda X: GaussianMixture(K, random_state=0).fit(X),
+    "GaussianMixture.partial_fit": lambda X: GaussianMixture(
+        K, random_state=0).partial_fit(X).partial_fit(X),
+    "GaussianImputer.partial_fit": lambda X: GaussianImputer().partial_fit(X).partial_fit(X),
     "GaussianMixture.fit_predict": lambda X: GaussianMixture(K, random_state=0).fit_predict(X),
     "GaussianMixture.regress": lambda X: wide.regress([0, 1, 2], X),
     **{f"StudentTMixture.{name}": getattr(students, name) for name in (
@@ -156,6 +159,7 @@ MISSING = {
 COMPLETE = {
     "FactorAnalysis.inverse_transform": factors.inverse_transform,
     "KMeans.fit": lambda X: KMeans(K, random_state=0).fit(X),
+    "KMeans.partial_fit": lambda X: KMeans(K, random_state=0).partial_fit(X).partial_fit(X),
     "KMeans.fit_predict": lambda X: KMeans(K, random_state=0).fit_predict(X),
     "KMeans.fit_transform": lambda X: KMeans(K, random_state=0).fit_transform(X),
     **{f"KMeans.{name}": getattr(kmeans, name) for name in ("predict", "transform", "score")},

@@ -245,3 +245,28 @@ def test_picklable_parts():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         KMeans(2, random_state=0).fit_chunks(blobs(), chunk_rows=1500)
+
+
+def test_checkpoints(tmp_path):
+    """Stopped in any pass and resumed: the same bits."""
+    X = np.concatenate([blobs(), [[500.0, 0.0, 0.0]]])
+    init = np.concatenate([X[:4], [[1e4, 1e4, 1e4]]])
+    for k, start in ((5, init), (4, "k-means++"), (3, "random")):
+        options = {"n_clusters": k, "init": start, "n_init": 2 if k < 5 else 1, "random_state": 1}
+        whole = KMeans(**options).fit_chunks(np.array_split(X, 4))
+        for last in (0, 2, 4):
+            n, path = [], tmp_path / f"{k}-{last}"
+
+            def source(last=last, n=n):
+                n.append(0)
+                for i, part in enumerate(np.array_split(X, 4)):
+                    if len(n) > last and i == 2:
+                        raise RuntimeError("stop")
+                    yield part
+
+            with pytest.raises(RuntimeError, match="stop"):
+                KMeans(**options).fit_chunks(source, checkpoint=path)
+            model = KMeans(**options).fit_chunks(
+                lambda: iter(np.array_split(X, 4)), checkpoint=path, resume=True)
+            assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
+            assert (model.inertia_, model.n_iter_) == (whole.inertia_, whole.n_iter_)

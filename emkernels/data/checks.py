@@ -263,7 +263,7 @@ def remember_blocks(estimator, rows):
     for name in ("n_blocks", "n_rows"):
         vars(estimator).pop(f"{name}_", None)
         if hasattr(rows, "n_blocks"):
-            setattr(estimator, f"{name}_", getattr(rows, name))
+            setattr(estimator, f"{name}_", getattr(rows.survey, name))
 
 
 def numbers(values, name):

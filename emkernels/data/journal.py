@@ -44,6 +44,21 @@ class Journal:
         The SIMD level of the fit in the file; None without a file.
     rng : RandomState or None
         The global one as it was when the fit began, where it is used and the fit is resumed.
+
+    Examples
+    --------
+    What ``fit_chunks(..., checkpoint=path, resume=True)`` does, with `Chunks` of one's own:
+
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> from emkernels import GaussianMixture
+    >>> from emkernels.data import Chunks, Journal
+    >>> folder, model = tempfile.TemporaryDirectory(), GaussianMixture(random_state=0)
+    >>> with Journal(os.path.join(folder.name, "fit"), model, resume=True) as journal:
+    ...     model = model.fit_chunks(Chunks([np.eye(3), -np.eye(3)], journal=journal))
+    >>> os.listdir(folder.name), model.n_rows_
+    (['fit'], 6)
+    >>> folder.cleanup()
     """
 
     def __init__(self, path, estimator, resume):
@@ -77,6 +92,7 @@ class Journal:
     # --- the file that is there --------------------------------------------------------------
 
     def _open(self, resume):
+        self.file.clear()
         if not self.path.exists():
             return
         if not resume:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import struct
 import zlib
@@ -75,6 +76,13 @@ class RecordFile:
                     self.kept, self.n_kept = file.tell(), n
             if self.read(place) != struct.pack("<Q", n) or file.tell() != size:
                 raise Damaged(self.path, "its end is not where it was")
+
+    def clear(self):
+        """Remove what somebody who was killed has begun to write; nobody else may be writing."""
+        begun = re.compile(re.escape(self.path.name) + r"\.\d+-[0-9a-f]{8}\.part")
+        for other in self.path.parent.iterdir():
+            if begun.fullmatch(other.name):
+                other.unlink(missing_ok=True)
 
     def read(self, place):
         """The bytes of a record."""

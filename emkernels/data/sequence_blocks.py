@@ -31,7 +31,7 @@ class SequenceTables(Tables):
     A block has one weight; one of weight 0 is absent.
     """
 
-    by_row = False
+    by_row, joins = False, True
 
     def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
         """An array or a table is one sequence unless it is said how long each is; weights are by

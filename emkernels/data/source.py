@@ -54,6 +54,8 @@ class Source(_inputs.Named):
         Where what passes return is kept, so that they need not be made again.
     progress : emkernels.em.progress.Passes or None
         Who is told how far a pass is.
+    level : str or None
+        The SIMD level of its passes; None: that of who makes them.
     n_passes : int
         How many there were after the survey, those had from the journal too.
     """
@@ -61,7 +63,7 @@ class Source(_inputs.Named):
     known, n_named = None, 0
     journal = progress = None       # of a fit: what its passes have given; who is told of them
     n_passes = 0
-    _key = None
+    _key = level = None
 
     def _describe(self, survey, n_threads):
         self.survey, self.n_threads, self.kept = survey, n_threads, {}
@@ -261,7 +263,7 @@ class Mapped(Source):
     """
 
     DESCRIBED = ("survey", "n_threads", "dtype", "n_features", "labels", "n_blocks", "n_rows",
-                 "n_positive", "total", "first_rows", "has_missing", "largest", "progress")
+                 "n_positive", "total", "first_rows", "has_missing", "largest", "progress", "level")
 
     def __init__(self, source, make, *arguments):
         self.source, self.make, self.arguments = source, make, arguments

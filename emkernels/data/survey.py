@@ -124,6 +124,7 @@ class Tables:
     """
 
     by_row = True       # whether rows have weights, not blocks
+    joins = False       # whether blocks are worked on together
 
     def __init__(self, *, complete=None, missing_values=np.nan):
         self.complete = complete    # who needs complete rows
@@ -167,8 +168,8 @@ class Tables:
         total, n_positive = float(len(X)), len(X)
         if weight is not None:
             total, n_positive = float(weight.sum()), int(np.count_nonzero(weight))
-        block = Block(len(X), print_of(X, weight) if with_print else 0, has_missing, largest,
-                      total, n_positive)
+        block = Block(len(X), print_of(X, weight, known) if with_print else 0, has_missing,
+                      largest, total, n_positive)
         out = Survey(number, [block], X.dtype, X.shape[1], labels)
         out.weighted, out.labelled = weight is not None, known is not None
         return out
@@ -181,7 +182,7 @@ class Tables:
 
     def rows(self, values, weight, number, survey, n_threads):
         """The rows of a block that was surveyed; None where there are none."""
-        X, known = _inputs.as_rows(values.X if isinstance(values, Rows) else values), None
+        X = _inputs.as_rows(values.X if isinstance(values, Rows) else values)
         block = survey.blocks[number]
         if X.ndim != 2 or len(X) != block.n_rows or (
                 len(X) and (X.shape[1] != survey.n_features or X.dtype != survey.dtype)):
@@ -194,14 +195,14 @@ class Tables:
             weight = np.ascontiguousarray(_inputs.as_rows(weight), np.float64)
             if weight.shape != (len(X),):
                 raise Changed(f"it has {len(X)} rows, and now weights of the shape {weight.shape}")
-        elif survey.weighted and self.by_row:
-            weight = np.ones(len(X))
-        if survey.labelled:
-            # rows without any value count where some are known: as in one table, so in all blocks
-            known = getattr(values, "known", None)
-            known = np.full(len(X), -1, np.int32) if known is None else known
-        if block.print and print_of(X, weight) != block.print:
+        known = values.known if isinstance(values, Rows) else None
+        if block.print and print_of(X, weight, known) != block.print:
             raise Changed("its values are others")
+        if weight is None and survey.weighted and self.by_row:
+            weight = np.ones(len(X))
+        if known is None and survey.labelled:
+            # rows without any value count where some are known: as in one table, so in all blocks
+            known = np.full(len(X), -1, np.int32)
         patterns = checks.missing_patterns(X) if block.has_missing else None
         rows = Rows(X, patterns=patterns, largest=block.largest, labels=survey.labels,
                     sample_weight=weight, known=known, n_threads=n_threads)
@@ -239,17 +240,19 @@ def located(number):
             text) from error
 
 
-def print_of(X, weight):
-    """A number that other values, in other places, or other weights hardly share.
+def print_of(X, weight, known=None):
+    """A number that other values, in other places, other weights or known components hardly share.
 
     ``sum_i (2 i + 1) sum_j c_j bits_ij`` modulo 2^64, with odd c_j: whatever the layout, and nearly
     at the speed of memory, as every pass asks for it.
     """
     bits = X if X.dtype.kind == "u" else X.view({4: np.uint32, 8: np.uint64}[X.dtype.itemsize])
-    factors = _odd(X.shape[1] + 1)
-    rows = np.einsum("ij,j->i", bits, factors[:-1], dtype=np.uint64, casting="safe")
+    factors = _odd(X.shape[1] + 2)
+    rows = np.einsum("ij,j->i", bits, factors[:-2], dtype=np.uint64, casting="safe")
     if weight is not None:
-        rows += weight.view(np.uint64) * factors[-1]
+        rows += weight.view(np.uint64) * factors[-2]
+    if known is not None:
+        rows += known.astype(np.uint64) * factors[-1]
     places = 2 * np.arange(len(X), dtype=np.uint64) + np.uint64(1)
     return int(np.einsum("i,i->", rows, places)) or 1
 

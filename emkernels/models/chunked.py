@@ -7,6 +7,7 @@ from sklearn.base import _fit_context
 from emkernels.data import Chunks
 from emkernels.data.journal import Journal
 from emkernels.data.source import Source
+from emkernels.data.survey import Tables
 from emkernels.em.progress import Passes
 from emkernels.kernels.dispatch import own_simd_level, simd_level
 from emkernels.models.chunked_output import ChunkedOutput
@@ -37,18 +38,21 @@ class ChunkedFit(ChunkedOutput):
 
         Parameters
         ----------
-        source : callable, array, memory map or sequence of tables
-            A callable returns a new iterator of tables of shape (n_rows, n_features) in every
-            pass; each is a block. A block may be whatever `fit` takes as X. An iterator itself is
-            refused, as it can be read once. Of an array or memory map `chunk_rows` rows are a
-            block. :class:`emkernels.data.Chunks` are fitted to as they are, without the other
-            arguments.
-        sample_weight : callable, array or sequence, of the kind of `source`, optional
-            Weights, block by block.
+        source : callable, array, memory map, table, Parquet files, or list of tables
+            What is read in every pass. A callable returns a new iterator of tables of shape
+            (n_rows, n_features), each of them a block: whatever `fit` takes as X. Of an array, a
+            memory map, a data frame or an Arrow table `chunk_rows` rows are a block. Of Parquet
+            files (a path, paths, a folder, a ``pyarrow.dataset.Dataset``) a row group is one, or
+            `chunk_rows` of its rows. Of a list each table is one. Of models of sequences a block
+            is a sequence. :class:`emkernels.data.Chunks` are fitted to as they are, without the
+            other arguments. An iterator is refused, as it can be read once: pass the function
+            that made it.
+        sample_weight : of the kind of `source`, or str, optional
+            Weights, block by block; or the name of the column that has them.
         columns : sequence of str or int, optional
-            Those to fit to; all where None.
+            Those to fit to, by name or, of arrays, by position; all where None.
         chunk_rows : int, optional
-            Rows of a block, of an array; about two million values where None.
+            Rows of a block, see `source`; about two million values of an array where None.
         checkpoint : path, optional
             A file that is written in the course of the fit, see Notes.
         resume : bool, default=False
@@ -65,7 +69,7 @@ class ChunkedFit(ChunkedOutput):
         ValueError, TypeError
             As `fit`; block, row within it and column are named, from 0. Where there is no block,
             or a pass reads other rows than the first did: the block and the pass are named, 0
-            being the survey. A checkpoint that cannot be gone on with.
+            being the survey. A checkpoint that cannot be gone on with, see Notes.
         OSError
             The checkpoint cannot be written, as where the disk is full; the file that was there
             stays, and so does the estimator.
@@ -82,7 +86,8 @@ class ChunkedFit(ChunkedOutput):
         otherwise, too: a fit has the level that its thread has when it begins, to its end.
 
         **Memory.** One block is in work while another is read; what passes leave has the size of
-        the parameters, and a start sees 20,000 rows.
+        the parameters, and a start sees 20,000 rows. Blocks of ten thousands of rows or more keep
+        what a block costs beside its rows small.
 
         **Rows.** The first pass is a survey: it looks at every cell, and notes how many rows a
         block has and, of sources that may change unseen, what its values are. Later passes see
@@ -104,8 +109,9 @@ class ChunkedFit(ChunkedOutput):
         what differs; so is one that another fit is writing (``checkpoint.lock`` is beside it
         meanwhile). What is read from the file is numbers and texts: it runs nothing.
 
-        With `verbose`, rows a second are shown on the way, see also
-        :func:`emkernels.em.progress.watching`.
+        **Progress.** With `verbose`, how far a pass is and rows a second are shown on long work,
+        and at the end what all passes came to. :func:`emkernels.em.progress.watching` tells a
+        function instead.
 
         Examples
         --------
@@ -117,12 +123,26 @@ class ChunkedFit(ChunkedOutput):
         >>> model = GaussianMixture(random_state=0).fit_chunks(blocks)
         >>> model.n_blocks_, model.n_rows_
         (10, 10000)
+
+        A fit that may be stopped at any time, and is gone on with by the same line:
+
+        >>> import os, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> path = os.path.join(folder.name, "fit.ckpt")
+        >>> for _ in range(2):
+        ...     again = GaussianMixture(random_state=0).fit_chunks(
+        ...         blocks, checkpoint=path, resume=True)
+        >>> (again.means_ == model.means_).all()
+        np.True_
+        >>> folder.cleanup()
         """
         if isinstance(source, Source):      # whoever made it keeps its journal
             if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
                                  "that the Chunks were made with: leave the arguments out")
-            self._fit_source(source)
+            check_door(source, self._door())
+            with own_simd_level(source.level or simd_level()):
+                self._fit_source(source)
             return self
         if resume and checkpoint is None:
             raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
@@ -147,3 +167,12 @@ class ChunkedFit(ChunkedOutput):
             vars(self).update(before)
             raise
         return self
+
+
+def check_door(source, door):
+    """TypeError for blocks that were made to be something else than what the model fits to."""
+    door = Tables() if door is None else door
+    if type(getattr(source, "door", door)) is not type(door):
+        raise TypeError(f"these {type(source).__name__} have blocks of another kind than the model "
+                        f"fits to: make them with door={type(door).__name__}, or pass what they "
+                        "were made of")

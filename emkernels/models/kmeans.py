@@ -22,13 +22,15 @@ from emkernels.data.checks import Interval
 from emkernels.data.survey import Tables
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
+from emkernels.models.kmeans_stepwise import StepwiseKMeans
+from emkernels.models.steps import STEPS
 from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
 from emkernels.starts.lloyd import lloyd
 from emkernels.starts.lloyd_blocks import lloyd_of_blocks
 
 
-class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
-             BaseEstimator):
+class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMixin,
+             TransformerMixin, ClusterMixin, BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 
     Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's
@@ -64,6 +66,9 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
+    step_exponent : float in (0.5, 1], default=1
+    step_offset : float, default=0
+        *More.* How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
     Attributes
     ----------
@@ -125,10 +130,12 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
         "copy_x": ["boolean"],
         "algorithm": [StrOptions({"lloyd", "elkan"})],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
+        **STEPS,
     }
 
     def __init__(self, n_clusters=8, *, init="k-means++", n_init="auto", max_iter=300, tol=1e-4,
-                 verbose=0, random_state=None, copy_x=True, algorithm="lloyd", n_threads=None):
+                 verbose=0, random_state=None, copy_x=True, algorithm="lloyd", n_threads=None,
+                 step_exponent=1.0, step_offset=0):
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init
@@ -139,9 +146,11 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
         self.copy_x = copy_x
         self.algorithm = algorithm
         self.n_threads = n_threads
+        self.step_exponent = step_exponent
+        self.step_offset = step_offset
 
     _elsewhere = {
-        "labels_": "fit sets it; after fit_chunks, predict gives the labels of any rows",
+        "labels_": "fit sets it; after other fits predict gives the labels of any rows",
         "means_": "the centres are cluster_centers_",
         "weights_": "K-means has none; GaussianMixture has",
     }
@@ -199,10 +208,25 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
 
     def _fit_source(self, rows):
         """Fit to rows, or to blocks of rows."""
-        iterate = lloyd
         if not isinstance(rows, Rows):
             self._check_rows(rows)
-            iterate = lloyd_of_blocks
+        best = self._best(rows)
+        checks.remember_columns(self, rows)
+        self.cluster_centers_ = best.centers.astype(rows.dtype)
+        self._n_features_out = self.n_clusters
+        vars(self).pop("labels_", None)
+        if best.labels is not None:
+            self.labels_ = best.labels
+        self.inertia_ = best.inertia
+        self.n_iter_ = best.n_iter
+        self.converged_ = best.converged
+        self._counts = best.counts
+        vars(self).pop("_stream", None)
+        return rows
+
+    def _best(self, rows):
+        """The best of the starts, with a warning where it has fewer clusters."""
+        iterate = lloyd if isinstance(rows, Rows) else lloyd_of_blocks
         start, n_init = self._starts(rows, rows.random_state(self.random_state))
         report = print if self.verbose else None
         best = None
@@ -220,16 +244,7 @@ class KMeans(ChunkedFit, Stateful, ClassNamePrefixFeaturesOutMixin, TransformerM
                 f"({self.n_clusters}). Possibly due to duplicate points in X.",
                 ConvergenceWarning,
             )
-        checks.remember_columns(self, rows)
-        self.cluster_centers_ = best.centers.astype(rows.dtype)
-        self._n_features_out = self.n_clusters
-        vars(self).pop("labels_", None)
-        if best.labels is not None:
-            self.labels_ = best.labels
-        self.inertia_ = best.inertia
-        self.n_iter_ = best.n_iter
-        self.converged_ = best.converged
-        return rows
+        return best
 
     def _starts(self, rows, random_state):
         """A function of no arguments that makes the centres of a start, and how many starts."""

@@ -11,6 +11,7 @@ from emkernels.data.sequence_blocks import WINDOW, sample_sequences
 from emkernels.data.sequences import Sequences
 from emkernels.em import DegenerateFitError, run_em
 from emkernels.kernels import passes
+from emkernels.kernels.dispatch import own_simd_level, simd_level
 
 START_ROWS = 20_000     # that starts look at, in windows
 # Steps after which starts are compared, and the gain for one row below which they end before.
@@ -147,13 +148,15 @@ class Starts:
         if n_threads is None or n_threads < 0:
             n_threads = passes.effective_n_threads()
         n_threads = min(n_threads, len(starts))
+        looked_at, level = self.looked_at, simd_level()     # one for all threads
 
         def run(start):
             # (rows of their own: passes leave in them what the next ones use)
-            own = self.looked_at.alone() if n_threads > 1 else self.looked_at
+            own = looked_at.alone() if n_threads > 1 else looked_at
             try:
-                result = run_em(self.chain, own, lambda i: start, max_iter=min(STEPS, max_iter),
-                                tol=SHORT_TOL)
+                with own_simd_level(level):
+                    result = run_em(self.chain, own, lambda i: start,
+                                    max_iter=min(STEPS, max_iter), tol=SHORT_TOL)
             except DegenerateFitError as error:
                 return error
             if result.interrupted:

@@ -54,25 +54,26 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     if found is None:       # the centres have moved since
         found = source.reduce(_assigned, centers)
     return Clustering(None, centers, float(found.inertia), n_iter, end is not None, found.counts,
-                      np.count_nonzero(found.n_rows))
+                      np.count_nonzero(found.found))
 
 
 def _assigned(rows, centers):
-    """What a pass over a block leaves: weights and sums of x - center of the clusters, inertia, how
-    many rows they have, and checksums of the labels, and of those of rows that have a weight."""
+    """What a pass over a block leaves: weights and sums of x - center of the clusters, inertia,
+    which have rows, and checksums of the labels, and of those of rows that have a weight."""
     labels = np.zeros(len(rows), np.int32)
     counts, sums, inertia, _ = passes.kmeans_pass(
         rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
     unit, n_clusters = rows.unit, len(centers)
-    n_rows = np.bincount(labels, minlength=n_clusters)
+    found = counts > 0
     narrow = labels.astype(np.uint8 if n_clusters < 2**8 else np.uint16 if n_clusters < 2**16
                            else np.uint32)
     checksums = [_checksum(narrow, rows.block)] * 2
     if rows.n_positive < len(rows):
+        found = np.bincount(labels, minlength=n_clusters) > 0
         narrow[rows.sample_weight == 0] = n_clusters
         checksums[1] = _checksum(narrow, rows.block)
-    return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia, n_rows=n_rows,
-                checksums=np.array(checksums, np.uint64))
+    return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia,
+                found=found.astype(np.int64), checksums=np.array(checksums, np.uint64))
 
 
 def _checksum(labels, block):

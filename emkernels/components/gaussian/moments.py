@@ -64,7 +64,11 @@ def total_covariance(rows):
     """Weighted covariance of all rows, about their mean as the kernels see it; where values are
     missing, that of the pairs of observed ones."""
     mean = column_means(rows)
-    return pair_covariance(rows, mean) if rows.has_missing else complete_covariance(rows, mean)
+    if rows.has_missing:
+        return pair_covariance(rows, mean)
+    centre = seen(mean, rows)
+    sums = rows.reduce(scatter_of, centre)
+    return sums.scatter / sums.total - np.outer(mean - centre, mean - centre)
 
 
 def pair_covariance(rows, mean):
@@ -73,13 +77,6 @@ def pair_covariance(rows, mean):
         return pairwise_covariances(rows, np.zeros(len(rows), np.int32), mean[None])[0]
     pairs = rows.reduce(_pairs, mean)
     return available(pairs.weight, pairs.products)[0]
-
-
-def complete_covariance(rows, mean):
-    """The covariance of complete rows about their mean."""
-    centre = seen(mean, rows)
-    sums = rows.reduce(scatter_of, centre)
-    return sums.scatter / sums.total - np.outer(mean - centre, mean - centre)
 
 
 def scatter_of(rows, centre):

@@ -123,6 +123,11 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
 
     Rows with nothing observed are left out of the fit, and have density 1 and the scores 0.
 
+    Blocks of rows (:meth:`fit_chunks`) that lack nothing are read twice, the survey included, and
+    five times where a column has one value; others in every iteration. Of 256 columns and more that
+    are twice as many as the rows in all blocks, no matrix is made, as in `fit`: the rows, which are
+    fewer numbers than that, are put together in memory.
+
     References
     ----------
     K. G. Joreskog, Psychometrika 32, 1967; D. N. Lawley, A. E. Maxwell, Factor Analysis as a

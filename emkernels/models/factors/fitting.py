@@ -7,12 +7,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels.components.factors import profile, starts, updates
 from emkernels.components.factors.moments import SMALL, Dense, Wide
-from emkernels.components.gaussian.moments import (
-    column_means,
-    complete_covariance,
-    pair_covariance,
-    seen,
-)
+from emkernels.components.gaussian.moments import column_means, pair_covariance, seen
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.data import Rows, checks
 from emkernels.data.source import Sums
@@ -73,10 +68,14 @@ def scaled(rows, isotropic):
         mean, scale = summary.means, summary.deviations
         constant = summary.constant
     else:
-        mean, scatter = _moments(rows)
+        mean, scatter, variance = None, None, np.zeros(1)
         low, high = RANGE[rows.dtype]
-        variance = np.zeros(1) if scatter is None else np.diagonal(scatter)
-        if low < variance.min() and variance.max() < high:
+        if not _is_wide(rows):
+            moments = rows.reduce(_moments)
+            mean, scatter, variance = moments.mean, moments.scatter, np.diagonal(moments.scatter)
+            if not isinstance(rows, Rows):      # means of blocks are rounded
+                low = np.maximum(low, (4 * np.finfo(rows.dtype).eps * mean) ** 2)
+        if (low < variance).all() and variance.max() < high:
             scale, constant = np.sqrt(variance), np.zeros(len(mean), bool)
         else:       # columns of one value, squares that underflow, or no matrix is wanted
             summary, scatter = rows.summary(), None
@@ -119,13 +118,28 @@ def _small(rows):
     return rows.sample(len(rows), np.random.RandomState(0))
 
 
+@dataclass
+class Moments:
+    """Weight, mean and covariance of complete rows; those of parts are merged about the mean of
+    both, where nothing cancels."""
+
+    total: float
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    def merge(self, other):
+        """T. F. Chan, G. H. Golub, R. J. LeVeque, Algorithms for computing the sample variance,
+        The American Statistician 37, 1983."""
+        total = self.total + other.total
+        mine, theirs, apart = self.total / total, other.total / total, other.mean - self.mean
+        self.scatter = mine * self.scatter + theirs * other.scatter + (
+            mine * theirs * np.outer(apart, apart))
+        self.total, self.mean = total, self.mean + theirs * apart
+        return self
+
+
 def _moments(rows):
-    """Mean and covariance; None for the latter where no matrix of the columns is wanted."""
-    if _is_wide(rows):
-        return None, None
-    if not isinstance(rows, Rows):
-        mean = column_means(rows)
-        return mean, complete_covariance(rows, mean)
+    """The :class:`Moments` of rows."""
     weight = rows.sample_weight
     if weight is None:
         # one pass, about what is near the mean: a row among these that is far out widens the
@@ -141,7 +155,7 @@ def _moments(rows):
         centre = seen(mean, rows)
         scatter = passes.total_scatter(rows.X, centre, weight, rows.n_threads) / weight.sum()
         offset = mean - centre
-    return mean, scatter - np.outer(offset, offset)
+    return Moments(rows.total, mean, scatter - np.outer(offset, offset))
 
 
 def _standardised_moments(rows, mean, scale):

@@ -124,6 +124,10 @@ shared, default=None
     collapses to the bound of the noise, which `min_uniqueness` makes harmless or not; a warning
     names it. Rows with nothing observed are left out of a fit and have density 1.
 
+    Rows in memory are put in the order of their components, and of more than 128 columns seen along
+    a few directions first: both save work in later passes, and neither is kept of blocks of rows
+    (:meth:`fit_chunks`), whose passes of many columns take longer.
+
     References
     ----------
     Z. Ghahramani, G. E. Hinton, The EM algorithm for mixtures of factor analyzers, University of

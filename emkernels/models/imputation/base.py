@@ -152,7 +152,7 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         self.n_patterns_, self.n_iter_ = gaps.n_patterns, result.n_iter
         self.converged_, self.lower_bounds_ = result.converged, result.history
         self._scaling = None if model is None else model.scaling
-        self.log_likelihood_ = log_likelihood
+        self.log_likelihood_, self._fitted_weight = log_likelihood, rows.total
         self._set_parameters(result.parameters, constants[kept])
         if result.interrupted:
             raise KeyboardInterrupt

@@ -9,12 +9,14 @@ from emkernels.data import checks
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.imputation import information
 from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
+from emkernels.models.imputation.stepwise import StepwiseImputer
+from emkernels.models.steps import STEPS
 
 # Smallest variance of a combination of standardised columns, for each precision of the rows.
 FLOOR = {np.dtype(np.float64): 1e-8, np.dtype(np.float32): 1e-6}
 
 
-class GaussianImputer(BaseGaussianImputer):
+class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
     """Imputation by the multivariate normal distribution, fitted by EM to incomplete rows.
 
     Maximises ``sum_i w_i log N(x_i,observed | location_observed, covariance_observed)`` (plus
@@ -58,6 +60,9 @@ class GaussianImputer(BaseGaussianImputer):
     callback : callable, default=None
         ``callback(EMState)`` after each iteration, with parameters of standardised columns;
         a true result ends the fit.
+    step_exponent : float in (0.5, 1], default=0.6
+    step_offset : float, default=10
+        How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
     Attributes
     ----------
@@ -76,8 +81,8 @@ class GaussianImputer(BaseGaussianImputer):
         Passes over the rows.
     converged_ : bool
         False, too, where the likelihood has no maximum.
-    n_patterns_ : int
-        Different sets of missing columns.
+    n_patterns_ : int or None
+        Different sets of missing columns; None after a fit of blocks that have more than 65,536.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
     indicator_ : MissingIndicator or None
@@ -118,7 +123,8 @@ class GaussianImputer(BaseGaussianImputer):
     def __init__(self, *, missing_values=np.nan, prior=None, tol=1e-6, max_iter=1000,
                  acceleration="squarem", min_value=-np.inf, max_value=np.inf,
                  add_indicator=False, keep_empty_features=False, n_threads=None,
-                 random_state=None, verbose=0, verbose_interval=10, callback=None):
+                 random_state=None, verbose=0, verbose_interval=10, callback=None,
+                 step_exponent=0.6, step_offset=10):
         self.missing_values = missing_values
         self.prior = prior
         self.tol = tol
@@ -133,6 +139,10 @@ class GaussianImputer(BaseGaussianImputer):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.callback = callback
+        self.step_exponent = step_exponent
+        self.step_offset = step_offset
+
+    _parameter_constraints: dict = {**BaseGaussianImputer._parameter_constraints, **STEPS}
 
     def _floor(self, dtype):
         return FLOOR[np.dtype(dtype)]
@@ -145,6 +155,7 @@ class GaussianImputer(BaseGaussianImputer):
             np.eye(p)[None]))
 
     def _set_parameters(self, parameters, constants):
+        vars(self).pop("_stream", None)     # statistics of others
         self.location_ = constants
         self.covariance_ = self.precision_ = np.zeros((len(constants), len(constants)))
         if parameters is None:      # no column varies

@@ -7,26 +7,20 @@ from sklearn.base import _fit_context
 
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Spikes
-from emkernels.components.gaussian.density import GaussianComponents
-from emkernels.components.gaussian.moments import column_scaling
-from emkernels.components.gaussian.reference import label_bytes
-from emkernels.components.gaussian.structures import structure_of
-from emkernels.components.uniform import uniform_of
 from emkernels.data import Rows, checks
 from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, Progress, run_em
-from emkernels.latent.mixture import Mixture
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.mixture.fitted import FittedMixture
 from emkernels.models.mixture.options import OPTIONS, check_rows
+from emkernels.models.mixture.preparing import prepare
 from emkernels.models.mixture.report import examined, tell
-from emkernels.starts.mixture import Given, start_parameters
+from emkernels.models.mixture.stepwise import StepwiseMixture
+from emkernels.starts.mixture import start_parameters
 from emkernels.starts.sampled import SampledStarts
 
-AUTO = 1e-6     # reg_covar="auto", in variances of the columns
 
-
-class GaussianMixture(ChunkedFit, FittedMixture):
+class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     """Gaussian mixture, a drop-in for :class:`sklearn.mixture.GaussianMixture`.
 
     Maximises ``sum_i w_i log sum_k weights_k N(x_i | means_k, covariances_k)`` (plus the log
@@ -105,6 +99,9 @@ default='kmeans'
         ``weights_noise density`` is added to the density of a row. True: one over a volume, by
         mclust's rule that of the smaller box about the rows of those along the columns and along
         the principal axes. A number: the density itself. See Notes.
+    step_exponent : float in (0.5, 1], default=0.6
+    step_offset : float, default=10
+        *More.* How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
     Attributes
     ----------
@@ -207,7 +204,7 @@ default='kmeans'
                  verbose=0, verbose_interval=10, n_threads=None, convergence="lower_bound",
                  acceleration=None, callback=None, covariance_prior=None,
                  weight_concentration=None, fixed=(), init_scaling=None, short_iter=None,
-                 noise=None):
+                 noise=None, step_exponent=0.6, step_offset=10):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.tol = tol
@@ -232,6 +229,8 @@ default='kmeans'
         self.init_scaling = init_scaling
         self.short_iter = short_iter
         self.noise = noise
+        self.step_exponent = step_exponent
+        self.step_offset = step_offset
 
     _elsewhere = {
         **FittedMixture._elsewhere,
@@ -303,7 +302,7 @@ default='kmeans'
             check_rows(self, rows)
             checks.check_labelled(self, rows)
         warm = self.warm_start and hasattr(self, "converged_")
-        mixture, given = self._prepare(rows, warm)
+        mixture, given = prepare(self, rows, warm)
         spikes = Spikes(rows, mixture.components.structure)
         result = self._run(rows, mixture, given, warm, spikes if avoid_spikes else None)
         found = examined(rows, mixture, result, spikes)
@@ -314,55 +313,21 @@ default='kmeans'
         self._remember_examination(found)
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
+        self._fitted_weight = rows.total
         if result.interrupted:
             raise KeyboardInterrupt
         tell(self, result, found, rows)
         return rows
 
-    def _prepare(self, rows, warm):
-        """Everything checked, before any work: the model and what is given of the start."""
-        k, n_features = self.n_components, rows.n_features
-        bare = structure_of(self.covariance_type)
-        density = arguments.check_noise(self.noise)
-        weights = arguments.check_weights(self.weights_init, k, density is not None)
-        means = arguments.check_means(self.means_init, k, n_features)
-        precisions = arguments.check_start_precisions(self.precisions_init, bare, k, n_features)
-        given = Given(weights, means, None if precisions is None
-                      else bare.start_factors(precisions, weights))
-        if rows.known is not None and not -1 <= rows.known.min() <= rows.known.max() < k:
-            raise ValueError(f"the labels in the rows must lie in -1 .. {k - 1}")
-        if density is not None:
-            given = replace(given, noise=uniform_of(rows, density or None))
-        reg_covar = self.reg_covar
-        if isinstance(reg_covar, str):
-            reg_covar = AUTO * bare.variance_units(column_scaling(rows, bare).scale)
-        prior = arguments.check_covariance_prior(self.covariance_prior, bare, rows, k)
-        concentration = arguments.check_concentration(
-            self.weight_concentration, k + (density is not None))
-        fixed = arguments.check_fixed(self.fixed, given, warm)
-        # where values are missing a variance never arrives at zero
-        rounding = 0.0 if not rows.has_missing else np.finfo(rows.dtype).eps
-        structure = bare.with_(reg_covar=reg_covar, prior=prior, rounding=rounding)
-        in_blocks = not isinstance(rows, Rows)
-        components = GaussianComponents(
-            structure, fixed - {"weights"}, in_blocks,
-            in_blocks and rows.may_keep(label_bytes(k)))
-        mixture = Mixture(components, concentration=concentration,
-                          fixed_weights="weights" in fixed)
-        if warm and (self.means_.shape != (k, n_features) or self._type != self.covariance_type
-                     or len(self.weights_) != k + (density is not None)):
-            raise ValueError("warm_start cannot go on: n_components, covariance_type, noise or "
-                             "the number of columns differ from the last fit")
-        return mixture, given
-
-    def _run(self, rows, mixture, given, warm, spikes):
+    def _run(self, rows, mixture, given, warm, spikes, max_iter=None):
         """EM from the starts that the parameters ask for."""
-        options = {"max_iter": self.max_iter, "tol": self.tol, "convergence": self.convergence,
+        max_iter = self.max_iter if max_iter is None else max_iter
+        options = {"max_iter": max_iter, "tol": self.tol, "convergence": self.convergence,
                    "acceleration": self.acceleration, "callback": self.callback}
 
         def run(start, n_init, **more):
             progress = None if not self.verbose else Progress(
-                self.verbose, self.verbose_interval, n_init, self.max_iter)
+                self.verbose, self.verbose_interval, n_init, max_iter)
             return run_em(mixture, rows, start, n_init=n_init, progress=progress,
                           is_degenerate=spikes, **options, **more)
 

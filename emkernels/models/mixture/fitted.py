@@ -16,6 +16,7 @@ from emkernels.latent.mixture import MixtureParameters, log_noise
 from emkernels.models._state import Stateful
 from emkernels.models.mixture import conditional, persistence
 from emkernels.models.mixture.options import check_rows
+from emkernels.models.mixture.preparing import prepare
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -42,6 +43,7 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         if not np.abs(precisions).max() < np.finfo(dtype).max:
             dtype = np.float64      # tiny float32 data: its precisions need the range
         self._fitted_type, self._fitted_fixed = structure.name, frozenset(fixed)
+        vars(self).pop("_stream", None)     # statistics of others
         self.weights_ = parameters.weights.astype(dtype)
         self.means_ = parameters.means.astype(dtype)
         self.covariances_ = covariances.astype(dtype)
@@ -223,7 +225,8 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 
         The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer.
+        `random_state` only where it is an integer; of a stream the parameters and its weight, from
+        which `partial_fit` goes on as from a fit.
         """
         persistence.save(self, path)
 
@@ -270,6 +273,7 @@ def put(model, parameters, dtype, found):
 
 def reorder(model, order):
     """Component i becomes the one that was ``order[i]``, in all that is fitted."""
+    vars(model).pop("_stream", None)
     model.means_ = model.means_[order]
     model.weights_ = np.append(model.weights_[order], model.weights_[len(order):])   # noise
     structure, shape = model._structure, model.means_.shape
@@ -283,6 +287,7 @@ def renamed(model, covariance_type):
     """The same fit as one of another covariance type of three letters, which is the same where
     there are so many components and columns."""
     out = copy.copy(model)
+    vars(out).pop("_stream", None)
     out.covariance_type = out._fitted_type = covariance_type
     return out
 
@@ -290,7 +295,7 @@ def renamed(model, covariance_type):
 def check_fit(model, rows, sample_weight):
     """Every error that a fit to these rows would begin with."""
     check_rows(model, rows)
-    model._prepare(rows.weighed(sample_weight, rows.largest), False)
+    prepare(model, rows.weighed(sample_weight, rows.largest), False)
 
 
 def fit_with_spikes(model, X, *, sample_weight=None, labels=None):

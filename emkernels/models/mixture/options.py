@@ -9,6 +9,7 @@ from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES
 from emkernels.data import checks
 from emkernels.data.checks import Interval
+from emkernels.models.steps import STEPS
 
 OPTIONS = {
     "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -35,6 +36,7 @@ OPTIONS = {
     "init_scaling": [StrOptions({"standard"}), None],
     "short_iter": [Interval(Integral, 1, None, closed="left"), None],
     "noise": [None, "boolean", Interval(Real, 0, None, closed="neither")],
+    **STEPS,
 }
 
 

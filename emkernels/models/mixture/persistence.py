@@ -36,6 +36,8 @@ def save(model, path):
         "classes": _plain(getattr(model, "classes_", None)),
         "feature_names": [str(name) for name in getattr(model, "feature_names_in_", ())],
     }
+    if vars(model).get("_fitted_weight") is not None:
+        header["weight"] = float(model._fitted_weight).hex()
     if hasattr(model, "n_blocks_"):
         header["blocks"] = [int(model.n_blocks_), int(model.n_rows_)]
     if model._noise is not None:
@@ -86,6 +88,8 @@ def _build(cls, header, arrays):
     model.lower_bound_ = float.fromhex(header["lower_bound"])
     model.degenerate_components_ = np.array(header.get("degenerate", []), dtype=np.int64)
     model.n_features_in_ = n_features
+    if "weight" in header:
+        model._fitted_weight = float.fromhex(header["weight"])
     if "blocks" in header:
         model.n_blocks_, model.n_rows_ = map(int, header["blocks"])
     if header["feature_names"]:

@@ -105,7 +105,8 @@ default='kmeans'
     Notes
     -----
     NaN is a missing value, missing at random: the likelihood is that of the observed values. All
-    attributes are float64.
+    attributes are float64. Starts of blocks of rows (:meth:`fit_chunks`) are all made of the same
+    20,000 rows, drawn by `random_state`.
 
     References
     ----------

@@ -1,0 +1,38 @@
+"""What estimators that have `partial_fit` share."""
+
+from numbers import Real
+
+import numpy as np
+
+from emkernels import _inputs
+from emkernels.data import checks
+from emkernels.data.checks import Interval
+
+STEPS = {
+    "step_exponent": [Interval(Real, 0.5, 1, closed="right")],
+    "step_offset": [Interval(Real, 0, None, closed="left")],
+}
+
+
+def weighed_batch(rows, sample_weight):
+    """The rows that say something, with their weights; None where there are none."""
+    if sample_weight is not None:
+        values = np.asarray(_inputs.as_rows(sample_weight, "sample_weight"))
+        if values.shape == (len(rows),) and not np.any(values != 0):
+            return None
+    elif not rows.n_positive:
+        return None
+    rows = rows.weighed(sample_weight, rows.largest)
+    if rows.has_missing and rows.known is None and (empty := rows.empty).any():
+        if empty.all():
+            return None
+        rows = rows.take(~empty)
+    return rows if rows.n_positive else None
+
+
+def remember_batch(estimator, rows):
+    """What the first batch says of columns, and that no blocks were fitted to."""
+    if "n_features_in_" not in vars(estimator):
+        checks.remember_columns(estimator, rows)
+    for name in ("n_blocks_", "n_rows_"):
+        vars(estimator).pop(name, None)
