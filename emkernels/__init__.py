@@ -36,7 +36,7 @@ _PUBLIC = {
     "select_mixture": "emkernels.models.mixture",
     "show_config": "emkernels._config",
 }
-_MODULES = ("data", "em", "kernels", "plotting")
+_MODULES = ("data", "distributed", "em", "kernels", "plotting")
 
 __all__ = ["__version__", *sorted(_PUBLIC)]
 

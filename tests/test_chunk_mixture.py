@@ -13,6 +13,7 @@ from emkernels.data import Chunks, Rows
 from emkernels.data.sampling import uniforms
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import available_levels, own_simd_level, simd_level
+from emkernels.models.mixture.preparing import prepare
 
 TYPES = ("full", "tied", "diag", "spherical", "EII", "VII", "EEI", "VEI", "EVI", "VVI", "EEE",
          "VEE", "EVE", "VVE", "EEV", "VEV", "EVV", "VVV")
@@ -319,7 +320,7 @@ def test_statistics_carry_what_they_have_counted():
     X, centres = clusters(100, 5)
     chunks = Chunks(X, chunk_rows=10)
     model = begun(X, centres)
-    mixture, given = model._prepare(chunks, False)
+    mixture, given = prepare(model, chunks, False)
     statistics = chunks.reduce(mixture.accumulate, model_parameters(mixture, given))
     assert statistics.pairs > 0
     again = SufficientStatistics.from_bytes(statistics.to_bytes())

@@ -228,10 +228,10 @@ def located(number):
         text = str(error)
         if text.startswith(f"block {number} "):
             raise
-        for words in (" at row ", ", first at row "):
+        for words in (" at row ", ", first at row ", " at index "):
             head, found, tail = text.partition(words)
             if found:
-                text = f"{head}{words.removesuffix('row ')}block {number}, row {tail}"
+                text = f"{head}{words.rpartition('at ')[0]}at block {number}, row {tail}"
                 break
         else:
             text = f"block {number}: {text}"

@@ -5,7 +5,9 @@ import contextlib
 from sklearn.base import _fit_context
 
 from emkernels.data import Chunks
+from emkernels.data.collections import is_collection
 from emkernels.data.journal import Journal
+from emkernels.data.partitions import Partitions
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables
 from emkernels.em.progress import Passes
@@ -38,15 +40,16 @@ class ChunkedFit(ChunkedOutput):
 
         Parameters
         ----------
-        source : callable, array, memory map, table, Parquet files, or list of tables
+        source : callable, array, memory map, table, Parquet files, list of tables, or of Dask
             What is read in every pass. A callable returns a new iterator of tables of shape
             (n_rows, n_features), each of them a block: whatever `fit` takes as X. Of an array, a
             memory map, a data frame or an Arrow table `chunk_rows` rows are a block. Of Parquet
             files (a path, paths, a folder, a ``pyarrow.dataset.Dataset``) a row group is one, or
             `chunk_rows` of its rows. Of a list each table is one. Of models of sequences a block
             is a sequence. :class:`emkernels.data.Chunks` are fitted to as they are, without the
-            other arguments. An iterator is refused, as it can be read once: pass the function
-            that made it.
+            other arguments. Arrays and data frames of Dask are read on the workers of the current
+            client, see :func:`emkernels.distributed.fit`. An iterator is refused, as it can be
+            read once: pass the function that made it.
         sample_weight : of the kind of `source`, or str, optional
             Weights, block by block; or the name of the column that has them.
         columns : sequence of str or int, optional
@@ -146,6 +149,9 @@ class ChunkedFit(ChunkedOutput):
             return self
         if resume and checkpoint is None:
             raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
+        if is_collection(source) and chunk_rows is not None:
+            raise ValueError("chunk_rows is of arrays in memory: the blocks of a Dask collection "
+                             "are its own, see its rechunk or repartition")
         before = dict(vars(self))
         try:
             with contextlib.ExitStack() as stack:
@@ -158,10 +164,15 @@ class ChunkedFit(ChunkedOutput):
                     stack.enter_context(progress)
                 # levels round differently: that of the fit holds between its passes, too
                 stack.enter_context(own_simd_level(level))
-                self._fit_source(Chunks(
-                    source, sample_weight=sample_weight, columns=columns, chunk_rows=chunk_rows,
-                    n_threads=self.n_threads, door=self._door(), journal=journal,
-                    progress=progress))
+                options = {"sample_weight": sample_weight, "columns": columns,
+                           "n_threads": self.n_threads, "door": self._door(),
+                           "journal": journal, "progress": progress}
+                if is_collection(source):
+                    blocks = Partitions(source, **options)
+                    stack.enter_context(own_simd_level(blocks.level))
+                else:
+                    blocks = Chunks(source, chunk_rows=chunk_rows, **options)
+                self._fit_source(blocks)
         except OSError:     # of the last writing of the checkpoint
             vars(self).clear()
             vars(self).update(before)

@@ -1,0 +1,222 @@
+"""Rows in the blocks of a Dask collection, read where they are."""
+
+import contextlib
+import copy
+import time
+import uuid
+
+from emkernels._inputs import whole
+from emkernels._words import some
+from emkernels.data.collections import Loading, dask_module
+from emkernels.data.source import Source
+from emkernels.data.survey import Tables
+from emkernels.data.work import Machine, Work, places_of, share_of
+from emkernels.em.tree import Tree
+
+# Tasks are of sixteen blocks where there are so many of them for each thread of the cluster.
+GROUPS_A_THREAD = 10
+
+
+class Partitions(Source):
+    """Blocks of a Dask array, or partitions of a Dask data frame, as one source.
+
+    A pass is one graph, with the loading of blocks in it: statistics are made where a block is
+    read, merged on the workers by the tree that :class:`Chunks` has, and one of them comes back. So
+    the bits are those of the same blocks in one process, whoever works on which, and whoever is
+    lost meanwhile.
+
+    Parameters
+    ----------
+    collection : dask.array.Array or dask.dataframe.DataFrame
+    sample_weight : dask.array.Array, or name of a column, optional
+    columns : sequence of str or int, optional
+    n_threads : int, optional
+        Of the kernels in a task, at most a worker's share of its CPUs.
+    door : optional
+        What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
+    journal : Journal, optional
+        Of a fit, where what its passes return is kept.
+    progress : Passes, optional
+        Who is told of passes.
+
+    Notes
+    -----
+    The client is the current one.
+    """
+
+    def __init__(self, collection, *, sample_weight=None, columns=None, n_threads=None, door=None,
+                 journal=None, progress=None):
+        if n_threads is not None and n_threads != -1:
+            whole(n_threads, "n_threads")
+        self.client = current_client()
+        self.run, self.journal, self.progress = uuid.uuid4().hex[:12], journal, progress
+        self.loading = Loading(collection, sample_weight, columns)
+        if not self.loading.n_blocks:
+            raise ValueError("there is no block in the source")
+        here = Machine.here()
+        self.level = here.level_with(
+            _machines(self.client), None if journal is None else journal.level)
+        self.work = Work(here, self.level, Tables() if door is None else door,
+                         n_threads, self.loading.split)
+        with contextlib.nullcontext() if progress is None else progress.one(0):
+            survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
+            self._tell(survey)
+        if survey is None or survey.dtype is None:
+            raise ValueError("there is no block with a row in the source")
+        self._describe(survey, n_threads)
+        self.blocks = places_of(survey)
+        if journal is not None:
+            journal.begin(self)
+
+    def _pass(self, function, *arguments):
+        out = self._computed(
+            self.work.of_pass(self.survey, self.n_passes, function, arguments), self.blocks)
+        self._tell(self.survey)
+        return out
+
+    def _tell(self, survey):
+        if self.progress is not None and survey is not None:
+            self.progress.reached(survey.n_rows, survey.n_rows)
+
+    def _computed(self, work, places):
+        """What the work makes of all blocks, by one graph; nothing of it stays behind."""
+        dask = dask_module("dask")
+        distributed = dask_module("distributed")
+        graph, key = self._graph(work, places)
+        with dask.annotate(retries=0):      # an error of the data is one in every try
+            future = self.client.get(graph, key, sync=False)
+        try:
+            return future.result()
+        except (distributed.CancelledError, distributed.KilledWorker) as error:
+            self._say_lost(error)
+            raise
+        finally:
+            future.release()
+            self._wait_until_forgotten(key)
+
+    def _wait_until_forgotten(self, key):
+        """Until the scheduler has let the pass go: what follows finds nothing of it."""
+        with contextlib.suppress(OSError):      # the scheduler is gone itself
+            for _ in range(1000):
+                if self.client.sync(
+                        self.client.scheduler.get_task_status, keys=[key])[key] is None:
+                    break
+                time.sleep(0.002)
+
+    def _graph(self, work, places):
+        """The graph of a pass, and the key of its result."""
+        spec = dask_module("dask._task_spec")
+        name = f"{self.run}-{self.n_passes}"
+        dumps = dask_module("distributed.protocol.pickle").dumps
+        parameters = f"parameters-{name}"
+        graph = {parameters: spec.Task(parameters, _loads, dumps(work))}
+        size, keys = self._group_size(), []
+        for first in range(0, len(places), size):
+            key = f"statistics-{name}", first // size
+            graph[key] = self.loading.task(
+                key, _statistics, spec.TaskRef(parameters), places[first:first + size])
+            keys.append(key)
+        graph.update(self.loading.shared)
+        level = 0
+        while len(keys) > 1:
+            level += 1
+            groups = [keys[i:i + Tree.ARITY] for i in range(0, len(keys), Tree.ARITY)]
+            keys = [(f"merged-{name}", level, i) for i in range(len(groups))]
+            for key, group in zip(keys, groups):
+                graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, group))
+        return graph, keys[0]
+
+    def _group_size(self):
+        """Blocks of a task: one, or a group of the tree where there are plenty."""
+        n_threads = max(1, sum(self.client.nthreads().values()))
+        many = self.loading.n_blocks >= Tree.ARITY * GROUPS_A_THREAD * n_threads
+        return Tree.ARITY if self.work.door.joins or (
+            many and not self.loading.elsewhere) else 1
+
+    def _say_lost(self, error):
+        """RuntimeError for blocks that nobody has any more, or that nobody can read."""
+        there = self.client.who_has()
+        lost = [number for number, keys in enumerate(self.loading.needed)
+                if any(not there.get(key) for key in keys)]
+        if lost:
+            raise RuntimeError(
+                f"block{'s' * (len(lost) > 1)} {some([*map(str, lost)], 20)} "
+                f"{'were' if len(lost) > 1 else 'was'} in the memory of a lost worker; give a "
+                "collection that can be computed again") from error
+
+
+# --- on the workers ---------------------------------------------------------------------------
+
+def _statistics(sent, work, names, *inputs):
+    worker = dask_module("distributed").get_worker()
+    return _known(work.of(
+        sent.read(dict(zip(names, inputs))), name=f"worker {worker.address}",
+        n_side_by_side=worker.state.nthreads))
+
+
+def _merged(*parts):
+    """The sum from the left; the parts stay as they are, for who may need them again."""
+    parts = [part for part in parts if part is not None]
+    tree = Tree()
+    for part in [*copy.deepcopy(parts[:1]), *parts[1:]]:
+        tree.add(part)
+    return _known(tree.total())
+
+
+def share_here(n_threads):
+    """Threads of the kernels in a task of Dask: a worker's share; elsewhere, where tasks run side
+    by side in threads, one unless a number was asked for."""
+    try:
+        worker = dask_module("distributed").get_worker()
+    except ValueError:
+        return 1 if n_threads is None else n_threads
+    return share_of(n_threads, worker.state.nthreads)
+
+
+def _loads(data):
+    return dask_module("distributed.protocol.pickle").loads(data)
+
+
+def _known(part):
+    """The part, Dask being told how large its like are."""
+    register_size(type(part))
+    return part
+
+
+def register_size(kind):
+    """Tell Dask that objects of a class are as large as what they hold."""
+    sizeof = dask_module("dask.sizeof").sizeof
+    if kind.__module__.split(".")[0] == "emkernels":
+        sizeof.register(kind, _size)
+
+
+def _size(part):
+    sizeof = dask_module("dask.sizeof").sizeof
+    slots = [name for kind in type(part).__mro__ for name in getattr(kind, "__slots__", ())]
+    values = [getattr(part, name, None) for name in slots] + list(
+        getattr(part, "__dict__", {}).values())
+    return 64 + sum(map(sizeof, values))
+
+
+# --- at the caller ----------------------------------------------------------------------------
+
+def current_client():
+    """The client in use; ValueError where there is none."""
+    try:
+        return dask_module("distributed").Client.current()
+    except ValueError:
+        raise ValueError(
+            "there is no Dask client, and blocks of a Dask collection are read on its workers: "
+            "make one, client = distributed.Client() for this machine or "
+            "distributed.Client('tcp://scheduler:8786') for a cluster") from None
+
+
+def _machines(client):
+    """What the workers are like, by name; RuntimeError where one cannot say."""
+    found = {}
+    for address, machine in client.run(Machine.here, on_error="return").items():
+        if isinstance(machine, BaseException):
+            raise RuntimeError(f"worker {address} cannot import emkernels: install the same "
+                               "version everywhere") from machine
+        found[f"worker {address}"] = machine
+    return found

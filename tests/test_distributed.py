@@ -1,0 +1,428 @@
+import doctest
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+
+import emkernels
+from emkernels import (
+    FactorAnalysis,
+    GaussianHMM,
+    GaussianImputer,
+    GaussianMixture,
+    GaussianMixtureImputer,
+    KMeans,
+    LatentClassAnalysis,
+    MixtureOfFactorAnalyzers,
+    StudentTMixture,
+)
+from emkernels.components.gaussian.statistics import SufficientStatistics
+
+dask = pytest.importorskip("dask")
+pytest.importorskip("distributed")
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+pd = pytest.importorskip("pandas")
+
+from distributed import Client, LocalCluster  # noqa: E402
+from sklearn.base import clone  # noqa: E402
+
+from emkernels import distributed  # noqa: E402
+from emkernels.data.partitions import Partitions, register_size  # noqa: E402
+from emkernels.data.work import Machine  # noqa: E402
+from emkernels.kernels import dispatch  # noqa: E402
+
+# what distributed itself does while processes come and go
+pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"),
+              pytest.mark.filterwarnings("ignore:.*:pytest.PytestUnraisableExceptionWarning")]
+OPTIONS = {"n_components": 2, "random_state": 0, "max_iter": 3, "tol": 0.0}
+FITTED = ("weights_", "means_", "covariances_", "lower_bounds_")
+IGNORED = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def client():
+    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0",
+                      memory_limit=0) as cluster, Client(cluster) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    """Blocks of several lengths, one of them empty, with NaN in some of them."""
+    rng = np.random.default_rng(5)
+    out = []
+    for n in (40, 25, 0, *rng.integers(5, 40, size=15)):
+        X = rng.normal(size=(n, 3)) + 4 * rng.integers(2, size=(n, 1))
+        if len(out) % 3:
+            X[rng.random(X.shape) < 0.2] = np.nan
+        out.append(X)
+    return out
+
+
+@pytest.fixture(scope="module")
+def weights(blocks):
+    rng = np.random.default_rng(6)
+    return [rng.random(len(block)) for block in blocks]
+
+
+def lazy(blocks, load=lambda block: block, known=True):
+    """The blocks as a Dask array that reads each anew in a task."""
+    parts = [da.from_delayed(dask.delayed(load, pure=False)(block), (np.nan, *block.shape[1:]),
+                             dtype=block.dtype) for block in blocks]
+    out = da.concatenate(parts, allow_unknown_chunksizes=True)
+    if known:       # concatenate would leave empty blocks out
+        out._chunks = tuple(map(len, blocks)), *out.chunks[1:]
+    return out
+
+
+def same(a, b):
+    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in FITTED)
+
+
+def left_over(client):
+    return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+
+
+@pytest.fixture(scope="module")
+def expected(blocks, weights):
+    with pytest.warns():
+        return GaussianMixture(**OPTIONS).fit_chunks(blocks, sample_weight=weights)
+
+
+@IGNORED
+@pytest.mark.parametrize("model", [
+    KMeans(2, random_state=0), GaussianImputer(random_state=0, max_iter=3),
+    GaussianMixtureImputer(2, random_state=0, max_iter=2),
+    StudentTMixture(2, random_state=0, max_iter=2), FactorAnalysis(1, max_iter=2),
+    MixtureOfFactorAnalyzers(2, 1, random_state=0, max_iter=2),
+    LatentClassAnalysis(2, random_state=0, max_iter=2, n_init=2),
+    GaussianHMM(2, random_state=0, max_iter=2)], ids=lambda model: type(model).__name__)
+def test_every_model_has_the_bits_of_its_blocks_here(client, blocks, model):
+    used = [np.nan_to_num(block) for block in blocks[:5]] if isinstance(
+        model, KMeans) else blocks[:5]
+    if isinstance(model, LatentClassAnalysis):
+        used = [np.clip(np.round(block), 0, 2) for block in used]
+    here = clone(model).fit_chunks(used)
+    there = distributed.fit(clone(model), lazy(used))
+    attributes = {name for name in vars(here) if name.endswith("_")}
+    assert attributes == {name for name in vars(there) if name.endswith("_")}
+    for name in attributes:
+        a, b = (np.asarray(getattr(each, name)) for each in (here, there))
+        np.testing.assert_array_equal(a, b, err_msg=name)
+    assert left_over(client) == []
+
+
+@IGNORED
+def test_a_checkpoint_of_a_cluster_goes_on_here(client, blocks, weights, expected, tmp_path):
+    """And the other way round: the file does not know where the blocks were."""
+    path, model = tmp_path / "fit.em", GaussianMixture(**OPTIONS)
+
+    def stop(state):
+        if state.n_iter == 2:
+            raise OSError("the line is cut")
+
+    with pytest.raises(OSError, match="the line is cut"):
+        GaussianMixture(callback=stop, **OPTIONS).fit_chunks(
+            lazy(blocks), sample_weight=lazy(weights), checkpoint=path)
+    assert same(model.fit_chunks(blocks, sample_weight=weights, checkpoint=path, resume=True),
+                expected)
+    assert same(clone(model).fit_chunks(lazy(blocks), sample_weight=lazy(weights),
+                                        checkpoint=path, resume=True), expected)
+
+
+@IGNORED
+@pytest.mark.parametrize("n_workers", [1, 2, 3])
+def test_bits_of_fit_chunks_on_any_number_of_workers(
+        client, blocks, weights, expected, n_workers):
+    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])[:n_workers]
+    with dask.annotate(workers=addresses):
+        model = distributed.fit(GaussianMixture(**OPTIONS), lazy(blocks),
+                                sample_weight=lazy(weights), client=client)
+    assert same(model, expected)
+    assert (model.n_blocks_, model.n_rows_) == (len(blocks), sum(map(len, blocks)))
+    assert left_over(client) == []
+
+
+@IGNORED
+def test_lengths_and_columns_apart(client, blocks, weights, expected):
+    """Unknown lengths; columns in chunks of their own, which are joined."""
+    X = lazy(blocks, known=False)
+    X = da.concatenate([X[:, :2], X[:, 2:]], axis=1, allow_unknown_chunksizes=True)
+    X = da.concatenate([X, X[:, :1]], axis=1, allow_unknown_chunksizes=True)
+    model = GaussianMixture(**OPTIONS).fit_chunks(
+        X, sample_weight=lazy(weights, known=False), columns=[0, 1, 2])
+    assert same(model, expected)
+
+
+@IGNORED
+def test_groups_in_a_task(client, blocks, weights, expected, monkeypatch):
+    """Sixteen blocks read by a task one after the other give the bits of a task a block."""
+    monkeypatch.setattr("emkernels.data.partitions.GROUPS_A_THREAD", 0)
+    made = []
+    inside = Partitions._graph
+
+    def graph(self, *arguments):
+        made.append(inside(self, *arguments))
+        return made[-1]
+
+    monkeypatch.setattr(Partitions, "_graph", graph)
+    model = GaussianMixture(**OPTIONS).fit_chunks(lazy(blocks), sample_weight=lazy(weights))
+    assert same(model, expected)
+    assert {len(graph) for graph, _ in made} == {4}     # parameters, two groups, their sum
+
+
+@IGNORED
+def test_frames(client, blocks, weights, expected):
+    """A partition is a block; weights are a column; names are kept."""
+    tables = [pd.DataFrame(block, columns=["a", "b", "c"]).assign(w=weight)
+              for block, weight in zip(blocks, weights)]
+    frame = dd.from_delayed([dask.delayed(table) for table in tables], meta=tables[0])
+    model = distributed.fit(GaussianMixture(**OPTIONS), frame, sample_weight="w")
+    assert same(model, expected)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    tables = frame.partitions[:3]
+    assert same(GaussianMixture(**OPTIONS).fit_chunks(
+        tables, columns=["a", "b", "c"], sample_weight=tables["w"]),
+        GaussianMixture(**OPTIONS).fit_chunks(blocks[:3], sample_weight=weights[:3]))
+    with pytest.raises(ValueError, match="no column 'v'"):
+        distributed.fit(GaussianMixture(), frame, sample_weight="v")
+    with pytest.raises(ValueError, match="no column 'v'"):
+        GaussianMixture().fit_chunks(frame, columns=["v"])
+    assert left_over(client) == []
+
+
+@IGNORED
+def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expected):
+    pids = client.run(os.getpid)
+    killed = []
+
+    def kill(state):
+        if state.n_iter == 2 and not killed:
+            killed.append(sorted(pids.values())[0])
+            os.kill(killed[0], signal.SIGKILL)
+
+    model = distributed.fit(GaussianMixture(callback=kill, **OPTIONS), lazy(blocks),
+                            sample_weight=lazy(weights))
+    assert killed and same(model, expected)
+    client.wait_for_workers(3)
+    assert killed[0] not in client.run(os.getpid).values()
+    assert left_over(client) == []
+
+
+@IGNORED
+def test_callbacks_and_progress_stay_here(client, blocks, capsys):
+    lock, seen = threading.Lock(), []       # which cannot be pickled
+
+    def callback(state):
+        with lock:
+            seen.append(os.getpid())
+
+    model = distributed.fit(
+        GaussianMixture(callback=callback, verbose=1, **OPTIONS), lazy(blocks[:4]))
+    assert seen == [os.getpid()] * model.n_iter_
+    assert "Initialization" in capsys.readouterr().out
+    assert distributed.predict(model, lazy(blocks[:4])).compute().shape == (model.n_rows_,)
+
+
+def test_a_poisoned_block_is_named_at_once(client, blocks, tmp_path):
+    poisoned = [block.copy() for block in blocks]
+    poisoned[3][4, 2] = np.inf
+    times = tmp_path / "times"
+
+    def load(block):
+        if np.isinf(block).any():
+            with open(times, "a") as file:
+                file.write("once\n")
+        return block
+
+    model = GaussianMixture()
+    with dask.annotate(retries=3), pytest.raises(
+            ValueError, match="infinity, first at block 3, row 4, column 2"):
+        distributed.fit(model, lazy(poisoned, load))
+    assert times.read_text() == "once\n"
+    assert not hasattr(model, "means_") and left_over(client) == []
+
+
+def test_an_error_of_the_source_passes_through(client, blocks):
+    def load(block):
+        raise OverflowError("the tape is torn")
+
+    with pytest.raises(OverflowError, match="the tape is torn"):
+        distributed.fit(GaussianMixture(), lazy(blocks, load))
+    assert left_over(client) == []
+
+
+def test_other_widths_and_changes_are_named(client, blocks, tmp_path):
+    odd = [*blocks[:2], np.zeros((3, 2)), *blocks[3:]]
+    X = da.concatenate([da.from_delayed(dask.delayed(block), (len(block), 3), dtype=float)
+                        for block in odd])
+    with pytest.raises(ValueError, match="block 2 has 2 columns"):
+        distributed.fit(GaussianMixture(), X)
+    mark = tmp_path / "read"
+
+    def load(block):
+        if len(block) == 40:
+            if mark.exists():
+                return block + 1
+            mark.touch()
+        return block
+
+    with pytest.raises(ValueError, match=r"source has changed: block 0 in pass 1"):
+        distributed.fit(GaussianMixture(), lazy(blocks, load))
+    assert left_over(client) == []
+
+
+def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
+    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    held = [client.scatter(block, workers=[addresses[i % 3]]) for i, block in enumerate(blocks)]
+    X = da.concatenate([da.from_delayed(block, (np.nan, 3), dtype=float) for block in held],
+                       allow_unknown_chunksizes=True)
+    pid = client.run(os.getpid)[addresses[1]]
+
+    only = []
+
+    def kill(state):        # (workers that have read a block of another keep a copy)
+        holders = client.who_has(held)
+        only.extend(i for i, each in enumerate(held) if holders[each.key] == (addresses[1],))
+        os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(RuntimeError) as caught:
+        distributed.fit(GaussianMixture(callback=kill, **OPTIONS), X)
+    assert len(only) > 1 and str(caught.value) == (
+        f"blocks {', '.join(map(str, only))} were in the memory of a lost worker; give a "
+        "collection that can be computed again")
+    assert set(left_over(client)) <= {each.key for each in held}
+    held.clear()
+    del X, caught
+    client.wait_for_workers(3)
+
+
+def test_workers_that_cannot_take_part_are_named(client, blocks):
+    first, second = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
+
+    def version(text):
+        emkernels.__version__ = text
+
+    client.run(version, "9.9", workers=[second])
+    try:
+        with pytest.raises(RuntimeError, match=f"worker {second} has emkernels 9.9, and the fit"):
+            distributed.fit(GaussianMixture(), lazy(blocks))
+    finally:
+        client.run(version, emkernels.__version__, workers=[second])
+
+    here = Machine("1", "little", "v4", ("v4", "v3", "baseline"))
+    old = Machine("1", "little", "v3", ("v3", "baseline"))
+    held_down = Machine("1", "little", "baseline", ("v4", "v3", "baseline"))
+    assert here.level_with({"a": here}) == "v4" and here.level_with({"a": here, "b": old}) == "v3"
+    assert here.level_with({"a": held_down}) == "baseline" == held_down.level_with({"a": here})
+    with pytest.raises(RuntimeError, match="a cannot run the SIMD level 'v4'.* only v3, baseline"):
+        here.check("a", old, "v4")
+    with pytest.raises(RuntimeError, match="a is big-endian"):
+        here.check("a", Machine("1", "big", "v3", ("v3",)))
+
+
+@IGNORED
+def test_the_level_of_the_fit_is_that_of_the_slowest(client, blocks):
+    own = dispatch.simd_level()
+    worker = sorted(client.scheduler_info(n_workers=-1)["workers"])[0]
+    client.run(dispatch.set_simd_level, "baseline", workers=[worker])
+    try:
+        model = distributed.fit(GaussianMixture(**OPTIONS), lazy(blocks[:4]))
+    finally:
+        client.run(dispatch.set_simd_level, own, workers=[worker])
+    dispatch.set_simd_level("baseline")
+    try:
+        expected = GaussianMixture(**OPTIONS).fit_chunks(blocks[:4])
+    finally:
+        dispatch.set_simd_level(own)
+    assert same(model, expected)
+
+
+def test_who_calls_it_wrongly_hears_what_to_do(client, blocks, weights):
+    X = lazy(blocks)
+    with pytest.raises(TypeError, match="X must be a Dask array or data frame, got ndarray"):
+        distributed.fit(GaussianMixture(), blocks[0])
+    with pytest.raises(TypeError, match="got Delayed"):
+        distributed.fit(GaussianMixture(), dask.delayed(blocks[0]))
+    with pytest.raises(ValueError, match="chunk_rows"):
+        GaussianMixture().fit_chunks(X, chunk_rows=10)
+    with pytest.raises(ValueError, match=r"sample_weight must have the blocks of the rows: 17 b"):
+        distributed.fit(GaussianMixture(), X, sample_weight=lazy(weights[1:]))
+    with pytest.raises(TypeError, match="sample_weight must be a Dask array"):
+        distributed.fit(GaussianMixture(), X, sample_weight=np.concatenate(weights))
+    with pytest.raises(ValueError, match="2-d array"):
+        distributed.fit(GaussianMixture(), X[:, 0])
+    with pytest.raises(ValueError, match="no block with a row"):
+        distributed.fit(GaussianMixture(), lazy([np.zeros((0, 2))] * 3))
+    with pytest.raises(ValueError, match="n_components"):
+        distributed.fit(GaussianMixture(0), X)
+    assert left_over(client) == []
+
+
+def test_without_a_client(monkeypatch, blocks):
+    monkeypatch.setattr(Client, "current", classmethod(lambda cls: (_ for _ in ()).throw(
+        ValueError("none"))))
+    with pytest.raises(ValueError, match=r"no Dask client.*distributed.Client\(\)"):
+        distributed.fit(GaussianMixture(), lazy(blocks))
+
+
+def test_statistics_are_as_large_as_their_arrays(blocks):
+    model = GaussianMixture(2).fit(blocks[0])
+    statistics = SufficientStatistics.from_data(
+        blocks[0], model.weights_, model.means_, model.precisions_cholesky_)
+    register_size(SufficientStatistics)
+    held = statistics.first.nbytes + statistics.second.nbytes
+    assert held < dask.sizeof.sizeof(statistics) < held + 5000
+
+
+# --- predictions ------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("name", ["predict", "predict_proba", "score_samples", "impute"])
+def test_predictions_are_lazy_and_typed(blocks, name, known):
+    X = np.concatenate(blocks)
+    model = GaussianMixture(2, random_state=0, callback=lambda state: None).fit(X)
+    lazily = getattr(distributed, name)(model, lazy(blocks, known=known))
+    wanted = np.concatenate([getattr(model, name)(block) for block in blocks if len(block)])
+    assert lazily.dtype == wanted.dtype and lazily.ndim == wanted.ndim
+    assert lazily._meta.dtype == wanted.dtype and lazily.shape[1:] == wanted.shape[1:]
+    assert (lazily.chunks[0] == tuple(map(len, blocks))) == known
+    got = lazily.compute(scheduler="threads")
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(lazily.compute(scheduler="sync"), wanted)
+
+
+def test_predictions_of_frames(client, blocks):
+    table = pd.DataFrame(np.concatenate(blocks), columns=["a", "b", "c"])
+    model = GaussianMixture(2, random_state=0).fit(table)
+    frame = dd.from_pandas(table, npartitions=4)
+    frame = dd.concat([frame, frame[frame["a"] > 1e9]])       # partitions without rows
+    for name in ("predict", "predict_proba", "impute"):
+        parts = [part.compute(scheduler="sync") for part in frame.partitions]
+        wanted = np.concatenate([getattr(model, name)(part) for part in parts if len(part)])
+        lazily = getattr(distributed, name)(model, frame)
+        assert lazily.dtype == wanted.dtype and np.isnan(lazily.shape[0])
+        np.testing.assert_array_equal(lazily.compute(), wanted)
+    with pytest.raises(ValueError, match="feature names should match"):
+        distributed.predict(model, frame[["a", "c", "b"]])
+    with pytest.raises(ValueError, match="2 features"):
+        distributed.predict(GaussianMixture().fit(table.to_numpy()), da.zeros((3, 2)))
+    with pytest.raises(TypeError, match="has no transform"):
+        distributed.transform(model, frame)
+
+
+def test_the_model_travels_once(blocks):
+    model = GaussianMixture(2, random_state=0).fit(np.concatenate(blocks))
+    graph = dict(distributed.predict(model, lazy(blocks)).__dask_graph__())
+    assert sum("model-" in str(key) for key in graph) == 1
+    assert sum("means_" in str(vars(getattr(node, "value", node)) if hasattr(
+        getattr(node, "value", None), "__dict__") else "") for node in graph.values()) <= 1
+
+
+def test_the_example():
+    found = doctest.testmod(distributed, optionflags=doctest.ELLIPSIS)
+    assert found.attempted and not found.failed
