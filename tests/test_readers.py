@@ -589,3 +589,17 @@ def test_names_with_dots_beside_structures(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": inner, "a.b": X[:, 0]}), tmp_path / "t.parquet")
     (found, _), = blocks_of(tmp_path / "t.parquet", columns=["a.b"])
     np.testing.assert_array_equal(found[:, 0], X[:, 0])
+
+
+def test_conditions_leave_the_types_of_each_file(tmp_path):
+    for i, kind in enumerate((pa.int32(), pa.float32(), pa.float64())):
+        values = np.arange(20) if i == 0 else np.arange(20) + 1e8 + 0.1
+        pq.write_table(pa.table({"a": pa.array(values).cast(kind, safe=False),
+                                 "k": np.arange(20)}), tmp_path / f"{i}.parquet")
+    data = ds.dataset(tmp_path)
+    for (found, _), (expected, _) in zip(
+            blocks_of(data.filter(ds.field("k") > 4), columns=["a"]),
+            blocks_of(data, columns=["a"]), strict=True):
+        np.testing.assert_array_equal(found, expected[5:])
+    found = blocks_of(data.filter(ds.field("a") > 50), columns=["a"])
+    assert [len(values) for values, _ in found] == [0, 20, 20]

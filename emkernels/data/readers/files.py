@@ -94,6 +94,11 @@ class File:
             raise ValueError(f"{self.path} has no column {name!r}")
         return schema.field(name).type
 
+    def own_schema(self, schema):
+        """The schema of all, with the types of its own columns: those of others may round."""
+        return arrow().schema([self.schema.field(each.name) if each.name in self.schema.names
+                               else each for each in schema])
+
     def constant(self, name):
         """The value of a column that is not in the file, in every row."""
         value = self.constants.get(name)
