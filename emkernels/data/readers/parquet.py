@@ -168,7 +168,8 @@ class ParquetReader:
         if self.condition is not None:
             subset = file.fragment.subset(row_group_ids=groups)
             yield [None], lambda: subset.to_table(
-                schema=file.own_schema(self.schema), columns=self.names, filter=self.condition, use_threads=False)
+                schema=file.own_schema(self.schema), columns=self.names, filter=self.condition,
+                use_threads=False)
         elif len(groups) == 1 and len(sizes) > 1:
             batches = source.iter_batches(
                 sizes[0], row_groups=groups, columns=stored, use_threads=False)
