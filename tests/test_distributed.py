@@ -207,7 +207,7 @@ def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expe
     model = distributed.fit(GaussianMixture(callback=kill, **OPTIONS), lazy(blocks),
                             sample_weight=lazy(weights))
     assert killed and same(model, expected)
-    client.wait_for_workers(3)
+    client.wait_for_workers(3, timeout=60)
     assert killed[0] not in client.run(os.getpid).values()
     assert left_over(client) == []
 
@@ -297,7 +297,7 @@ def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
     assert set(left_over(client)) <= {each.key for each in held}
     held.clear()
     del X, caught
-    client.wait_for_workers(3)
+    client.wait_for_workers(3, timeout=60)
 
 
 def test_workers_that_cannot_take_part_are_named(client, blocks):

@@ -15,6 +15,8 @@ from emkernels.em.tree import Tree
 
 # Tasks are of sixteen blocks where there are so many of them for each thread of the cluster.
 GROUPS_A_THREAD = 10
+# Seconds between two looks whether blocks that are waited for can come at all.
+LOOK_FOR_LOST = 10.0
 
 
 class Partitions(Source):
@@ -86,6 +88,11 @@ class Partitions(Source):
         with dask.annotate(retries=0):      # an error of the data is one in every try
             future = self.client.get(graph, key, sync=False)
         try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    distributed.wait(future, timeout=LOOK_FOR_LOST)
+                    break
+                self._say_lost(None)
             return future.result()
         except (distributed.CancelledError, distributed.KilledWorker) as error:
             self._say_lost(error)
@@ -98,10 +105,13 @@ class Partitions(Source):
         """Until the scheduler has let the pass go: what follows finds nothing of it."""
         with contextlib.suppress(OSError):      # the scheduler is gone itself
             for _ in range(1000):
-                if self.client.sync(
-                        self.client.scheduler.get_task_status, keys=[key])[key] is None:
+                if self._states([key])[key] is None:
                     break
                 time.sleep(0.002)
+
+    def _states(self, keys):
+        """What the scheduler says of keys; None of those that it does not know."""
+        return self.client.sync(self.client.scheduler.get_task_status, keys=list(keys))
 
     def _graph(self, work, places):
         """The graph of a pass, and the key of its result."""
@@ -134,10 +144,12 @@ class Partitions(Source):
             many and not self.loading.elsewhere) else 1
 
     def _say_lost(self, error):
-        """RuntimeError for blocks that nobody has any more, or that nobody can read."""
-        there = self.client.who_has()
+        """RuntimeError for blocks that nobody has any more, and nobody can make again."""
+        if not self.loading.elsewhere:
+            return
+        state = self._states(set().union(*self.loading.needed))
         lost = [number for number, keys in enumerate(self.loading.needed)
-                if any(not there.get(key) for key in keys)]
+                if any(state[key] in (None, "released", "forgotten") for key in keys)]
         if lost:
             raise RuntimeError(
                 f"block{'s' * (len(lost) > 1)} {some([*map(str, lost)], 20)} "
