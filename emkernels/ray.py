@@ -19,7 +19,6 @@ def fit(model, blocks, *, sample_weight=None):
     Parameters
     ----------
     model : estimator
-        One with ``fit_chunks``, not of sequences.
     blocks : list of ray.ObjectRef, or ray.data.Dataset
         Each of a table of rows.
     sample_weight : list of ray.ObjectRef, or str, optional

@@ -6,6 +6,7 @@ The fit has the bits of ``model.fit_chunks`` of the same partitions in one proce
 >>> model = fit(model, spark.read.parquet("rows.parquet"), sample_weight="w")   # doctest: +SKIP
 """
 
+import functools
 import pickle
 
 from emkernels import _extras
@@ -23,7 +24,6 @@ def fit(model, frame, *, sample_weight=None):
     model : estimator
         One with ``fit_chunks``, not of sequences.
     frame : pyspark.sql.DataFrame
-        Whose partitions have the same rows whenever it is computed.
     sample_weight : str, optional
         The name of the column that has weights.
 
@@ -44,22 +44,16 @@ class Partitions(Elsewhere):
         super().__init__(frame.rdd.getNumPartitions(), door, n_threads, split)
 
     def _parts(self, work, places):
-        found = self.frame.mapInArrow(_Task(pickle.dumps((work, places)), self.schema),
-                                      "number int, part binary").collect()
+        part = functools.partial(_part, pickle.dumps((work, places)), self.schema)
+        found = self.frame.mapInArrow(part, "number int, part binary").collect()
         yield from (pickle.loads(row.part) for row in sorted(found, key=lambda row: row.number))
 
 
-class _Task:
-    """What is done with a partition, as Spark sends it."""
-
-    def __init__(self, sent, schema):
-        self.sent, self.schema = sent, schema
-
-    def __call__(self, batches):
-        arrow = _extras.optional("pyarrow", "Spark", "spark")
-        number = _extras.optional("pyspark", "Spark", "spark").TaskContext.get().partitionId()
-        (work, places), table = pickle.loads(self.sent), arrow.Table.from_batches(
-            batches, self.schema)
-        part = work.of([(table, None, places[number])], name="a Spark executor")
-        yield arrow.RecordBatch.from_pydict({
-            "number": arrow.array([number], arrow.int32()), "part": [pickle.dumps(part)]})
+def _part(sent, schema, batches):
+    """The part of a partition, on the executor that has it."""
+    arrow, spark = (_extras.optional(each, "Spark", "spark") for each in ("pyarrow", "pyspark"))
+    (work, places), number = pickle.loads(sent), spark.TaskContext.get().partitionId()
+    table = arrow.Table.from_batches(batches, schema)
+    part = work.of([(table, None, places[number])], name="a Spark executor")
+    yield arrow.RecordBatch.from_pydict({
+        "number": arrow.array([number], arrow.int32()), "part": [pickle.dumps(part)]})

@@ -1,5 +1,7 @@
 """Fits on Spark and Ray, which run the same function of a block."""
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -46,7 +48,8 @@ def test_ray(blocks, weights, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
-def test_spark(blocks, weights, model, tmp_path):
+def test_spark(blocks, weights, model, monkeypatch):
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     sql = pytest.importorskip("pyspark.sql")
     from emkernels.spark import fit
     session = (sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", False)
