@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import time
 import uuid
 
@@ -127,14 +128,31 @@ class Partitions(Source):
                 key, _statistics, spec.TaskRef(parameters), places[first:first + size])
             keys.append(key)
         graph.update(self.loading.shared)
-        level = 0
+        plan, level = self._plan(keys), 0
         while len(keys) > 1:
             level += 1
             groups = [keys[i:i + Tree.ARITY] for i in range(0, len(keys), Tree.ARITY)]
-            keys = [(f"merged-{name}", level, i) for i in range(len(groups))]
-            for key, group in zip(keys, groups):
-                graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, group))
-        return graph, keys[0]
+            keys = []
+            for i, group in enumerate(groups):
+                # neighbours of one worker are summed there, and their sum moves to the next
+                total = []
+                for j, (worker, run) in enumerate(itertools.groupby(group, plan.get)):
+                    key = f"merged-{name}", level, i, j
+                    graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, [*total, *run]))
+                    total = [key]
+                    if worker is not None:
+                        plan[key] = worker
+                keys += total
+        return _annotated(graph, plan), keys[0]
+
+    def _plan(self, keys):
+        """Which worker is asked first for what: neighbours are with one. (Idle ones may steal.)"""
+        if self.loading.elsewhere or "workers" in dask_module("dask").get_annotations():
+            return {}       # by where blocks are; by who says so
+        threads = [each for worker, n in sorted(self.client.nthreads().items())
+                   for each in [worker] * n]
+        return {key: threads[i * len(threads) // len(keys)] for i, key in enumerate(keys)
+                } if threads else {}
 
     def _group_size(self):
         """Blocks of a task: one, or a group of the tree where there are plenty."""
@@ -211,6 +229,14 @@ def _size(part):
 
 
 # --- at the caller ----------------------------------------------------------------------------
+
+def _annotated(graph, plan):
+    """A graph whose tasks prefer the workers of the plan."""
+    layers = dask_module("dask.highlevelgraph")
+    asked = {"workers": plan.get, "allow_other_workers": True} if plan else None
+    return layers.HighLevelGraph(
+        {"pass": layers.MaterializedLayer(graph, annotations=asked)}, {"pass": set()})
+
 
 def current_client():
     """The client in use; ValueError where there is none."""
