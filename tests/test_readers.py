@@ -2,14 +2,17 @@
 
 import os
 import threading
+import warnings
 
 import numpy as np
 import pytest
 
+import emkernels
 from emkernels import GaussianMixture
 from emkernels.data import Chunks
 from emkernels.data.readers import parquet as parquet_reader
 from emkernels.data.readers import reader_of
+from emkernels.data.survey import print_of
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -75,6 +78,8 @@ SOURCES = {
     "paths": lambda folder: (
         [folder / "parts" / f"{i}.parquet" for i in range(4)], {"sample_weight": "w"}),
     "dataset": lambda folder: (ds.dataset(folder / "parts"), {"sample_weight": "w"}),
+    "dataset in memory": lambda folder: (
+        ds.dataset(TABLE), {"chunk_rows": SIZE, "sample_weight": "w"}),
     "weights of a file": lambda folder: (
         folder / "all.parquet", {"columns": NAMES, "sample_weight": str(folder / "w.parquet")}),
     "weights of all rows": lambda folder: (
@@ -191,6 +196,16 @@ def test_weights_of_other_lengths_name_the_block():
         Chunks(lambda: iter(blocks), sample_weight=W)
     with pytest.raises(ValueError, match="names a column"):
         Chunks(X, sample_weight="w")
+
+
+def test_bad_weights_are_named_by_block_and_row():
+    for value in (np.nan, np.inf, -1.0):
+        bad = W.copy()
+        bad[617] = value
+        with pytest.raises(ValueError, match="block 2, row 17"):
+            Chunks(X, sample_weight=bad, chunk_rows=SIZE)
+    with pytest.raises(TypeError, match="sample_weight.*callable"):
+        Chunks(lambda: iter(parts()), sample_weight=iter(weights()))
 
 
 def test_cells_are_named_by_block_row_and_column(folder, tmp_path):
@@ -323,6 +338,55 @@ def test_a_map_that_was_written_to_is_found(tmp_path):
         chunks.reduce(_nothing)
 
 
+def _swap_columns(X, w):
+    X[:, [0, 1]] = X[:, [1, 0]]
+
+
+def _swap_rows(X, w):
+    X[[2, 3]] = X[[3, 2]]
+
+
+def _swap_cells(X, w):
+    X[5, 0], X[5, 2] = X[5, 2], X[5, 0]
+
+
+def _swap_weights(X, w):
+    w[[7, 8]] = w[[8, 7]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("change", [_swap_columns, _swap_rows, _swap_cells, _swap_weights])
+def test_the_same_values_in_other_places_are_found(change, dtype):
+    values, weight = X.astype(dtype), W.copy()
+
+    def blocks():
+        return iter([values[:300], np.asfortranarray(values[300:])])
+    chunks = Chunks(blocks, sample_weight=lambda: iter([weight[:300], weight[300:]]))
+    chunks.reduce(_nothing)
+    change(values[300:], weight[300:])
+    with pytest.raises(ValueError, match="source has changed: block 1 in pass 2"):
+        chunks.reduce(_nothing)
+
+
+def test_small_whole_numbers_in_other_places_are_found():
+    """Their bits are few, and upper ones."""
+    values, seen = rng.integers(0, 3, size=(40, 4)).astype(float), set()
+    for _ in range(200):
+        rng.shuffle(values.reshape(-1))
+        seen.add((values.tobytes(), print_of(values, None), print_of(values, values[:, 0].copy())))
+    assert len({p for _, p, _ in seen}) == len({p for _, _, p in seen}) == len(
+        {b for b, _, _ in seen})
+
+
+def test_prints_do_not_depend_on_the_layout():
+    values = rng.normal(size=(20_000, 5))
+    prints = {print_of(each, None) for each in (
+        values, np.asfortranarray(values), np.repeat(values, 2, axis=1)[:, ::2],
+        values[::-1].copy()[::-1])}
+    assert len(prints) == 1
+    assert print_of(values, np.ones(20_000)) not in prints
+
+
 def _nothing(rows):
     return None
 
@@ -404,3 +468,53 @@ def test_masked_cells_are_missing():
     masked[5, 1] = np.ma.masked
     survey = Chunks(masked, chunk_rows=SIZE).survey
     assert [block.has_missing for block in survey.blocks] == [True, False, False, False]
+
+
+CLASSES = sorted(name for name in emkernels.__all__ if hasattr(
+    getattr(emkernels, name), "fit_chunks"))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_estimator_fits_files_as_it_fits_arrays(name, tmp_path, monkeypatch):
+    """Though the memory that a block was read into is used again."""
+    monkeypatch.setattr(parquet_reader, "SMALL_GROUP", 0)
+    kind, path = getattr(emkernels, name), tmp_path / "t.parquet"
+    parameters, values = kind._get_param_names(), X
+    if name in ("CategoricalHMM", "LatentClassAnalysis"):
+        values = (X > 2).astype(float)
+        values = values[:, :1] if name == "CategoricalHMM" else np.hstack([values, values[::-1]])
+    if "Imputer" in name:
+        values = np.where(rng.random(X.shape) < 0.1, np.nan, X)
+    options = {p: 2 for p in ("n_components", "n_clusters", "n_classes") if p in parameters}
+    options |= {p: 1 for p in ("n_factors", "random_state") if p in parameters}
+    options |= {"max_iter": 3}
+    names = [f"c{j}" for j in range(values.shape[1])]
+    pq.write_table(pa.table({n: values[:, j] for j, n in enumerate(names)}), path,
+                   row_group_size=100)
+    blocks = [pa.table({n: values[i:i + 100, j] for j, n in enumerate(names)})
+              for i in range(0, 1000, 100)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = kind(**options).fit_chunks(blocks)
+        model = kind(**options).fit_chunks(path)
+    for attribute, value in vars(expected).items():
+        if attribute.endswith("_") and isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(model, attribute), value, err_msg=attribute)
+    assert model.n_blocks_ == 10 and list(model.feature_names_in_) == names
+
+
+def test_answers_in_files_may_be_texts(tmp_path):
+    answers = {f"q{j}": np.where(X[:, j % 3] + rng.normal(size=1000) > 4, "yes", "no")
+               for j in range(5)}
+    table = pa.table(answers)
+    table = table.set_column(0, "q0", table["q0"].dictionary_encode())
+    for options in ({"row_group_size": 100}, {"row_group_size": 1000}):
+        pq.write_table(table, tmp_path / "t.parquet", **options)
+        first, expected = (emkernels.LatentClassAnalysis(2, random_state=0) for _ in range(2))
+        model = first.fit_chunks(tmp_path / "t.parquet")
+        expected.fit_chunks(table, chunk_rows=100)
+        np.testing.assert_allclose(model.weights_, expected.weights_, rtol=1e-6)
+        parts = list(model.predict_proba_chunks(tmp_path / "t.parquet", chunk_rows=100))
+        assert len(parts) == 10
+        np.testing.assert_allclose(
+            np.concatenate(parts), model.predict_proba(table.to_pandas()), rtol=1e-12)

@@ -40,12 +40,12 @@ class Drawn:
         self.priority, self.index, self.more = priority, index, None
 
     def merge(self, other):
-        weight = None if self.weight is None else np.concatenate([self.weight, other.weight])
-        parts = [np.concatenate([mine, theirs]) for mine, theirs in (
-            (self.X, other.X), (self.priority, other.priority), (self.index, other.index))]
-        kept = _highest(parts[1], parts[2], self.n_rows + 1)
-        self.X, self.priority, self.index = (part[kept] for part in parts)
-        self.weight = None if weight is None else weight[kept]
+        priority = np.concatenate([self.priority, other.priority])
+        kept = _highest(priority, np.concatenate([self.index, other.index]), self.n_rows + 1)
+        for name in ("X", "index", "priority", "weight"):
+            mine = getattr(self, name)
+            if mine is not None:
+                setattr(self, name, _joined(mine, getattr(other, name), kept))
         return self
 
     def with_more(self, more):
@@ -60,7 +60,9 @@ class Drawn:
         if len(X) > self.n_rows:
             least = int(np.argmin(self.priority))
             weight = np.maximum(weight, self.priority[least])
-            kept = np.arange(len(X)) != least
+            kept = np.delete(np.arange(len(X)), least)
+            if self.more is None:
+                kept = kept[np.argsort(index[kept], kind="stable")]
             X, index, weight = X[kept], index[kept], weight[kept]
             # what was not drawn weighs what it weighs, little beside what was
             if self.more is not None:
@@ -69,9 +71,21 @@ class Drawn:
                 own = np.ones(len(new)) if own is None else own
                 X, index, weight = (np.concatenate(pair) for pair in (
                     (X, self.more.X[new]), (index, self.more.index[new]), (weight, own[new])))
-        order = np.argsort(index, kind="stable")
-        X, weight = np.ascontiguousarray(X[order]), weight[order]
+        if (np.diff(index) < 0).any():
+            order = np.argsort(index, kind="stable")
+            X, weight = X[order], weight[order]
+        X = np.ascontiguousarray(X)
         return X, None if len(weight) and weight.min() == weight.max() else weight
+
+
+def _joined(first, second, kept):
+    """Some of the rows of two arrays, without a copy of all."""
+    if not len(first) or not len(second):
+        return (first if len(first) else second)[kept]
+    out = np.take(first, np.minimum(kept, len(first) - 1), axis=0)
+    later = kept >= len(first)
+    out[later] = second[kept[later] - len(first)]
+    return out
 
 
 def _highest(priority, index, n):
@@ -89,8 +103,12 @@ def _highest(priority, index, n):
 
 
 def _priorities(rows, seed):
-    u = uniforms(seed, rows.first_row, len(rows))
-    return 1 / u if rows.sample_weight is None else rows.weight_given / u
+    out, weight = np.empty(len(rows)), rows.weight_given
+    for first in range(0, len(rows), 8192):     # what is made on the way is of a piece
+        part = slice(first, min(first + 8192, len(rows)))
+        u = uniforms(seed, rows.first_row + first, part.stop - first)
+        out[part] = (1 if weight is None else weight[part]) / u
+    return out
 
 
 def _drawn(rows, at, priority, n_rows):
@@ -102,7 +120,8 @@ def _drawn(rows, at, priority, n_rows):
 def sample_block(rows, n_rows, seed, least=0.0, factor=1.0):
     """The rows of a block with the highest priorities, of those above `least`. `factor`: of the
     weight of each row, which is then the weight of what is drawn."""
-    priority = _priorities(rows, seed) * factor
+    priority = _priorities(rows, seed)
+    priority *= factor
     at = np.flatnonzero(priority > least)       # rows of no weight are absent
     at = at[_highest(priority[at], at, n_rows + 1)]
     drawn = _drawn(rows, at, priority, n_rows)

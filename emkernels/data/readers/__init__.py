@@ -48,6 +48,8 @@ def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=
 
 
 def _reader(source, columns, weight_name, chunk_rows, raw):
+    if type(source).__name__ == "InMemoryDataset":      # of pyarrow
+        source = source.to_table()
     if are_files(source):
         return ParquetReader(source, columns, weight_name, chunk_rows, raw)
     if hasattr(source, "__dask_graph__"):
@@ -75,6 +77,9 @@ def _weights(source, sample_weight, chunk_rows, reader):
     if isinstance(sample_weight, str) and not os.path.exists(sample_weight):
         raise ValueError(f"sample_weight={sample_weight!r} is neither a column of the source nor "
                          "a file")
+    if hasattr(sample_weight, "__next__"):
+        raise TypeError("sample_weight is an iterator, which can be read once: pass a callable "
+                        "that returns a new one")
     if callable(source) and not SlicesReader.reads(source):
         if not callable(sample_weight):
             raise TypeError("source is a callable, and so sample_weight must be one: it returns an "

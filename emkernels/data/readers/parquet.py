@@ -11,7 +11,7 @@ from emkernels.data.readers.weights import ArrayWeights
 # Bytes of a row group that is read as one block, and of the blocks of a larger one.
 LARGEST_GROUP = 2**28
 PART_BYTES = 2**26
-# Bytes of a row group that is read at once: by columns it would take less memory, and longer.
+# Bytes of row groups that are read at once: by columns they would take less memory, and longer.
 SMALL_GROUP = 2**21
 
 
@@ -101,68 +101,101 @@ class ParquetReader:
     def blocks(self, start=0):
         slots, self._slots = self._slots or (Slot(), Slot()), None
         try:
-            yield from prefetched(lambda take: self._read(start, take), slots)
+            for several in prefetched(lambda take: self._read(start, take), slots):
+                yield from several
+                several = None
         finally:
             self._slots = slots
 
     def _read(self, start, take):
+        """Lists of blocks, and the memory that they are in."""
         number = 0
         for file in self.files:
-            groups = [(group, self._sizes(n_rows)) for group, n_rows in file.groups]
-            n_blocks = sum(len(sizes) for _, sizes in groups)
+            units = self._units(file)
+            n_blocks = sum(len(sizes) for _, sizes in units)
             if number + n_blocks <= start:
                 number += n_blocks
                 continue
             file.check(number)
             with opened(file) as source:
-                for group, sizes in groups:
+                for groups, sizes in units:
                     if number + len(sizes) <= start:
                         number += len(sizes)
                         continue
-                    for read in self._parts(file, source, group, sizes):
-                        if number < start:
-                            read()
-                        else:
+                    for lengths, read in self._parts(file, source, groups, sizes):
+                        late = max(0, start - number)
+                        if late < len(lengths):
                             slot = take()
-                            yield self._block(file, read(), slot), slot
-                        number += 1
+                            yield self._blocks(file, read(), lengths, slot)[late:], slot
+                        else:
+                            read()
+                        number += len(lengths)
             file.check(number - 1)
 
-    def _parts(self, file, source, group, sizes):
-        """Functions that read one block after the other, each to be called once."""
+    def _units(self, file):
+        """Row groups that are read together, and the rows of the blocks that they are: one large
+        one, in parts perhaps, or some small ones, each a block."""
+        out, room = [], -1
+        for group, n_rows in file.groups:
+            sizes = self._sizes(n_rows)
+            size = n_rows * len(self.names) * self.dtype.itemsize
+            if room >= size and len(sizes) == 1 and self.condition is None:
+                out[-1][0].append(group)
+                out[-1][1].append(n_rows)
+                room -= size
+            else:
+                out.append(([group], sizes))
+                room = SMALL_GROUP - size if len(sizes) == 1 else -1
+        return out
+
+    def _parts(self, file, source, groups, sizes):
+        """Rows of blocks, and a function that reads these blocks; each is to be called once."""
         stored = [name for name in self.names if name in file.schema.names]
         if self.condition is not None:
-            subset = file.fragment.subset(row_group_ids=[group])
-            yield lambda: subset.to_table(schema=self.schema, columns=self.names,
-                                          filter=self.condition, use_threads=False)
-        elif len(sizes) > 1:
+            subset = file.fragment.subset(row_group_ids=groups)
+            yield [None], lambda: subset.to_table(
+                schema=self.schema, columns=self.names, filter=self.condition, use_threads=False)
+        elif len(groups) == 1 and len(sizes) > 1:
             batches = source.iter_batches(
-                sizes[0], row_groups=[group], columns=stored, use_threads=False)
+                sizes[0], row_groups=groups, columns=stored, use_threads=False)
             for size in sizes:
-                yield lambda size=size: _joined(batches, size)
-        elif self.raw or sizes[0] * len(self.names) * self.dtype.itemsize <= SMALL_GROUP:
-            yield lambda: source.read_row_group(group, columns=stored, use_threads=False)
+                yield [size], lambda size=size: _joined(batches, size)
+        elif self.raw or sum(sizes) * len(self.names) * self.dtype.itemsize <= SMALL_GROUP:
+            yield sizes, lambda: source.read_row_groups(
+                groups, columns=stored, use_threads=False)
         else:
-            yield lambda: ByColumns(source, group, sizes[0])
+            yield sizes, lambda: ByColumns(source, groups[0], sizes[0])
 
-    def _block(self, file, table, slot):
-        """Values and weights."""
-        weight = None
+    def _blocks(self, file, table, lengths, slot):
+        """Pairs of values and weights."""
+        n_rows, weight = table.num_rows, None
+        lengths = [n_rows] if lengths == [None] else lengths
+        cuts = [slice(sum(lengths[:i]), sum(lengths[:i + 1])) for i in range(len(lengths))]
         if self.weight_name is not None:
-            weight = np.empty(table.num_rows)
+            weight = np.empty(n_rows)
             _put(table, self.weight_name, file, weight)
+        weights = [None if weight is None else weight[cut] for cut in cuts]
         if self.raw:
-            for name in self.columns:
-                if name not in table.schema.names:
-                    pa, value = arrow(), file.constants.get(name)
-                    kind = self.schema.field(name).type
-                    table = table.append_column(
-                        name, pa.repeat(pa.scalar(value, kind), table.num_rows))
-            return table.select(self.columns), weight
-        out = slot.columns(len(self.columns), table.num_rows, self.dtype)
+            table = self._completed(table, file)
+            return [(table.slice(cut.start, n), each)
+                    for cut, n, each in zip(cuts, lengths, weights)]
+        out = slot.columns(len(self.columns), n_rows, self.dtype)
         for name, column in zip(self.columns, out):
             _put(table, name, file, column)
-        return _inputs.NamedTable(out.T, tuple(self.columns)), weight
+        if isinstance(table, ByColumns):        # what Arrow holds for the next column, a block's
+            arrow().default_memory_pool().release_unused()
+        return [(_inputs.NamedTable(out[:, cut].T, tuple(self.columns)), each)
+                for cut, each in zip(cuts, weights)]
+
+    def _completed(self, table, file):
+        """With the columns of the folder."""
+        for name in self.columns:
+            if name not in table.schema.names:
+                pa, value = arrow(), file.constants.get(name)
+                kind = self.schema.field(name).type
+                table = table.append_column(
+                    name, pa.repeat(pa.scalar(value, kind), table.num_rows))
+        return table.select(self.columns)
 
 
 def _joined(batches, n_rows):
