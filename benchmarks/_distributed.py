@@ -182,6 +182,7 @@ def section_dask(run):
                      out["overhead"])
         out["kmeans"] = clusterings(run, client)
         timing.table(["K-means", "s", "iterations", "inertia"], out["kmeans"])
+        print("  (inertia of dask-ml is a sum of distances, not of their squares)")
     return out
 
 
