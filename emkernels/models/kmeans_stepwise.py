@@ -61,9 +61,10 @@ class StepwiseKMeans:
         Every row goes to its nearest centre; counts and sums for one unit of weight go to
         ``(1 - g) s + g s_batch``, and centres to the means that these say. Of batch t,
         ``g = (t + step_offset) ** -step_exponent``, times the weight of the batch by the mean
-        weight of the batches so far, and at most one half, or the share of all weight that the batch has;
-        batches of fewer than forty rows a cluster count as if they came together. So what is far
-        back is forgotten, and a stream that drifts is followed. ``step_exponent=1, step_offset=0``:
+        weight of the batches so far, and at most one half, or the share of all weight that the
+        batch has; batches of fewer than forty rows a cluster count as if they came together. So
+        what is far back is forgotten, and a stream that drifts is followed.
+        ``step_exponent=1, step_offset=0``:
         every centre is the mean of all rows that have ever gone to it, as in
         :class:`sklearn.cluster.MiniBatchKMeans`.
 
