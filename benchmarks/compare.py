@@ -23,6 +23,7 @@ from pathlib import Path
 
 import _timing as timing
 import numpy as np
+from _chunks import section_chunks  # noqa: F401
 from _contenders import (
     PARITY,
     contenders,

@@ -1,4 +1,5 @@
-"""EM over a memory map, chunk by chunk: statistics add up, so no chunk sees another."""
+"""A mixture fitted to a file of rows block by block, killed on the way, and predictions into
+another file: neither is in memory at once."""
 
 import sys
 import tempfile
@@ -8,10 +9,6 @@ import numpy as np
 from sklearn.datasets import load_sample_image
 
 from emkernels import GaussianMixture
-from emkernels.components.gaussian import GaussianComponents, Gaussians, structure_of
-from emkernels.data import Chunks
-from emkernels.em import run_em
-from emkernels.latent import Mixture, MixtureParameters
 from emkernels.plotting import plot_history
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
@@ -22,22 +19,40 @@ with tempfile.TemporaryDirectory() as place:
                              for name in ("china.jpg", "flower.jpg")])
     np.save(Path(place, "pixels.npy"), (pixels / 255).astype(np.float32))
     X = np.load(Path(place, "pixels.npy"), mmap_mode="r")
+    options = {"tol": 1e-5, "max_iter": 200, "random_state": 0}
 
-    # a start from a few rows, then the loop that every estimator runs, on chunks
+    # every pass reads 50,000 rows after the other
+    model = GaussianMixture(4, **options).fit_chunks(X, chunk_rows=50_000)
+    print(f"{model.n_rows_} rows in {model.n_blocks_} blocks, {model.n_iter_} iterations: "
+          f"log-likelihood {model.lower_bound_:.6f} a row")
+
+    # a fit that is ended in its middle goes on from its checkpoint, to the same bits
+    class Killed(Exception):
+        pass
+
+    def kill(state):
+        if state.n_iter == 10:
+            raise Killed
+
+    checkpoint = Path(place, "fit.checkpoint")
+    try:
+        GaussianMixture(4, callback=kill, **options).fit_chunks(
+            X, chunk_rows=50_000, checkpoint=checkpoint)
+    except Killed:
+        again = GaussianMixture(4, **options).fit_chunks(
+            X, chunk_rows=50_000, checkpoint=checkpoint, resume=True)
+    print(f"killed and resumed: the same bits {np.array_equal(again.means_, model.means_)}")
+
+    # the same start, all rows in memory
     few = GaussianMixture(4, random_state=0).fit(X[::1000])
-    full = structure_of("full", reg_covar=1e-6)
-    mixture, chunks = Mixture(GaussianComponents(full)), Chunks(np.array_split(X, 20))
-    start = MixtureParameters(few.weights_.astype(float), Gaussians(
-        full, few.means_.astype(float), few.covariances_.astype(float),
-        few.precisions_cholesky_.astype(float)))
-    result = run_em(mixture, chunks, lambda i: start, max_iter=25, tol=0)
-    print(f"{chunks.n_rows} rows in {len(chunks.parts)} chunks, {result.n_iter} passes: "
-          f"log-likelihood {result.lower_bound:.6f} a row")
+    start = {"weights_init": few.weights_, "means_init": few.means_,
+             "precisions_init": few.precisions_}
+    whole = GaussianMixture(4, **options, **start).fit(X)
+    parts = GaussianMixture(4, **options, **start).fit_chunks(X, chunk_rows=50_000)
+    print(f"the same in one go: means differ by {abs(whole.means_ - parts.means_).max():.0e}")
 
-    # GaussianMixture reads the map in place, too, and takes the same steps
-    whole = GaussianMixture(
-        4, tol=0, max_iter=25, weights_init=few.weights_, means_init=few.means_,
-        precisions_init=few.precisions_, callback=lambda state: state.n_iter == 25).fit(X)
-    print(f"the same in one go: {whole.lower_bounds_[-1]:.6f}, means differ by "
-          f"{abs(whole.means_ - result.parameters.means).max():.0e}")
-plot_history({"chunks": result.history}).figure.savefig(folder / "streaming.png")
+    # labels, block by block, into a file
+    model.predict_chunks(X, Path(place, "labels.npy"), chunk_rows=50_000)
+    counts = np.bincount(np.load(Path(place, "labels.npy"), mmap_mode="r"))
+    print(f"pixels of each component: {', '.join(map(str, counts))}")
+plot_history({"blocks": model}).figure.savefig(folder / "streaming.png")

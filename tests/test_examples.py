@@ -136,7 +136,11 @@ def test_em_finds_the_growers_better(outcome):
 
 
 def test_chunks_are_the_whole(outcome):
-    assert numbers(r"means differ by (\S+)", outcome("streaming.py")[0])[0] < 1e-4
+    printed = outcome("streaming.py")[0]
+    assert numbers(r"means differ by (\S+)", printed)[0] < 1e-4
+    assert "killed and resumed: the same bits True" in printed
+    counts = re.search(r"component: (.*)", printed)[1].split(", ")
+    assert sum(map(int, counts)) == 2 * 427 * 640
 
 
 def test_a_structure_of_ones_own_is_what_scipy_finds(outcome):

@@ -368,6 +368,16 @@ def test_the_same_values_in_other_places_are_found(change, dtype):
         chunks.reduce(_nothing)
 
 
+def test_small_whole_numbers_in_other_places_are_found():
+    """Their bits are few, and upper ones."""
+    values, seen = rng.integers(0, 3, size=(40, 4)).astype(float), set()
+    for _ in range(200):
+        rng.shuffle(values.reshape(-1))
+        seen.add((values.tobytes(), print_of(values, None), print_of(values, values[:, 0].copy())))
+    assert len({p for _, p, _ in seen}) == len({p for _, _, p in seen}) == len(
+        {b for b, _, _ in seen})
+
+
 def test_prints_do_not_depend_on_the_layout():
     values = rng.normal(size=(20_000, 5))
     prints = {print_of(each, None) for each in (

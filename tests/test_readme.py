@@ -71,9 +71,10 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:10] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
+    assert PYTHON[:11] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
                           "Latent classes", "States of a sequence",
-                          "Outliers, and other shapes", "Segmentation", FROM_CYTHON, FROM_NUMBA]
+                          "Outliers, and other shapes", "Larger than memory", "Segmentation",
+                          FROM_CYTHON, FROM_NUMBA]
     everywhere = README.read_text(encoding="utf-8").count("```python\n")
     assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
 
@@ -109,6 +110,15 @@ def test_python(heading, folder, capsys):
         assert 3 < names["t"].dfs_[0] < 3.5
         assert (names["t"].outlier_weight(names["body"]) < 0.2).sum() == 2
         assert names["noisy"].weights_.shape == (3,) and "VVV" in printed
+    elif heading == "Larger than memory":
+        gm, X = names["gm"], names["X"]
+        assert (gm.n_blocks_, gm.n_rows_) == (6, 60_000) and "True" in printed
+        labels = np.load("labels.npy", mmap_mode="r")
+        np.testing.assert_array_equal(labels, gm.predict(X))
+        np.testing.assert_array_equal(
+            labels, pd.read_parquet("probabilities.parquet").to_numpy().argmax(axis=1))
+        np.testing.assert_allclose(
+            np.sort(names["stream"].means_[:, 0]), np.sort(gm.means_[:, 0]), atol=0.3)
     elif heading == "Segmentation":
         assert set(np.unique(names["result"].labels)) == set(range(5))
     elif heading == "Kernels from Python":

@@ -13,9 +13,11 @@ from emkernels._inputs import (
     pandas_index,
     pandas_metadata,
 )
-from emkernels.cli import _held
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line
+
+# bytes of a file that is read whole before its rows are wanted
+SMALL = 1 << 24
 
 
 def _arrow(module="pyarrow"):
@@ -40,7 +42,7 @@ class ParquetSource:
         # of a file whose rows are wanted once only the columns used are read
         self._again = again or stored.path == STREAM
         # what is held of a large one is read when it is known that it is to be held
-        large = stored.path != STREAM and stored.held.size() > _held.MEMORY
+        large = stored.path != STREAM and stored.held.size() > SMALL
         self._opened = self._open(self._again and not large)
         self.schema, self.n_rows = self._opened.schema_arrow, self._opened.metadata.num_rows
         if self._again and large:
@@ -106,9 +108,13 @@ class ParquetSource:
         names = [self.names[j] for j in positions]
         file, self._opened = self._opened or self._open(self._again), None
         with self._damage(), file:
-            for batch in file.iter_batches(batch_size=1 << 16, columns=names):
-                if batch.num_rows:
-                    yield [batch.column(name) for name in names]
+            # by row groups: a reader of batches holds what it has read of the file to its end
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, columns=names)
+                for batch in table.to_batches(1 << 16):
+                    if batch.num_rows:
+                        yield [batch.column(name) for name in names]
+                table = batch = None
 
     def to_numbers(self, array):
         """Floats with NaN where a value is missing; NotANumber for an array of something else."""
