@@ -32,9 +32,6 @@ class ClusterStream:
 
     def after(self, rows, exponent, offset):
         """The stream behind a batch of some weight."""
-        if np.abs(self.centers).max() > np.finfo(rows.dtype).max:
-            raise ValueError(f"the centres do not fit into {rows.dtype}, the precision of X: pass "
-                             "float64")
         at = np.ascontiguousarray(seen(self.centers, rows))
         counts, sums, inertia, _ = passes.kmeans_pass(
             rows.X, at, None, rows.sample_weight, rows.n_threads, about_centers=True)
