@@ -62,6 +62,9 @@ class Stream:
             return self
         if np.isnan(batch.log_likelihood) or batch.log_likelihood == np.inf:
             raise DegenerateFitError("the log-likelihood is not a finite number")
+        if not np.isfinite(batch.second).all():
+            raise DegenerateFitError(f"the rows are so far from the means that squares overflow "
+                                     f"{rows.dtype}: rescale the columns, or pass float64")
         out = Stream.__new__(Stream)
         out.model, out.n_parameters = self.model, self.n_parameters
         out.pace = self.pace.after(weight, int(rows.n_positive))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels._callers import warn
+from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateFitError, DegenerateWarning
@@ -105,10 +106,13 @@ class StepwiseMixture:
         before = vars(self).get("_stream")
         if before is None:
             before = self._stream_of_fit(batch) if begun else self._first_stream(batch)
-        elif (len(before.parameters.means), before.parameters.structure.name) != (
-                self.n_components, self.covariance_type):
-            raise ValueError("partial_fit cannot go on: n_components or covariance_type differ "
-                             "from the batches before")
+        else:
+            parameters = before.parameters
+            if (len(parameters.means), parameters.structure.name) != (
+                    self.n_components, self.covariance_type):
+                raise ValueError("partial_fit cannot go on: n_components or covariance_type differ "
+                                 "from the batches before")
+            _check_noise(arguments.check_noise(self.noise), parameters.noise)
         stream = before.after(batch, self.step_exponent, self.step_offset)
         if stream is before:
             return self
@@ -126,6 +130,7 @@ class StepwiseMixture:
         self.n_iter_, self.converged_ = stream.pace.n_batches, False
         self.lower_bound_, self.lower_bounds_ = stream.bound, bounds[-BOUNDS:]
         self._stream, self._fitted_weight = stream, stream.pace.weight
+        self._fitted_rows = stream.pace.n_rows
         if found.spikes.keys() - getattr(earlier, "spikes", {}).keys():
             for text in found.texts(rows.column_names):
                 warn(text, DegenerateWarning)
@@ -135,9 +140,11 @@ class StepwiseMixture:
         """The stream that goes on from a fit, or from parameters that were put in."""
         mixture, given = prepare(self, rows, True, stream=True)
         parameters = self._parameters()
+        _check_noise(arguments.check_noise(self.noise), parameters.noise)
         weight, pace = vars(self).get("_fitted_weight"), Pace()
         if weight is not None:
-            pace = Pace(1, float(weight), max(1, round(float(weight))))
+            n_rows = vars(self).get("_fitted_rows", max(1, round(float(weight))))
+            pace = Pace(1, float(weight), int(n_rows))
         bound = vars(self).get("lower_bound_", -np.inf)
         return self._begun(mixture, parameters, pace, bound if np.isfinite(bound) else None)
 
@@ -199,3 +206,11 @@ class StepwiseMixture:
 
 def _n_parameters(structure, n_components, n_features):
     return structure.n_parameters(n_components, n_features) + n_components * (n_features + 1)
+
+
+def _check_noise(density, noise):
+    """ValueError where `noise`, of which this is the density, is not that of before."""
+    if (density is None) != (noise is None) or (
+            density and not np.isclose(np.log(density), noise.log_density, rtol=0, atol=1e-9)):
+        raise ValueError("partial_fit cannot go on: noise differs from the fit or the batches "
+                         "before")
