@@ -194,12 +194,12 @@ def test_exact_sums():
 
 
 def test_one_step_by_hand():
-    X, batch = groups(500), groups(100, seed=5)
+    X, batch = groups(5000), groups(1000, seed=5)
     fit = GaussianMixture(3, random_state=0, reg_covar=0).fit(X)
     start = start_of(fit)
     model = GaussianMixture(3, reg_covar=0, **start).partial_fit(batch)
     share = 11**-0.6
-    resp = fit.predict_proba(batch) * share / 100
+    resp = fit.predict_proba(batch) * share / 1000
     counts = (1 - share) * fit.weights_ + resp.sum(axis=0)
     means = ((1 - share) * fit.weights_[:, None] * fit.means_ + resp.T @ batch) / counts[:, None]
     assert_allclose(model.weights_, counts, rtol=1e-10)
@@ -211,8 +211,8 @@ def test_one_step_by_hand():
         assert_allclose(model.covariances_[k], covariance, rtol=1e-8, atol=1e-10)
     # after a fit: the fit is the first of two batches
     after = copy.deepcopy(fit).partial_fit(batch)
-    share = 12**-0.6 * 2 * 100 / 600
-    resp = fit.predict_proba(batch) * share / 100
+    share = 12**-0.6 * 2 * 1000 / 6000
+    resp = fit.predict_proba(batch) * share / 1000
     assert_allclose(after.weights_, (1 - share) * fit.weights_ + resp.sum(axis=0), rtol=1e-10)
     assert after.n_iter_ == 2
 
@@ -368,7 +368,7 @@ def test_after_fits_of_each_kind():
         fitted.partial_fit(X[:200])
         assert 0 < np.abs(fitted.means_ - before).max() < 0.2
         assert not hasattr(fitted, "n_blocks_")
-    model = KMeans(3, random_state=0).fit(X)
+    model = KMeans(3, random_state=0, step_exponent=1.0, step_offset=0).fit(X)
     counts = np.bincount(model.labels_)
     expected = model.cluster_centers_.copy()
     labels = model.predict(X[:7] + 0.1)
@@ -470,7 +470,7 @@ def test_the_centres_of_mini_batch_kmeans(weighted):
     rng = np.random.default_rng(0)
     X = X[rng.permutation(len(X))]
     theirs = MiniBatchKMeans(10, init=X[:10], n_init=1, reassignment_ratio=0)
-    ours = KMeans(10, init=X[:10])
+    ours = KMeans(10, init=X[:10], step_exponent=1.0, step_offset=0)
     for part in np.split(X, [10, 60, 61, 64, 1000]):
         weight = rng.uniform(size=len(part)) if weighted else None
         score = None if not hasattr(ours, "n_iter_") else ours.score(part, sample_weight=weight)

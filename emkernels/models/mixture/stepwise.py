@@ -28,7 +28,8 @@ class StepwiseMixture:
         now before (:meth:`emkernels.SufficientStatistics.recentred`), and an M-step follows. Of
         batch t, ``g = (t + step_offset) ** -step_exponent``, times the weight of the batch by the
         mean weight of the batches so far, and at most one half, or the share of all weight that
-        the batch has. So what is far back is forgotten, and a stream that drifts is followed: the
+        the batch has; batches of fewer than forty numbers for each parameter count as if they came
+        together. So what is far back is forgotten, and a stream that drifts is followed: the
         faster, the smaller both numbers are. ``step_exponent=1, step_offset=0``: every row counts
         the same.
 
@@ -69,10 +70,8 @@ class StepwiseMixture:
         where all three are there; else what `fit` makes of the first batch, or where that has fewer
         than five numbers for each parameter, what `init_params` makes of it. Then the parameters
         of the E-step are held for three batches, and until there are twice as many numbers as
-        parameters, and all rows so far count the same. A batch never counts for more than its
-        share of so many numbers, so that statistics are never of a few single rows. Priors count
-        as in a fit to all rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise`
-        are by the start.
+        parameters, and all rows so far count the same. Priors count as in a fit to all rows so
+        far; 'empirical', ``reg_covar='auto'`` and the box of `noise` are by the start.
 
         Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
         that methods read.
