@@ -24,6 +24,7 @@ from pathlib import Path
 import _timing as timing
 import numpy as np
 from _chunks import section_chunks  # noqa: F401
+from _distributed import section_dask  # noqa: F401
 from _contenders import (
     PARITY,
     contenders,
