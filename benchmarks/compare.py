@@ -24,7 +24,6 @@ from pathlib import Path
 import _timing as timing
 import numpy as np
 from _chunks import section_chunks  # noqa: F401
-from _distributed import section_dask  # noqa: F401
 from _contenders import (
     PARITY,
     contenders,
@@ -35,6 +34,7 @@ from _contenders import (
     parity,
     share_that_matters,
 )
+from _distributed import section_dask  # noqa: F401
 from _factor_mixture import section_digits  # noqa: F401
 from _kmeans import section_kmeans  # noqa: F401
 from _latent import section_latent  # noqa: F401
