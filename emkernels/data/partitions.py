@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import time
 import uuid
 
@@ -15,6 +16,8 @@ from emkernels.em.tree import Tree
 
 # Tasks are of sixteen blocks where there are so many of them for each thread of the cluster.
 GROUPS_A_THREAD = 10
+# Seconds between two looks whether blocks that are waited for can come at all.
+LOOK_FOR_LOST = 10.0
 
 
 class Partitions(Source):
@@ -86,6 +89,11 @@ class Partitions(Source):
         with dask.annotate(retries=0):      # an error of the data is one in every try
             future = self.client.get(graph, key, sync=False)
         try:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    distributed.wait(future, timeout=LOOK_FOR_LOST)
+                    break
+                self._say_lost(None)
             return future.result()
         except (distributed.CancelledError, distributed.KilledWorker) as error:
             self._say_lost(error)
@@ -98,10 +106,13 @@ class Partitions(Source):
         """Until the scheduler has let the pass go: what follows finds nothing of it."""
         with contextlib.suppress(OSError):      # the scheduler is gone itself
             for _ in range(1000):
-                if self.client.sync(
-                        self.client.scheduler.get_task_status, keys=[key])[key] is None:
+                if self._states([key])[key] is None:
                     break
                 time.sleep(0.002)
+
+    def _states(self, keys):
+        """What the scheduler says of keys; None of those that it does not know."""
+        return self.client.sync(self.client.scheduler.get_task_status, keys=list(keys))
 
     def _graph(self, work, places):
         """The graph of a pass, and the key of its result."""
@@ -117,14 +128,31 @@ class Partitions(Source):
                 key, _statistics, spec.TaskRef(parameters), places[first:first + size])
             keys.append(key)
         graph.update(self.loading.shared)
-        level = 0
+        plan, level = self._plan(keys), 0
         while len(keys) > 1:
             level += 1
             groups = [keys[i:i + Tree.ARITY] for i in range(0, len(keys), Tree.ARITY)]
-            keys = [(f"merged-{name}", level, i) for i in range(len(groups))]
-            for key, group in zip(keys, groups):
-                graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, group))
-        return graph, keys[0]
+            keys = []
+            for i, group in enumerate(groups):
+                # neighbours of one worker are summed there, and their sum moves to the next
+                total = []
+                for j, (worker, run) in enumerate(itertools.groupby(group, plan.get)):
+                    key = f"merged-{name}", level, i, j
+                    graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, [*total, *run]))
+                    total = [key]
+                    if worker is not None:
+                        plan[key] = worker
+                keys += total
+        return _annotated(graph, plan), keys[0]
+
+    def _plan(self, keys):
+        """Which worker is asked first for what: neighbours are with one. (Idle ones may steal.)"""
+        if self.loading.elsewhere or "workers" in dask_module("dask").get_annotations():
+            return {}       # by where blocks are; by who says so
+        threads = [each for worker, n in sorted(self.client.nthreads().items())
+                   for each in [worker] * n]
+        return {key: threads[i * len(threads) // len(keys)] for i, key in enumerate(keys)
+                } if threads else {}
 
     def _group_size(self):
         """Blocks of a task: one, or a group of the tree where there are plenty."""
@@ -134,10 +162,12 @@ class Partitions(Source):
             many and not self.loading.elsewhere) else 1
 
     def _say_lost(self, error):
-        """RuntimeError for blocks that nobody has any more, or that nobody can read."""
-        there = self.client.who_has()
+        """RuntimeError for blocks that nobody has any more, and nobody can make again."""
+        if not self.loading.elsewhere:
+            return
+        state = self._states(set().union(*self.loading.needed))
         lost = [number for number, keys in enumerate(self.loading.needed)
-                if any(not there.get(key) for key in keys)]
+                if any(state[key] in (None, "released", "forgotten") for key in keys)]
         if lost:
             raise RuntimeError(
                 f"block{'s' * (len(lost) > 1)} {some([*map(str, lost)], 20)} "
@@ -199,6 +229,14 @@ def _size(part):
 
 
 # --- at the caller ----------------------------------------------------------------------------
+
+def _annotated(graph, plan):
+    """A graph whose tasks prefer the workers of the plan."""
+    layers = dask_module("dask.highlevelgraph")
+    asked = {"workers": plan.get, "allow_other_workers": True} if plan else None
+    return layers.HighLevelGraph(
+        {"pass": layers.MaterializedLayer(graph, annotations=asked)}, {"pass": set()})
+
 
 def current_client():
     """The client in use; ValueError where there is none."""

@@ -153,7 +153,9 @@ class Work:
         for values, weight, place in blocks:
             if self.split is not None:
                 columns, weights = self.split
-                values, weight = values[columns], values[weights]
+                of_arrow = hasattr(type(values), "column_names")
+                values, weight = (values.select(columns) if of_arrow else values[columns],
+                                  values[weights])
             yield values, weight, place
             values = weight = None
 

@@ -187,3 +187,11 @@ def check_door(source, door):
         raise TypeError(f"these {type(source).__name__} have blocks of another kind than the model "
                         f"fits to: make them with door={type(door).__name__}, or pass what they "
                         "were made of")
+
+
+def door_of(model):
+    """What makes rows of the blocks that a model fits to; TypeError where it has no such fit."""
+    if not isinstance(model, ChunkedFit):
+        raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
+    door = model._door()
+    return Tables() if door is None else door
