@@ -323,3 +323,9 @@ def test_blocks_without_a_row_and_passes_without_a_result():
     chunks = Chunks(parts)
     assert chunks.n_blocks == 5 and chunks.reduce(nothing) is None
     assert chunks.reduce(one).n == 2 and chunks.n_passes == 2
+
+
+def test_a_checkpoint_that_is_cut_while_it_is_written(tmp_path):
+    path, model = tmp_path / "fit", GaussianMixture(2, random_state=0, tol=0, max_iter=8)
+    model.callback = lambda *_: os.truncate(path, 30)
+    fails(model, [X[:20], X[20:]], ValueError, "checkpoint .* cut", checkpoint=path)

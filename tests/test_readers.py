@@ -518,3 +518,88 @@ def test_answers_in_files_may_be_texts(tmp_path):
         assert len(parts) == 10
         np.testing.assert_allclose(
             np.concatenate(parts), model.predict_proba(table.to_pandas()), rtol=1e-12)
+
+
+def test_identities_tell_conditions_and_folders_apart(tmp_path):
+    (tmp_path / "y=1").mkdir()
+    pq.write_table(pa.table({"k": np.arange(300), "x": X[:300, 0]}), tmp_path / "y=1" / "f.parquet")
+
+    def identity(chosen=None):
+        data = ds.dataset(tmp_path, partitioning="hive")
+        return reader_of(data if chosen is None else data.filter(ds.field("k").isin(chosen)),
+                         columns=["x", "y"]).identity()
+    ends = list(range(10)), list(range(90, 100))        # what the text of a long list shows
+    some, others = ([*ends[0], *range(a, a + 80), *ends[1]] for a in (10, 110))
+    assert identity(some) == identity(list(some)) != identity(others)
+    before = identity()
+    assert before == identity()
+    os.rename(tmp_path / "y=1", tmp_path / "y=2")
+    assert identity() != before
+
+
+def test_a_checkpoint_of_a_folder_that_was_renamed_is_refused(tmp_path):
+    for year in (1, 2):
+        (tmp_path / "t" / f"y={year}").mkdir(parents=True)
+        pq.write_table(TABLE.select(["c0"]), tmp_path / "t" / f"y={year}" / "f.parquet")
+    GaussianMixture().fit_chunks(tmp_path / "t", checkpoint=tmp_path / "fit")
+    os.rename(tmp_path / "t" / "y=2", tmp_path / "t" / "y=7")
+    with pytest.raises(ValueError, match="checkpoint .* is of other rows: block 1"):
+        GaussianMixture().fit_chunks(tmp_path / "t", checkpoint=tmp_path / "fit", resume=True)
+
+
+def test_names_are_compared_behind_blocks_without():
+    frame = TABLE.select(NAMES).to_pandas()
+    blocks = [X[:300], frame[300:600], frame[600:][NAMES[::-1]]]
+    with pytest.raises(ValueError, match="block 2 has the columns 'c2', .*block 1 'c0'"):
+        GaussianMixture().fit_chunks(lambda: iter(blocks))
+    model = GaussianMixture().fit_chunks([X[:300], frame[300:]])
+    np.testing.assert_allclose(model.means_[0], X.mean(axis=0))
+
+
+def test_float16_is_what_it_is_in_memory(tmp_path):
+    table = pa.table({name: X[:, j].astype(dtype) for j, (name, dtype) in enumerate(
+        {"h": np.float16, "i": np.float16, "s": np.float32}.items())})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=SIZE)
+    for columns in (["h", "i"], ["h", "s"]):
+        memory, file = (GaussianMixture(2, random_state=0).fit_chunks(source, columns=columns, **k)
+                        for source, k in ((table, {"chunk_rows": SIZE}),
+                                          (tmp_path / "t.parquet", {})))
+        assert memory.means_.dtype == file.means_.dtype
+        np.testing.assert_array_equal(memory.means_, file.means_)
+
+
+def test_files_of_other_columns_are_refused(tmp_path):
+    paths = [tmp_path / "t" / name for name in ("a.parquet", "b.parquet")]
+    (tmp_path / "t").mkdir()
+    for (first, second), words in (
+            ((["c0", "c1"], ["c0", "c1", "c2"]), "b.parquet has the column 'c2', which is not in"),
+            ((["c0", "c1", "c2"], ["c1", "c0"]), "b.parquet has no column 'c2'")):
+        pq.write_table(TABLE.select(first), paths[0])
+        pq.write_table(TABLE.select(second), paths[1])
+        for source in (paths, paths[0].parent):
+            with pytest.raises(ValueError, match=words):
+                reader_of(source)
+            assert len(blocks_of(source, columns=["c0", "c1"])) == 2
+        assert len(blocks_of(ds.dataset(tmp_path / "t"))) == 2      # as its schema says
+
+
+def test_names_with_dots_beside_structures(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_reader, "SMALL_GROUP", 0)
+    inner = pa.array([{"b": float(value)} for value in X[:, 1]])
+    pq.write_table(pa.table({"a": inner, "a.b": X[:, 0]}), tmp_path / "t.parquet")
+    (found, _), = blocks_of(tmp_path / "t.parquet", columns=["a.b"])
+    np.testing.assert_array_equal(found[:, 0], X[:, 0])
+
+
+def test_conditions_leave_the_types_of_each_file(tmp_path):
+    for i, kind in enumerate((pa.int32(), pa.float32(), pa.float64())):
+        values = np.arange(20) if i == 0 else np.arange(20) + 1e8 + 0.1
+        pq.write_table(pa.table({"a": pa.array(values).cast(kind, safe=False),
+                                 "k": np.arange(20)}), tmp_path / f"{i}.parquet")
+    data = ds.dataset(tmp_path)
+    for (found, _), (expected, _) in zip(
+            blocks_of(data.filter(ds.field("k") > 4), columns=["a"]),
+            blocks_of(data, columns=["a"]), strict=True):
+        np.testing.assert_array_equal(found, expected[5:])
+    found = blocks_of(data.filter(ds.field("a") > 50), columns=["a"])
+    assert [len(values) for values, _ in found] == [0, 20, 20]

@@ -2,6 +2,7 @@
 
 from emkernels._inputs._arrow import (
     NotANumber,
+    are_single_types,
     arrow_numbers,
     check_number_type,
     is_number_type,
@@ -44,6 +45,7 @@ __all__ = [
     "NamedTable",
     "NotANumber",
     "UnusableInputError",
+    "are_single_types",
     "arrow_numbers",
     "as_column",
     "as_columns",

@@ -39,6 +39,13 @@ def is_single_type(kind):
     return types.is_float32(kind) or types.is_float16(kind)
 
 
+def are_single_types(kinds):
+    """Whether columns of these types of Arrow are together of float32: as in memory, those of
+    float16 alone are of float64."""
+    is_single = optional("pyarrow.types", "Parquet", "cli").is_float32
+    return all(map(is_single_type, kinds)) and any(map(is_single, kinds))
+
+
 def check_number_type(kind):
     """NotANumber for a type of Arrow that is not of numbers."""
     if optional("pyarrow.types", "Parquet", "cli").is_boolean(kind):

@@ -51,13 +51,15 @@ class Survey:
         The number of the first.
     dtype, n_features, labels
         Of the first that has rows; None before.
+    named : (int, tuple or None)
+        The number and the names of the first that has names.
     weighted, labelled : bool
         Whether rows of any block have weights, or known components.
     """
 
     def __init__(self, number, blocks=(), dtype=None, n_features=None, labels=NOTHING):
         self.blocks, self.number, self.dtype = list(blocks), number, dtype
-        self.n_features, self.labels = n_features, labels
+        self.n_features, self.labels, self.named = n_features, labels, (number, labels.names)
         self.weighted = self.labelled = False
 
     def merge(self, other):
@@ -66,6 +68,8 @@ class Survey:
             self.labels = other.labels
         elif other.dtype is not None:
             self._check(other)
+        if self.named[1] is None:
+            self.named = other.named
         self.weighted = self.weighted or other.weighted
         self.labelled = self.labelled or other.labelled
         self.blocks += other.blocks
@@ -76,10 +80,11 @@ class Survey:
         if other.n_features != self.n_features or other.dtype != self.dtype:
             raise ValueError(f"{here} has {other.n_features} columns of {other.dtype}, {there} has "
                              f"{self.n_features} of {self.dtype}")
-        mine, theirs = self.labels.names, other.labels.names
+        # the first that has names, as blocks without go with all
+        (there, mine), (here, theirs) = self.named, other.named
         if None not in (mine, theirs) and mine != theirs:
             raise ValueError(
-                f"{here} has the columns {some([*map(repr, theirs)])}, {there} "
+                f"block {here} has the columns {some([*map(repr, theirs)])}, block {there} "
                 f"{some([*map(repr, mine)])}: name them alike, in one order")
 
     @property

@@ -173,7 +173,7 @@ class ChunkedFit(ChunkedOutput):
                 else:
                     blocks = Chunks(source, chunk_rows=chunk_rows, **options)
                 self._fit_source(blocks)
-        except OSError:     # of the last writing of the checkpoint
+        except Exception:   # of the last writing of the checkpoint
             vars(self).clear()
             vars(self).update(before)
             raise

@@ -41,6 +41,9 @@ class File:
     constants : dict
         Values of columns that the folder has and not the file.
     size, mtime : int
+    may_lack : bool
+        Whether columns of the schema of all that it has not are missing in all its rows, and
+        others left out: in a dataset that was made so.
     """
 
     path: str
@@ -51,6 +54,7 @@ class File:
     constants: dict = field(default_factory=dict)
     size: int = 0
     mtime: int = 0
+    may_lack: bool = False
 
     def stat(self):
         """The size and the time of the last change; OSError where there is no file."""
@@ -86,9 +90,14 @@ class File:
         """The type of a column; ValueError where there is none of that name."""
         if name in self.schema.names:
             return self.schema.field(name).type
-        if self.fragment is None:
+        if not self.may_lack and name not in self.constants:
             raise ValueError(f"{self.path} has no column {name!r}")
         return schema.field(name).type
+
+    def own_schema(self, schema):
+        """The schema of all, with the types of its own columns: those of others may round."""
+        return arrow().schema([self.schema.field(each.name) if each.name in self.schema.names
+                               else each for each in schema])
 
     def constant(self, name):
         """The value of a column that is not in the file, in every row."""
@@ -118,6 +127,8 @@ def files_of(source):
         if condition is not None:       # its own fragments are not to be had
             source = ds.UnionDataset(schema, [source])
         found = _fragments(source, condition)
+        for file in found:
+            file.may_lack = True
     else:
         found = []
         for path in [source] if is_path(source) else source:

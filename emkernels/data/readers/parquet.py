@@ -1,5 +1,8 @@
 """Blocks of Parquet files: their row groups."""
 
+import hashlib
+import pickle
+
 import numpy as np
 
 from emkernels import _inputs
@@ -39,12 +42,22 @@ class ParquetReader:
         if columns is None and names:
             index = _inputs.pandas_index(self.schema)
             columns = [name for name in names if name not in (*index, self.weight_name)]
+            self._check_alike(names)
         self.columns = check_chosen(columns, names, self.weight_name) if names else []
         self.names = [*self.columns, *([] if self.weight_name is None else [self.weight_name])]
         kinds = [kind for file in self.files for kind in self._kinds(file)]
-        single = not raw and all(map(_inputs.is_single_type, kinds))
+        single = not raw and _inputs.are_single_types(kinds)
         self.dtype = np.dtype(np.float32 if single else np.float64)
         self._slots = None
+
+    def _check_alike(self, names):
+        """ValueError where a file has a column of which the others know nothing."""
+        for file in self.files:
+            new = [] if file.may_lack else [name for name in file.schema.names if name not in (
+                *names, *_inputs.pandas_index(file.schema))]
+            if new:
+                raise ValueError(f"{file.path} has the column {new[0]!r}, which is not in "
+                                 f"{self.files[0].path}. Name the columns to use: columns=[...]")
 
     def _kinds(self, file):
         """Types of the columns of a file; ValueError where one is missing, or holds no numbers."""
@@ -69,8 +82,9 @@ class ParquetReader:
     def identity(self):
         return {"columns": list(self.columns), "weight": self.weight_name,
                 "chunk_rows": self.chunk_rows,
-                "filter": None if self.condition is None else str(self.condition),
-                "files": [[file.size, file.mtime, [n for _, n in file.groups]]
+                "filter": None if self.condition is None else _bytes_of(self.condition),
+                "files": [[file.size, file.mtime, [n for _, n in file.groups],
+                           sorted((name, str(value)) for name, value in file.constants.items())]
                           for file in self.files]}
 
     # --- blocks -------------------------------------------------------------------------------
@@ -154,7 +168,8 @@ class ParquetReader:
         if self.condition is not None:
             subset = file.fragment.subset(row_group_ids=groups)
             yield [None], lambda: subset.to_table(
-                schema=self.schema, columns=self.names, filter=self.condition, use_threads=False)
+                schema=file.own_schema(self.schema), columns=self.names, filter=self.condition,
+                use_threads=False)
         elif len(groups) == 1 and len(sizes) > 1:
             batches = source.iter_batches(
                 sizes[0], row_groups=groups, columns=stored, use_threads=False)
@@ -217,6 +232,11 @@ def _put(table, name, file, out):
         first += len(part)
 
 
+def _bytes_of(condition):
+    """All of a condition as a text: its str leaves out the middle of long lists."""
+    return hashlib.sha256(pickle.dumps(condition, protocol=4)).hexdigest()
+
+
 class ByColumns:
     """A row group, of which a column is read when it is asked for."""
 
@@ -226,7 +246,7 @@ class ByColumns:
 
     def column(self, name):
         return self.source.read_row_group(
-            self.group, columns=[name], use_threads=False).column(0)
+            self.group, columns=[name], use_threads=False).column(name)
 
 
 class Slot:
