@@ -34,6 +34,7 @@ from _contenders import (
     parity,
     share_that_matters,
 )
+from _distributed import section_dask  # noqa: F401
 from _factor_mixture import section_digits  # noqa: F401
 from _kmeans import section_kmeans  # noqa: F401
 from _latent import section_latent  # noqa: F401

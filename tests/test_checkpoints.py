@@ -227,7 +227,7 @@ def test_paths(tmp_path, expected, monkeypatch):
 
 @pytest.mark.parametrize("options", [
     {"max_iter": 7}, {"tol": 1e-1}, {"n_threads": 3}, {"verbose": 2, "verbose_interval": 3},
-    {"callback": lambda state: None}], ids=str)
+    {"callback": lambda state: None}], ids=lambda options: ",".join(options))
 @pytest.mark.filterwarnings("ignore:Best performing")
 def test_what_may_differ(path, options, capsys):
     """And the passes that there were are not made again."""

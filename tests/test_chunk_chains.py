@@ -186,6 +186,7 @@ GOOD = [np.array([[0.0, 1.0], [2.0, 1.0], [1.0, 3.0]]), np.array([[5.0, 1.0], [2
     (GOOD, [1.0, -1.0], ValueError, "block 1: sample_weight must be finite and not negative"),
     (GOOD, [1.0, np.nan], ValueError, "block 1"),
     (GOOD, [1.0, 1e308], ValueError, "block 1: sample_weight is too large"),
+    ([GOOD[0] * 1e200, GOOD[1]], [0.5, 0.5], ValueError, "X is too large"),
     (GOOD, [0.0, 0.0], ValueError, "weights of all blocks are zero"),
     (GOOD, [1.0, [1.0, 2.0]], ValueError, "block 1: its rows have several weights"),
     (GOOD, iter([1.0, 2.0]), TypeError, "callable"),

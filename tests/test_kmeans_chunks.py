@@ -126,7 +126,10 @@ def test_labels_are_not_kept():
     ([np.ones((5, 2))], None, {"init": np.ones((2, 3))}, "number of features of the data 2"),
     ([np.ones((5, 2))], [np.array([1.0, 0, 0, 0, 0])], {"init": "random"}, "only 1 have a pos"),
     ([np.ones((5, 2))], [np.zeros(5)], {}, "the weights of all blocks are zero"),
+    ([np.ones((5, 2))], [np.array([1.0, 0, 0, 0, 0])], {}, "n_samples=1 of positive weight"),
     ([np.ones((5, 2)), np.full((2, 2), 1e200)], None, {}, "block 1"),
+    ([np.ones((5, 2)), np.full((2, 2), 1e200)], [np.full(5, 0.5), np.full(2, 0.5)], {},
+     "X is too large for float64: 1e.200 at block 1"),
     (iter([np.ones((5, 2))]), None, {}, "callable"),
 ])
 def test_bad_sources(source, sample_weight, options, text):

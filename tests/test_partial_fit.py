@@ -97,6 +97,14 @@ def test_recentred_far_from_the_origin(name):
     assert not empty.first.any() and not empty.second.any()
 
 
+@pytest.mark.parametrize("centers, text", [
+    ([[1e200]], "too far away"), (None, "shape"), ([1.0], "shape"), ([[np.nan]], "NaN")])
+def test_centres_that_statistics_cannot_have(centers, text):
+    statistics = SufficientStatistics("full", [[0.0]], [2.0], [[4.0]], [[[10.0]]])
+    with pytest.raises(ValueError, match=text):
+        statistics.recentred(centers)
+
+
 @pytest.mark.parametrize("name", TYPES)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_statistics_leave_rows_with_nothing_out(name, weighted):
@@ -186,12 +194,12 @@ def test_exact_sums():
 
 
 def test_one_step_by_hand():
-    X, batch = groups(500), groups(100, seed=5)
+    X, batch = groups(5000), groups(1000, seed=5)
     fit = GaussianMixture(3, random_state=0, reg_covar=0).fit(X)
     start = start_of(fit)
     model = GaussianMixture(3, reg_covar=0, **start).partial_fit(batch)
     share = 11**-0.6
-    resp = fit.predict_proba(batch) * share / 100
+    resp = fit.predict_proba(batch) * share / 1000
     counts = (1 - share) * fit.weights_ + resp.sum(axis=0)
     means = ((1 - share) * fit.weights_[:, None] * fit.means_ + resp.T @ batch) / counts[:, None]
     assert_allclose(model.weights_, counts, rtol=1e-10)
@@ -203,8 +211,8 @@ def test_one_step_by_hand():
         assert_allclose(model.covariances_[k], covariance, rtol=1e-8, atol=1e-10)
     # after a fit: the fit is the first of two batches
     after = copy.deepcopy(fit).partial_fit(batch)
-    share = 12**-0.6 * 2 * 100 / 600
-    resp = fit.predict_proba(batch) * share / 100
+    share = 12**-0.6 * 2 * 1000 / 6000
+    resp = fit.predict_proba(batch) * share / 1000
     assert_allclose(after.weights_, (1 - share) * fit.weights_ + resp.sum(axis=0), rtol=1e-10)
     assert after.n_iter_ == 2
 
@@ -360,7 +368,7 @@ def test_after_fits_of_each_kind():
         fitted.partial_fit(X[:200])
         assert 0 < np.abs(fitted.means_ - before).max() < 0.2
         assert not hasattr(fitted, "n_blocks_")
-    model = KMeans(3, random_state=0).fit(X)
+    model = KMeans(3, random_state=0, step_exponent=1.0, step_offset=0).fit(X)
     counts = np.bincount(model.labels_)
     expected = model.cluster_centers_.copy()
     labels = model.predict(X[:7] + 0.1)
@@ -462,7 +470,7 @@ def test_the_centres_of_mini_batch_kmeans(weighted):
     rng = np.random.default_rng(0)
     X = X[rng.permutation(len(X))]
     theirs = MiniBatchKMeans(10, init=X[:10], n_init=1, reassignment_ratio=0)
-    ours = KMeans(10, init=X[:10])
+    ours = KMeans(10, init=X[:10], step_exponent=1.0, step_offset=0)
     for part in np.split(X, [10, 60, 61, 64, 1000]):
         weight = rng.uniform(size=len(part)) if weighted else None
         score = None if not hasattr(ours, "n_iter_") else ours.score(part, sample_weight=weight)
@@ -517,3 +525,44 @@ def test_imputer_with_another_sign_for_missing():
     b = streamed(GaussianImputer(missing_values=-1.0), np.where(np.isnan(X), -1.0, X), 5)
     same(a, b)
     assert_array_equal(a.transform(X[:9]), b.transform(np.where(np.isnan(X[:9]), -1.0, X[:9])))
+
+
+def test_noise_that_differs_is_refused():
+    X = groups(600, seed=6)
+    model = GaussianMixture(3, noise=1e-4, random_state=0)
+    for begun in (copy.deepcopy(model).fit(X), copy.deepcopy(model).partial_fit(X)):
+        for noise in (None, 2e-4):
+            before = copy.deepcopy(begun.set_params(noise=noise))
+            with pytest.raises(ValueError, match="cannot go on.*noise"):
+                begun.partial_fit(X[:50])
+            assert_array_equal(begun.means_, before.means_)
+        begun.set_params(noise=1e-4).partial_fit(X[:50])
+        begun.set_params(noise=True).partial_fit(X[:50])        # that of the start
+
+
+def test_rows_of_a_fit_are_counted_not_weighed(tmp_path):
+    X = groups(600, seed=7)
+    weight = np.full(600, 1 / 600)
+    weight[:100] = 0
+    model = GaussianMixture(3, random_state=0).fit(X, sample_weight=weight)
+    model.save(tmp_path / "model")
+    for begun in (model, GaussianMixture.load(tmp_path / "model")):
+        begun.partial_fit(X[:1], sample_weight=weight[-1:])
+        assert begun._stream.pace.n_rows == 501
+        assert begun._examination.few_rows is None
+
+
+def test_means_beyond_float32_and_batches_of_it():
+    X = groups(300, seed=8)
+    for model in (KMeans(3, random_state=0), GaussianMixture(3, random_state=0),
+                  GaussianImputer()):
+        for far in (1e39, 1e20):
+            begun = copy.deepcopy(model).fit(X * far)
+            before = pickle.dumps(begun)
+            try:
+                begun.partial_fit(X.astype(np.float32))
+            except ValueError:
+                assert pickle.dumps(begun) == before
+            else:
+                assert far < 1e30
+                begun.score(X) if not isinstance(model, GaussianImputer) else begun.transform(X)

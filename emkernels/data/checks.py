@@ -299,7 +299,9 @@ def check_sample_weight(sample_weight, X, largest=0.0):
     weight = kernels.check_sample_weight(sample_weight, X.shape[0])
     row = int(weight.argmax())
     heaviest = float(weight[row])
-    if not heaviest * len(X) * (4 * X.shape[1] * largest * largest + 1) < np.inf:
+    squares = len(X) * (4 * X.shape[1] * largest * largest + 1)
+    # (where these are no number by themselves, it is not the weight that is too large)
+    if squares < np.inf and not heaviest * squares < np.inf:
         raise ValueError(
             f"sample_weight is too large: with {heaviest:.6g} at row {row}, weighted sums "
             "of squares overflow"

@@ -48,8 +48,8 @@ class SequenceTables(Tables):
         if out.weighted and block.n_rows:
             with located(number):
                 weight = weight_of(weight, block.n_rows)
-                most = block.n_rows * (4 * out.n_features * block.largest**2 + 1)
-                if not weight * most < np.inf:
+                most = block.n_rows * (4 * out.n_features * block.largest * block.largest + 1)
+                if most < np.inf and not weight * most < np.inf:
                     raise ValueError(f"sample_weight is too large: with {weight:.6g} weighted sums "
                                      "of squares overflow")
             out.blocks[0] = replace(block, total=weight * block.n_rows)

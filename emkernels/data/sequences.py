@@ -292,7 +292,8 @@ def check_weights(sample_weight, n_sequences, rows):
                              f"for sequence {at}")
     weight = checks.check_sample_weight(sample_weight, np.empty((n_sequences, 0)))
     heaviest = float(weight.max())
-    if not heaviest * len(rows) * (4 * rows.n_features * rows.largest**2 + 1) < np.inf:
+    squares = len(rows) * (4 * rows.n_features * rows.largest * rows.largest + 1)
+    if squares < np.inf and not heaviest * squares < np.inf:
         raise ValueError(f"sample_weight is too large: with {heaviest:.6g} weighted sums of "
                          "squares overflow")
     return weight

@@ -4,16 +4,20 @@ from dataclasses import dataclass
 
 # A batch counts for no more than this, or than its share of all weight where that is more.
 MOST = 0.5
+# Small batches count together, as so many at least.
+STEPS = 20
 
 
 @dataclass(frozen=True)
 class Pace:
     """The step sizes of a stream of batches.
 
-    Batch t moves the statistics ``s`` for one unit of weight to ``(1 - g) s + g s_batch``, with
-    ``g = (t + offset) ** -exponent``, times the weight of the batch by the mean weight of the
-    batches so far. So a batch of one row moves little beside such of a thousand. Exponent 1 and
-    offset 0: every row counts the same, whatever batch it came in.
+    A batch moves the statistics ``s`` for one unit of weight to ``(1 - g) s + g s_batch``, with
+    ``g = (t + offset) ** -exponent w``: w is the weight of the batch, and t that of all so far, by
+    the mean weight of a batch; or, where that is more, by `least`, but by no more than a twentieth
+    of all weight so far. So batch t of equal ones counts ``(t + offset) ** -exponent``, a batch of
+    one row moves little beside such of a thousand, and small ones count as if they came together.
+    Exponent 1 and offset 0: every row counts the same, whatever batch it came in.
 
     Attributes
     ----------
@@ -48,11 +52,12 @@ class Pace:
         """The share of all weight that the next batch has."""
         return weight / (self.weight + weight)
 
-    def share(self, weight, exponent, offset):
-        """The step of the next batch, of that weight."""
-        t, own = self.n_batches + 1, self.share_of_weight(weight)
-        step = min(1.0, (t + offset) ** -exponent) * t * own
-        return min(step, max(own, MOST))
+    def share(self, weight, exponent, offset, least=0.0):
+        """The step of the next batch, of that weight; `least`: what a batch should weigh."""
+        total = self.weight + weight
+        unit = max(total / (self.n_batches + 1), min(least, total / STEPS))
+        step = min(1.0, (total / unit + offset) ** -exponent) * weight / unit
+        return min(step, max(weight / total, MOST))
 
     def after(self, weight, n_rows):
         """The pace behind that batch."""

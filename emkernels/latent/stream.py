@@ -7,9 +7,10 @@ from emkernels.em import DegenerateFitError
 from emkernels.em.stepwise import Pace
 
 # Batches, and numbers for each free parameter, until parameters follow statistics that began with a
-# batch: those of few rows would be spikes. So a batch moves statistics by no more than its share of
-# so many numbers.
+# batch: those of few rows would be spikes.
 HELD, NUMBERS = 3, 2
+# Numbers for each parameter, that a batch should have: smaller ones count together.
+USUAL = 40
 
 
 class Stream:
@@ -61,14 +62,18 @@ class Stream:
             return self
         if np.isnan(batch.log_likelihood) or batch.log_likelihood == np.inf:
             raise DegenerateFitError("the log-likelihood is not a finite number")
+        if not np.isfinite(batch.second).all():
+            raise DegenerateFitError(f"the rows are so far from the means that squares overflow "
+                                     f"{rows.dtype}: rescale the columns, or pass float64")
         out = Stream.__new__(Stream)
         out.model, out.n_parameters = self.model, self.n_parameters
         out.pace = self.pace.after(weight, int(rows.n_positive))
         needed = NUMBERS * self.n_parameters / rows.n_features
         if self.held:
             share = self.pace.share_of_weight(weight)
-        else:       # of fewer rows than parameters need no statistics are ever made
-            share = min(self.pace.share(weight, exponent, offset), rows.n_positive / needed)
+        else:
+            usual = USUAL * self.n_parameters / rows.n_features * out.pace.weight / out.pace.n_rows
+            share = self.pace.share(weight, exponent, offset, usual)
         batch.scale(1 / weight)
         # a row that is infinitely far says nothing of how well others are described
         value = batch.log_likelihood if batch.log_likelihood > -np.inf else self.log_likelihood

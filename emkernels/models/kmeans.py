@@ -66,8 +66,8 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
-    step_exponent : float in (0.5, 1], default=1
-    step_offset : float, default=0
+    step_exponent : float in (0.5, 1], default=0.6
+    step_offset : float, default=10
         *More.* How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
     Attributes
@@ -135,7 +135,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
 
     def __init__(self, n_clusters=8, *, init="k-means++", n_init="auto", max_iter=300, tol=1e-4,
                  verbose=0, random_state=None, copy_x=True, algorithm="lloyd", n_threads=None,
-                 step_exponent=1.0, step_offset=0):
+                 step_exponent=0.6, step_offset=10):
         self.n_clusters = n_clusters
         self.init = init
         self.n_init = n_init

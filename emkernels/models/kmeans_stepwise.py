@@ -10,6 +10,8 @@ from emkernels.em.stepwise import Pace
 from emkernels.kernels import passes
 from emkernels.models.steps import remember_batch, weighed_batch
 
+USUAL = 40      # rows of a cluster, that a batch should have: smaller ones count together
+
 
 @dataclass(frozen=True)
 class ClusterStream:
@@ -38,7 +40,9 @@ class ClusterStream:
         weight = rows.unit * counts.sum()
         share = 1.0
         if self.counts.any():
-            share = self.pace.share(weight, exponent, offset)
+            after = self.pace.after(weight, rows.n_positive)
+            usual = USUAL * len(self.centers) * after.weight / after.n_rows
+            share = self.pace.share(weight, exponent, offset, usual)
         part = share * rows.unit / weight
         total = (1 - share) * self.counts + part * counts
         # (batches see the centres as their precision has them)
@@ -54,14 +58,15 @@ class StepwiseKMeans:
     def partial_fit(self, X, y=None, *, sample_weight=None):
         """Move the centres by one batch of a stream.
 
-        Every row goes to its nearest centre, and every centre to the mean of all rows that have
-        ever gone to it: with ``step_exponent=1, step_offset=0``, the defaults, all count the same,
-        as in :class:`sklearn.cluster.MiniBatchKMeans`. In general counts and sums for one unit of
-        weight go to ``(1 - g) s + g s_batch``; of batch t, ``g = (t + step_offset) **
-        -step_exponent``, times the weight of the batch by the mean weight of the batches so far,
-        and at most one half, or the share of all weight that the batch has. So
-        ``step_exponent=0.6, step_offset=10`` forgets what is far back, and follows a stream that
-        drifts.
+        Every row goes to its nearest centre; counts and sums for one unit of weight go to
+        ``(1 - g) s + g s_batch``, and centres to the means that these say. Of batch t,
+        ``g = (t + step_offset) ** -step_exponent``, times the weight of the batch by the mean
+        weight of the batches so far, and at most one half, or the share of all weight that the
+        batch has; batches of fewer than forty rows a cluster count as if they came together. So
+        what is far back is forgotten, and a stream that drifts is followed.
+        ``step_exponent=1, step_offset=0``:
+        every centre is the mean of all rows that have ever gone to it, as in
+        :class:`sklearn.cluster.MiniBatchKMeans`.
 
         Parameters
         ----------

@@ -38,6 +38,9 @@ def plusplus(rows, n_clusters, random_state):
         return kmeans_plusplus(
             rows.X, n_clusters, sample_weight=rows.weight_given, random_state=random_state,
             n_threads=rows.n_threads, check_finite=False)[0]
+    if rows.n_positive < n_clusters:
+        raise ValueError(f"n_samples={rows.n_positive} of positive weight should be >= "
+                         f"n_clusters={n_clusters}: pass centres as init, or more rows")
     if "telling rows" not in rows.kept:
         rows.kept["telling rows"] = telling_rows(rows, n_clusters, random_state)
     few = rows.kept["telling rows"]

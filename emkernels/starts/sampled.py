@@ -58,6 +58,9 @@ def draw_rows(rows, random_state, least=1):
 def sampled_rows(rows, scaling, random_state, least=1):
     """Rows of :func:`draw_rows`, or a sample of blocks of rows, standardised, in float64."""
     if not isinstance(rows, Rows):
+        if rows.n_positive < least:
+            raise ValueError(f"Expected n_samples >= n_components but got n_components = {least}, "
+                             f"n_samples = {rows.n_positive} (of positive weight)")
         sample = rows.sample(START_ROWS, random_state)
         return sample.take(X=(sample.X.astype(np.float64) - scaling.center) / scaling.scale)
     drawn, weight = draw_rows(rows, random_state, least)

@@ -26,7 +26,11 @@ def statistics_of(rows, covariance_type, centers, counts, first, second, log_lik
 
 
 def seen(centers, rows):
-    """Centres as the kernels see them, in the precision of the rows; float64."""
+    """Centres as the kernels see them, in the precision of the rows; float64. ValueError where they
+    are beyond it, as those of other rows may be."""
+    if np.abs(centers).max(initial=0) > np.finfo(rows.dtype).max:
+        raise ValueError(f"the means do not fit into {rows.dtype}, the precision of X: pass "
+                         "float64")
     return centers.astype(rows.dtype).astype(np.float64)
 
 

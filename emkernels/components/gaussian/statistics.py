@@ -255,7 +255,7 @@ class SufficientStatistics:
         Raises
         ------
         ValueError
-            Centres of another shape, or that are not finite.
+            Centres of another shape, not finite, or so far away that squares overflow.
 
         Examples
         --------
@@ -265,13 +265,15 @@ class SufficientStatistics:
         >>> about_one.first, about_one.second, about_one.covariances()
         (array([[2.]]), array([[4.]]), array([[1.]]))
         """
-        centers = _array(centers, "centers", self.centers.shape)
-        out, structure = self.copy(), kernel_structure(self.covariance_type)
-        sizes, offsets = self._sizes, self._offsets()
-        left = offsets - (centers - self.centers)       # of the means, to the new centres
+        centers = _array(np.nan if centers is None else centers, "centers", self.centers.shape)
+        out, structure, sizes = self.copy(), kernel_structure(self.covariance_type), self._sizes
+        left = (offsets := self._offsets()) - (centers - self.centers)      # to the new centres
         out.centers, out.first = centers, sizes[:, None] * left
-        out.second = structure.about_means(self.second, sizes, offsets) + (
-            structure.between(sizes, left))
+        with np.errstate(over="ignore", invalid="ignore"):
+            out.second = structure.about_means(self.second, sizes, offsets) + (
+                structure.between(sizes, left))
+        if not np.isfinite(out.second).all():
+            raise ValueError("centers are too far away: squares overflow")
         return out
 
     def __iadd__(self, other):

@@ -27,8 +27,9 @@ class StepwiseImputer:
         Statistics for one unit of weight go to ``(1 - g) s + g s_batch``, moved to the mean of now
         before, and an M-step follows. Of batch t, ``g = (t + step_offset) ** -step_exponent``,
         times the weight of the batch by the mean weight of the batches so far, and at most one
-        half, or the share of all weight that the batch has. So what is far back is forgotten, and
-        a stream that drifts is followed. ``step_exponent=1, step_offset=0``: every row counts the
+        half, or the share of all weight that the batch has; batches of fewer than forty numbers
+        for each parameter count as if they came together. So what is far back is forgotten, and a
+        stream that drifts is followed. ``step_exponent=1, step_offset=0``: every row counts the
         same.
 
         Parameters
@@ -67,9 +68,8 @@ class StepwiseImputer:
         The start is the last fit, which counts with its weight as one batch; else what EM makes of
         the first batch, or where that has fewer than five numbers for each parameter, its means
         and variances; then the E-step is held for three batches, and until there are twice as many
-        numbers as parameters. A batch never counts for more than its share of so many numbers. The
-        prior is in the units of the columns of the start, and counts as in a fit to all rows so
-        far. Pickles keep the state of the stream, a clone has none.
+        numbers as parameters. The prior is in the units of the columns of the start, and counts as
+        in a fit to all rows so far. Pickles keep the state of the stream, a clone has none.
 
         References
         ----------

@@ -313,7 +313,7 @@ default='kmeans'
         self._remember_examination(found)
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history
-        self._fitted_weight = rows.total
+        self._fitted_weight, self._fitted_rows = rows.total, rows.n_positive
         if result.interrupted:
             raise KeyboardInterrupt
         tell(self, result, found, rows)

@@ -38,6 +38,8 @@ def save(model, path):
     }
     if vars(model).get("_fitted_weight") is not None:
         header["weight"] = float(model._fitted_weight).hex()
+        if "_fitted_rows" in vars(model):
+            header["rows"] = int(model._fitted_rows)
     if hasattr(model, "n_blocks_"):
         header["blocks"] = [int(model.n_blocks_), int(model.n_rows_)]
     if model._noise is not None:
@@ -90,6 +92,8 @@ def _build(cls, header, arrays):
     model.n_features_in_ = n_features
     if "weight" in header:
         model._fitted_weight = float.fromhex(header["weight"])
+        if "rows" in header:
+            model._fitted_rows = int(header["rows"])
     if "blocks" in header:
         model.n_blocks_, model.n_rows_ = map(int, header["blocks"])
     if header["feature_names"]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels._callers import warn
+from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.degenerate import Examination, Spikes, examine
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateFitError, DegenerateWarning
@@ -27,7 +28,8 @@ class StepwiseMixture:
         now before (:meth:`emkernels.SufficientStatistics.recentred`), and an M-step follows. Of
         batch t, ``g = (t + step_offset) ** -step_exponent``, times the weight of the batch by the
         mean weight of the batches so far, and at most one half, or the share of all weight that
-        the batch has. So what is far back is forgotten, and a stream that drifts is followed: the
+        the batch has; batches of fewer than forty numbers for each parameter count as if they came
+        together. So what is far back is forgotten, and a stream that drifts is followed: the
         faster, the smaller both numbers are. ``step_exponent=1, step_offset=0``: every row counts
         the same.
 
@@ -68,10 +70,8 @@ class StepwiseMixture:
         where all three are there; else what `fit` makes of the first batch, or where that has fewer
         than five numbers for each parameter, what `init_params` makes of it. Then the parameters
         of the E-step are held for three batches, and until there are twice as many numbers as
-        parameters, and all rows so far count the same. A batch never counts for more than its
-        share of so many numbers, so that statistics are never of a few single rows. Priors count
-        as in a fit to all rows so far; 'empirical', ``reg_covar='auto'`` and the box of `noise`
-        are by the start.
+        parameters, and all rows so far count the same. Priors count as in a fit to all rows so
+        far; 'empirical', ``reg_covar='auto'`` and the box of `noise` are by the start.
 
         Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
         that methods read.
@@ -106,10 +106,13 @@ class StepwiseMixture:
         before = vars(self).get("_stream")
         if before is None:
             before = self._stream_of_fit(batch) if begun else self._first_stream(batch)
-        elif (len(before.parameters.means), before.parameters.structure.name) != (
-                self.n_components, self.covariance_type):
-            raise ValueError("partial_fit cannot go on: n_components or covariance_type differ "
-                             "from the batches before")
+        else:
+            parameters = before.parameters
+            if (len(parameters.means), parameters.structure.name) != (
+                    self.n_components, self.covariance_type):
+                raise ValueError("partial_fit cannot go on: n_components or covariance_type differ "
+                                 "from the batches before")
+            _check_noise(arguments.check_noise(self.noise), parameters.noise)
         stream = before.after(batch, self.step_exponent, self.step_offset)
         if stream is before:
             return self
@@ -127,6 +130,7 @@ class StepwiseMixture:
         self.n_iter_, self.converged_ = stream.pace.n_batches, False
         self.lower_bound_, self.lower_bounds_ = stream.bound, bounds[-BOUNDS:]
         self._stream, self._fitted_weight = stream, stream.pace.weight
+        self._fitted_rows = stream.pace.n_rows
         if found.spikes.keys() - getattr(earlier, "spikes", {}).keys():
             for text in found.texts(rows.column_names):
                 warn(text, DegenerateWarning)
@@ -136,9 +140,11 @@ class StepwiseMixture:
         """The stream that goes on from a fit, or from parameters that were put in."""
         mixture, given = prepare(self, rows, True, stream=True)
         parameters = self._parameters()
+        _check_noise(arguments.check_noise(self.noise), parameters.noise)
         weight, pace = vars(self).get("_fitted_weight"), Pace()
         if weight is not None:
-            pace = Pace(1, float(weight), max(1, round(float(weight))))
+            n_rows = vars(self).get("_fitted_rows", max(1, round(float(weight))))
+            pace = Pace(1, float(weight), int(n_rows))
         bound = vars(self).get("lower_bound_", -np.inf)
         return self._begun(mixture, parameters, pace, bound if np.isfinite(bound) else None)
 
@@ -200,3 +206,11 @@ class StepwiseMixture:
 
 def _n_parameters(structure, n_components, n_features):
     return structure.n_parameters(n_components, n_features) + n_components * (n_features + 1)
+
+
+def _check_noise(density, noise):
+    """ValueError where `noise`, of which this is the density, is not that of before."""
+    if (density is None) != (noise is None) or (
+            density and not np.isclose(np.log(density), noise.log_density, rtol=0, atol=1e-9)):
+        raise ValueError("partial_fit cannot go on: noise differs from the fit or the batches "
+                         "before")
