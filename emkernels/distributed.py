@@ -69,6 +69,7 @@ def fit(model, X, *, client=None, sample_weight=None):
     if not hasattr(model, "fit_chunks"):
         raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
     _check_collection(X)
+    _check_client(client)
     with contextlib.nullcontext() if client is None else client.as_current():
         return model.fit_chunks(X, sample_weight=sample_weight)
 
@@ -116,6 +117,17 @@ def _check_collection(X):
     if not is_collection(X) or not (is_frame(X) or is_array(X)):
         raise TypeError(f"X must be a Dask array or data frame, got {type(X).__name__}; what is "
                         "in memory or in files goes to the model's own methods")
+
+
+def _check_client(client):
+    """TypeError for what is no client, ValueError for one that has been closed."""
+    if client is None:
+        return
+    kind = _extras.optional("distributed", "a fit on a cluster", "distributed").Client
+    if not isinstance(client, kind):
+        raise TypeError(f"client must be a distributed.Client, got {type(client).__name__}")
+    if client.status != "running":
+        raise ValueError(f"client is {client.status}: make another one, or leave it out")
 
 
 def _lazy(model, X, name, called=None):

@@ -148,7 +148,7 @@ def test_checkpoints(folder, capsys):
     assert main(["cluster", "t.csv", "-k", "2:4", *checkpoint, "--resume"]) == 2
     assert "the checkpoint" in capsys.readouterr().err
     assert main(["impute", "t.csv", "-o", "x.csv", *checkpoint, "--resume"]) == 2
-    assert "the checkpoint" in capsys.readouterr().err
+    assert "a fit with command='cluster', and now it is 'impute'" in capsys.readouterr().err
     with open("fit.checkpoint", "r+b") as file:
         file.truncate(100)
     assert main([*words, *checkpoint, "--resume"]) == 2
@@ -188,6 +188,9 @@ def test_what_was_ended_goes_on(folder, capsys, monkeypatch):
 @pytest.mark.parametrize("words, text", [
     (["impute", "t.csv", "-o", "x.csv", "-m", "2", "--chunks"], "-m draws from all rows"),
     (["cluster", "t.csv", "-k", "2", "--resume"], "--resume needs --checkpoint FILE"),
+    (["cluster", "t.csv", "-k", "2", "--checkpoint", "./t.csv", "--resume"], "file of its own"),
+    (["cluster", "t.csv", "-k", "2", "--checkpoint", "x", "-o", "./x", "--only-labels",
+      "--format", "csv"], "file of its own"),
     (["cluster", "t.csv", "-k", "2", "--checkpoint", "no/where"], "there is no folder"),
     (["cluster", "t.csv", "-k", "2", "--method", "kmeans", "--chunks"],
      "has missing values, and --method kmeans needs them all"),

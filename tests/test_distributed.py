@@ -194,6 +194,14 @@ def test_frames(client, blocks, weights, expected):
         distributed.fit(GaussianMixture(), frame, sample_weight="v")
     with pytest.raises(ValueError, match="no column 'v'"):
         GaussianMixture().fit_chunks(frame, columns=["v"])
+    # as of a table in memory
+    for columns, text in (([99], "no column 99"), ([-1], "no column -1"),
+                          (["a", "a"], "'a' is there twice"), (["a", "w"], "is sample_weight")):
+        with pytest.raises(ValueError, match=text):
+            GaussianMixture().fit_chunks(frame, columns=columns, sample_weight="w")
+    for columns, text in (([0, 9], "no column 9"), ([0, -1], "at least 0"), ([1, 1], "twice")):
+        with pytest.raises(ValueError, match=text):
+            GaussianMixture().fit_chunks(lazy(blocks), columns=columns)
     assert left_over(client) == []
 
 
@@ -368,6 +376,12 @@ def test_who_calls_it_wrongly_hears_what_to_do(client, blocks, weights):
         distributed.fit(GaussianMixture(), lazy([np.zeros((0, 2))] * 3))
     with pytest.raises(ValueError, match="n_components"):
         distributed.fit(GaussianMixture(0), X)
+    with pytest.raises(TypeError, match="client must be a distributed.Client, got str"):
+        distributed.fit(GaussianMixture(), X, client="tcp://127.0.0.1:8786")
+    with Client(client.cluster, set_as_default=False) as closed:
+        pass
+    with pytest.raises(ValueError, match="client is closed: make another one"):
+        distributed.fit(GaussianMixture(), X, client=closed)
     assert left_over(client) == []
 
 

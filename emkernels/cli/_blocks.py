@@ -40,6 +40,10 @@ def check(options):
     folder = os.path.dirname(os.path.abspath(options.checkpoint))
     if not os.path.isdir(folder):
         raise CommandError(f"--checkpoint {options.checkpoint}: there is no folder {folder}")
+    for name in (options.input, getattr(options, "output", None)):
+        if name is not None and os.path.realpath(name) == os.path.realpath(options.checkpoint):
+            raise CommandError(f"--checkpoint {options.checkpoint}: is the table that is read or "
+                               "written; it needs a file of its own")
     if not options.resume and os.path.lexists(options.checkpoint):
         raise CommandError(f"--checkpoint {options.checkpoint}: the file exists; --resume goes on "
                            "from it")

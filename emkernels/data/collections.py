@@ -4,6 +4,7 @@ import numpy as np
 
 from emkernels import _extras
 from emkernels._words import some
+from emkernels.data.readers.picking import check_chosen
 
 # What several blocks need is sent with each of them where it has no more bytes than this.
 SMALL = 65536
@@ -116,7 +117,7 @@ def _parts_of(collection, sample_weight, columns):
     if collection.ndim != 2:
         raise ValueError(f"source must be a 2-d array, got {collection.ndim} dimension(s)")
     if columns is not None:
-        collection = collection[:, list(columns)]
+        collection = collection[:, check_chosen(list(columns), None, None, collection.shape[1])]
     if collection.numblocks[1] > 1:
         collection = collection.rechunk({1: -1})
     return collection, _weights_of(sample_weight, collection.chunks[0]), None
@@ -124,13 +125,7 @@ def _parts_of(collection, sample_weight, columns):
 
 def _parts_of_frame(frame, sample_weight, columns):
     names = list(frame.columns)
-    wanted = names if columns is None else [
-        names[each] if each not in names and isinstance(each, (int, np.integer)) else each
-        for each in columns]
-    for name in wanted:
-        if name not in names:
-            raise ValueError(f"columns: there is no column {name!r}; there are "
-                             f"{some([*map(repr, names)])}")
+    wanted = check_chosen(None if columns is None else list(columns), names)
     if sample_weight is None or is_collection(sample_weight):
         chunks = (np.nan,) * frame.npartitions
         return (frame if columns is None else frame[wanted],
@@ -138,10 +133,8 @@ def _parts_of_frame(frame, sample_weight, columns):
     if not isinstance(sample_weight, str) or sample_weight not in names:
         raise ValueError("sample_weight must be a Dask array or the name of a column; there is no "
                          f"column {sample_weight!r}, there are {some([*map(repr, names)])}")
-    if columns is None:
-        wanted = [name for name in names if name != sample_weight]
-    both = list(dict.fromkeys([*wanted, sample_weight]))
-    return frame[both], None, (wanted, sample_weight)
+    wanted = check_chosen(None if columns is None else wanted, names, sample_weight)
+    return frame[[*wanted, sample_weight]], None, (wanted, sample_weight)
 
 
 def _weights_of(weight, chunks):

@@ -123,7 +123,8 @@ class Journal:
                 self._refuse(f"has {name} {found[name]}, that of this emkernels is {ours[name]}")
         if found["class"] != ours["class"]:
             self._refuse(f"is of {found['class']}, and this is {ours['class']}")
-        for name in sorted({*found["parameters"], *ours["parameters"]}):
+        # in the order in which they are declared: what says most is first
+        for name in dict.fromkeys([*ours["parameters"], *found["parameters"]]):
             (mine, now), (other, then) = (
                 each["parameters"].get(name, (b"", "nothing")) for each in (ours, found))
             if mine != other:
