@@ -75,7 +75,8 @@ chain, mixed_chain = fitted(GaussianHMM, FULL, K), fitted(MixtureHMM, FULL, K)
 # what takes rows; those that take missing values
 MISSING = {
     **{f"GaussianMixture.{name}": getattr(mixture, name) for name in (
-        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl")},
+        "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
+        "criteria")},
     "GaussianMixture.fit": lambda X: GaussianMixture(K, random_state=0).fit(X),
     "GaussianMixture.partial_fit": lambda X: GaussianMixture(
         K, random_state=0).partial_fit(X).partial_fit(X),
@@ -84,12 +85,12 @@ MISSING = {
     "GaussianMixture.regress": lambda X: wide.regress([0, 1, 2], X),
     **{f"StudentTMixture.{name}": getattr(students, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
-        "outlier_weight")},
+        "criteria", "outlier_weight")},
     "StudentTMixture.fit": lambda X: StudentTMixture(K, random_state=0).fit(X),
     "StudentTMixture.fit_predict": lambda X: StudentTMixture(K, random_state=0).fit_predict(X),
     **{f"MixtureOfFactorAnalyzers.{name}": getattr(analysers, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
-        "transform")},
+        "criteria", "transform")},
     "MixtureOfFactorAnalyzers.fit_transform":
         lambda X: MixtureOfFactorAnalyzers(K, random_state=0).fit_transform(X),
     "MixtureOfFactorAnalyzers.fit":
@@ -114,7 +115,7 @@ MISSING = {
     "FactorAnalysis.fit_transform": lambda X: FactorAnalysis().fit_transform(X),
     **{f"LatentClassAnalysis.{name}": getattr(classes, name) for name in (
         "predict", "predict_proba", "score_samples", "score", "impute", "bic", "aic", "icl",
-        "abic", "caic", "bivariate_residuals")},
+        "criteria", "abic", "caic", "bivariate_residuals")},
     "LatentClassAnalysis.covariates":
         lambda X: classes.covariates(X, np.sin(np.arange(N)), first_step=False),
     "LatentClassAnalysis.distal":

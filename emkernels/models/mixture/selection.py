@@ -13,7 +13,7 @@ from emkernels.components.gaussian.structures import (
     is_within,
     same_as,
 )
-from emkernels.data import Rows
+from emkernels.data import Rows, checks
 from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models.candidates import check_sizes, is_below
@@ -166,6 +166,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     rows = X
     if not isinstance(X, Source):
         rows = Rows.read(X, GaussianMixture())
+        checks.check_labelled(GaussianMixture(), rows, sample_weight)
         rows = rows.weighed(sample_weight, rows.largest)
     elif sample_weight is not None:
         raise ValueError("the weights of blocks are those of their source: leave sample_weight out")
