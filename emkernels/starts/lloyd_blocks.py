@@ -1,19 +1,19 @@
 """Lloyd's algorithm over blocks of rows: a pass an iteration, nothing of the size of the rows."""
 
-import hashlib
-
 import numpy as np
 
 from emkernels.components.gaussian.moments import seen
 from emkernels.data.source import Sums
 from emkernels.kernels import passes
 from emkernels.starts.lloyd import Clustering, distances_to_centers, new_centers
+from emkernels.starts.lloyd_bounds import FEW, Bounded, checksum, narrow
 
 
 def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     """Iterate as :func:`emkernels.starts.lloyd.lloyd` does, over blocks.
 
-    That no label changed is seen by a checksum of the labels of each block.
+    That no label changed is seen by a checksum of the labels of each block. From the iteration on
+    in which few rows change their cluster, bounds are kept where there is room.
 
     Parameters
     ----------
@@ -30,11 +30,14 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     spread = source.reduce(_spread)
     limit = tol * spread.variance
     centers = seen(np.array(centers, dtype=np.float64), source)
-    end, last = None, None
+    end = last = counts = bounded = None
     for n_iter in range(1, max_iter + 1):
-        found = source.reduce(_assigned, centers)
+        found = None if bounded else source.reduce(_assigned, centers)
         if report:
-            report(f"Iteration {n_iter}, inertia {found.inertia:.10g}")
+            inertia = (found or source.reduce(_assigned, centers)).inertia
+            report(f"Iteration {n_iter}, inertia {inertia:.10g}")
+        if bounded:
+            found = source.reduce(bounded.assigned, centers)
         same = (False, False) if last is None else found.checksums == last
         if same[0]:
             end = "no label changed (strict convergence)"
@@ -43,18 +46,27 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
         if n_empty:
             far = source.reduce(_farthest, centers, n_empty).taken()
         before, last, shift = centers, found.checksums, 0.0
+        counts, settled = found.counts, counts is not None and _few_moved(counts, found.counts)
         if n_empty or not same[1]:
-            centers = seen(new_centers(found.counts, found.sums, centers, far), source)
+            sums, origins = (found.sums, centers) if bounded is None else bounded.about(found)
+            centers = seen(new_centers(counts, sums, origins, far), source)
             found, shift = None, ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
+        if settled and not bounded:
+            bounded = Bounded.of(source, centers, spread.variance)
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
-    if found is None:       # the centres have moved since
+    if found is None or bounded:    # the centres have moved since, or the inertia is not known
         found = source.reduce(_assigned, centers)
     return Clustering(None, centers, float(found.inertia), n_iter, end is not None, found.counts,
                       np.count_nonzero(found.found))
+
+
+def _few_moved(before, counts):
+    """Whether clusters have gained little weight."""
+    return FEW * np.maximum(counts - before, 0).sum() <= counts.sum()
 
 
 def _assigned(rows, centers):
@@ -65,20 +77,14 @@ def _assigned(rows, centers):
         rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
     unit, n_clusters = rows.unit, len(centers)
     found = counts > 0
-    narrow = labels.astype(np.uint8 if n_clusters < 2**8 else np.uint16 if n_clusters < 2**16
-                           else np.uint32)
-    checksums = [_checksum(narrow, rows.block)] * 2
+    few = narrow(labels, n_clusters)
+    checksums = [checksum(few, rows.block)] * 2
     if rows.n_positive < len(rows):
         found = np.bincount(labels, minlength=n_clusters) > 0
-        narrow[rows.sample_weight == 0] = n_clusters
-        checksums[1] = _checksum(narrow, rows.block)
+        few[rows.sample_weight == 0] = n_clusters
+        checksums[1] = checksum(few, rows.block)
     return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia,
                 found=found.astype(np.int64), checksums=np.array(checksums, np.uint64))
-
-
-def _checksum(labels, block):
-    digest = hashlib.blake2b(labels, digest_size=8, salt=block.to_bytes(8, "little"))
-    return int.from_bytes(digest.digest(), "little")
 
 
 class Spread:
