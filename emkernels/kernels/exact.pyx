@@ -1,4 +1,4 @@
-"""Sums of rows without rounding: the same bits in whatever order rows are added and taken away."""
+"""Sums without rounding: the same bits in whatever order rows are added and taken away."""
 
 from math import frexp
 
@@ -39,8 +39,8 @@ cdef int add_exactly(const Rows *rows, bint double_, const int *labels, const Py
         else:
             for d in range(D):
                 x[d] = real_at(at + d * rows.column_stride, double_)
-        up, low = upper + labels[row] * D, lower + labels[row] * D
-        counts[labels[row]] += sign
+        up, low = upper + labels[i] * D, lower + labels[i] * D
+        counts[labels[i]] += sign
         for d in range(D):
             value = x[d] - origin[d]
             part = (value + coarse) - coarse
@@ -54,7 +54,7 @@ cdef int add_exactly(const Rows *rows, bint double_, const int *labels, const Py
 def _exact_sums(X, labels, origin, grids, sums, some=None, sign=1.0):
     """sums (2, K, D) and counts (K,), a pair, += sign times those of x - origin, by label (int32).
 
-    Of `some` rows (intp), all where None. The two parts of the sums add up to them; they depend on
+    Of `some` rows (intp), all where None; labels are theirs. The two parts of the sums add up to them; they depend on
     which rows there are alone. Every array already checked and contiguous.
     """
     cdef Rows rows
@@ -78,3 +78,29 @@ def _exact_sums(X, labels, origin, grids, sums, some=None, sign=1.0):
         status = add_exactly(&rows, double_, label, index, n, about, coarse, fine, factor, upper,
                              lower, counts)
     check_status(status)
+
+
+def _label_sum(labels, first_row, some=None):
+    """A number that other labels (int32) hardly share, of rows that begin with `first_row`, or of
+    `some` of them (intp): modulo 2^64 it adds up over rows, in any order."""
+    cdef const int *label = <const int*>address(labels)
+    cdef const Py_ssize_t *index = NULL
+    cdef Py_ssize_t n = len(labels), i
+    cdef unsigned long long first = first_row, total = 0, z
+    if n == 0:
+        return 0
+    if some is not None:
+        index = <const Py_ssize_t*>address(some)
+    with nogil:
+        for i in range(n):
+            z = first + <unsigned long long>(i if index == NULL else index[i])
+            total += mixed(z * 0x9E3779B97F4A7C15ull + <unsigned long long>label[i])
+    return total
+
+
+cdef inline unsigned long long mixed(unsigned long long z) noexcept nogil:
+    """Whole numbers of 64 bits, spread evenly (G. Steele, D. Lea, C. Flood, Fast splittable
+    pseudorandom number generators, OOPSLA 2014)."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull
+    return z ^ (z >> 31)

@@ -14,6 +14,7 @@ from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
 from emkernels.kernels.exact import _exact_grids as exact_grids
 from emkernels.kernels.exact import _exact_sums as exact_sums
+from emkernels.kernels.exact import _label_sum as label_sum
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -45,6 +46,7 @@ __all__ = [
     "incomplete_pass",
     "incomplete_rows",
     "kmeans_pass",
+    "label_sum",
     "observed_distances",
     "observed_kmeans_pass",
     "order_by_label",

@@ -6,13 +6,13 @@ from emkernels.components.gaussian.moments import seen
 from emkernels.data.source import Sums
 from emkernels.kernels import passes
 from emkernels.starts.lloyd import Clustering, distances_to_centers, new_centers
-from emkernels.starts.lloyd_bounds import FEW, Bounded, checksum, narrow
+from emkernels.starts.lloyd_bounds import FEW, Bounded
 
 
 def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     """Iterate as :func:`emkernels.starts.lloyd.lloyd` does, over blocks.
 
-    That no label changed is seen by a checksum of the labels of each block. From the iteration on
+    That no label changed is seen by a checksum of the labels. From the iteration on
     in which few rows change their cluster, bounds are kept where there is room.
 
     Parameters
@@ -77,12 +77,11 @@ def _assigned(rows, centers):
         rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
     unit, n_clusters = rows.unit, len(centers)
     found = counts > 0
-    few = narrow(labels, n_clusters)
-    checksums = [checksum(few, rows.block)] * 2
+    checksums = [passes.label_sum(labels, rows.first_row)] * 2
     if rows.n_positive < len(rows):
         found = np.bincount(labels, minlength=n_clusters) > 0
-        few[rows.sample_weight == 0] = n_clusters
-        checksums[1] = checksum(few, rows.block)
+        labels[rows.sample_weight == 0] = n_clusters
+        checksums[1] = passes.label_sum(labels, rows.first_row)
     return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia,
                 found=found.astype(np.int64), checksums=np.array(checksums, np.uint64))
 

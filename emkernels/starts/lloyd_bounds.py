@@ -68,24 +68,31 @@ class Bounded:
         X, n_clusters = rows.X, len(centers)
         known = passes.LloydBounds(X, n_clusters, self.scale)
         known.group_size = self.group_size
-        some, (labels, sums, before) = None, self._of(rows, known)
+        few, sums, checksum, before = self._of(rows, known)
+        some, labels = None, np.zeros(len(X), np.int32)
         if before is None:
-            labels = np.zeros(len(X), np.int32)
-            sums = np.zeros((2, *centers.shape)), np.zeros(n_clusters)
             known.note(0)       # bounds are made in this pass
-        old = labels.copy()
+        else:
+            labels[:] = few
         passes.bounded_pass(X, centers, labels, known, self.origin, None, before, rows.n_threads)
-        if before is not None:
-            some = np.flatnonzero(labels != old)
+        new = labels
+        if before is None:
+            few = labels.astype(_smallest(n_clusters))
+            sums = np.zeros((2, *centers.shape)), np.zeros(n_clusters)
+        else:
+            some = np.flatnonzero(labels != few)
+            old, new = few[some].astype(np.int32), labels[some]
             passes.exact_sums(X, old, self.origin, self.grids, sums, some, -1.0)
-        passes.exact_sums(X, labels, self.origin, self.grids, sums, some)
-        few = narrow(labels, n_clusters)
+            checksum = checksum - np.uint64(passes.label_sum(old, rows.first_row, some))
+            few[some] = new
+        passes.exact_sums(X, new, self.origin, self.grids, sums, some)
+        checksum = checksum + np.uint64(passes.label_sum(new, rows.first_row, some))
         rows.lasting.update({name: (self.key, value) for name, value in (
-            ("labels", few), ("sums", sums[0]), ("counts", sums[1]), ("centers", centers),
-            ("upper", known.upper), ("lower", known.lower), ("travelled", known.travelled),
-            ("group travelled", known.group_travelled))})
+            ("labels", few), ("sums", sums[0]), ("counts", sums[1]), ("checksum", checksum),
+            ("centers", centers), ("upper", known.upper), ("lower", known.lower),
+            ("travelled", known.travelled), ("group travelled", known.group_travelled))})
         return Sums(sums=sums[0].copy(), counts=sums[1].copy(),
-                    checksums=np.array([checksum(few, rows.block)] * 2, np.uint64))
+                    checksums=np.repeat(checksum, 2))
 
     def about(self, found):
         """The sums of all blocks, and what those of each cluster are about."""
@@ -93,37 +100,31 @@ class Bounded:
         return upper + lower, np.broadcast_to(self.origin, upper.shape)
 
     def _of(self, rows, known):
-        """Labels, sums and centres of the pass before over the block, and its bounds in `known`;
-        None where they are not known."""
+        """Labels, sums, their checksum and centres of the pass before over the block, and its
+        bounds in `known`; None where they are not known."""
         if rows.lasting.get("labels", (None,))[0] != self.key:
-            return None, None, None
-        labels, sums, counts, centers, upper, lower, travelled, groups = (
+            return None, None, np.zeros(1, np.uint64), None
+        labels, sums, counts, checksum, centers, upper, lower, travelled, groups = (
             rows.lasting[name][1] for name in (
-                "labels", "sums", "counts", "centers", "upper", "lower", "travelled",
+                "labels", "sums", "counts", "checksum", "centers", "upper", "lower", "travelled",
                 "group travelled"))
         known.n_groups, known.upper, known.lower = len(groups), upper, lower
         known.travelled, known.group_travelled = travelled, groups
-        return labels.astype(np.int32), (sums, counts), centers
+        return labels, (sums, counts), checksum, centers
 
 
 def _n_groups(source, centers):
     """Of how many groups bounds can be kept."""
     n_clusters, n_features = centers.shape
-    label = narrow(np.empty(0, np.int32), n_clusters).itemsize
+    label = np.dtype(_smallest(n_clusters)).itemsize
     # of each block sums in two parts, centres, counts, and how far the centres have travelled
-    block = 8 * (n_clusters * (3 * n_features + 2) + GROUPS)
+    block = 8 * (n_clusters * (3 * n_features + 2) + GROUPS + 1)
     for n_groups in range(min(GROUPS, n_clusters), 0, -1):
         if source.may_keep(label + 4 + 2 * n_groups + block * source.n_blocks / source.n_rows):
             return n_groups
     return 0
 
 
-def narrow(labels, n_clusters):
-    """Labels, and one number more than there are, in as few bytes as they need."""
-    return labels.astype(np.uint8 if n_clusters < 2**8 else
-                         np.uint16 if n_clusters < 2**16 else np.uint32)
-
-
-def checksum(labels, block):
-    digest = hashlib.blake2b(labels, digest_size=8, salt=block.to_bytes(8, "little"))
-    return int.from_bytes(digest.digest(), "little")
+def _smallest(n_clusters):
+    """The type of labels that need little memory."""
+    return np.uint8 if n_clusters <= 2**8 else np.uint16 if n_clusters <= 2**16 else np.int32
