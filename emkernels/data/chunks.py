@@ -89,9 +89,9 @@ class Chunks(Source):
                 if rows is None:
                     tree.add(None, n_parts=n_blocks)
                     continue
-                rows.lasting = self.memory.of(rows.block)
                 tree.add(function(rows, *arguments), n_parts=n_blocks)
-                self.memory.keep(rows.block, rows.lasting)
+                if rows.lasting:
+                    self.memory.keep(rows.block, rows.lasting)
                 rows = None     # before the next is read
         return tree.total()
 
@@ -103,7 +103,8 @@ class Chunks(Source):
             if number >= self.n_blocks:
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:
-                rows = self.door.rows(values, weight, number, self.survey, self.n_threads)
+                rows = self.door.rows(values, weight, number, self.survey, self.n_threads,
+                                      self.memory.of(number))
             except Changed as error:
                 raise self._changed(number, error) from None
             if rows is not None:
