@@ -126,6 +126,9 @@ class Source(_inputs.Named):
             self.progress.reached(
                 self.first_rows[number], self.first_rows[number] - self.first_rows[tree.first])
 
+    def verify(self):
+        """That the rows are those of the journal, where no pass has seen them all."""
+
     @property
     def weighted(self):
         """Whether rows have weights of their own."""
