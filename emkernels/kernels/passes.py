@@ -12,6 +12,7 @@ from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
+from emkernels.kernels.exact import _column_reach as column_reach
 from emkernels.kernels.exact import _exact_grids as exact_grids
 from emkernels.kernels.exact import _exact_sums as exact_sums
 from emkernels.kernels.exact import _label_sum as label_sum
@@ -36,6 +37,7 @@ __all__ = [
     "chain_gaussian",
     "chain_symbols",
     "class_pass",
+    "column_reach",
     "complete_rows",
     "df_roots",
     "effective_n_threads",

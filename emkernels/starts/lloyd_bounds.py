@@ -17,10 +17,8 @@ from emkernels.kernels import passes
 GROUPS = 4
 # Centres times features up to which distances cost less than bounds.
 NO_BOUNDS = 64
-# They are kept as soon as the weights of the clusters change by less than one row in so many.
-FEW = 20
-# Rows up to which exact sums resolve what values of 53 bits do.
-MOST_ROWS = 2**25
+# Rows that exact sums can be of, and between which limits the largest of them are.
+MOST_ROWS, SMALLEST, LARGEST = 2**31, 1e-150, 1e150
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class Bounded:
     ----------
     origin : ndarray of shape (n_features,)
         What the sums are about.
-    grids : tuple of float
-        See ``passes.exact_grids``.
+    grids : ndarray of shape (3, n_features + 1)
+        See ``passes.exact_grids``; the last column is of the weights.
     scale : float
         A typical distance.
     group_size : int
@@ -42,83 +40,116 @@ class Bounded:
     """
 
     origin: np.ndarray
-    grids: tuple
+    grids: np.ndarray
     scale: float
     group_size: int
     key: bytes
 
     @classmethod
-    def of(cls, source, centers, variance):
+    def of(cls, source, centers, spread):
         """That of a fit from here on; None where there is no room for what it would keep, or no
         use in it. The same answer wherever the blocks are."""
-        (n_clusters, n_features), n_groups = centers.shape, _n_groups(source, centers)
-        origin = centers.mean(axis=0)
-        largest = float(source.largest) + float(np.abs(origin).max())
-        if (source.weighted or source.n_rows > MOST_ROWS or n_clusters * n_features <= NO_BOUNDS
-                or n_groups == 0 or not 1e-100 < largest < 1e100):
+        n_groups = _n_groups(source, centers)
+        if n_groups == 0 or centers.size <= NO_BOUNDS or source.n_rows > MOST_ROWS:
             return None
-        grids = passes.exact_grids(largest, source.n_rows)
-        key = hashlib.blake2b(origin.tobytes() + np.array(grids).tobytes(), digest_size=16)
-        return cls(origin, grids, float(np.sqrt(variance)) if variance > 0 else 1.0,
-                   -(-n_clusters // n_groups), key.digest())
+        # a point among the rows, where some are far from all others too
+        origin = np.median(centers, axis=0)
+        largest = np.append(np.maximum(spread.high - origin, origin - spread.low), 1.0)
+        bounds = largest[largest > 0] * source.total
+        if not (SMALLEST < bounds.min() and bounds.max() < LARGEST):
+            return None
+        grids = passes.exact_grids(largest, source.total, source.n_rows)
+        key = hashlib.blake2b(origin.tobytes() + grids.tobytes(), digest_size=16)
+        return cls(origin, grids, spread.scale, -(-len(centers) // n_groups), key.digest())
+
+    def found(self, source, centers):
+        """Weights of the clusters, sums of x - origin, and checksums of the labels."""
+        made = source.reduce(self.assigned, centers)
+        sums = made.parts[:, 0] + (made.parts[:, 1] + made.parts[:, 2])
+        return Sums(counts=sums[:, -1], sums=sums[:, :-1], checksums=made.checksums)
 
     def assigned(self, rows, centers):
-        """What a pass over a block leaves: exact sums of x - origin of the clusters, in two parts,
-        their counts, and checksums of the labels."""
-        X, n_clusters = rows.X, len(centers)
-        known = passes.LloydBounds(X, n_clusters, self.scale)
-        known.group_size = self.group_size
-        few, sums, checksum, before = self._of(rows, known)
-        some, labels = None, np.zeros(len(X), np.int32)
-        if before is None:
-            known.note(0)       # bounds are made in this pass
-        else:
-            labels[:] = few
-        passes.bounded_pass(X, centers, labels, known, self.origin, None, before, rows.n_threads)
+        """The same of a block, the sums in parts that are exact."""
+        key, known = rows.lasting.get("clusters", (None, None))
+        if key != self.key:
+            known = Known.of(rows, centers, self)
+        labels = known.labels.astype(np.int32)
+        passes.bounded_pass(rows.X, centers, labels, known.bounds, self.origin, None,
+                            known.centers, rows.n_threads)
+        known.take(rows, labels, centers, self)
+        rows.lasting["clusters"] = self.key, known
+        return Sums(parts=known.parts.copy(), checksums=known.checksums.copy())
+
+
+class Known:
+    """What a pass leaves of a block.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_rows,)
+    bounds : passes.LloydBounds
+    parts : ndarray of shape (n_clusters, 3, n_features + 1)
+        Exact sums of w (x - origin), and of w.
+    checksums : ndarray of shape (2,), uint64
+        Of the labels, and of those of rows that have a weight.
+    centers : ndarray of shape (n_clusters, n_features) or None
+        Those of the pass; None before the first.
+    """
+
+    def __init__(self, labels, bounds, parts):
+        self.labels, self.bounds, self.parts = labels, bounds, parts
+        self.checksums, self.centers = np.zeros(2, np.uint64), None
+
+    @classmethod
+    def of(cls, rows, centers, bounded):
+        """Nothing yet."""
+        n_clusters, n_features = centers.shape
+        bounds = passes.LloydBounds(rows.X, n_clusters, bounded.scale)
+        bounds.group_size = bounded.group_size
+        bounds.note(0)      # so that the first pass fills them
+        return cls(np.zeros(len(rows), _smallest(n_clusters)), bounds,
+                   np.zeros((n_clusters, 3, n_features + 1)))
+
+    def take(self, rows, labels, centers, bounded):
+        """The new labels (int32), nearest to the centres."""
+        some = before = None
         new = labels
-        if before is None:
-            few = labels.astype(_smallest(n_clusters))
-            sums = np.zeros((2, *centers.shape)), np.zeros(n_clusters)
-        else:
-            some = np.flatnonzero(labels != few)
-            old, new = few[some].astype(np.int32), labels[some]
-            passes.exact_sums(X, old, self.origin, self.grids, sums, some, -1.0)
-            checksum = checksum - np.uint64(passes.label_sum(old, rows.first_row, some))
-            few[some] = new
-        passes.exact_sums(X, new, self.origin, self.grids, sums, some)
-        checksum = checksum + np.uint64(passes.label_sum(new, rows.first_row, some))
-        rows.lasting.update({name: (self.key, value) for name, value in (
-            ("labels", few), ("sums", sums[0]), ("counts", sums[1]), ("checksum", checksum),
-            ("centers", centers), ("upper", known.upper), ("lower", known.lower),
-            ("travelled", known.travelled), ("group travelled", known.group_travelled))})
-        return Sums(sums=sums[0].copy(), counts=sums[1].copy(),
-                    checksums=np.repeat(checksum, 2))
+        if self.centers is not None:
+            some = np.flatnonzero(labels != self.labels)
+            before, new = self.labels[some].astype(np.int32), labels[some]
+            self.checksums -= checksums(rows, before, len(centers), some)
+        passes.exact_sums(rows.X, new, bounded.origin, bounded.grids, self.parts,
+                          rows.weight_given, some, before)
+        self.checksums += checksums(rows, new, len(centers), some)
+        self.labels[slice(None) if some is None else some] = new
+        self.centers = centers
 
-    def about(self, found):
-        """The sums of all blocks, and what those of each cluster are about."""
-        upper, lower = found.sums
-        return upper + lower, np.broadcast_to(self.origin, upper.shape)
+    @property
+    def nbytes(self):
+        bounds = self.bounds
+        return sum(array.nbytes for array in (
+            self.labels, self.parts, self.checksums, self.centers, bounds.upper, bounds.lower,
+            bounds.travelled, bounds.group_travelled))
 
-    def _of(self, rows, known):
-        """Labels, sums, their checksum and centres of the pass before over the block, and its
-        bounds in `known`; None where they are not known."""
-        if rows.lasting.get("labels", (None,))[0] != self.key:
-            return None, None, np.zeros(1, np.uint64), None
-        labels, sums, counts, checksum, centers, upper, lower, travelled, groups = (
-            rows.lasting[name][1] for name in (
-                "labels", "sums", "counts", "checksum", "centers", "upper", "lower", "travelled",
-                "group travelled"))
-        known.n_groups, known.upper, known.lower = len(groups), upper, lower
-        known.travelled, known.group_travelled = travelled, groups
-        return labels, (sums, counts), checksum, centers
+
+def checksums(rows, labels, n_clusters, some=None):
+    """Of the labels (int32) of a block, or of some of its rows, and of rows that have a weight:
+    they add up over blocks."""
+    found = passes.label_sum(labels, rows.first_row, some)
+    weighed = found
+    if rows.n_positive < len(rows):
+        weight = rows.sample_weight if some is None else rows.sample_weight[some]
+        weighed = passes.label_sum(
+            np.where(weight > 0, labels, np.int32(n_clusters)), rows.first_row, some)
+    return np.array([found, weighed], np.uint64)
 
 
 def _n_groups(source, centers):
     """Of how many groups bounds can be kept."""
     n_clusters, n_features = centers.shape
     label = np.dtype(_smallest(n_clusters)).itemsize
-    # of each block sums in two parts, centres, counts, and how far the centres have travelled
-    block = 8 * (n_clusters * (3 * n_features + 2) + GROUPS + 1)
+    # of each block exact sums, centres, how far these have travelled, and checksums
+    block = 8 * (n_clusters * (3 * (n_features + 1) + n_features + 1) + GROUPS + 2)
     for n_groups in range(min(GROUPS, n_clusters), 0, -1):
         if source.may_keep(label + 4 + 2 * n_groups + block * source.n_blocks / source.n_rows):
             return n_groups
