@@ -56,7 +56,7 @@ class Bounded:
         origin = np.median(centers, axis=0)
         largest = np.append(np.maximum(spread.high - origin, origin - spread.low), 1.0)
         bounds = largest[largest > 0] * source.total
-        if not (SMALLEST < bounds.min() and bounds.max() < LARGEST):
+        if not (bounds.min() > SMALLEST and bounds.max() < LARGEST):
             return None
         grids = passes.exact_grids(largest, source.total, source.n_rows)
         key = hashlib.blake2b(origin.tobytes() + grids.tobytes(), digest_size=16)
