@@ -46,7 +46,7 @@ def check(options):
                                "written; it needs a file of its own")
     if not options.resume and os.path.lexists(options.checkpoint):
         raise CommandError(f"--checkpoint {options.checkpoint}: the file exists; --resume goes on "
-                           "from it")
+                           "from it, another name begins anew")
 
 
 def asked(options):

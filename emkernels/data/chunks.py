@@ -116,4 +116,6 @@ class Chunks(Source):
 
     def _changed(self, number, what):
         return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "
-                          f"{what}. Every pass must read the same rows")
+                          f"{what}. Every pass must read the same rows"
+                          + (", and a callable return a new iterator each time"
+                             if self.n_passes and not number and self.reader.volatile else ""))

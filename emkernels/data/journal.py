@@ -139,7 +139,7 @@ class Journal:
         return found
 
     def _refuse(self, what):
-        raise ValueError(f"the checkpoint {self.path} {what}")
+        raise ValueError(f"the checkpoint {self.path} {what}. Name another file for a new fit")
 
     # --- the rows ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from emkernels._words import some
 from emkernels.data.readers.files import are_files
 from emkernels.data.readers.memory import PartsReader, SlicesReader
 from emkernels.data.readers.parquet import ParquetReader
@@ -75,8 +76,10 @@ def _reader(source, columns, weight_name, chunk_rows, raw):
 def _weights(source, sample_weight, chunk_rows, reader):
     """What is read beside the blocks of a reader."""
     if isinstance(sample_weight, str) and not os.path.exists(sample_weight):
+        schema = getattr(reader, "schema", None)
         raise ValueError(f"sample_weight={sample_weight!r} is neither a column of the source nor "
-                         "a file")
+                         "a file" + ("" if schema is None else
+                                     f"; there are {some([*map(repr, schema.names)])}"))
     if hasattr(sample_weight, "__next__"):
         raise TypeError("sample_weight is an iterator, which can be read once: pass a callable "
                         "that returns a new one")

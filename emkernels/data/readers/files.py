@@ -10,6 +10,12 @@ from emkernels._extras import optional
 from emkernels.data.changed import Changed
 
 
+# What reads files of other formats.
+TEXT = "a callable, lambda: pandas.read_csv(path, chunksize=100_000)"
+INSTEAD = {".csv": TEXT, ".csv.gz": TEXT, ".tsv": TEXT, ".tsv.gz": TEXT, ".txt": TEXT,
+           ".npy": "the array in it, numpy.load(path, mmap_mode='r')"}
+
+
 def arrow(module="pyarrow"):
     return optional(module, "Parquet", "cli")
 
@@ -60,7 +66,9 @@ class File:
         """The size and the time of the last change; OSError where there is no file."""
         info = self.system.get_file_info(self.path)
         if info.type.name == "NotFound":
-            raise FileNotFoundError(2, "No such file or folder", self.path)
+            raise FileNotFoundError(2, "No such file or folder" + (
+                " (a pattern? pass the paths, sorted(glob.glob(...)))"
+                if any(each in self.path for each in "*?[") else ""), self.path)
         return info.size, info.mtime_ns or 0
 
     def look(self):
@@ -113,7 +121,9 @@ def opened(file):
         source = arrow("pyarrow.parquet").ParquetFile(
             file.path, filesystem=file.system, pre_buffer=False, buffer_size=1 << 16)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{file.path} is no Parquet file, or a damaged one: {error}") from error
+        ending = next((each for each in INSTEAD if file.path.lower().endswith(each)), None)
+        raise ValueError(f"{file.path} is no Parquet file, or a damaged one: " + (
+            str(error) if ending is None else f"pass {INSTEAD[ending]}")) from error
     with source:
         yield source
 
@@ -139,6 +149,8 @@ def files_of(source):
                 found += _fragments(folder, None)
             else:
                 found.append(File(path, system))
+    if not found and is_path(source):
+        raise ValueError(f"{path}: there is no Parquet file in the folder")
     for file in found:
         file.look()
         schema = file.schema if schema is None else schema

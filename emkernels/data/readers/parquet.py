@@ -69,8 +69,9 @@ class ParquetReader:
                     _inputs.check_number_type(kind)
                 except _inputs.NotANumber as error:
                     raise ValueError(
-                        f"{file.path}: column {name!r} {error}{error.hint}. Name the columns to "
-                        f"use: columns={self._usable(file)}") from None
+                        f"{file.path}: column {name!r} {error}{error.hint}. " + (
+                            "It was named as sample_weight" if name == self.weight_name else
+                            f"Name the columns to use: columns={self._usable(file)}")) from None
             if name != self.weight_name:
                 out.append(kind)
         return out

@@ -28,7 +28,8 @@ class CallableReader:
         if isinstance(made, np.ndarray) or names_in(made) is not None or not hasattr(
                 made, "__iter__"):
             raise TypeError(f"{self.name} is a callable that returns {type(made).__name__}, where "
-                            "an iterator of tables is needed, one for each block")
+                            "an iterator of tables is needed, one for each block; [table] has "
+                            "one")
         closing = (contextlib.closing(made) if hasattr(made, "close")
                    else contextlib.nullcontext())
         with closing:
