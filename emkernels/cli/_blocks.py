@@ -44,6 +44,8 @@ def check(options):
         if name is not None and os.path.realpath(name) == os.path.realpath(options.checkpoint):
             raise CommandError(f"--checkpoint {options.checkpoint}: is the table that is read or "
                                "written; it needs a file of its own")
+    if os.path.isdir(options.checkpoint):
+        raise CommandError(f"--checkpoint {options.checkpoint}: is a folder, and should be a file")
     if not options.resume and os.path.lexists(options.checkpoint):
         raise CommandError(f"--checkpoint {options.checkpoint}: the file exists; --resume goes on "
                            "from it, another name begins anew")

@@ -65,6 +65,7 @@ class Journal:
     """
 
     def __init__(self, path, estimator, resume):
+        check_resume(resume)
         self.path = _checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
@@ -90,7 +91,8 @@ class Journal:
         except OSError as failure:
             if error is None:
                 raise
-            error.add_note(str(failure))
+            if str(failure) != str(error):
+                error.add_note(str(failure))
         finally:
             self.lock.release()
 
@@ -264,6 +266,12 @@ class Journal:
         self.pending, self.n_pending, self.state, self.partial = {}, 0, None, None
         self.written = time.monotonic()
         self.cost = self.written - began
+
+
+def check_resume(resume):
+    """TypeError for what is neither True nor False: the text "no" would mean yes."""
+    if not isinstance(resume, (bool, np.bool_)):
+        raise TypeError(f"resume must be True or False, got {resume!r}")
 
 
 def _checked_path(path):
