@@ -177,7 +177,8 @@ def test_what_was_ended_goes_on(folder, capsys, monkeypatch):
     made.clear()
     stop = n_passes // 2
     assert main([*words, "--checkpoint", "fit.checkpoint"]) == 130
-    capsys.readouterr()
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "emkernels: interrupted; --checkpoint fit.checkpoint --resume goes on")
     made.clear()
     stop = None
     again = outcome(capsys, *words, "--checkpoint", "fit.checkpoint", "--resume")

@@ -92,6 +92,18 @@ def fitting(options, console, numbers, change=None, *, memory=False):
         yield chunks
 
 
+@contextlib.contextmanager
+def saying_how_to_go_on(options):
+    """KeyboardInterrupt has a note where a checkpoint is left."""
+    try:
+        yield
+    except KeyboardInterrupt as end:
+        checkpoint = getattr(options, "checkpoint", None)
+        if checkpoint is not None and os.path.exists(checkpoint):
+            end.add_note(f"--checkpoint {checkpoint} --resume goes on")
+        raise
+
+
 def fitted(model, rows):
     """The model, fitted to rows or to blocks of rows."""
     return model.fit_chunks(rows) if isinstance(rows, emkernels.data.Chunks) else model.fit(rows)
