@@ -196,6 +196,7 @@ def check_door(source, door):
 def door_of(model):
     """What makes rows of the blocks that a model fits to; TypeError where it has no such fit."""
     if not isinstance(model, ChunkedFit):
-        raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
+        raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "
+                        "(fit_chunks), as estimators of emkernels have")
     door = model._door()
     return Tables() if door is None else door
