@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emkernels import __version__
+from emkernels import __version__, _inputs
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
 from emkernels.em.tree import Tree
@@ -66,7 +66,7 @@ class Journal:
     """
 
     def __init__(self, path, estimator, resume):
-        check_resume(resume)
+        _inputs.switch(resume, "resume")
         self.path = _checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
@@ -300,12 +300,6 @@ class Journal:
         self.written = time.monotonic()
         self.cost = self.written - began
         return places
-
-
-def check_resume(resume):
-    """TypeError for what is neither True nor False: the text "no" would mean yes."""
-    if not isinstance(resume, (bool, np.bool_)):
-        raise TypeError(f"resume must be True or False, got {resume!r}")
 
 
 def _checked_path(path):

@@ -4,9 +4,10 @@ import contextlib
 
 from sklearn.base import _fit_context
 
+from emkernels import _inputs
 from emkernels.data import Chunks
 from emkernels.data.collections import is_collection
-from emkernels.data.journal import Journal, check_resume
+from emkernels.data.journal import Journal
 from emkernels.data.partitions import Partitions
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables
@@ -141,7 +142,7 @@ class ChunkedFit(ChunkedOutput):
         np.True_
         >>> folder.cleanup()
         """
-        check_resume(resume)
+        _inputs.switch(resume, "resume")
         if isinstance(source, Source):      # whoever made it keeps its journal
             if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
