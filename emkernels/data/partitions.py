@@ -3,12 +3,15 @@
 import contextlib
 import copy
 import itertools
+import threading
 import time
 import uuid
+import weakref
 
 from emkernels._inputs import whole
 from emkernels._words import some
 from emkernels.data.collections import Loading, dask_module
+from emkernels.data.memory import Memory
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables
 from emkernels.data.work import Machine, Work, places_of, share_of
@@ -18,6 +21,8 @@ from emkernels.em.tree import Tree
 GROUPS_A_THREAD = 10
 # Seconds between two looks whether blocks that are waited for can come at all.
 LOOK_FOR_LOST = 10.0
+# Fits of which a worker keeps something of its blocks, where it was not told that they have ended.
+FITS_KEPT = 4
 
 
 class Partitions(Source):
@@ -26,7 +31,8 @@ class Partitions(Source):
     A pass is one graph, with the loading of blocks in it: statistics are made where a block is
     read, merged on the workers by the tree that :class:`Chunks` has, and one of them comes back. So
     the bits are those of the same blocks in one process, whoever works on which, and whoever is
-    lost meanwhile.
+    lost meanwhile. Workers keep the small things that :class:`Chunks` keeps of blocks, until the
+    source is left as a context; a block that comes to another worker has them made again.
 
     Parameters
     ----------
@@ -61,15 +67,28 @@ class Partitions(Source):
             _machines(self.client), None if journal is None else journal.level)
         self.work = Work(here, self.level, Tables() if door is None else door,
                          n_threads, self.loading.split)
+        self.room = 0
         with contextlib.nullcontext() if progress is None else progress.one(0):
             survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
             self._tell(survey)
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block with a row in the source")
         self._describe(survey, n_threads)
-        self.blocks = places_of(survey)
+        self.blocks, self.room = places_of(survey), survey.largest_block
         if journal is not None:
             journal.begin(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing of the blocks stays on the workers."""
+        async def forget():
+            await self.client.run(_forget, self.run, on_error="ignore")
+
+        if self.n_passes:       # a worker or the scheduler may be gone: then it is forgotten, too
+            with contextlib.suppress(Exception):
+                self.client.sync(forget, callback_timeout=LOOK_FOR_LOST)
 
     def _pass(self, function, *arguments):
         out = self._computed(
@@ -120,7 +139,7 @@ class Partitions(Source):
         name = f"{self.run}-{self.n_passes}"
         dumps = dask_module("distributed.protocol.pickle").dumps
         parameters = f"parameters-{name}"
-        graph = {parameters: spec.Task(parameters, _loads, dumps(work))}
+        graph = {parameters: spec.Task(parameters, _loads, dumps((work, self.run, self.room)))}
         size, keys = self._group_size(), []
         for first in range(0, len(places), size):
             key = f"statistics-{name}", first // size
@@ -177,11 +196,31 @@ class Partitions(Source):
 
 # --- on the workers ---------------------------------------------------------------------------
 
-def _statistics(sent, work, names, *inputs):
+_memories, _lock = weakref.WeakKeyDictionary(), threading.Lock()
+
+
+def _memory_of(worker, run, n_bytes):
+    """What a worker keeps of the blocks of a fit, at most so many bytes."""
+    with _lock:
+        runs = _memories.setdefault(worker, {})
+        runs[run] = runs.pop(run, None) or Memory(n_bytes)      # the last in use
+        while len(runs) > FITS_KEPT:
+            del runs[next(iter(runs))]
+        return runs[run]
+
+
+def _forget(run, dask_worker):
+    with _lock:
+        _memories.get(dask_worker, {}).pop(run, None)
+
+
+def _statistics(sent, told, names, *inputs):
+    work, run, room = told
     worker = dask_module("distributed").get_worker()
     return _known(work.of(
         sent.read(dict(zip(names, inputs))), name=f"worker {worker.address}",
-        n_side_by_side=worker.state.nthreads))
+        n_side_by_side=worker.state.nthreads,
+        memory=None if work.survey is None else _memory_of(worker, run, room)))
 
 
 def _merged(*parts):

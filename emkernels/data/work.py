@@ -119,7 +119,7 @@ class Work:
         head.blocks = ()
         return replace(self, survey=head, n_pass=n_pass, function=function, arguments=arguments)
 
-    def of(self, blocks, *, name, n_side_by_side=1):
+    def of(self, blocks, *, name, n_side_by_side=1, memory=None):
         """The sum over consecutive blocks, of a group of the tree or of its beginning.
 
         Parameters
@@ -130,6 +130,8 @@ class Work:
             What messages call this process.
         n_side_by_side : int
             Tasks that share its CPUs.
+        memory : Memory, optional
+            Of the same source in this process.
         """
         self.machine.check(name, Machine.here(), self.level)
         tree = Tree()
@@ -141,10 +143,13 @@ class Work:
                 return tree.total()
             n_threads = share_of(self.n_threads, n_side_by_side)
             for rows, n_blocks in self.door.together(self._rows(blocks, n_threads)):
-                if rows is not None:
-                    rows.lasting = {}
-                tree.add(None if rows is None else self.function(rows, *self.arguments),
-                         n_parts=n_blocks)
+                if rows is None:
+                    tree.add(None, n_parts=n_blocks)
+                    continue
+                rows.lasting = {} if memory is None else memory.of(rows.block)
+                tree.add(self.function(rows, *self.arguments), n_parts=n_blocks)
+                if memory is not None:
+                    memory.keep(rows.block, rows.lasting)
                 rows = None
         return tree.total()
 
