@@ -225,6 +225,43 @@ def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expe
 
 
 @IGNORED
+def test_workers_keep_labels_of_blocks_as_long_as_the_fit(client):
+    """Separated rows are visited by component: who has lost the labels makes the same again."""
+    rng = np.random.default_rng(3)
+    centres = 8 * rng.normal(size=(6, 9))
+    parts = [rng.normal(size=(200, 9)) + centres[rng.integers(6, size=200)] for _ in range(6)]
+    options = {"max_iter": 6, "tol": 0.0, "means_init": centres, "weights_init": np.full(6, 1 / 6),
+               "precisions_init": np.tile(np.eye(9), (6, 1, 1))}
+
+    def kept(dask_worker, forget=False):
+        from emkernels.data import partitions
+        runs = partitions._memories.get(dask_worker, {})
+        out = sorted(block for memory in runs.values() for block in memory.kept)
+        if forget:
+            runs.clear()
+        return out
+
+    def look(state):
+        seen.append(list(client.run(kept, forget=state.n_iter == 4).values()))
+
+    seen = []
+    model = distributed.fit(GaussianMixture(6, callback=look, **options), lazy(parts))
+    assert same(model, GaussianMixture(6, **options).fit_chunks(parts))
+    assert not any(seen[0])
+    for found in seen[2:]:
+        assert set().union(*found) == set(range(6))
+    assert not any(client.run(kept).values())
+
+    def stop(state):
+        if state.n_iter == 4:
+            raise OSError("the line is cut")
+
+    with pytest.raises(OSError, match="the line is cut"):
+        distributed.fit(GaussianMixture(6, callback=stop, **options), lazy(parts))
+    assert not any(client.run(kept).values())
+
+
+@IGNORED
 def test_callbacks_and_progress_stay_here(client, blocks, capsys):
     lock, seen = threading.Lock(), []       # which cannot be pickled
 
