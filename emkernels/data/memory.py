@@ -9,22 +9,30 @@ LOCK = threading.Lock()
 class Memory:
     """Small things of each block, at most so many bytes together.
 
-    What does not fit is forgotten, and made again in the next pass. Threads may share it.
+    What does not fit is forgotten, and made again in the next pass. Threads may share it: a pass
+    takes what there is of a block and may change it, so that nobody else sees it half changed.
     """
 
     def __init__(self, n_bytes):
-        self.room, self.kept = n_bytes, {}
+        self.n_bytes = self.room = n_bytes
+        self.kept = {}
 
-    def of(self, block):
-        """What is kept of a block, a dict of (key, array) by name."""
-        return dict(self.kept.get(block, {}))
+    def take(self, block):
+        """What is kept of a block, a dict of (key, thing) by name."""
+        with LOCK:
+            things = self.kept.pop(block, {})
+            self.room += _size(things)
+        return things
 
     def keep(self, block, things):
-        """Remember these instead of what was."""
-        needed = sum(array.nbytes for _, array in things.values())
+        """Remember these instead of what was, as far as there is room."""
+        self.take(block)
         with LOCK:
-            before = sum(array.nbytes for _, array in self.kept.pop(block, {}).values())
-            self.room += before
-            if things and needed <= self.room:
-                self.kept[block] = things
-                self.room -= needed
+            for name, (key, thing) in things.items():
+                if thing.nbytes <= self.room:
+                    self.kept.setdefault(block, {})[name] = key, thing
+                    self.room -= thing.nbytes
+
+
+def _size(things):
+    return sum(thing.nbytes for _, thing in things.values())

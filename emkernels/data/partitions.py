@@ -21,8 +21,9 @@ from emkernels.em.tree import Tree
 GROUPS_A_THREAD = 10
 # Seconds between two looks whether blocks that are waited for can come at all.
 LOOK_FOR_LOST = 10.0
-# Fits of which a worker keeps something of its blocks, where it was not told that they have ended.
-FITS_KEPT = 4
+# Fits of which a worker keeps something of its blocks, the last in use, and which share of the
+# memory that it may have one of them takes at most.
+FITS_KEPT, MEMORY_SHARE = 4, 0.05
 
 
 class Partitions(Source):
@@ -86,7 +87,7 @@ class Partitions(Source):
         async def forget():
             await self.client.run(_forget, self.run, on_error="ignore")
 
-        if self.n_passes:       # a worker or the scheduler may be gone: then it is forgotten, too
+        if self.n_passes:       # of a worker that is gone, nothing is left
             with contextlib.suppress(Exception):
                 self.client.sync(forget, callback_timeout=LOOK_FOR_LOST)
 
@@ -201,17 +202,22 @@ _memories, _lock = weakref.WeakKeyDictionary(), threading.Lock()
 
 def _memory_of(worker, run, n_bytes):
     """What a worker keeps of the blocks of a fit, at most so many bytes."""
+    limit = worker.memory_manager.memory_limit
     with _lock:
         runs = _memories.setdefault(worker, {})
-        runs[run] = runs.pop(run, None) or Memory(n_bytes)      # the last in use
-        while len(runs) > FITS_KEPT:
-            del runs[next(iter(runs))]
-        return runs[run]
+        memory = runs[run] = runs.pop(run, None) or Memory(
+            min(n_bytes, MEMORY_SHARE * limit) if limit else n_bytes)
+        while len(runs) > FITS_KEPT:    # those that have ended first, then the longest unused
+            del runs[min(runs, key=lambda run: runs[run].n_bytes > 0)]
+        return memory
 
 
 def _forget(run, dask_worker):
+    """Free what is kept of a fit; a task of it that is still to begin finds no room."""
     with _lock:
-        _memories.get(dask_worker, {}).pop(run, None)
+        runs = _memories.get(dask_worker, {})
+        if run in runs:
+            runs[run] = Memory(0)
 
 
 def _statistics(sent, told, names, *inputs):
