@@ -187,8 +187,8 @@ def section_dask(run):
                       memory_limit=0) as cluster, Client(cluster) as client:
         out["efficiency"] = efficiency(run, client)
         timing.table(["blocks", "task s", "pass s", "local CPU s", "efficiency", "occupied",
-                      "tasks of each", "kB received", "parameters kB", "statistics kB", "at most kB"],
-                     out["efficiency"])
+                      "tasks of each", "kB received", "parameters kB", "statistics kB",
+                      "at most kB"], out["efficiency"])
         print("  efficiency: CPU time of the same work in one process over the time of two "
               "workers, asked 0.9, and without Dask what two processes beside each other can "
               "reach here; occupied: time in tasks over that of the workers, which says the "
