@@ -124,7 +124,7 @@ class Chunks(Source):
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:
                 rows = self.door.rows(values, weight, number, self.survey, self.n_threads,
-                                      self.memory.of(number))
+                                      self.memory.take(number))
             except Changed as error:
                 raise self._changed(number, error) from None
             if rows is not None:

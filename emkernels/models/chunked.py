@@ -172,7 +172,7 @@ class ChunkedFit(ChunkedOutput):
                            "n_threads": self.n_threads, "door": self._door(),
                            "journal": journal, "progress": progress}
                 if is_collection(source):
-                    blocks = Partitions(source, **options)
+                    blocks = stack.enter_context(Partitions(source, **options))
                     stack.enter_context(own_simd_level(blocks.level))
                 else:
                     blocks = Chunks(source, chunk_rows=chunk_rows, **options)
