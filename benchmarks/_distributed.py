@@ -142,12 +142,12 @@ def efficiency(run, client):
         seconds, beside_cpu = np.mean([each.result() for each in beside], axis=0)
     cpu *= n_blocks
     found = passes(client, array_of(n_blocks, n, d), d, k, n_passes)
-    plain = seconds * n_blocks / WORKERS
-    name = f"{n_blocks} x {n:g} x {d}, K={k}"
-    return [[name, found.task, found.cpu, found.seconds, cpu, cpu / (WORKERS * found.seconds),
-             found.occupied, found.shares, found.bytes / 1e3, found.parameters / 1e3,
-             found.statistics / 1e3, (found.parameters + 3 * found.statistics) / 1e3],
-            [f"{WORKERS} processes, no Dask", seconds, beside_cpu, plain, cpu, cpu / (WORKERS * plain),
+    plain, of_each = seconds * n_blocks / WORKERS, cpu / WORKERS
+    return [[f"{n_blocks} x {n:g} x {d}, K={k}", found.task, found.cpu, found.seconds, cpu,
+             of_each / found.seconds, found.occupied, found.shares, found.bytes / 1e3,
+             found.parameters / 1e3, found.statistics / 1e3,
+             (found.parameters + 3 * found.statistics) / 1e3],
+            [f"{WORKERS} processes, no Dask", seconds, beside_cpu, plain, cpu, of_each / plain,
              *["-"] * 6]]
 
 
