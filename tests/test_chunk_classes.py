@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from chunk_models import left
 
 import emkernels
 from emkernels import LatentClassAnalysis
@@ -343,19 +344,12 @@ def test_left_in_the_middle_of_a_pass(counted, at, tmp_path, monkeypatch, reques
         request.getfixturevalue("streamed")
     monkeypatch.setattr(journal, "PART", 0.0)       # everything is written at once
     monkeypatch.setattr(journal, "SHARE", 0.0)
-    X, n = parted(votes(), 80), []
-
-    def source():
-        for each in X:
-            n.append(0)
-            if len(n) == at:
-                raise RuntimeError("left")
-            yield each
+    X = parted(votes(), 80)
 
     def fit(source, **more):
         return LatentClassAnalysis(2, random_state=0, n_init=6, max_iter=9).fit_chunks(
             source, **more)
 
     with pytest.raises(RuntimeError, match="left"):
-        fit(source, checkpoint=tmp_path / "fit")
-    assert_same_bits(fit(source, checkpoint=tmp_path / "fit", resume=True), fit(X))
+        fit(left(X, at), checkpoint=tmp_path / "fit")
+    assert_same_bits(fit(lambda: iter(X), checkpoint=tmp_path / "fit", resume=True), fit(X))
