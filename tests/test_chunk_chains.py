@@ -9,7 +9,7 @@ from chunk_models import left
 
 import emkernels
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
-from emkernels.data import Chunks, journal, sequence_blocks
+from emkernels.data import Chunks, sequence_blocks
 from emkernels.data.sequence_blocks import SequenceTables, rows_of, sample_sequences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* did not converge")
@@ -307,9 +307,7 @@ def test_sequences_that_are_worked_on_together(missing, monkeypatch):
 
 
 @pytest.mark.parametrize("at", [60, 67, 75, 130, 190])
-def test_left_in_the_middle_of_a_pass(at, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "PART", 0.0)       # everything is written at once
-    monkeypatch.setattr(journal, "SHARE", 0.0)
+def test_left_in_the_middle_of_a_pass(at, tmp_path, always):
     X = sequences_of(12, LENGTHS * 3)
 
     def fit(source, **more):
