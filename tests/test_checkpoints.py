@@ -474,6 +474,7 @@ def refused(path, match, source=None, model=None, **options):
     with pytest.raises(ValueError, match=match) as caught:
         model.fit_chunks(source, **{"checkpoint": path, "resume": True, **options})
     assert "checkpoint" in str(caught.value) and str(path) in str(caught.value)
+    assert "ame another" in str(caught.value)
     assert path.read_bytes() == written and only(path)
     assert vars(model) == before
     return source
@@ -604,6 +605,18 @@ def test_resume_needs_a_path_and_no_file(path, expected):
         mixture().fit_chunks(Counted(), resume=True)
     assert_same(mixture().fit_chunks(Counted(), checkpoint=path, resume=True), expected)
     assert only(path)
+
+
+@pytest.mark.parametrize("resume", ["no", 1, None])
+def test_resume_is_true_or_false(resume, left):
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        mixture().fit_chunks(Counted(), resume=resume)
+    written = left.read_bytes()
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        mixture().fit_chunks(Counted(), checkpoint=left, resume=resume)
+    assert left.read_bytes() == written and only(left)
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        journals.Journal(left, mixture(), resume)
 
 
 def test_a_fit_that_cannot_begin_leaves_no_file(path):

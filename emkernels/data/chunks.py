@@ -67,13 +67,14 @@ class Chunks(Source):
         tree.levels = [] if levels is None else levels
         n_rows, number = sum(each.n_rows for each, _ in tree.levels if each), tree.n_blocks - 1
         with_print = self.reader.volatile or self.journal is not None
-        with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
+        progress = None if only_first else self.progress    # it is no pass
+        with contextlib.nullcontext() if progress is None else progress.one(0):
             for values, weight in self._blocks(number + 1):
                 number += 1
                 found = self.door.survey(values, weight, number, with_print)
-                if self.progress is not None:
+                if progress is not None:
                     n_rows += found.n_rows
-                    self.progress.reached(n_rows, n_rows)
+                    progress.reached(n_rows, n_rows)
                 tree.add(found)
                 if levels is not None:
                     self.journal.looks(tree)
@@ -123,7 +124,7 @@ class Chunks(Source):
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:
                 rows = self.door.rows(values, weight, number, self.survey, self.n_threads,
-                                      self.memory.of(number))
+                                      self.memory.take(number))
             except Changed as error:
                 raise self._changed(number, error) from None
             if rows is not None:
@@ -138,4 +139,6 @@ class Chunks(Source):
         if self.journal is not None and self.journal.trusted:
             self.journal.refuse_rows(number, what)
         return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "
-                          f"{what}. Every pass must read the same rows")
+                          f"{what}. Every pass must read the same rows"
+                          + (", and a callable return a new iterator each time"
+                             if self.n_passes and not number and self.reader.volatile else ""))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emkernels import __version__
+from emkernels import __version__, _inputs
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
 from emkernels.em.tree import Tree
@@ -66,6 +66,7 @@ class Journal:
     """
 
     def __init__(self, path, estimator, resume):
+        _inputs.switch(resume, "resume")
         self.path = _checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
@@ -91,7 +92,8 @@ class Journal:
         except OSError as failure:
             if error is None:
                 raise
-            error.add_note(str(failure))
+            if str(failure) != str(error):
+                error.add_note(str(failure))
         finally:
             self.lock.release()
 
@@ -152,7 +154,7 @@ class Journal:
 
     def _refuse(self, what):
         self.refused = True
-        raise ValueError(f"the checkpoint {self.path} {what}")
+        raise ValueError(f"the checkpoint {self.path} {what}. Name another file for a new fit")
 
     # --- the rows ----------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ class Damaged(ValueError):
     """A file that is not what was written."""
 
     def __init__(self, path, why):
-        super().__init__(f"{path} is no checkpoint of emkernels, or it is damaged: {why}")
+        super().__init__(f"{path} is no checkpoint of emkernels, or it is damaged: {why}. "
+                         "Name another file for a new fit")
 
 
 class RecordFile:

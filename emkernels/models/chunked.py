@@ -4,6 +4,7 @@ import contextlib
 
 from sklearn.base import _fit_context
 
+from emkernels import _inputs
 from emkernels.data import Chunks
 from emkernels.data.collections import is_collection
 from emkernels.data.journal import Journal
@@ -141,6 +142,7 @@ class ChunkedFit(ChunkedOutput):
         np.True_
         >>> folder.cleanup()
         """
+        _inputs.switch(resume, "resume")
         if isinstance(source, Source):      # whoever made it keeps its journal
             if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
@@ -170,7 +172,7 @@ class ChunkedFit(ChunkedOutput):
                            "n_threads": self.n_threads, "door": self._door(),
                            "journal": journal, "progress": progress}
                 if is_collection(source):
-                    blocks = Partitions(source, **options)
+                    blocks = stack.enter_context(Partitions(source, **options))
                     stack.enter_context(own_simd_level(blocks.level))
                 else:
                     blocks = Chunks(source, chunk_rows=chunk_rows, **options)
@@ -195,6 +197,7 @@ def check_door(source, door):
 def door_of(model):
     """What makes rows of the blocks that a model fits to; TypeError where it has no such fit."""
     if not isinstance(model, ChunkedFit):
-        raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
+        raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "
+                        "(fit_chunks), as estimators of emkernels have")
     door = model._door()
     return Tables() if door is None else door
