@@ -135,6 +135,25 @@ def test_what_is_kept_of_blocks_changes_no_bit(covariance_type, monkeypatch):
     equal(kept, forgotten)
 
 
+def test_patterns_are_found_once_where_there_is_room(monkeypatch):
+    from emkernels.data import checks
+    X, centres = clusters(2000, 9, missing=0.2)
+    found, find = [], checks.missing_patterns
+    monkeypatch.setattr(checks, "missing_patterns", lambda *arguments: (
+        found.append(1), find(*arguments))[1])
+    model = begun(X, centres).fit_chunks(X, chunk_rows=500)
+    few = len(found)
+    monkeypatch.setattr("emkernels.data.memory.Memory.keep", lambda *arguments: None)
+    again = begun(X, centres).fit_chunks(X, chunk_rows=500)
+    assert few < len(found) - few
+    equal(model, again)
+    patterns = find(X)
+    before = patterns.nbytes
+    assert before >= patterns.order.nbytes + patterns.offsets.nbytes
+    begun(X, centres).fit(Rows(X, patterns=patterns))
+    assert patterns.nbytes > before         # with the order that passes visit rows in
+
+
 def test_nothing_is_kept_of_more_rows_than_a_block_has_room_for():
     chunks = Chunks(np.zeros((100, 2)), chunk_rows=10)
     assert chunks.survey.largest_block == 160

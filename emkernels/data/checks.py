@@ -230,7 +230,7 @@ def check_columns_observed(rows):
     if not rows.has_missing:
         return
     if hasattr(rows, "n_blocks"):
-        _say_empty(rows.summary().empty, names)
+        _say_empty(rows.ranges().counts == 0, names)
         return
     patterns, empty = rows.patterns, np.ones(rows.n_features, bool)
     for first in range(0, patterns.n_patterns, 4096):

@@ -50,13 +50,15 @@ class Chunks(Source):
         self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
         self.level, self.journal, self.progress = simd_level(), journal, progress
         survey = None if journal is None else journal.survey(self.reader)
+        if survey is not None and journal.trusted:
+            journal.compare_columns(self._look(True))
         self._describe(self._look() if survey is None else survey, n_threads)
         self.memory = Memory(self.survey.largest_block)
         if journal is not None:
             journal.begin(self, self.reader)
 
-    def _look(self):
-        """The survey: a pass of its own, which looks at every cell."""
+    def _look(self, only_first=False):
+        """The survey: a pass of its own, which looks at every cell, or at the first rows only."""
         tree, n_rows, number = Tree(), 0, -1
         with_print = self.reader.volatile or self.journal is not None
         with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
@@ -68,6 +70,8 @@ class Chunks(Source):
                     self.progress.reached(n_rows, n_rows)
                 tree.add(found)
                 values = weight = None      # before the next is read
+                if only_first and found.dtype is not None:
+                    break
         survey = tree.total()
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block in the source" if survey is None else
@@ -89,11 +93,18 @@ class Chunks(Source):
                 if rows is None:
                     tree.add(None, n_parts=n_blocks)
                     continue
-                rows.lasting = self.memory.of(rows.block)
                 tree.add(function(rows, *arguments), n_parts=n_blocks)
-                self.memory.keep(rows.block, rows.lasting)
+                if rows.lasting:
+                    self.memory.keep(rows.block, rows.lasting)
                 rows = None     # before the next is read
+        if tree.first == 0 and self.journal is not None:
+            self.journal.trusted = False        # all rows were seen
         return tree.total()
+
+    def verify(self):
+        """That the rows are those of the journal, where no pass has seen them all."""
+        if self.journal is not None and self.journal.trusted:
+            self.journal.verify(self._look())
 
     def _rows(self, first):
         """The number and the rows of each block from the first; None for those without."""
@@ -103,7 +114,8 @@ class Chunks(Source):
             if number >= self.n_blocks:
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:
-                rows = self.door.rows(values, weight, number, self.survey, self.n_threads)
+                rows = self.door.rows(values, weight, number, self.survey, self.n_threads,
+                                      self.memory.of(number))
             except Changed as error:
                 raise self._changed(number, error) from None
             if rows is not None:
@@ -115,5 +127,7 @@ class Chunks(Source):
                                             "blocks")
 
     def _changed(self, number, what):
+        if self.journal is not None and self.journal.trusted:
+            self.journal.refuse_rows(number, what)
         return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "
                           f"{what}. Every pass must read the same rows")

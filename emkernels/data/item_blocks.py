@@ -121,7 +121,7 @@ class ItemTables(Tables):
         out.weighted = weight is not None
         return out
 
-    def rows(self, values, weight, number, survey, n_threads):
+    def rows(self, values, weight, number, survey, n_threads, lasting):
         block, n = survey.blocks[number], _length(values)
         if n != block.n_rows:
             raise Changed(f"it had {block.n_rows} rows, and now has {n}")

@@ -52,6 +52,8 @@ class Items:
     # several blocks their numbers, and those of the blocks' first
     first_row, n_table, origin, first_rows = 0, None, None, None
 
+    lasting = None      # of a block: nothing is kept of answers
+
     def __init__(self, codes, levels, numbers=None, sample_weight=None, *, n_threads=None,
                  once=False, apart=False):
         n = len(codes)

@@ -44,6 +44,9 @@ class Journal:
         The SIMD level of the fit in the file; None without a file.
     rng : RandomState or None
         The global one as it was when the fit began, where it is used and the fit is resumed.
+    trusted : bool
+        Whether the survey in the file stands for one of these rows, until a pass has seen them
+        all: to look at every cell before may take as long as the work that was saved.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Journal:
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
         self.file, self.places, self.partial = RecordFile(self.path), {}, None
+        self.trusted = self.refused = False
         self.pending, self.n_pending, self.state = {}, 0, None
         self.written, self.cost = -np.inf, 0.0
         self.lock = Lock(self.path)
@@ -79,9 +83,10 @@ class Journal:
         return self
 
     def __exit__(self, kind, error, _):
-        """Write what is not in the file yet."""
+        """Write what is not in the file yet; a file that was refused stays as it is."""
         try:
-            self._write()
+            if not self.refused:
+                self._write()
         except OSError as failure:
             if error is None:
                 raise
@@ -107,7 +112,7 @@ class Journal:
                 self.partial = key, place
         if self.found is None:
             raise Damaged(self.path, "nothing says of what it is")
-        self.level = self.found["level"]
+        self.level, self.written = self.found["level"], time.monotonic()
 
     def _read(self, place):
         try:
@@ -139,16 +144,30 @@ class Journal:
         return found
 
     def _refuse(self, what):
+        self.refused = True
         raise ValueError(f"the checkpoint {self.path} {what}")
 
     # --- the rows ----------------------------------------------------------------------------
 
     def survey(self, reader):
-        """The survey in the file, where the reader says that it reads the same; else None."""
+        """The survey in the file, where the reader says that it reads the same, or every pass sees
+        whether it does; else None."""
+        if self.found is None:
+            return None
         identity = _identity(reader)
-        if self.found is None or identity is None or self.found["identity"] != identity:
+        self.trusted = identity is None and reader.volatile
+        if not self.trusted and (identity is None or self.found["identity"] != identity):
             return None
         return _survey_of(self.found["survey"])
+
+    def verify(self, survey):
+        """That the rows, by a survey of them, are those of the file."""
+        self._compare(self.found["survey"], _facts(survey))
+        self.trusted = False
+
+    def refuse_rows(self, number, what):
+        """The rows are not those of the file."""
+        self._refuse(f"is of other rows: block {number}: {what}")
 
     def begin(self, source, reader=None):
         """The rows are there: that they are those of the file, and the random state as it was
@@ -161,12 +180,16 @@ class Journal:
         self.header |= {"survey": facts, "identity": _identity(reader), "level": source.level,
                         "random_state": _state_of(self.random_state)}
 
-    def _compare(self, theirs, ours):
-        then, now = (each["rest"] for each in (theirs, ours))
+    def compare_columns(self, survey):
+        """That the columns, by a survey of some rows, are those of the file."""
+        then, now = self.found["survey"]["rest"], survey
         for words in ([f"{each.n_features} columns of {each.dtype}" for each in (then, now)],
                       [f"the columns {each.labels.names}" for each in (then, now)]):
             if words[0] != words[1]:
                 self._refuse(f"is of rows with {words[0]}, and these have {words[1]}")
+
+    def _compare(self, theirs, ours):
+        self.compare_columns(ours["rest"])
         then, now = theirs["blocks"], ours["blocks"]
         counts = [len(each["n_rows"]) for each in (then, now)]
         for number in range(min(counts)):

@@ -11,14 +11,13 @@ class Memory:
         self.room, self.kept = n_bytes, {}
 
     def of(self, block):
-        """What is kept of a block, a dict of (key, array) by name."""
+        """What is kept of a block, a dict of (key, thing) by name."""
         return dict(self.kept.get(block, {}))
 
     def keep(self, block, things):
-        """Remember these instead of what was."""
-        before = sum(array.nbytes for _, array in self.kept.pop(block, {}).values())
-        self.room += before
-        needed = sum(array.nbytes for _, array in things.values())
-        if things and needed <= self.room:
-            self.kept[block] = things
-            self.room -= needed
+        """Remember these instead of what was, as far as there is room."""
+        self.room += sum(thing.nbytes for _, thing in self.kept.pop(block, {}).values())
+        for name, (key, thing) in things.items():
+            if thing.nbytes <= self.room:
+                self.kept.setdefault(block, {})[name] = key, thing
+                self.room -= thing.nbytes

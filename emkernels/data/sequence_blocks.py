@@ -58,8 +58,8 @@ class SequenceTables(Tables):
                     out.blocks[0], n_positive=0, has_missing=False, largest=0.0)
         return out
 
-    def rows(self, values, weight, number, survey, n_threads):
-        rows = super().rows(values, None, number, survey, n_threads)
+    def rows(self, values, weight, number, survey, n_threads, lasting):
+        rows = super().rows(values, None, number, survey, n_threads, {})
         block = survey.blocks[number]
         if rows is None or not block.n_positive:
             return None

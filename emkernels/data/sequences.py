@@ -46,6 +46,8 @@ class Sequences:
     ([0, 1, 3], 3.0)
     """
 
+    lasting = None      # of a block: nothing is kept of sequences
+
     def __init__(self, rows, offsets, sequence_weight=None, *, n_threads=None, numbers=None,
                  kind="sequence"):
         self.rows, self.offsets, self.n_threads = rows, offsets, n_threads

@@ -126,6 +126,9 @@ class Source(_inputs.Named):
             self.progress.reached(
                 self.first_rows[number], self.first_rows[number] - self.first_rows[tree.first])
 
+    def verify(self):
+        """That the rows are those of the journal, where no pass has seen them all."""
+
     @property
     def weighted(self):
         """Whether rows have weights of their own."""
@@ -180,12 +183,16 @@ class Source(_inputs.Named):
 
     # --- what columns are like ------------------------------------------------------------
 
+    def ranges(self):
+        """Observed cells, smallest and largest value of every column. (One pass.)"""
+        return self._keep("ranges", lambda: self.reduce(_ranges))
+
     def summary(self):
         """The :class:`ColumnSummary` of the observed cells, by weight as given. (Two passes.)"""
         return self._keep("summary", self._summary)
 
     def _summary(self):
-        ranges = self.reduce(_ranges)
+        ranges = self.ranges()
         low, high = ranges.low.astype(np.float64), ranges.high.astype(np.float64)
         sums = self.reduce(_moments, low, np.where(high > low, high - low, 1.0))
         return ColumnSummary.of_moments(

@@ -187,8 +187,9 @@ class Tables:
         patterns, largest = checks.patterns_where_missing(X, places)
         return patterns is not None, largest
 
-    def rows(self, values, weight, number, survey, n_threads):
-        """The rows of a block that was surveyed; None where there are none."""
+    def rows(self, values, weight, number, survey, n_threads, lasting):
+        """The rows of a block that was surveyed; None where there are none. `lasting`: what is
+        known of it from the pass before, see :meth:`emkernels.data.source.Source.reduce`."""
         X = _inputs.as_rows(values.X if isinstance(values, Rows) else values)
         block = survey.blocks[number]
         if X.ndim != 2 or len(X) != block.n_rows or (
@@ -210,10 +211,14 @@ class Tables:
         if known is None and survey.labelled:
             # rows without any value count where some are known: as in one table, so in all blocks
             known = np.full(len(X), -1, np.int32)
-        patterns = checks.missing_patterns(X) if block.has_missing else None
+        patterns = None
+        if block.has_missing:
+            if "patterns" not in lasting:
+                lasting["patterns"] = None, checks.missing_patterns(X)
+            patterns = lasting["patterns"][1]
         rows = Rows(X, patterns=patterns, largest=block.largest, labels=survey.labels,
                     sample_weight=weight, known=known, n_threads=n_threads)
-        rows.block = number
+        rows.block, rows.lasting = number, lasting
         return rows
 
 

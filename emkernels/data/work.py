@@ -141,8 +141,6 @@ class Work:
                 return tree.total()
             n_threads = share_of(self.n_threads, n_side_by_side)
             for rows, n_blocks in self.door.together(self._rows(blocks, n_threads)):
-                if rows is not None:
-                    rows.lasting = {}
                 tree.add(None if rows is None else self.function(rows, *self.arguments),
                          n_parts=n_blocks)
                 rows = None
@@ -165,7 +163,7 @@ class Work:
         for values, weight, place in self._split(blocks):
             survey.blocks = {place.number: place.block}
             try:
-                rows = self.door.rows(values, weight, place.number, survey, n_threads)
+                rows = self.door.rows(values, weight, place.number, survey, n_threads, {})
             except Changed as error:
                 raise ValueError(
                     f"the source has changed: block {place.number} in pass {self.n_pass}: {error}. "

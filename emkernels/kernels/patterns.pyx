@@ -214,6 +214,14 @@ class MissingPatterns:
             array.flags.writeable = False
 
     @property
+    def nbytes(self):
+        """Memory that the arrays take, those included that passes have left."""
+        arrays = [self.order, self.offsets, self._bits]
+        for kept in self._schedules.values():
+            arrays += kept[:2]
+        return sum(array.nbytes for array in arrays)
+
+    @property
     def n_samples(self):
         return len(self.order)
 

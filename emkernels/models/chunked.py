@@ -100,12 +100,13 @@ class ChunkedFit(ChunkedOutput):
         is being made, about every twenty seconds and never less often than every forty; it is
         written beside its name and renamed, and writing takes about a twentieth of the time. A
         resumed fit is run from its beginning, but passes that are in the file are not made
-        again: only the survey is. The bits are those of a fit that was never stopped, and of one
-        without a checkpoint; `callback` and `verbose` see all iterations again. `random_state`
-        None, or a generator, is again as it was when the fit began; so is the SIMD level. Only
-        `max_iter`, `tol`, `n_threads`, `verbose`, `verbose_interval` and `callback` may differ,
-        so a fit that has ended can go on to a smaller `tol`. The file stays after the fit:
-        resumed, it gives the fit.
+        again; of a callable nor is the survey, as the next pass sees whether its rows are those
+        of the file (or a look at them in the end, where there is no pass). The bits are those of
+        a fit that was never stopped, and of one without a checkpoint; `callback` and `verbose`
+        see all iterations again. `random_state` None, or a generator, is again as it was when the
+        fit began; so is the SIMD level. Only `max_iter`, `tol`, `n_threads`, `verbose`,
+        `verbose_interval` and `callback` may differ, so a fit that has ended can go on to a
+        smaller `tol`. The file stays after the fit: resumed, it gives the fit.
 
         A file that is there is not overwritten without `resume`; one of another class or other
         parameters, of other columns or blocks, of another version, or damaged, is refused with
@@ -173,6 +174,7 @@ class ChunkedFit(ChunkedOutput):
                 else:
                     blocks = Chunks(source, chunk_rows=chunk_rows, **options)
                 self._fit_source(blocks)
+                blocks.verify()
         except Exception:   # of the last writing of the checkpoint
             vars(self).clear()
             vars(self).update(before)
