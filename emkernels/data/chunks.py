@@ -53,7 +53,7 @@ class Chunks(Source):
         if survey is not None and journal.trusted:
             journal.compare_columns(self._look(True))
         self._describe(self._look() if survey is None else survey, n_threads)
-        self.memory = Memory(self.survey.largest_block)
+        self.memory = Memory(self.survey.room)
         if journal is not None:
             journal.begin(self, self.reader)
 

@@ -14,6 +14,9 @@ from emkernels.data.rows import NOTHING, Labels, Rows, with_nan
 from emkernels.data.sampling import mixed
 
 PIECE = 8192    # rows whose bits are looked at together
+# What may be kept of all blocks is this part of the largest: beside the two that are in memory and
+# what reading takes, it is not to be a third.
+KEPT = 4
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,10 @@ class Survey:
         return sum(block.n_rows for block in self.blocks)
 
     @property
-    def largest_block(self):
-        """Bytes of the largest block."""
+    def room(self):
+        """Bytes that passes may keep of all blocks."""
         rows = max((block.n_rows for block in self.blocks), default=0)
-        return rows * self.n_features * np.dtype(self.dtype).itemsize
+        return rows * self.n_features * np.dtype(self.dtype).itemsize // KEPT
 
     @property
     def n_positive(self):

@@ -11,7 +11,7 @@ from emkernels.data.changed import Changed
 
 
 def arrow(module="pyarrow"):
-    return optional(module, "Parquet", "cli")
+    return optional(module, "Parquet", "parquet")
 
 
 def is_path(source):
