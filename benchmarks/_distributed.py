@@ -3,9 +3,12 @@
 ``python _distributed.py`` runs it alone, ``--quick`` in tiny sizes.
 """
 
+import multiprocessing
 import sys
 import time
 import warnings
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from types import SimpleNamespace
 
 import _timing as timing
@@ -24,6 +27,8 @@ except Exception as error:      # not there, or made for other versions of dask 
     DaskMLKMeans, WHY = None, f"{type(error).__name__}: {error}"
 
 WORKERS = 2
+# Iterations before those that count: in the second rows are sorted by component.
+SKIPPED = 2
 
 
 def make(seed, n, d):
@@ -55,83 +60,93 @@ def received(dask_worker):
 
 
 class Watched:
-    """Times and CPU of the work on blocks in the workers."""
+    """A fit on the cluster, watched: its tasks, and when its iterations ended."""
 
     def __init__(self, client):
-        self.client = client
+        self.client, self.ends = client, []
 
     def __enter__(self):
         def begin():
             inside, of = [], Work.of
 
             def measured(self, blocks, **options):
-                began = time.perf_counter(), time.thread_time()
+                began = time.time()
                 out = of(self, blocks, **options)
-                inside.append((time.perf_counter() - began[0], time.thread_time() - began[1],
-                               len(dumps(self)), len(dumps(out))))
+                inside.append((began, time.time(), len(dumps(self)), len(dumps(out))))
                 return out
 
             Work.of, Work.undo, Work.inside = measured, of, inside
 
         self.client.run(begin)
-        self.bytes = self.client.run(received)
-        self.began = time.perf_counter()
         return self
+
+    def look(self, state):
+        """The callback of the fit; the time that it takes itself is of no pass."""
+        at = time.time()
+        self.ends.append((at, self.client.run(received), time.time()))
 
     def __exit__(self, *_):
         def end():
             Work.of = Work.undo
             return Work.inside
 
-        self.seconds = time.perf_counter() - self.began
-        self.tasks = [each for found in self.client.run(end).values() for each in found]
-        after = self.client.run(received)
-        self.bytes = {name: after[name] - self.bytes[name] for name in after}
+        self.tasks = list(self.client.run(end).values())
 
 
 def passes(client, X, d, k, n_passes):
-    """A pass of X: the means over several of what was seen, the median of times."""
-    def run(max_iter):
-        ends = []
-        with Watched(client) as watched, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            distributed.fit(mixture(d, k, max_iter, lambda state: ends.append(
-                time.perf_counter())), X, client=client)
-        watched.times = np.diff(ends)
-        return watched
-
-    few, many = run(2), run(2 + n_passes)
-    seconds = float(np.median(many.times[1:]))
-    late = many.tasks[len(few.tasks):]
-    cpu = (sum(each[1] for each in many.tasks) - sum(each[1] for each in few.tasks)) / n_passes
+    """The last passes over X, after the one in which labels of blocks are made: the median of
+    times, the means of all else."""
+    with Watched(client) as watched, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        distributed.fit(mixture(d, k, SKIPPED + 1 + n_passes, watched.look), X, client=client)
+    (_, before, began), (ended, after, _) = watched.ends[SKIPPED], watched.ends[-1]
+    times = [b[0] - a[2] for a, b in pairwise(watched.ends[SKIPPED:])]
+    tasks = [[each for each in of_worker if began <= each[0] <= ended]
+             for of_worker in watched.tasks]
+    late = [each for of_worker in tasks for each in of_worker]
+    busy = sum(each[1] - each[0] for each in late)
     return SimpleNamespace(
-        seconds=seconds, cpu=cpu, task=np.mean([each[0] for each in late]),
-        occupied=sum(each[0] for each in late) / n_passes / (WORKERS * np.mean(many.times[1:])),
-        bytes=max(many.bytes[name] - few.bytes[name] for name in many.bytes) / n_passes,
-        parameters=max(each[2] for each in many.tasks),
+        seconds=float(np.median(times)), task=busy / len(late),
+        occupied=busy / (WORKERS * sum(times)),
+        shares=" : ".join(str(round(len(of_worker) / n_passes, 1)) for of_worker in tasks),
+        bytes=max(after[name] - before[name] for name in after) / n_passes,
+        parameters=max(each[2] for each in late),
         statistics=float(np.median([each[3] for each in late])))
 
 
+def without_dask(numbers, n, d, k, n_passes):
+    """Seconds and CPU seconds of a block in the same passes of a process."""
+    def blocks():
+        for number in numbers:
+            yield make(number, n, d)
+
+    ends = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mixture(d, k, SKIPPED + 1 + n_passes, lambda state: ends.append(
+            (time.perf_counter(), time.process_time()))).fit_chunks(blocks)
+    return np.median(np.diff(ends[SKIPPED:], axis=0), axis=0) / len(numbers)
+
+
 def efficiency(run, client):
-    """Tasks of a second: how busy the workers are with statistics, and local CPU time."""
-    n, d, k, n_blocks, n_passes = (500, 4, 3, 4, 2) if run.quick else (300_000, 16, 64, 16, 3)
-    X = array_of(n_blocks, n, d)
-    found = passes(client, X, d, k, n_passes)
-    began = time.process_time()
-    blocks = [make(i, n, d) for i in range(1)]
-    made = time.process_time() - began
-    local = {}
-    for i in (2, 2 + n_passes):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            began = time.process_time()
-            mixture(d, k, i).fit_chunks(blocks)
-            local[i] = time.process_time() - began
-    cpu = n_blocks * ((local[2 + n_passes] - local[2]) / n_passes + made)
-    return [[f"{n_blocks} x {n:g} x {d}, K={k}", found.task, found.seconds, cpu,
-             cpu / (WORKERS * found.seconds), found.occupied,
-             found.bytes / 1e3, found.parameters / 1e3, found.statistics / 1e3,
-             (found.parameters + 3 * found.statistics) / 1e3]]
+    """Tasks of a second: how busy the workers are with statistics, and local CPU time; beside
+    it what as many processes without Dask make of this machine."""
+    n, d, k, n_blocks, n_passes = (500, 4, 3, 4, 2) if run.quick else (700_000, 16, 64, 16, 3)
+    shares = np.array_split(np.arange(n_blocks // 4 * WORKERS), WORKERS)
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(time.sleep, [0.5] * WORKERS))     # all have begun
+        _, cpu = pool.submit(without_dask, shares[0], n, d, k, n_passes).result()
+        beside = [pool.submit(without_dask, share, n, d, k, n_passes) for share in shares]
+        seconds = np.mean([each.result()[0] for each in beside])
+    cpu *= n_blocks
+    found = passes(client, array_of(n_blocks, n, d), d, k, n_passes)
+    plain = seconds * n_blocks / WORKERS
+    name = f"{n_blocks} x {n:g} x {d}, K={k}"
+    return [[name, found.task, found.seconds, cpu, cpu / (WORKERS * found.seconds),
+             found.occupied, found.shares, found.bytes / 1e3, found.parameters / 1e3,
+             found.statistics / 1e3, (found.parameters + 3 * found.statistics) / 1e3],
+            [f"{WORKERS} processes, no Dask", seconds, plain, cpu, cpu / (WORKERS * plain),
+             *["-"] * 6]]
 
 
 def overhead(run, client):
@@ -172,11 +187,12 @@ def section_dask(run):
                       memory_limit=0) as cluster, Client(cluster) as client:
         out["efficiency"] = efficiency(run, client)
         timing.table(["blocks", "task s", "pass s", "local CPU s", "efficiency", "occupied",
-                      "kB received", "parameters kB", "statistics kB", "at most kB"],
-                     out["efficiency"])
-        print("  efficiency: CPU time of the same work in this process over the time of two "
-              "workers, asked 0.9; occupied: time in tasks over that of the workers, which says "
-              "the same of a busy machine; received by the worker that receives most")
+                      "tasks of each", "kB received", "parameters kB", "statistics kB",
+                      "at most kB"], out["efficiency"])
+        print("  efficiency: CPU time of the same work in one process over the time of two "
+              "workers, asked 0.9, and without Dask what two processes beside each other can "
+              "reach here; occupied: time in tasks over that of the workers, which says the "
+              "same of a busy machine; received by the worker that receives most")
         out["overhead"] = overhead(run, client)
         timing.table(["blocks", "pass ms", "ms a block", "kB received", "at most kB"],
                      out["overhead"])

@@ -67,7 +67,8 @@ def fit(model, X, *, client=None, sample_weight=None):
     for, and changes no bit of the result.
     """
     if not hasattr(model, "fit_chunks"):
-        raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
+        raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "
+                        "(fit_chunks), as estimators of emkernels have")
     _check_collection(X)
     _check_client(client)
     with contextlib.nullcontext() if client is None else client.as_current():

@@ -365,13 +365,13 @@ def test_every_model(name, path, always):
         raise RuntimeError("pulled out")
 
     path.unlink()
-    number = whole.n_passes - 2     # 0: then there is no file yet
+    number = whole.n_passes - 2     # 0: in the survey
     with pytest.raises(RuntimeError, match="pulled out"):
         chunk_models.model_of(name).fit_chunks(
             chunk_models.source_of(name, chunk_models.at(number, 3, fail)), checkpoint=path)
     source = chunk_models.source_of(name)
     same(chunk_models.model_of(name).fit_chunks(source, checkpoint=path, resume=True), expected)
-    assert source.n_passes == 1 + whole.n_passes - max(number, 1)
+    assert source.n_passes == 1 + whole.n_passes - number
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -461,6 +461,7 @@ def left(path, monkeypatch):
     """A file of a fit that was left in the middle."""
     with monkeypatch.context() as always, pytest.raises(RuntimeError):
         always.setattr(journals, "PART", 0.0)
+        always.setattr(journals, "SHARE", 0.0)
         mixture().fit_chunks(Failing(7 * N_BLOCKS + 3), checkpoint=path)
     return path
 
@@ -473,6 +474,7 @@ def refused(path, match, source=None, model=None, **options):
     with pytest.raises(ValueError, match=match) as caught:
         model.fit_chunks(source, **{"checkpoint": path, "resume": True, **options})
     assert "checkpoint" in str(caught.value) and str(path) in str(caught.value)
+    assert "ame another" in str(caught.value)
     assert path.read_bytes() == written and only(path)
     assert vars(model) == before
     return source
@@ -603,6 +605,18 @@ def test_resume_needs_a_path_and_no_file(path, expected):
         mixture().fit_chunks(Counted(), resume=True)
     assert_same(mixture().fit_chunks(Counted(), checkpoint=path, resume=True), expected)
     assert only(path)
+
+
+@pytest.mark.parametrize("resume", ["no", 1, None])
+def test_resume_is_true_or_false(resume, left):
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        mixture().fit_chunks(Counted(), resume=resume)
+    written = left.read_bytes()
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        mixture().fit_chunks(Counted(), checkpoint=left, resume=resume)
+    assert left.read_bytes() == written and only(left)
+    with pytest.raises(TypeError, match="resume must be True or False, got"):
+        journals.Journal(left, mixture(), resume)
 
 
 def test_a_fit_that_cannot_begin_leaves_no_file(path):

@@ -118,6 +118,25 @@ def test_iterations_and_passes_share_a_line(clock):
     assert Source.progress.status == "start 1/2, iteration 3/50, lower bound -1.500000 (+2.5e-01)"
 
 
+def test_lines_are_no_longer_than_the_terminal_is_wide(clock, monkeypatch):
+    """What is longer goes on in the next line of the screen, and stays there."""
+    monkeypatch.setenv("COLUMNS", "20")
+    for follow in (False, True):
+        out = Terminal()
+        progress = Progress(1, 1, 2, 50, out)
+        passes = Passes(stream=out)
+        if follow:
+            progress.passes = passes
+        progress.start(0)
+        with passes.one(7, 1000):
+            for number in (1, 2):
+                clock.now += 1.0
+                passes.reached(100 * number, 100 * number)
+                progress.step(number, -1.5, 0.25)
+        lines = [line.removesuffix("\033[K") for line in out.getvalue().split("\r")]
+        assert len(lines) > 2 and max(map(len, lines)) == 19
+
+
 def fitted(**options):
     return GaussianMixture(2, random_state=0, **options)
 

@@ -1,5 +1,6 @@
 """Output of blocks: the bits of the methods of rows, whole files or none."""
 
+import errno
 import os
 import threading
 
@@ -154,6 +155,27 @@ def test_nothing_is_half_written(model, path, tmp_path):
         assert out.stat().st_size > 10_000
         out.unlink()
     assert [each for each in threading.enumerate() if each.name == "emkernels-reader"] == []
+
+
+def test_output_is_not_one_more_file_of_the_input(model, path, tmp_path):
+    (tmp_path / "parts").mkdir()
+    path.rename(tmp_path / "parts" / "0.parquet")
+    for out in (tmp_path / "parts" / "o.parquet", f"{tmp_path}/parts/../parts/0.parquet"):
+        with pytest.raises(ValueError, match="is in the folder that is read"):
+            model.predict_chunks(tmp_path / "parts", out, overwrite=True)
+    assert os.listdir(tmp_path / "parts") == ["0.parquet"]
+    model.predict_chunks(tmp_path / "parts", tmp_path / "o.parquet")
+
+
+@pytest.mark.parametrize("name", ["o.npy", "o.parquet"])
+def test_a_full_disk_is_said_with_the_file(name, model, tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"out cannot be written: No space.*{name}") as caught:
+        model.impute_chunks(GAPS, tmp_path / name)
+    assert caught.value.errno == errno.ENOSPC
+    assert os.listdir(tmp_path) == []
 
 
 def test_the_input_can_be_written_over(model, path):

@@ -177,7 +177,8 @@ def test_what_was_ended_goes_on(folder, capsys, monkeypatch):
     made.clear()
     stop = n_passes // 2
     assert main([*words, "--checkpoint", "fit.checkpoint"]) == 130
-    capsys.readouterr()
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "emkernels: interrupted; --checkpoint fit.checkpoint --resume goes on")
     made.clear()
     stop = None
     again = outcome(capsys, *words, "--checkpoint", "fit.checkpoint", "--resume")
@@ -192,6 +193,8 @@ def test_what_was_ended_goes_on(folder, capsys, monkeypatch):
     (["cluster", "t.csv", "-k", "2", "--checkpoint", "x", "-o", "./x", "--only-labels",
       "--format", "csv"], "file of its own"),
     (["cluster", "t.csv", "-k", "2", "--checkpoint", "no/where"], "there is no folder"),
+    (["cluster", "t.csv", "-k", "2", "--checkpoint", "."], "is a folder, and should be a file"),
+    (["describe", "."], "is a folder, not a table; fit_chunks in Python"),
     (["cluster", "t.csv", "-k", "2", "--method", "kmeans", "--chunks"],
      "has missing values, and --method kmeans needs them all"),
     (["cluster", "t.csv", "-k", "2", "--columns", "a,text", "--chunks"],

@@ -219,7 +219,9 @@ def test_inputs_that_are_no_table(folder, capsys):
         "t.xlsx: unknown format .xlsx; tables are .csv, .tsv (either with .gz too) or .parquet")
     assert "its name does not end in a format" in complaint(capsys, "describe", "table")
     (folder / "folder.csv").mkdir()
-    assert complaint(capsys, "describe", "folder.csv") == "folder.csv: is a folder, not a table"
+    assert complaint(capsys, "describe", "folder.csv") == (
+        "folder.csv: is a folder, not a table; fit_chunks in Python takes a folder of Parquet "
+        "files")
     os.mkfifo(folder / "pipe.csv")
     assert complaint(capsys, "describe", "pipe.csv") == (
         "pipe.csv: is not a regular file (- is standard input)")

@@ -33,6 +33,7 @@ from distributed import Client, LocalCluster  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 
 from emkernels import distributed  # noqa: E402
+from emkernels.data import partitions  # noqa: E402
 from emkernels.data.partitions import Partitions, register_size  # noqa: E402
 from emkernels.data.work import Machine  # noqa: E402
 from emkernels.kernels import dispatch  # noqa: E402
@@ -87,6 +88,20 @@ def same(a, b):
 
 def left_over(client):
     return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
+
+
+def kept_of_blocks(client, forget=False):
+    """By worker, the blocks of which it keeps something, and the bytes of that."""
+    def look(dask_worker):      # workers need not import this file
+        from emkernels.data import partitions
+        runs = partitions._memories.get(dask_worker, {})
+        out = {block: sum(thing.nbytes for _, thing in things.values())
+               for memory in runs.values() for block, things in memory.kept.items()}
+        if forget:
+            runs.clear()
+        return out
+
+    return client.run(look)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +228,8 @@ def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expe
 
     def kill(state):
         if state.n_iter == 2 and not killed:
-            killed.append(sorted(pids.values())[0])
+            killed.append(next(pids[worker] for worker, kept in kept_of_blocks(client).items()
+                               if kept))        # patterns of missing values
             os.kill(killed[0], signal.SIGKILL)
 
     model = distributed.fit(GaussianMixture(callback=kill, **OPTIONS), lazy(blocks),
@@ -221,7 +237,97 @@ def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expe
     assert killed and same(model, expected)
     client.wait_for_workers(3, timeout=60)
     assert killed[0] not in client.run(os.getpid).values()
-    assert left_over(client) == []
+    assert left_over(client) == [] and not any(kept_of_blocks(client).values())
+
+
+@pytest.fixture(scope="module")
+def separated():
+    """Blocks of rows that are visited by component, a mixture from their centres, and its fit."""
+    rng = np.random.default_rng(3)
+    centres = 8 * rng.normal(size=(6, 9))
+    parts = [rng.normal(size=(200, 9)) + centres[rng.integers(6, size=200)] for _ in range(6)]
+    model = GaussianMixture(6, max_iter=6, tol=0.0, means_init=centres,
+                            weights_init=np.full(6, 1 / 6),
+                            precisions_init=np.tile(np.eye(9), (6, 1, 1)))
+    with pytest.warns():
+        return parts, model, clone(model).fit_chunks(parts)
+
+
+@IGNORED
+def test_workers_keep_labels_of_blocks_as_long_as_the_fit(client, separated):
+    """Who has lost the labels makes the same again."""
+    parts, model, expected = separated
+    seen = []
+
+    def look(state):
+        seen.append(kept_of_blocks(client, forget=state.n_iter == 4))
+
+    assert same(distributed.fit(clone(model).set_params(callback=look), lazy(parts)), expected)
+    assert not any(seen[0].values())
+    for found in seen[2:]:
+        assert set().union(*found.values()) == set(range(6))
+        assert {n for of_worker in found.values() for n in of_worker.values()} == {200}
+    assert not any(kept_of_blocks(client).values())
+
+
+@IGNORED
+def test_workers_keep_little_of_their_memory(client, separated):
+    parts, model, expected = separated
+    seen = []
+
+    def limit(n_bytes, dask_worker):
+        dask_worker.memory_manager.memory_limit = n_bytes
+
+    client.run(limit, 300 / partitions.MEMORY_SHARE)
+    try:
+        fitted = distributed.fit(clone(model).set_params(callback=lambda state: seen.append(
+            kept_of_blocks(client))), lazy(parts))
+    finally:
+        client.run(limit, None)
+    assert same(fitted, expected)
+    for found in seen[2:]:
+        assert {len(of_worker) for of_worker in found.values()} <= {0, 1} and any(found.values())
+
+
+@IGNORED
+def test_nothing_is_kept_of_a_fit_that_fails(client, separated, tmp_path):
+    parts, model, _ = separated
+    flag = tmp_path / "broken"
+
+    def read(block):
+        if flag.exists():
+            raise OSError("the line is cut")
+        return block
+
+    def stop(state):
+        if state.n_iter == 3:
+            assert any(kept_of_blocks(client).values())
+            flag.touch()
+
+    with pytest.raises(OSError, match="the line is cut"):
+        distributed.fit(clone(model).set_params(callback=stop), lazy(parts, read))
+    assert not any(kept_of_blocks(client).values())
+
+
+def test_what_a_worker_keeps_of_many_fits():
+    class Worker:
+        class memory_manager:
+            memory_limit = 2000
+
+    worker, things = Worker(), {"labels": (None, np.zeros(60, np.uint8))}
+    for run in "abcde":         # of the first nobody has said that it has ended
+        memory = partitions._memory_of(worker, run, 1000)
+        memory.keep(0, dict(things))
+        memory.keep(1, dict(things))
+        assert set(memory.kept) == {0}          # 5 % of the memory is less than a block
+    assert list(partitions._memories[worker]) == list("bcde")
+    partitions._forget("c", worker)
+    late = partitions._memory_of(worker, "c", 1000)
+    late.keep(0, dict(things))
+    assert not late.kept
+    partitions._memory_of(worker, "f", 1000)
+    assert sorted(partitions._memories[worker]) == list("bdef")
+    assert partitions._memory_of(worker, "b", 1000).take(0) == things
 
 
 @IGNORED

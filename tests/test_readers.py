@@ -173,6 +173,65 @@ def test_what_can_be_read_once_is_refused_with_a_remedy():
         Chunks(3)
 
 
+def test_files_of_other_formats_are_refused_with_a_remedy(tmp_path):
+    text, array = tmp_path / "rows.csv", tmp_path / "rows.npy"
+    text.write_text("a,b\n1,2\n")
+    np.save(array, X)
+    for path, remedy in ((text, "pandas.read_csv"), (array, "numpy.load")):
+        with pytest.raises(ValueError, match=f"{path.name} is no Parquet file.*{remedy}"):
+            Chunks(path)
+    with pytest.raises(FileNotFoundError, match="a pattern.*glob"):
+        Chunks(tmp_path / "*.parquet")
+    with pytest.raises(TypeError, match="list of paths and of tables: pass all of one kind"):
+        Chunks([text, X])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="empty: there is no Parquet file in the folder"):
+        Chunks(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_folders_of_other_files_say_which_and_what_to_pass(first, tmp_path):
+    pq.write_table(TABLE, tmp_path / "m.parquet")
+    other = tmp_path / ("a.csv" if first else "z.csv")
+    other.write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=f"{other.name}.*Parquet files of the folder alone.*glob"):
+        Chunks(tmp_path, columns=NAMES)
+    other.unlink()
+    path = other.with_suffix(".parquet")
+    pq.write_table(pa.table({"label": [1, 2]}), path)
+    words = ("column .c0., .* in .*{}; there are .label." if first else "{} has no column .c0.")
+    with pytest.raises(ValueError, match=words.format(path.name)):
+        Chunks(tmp_path, columns=NAMES)
+    pq.write_table(pa.table({name: ["x", "y"] for name in NAMES}), path)
+    with pytest.raises(ValueError, match=f"{path.name}: column 'c0' is of type string") as caught:
+        Chunks(tmp_path, columns=NAMES)
+    assert "columns=" not in str(caught.value)
+
+
+def test_a_callable_that_gives_no_new_iterator_is_told_what_to_return():
+    frame = TABLE.to_pandas()
+    for made in (X, frame, TABLE):
+        with pytest.raises(TypeError, match=r"an iterator of tables.*return \[table\]"):
+            Chunks(lambda made=made: made)
+    with pytest.raises(TypeError, match="returns NoneType, where an iterator of tables"):
+        Chunks(lambda: None)
+    same = iter(parts())
+    with pytest.raises(ValueError, match="block 0 in pass 1: .* return a new iterator each time"):
+        GaussianMixture(2, random_state=0).fit_chunks(lambda: same)
+
+
+def test_columns_of_weights_that_cannot_be(folder, tmp_path):
+    with pytest.raises(ValueError, match="sample_weight='wt' is neither.*there are 'c0', .*'w'"):
+        Chunks(folder / "all.parquet", sample_weight="wt")
+    path = tmp_path / "text.parquet"
+    pq.write_table(TABLE.append_column("kind", pa.array(["a"] * 1000)), path)
+    with pytest.raises(ValueError, match="'kind' is of type string.*named as sample_weight"):
+        Chunks(path, sample_weight="kind")
+    for source in (folder / "all.parquet", X):
+        with pytest.raises(TypeError, match="sample_weight is a callable, and source is none"):
+            Chunks(source, sample_weight=lambda: iter(()))
+
+
 def test_rows_of_a_block_mean_nothing_where_blocks_are_given():
     for source in (lambda: iter([X]), [X]):
         with pytest.raises(ValueError, match="chunk_rows means nothing"):

@@ -27,7 +27,7 @@ from emkernels._inputs._names import (
     names_of,
     place,
 )
-from emkernels._inputs._numbers import real, whole
+from emkernels._inputs._numbers import real, switch, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
     TEXTS,
@@ -68,5 +68,6 @@ __all__ = [
     "place",
     "real",
     "refuse_unread",
+    "switch",
     "whole",
 ]

@@ -25,3 +25,10 @@ def real(value, name):
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     return value
+
+
+def switch(value, name):
+    """The value where it is True or False; 1 and None are none, and the text "no" would be True."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)

@@ -44,9 +44,11 @@ def check(options):
         if name is not None and os.path.realpath(name) == os.path.realpath(options.checkpoint):
             raise CommandError(f"--checkpoint {options.checkpoint}: is the table that is read or "
                                "written; it needs a file of its own")
+    if os.path.isdir(options.checkpoint):
+        raise CommandError(f"--checkpoint {options.checkpoint}: is a folder, and should be a file")
     if not options.resume and os.path.lexists(options.checkpoint):
         raise CommandError(f"--checkpoint {options.checkpoint}: the file exists; --resume goes on "
-                           "from it")
+                           "from it, another name begins anew")
 
 
 def asked(options):
@@ -88,6 +90,18 @@ def fitting(options, console, numbers, change=None, *, memory=False):
                 numbers.frames(change), n_threads=options.threads, journal=journal,
                 progress=progress)
         yield chunks
+
+
+@contextlib.contextmanager
+def saying_how_to_go_on(options):
+    """KeyboardInterrupt has a note where a checkpoint is left."""
+    try:
+        yield
+    except KeyboardInterrupt as end:
+        checkpoint = getattr(options, "checkpoint", None)
+        if checkpoint is not None and os.path.exists(checkpoint):
+            end.add_note(f"--checkpoint {checkpoint} --resume goes on")
+        raise
 
 
 def fitted(model, rows):

@@ -39,6 +39,9 @@ class Stored:
     """
 
     def __init__(self, path, options):
+        if path != STREAM and os.path.isdir(path):
+            raise CommandError(f"{path}: is a folder, not a table; fit_chunks in Python takes a "
+                               "folder of Parquet files")
         self.path, self.shown, self.format = path, path, format_of(path, options)
         if path == STREAM:
             self.shown = "standard input"
@@ -46,8 +49,6 @@ class Stored:
             if stream is None:
                 raise CommandError(f"{self.shown}: is closed")
         else:
-            if os.path.isdir(path):
-                raise CommandError(f"{path}: is a folder, not a table")
             if os.path.exists(path) and not os.path.isfile(path):
                 raise CommandError(f"{path}: is not a regular file (- is standard input)")
             # whatever the format, the same words for a file that is not there

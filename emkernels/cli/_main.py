@@ -26,6 +26,7 @@ from emkernels.cli import (
     segment,
     states,
 )
+from emkernels.cli._blocks import saying_how_to_go_on
 from emkernels.cli._console import Console
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
@@ -108,7 +109,8 @@ def main(argv=None):
             _nobody_reads()     # it was standard output that failed
         return _fail(2, (f"{error.filename}: " if error.filename else "") + why(error))
     except KeyboardInterrupt as end:
-        return _fail(end.args[0] if end.args else 130, "interrupted")
+        return _fail(end.args[0] if end.args else 130,
+                     "; ".join(["interrupted", *getattr(end, "__notes__", [])]))
     except SystemExit as end:       # of --help, of --version and of rich on a broken pipe
         try:
             sys.stdout.flush()
@@ -134,7 +136,7 @@ def _run(argv):
     console = Console(as_json=getattr(options, "json", False),
                       quiet=getattr(options, "quiet", False),
                       aside=getattr(options, "output", None) == STREAM)
-    with console.catching_warnings():
+    with console.catching_warnings(), saying_how_to_go_on(options):
         result = options.module.run(options, console)
     console.result({"command": options.command, **(result or {})})
     return 0

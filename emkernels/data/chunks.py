@@ -49,26 +49,35 @@ class Chunks(Source):
         self.door = Tables() if door is None else door
         self.reader = self.door.reader(source, sample_weight, columns, chunk_rows)
         self.level, self.journal, self.progress = simd_level(), journal, progress
-        survey = None if journal is None else journal.survey(self.reader)
-        if survey is not None and journal.trusted:
-            journal.compare_columns(self._look(True))
-        self._describe(self._look() if survey is None else survey, n_threads)
+        survey, levels = None, None
+        if journal is not None:
+            survey, levels = journal.survey(self.reader)
+            if journal.trusted:
+                journal.compare_columns(self._look(only_first=True))
+        self._describe(self._look(levels) if survey is None else survey, n_threads)
         self.memory = Memory(self.survey.room)
         if journal is not None:
             journal.begin(self, self.reader)
 
-    def _look(self, only_first=False):
-        """The survey: a pass of its own, which looks at every cell, or at the first rows only."""
-        tree, n_rows, number = Tree(), 0, -1
+    def _look(self, levels=None, *, only_first=False):
+        """The survey: a pass of its own, which looks at every cell, or at the first rows only.
+        `levels`: of the tree of one that was left, which the journal keeps; None if it does not.
+        """
+        tree = Tree()
+        tree.levels = [] if levels is None else levels
+        n_rows, number = sum(each.n_rows for each, _ in tree.levels if each), tree.n_blocks - 1
         with_print = self.reader.volatile or self.journal is not None
-        with contextlib.nullcontext() if self.progress is None else self.progress.one(0):
-            for values, weight in self._blocks():
+        progress = None if only_first else self.progress    # it is no pass
+        with contextlib.nullcontext() if progress is None else progress.one(0):
+            for values, weight in self._blocks(number + 1):
                 number += 1
                 found = self.door.survey(values, weight, number, with_print)
-                if self.progress is not None:
+                if progress is not None:
                     n_rows += found.n_rows
-                    self.progress.reached(n_rows, n_rows)
+                    progress.reached(n_rows, n_rows)
                 tree.add(found)
+                if levels is not None:
+                    self.journal.looks(tree)
                 values = weight = None      # before the next is read
                 if only_first and found.dtype is not None:
                     break
@@ -115,7 +124,7 @@ class Chunks(Source):
                 raise self._changed(number, f"there were {self.n_blocks} blocks")
             try:
                 rows = self.door.rows(values, weight, number, self.survey, self.n_threads,
-                                      self.memory.of(number))
+                                      self.memory.take(number))
             except Changed as error:
                 raise self._changed(number, error) from None
             if rows is not None:
@@ -130,4 +139,6 @@ class Chunks(Source):
         if self.journal is not None and self.journal.trusted:
             self.journal.refuse_rows(number, what)
         return ValueError(f"the source has changed: block {number} in pass {self.n_passes}: "
-                          f"{what}. Every pass must read the same rows")
+                          f"{what}. Every pass must read the same rows"
+                          + (", and a callable return a new iterator each time"
+                             if self.n_passes and not number and self.reader.volatile else ""))

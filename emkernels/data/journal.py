@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emkernels import __version__
+from emkernels import __version__, _inputs
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
 from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
-from emkernels.kernels.dispatch import available_levels
+from emkernels.em.tree import Tree
+from emkernels.kernels.dispatch import available_levels, simd_level
 
 FORMAT = 1
 # Seconds: sums of part of a pass are kept so often, and whatever there is at least so often.
@@ -65,13 +66,14 @@ class Journal:
     """
 
     def __init__(self, path, estimator, resume):
+        _inputs.switch(resume, "resume")
         self.path = _checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
         self.file, self.places, self.partial = RecordFile(self.path), {}, None
-        self.trusted = self.refused = False
+        self.before, self.looked, self.trusted, self.refused = None, b"", False, False
         self.pending, self.n_pending, self.state = {}, 0, None
-        self.written, self.cost = -np.inf, 0.0
+        self.written, self.cost = time.monotonic(), 0.0
         self.lock = Lock(self.path)
         try:
             self._open(resume)
@@ -90,7 +92,8 @@ class Journal:
         except OSError as failure:
             if error is None:
                 raise
-            error.add_note(str(failure))
+            if str(failure) != str(error):
+                error.add_note(str(failure))
         finally:
             self.lock.release()
 
@@ -112,7 +115,13 @@ class Journal:
                 self.partial = key, place
         if self.found is None:
             raise Damaged(self.path, "nothing says of what it is")
-        self.level, self.written = self.found["level"], time.monotonic()
+        self.level, self.before = self.found["level"], self.found["survey"]
+        if self.before is None:         # it was left while that was being made
+            self.looked, self.partial = self.file.read(self.partial[1]), None
+            self.file.forget()
+            tree = Tree()
+            tree.levels = self._levels()
+            self.before = _facts(tree.total())
 
     def _read(self, place):
         try:
@@ -145,24 +154,40 @@ class Journal:
 
     def _refuse(self, what):
         self.refused = True
-        raise ValueError(f"the checkpoint {self.path} {what}")
+        raise ValueError(f"the checkpoint {self.path} {what}. Name another file for a new fit")
 
     # --- the rows ----------------------------------------------------------------------------
 
     def survey(self, reader):
-        """The survey in the file, where the reader says that it reads the same, or every pass sees
-        whether it does; else None."""
-        if self.found is None:
-            return None
+        """The survey in the file, or None, and where it was left while it was being made, the
+        levels of its tree; where the reader says that it reads the same, or every pass sees
+        whether it does."""
         identity = _identity(reader)
+        self._head(identity, simd_level())
+        if self.found is None:
+            return None, []
         self.trusted = identity is None and reader.volatile
         if not self.trusted and (identity is None or self.found["identity"] != identity):
-            return None
-        return _survey_of(self.found["survey"])
+            return None, []
+        if self.looked:
+            return None, self._levels()
+        return _survey_of(self.before), []
+
+    def _levels(self):
+        try:
+            return [[facts and _survey_of(facts), n] for facts, n in unpacked(self.looked)]
+        except ValueError as error:
+            raise Damaged(self.path, error) from None
+
+    def looks(self, tree):
+        """The survey has come so far."""
+        if self._is_due(PART):
+            self._put([], [(HEADER, NO_KEY, packed(self.header)), (PARTIAL, NO_KEY, packed(
+                [[survey and _facts(survey), n] for survey, n in tree.levels]))])
 
     def verify(self, survey):
         """That the rows, by a survey of them, are those of the file."""
-        self._compare(self.found["survey"], _facts(survey))
+        self._compare(self.before, _facts(survey))
         self.trusted = False
 
     def refuse_rows(self, number, what):
@@ -173,22 +198,27 @@ class Journal:
         """The rows are there: that they are those of the file, and the random state as it was
         when the fit began."""
         facts = _facts(source.survey)
-        if self.found is not None:
-            self._compare(self.found["survey"], facts)
+        if self.before is not None:
+            self._compare(self.before, facts, whole=not self.looked)
             self._restore(self.found["random_state"])
-            return
-        self.header |= {"survey": facts, "identity": _identity(reader), "level": source.level,
-                        "random_state": _state_of(self.random_state)}
+        self._head(_identity(reader), source.level, facts)
+        self.before = facts
+
+    def _head(self, identity, level, survey=None):
+        self.header |= {
+            "identity": identity, "level": level, "survey": survey, "random_state": (
+                _state_of(self.random_state) if self.found is None
+                else self.found["random_state"])}
 
     def compare_columns(self, survey):
         """That the columns, by a survey of some rows, are those of the file."""
-        then, now = self.found["survey"]["rest"], survey
+        then, now = self.before["rest"], survey
         for words in ([f"{each.n_features} columns of {each.dtype}" for each in (then, now)],
                       [f"the columns {each.labels.names}" for each in (then, now)]):
             if words[0] != words[1]:
                 self._refuse(f"is of rows with {words[0]}, and these have {words[1]}")
 
-    def _compare(self, theirs, ours):
+    def _compare(self, theirs, ours, whole=True):
         self.compare_columns(ours["rest"])
         then, now = theirs["blocks"], ours["blocks"]
         counts = [len(each["n_rows"]) for each in (then, now)]
@@ -199,6 +229,8 @@ class Journal:
                              f"it has {rows[1]}")
             if any(each[number] != now[name][number] for name, each in then.items()):
                 self._refuse(f"is of other rows: block {number} has other values or weights")
+        if not whole and counts[0] <= counts[1]:
+            return
         if counts[0] != counts[1]:
             self._refuse(f"is of {counts[0]} blocks, and now there are {counts[1]}: block "
                          f"{min(counts)} is one too {'many' if counts[1] > counts[0] else 'few'}")
@@ -257,13 +289,17 @@ class Journal:
             others.append((PARTIAL, key, packed(tree.levels)))
         if not records and not others:
             return
-        began = time.monotonic()
         first = [] if self.file.n_kept else [(HEADER, NO_KEY, packed(self.header))]
-        places = self.file.extend(first + records, others)
+        places = self._put(first + records, others)
         self.places.update(zip(self.pending, places[len(first):], strict=True))
         self.pending, self.n_pending, self.state, self.partial = {}, 0, None, None
+
+    def _put(self, records, others):
+        began = time.monotonic()
+        places = self.file.extend(records, others)
         self.written = time.monotonic()
         self.cost = self.written - began
+        return places
 
 
 def _checked_path(path):

@@ -3,12 +3,15 @@
 import contextlib
 import copy
 import itertools
+import threading
 import time
 import uuid
+import weakref
 
 from emkernels._inputs import whole
 from emkernels._words import some
 from emkernels.data.collections import Loading, dask_module
+from emkernels.data.memory import Memory
 from emkernels.data.source import Source
 from emkernels.data.survey import Tables
 from emkernels.data.work import Machine, Work, places_of, share_of
@@ -18,6 +21,9 @@ from emkernels.em.tree import Tree
 GROUPS_A_THREAD = 10
 # Seconds between two looks whether blocks that are waited for can come at all.
 LOOK_FOR_LOST = 10.0
+# Fits of which a worker keeps something of its blocks, the last in use, and which share of the
+# memory that it may have one of them takes at most.
+FITS_KEPT, MEMORY_SHARE = 4, 0.05
 
 
 class Partitions(Source):
@@ -26,7 +32,8 @@ class Partitions(Source):
     A pass is one graph, with the loading of blocks in it: statistics are made where a block is
     read, merged on the workers by the tree that :class:`Chunks` has, and one of them comes back. So
     the bits are those of the same blocks in one process, whoever works on which, and whoever is
-    lost meanwhile.
+    lost meanwhile. Workers keep the small things that :class:`Chunks` keeps of blocks, until the
+    source is left as a context; a block that comes to another worker has them made again.
 
     Parameters
     ----------
@@ -61,15 +68,28 @@ class Partitions(Source):
             _machines(self.client), None if journal is None else journal.level)
         self.work = Work(here, self.level, Tables() if door is None else door,
                          n_threads, self.loading.split)
+        self.room = 0
         with contextlib.nullcontext() if progress is None else progress.one(0):
             survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
             self._tell(survey)
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block with a row in the source")
         self._describe(survey, n_threads)
-        self.blocks = places_of(survey)
+        self.blocks, self.room = places_of(survey), survey.room
         if journal is not None:
             journal.begin(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing of the blocks stays on the workers."""
+        async def forget():
+            await self.client.run(_forget, self.run, on_error="ignore")
+
+        if self.n_passes:       # of a worker that is gone, nothing is left
+            with contextlib.suppress(Exception):
+                self.client.sync(forget, callback_timeout=LOOK_FOR_LOST)
 
     def _pass(self, function, *arguments):
         out = self._computed(
@@ -120,7 +140,7 @@ class Partitions(Source):
         name = f"{self.run}-{self.n_passes}"
         dumps = dask_module("distributed.protocol.pickle").dumps
         parameters = f"parameters-{name}"
-        graph = {parameters: spec.Task(parameters, _loads, dumps(work))}
+        graph = {parameters: spec.Task(parameters, _loads, dumps((work, self.run, self.room)))}
         size, keys = self._group_size(), []
         for first in range(0, len(places), size):
             key = f"statistics-{name}", first // size
@@ -177,11 +197,36 @@ class Partitions(Source):
 
 # --- on the workers ---------------------------------------------------------------------------
 
-def _statistics(sent, work, names, *inputs):
+_memories, _lock = weakref.WeakKeyDictionary(), threading.Lock()
+
+
+def _memory_of(worker, run, n_bytes):
+    """What a worker keeps of the blocks of a fit, at most so many bytes."""
+    limit = worker.memory_manager.memory_limit
+    with _lock:
+        runs = _memories.setdefault(worker, {})
+        memory = runs[run] = runs.pop(run, None) or Memory(
+            min(n_bytes, MEMORY_SHARE * limit) if limit else n_bytes)
+        while len(runs) > FITS_KEPT:    # those that have ended first, then the longest unused
+            del runs[min(runs, key=lambda run: runs[run].n_bytes > 0)]
+        return memory
+
+
+def _forget(run, dask_worker):
+    """Free what is kept of a fit; a task of it that is still to begin finds no room."""
+    with _lock:
+        runs = _memories.get(dask_worker, {})
+        if run in runs:
+            runs[run] = Memory(0)
+
+
+def _statistics(sent, told, names, *inputs):
+    work, run, room = told
     worker = dask_module("distributed").get_worker()
     return _known(work.of(
         sent.read(dict(zip(names, inputs))), name=f"worker {worker.address}",
-        n_side_by_side=worker.state.nthreads))
+        n_side_by_side=worker.state.nthreads,
+        memory=None if work.survey is None else _memory_of(worker, run, room)))
 
 
 def _merged(*parts):

@@ -24,7 +24,8 @@ class Damaged(ValueError):
     """A file that is not what was written."""
 
     def __init__(self, path, why):
-        super().__init__(f"{path} is no checkpoint of emkernels, or it is damaged: {why}")
+        super().__init__(f"{path} is no checkpoint of emkernels, or it is damaged: {why}. "
+                         "Name another file for a new fit")
 
 
 class RecordFile:
@@ -42,7 +43,8 @@ class RecordFile:
     """
 
     def __init__(self, path):
-        self.path, self.kept, self.n_kept = Path(path), len(MAGIC), 0
+        self.path = Path(path)
+        self.forget()
 
     def scan(self, stays):
         """Look through the file: (kind, key, place) of every record. `stays(kind)`: whether one
@@ -76,6 +78,10 @@ class RecordFile:
                     self.kept, self.n_kept = file.tell(), n
             if self.read(place) != struct.pack("<Q", n) or file.tell() != size:
                 raise Damaged(self.path, "its end is not where it was")
+
+    def forget(self):
+        """Nothing of the file stays when it is written again."""
+        self.kept, self.n_kept = len(MAGIC), 0
 
     def clear(self):
         """Remove what somebody who was killed has begun to write; nobody else may be writing."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import emkernels
 from emkernels.data.changed import Changed
+from emkernels.data.memory import Memory
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import available_levels, own_simd_level, simd_level
 from emkernels.kernels.threads import effective_n_threads
@@ -119,7 +120,7 @@ class Work:
         head.blocks = ()
         return replace(self, survey=head, n_pass=n_pass, function=function, arguments=arguments)
 
-    def of(self, blocks, *, name, n_side_by_side=1):
+    def of(self, blocks, *, name, n_side_by_side=1, memory=None):
         """The sum over consecutive blocks, of a group of the tree or of its beginning.
 
         Parameters
@@ -130,9 +131,11 @@ class Work:
             What messages call this process.
         n_side_by_side : int
             Tasks that share its CPUs.
+        memory : Memory, optional
+            Of the same source in this process.
         """
         self.machine.check(name, Machine.here(), self.level)
-        tree = Tree()
+        tree, memory = Tree(), Memory(0) if memory is None else memory
         with own_simd_level(self.level):
             if self.survey is None:
                 for values, weight, place in self._split(blocks):
@@ -140,9 +143,13 @@ class Work:
                     values = weight = None
                 return tree.total()
             n_threads = share_of(self.n_threads, n_side_by_side)
-            for rows, n_blocks in self.door.together(self._rows(blocks, n_threads)):
-                tree.add(None if rows is None else self.function(rows, *self.arguments),
-                         n_parts=n_blocks)
+            for rows, n_blocks in self.door.together(self._rows(blocks, n_threads, memory)):
+                if rows is None:
+                    tree.add(None, n_parts=n_blocks)
+                    continue
+                tree.add(self.function(rows, *self.arguments), n_parts=n_blocks)
+                if rows.lasting:
+                    memory.keep(rows.block, rows.lasting)
                 rows = None
         return tree.total()
 
@@ -157,13 +164,14 @@ class Work:
             yield values, weight, place
             values = weight = None
 
-    def _rows(self, blocks, n_threads):
+    def _rows(self, blocks, n_threads, memory):
         """The number and the rows of each block; None for those without."""
         survey = copy.copy(self.survey)
         for values, weight, place in self._split(blocks):
             survey.blocks = {place.number: place.block}
             try:
-                rows = self.door.rows(values, weight, place.number, survey, n_threads, {})
+                rows = self.door.rows(values, weight, place.number, survey, n_threads,
+                                      memory.take(place.number))
             except Changed as error:
                 raise ValueError(
                     f"the source has changed: block {place.number} in pass {self.n_pass}: {error}. "

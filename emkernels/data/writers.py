@@ -88,6 +88,17 @@ class FileWriter:
         self.temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
         self.like = None
 
+    @contextlib.contextmanager
+    def naming(self):
+        """Errors of the system say of which file they are: those of writing do not."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None or error.filename is not None:
+                raise
+            raise OSError(error.errno, f"out cannot be written: {error.strerror}",
+                          str(self.path)) from error
+
     def check_rows(self, n_rows):
         """Any number will do."""
 
@@ -101,21 +112,24 @@ class FileWriter:
     def write(self, block):
         if self.like is None:
             self.like = block[:0].copy()
-            self.begin(block)
+            with self.naming():
+                self.begin(block)
         if (block.dtype, block.shape[1:]) != (self.like.dtype, self.like.shape[1:]):
             raise ValueError(
                 f"what is written of a block is of {block.dtype} and {block.shape[1:]} columns, "
                 f"and was of {self.like.dtype} and {self.like.shape[1:]} before")
         if len(block):
-            self.append(block)
+            with self.naming():
+                self.append(block)
 
     def __exit__(self, kind, error, trace):
         try:
             if kind is None:
-                self.end()
-                self.file.flush()
-                os.fsync(self.file.fileno())
-                self.file.close()
+                with self.naming():
+                    self.end()
+                    self.file.flush()
+                    os.fsync(self.file.fileno())
+                    self.file.close()
                 check_target(self.path, self.overwrite)     # others may have written it meanwhile
                 os.replace(self.temporary, self.path)
         finally:

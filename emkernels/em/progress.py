@@ -55,11 +55,9 @@ class Progress:
             if now - self.last < 0.1 and n_iter > 1:
                 return
             done = int(30 * n_iter / self.max_iter)
-            print(
-                f"\rstart {self.init + 1}/{self.n_init} [{'#' * done}{'.' * (30 - done)}] "
-                f"{n_iter}/{self.max_iter} lower bound {bound:.6f} ({change:+.1e})\033[K",
-                end="", file=self.stream, flush=True,
-            )
+            _renew(f"start {self.init + 1}/{self.n_init} [{'#' * done}{'.' * (30 - done)}] "
+                   f"{n_iter}/{self.max_iter} lower bound {bound:.6f} ({change:+.1e})",
+                   self.stream)
             self.last = now
         elif n_iter % self.interval == 0:
             line = f"  Iteration {n_iter}"
@@ -190,8 +188,7 @@ class Passes:
         if self.hook is not None:
             self.hook(self.state(ended))
         elif self.terminal:
-            text = self._text()[:shutil.get_terminal_size().columns - 1]
-            print(f"\r{text}\033[K", end="", file=self.stream, flush=True)
+            _renew(self._text(), self.stream)
         else:
             print(f"  {self._text()}", file=self.stream, flush=True)
         self.told = time.monotonic()
@@ -224,6 +221,12 @@ class Passes:
             kept = f" and {self.n_kept} from the checkpoint" if self.n_kept else ""
             print(f"{passes}{kept}, {self.n_read:,} rows in {self.seconds:.1f} s, "
                   f"{_rate(self.n_read, self.seconds):,.0f} rows/s", file=self.stream, flush=True)
+
+
+def _renew(text, stream):
+    """Write over the line of a terminal, as much as it is wide: a longer one would leave parts."""
+    text = text[:shutil.get_terminal_size().columns - 1]
+    print(f"\r{text}\033[K", end="", file=stream, flush=True)
 
 
 def _rate(n, seconds):

@@ -4,6 +4,7 @@ import contextlib
 
 from sklearn.base import _fit_context
 
+from emkernels import _inputs
 from emkernels.data import Chunks
 from emkernels.data.collections import is_collection
 from emkernels.data.journal import Journal
@@ -100,13 +101,14 @@ class ChunkedFit(ChunkedOutput):
         is being made, about every twenty seconds and never less often than every forty; it is
         written beside its name and renamed, and writing takes about a twentieth of the time. A
         resumed fit is run from its beginning, but passes that are in the file are not made
-        again; of a callable nor is the survey, as the next pass sees whether its rows are those
-        of the file (or a look at them in the end, where there is no pass). The bits are those of
-        a fit that was never stopped, and of one without a checkpoint; `callback` and `verbose`
-        see all iterations again. `random_state` None, or a generator, is again as it was when the
-        fit began; so is the SIMD level. Only `max_iter`, `tol`, `n_threads`, `verbose`,
-        `verbose_interval` and `callback` may differ, so a fit that has ended can go on to a
-        smaller `tol`. The file stays after the fit: resumed, it gives the fit.
+        again, nor is the survey, the first look at every cell, or as much of it as was made:
+        whether the rows of a callable are those of the file is seen by the next pass (or by a
+        look at them in the end, where there is none). The bits are those of a fit that was never
+        stopped, and of one without a checkpoint; `callback` and `verbose` see all iterations
+        again. `random_state` None, or a generator, is again as it was when the fit began; so is
+        the SIMD level. Only `max_iter`, `tol`, `n_threads`, `verbose`, `verbose_interval` and
+        `callback` may differ, so a fit that has ended can go on to a smaller `tol`. The file
+        stays after the fit: resumed, it gives the fit.
 
         A file that is there is not overwritten without `resume`; one of another class or other
         parameters, of other columns or blocks, of another version, or damaged, is refused with
@@ -140,6 +142,7 @@ class ChunkedFit(ChunkedOutput):
         np.True_
         >>> folder.cleanup()
         """
+        _inputs.switch(resume, "resume")
         if isinstance(source, Source):      # whoever made it keeps its journal
             if any(given is not None for given in (sample_weight, columns, chunk_rows, checkpoint)):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
@@ -169,7 +172,7 @@ class ChunkedFit(ChunkedOutput):
                            "n_threads": self.n_threads, "door": self._door(),
                            "journal": journal, "progress": progress}
                 if is_collection(source):
-                    blocks = Partitions(source, **options)
+                    blocks = stack.enter_context(Partitions(source, **options))
                     stack.enter_context(own_simd_level(blocks.level))
                 else:
                     blocks = Chunks(source, chunk_rows=chunk_rows, **options)
@@ -194,6 +197,7 @@ def check_door(source, door):
 def door_of(model):
     """What makes rows of the blocks that a model fits to; TypeError where it has no such fit."""
     if not isinstance(model, ChunkedFit):
-        raise TypeError(f"{type(model).__name__} has no fit of blocks (fit_chunks)")
+        raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "
+                        "(fit_chunks), as estimators of emkernels have")
     door = model._door()
     return Tables() if door is None else door

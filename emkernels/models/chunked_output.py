@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -94,6 +95,7 @@ def _written(model, name, source, out, options):
     outputs = _outputs(model, name, reader)
     if out is None:
         return outputs
+    _check_not_within(source, out)
     writer = writer_of(out, lambda n: _names(model, name, columns, n), overwrite)
     n_rows = getattr(reader, "n_rows", None)        # where it is known
     if n_rows is not None:
@@ -103,6 +105,15 @@ def _written(model, name, source, out, options):
             writer.write(block)
             block = None        # before the next is read
     return os.fspath(out) if isinstance(out, os.PathLike) else out
+
+
+def _check_not_within(source, out):
+    """ValueError where the output would be one more file of the folder that is read."""
+    if all(isinstance(each, (str, os.PathLike)) for each in (source, out)):
+        folder = Path(source).resolve()
+        if folder.is_dir() and Path(out).resolve().is_relative_to(folder):
+            raise ValueError(f"out={os.fspath(out)!r} is in the folder that is read, and would be "
+                             "taken for one of its files: name another place")
 
 
 def _outputs(model, name, reader):

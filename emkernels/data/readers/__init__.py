@@ -4,7 +4,8 @@ import os
 
 import numpy as np
 
-from emkernels.data.readers.files import are_files
+from emkernels._words import some
+from emkernels.data.readers.files import are_files, is_path
 from emkernels.data.readers.memory import PartsReader, SlicesReader
 from emkernels.data.readers.parquet import ParquetReader
 from emkernels.data.readers.streams import CallableReader
@@ -57,6 +58,8 @@ def _reader(source, columns, weight_name, chunk_rows, raw):
         raise TypeError(f"source is a collection of dask ({type(source).__name__}): "
                         "emkernels.distributed.fit fits to it where its blocks are")
     if isinstance(source, (list, tuple)):
+        if any(map(is_path, source)):
+            raise TypeError("source is a list of paths and of tables: pass all of one kind")
         return PartsReader(source, columns, weight_name, chunk_rows)
     if SlicesReader.reads(source):
         return SlicesReader(source, columns, weight_name, chunk_rows)
@@ -75,8 +78,10 @@ def _reader(source, columns, weight_name, chunk_rows, raw):
 def _weights(source, sample_weight, chunk_rows, reader):
     """What is read beside the blocks of a reader."""
     if isinstance(sample_weight, str) and not os.path.exists(sample_weight):
+        schema = getattr(reader, "schema", None)
         raise ValueError(f"sample_weight={sample_weight!r} is neither a column of the source nor "
-                         "a file")
+                         "a file" + ("" if schema is None else
+                                     f"; there are {some([*map(repr, schema.names)])}"))
     if hasattr(sample_weight, "__next__"):
         raise TypeError("sample_weight is an iterator, which can be read once: pass a callable "
                         "that returns a new one")
@@ -91,6 +96,9 @@ def _weights(source, sample_weight, chunk_rows, reader):
             raise TypeError("source is a list of tables, and so sample_weight must be a list of "
                             f"arrays, got {type(sample_weight).__name__}")
         return PartsReader(sample_weight, None, None, None)
+    if callable(sample_weight) and not SlicesReader.reads(sample_weight):
+        raise TypeError("sample_weight is a callable, and source is none: pass an array of a "
+                        "weight for each row, or the name of a column")
     if isinstance(reader, ParquetReader) and are_files(sample_weight):
         return ParquetReader(sample_weight, None, None, chunk_rows, False)
     return reader.weights_of(sample_weight)

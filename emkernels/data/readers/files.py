@@ -9,6 +9,12 @@ import numpy as np
 from emkernels._extras import optional
 from emkernels.data.changed import Changed
 
+# What reads files of other formats.
+TEXT = "a callable, lambda: pandas.read_csv(path, chunksize=100_000)"
+INSTEAD = {".csv": TEXT, ".csv.gz": TEXT, ".tsv": TEXT, ".tsv.gz": TEXT, ".txt": TEXT,
+           ".npy": "the array in it, numpy.load(path, mmap_mode='r')"}
+ONLY = "the Parquet files of the folder alone, sorted(glob.glob(...))"
+
 
 def arrow(module="pyarrow"):
     return optional(module, "Parquet", "parquet")
@@ -60,7 +66,9 @@ class File:
         """The size and the time of the last change; OSError where there is no file."""
         info = self.system.get_file_info(self.path)
         if info.type.name == "NotFound":
-            raise FileNotFoundError(2, "No such file or folder", self.path)
+            raise FileNotFoundError(2, "No such file or folder" + (
+                " (a pattern? pass the paths, sorted(glob.glob(...)))"
+                if any(each in self.path for each in "*?[") else ""), self.path)
         return info.size, info.mtime_ns or 0
 
     def look(self):
@@ -113,9 +121,18 @@ def opened(file):
         source = arrow("pyarrow.parquet").ParquetFile(
             file.path, filesystem=file.system, pre_buffer=False, buffer_size=1 << 16)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{file.path} is no Parquet file, or a damaged one: {error}") from error
+        raise ValueError(f"{file.path} is no Parquet file, or a damaged one: " + (
+            _instead(file) or str(error))) from error
     with source:
         yield source
+
+
+def _instead(file):
+    """What to pass instead of a file of another format; None where it is not known."""
+    ending = next((each for each in INSTEAD if file.path.lower().endswith(each)), None)
+    if ending is None:
+        return None
+    return f"pass {INSTEAD[ending] if file.fragment is None else ONLY}"
 
 
 def files_of(source):
@@ -134,15 +151,26 @@ def files_of(source):
         for path in [source] if is_path(source) else source:
             system, path = _located(os.fspath(path))
             if system.get_file_info(path).type.name == "Directory":
-                folder = ds.dataset(path, format="parquet", filesystem=system, partitioning="hive")
+                folder = _dataset(path, system)
                 schema = folder.schema if schema is None else schema
                 found += _fragments(folder, None)
             else:
                 found.append(File(path, system))
+    if not found and is_path(source):
+        raise ValueError(f"{path}: there is no Parquet file in the folder")
     for file in found:
         file.look()
         schema = file.schema if schema is None else schema
     return found, schema, condition
+
+
+def _dataset(path, system):
+    try:
+        return arrow("pyarrow.dataset").dataset(
+            path, format="parquet", filesystem=system, partitioning="hive")
+    except arrow().ArrowInvalid as error:       # of the first file, which it names
+        raise ValueError(f"{path} is no folder of Parquet files, or one of them is damaged: "
+                         f"{error}. Pass {ONLY}") from error
 
 
 def _located(path):
@@ -159,6 +187,6 @@ def _fragments(dataset, condition):
         if not isinstance(getattr(fragment, "format", None),
                           arrow("pyarrow.dataset").ParquetFileFormat):
             raise TypeError("source is a dataset that is not of Parquet files: pass its "
-                            "to_table(), or a callable that returns an iterator of tables")
+                            "to_table(), or lambda: dataset.to_batches()")
         out.append(File(fragment.path, fragment.filesystem, fragment))
     return out

@@ -43,7 +43,9 @@ class ParquetReader:
             index = _inputs.pandas_index(self.schema)
             columns = [name for name in names if name not in (*index, self.weight_name)]
             self._check_alike(names)
-        self.columns = check_chosen(columns, names, self.weight_name) if names else []
+        self.columns = [] if not names else check_chosen(
+            columns, names, self.weight_name,
+            where=self.files[0].path if len(self.files) > 1 else "source")
         self.names = [*self.columns, *([] if self.weight_name is None else [self.weight_name])]
         kinds = [kind for file in self.files for kind in self._kinds(file)]
         single = not raw and _inputs.are_single_types(kinds)
@@ -68,16 +70,19 @@ class ParquetReader:
                 try:
                     _inputs.check_number_type(kind)
                 except _inputs.NotANumber as error:
-                    raise ValueError(
-                        f"{file.path}: column {name!r} {error}{error.hint}. Name the columns to "
-                        f"use: columns={self._usable(file)}") from None
+                    raise ValueError(f"{file.path}: column {name!r} {error}{error.hint}"
+                                     + self._instead(name, file)) from None
             if name != self.weight_name:
                 out.append(kind)
         return out
 
-    def _usable(self, file):
-        return [name for name in self.columns
-                if _inputs.is_number_type(file.type_of(name, self.schema))]
+    def _instead(self, name, file):
+        """What to do about a column that holds no numbers."""
+        if name == self.weight_name:
+            return ". It was named as sample_weight"
+        usable = [each for each in self.columns
+                  if _inputs.is_number_type(file.type_of(each, self.schema))]
+        return f". Name the columns to use: columns={usable}" if usable else ""
 
     def identity(self):
         return {"columns": list(self.columns), "weight": self.weight_name,

@@ -27,7 +27,7 @@ def names_in(table):
     return None
 
 
-def check_chosen(columns, names, weight_name=None, n_columns=None):
+def check_chosen(columns, names, weight_name=None, n_columns=None, where="source"):
     """The columns to read, in their order; ValueError for those that are not there, or twice.
 
     Parameters
@@ -39,6 +39,8 @@ def check_chosen(columns, names, weight_name=None, n_columns=None):
     weight_name : str or None
     n_columns : int, optional
         Where there are no names.
+    where : str
+        What has the columns.
     """
     if names is None:
         if weight_name is not None:
@@ -54,7 +56,7 @@ def check_chosen(columns, names, weight_name=None, n_columns=None):
         raise ValueError(f"column {weight_name!r} is sample_weight, and cannot be one of columns")
     unknown = [name for name in wanted if not _is_in(name, names)]
     if unknown:
-        raise ValueError(f"columns: there is no column {some([*map(repr, unknown)])} in source; "
+        raise ValueError(f"columns: there is no column {some([*map(repr, unknown)])} in {where}; "
                          f"there are {some([*map(repr, names)])}")
     doubled = [name for name in dict.fromkeys(wanted)
                if wanted.count(name) > 1 or name in doubled]

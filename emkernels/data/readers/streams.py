@@ -25,10 +25,11 @@ class CallableReader:
 
     def blocks(self, start=0):
         made = self.source()
-        if isinstance(made, np.ndarray) or names_in(made) is not None or not hasattr(
-                made, "__iter__"):
+        is_table = isinstance(made, np.ndarray) or names_in(made) is not None
+        if is_table or not hasattr(made, "__iter__"):
             raise TypeError(f"{self.name} is a callable that returns {type(made).__name__}, where "
-                            "an iterator of tables is needed, one for each block")
+                            "an iterator of tables is needed, one for each block"
+                            + ("; if it is the only block, return [table]" if is_table else ""))
         closing = (contextlib.closing(made) if hasattr(made, "close")
                    else contextlib.nullcontext())
         with closing:

@@ -1,0 +1,169 @@
+"""Fits that are killed while they look at their rows for the first time, and go on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from emkernels import GaussianMixture, KMeans, LatentClassAnalysis
+from emkernels.data import journal as journals
+from emkernels.data.survey import Tables
+
+X = np.random.default_rng(6).normal(size=(1200, 3)) + np.repeat([[0.0], [4.0], [8.0]], 400, axis=0)
+ROWS, N_BLOCKS, AT = 50, 24, 19
+
+
+def mixture():
+    return GaussianMixture(3, random_state=0, max_iter=4, tol=0)
+
+
+def callable_of(X, folder):
+    return lambda: (X[i:i + ROWS] for i in range(0, len(X), ROWS))
+
+
+def parquet_of(X, folder):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table(dict(zip("abcd", X.T))), folder / "rows.parquet",
+                        row_group_size=ROWS)
+    return folder / "rows.parquet"
+
+
+def map_of(X, folder):
+    np.save(folder / "rows.npy", X)
+    return np.load(folder / "rows.npy", mmap_mode="r")
+
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+KINDS = [callable_of, map_of, parquet_of]
+
+
+class Surveyed:
+    """Which blocks are looked at; the machine fails at one of them."""
+
+    def __init__(self, monkeypatch):
+        self.numbers, self.fails, plain = [], None, Tables.survey
+
+        def survey(door, values, weight, number, *others):
+            if number == self.fails:
+                raise KeyboardInterrupt
+            self.numbers.append(number)
+            return plain(door, values, weight, number, *others)
+
+        monkeypatch.setattr(Tables, "survey", survey)
+
+
+@pytest.fixture
+def surveyed(monkeypatch):
+    return Surveyed(monkeypatch)
+
+
+@pytest.fixture
+def left(tmp_path, surveyed, monkeypatch):
+    """A file of a fit that was left while it was looking."""
+    def made(source, model):
+        path = tmp_path / "fit.ckpt"
+        surveyed.fails = AT
+        with monkeypatch.context() as always, pytest.raises(KeyboardInterrupt):
+            always.setattr(journals, "PART", 0.0)
+            always.setattr(journals, "SHARE", 0.0)
+            model.fit_chunks(source, checkpoint=path, **options(source))
+        assert [path] == [*tmp_path.glob("fit.ckpt*")]
+        surveyed.fails, surveyed.numbers = None, []
+        return path
+    return made
+
+
+def options(source):
+    return {"chunk_rows": ROWS} if isinstance(source, np.ndarray) else {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("model", [mixture, lambda: KMeans(3, random_state=None)])
+def test_it_goes_on(kind, model, left, tmp_path, surveyed):
+    source = kind(X, tmp_path)
+    np.random.seed(3)
+    path = left(source, model())
+    resumed = model().fit_chunks(source, checkpoint=path, resume=True, **options(source))
+    rest = [*range(AT, N_BLOCKS)]
+    # what can change unseen is looked at: the columns first
+    assert surveyed.numbers == rest if kind is parquet_of else [0, *rest]
+    np.random.seed(3)
+    expected = model().fit_chunks(source, **options(source))
+    for name in ("means_", "n_rows_", "n_blocks_", "n_iter_") if model is mixture else (
+            "cluster_centers_", "inertia_"):
+        assert_array_equal(getattr(resumed, name), getattr(expected, name), err_msg=name)
+    surveyed.numbers = []
+    again = model().fit_chunks(source, checkpoint=path, resume=True, **options(source))
+    assert vars(again).keys() == vars(resumed).keys()
+    assert surveyed.numbers == {parquet_of: []}.get(kind, [0, *range(N_BLOCKS)])
+
+
+def test_categories_that_were_seen(left, tmp_path, surveyed):
+    """A survey that holds more than numbers of rows."""
+    codes = np.floor(np.abs(X)).astype(int)
+    # no block but the first has all
+    codes[ROWS:] = np.minimum(codes[ROWS:], 3)
+    source = callable_of(codes, tmp_path)
+
+    def model():
+        return LatentClassAnalysis(2, random_state=0, max_iter=3)
+
+    plain, numbers = type(model()._door()).survey, []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        def survey(door, values, weight, number, *others):
+            if number == AT:
+                raise KeyboardInterrupt
+            return plain(door, values, weight, number, *others)
+
+        patch.setattr(type(model()._door()), "survey", survey)
+        patch.setattr(journals, "PART", 0.0)
+        patch.setattr(journals, "SHARE", 0.0)
+        model().fit_chunks(source, checkpoint=tmp_path / "fit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model()._door()), "survey", lambda *given: (
+            numbers.append(given[3]), plain(*given))[1])
+        resumed = model().fit_chunks(source, checkpoint=tmp_path / "fit", resume=True)
+    assert numbers == [0, *range(AT, N_BLOCKS)]
+    expected = model().fit_chunks(source)
+    for a, b in zip(resumed.response_probs_, expected.response_probs_, strict=True):
+        assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("change, match", [
+    (lambda X: np.where(np.arange(len(X))[:, None] == 330, 9.0, X), "block 6"),
+    (lambda X: X[:, :2], "3 columns of float64, and these have 2"),
+    (lambda X: X.astype(np.float32), "3 columns of float64, and these have 3 columns of float32"),
+    (lambda X: X[:10 * ROWS], "block 10"),
+    (lambda X: X[10:], "block 0"),
+], ids=range(5))
+def test_rows_that_have_changed(kind, change, match, left, tmp_path):
+    path = left(kind(X, tmp_path), mixture())
+    written = path.read_bytes()
+    source = kind(np.ascontiguousarray(change(X)), tmp_path)
+    model = mixture()
+    before = dict(vars(model))
+    with pytest.raises(ValueError, match=match) as caught:
+        model.fit_chunks(source, checkpoint=path, resume=True, **options(source))
+    assert "checkpoint" in str(caught.value)
+    assert path.read_bytes() == written and vars(model) == before
+
+
+def test_later_rows_may_be_mended(left, tmp_path):
+    """A fit that was left at a block that cannot be read goes on when it can be."""
+    path = left(callable_of(X, tmp_path), mixture())
+    bad, good = X.copy(), X.copy()
+    bad[ROWS * (AT + 2), 1] = np.inf
+    good[ROWS * (AT + 2), 1] = 0.5
+    with pytest.raises(ValueError, match=f"block {AT + 2}, row 0"):
+        mixture().fit_chunks(callable_of(bad, tmp_path), checkpoint=path, resume=True)
+    resumed = mixture().fit_chunks(callable_of(good, tmp_path), checkpoint=path, resume=True)
+    assert_array_equal(resumed.means_, mixture().fit_chunks(callable_of(good, tmp_path)).means_)
+
+
+def test_rows_that_are_refused_leave_no_file(tmp_path):
+    bad = X.copy()
+    bad[700, 1] = np.inf
+    with pytest.raises(ValueError, match="block 14, row 0, column 1"):
+        mixture().fit_chunks(callable_of(bad, tmp_path), checkpoint=tmp_path / "fit")
+    assert not [*tmp_path.iterdir()]
