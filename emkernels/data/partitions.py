@@ -75,7 +75,7 @@ class Partitions(Source):
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block with a row in the source")
         self._describe(survey, n_threads)
-        self.blocks, self.room = places_of(survey), survey.room
+        self.blocks, self.room = places_of(survey), survey.largest_block
         if journal is not None:
             journal.begin(self)
 

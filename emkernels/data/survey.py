@@ -99,10 +99,15 @@ class Survey:
         return sum(block.n_rows for block in self.blocks)
 
     @property
-    def room(self):
-        """Bytes that passes may keep of all blocks."""
+    def largest_block(self):
+        """Bytes of the largest block."""
         rows = max((block.n_rows for block in self.blocks), default=0)
-        return rows * self.n_features * np.dtype(self.dtype).itemsize // KEPT
+        return rows * self.n_features * np.dtype(self.dtype).itemsize
+
+    @property
+    def room(self):
+        """Bytes that passes of one process may keep of all blocks."""
+        return self.largest_block // KEPT
 
     @property
     def n_positive(self):
