@@ -529,6 +529,18 @@ def test_predictions_are_lazy_and_typed(blocks, name, known):
     np.testing.assert_array_equal(lazily.compute(scheduler="sync"), wanted)
 
 
+def test_bounds_of_clusters(client):
+    """Whatever workers keep of the blocks, the bits are those of blocks in one process."""
+    rng = np.random.default_rng(0)
+    X = 1.5 * rng.normal(size=(12, 9))[rng.integers(12, size=3000)] + rng.normal(size=(3000, 9))
+    model, parts = KMeans(12, init=X[:12], tol=0), np.array_split(X, 2)
+    whole = KMeans(12, init=X[:12], tol=0).fit_chunks(parts)
+    distributed.fit(model, lazy(parts))
+    assert model.n_iter_ == whole.n_iter_ > 10 and model.inertia_ == whole.inertia_
+    np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
+
+
+
 def test_predictions_of_frames(client, blocks):
     table = pd.DataFrame(np.concatenate(blocks), columns=["a", "b", "c"])
     model = GaussianMixture(2, random_state=0).fit(table)

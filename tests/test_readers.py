@@ -363,6 +363,11 @@ def test_large_row_groups_are_split(folder, monkeypatch):
     monkeypatch.setattr(parquet_reader, "LARGEST_GROUP", 200 * 24)
     monkeypatch.setattr(parquet_reader, "PART_BYTES", 150 * 24)
     assert [len(v) for v, _ in blocks_of(path, columns=NAMES)] == [150] * 6 + [100]
+    # a block that is a sequence is not cut where nobody has said so
+    model = emkernels.GaussianHMM(random_state=0)
+    for weight in (None, [1.0, 2.0, 1.0, 1.0]):
+        assert model.fit_chunks(path, columns=NAMES, sample_weight=weight).n_blocks_ == 4
+    assert model.fit_chunks(path, columns=NAMES, chunk_rows=150).n_blocks_ == 7
 
 
 def test_two_blocks_at_most_are_there(folder, monkeypatch):

@@ -34,13 +34,14 @@ class SequenceTables(Tables):
     by_row, joins = False, True
 
     def reader(self, source, sample_weight=None, columns=None, chunk_rows=None):
-        """An array or a table is one sequence unless it is said how long each is; weights are by
-        block."""
+        """An array or a table is one sequence, and a row group of a file, unless it is said how
+        long each is; weights are by block."""
         if chunk_rows is None and SlicesReader.reads(source):
             chunk_rows = max(1, source.shape[0])
         if sample_weight is None or isinstance(sample_weight, str):
-            return reader_of(source, sample_weight, columns, chunk_rows)
-        return WeightedBlocks(reader_of(source, None, columns, chunk_rows), sample_weight)
+            return reader_of(source, sample_weight, columns, chunk_rows, whole=True)
+        return WeightedBlocks(
+            reader_of(source, None, columns, chunk_rows, whole=True), sample_weight)
 
     def survey(self, values, weight, number, with_print):
         out = super().survey(values, None, number, with_print)

@@ -82,7 +82,9 @@ class Survey:
         here, there = f"block {other.number}", f"block {self.number}"
         if other.n_features != self.n_features or other.dtype != self.dtype:
             raise ValueError(f"{here} has {other.n_features} columns of {other.dtype}, {there} has "
-                             f"{self.n_features} of {self.dtype}")
+                             f"{self.n_features} of {self.dtype}"
+                             + (": give all the same dtype (astype)"
+                                if other.n_features == self.n_features else ""))
         # the first that has names, as blocks without go with all
         (there, mine), (here, theirs) = self.named, other.named
         if None not in (mine, theirs) and mine != theirs:

@@ -12,6 +12,10 @@ from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
 from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
+from emkernels.kernels.exact import _column_reach as column_reach
+from emkernels.kernels.exact import _exact_grids as exact_grids
+from emkernels.kernels.exact import _exact_sums as exact_sums
+from emkernels.kernels.exact import _label_sum as label_sum
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -33,14 +37,18 @@ __all__ = [
     "chain_gaussian",
     "chain_symbols",
     "class_pass",
+    "column_reach",
     "complete_rows",
     "df_roots",
     "effective_n_threads",
     "em_pass",
+    "exact_grids",
+    "exact_sums",
     "factor_pass",
     "incomplete_pass",
     "incomplete_rows",
     "kmeans_pass",
+    "label_sum",
     "observed_distances",
     "observed_kmeans_pass",
     "order_by_label",

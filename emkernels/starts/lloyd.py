@@ -160,7 +160,8 @@ def distances_to_centers(rows, labels, centers):
     rounding = 2 * np.finfo(rows.dtype).eps * np.abs(centers).max(axis=0)
     for start in range(0, len(rows), 4096):
         part = slice(start, start + 4096)
-        gaps = rows.X[part].astype(np.float64) - centers[labels[part]]
+        # one order of the sums for every layout of X
+        gaps = rows.X[part].astype(np.float64, order="C") - centers[labels[part]]
         distances[part] = (gaps ** 2).sum(axis=1)
         weighed = slice(None) if sample_weight is None else sample_weight[part] > 0
         somewhere = somewhere or bool((np.abs(gaps[weighed]) > rounding).any())

@@ -1,19 +1,22 @@
 """Lloyd's algorithm over blocks of rows: a pass an iteration, nothing of the size of the rows."""
 
-import hashlib
-
 import numpy as np
 
 from emkernels.components.gaussian.moments import seen
 from emkernels.data.source import Sums
 from emkernels.kernels import passes
 from emkernels.starts.lloyd import Clustering, distances_to_centers, new_centers
+from emkernels.starts.lloyd_bounds import Bounded, checksums
+
+# Bounds are kept as soon as clusters gain less than one part of the weight in so many.
+FEW = 20
 
 
 def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     """Iterate as :func:`emkernels.starts.lloyd.lloyd` does, over blocks.
 
-    That no label changed is seen by a checksum of the labels of each block.
+    That no label changed is seen by a checksum of the labels. From the iteration on
+    in which few rows change their cluster, bounds are kept where there is room.
 
     Parameters
     ----------
@@ -30,11 +33,14 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
     spread = source.reduce(_spread)
     limit = tol * spread.variance
     centers = seen(np.array(centers, dtype=np.float64), source)
-    end, last = None, None
+    end = last = counts = bounded = None
     for n_iter in range(1, max_iter + 1):
-        found = source.reduce(_assigned, centers)
+        if bounded is None or report:
+            found = source.reduce(_assigned, centers)
         if report:
             report(f"Iteration {n_iter}, inertia {found.inertia:.10g}")
+        if bounded:
+            found = bounded.found(source, centers)
         same = (False, False) if last is None else found.checksums == last
         if same[0]:
             end = "no label changed (strict convergence)"
@@ -43,18 +49,28 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
         if n_empty:
             far = source.reduce(_farthest, centers, n_empty).taken()
         before, last, shift = centers, found.checksums, 0.0
+        settled = counts is not None and _few_moved(counts, found.counts)
+        counts = found.counts
         if n_empty or not same[1]:
-            centers = seen(new_centers(found.counts, found.sums, centers, far), source)
+            origins = np.broadcast_to(bounded.origin, centers.shape) if bounded else centers
+            centers = seen(new_centers(counts, found.sums, origins, far), source)
             found, shift = None, ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
+        if settled and not bounded:
+            bounded = Bounded.of(source, centers, spread)
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
-    if found is None:       # the centres have moved since
+    if found is None or bounded:    # the centres have moved since, or the inertia is not known
         found = source.reduce(_assigned, centers)
     return Clustering(None, centers, float(found.inertia), n_iter, end is not None, found.counts,
                       np.count_nonzero(found.found))
+
+
+def _few_moved(before, counts):
+    """Whether clusters have gained little weight in a pass."""
+    return FEW * np.maximum(counts - before, 0).sum() <= counts.sum()
 
 
 def _assigned(rows, centers):
@@ -65,32 +81,25 @@ def _assigned(rows, centers):
         rows.X, centers, labels, rows.sample_weight, rows.n_threads, about_centers=True)
     unit, n_clusters = rows.unit, len(centers)
     found = counts > 0
-    narrow = labels.astype(np.uint8 if n_clusters < 2**8 else np.uint16 if n_clusters < 2**16
-                           else np.uint32)
-    checksums = [_checksum(narrow, rows.block)] * 2
     if rows.n_positive < len(rows):
         found = np.bincount(labels, minlength=n_clusters) > 0
-        narrow[rows.sample_weight == 0] = n_clusters
-        checksums[1] = _checksum(narrow, rows.block)
     return Sums(counts=unit * counts, sums=unit * sums, inertia=unit * inertia,
-                found=found.astype(np.int64), checksums=np.array(checksums, np.uint64))
-
-
-def _checksum(labels, block):
-    digest = hashlib.blake2b(labels, digest_size=8, salt=block.to_bytes(8, "little"))
-    return int.from_bytes(digest.digest(), "little")
+                found=found.astype(np.int64), checksums=checksums(rows, labels, n_clusters))
 
 
 class Spread:
     """How rows of positive weight spread, each counting the same: parts are merged about their
     own means (T. F. Chan, G. H. Golub, R. J. LeVeque, Updating formulae and a pairwise algorithm
-    for computing sample variances, COMPSTAT 1982)."""
+    for computing sample variances, COMPSTAT 1982). And the smallest and the largest value of each
+    column."""
 
-    def __init__(self, n, mean, squares):
-        self.n, self.mean, self.squares = n, mean, squares
+    def __init__(self, n, mean, squares, low, high):
+        self.n, self.mean, self.squares, self.low, self.high = n, mean, squares, low, high
 
     def merge(self, other):
         n = self.n + other.n
+        self.low = np.minimum(self.low, other.low)
+        self.high = np.maximum(self.high, other.high)
         if other.n:
             gap, share = other.mean - self.mean, other.n / n
             self.squares += other.squares + (gap @ gap) * self.n * share
@@ -102,6 +111,11 @@ class Spread:
         """Mean variance of the columns."""
         return max(0.0, self.squares / self.n / len(self.mean))
 
+    @property
+    def scale(self):
+        """A typical distance."""
+        return float(np.sqrt(self.variance)) if self.variance > 0 else 1.0
+
 
 def _spread(rows):
     X, n, present = rows.X, rows.n_positive, None
@@ -111,7 +125,8 @@ def _spread(rows):
     _, sums, inertia, _ = passes.kmeans_pass(
         X, origin, None, present, rows.n_threads, about_centers=True)
     shift = sums[0] / max(n, 1)
-    return Spread(n, origin[0] + shift, inertia - n * (shift @ shift))
+    return Spread(n, origin[0] + shift, inertia - n * (shift @ shift),
+                  *passes.column_reach(X, rows.sample_weight))
 
 
 class Far:

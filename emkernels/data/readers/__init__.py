@@ -18,7 +18,8 @@ KINDS = ("a callable that returns an iterator of tables, an array or memory map,
          "tables")
 
 
-def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=False):
+def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=False,
+              whole=False):
     """The reader of a source; TypeError for what cannot be read again.
 
     A reader gives ``blocks(start)``, an iterator of pairs of values and weights (None without)
@@ -35,6 +36,8 @@ def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=
         Of arrays, frames and tables. The row groups of Parquet files are split by it.
     raw : bool
         Whether blocks of files are tables of Arrow, of any values, instead of numbers.
+    whole : bool
+        Whether row groups are not split without `chunk_rows`, however large they are.
     """
     if isinstance(columns, (str, bytes)) or (columns is not None and not np.iterable(columns)):
         raise TypeError(f"columns must be a list of names or positions, got {columns!r}")
@@ -42,17 +45,17 @@ def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=
     if columns is not None and not columns:
         raise ValueError("columns names no column")
     name = sample_weight if isinstance(sample_weight, str) else None
-    reader = _reader(source, columns, name, chunk_rows, raw)
+    reader = _reader(source, columns, name, chunk_rows, raw, whole)
     if sample_weight is None or reader.weight_name is not None:
         return reader
     return Weighted(reader, _weights(source, sample_weight, chunk_rows, reader), sample_weight)
 
 
-def _reader(source, columns, weight_name, chunk_rows, raw):
+def _reader(source, columns, weight_name, chunk_rows, raw, whole):
     if type(source).__name__ == "InMemoryDataset":      # of pyarrow
         source = source.to_table()
     if are_files(source):
-        return ParquetReader(source, columns, weight_name, chunk_rows, raw)
+        return ParquetReader(source, columns, weight_name, chunk_rows, raw, whole)
     if hasattr(source, "__dask_graph__"):
         # their blocks are where the cluster has them: no reader
         raise TypeError(f"source is a collection of dask ({type(source).__name__}): "

@@ -23,15 +23,16 @@ class ParquetReader:
 
     A row group is read a column at a time into one of two arrays, of which a block is the
     transpose. Those of more than 256 MB, as numbers, are blocks of `chunk_rows` rows, 64 MB where
-    that is None; with `chunk_rows`, all that have more rows.
+    that is None (but if they are to be `whole`); with `chunk_rows`, all that have more rows.
     """
 
     volatile = False        # the files are looked at
 
-    def __init__(self, source, columns=None, weight_name=None, chunk_rows=None, raw=False):
+    def __init__(self, source, columns=None, weight_name=None, chunk_rows=None, raw=False,
+                 whole=False):
         if chunk_rows is not None:
             _inputs.whole(chunk_rows, "chunk_rows")
-        self.chunk_rows, self.raw = chunk_rows, raw
+        self.chunk_rows, self.raw, self.whole = chunk_rows, raw, whole
         self.files, self.schema, self.condition = files_of(source)
         if self.condition is not None and chunk_rows is not None:
             raise ValueError("chunk_rows means nothing for a dataset that is filtered: its blocks "
@@ -97,7 +98,8 @@ class ParquetReader:
     def _sizes(self, n_rows):
         """Rows of the blocks of a row group."""
         row, size = max(1, len(self.columns)) * self.dtype.itemsize, self.chunk_rows
-        if size is None and n_rows * row > LARGEST_GROUP and self.condition is None:
+        splits = not self.whole and self.condition is None
+        if size is None and n_rows * row > LARGEST_GROUP and splits:
             size = max(1, PART_BYTES // row)
         if size is None or n_rows <= size:
             return [n_rows]
