@@ -70,9 +70,10 @@ class Watched:
             inside, of = [], Work.of
 
             def measured(self, blocks, **options):
-                began = time.time()
+                began, cpu = time.time(), time.thread_time()
                 out = of(self, blocks, **options)
-                inside.append((began, time.time(), len(dumps(self)), len(dumps(out))))
+                cpu = time.thread_time() - cpu
+                inside.append((began, time.time(), len(dumps(self)), len(dumps(out)), cpu))
                 return out
 
             Work.of, Work.undo, Work.inside = measured, of, inside
@@ -107,6 +108,7 @@ def passes(client, X, d, k, n_passes):
     busy = sum(each[1] - each[0] for each in late)
     return SimpleNamespace(
         seconds=float(np.median(times)), task=busy / len(late),
+        cpu=float(np.mean([each[4] for each in late])),
         occupied=busy / (WORKERS * sum(times)),
         shares=" : ".join(str(round(len(of_worker) / n_passes, 1)) for of_worker in tasks),
         bytes=max(after[name] - before[name] for name in after) / n_passes,
@@ -137,15 +139,15 @@ def efficiency(run, client):
         list(pool.map(time.sleep, [0.5] * WORKERS))     # all have begun
         _, cpu = pool.submit(without_dask, shares[0], n, d, k, n_passes).result()
         beside = [pool.submit(without_dask, share, n, d, k, n_passes) for share in shares]
-        seconds = np.mean([each.result()[0] for each in beside])
+        seconds, beside_cpu = np.mean([each.result() for each in beside], axis=0)
     cpu *= n_blocks
     found = passes(client, array_of(n_blocks, n, d), d, k, n_passes)
-    plain = seconds * n_blocks / WORKERS
-    name = f"{n_blocks} x {n:g} x {d}, K={k}"
-    return [[name, found.task, found.seconds, cpu, cpu / (WORKERS * found.seconds),
-             found.occupied, found.shares, found.bytes / 1e3, found.parameters / 1e3,
-             found.statistics / 1e3, (found.parameters + 3 * found.statistics) / 1e3],
-            [f"{WORKERS} processes, no Dask", seconds, plain, cpu, cpu / (WORKERS * plain),
+    plain, of_each = seconds * n_blocks / WORKERS, cpu / WORKERS
+    return [[f"{n_blocks} x {n:g} x {d}, K={k}", found.task, found.cpu, found.seconds, cpu,
+             of_each / found.seconds, found.occupied, found.shares, found.bytes / 1e3,
+             found.parameters / 1e3, found.statistics / 1e3,
+             (found.parameters + 3 * found.statistics) / 1e3],
+            [f"{WORKERS} processes, no Dask", seconds, beside_cpu, plain, cpu, of_each / plain,
              *["-"] * 6]]
 
 
@@ -186,8 +188,8 @@ def section_dask(run):
     with LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=":0",
                       memory_limit=0) as cluster, Client(cluster) as client:
         out["efficiency"] = efficiency(run, client)
-        timing.table(["blocks", "task s", "pass s", "local CPU s", "efficiency", "occupied",
-                      "tasks of each", "kB received", "parameters kB", "statistics kB",
+        timing.table(["blocks", "task s", "its CPU s", "pass s", "local CPU s", "efficiency",
+                      "occupied", "tasks of each", "kB received", "parameters kB", "statistics kB",
                       "at most kB"], out["efficiency"])
         print("  efficiency: CPU time of the same work in one process over the time of two "
               "workers, asked 0.9, and without Dask what two processes beside each other can "

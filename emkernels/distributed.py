@@ -64,7 +64,9 @@ def fit(model, X, *, client=None, sample_weight=None):
     Notes
     -----
     Starts are made of a sample of the rows, as in ``fit_chunks``. A worker that is lost is made up
-    for, and changes no bit of the result.
+    for, and changes no bit of the result. Workers are asked for even shares of the blocks, or for
+    those that they hold, and whoever is idle helps the others; each keeps labels and the like of
+    its blocks until the fit ends, in at most a twentieth of the memory that it may have.
     """
     if not hasattr(model, "fit_chunks"):
         raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "

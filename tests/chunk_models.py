@@ -76,6 +76,21 @@ def at(number, block, do):
     return act
 
 
+def left(blocks, at):
+    """A callable that gives the blocks, and fails at the block of that number among those of all
+    passes."""
+    n = []
+
+    def source():
+        for each in blocks:
+            n.append(0)
+            if len(n) == at:
+                raise RuntimeError("left")
+            yield each
+
+    return source
+
+
 def state_of(model):
     return {name: value for name, value in vars(model).items()
             if name.endswith("_") and not name.startswith("_")}

@@ -1,5 +1,6 @@
 """Tables as files, and the command line as tests call it."""
 
+import io
 import json
 import os
 import subprocess
@@ -58,6 +59,39 @@ def complaint(capsys, *arguments):
     assert out == ""
     assert err.startswith("emkernels: ") and err.endswith("\n") and err.count("\n") == 1, err
     return err.removeprefix("emkernels: ").rstrip("\n")
+
+
+class Pipe(io.RawIOBase):
+    """Keeps the bytes that are written to it, and cannot be gone back in."""
+
+    def __init__(self):
+        self.content = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, part):
+        self.content += part
+        return len(part)
+
+
+def piped(patch, *arguments, input=b"", encoding="utf-8"):
+    """The exit status of a command, and the bytes of its standard output and error.
+
+    The input, of less than 4 kB, comes through a pipe too.
+    """
+    reading, writing = os.pipe()
+    os.write(writing, input)
+    os.close(writing)
+    out, err = Pipe(), Pipe()
+    with patch.context() as during, open(reading, encoding=encoding) as stdin:
+        during.setattr(sys, "stdin", stdin)
+        for name, pipe in (("stdout", out), ("stderr", err)):
+            during.setattr(sys, name, io.TextIOWrapper(io.BufferedWriter(pipe), encoding))
+        status = run(*arguments)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return status, bytes(out.content), bytes(err.content)
 
 
 def process(*arguments, **options):

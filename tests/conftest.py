@@ -1,8 +1,10 @@
+import os
+
 import numpy as np
 import pytest
 
 from emkernels import kernels
-from emkernels.data import checks
+from emkernels.data import checks, journal
 from emkernels.kernels import dispatch
 
 
@@ -18,6 +20,14 @@ def simd(request):
 @pytest.fixture
 def rng():
     return np.random.default_rng(20240229)
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Everything is written to a checkpoint as soon as it is there; no disk is waited for."""
+    monkeypatch.setattr(journal, "PART", 0.0)
+    monkeypatch.setattr(journal, "SHARE", 0.0)
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 @pytest.fixture

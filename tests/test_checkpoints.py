@@ -71,13 +71,6 @@ def path(tmp_path):
     return tmp_path / "fit.ckpt"
 
 
-@pytest.fixture
-def always(monkeypatch):
-    """Everything is written as soon as it is there."""
-    monkeypatch.setattr(journals, "PART", 0.0)
-    monkeypatch.setattr(journals, "SHARE", 0.0)
-
-
 def only(path):
     """That nothing but the file is in its folder."""
     return os.listdir(path.parent) == [path.name]

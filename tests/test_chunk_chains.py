@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chunk_models import left
 
 import emkernels
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
-from emkernels.data import Chunks, journal, sequence_blocks
+from emkernels.data import Chunks, sequence_blocks
 from emkernels.data.sequence_blocks import SequenceTables, rows_of, sample_sequences
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* did not converge")
@@ -306,24 +307,15 @@ def test_sequences_that_are_worked_on_together(missing, monkeypatch):
 
 
 @pytest.mark.parametrize("at", [60, 67, 75, 130, 190])
-def test_left_in_the_middle_of_a_pass(at, tmp_path, monkeypatch):
-    monkeypatch.setattr(journal, "PART", 0.0)       # everything is written at once
-    monkeypatch.setattr(journal, "SHARE", 0.0)
-    X, n = sequences_of(12, LENGTHS * 3), []
-
-    def source():
-        for each in X:
-            n.append(0)
-            if len(n) == at:
-                raise RuntimeError("left")
-            yield each
+def test_left_in_the_middle_of_a_pass(at, tmp_path, always):
+    X = sequences_of(12, LENGTHS * 3)
 
     def fit(source, **more):
         return GaussianHMM(3, **start_of(), max_iter=4, tol=0).fit_chunks(source, **more)
 
     with pytest.raises(RuntimeError, match="left"):
-        fit(source, checkpoint=tmp_path / "fit")
-    assert_same_bits(fit(source, checkpoint=tmp_path / "fit", resume=True), fit(X))
+        fit(left(X, at), checkpoint=tmp_path / "fit")
+    assert_same_bits(fit(lambda: iter(X), checkpoint=tmp_path / "fit", resume=True), fit(X))
 
 
 def test_chunks_are_fitted_to_as_they_are():

@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -333,22 +334,38 @@ def test_nothing_half_written(name, writer, error, status, words, folder, capsys
     assert (folder / name).read_text() == "what was there"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="limits of resources")
-@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.parquet"])
-def test_a_full_disk(name, folder):
-    """A limit of the size of files fails as a full disk does."""
-    air_quality(folder / "air.csv")
-    code = """
-        import resource, sys
+@pytest.fixture(scope="module")
+def written_to_a_full_disk(tmp_path_factory):
+    """(Status, standard output, standard error) of each name of an output, and what is left."""
+    folder, code = tmp_path_factory.mktemp("full"), """
+        import contextlib, io, json, resource, sys
         from emkernels.cli import main
+        found = {}
         resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
-        sys.exit(main(["impute", "air.csv", "-o", sys.argv[1]]))
+        for name in sys.argv[1:]:
+            with (contextlib.redirect_stdout(io.StringIO()) as out,
+                  contextlib.redirect_stderr(io.StringIO()) as err):
+                status = main(["impute", "air.csv", "-o", name])
+            found[name] = status, out.getvalue(), err.getvalue()
+        print(json.dumps(found))
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), name], check=False,
-                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT})
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"emkernels: {name}: File too large\n"
-    assert os.listdir(folder) == ["air.csv"]
+    air_quality(folder / "air.csv")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *FULL], cwd=folder, check=True,
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ROOT})
+    return json.loads(done.stdout), os.listdir(folder)
+
+
+FULL = ("out.csv", "out.csv.gz", "out.parquet")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of resources")
+@pytest.mark.parametrize("name", FULL)
+def test_a_full_disk(name, written_to_a_full_disk):
+    """A limit of the size of files fails as a full disk does."""
+    found, left = written_to_a_full_disk
+    assert found[name] == [2, "", f"emkernels: {name}: File too large\n"]
+    assert left == ["air.csv"]
 
 
 @pytest.fixture

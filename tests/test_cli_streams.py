@@ -1,6 +1,7 @@
 """Streams that are closed, narrow or of few characters, and requests to end."""
 
 import gzip
+import io
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import air_quality, process, run
+from cli_files import air_quality, piped, process, run
 
 import emkernels
 from emkernels.cli import _main, _rewriting, main
@@ -38,19 +39,20 @@ def test_standard_output_on_a_full_disk(unbuffered, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
     air_quality(tmp_path / "air.csv")
     with open("/dev/full", "w") as full:
-        done = process("describe", tmp_path / "air.csv", capture_output=False, stdout=full,
-                       stderr=-1)
+        command = ["info"] if unbuffered else ["describe", tmp_path / "air.csv"]
+        done = process(*command, capture_output=False, stdout=full, stderr=-1)
     assert (done.returncode, done.stderr) == (2, "emkernels: No space left on device\n")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_json_in_every_encoding(encoding, tmp_path):
+def test_json_in_every_encoding(encoding, tmp_path, monkeypatch):
     (tmp_path / "in.csv").write_text("ü,€\n1,2\n,3\n4,5\n2,2\n", encoding="utf-8")
-    done = process("describe", tmp_path / "in.csv", "--json", text=False,
-                   env={"PYTHONIOENCODING": encoding})
-    found = json.loads(done.stdout.decode(encoding))
+    status, out, err = piped(
+        monkeypatch, "describe", tmp_path / "in.csv", "--json", encoding=encoding)
+    assert (status, err) == (0, b"")
+    found = json.loads(out.decode(encoding))
     assert [column["name"] for column in found["columns"]] == ["ü", "€"]
-    assert ("€".encode() in done.stdout) == (encoding == "utf-8")
+    assert ("€".encode() in out) == (encoding == "utf-8")
 
 
 def test_controls_of_a_terminal_are_not_obeyed(tmp_path, capsys):
@@ -135,20 +137,20 @@ def test_a_table_through_pipes(tmp_path, monkeypatch):
     assert (done.returncode, done.stdout) == (0, whole)
     # the report makes room for the table
     assert b"standard input: 153 rows" in done.stderr and b"standard output: written" in done.stderr
-    done = process("impute", "-", "-o", "-", "--json", input=content, text=False)
-    assert done.stdout == whole
-    found = json.loads(done.stderr)
-    assert (found["input"], found["output"], found["rows"]) == ("-", "-", 153)
-    done = process("describe", "-", "--json", input=content, text=False)
-    assert json.loads(done.stdout)["missing"] == 44
-    labels = process("cluster", "-", "-k", "2", "-o", "-", "--only-labels", "--quiet",
-                     input=content, text=False)
-    assert labels.stdout.split()[0] == b"cluster" and len(labels.stdout.split()) == 154
     assert os.listdir(tmp_path / "temporary") == []
+    status, out, err = piped(monkeypatch, "impute", "-", "-o", "-", "--json", input=content)
+    found = json.loads(err)
+    assert (status, out) == (0, whole)
+    assert (found["input"], found["output"], found["rows"]) == ("-", "-", 153)
+    _, out, _ = piped(monkeypatch, "describe", "-", "--json", input=content)
+    assert json.loads(out)["missing"] == 44
+    _, out, _ = piped(monkeypatch, "cluster", "-", "-k", "2", "-o", "-", "--only-labels", "--quiet",
+                      input=content)
+    assert out.split()[0] == b"cluster" and len(out.split()) == 154
 
 
 @pytest.mark.parametrize("format_", ["csv", "csv.gz", "tsv", "tsv.gz", "parquet"])
-def test_formats_of_pipes(format_, tmp_path):
+def test_formats_of_pipes(format_, tmp_path, monkeypatch):
     frame = air_quality(tmp_path / "air.csv")
     name = tmp_path / f"air.{format_}"
     if format_ == "parquet":
@@ -156,15 +158,15 @@ def test_formats_of_pipes(format_, tmp_path):
     else:
         sep = "\t" if "tsv" in format_ else ","
         pd.read_csv(tmp_path / "air.csv").to_csv(name, sep=sep, index=False)
-    done = process("impute", "-", "-o", "-", "--format", format_, "--quiet",
-                   input=name.read_bytes(), text=False)
-    assert (done.returncode, done.stderr) == (0, b"")
+    status, out, err = piped(monkeypatch, "impute", "-", "-o", "-", "--format", format_, "--quiet",
+                             input=name.read_bytes())
+    assert (status, err) == (0, b"")
     if format_ == "parquet":
-        (tmp_path / "got.parquet").write_bytes(done.stdout)
+        (tmp_path / "got.parquet").write_bytes(out)
         assert not pd.read_parquet(tmp_path / "got.parquet").isna().any(axis=None)
     else:
         assert run("impute", name, "-o", tmp_path / f"whole.{format_}", "--quiet") == 0
-        assert done.stdout == (tmp_path / f"whole.{format_}").read_bytes()
+        assert out == (tmp_path / f"whole.{format_}").read_bytes()
 
 
 @pytest.mark.parametrize("content, words", [
@@ -173,10 +175,10 @@ def test_formats_of_pipes(format_, tmp_path):
     (b"PAR1", "standard input: is a Parquet file; say --format parquet"),
     (gzip.compress(b"a,b\n1,2\n", mtime=0), "standard input: is compressed; say --format csv.gz"),
     (b"a,b\n1,2\n1,inf\n", 'standard input: line 3, column "b": infinite')])
-def test_bad_standard_input(content, words):
-    done = process("impute", "-", "-o", "-", input=content, text=False)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.decode().startswith(f"emkernels: {words}")
+def test_bad_standard_input(content, words, monkeypatch):
+    status, out, err = piped(monkeypatch, "impute", "-", "-o", "-", input=content)
+    assert (status, out) == (2, b"")
+    assert err.decode().startswith(f"emkernels: {words}")
 
 
 def test_closed_standard_input_and_output(tmp_path, monkeypatch, capsys):
@@ -191,26 +193,40 @@ def test_closed_standard_input_and_output(tmp_path, monkeypatch, capsys):
 
 # --- nobody reads --------------------------------------------------------------------------------
 
+# the others in the one of the tests, where there is less to import
+IN_A_PROCESS = {"--help", "info", "describe air.csv", "impute air.csv -o -"}
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")     # it is standard output
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 @pytest.mark.parametrize("arguments, unbuffered", [(arguments.split(), "") for arguments in (
     "--help", "info", "describe air.csv", "describe air.csv --json", "impute air.csv -o out.csv",
     "impute air.csv -o -", "impute air.csv -o - --format parquet", "cluster air.csv -k 2",
     "cluster air.csv -k 2 -o - --quiet", "segment in.png -o out.png")]
     + [(["describe", "air.csv"], "1")], ids=" ".join)
-def test_nobody_reads_standard_output(arguments, unbuffered, tmp_path):
+def test_nobody_reads_standard_output(arguments, unbuffered, tmp_path, monkeypatch, capsys):
     """As a shell has it of programs that end by SIGPIPE, and without a word."""
     air_quality(tmp_path / "air.csv")
     pytest.importorskip("PIL.Image").fromarray(
         np.random.default_rng(0).integers(0, 255, (12, 12, 3), np.uint8)).save(tmp_path / "in.png")
     reading, writing = os.pipe()
     os.close(reading)
-    try:
-        done = process(*arguments, capture_output=False, stdout=writing, stderr=-1, cwd=tmp_path,
-                       env={"PYTHONUNBUFFERED": unbuffered})
-    finally:
-        os.close(writing)
-    assert done.returncode == 141
-    lines = [line for line in done.stderr.splitlines() if "warning" not in line]
+    if " ".join(arguments) in IN_A_PROCESS and not unbuffered:
+        with open(writing, "w") as stream:
+            done = process(*arguments, capture_output=False, stdout=stream, stderr=-1, cwd=tmp_path,
+                           env={"PYTHONUNBUFFERED": ""})
+        status, said = done.returncode, done.stderr
+    else:
+        monkeypatch.chdir(tmp_path)
+        with monkeypatch.context() as during, open(writing, "wb", 0) as pipe:
+            stream = io.TextIOWrapper(
+                pipe if unbuffered else io.BufferedWriter(pipe), write_through=bool(unbuffered))
+            during.setattr(sys, "stdout", stream)
+            status = run(*arguments)
+            stream.close()      # the interpreter's last flush says nothing either
+        said = capsys.readouterr().err
+    assert status == 141
+    lines = [line for line in said.splitlines() if "warning" not in line]
     if "-" in arguments:        # the report is there
         lines = [line for line in lines if "Error" in line or "Traceback" in line]
     assert lines == []

@@ -193,6 +193,25 @@ def test_groups_in_a_task(client, blocks, weights, expected, monkeypatch):
     assert {len(graph) for graph, _ in made} == {5}
 
 
+def test_workers_are_asked_for_even_shares(client):
+    """The same blocks of the same workers in every pass, neighbours together."""
+    workers, made, inside = sorted(client.nthreads()), [], Partitions._graph
+
+    class Watched(Partitions):
+        def _graph(self, *arguments):
+            graph, key = inside(self, *arguments)
+            layer, = graph.layers.values()
+            made.append({key[1]: layer.annotations["workers"](key) for key in layer.mapping
+                         if key[0].startswith("statistics-")})
+            assert layer.annotations["allow_other_workers"]
+            return graph, key
+
+    with client.as_current(), Watched(da.zeros((24, 2), chunks=(2, 2))) as source:
+        source.ranges()
+    assert len(made) == 2 and made[0] == made[1]
+    assert [made[0][i] for i in range(12)] == [worker for worker in workers for _ in range(4)]
+
+
 @IGNORED
 def test_frames(client, blocks, weights, expected):
     """A partition is a block; weights are a column; names are kept."""

@@ -355,7 +355,7 @@ def test_masks_of_numbers(inside):
     {}, {"method": "kmeans"}, {"smoothness": 1.0}, {"coordinates": 1.0}])
 @pytest.mark.parametrize("dtype", ["u1", "f4"])
 def test_same_bits_for_every_number_of_threads(dtype, options):
-    image = colours(0.2, shape=(150, 200))[0]
+    image = colours(0.2, shape=(90, 120))[0]
     image = as_uint8(image) if dtype == "u1" else image.astype(dtype)
     one, *others = (segment_image(image, 3, random_state=5, n_threads=n, **options)
                     for n in (1, 2, 3))

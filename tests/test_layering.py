@@ -2,6 +2,7 @@
 own matters to itself."""
 
 import ast
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -29,6 +30,11 @@ SOURCES = sorted(
     for path in PACKAGE.rglob(pattern))
 
 
+@functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
 def floor(module):
     """Of a dotted name below emkernels; the bare package is below everything."""
     parts = module.split(".")
@@ -42,7 +48,7 @@ def name_of(path):
 
 def imports_of_python(path):
     package = name_of(path) if path.stem == "__init__" else name_of(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -100,7 +106,7 @@ def test_the_package_itself_imports_nothing_of_its_own():
 @pytest.mark.parametrize(
     "path", [p for p in SOURCES if p.suffix == ".py"], ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_own_import_inside_a_function(path):
-    for function in ast.walk(ast.parse(path.read_text())):
+    for function in ast.walk(tree_of(path)):
         if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
             for node in ast.walk(function):
                 names = []
@@ -128,7 +134,6 @@ def room(module):
 
 
 PYTHON = [path for path in SOURCES if path.suffix == ".py"]
-TREES = {path: ast.parse(path.read_text()) for path in PYTHON}
 IDS = {"ids": lambda p: str(p.relative_to(PACKAGE))}
 
 
@@ -150,16 +155,20 @@ def defined_in(tree):
             yield node.value        # of __slots__
 
 
-ROOMS = {}
-for _path, _tree in TREES.items():
-    for _name in defined_in(_tree):
-        ROOMS.setdefault(_name, set()).add(room(name_of(_path)))
+@functools.cache
+def rooms():
+    """In which rooms each of these names is made."""
+    found = {}
+    for path in PYTHON:
+        for name in defined_in(tree_of(path)):
+            found.setdefault(name, set()).add(room(name_of(path)))
+    return found
 
 
 @pytest.mark.parametrize("path", PYTHON, **IDS)
 def test_names_with_an_underscore_stay_in_their_room(path):
     here = room(name_of(path))
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("emkernels"):
             names = [*node.module.split(".")[2:], *(alias.name for alias in node.names)]
             if node.module != "emkernels":
@@ -168,17 +177,17 @@ def test_names_with_an_underscore_stay_in_their_room(path):
                     f"{path}:{node.lineno} imports {private} of {node.module}")
         # what is some other room's own, and not called by a name that this one has, too
         if isinstance(node, ast.Attribute) and is_own(node.attr):
-            rooms = ROOMS.get(node.attr, set())
+            makers = rooms().get(node.attr, set())
             own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
-            assert here in rooms or not rooms or own or node.attr in SKLEARNS, (
-                f"{path}:{node.lineno} uses {node.attr} of {', '.join(sorted(rooms))}")
+            assert here in makers or not makers or own or node.attr in SKLEARNS, (
+                f"{path}:{node.lineno} uses {node.attr} of {', '.join(sorted(makers))}")
 
 
 @pytest.mark.parametrize("path", PYTHON, **IDS)
 def test_a_covariance_type_is_compared_in_structures_only(path):
     if "structures" in path.parts:
         return
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         found = []
         if isinstance(node, ast.Compare):
             found = [each.value for part in (node.left, *node.comparators)
@@ -200,7 +209,7 @@ def test_missing_values_are_looked_for_at_the_door_only(path):
             "components/gaussian/statistics.py", "models/mixture/conditional.py",
             "plotting/_patterns.py"):
         return
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             assert name not in ("missing_patterns", "check_finite", "patterns_where_missing"), (
@@ -226,6 +235,7 @@ def test_files_fit_in_a_head(path):
     assert n_lines > MOST_LINES or not long, "it is no longer an exception"
 
 
+@functools.cache
 def public_faces():
     """Functions and constructors that users call with names of arguments."""
     modules = [emkernels, *map(importlib.import_module, (
@@ -236,11 +246,11 @@ def public_faces():
 @pytest.mark.parametrize("path", PYTHON, **IDS)
 def test_below_a_public_face_there_are_few_parameters(path):
     public = public_faces()
-    of_public = {id(method) for node in ast.walk(TREES[path])
+    of_public = {id(method) for node in ast.walk(tree_of(path))
                  if isinstance(node, ast.ClassDef) and node.name in public
                  for method in node.body if isinstance(method, ast.FunctionDef)
                  and (not is_own(method.name))}
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.FunctionDef) and id(node) not in of_public and (
                 node.name not in public):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
@@ -250,6 +260,6 @@ def test_below_a_public_face_there_are_few_parameters(path):
 
 def test_the_laws_can_be_broken():
     """They are seen to find what they look for."""
-    assert {"_fitted_type", "_parameters", "_look"} <= ROOMS.keys()
-    assert ROOMS["_look"] == {"data"} and "models" in ROOMS["_fitted_type"]
+    assert {"_fitted_type", "_parameters", "_look"} <= rooms().keys()
+    assert rooms()["_look"] == {"data"} and "models" in rooms()["_fitted_type"]
     assert "GaussianMixture" in public_faces() and "run_em" in public_faces()

@@ -1,138 +1,17 @@
 """Streams of batches: stepwise EM of mixtures and imputers, K-means with exact counts."""
 
 import copy
-import pickle
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import load_digits
-from sklearn.exceptions import NotFittedError
+from streams import TYPES, groups, same, start_of, streamed
 
-from emkernels import GaussianImputer, GaussianMixture, KMeans, SufficientStatistics
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
-from emkernels.data import Rows
-from emkernels.em import DegenerateWarning
+from emkernels import GaussianImputer, GaussianMixture, KMeans
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES
 from emkernels.em.stepwise import Pace
-
-TYPES = ("full", "tied", "diag", "spherical")
-
-
-def groups(n, gap=3.0, k=3, d=3, seed=0, missing=0.0, shift=0.0):
-    rng = np.random.default_rng(seed)
-    centers = gap * rng.normal(size=(k, d))
-    X = centers[rng.integers(k, size=n)] + rng.normal(size=(n, d)) + shift
-    if missing:
-        X[rng.uniform(size=X.shape) < missing] = np.nan
-    return X
-
-
-def streamed(model, X, n_batches, weight=None):
-    weights = [None] * n_batches if weight is None else np.array_split(weight, n_batches)
-    for part, w in zip(np.array_split(X, n_batches), weights):
-        model.partial_fit(part, sample_weight=w)
-    return model
-
-
-def start_of(model):
-    return {"weights_init": model.weights_, "means_init": model.means_,
-            "precisions_init": model.precisions_}
-
-
-def same(a, b):
-    for name in ("weights_", "means_", "covariances_", "location_", "covariance_",
-                 "cluster_centers_"):
-        if hasattr(a, name):
-            assert_array_equal(getattr(a, name), getattr(b, name))
-
-
-# --- statistics about other centres ----------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_recentred_is_what_a_pass_about_these_centres_gives(name):
-    rng = np.random.default_rng(0)
-    X, resp = rng.normal(size=(200, 3)), rng.dirichlet(np.ones(2), size=200)
-
-    def about(centers):
-        gaps = X[:, None] - centers
-        first = np.einsum("nk,nkd->kd", resp, gaps)
-        products = np.einsum("nk,nkd,nke->kde", resp, gaps, gaps)
-        second = {"full": products, "tied": products.sum(axis=0),
-                  "diag": np.einsum("kdd->kd", products),
-                  "spherical": np.einsum("kdd->k", products)}[name]
-        return SufficientStatistics(name, centers, resp.sum(axis=0), first, second, -3.0)
-
-    old, new = rng.normal(size=(2, 2, 3))
-    found, expected = about(old).recentred(new), about(new)
-    assert_allclose(found.first, expected.first, atol=1e-12)
-    assert_allclose(found.second, expected.second, rtol=1e-12, atol=1e-11)
-    assert_array_equal(found.centers, new)
-    assert found.log_likelihood == -3.0
-    assert_allclose(found.means(), about(old).means(), rtol=1e-12)
-    found.merge(expected)       # they can be merged now
-    for bad in (new[:1], new[:, :2], np.full((2, 3), np.nan)):
-        with pytest.raises(ValueError, match="centers"):
-            found.recentred(bad)
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_recentred_far_from_the_origin(name):
-    X = np.random.default_rng(0).normal(size=(500, 3))
-    model = {"weights": [0.4, 0.6], "precisions_cholesky": np.ones(
-        structure_of(name).shape(2, 3)) if name in ("diag", "spherical") else
-        np.broadcast_to(np.eye(3), structure_of(name).shape(2, 3)).copy(), "covariance_type": name}
-    near = SufficientStatistics.from_data(X, means=X[:2], **model)
-    far = SufficientStatistics.from_data(X + 1e6, means=X[:2] + 1e6, **model)
-    for _ in range(50):     # there and back
-        far = far.recentred(far.means()).recentred(X[:2] + 1e6)
-    exact = SufficientStatistics.from_data((X + 1e6) - 1e6, means=(X[:2] + 1e6) - 1e6, **model)
-    assert_allclose(far.covariances(), exact.covariances(), rtol=0, atol=5e-12)
-    assert_allclose(near.recentred(np.zeros((2, 3))).covariances(), near.covariances(),
-                    atol=1e-14)
-    empty = SufficientStatistics.zeros(name, X[:2]).recentred(X[2:4])
-    assert not empty.first.any() and not empty.second.any()
-
-
-@pytest.mark.parametrize("centers, text", [
-    ([[1e200]], "too far away"), (None, "shape"), ([1.0], "shape"), ([[np.nan]], "NaN")])
-def test_centres_that_statistics_cannot_have(centers, text):
-    statistics = SufficientStatistics("full", [[0.0]], [2.0], [[4.0]], [[[10.0]]])
-    with pytest.raises(ValueError, match=text):
-        statistics.recentred(centers)
-
-
-@pytest.mark.parametrize("name", TYPES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_statistics_leave_rows_with_nothing_out(name, weighted):
-    X = groups(300, missing=0.2)
-    X[::7] = np.nan
-    weight = np.random.default_rng(0).uniform(size=300) if weighted else None
-    model = GaussianMixture(3, covariance_type=name, random_state=0).fit(X, sample_weight=weight)
-    arguments = model.weights_, model.means_, model.precisions_cholesky_, name
-    there = ~np.isnan(X).all(axis=1)
-    whole = SufficientStatistics.from_data(X, *arguments, weight)
-    clean = SufficientStatistics.from_data(
-        X[there], *arguments, None if weight is None else weight[there])
-    parts = sum((SufficientStatistics.from_data(
-        X[i::10], *arguments, None if weight is None else weight[i::10]) for i in range(10)),
-        start=SufficientStatistics.zeros(name, model.means_))
-    rows = SufficientStatistics.from_data(
-        Rows.read(X).with_(sample_weight=weight), *arguments)
-    for each in (whole, parts, rows):
-        for what in ("counts", "first", "second", "log_likelihood"):
-            expected = np.asarray(getattr(clean, what))
-            assert_allclose(getattr(each, what), expected, rtol=1e-10,
-                            atol=1e-9 * np.abs(expected).max())
-    assert_allclose(whole.weight, there.sum() if weight is None else weight[there].sum())
-    nothing = SufficientStatistics.from_data(X[::7], *arguments)
-    assert nothing.weight == 0 and nothing.log_likelihood == 0 and not nothing.second.any()
-    with pytest.raises(ValueError, match="sample_weight"):
-        SufficientStatistics.from_data(X, *arguments, np.ones(3))
-
 
 # --- how much a batch counts -------------------------------------------------------------------
 
@@ -255,111 +134,6 @@ def test_bits():
     same(*(streamed(KMeans(3, random_state=0, n_threads=n), X, 10) for n in (1, 3)))
 
 
-@pytest.mark.parametrize("model", [
-    GaussianMixture(3, random_state=0), GaussianMixture(3, random_state=0, covariance_type="EVE"),
-    GaussianImputer(prior="ridge"), KMeans(3, random_state=0)])
-def test_pickles_copies_and_clones(model):
-    X = groups(1000)
-    model = streamed(clone(model), X[:600], 6)
-    others = pickle.loads(pickle.dumps(model)), copy.deepcopy(model)
-    for each in (model, *others):
-        streamed(each, X[600:], 4)
-        assert each.n_iter_ == 10
-        same(model, each)
-    fresh = clone(model)
-    assert "_stream" not in vars(fresh)
-    streamed(fresh, X, 10)
-    same(model, fresh)
-    # a fit begins anew
-    model.fit(X)
-    same(model, clone(model).fit(X))
-    assert "_stream" not in vars(model)
-
-
-def test_files_go_on_as_a_fit(tmp_path):
-    X = groups(1000)
-    model = streamed(GaussianMixture(3, random_state=0), X[:900], 9)
-    model.save(tmp_path / "m.npz")
-    loaded = GaussianMixture.load(tmp_path / "m.npz")
-    same(model, loaded)
-    before = loaded.means_
-    loaded.partial_fit(X[900:901])
-    assert np.abs(loaded.means_ - before).max() < 0.05
-    model.fit(X).save(tmp_path / "m.npz")
-    same(model.partial_fit(X[:5]), GaussianMixture.load(tmp_path / "m.npz").partial_fit(X[:5]))
-
-
-def test_nothing_happens_without_weight():
-    X = groups(300, missing=0.1)
-    empty, zeros = np.full((4, 3), np.nan), np.zeros(50)
-    for model in (GaussianMixture(3, random_state=0), GaussianImputer()):
-        model.partial_fit(X[:50], sample_weight=zeros).partial_fit(empty)
-        with pytest.raises(NotFittedError):
-            model.predict(X) if hasattr(model, "predict") else model.transform(X)
-        model.partial_fit(X)
-        before = dict(vars(model))
-        model.partial_fit(X[:50], sample_weight=zeros).partial_fit(empty)
-        assert vars(model) == before
-    model = KMeans(3, random_state=0).partial_fit(groups(50), sample_weight=zeros)
-    assert "cluster_centers_" not in vars(model)
-    # rows of no weight are absent
-    X, weight = groups(300), np.tile([0.0, 2.0], 150)
-    for model in (GaussianMixture(2, random_state=0), GaussianImputer(), KMeans(2, init=X[1:5:2])):
-        a, b = clone(model), clone(model)
-        streamed(a, X, 3, weight)
-        streamed(b, X[1::2], 3, weight[1::2])
-        for name in ("means_", "location_", "cluster_centers_"):
-            if hasattr(a, name):
-                assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-9)
-
-
-@pytest.mark.parametrize("model, batch, text", [
-    (GaussianMixture(3), groups(2), "the first batch has 2 rows of positive weight.*needs 3"),
-    (GaussianMixture(), groups(1), "the first batch has 1 row of positive weight.*needs 2"),
-    (GaussianMixture(), groups(5) * [1, np.nan, 1], "the first batch: .*no observed value in col"),
-    (GaussianMixture(2, noise=True), groups(50), "noise=True is spread over the box"),
-    (GaussianMixture(step_exponent=0.5), groups(9), "step_exponent"),
-    (GaussianMixture(step_offset=-1), groups(9), "step_offset"),
-    (GaussianMixture(2, weights_init=[1]), groups(9), "weights"),
-    (KMeans(3), groups(2), "the first batch has 2 rows of positive weight.*needs 3"),
-    (KMeans(2, init=np.zeros((2, 2))), groups(2), "number of features"),
-    (KMeans(2), groups(9) * [1, np.nan, 1], "row 0, column 1.*complete rows"),
-    (GaussianImputer(), groups(1), "the first batch has not two different values of columns 0, 1"),
-    (GaussianImputer(), groups(9) * [1, 0, np.nan], "not two different values of columns 1, 2"),
-    (GaussianImputer(add_indicator=True), groups(9), "add_indicator=True"),
-    (GaussianMixture(), np.full((3, 2), np.inf), "infinit"),
-])
-def test_bad_first_batches(model, batch, text):
-    model = clone(model)
-    before = set(vars(model))
-    with pytest.raises(ValueError, match=text):
-        model.partial_fit(batch)
-    assert set(vars(model)) == before
-
-
-@pytest.mark.parametrize("model", [
-    GaussianMixture(2, random_state=0), GaussianImputer(), KMeans(2, random_state=0)])
-def test_bad_later_batches(model):
-    X = groups(200)
-    frame = pd.DataFrame(X, columns=["a", "b", "c"])
-    model = clone(model).partial_fit(frame)
-    assert list(model.feature_names_in_) == ["a", "b", "c"]
-    before = dict(vars(model))
-    for bad, text in ((frame[["b", "a", "c"]], "feature names"), (frame[["a"]], "feature names"),
-                      (frame * [np.inf, 1, 1], "infinit|overflow")):
-        with pytest.raises(ValueError, match=text), np.errstate(all="ignore"):
-            model.partial_fit(bad)
-        assert vars(model) == before
-    for weight in (np.ones(3), np.full(200, -1.0), np.full(200, np.nan)):
-        with pytest.raises(ValueError, match="sample_weight"):
-            model.partial_fit(frame, sample_weight=weight)
-        assert vars(model) == before
-    name = {"KMeans": "n_clusters", "GaussianMixture": "n_components"}.get(type(model).__name__)
-    if name:
-        with pytest.raises(ValueError, match="partial_fit cannot go on: " + name):
-            model.set_params(**{name: 3}).partial_fit(frame)
-
-
 def test_after_fits_of_each_kind():
     X = groups(2000)
     for fitted in (GaussianMixture(3, random_state=0).fit(X),
@@ -415,16 +189,6 @@ def test_priors_noise_and_what_is_fixed():
         assert_allclose(model.means_.mean(), plain.means_.mean(), atol=2)
 
 
-def test_float32_and_mixed_precisions():
-    X = groups(2000)
-    model = streamed(GaussianMixture(3, random_state=0), X.astype("f4"), 10)
-    assert model.means_.dtype == np.float32
-    wide = streamed(GaussianMixture(3, random_state=0), X, 10)
-    assert_allclose(model.means_, wide.means_, atol=1e-3)
-    assert model.partial_fit(X[:100]).means_.dtype == np.float64
-    assert streamed(KMeans(3, random_state=0), X.astype("f4"), 10).cluster_centers_.dtype == "f4"
-
-
 def test_small_first_batches():
     X = groups(6000)
     whole = GaussianMixture(3, random_state=0).fit(X)
@@ -435,30 +199,6 @@ def test_small_first_batches():
             if first > 1500:
                 break
         assert np.isfinite(model.score(X)) and whole.score(X) - model.score(X) < 2.5
-
-
-def test_a_collapse_leaves_the_stream_as_it_was():
-    X = groups(300, k=1)
-    model = GaussianMixture(reg_covar=0, step_exponent=1, step_offset=0)
-    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
-        model.partial_fit(np.zeros((300, 3)))
-    assert "means_" not in vars(model)
-    streamed(model, X, 4)
-    before = dict(vars(model))
-    with pytest.raises(ValueError, match="ill-defined empirical covariance"):
-        model.partial_fit(np.zeros((300, 3)), sample_weight=np.full(300, 1e290))
-    assert vars(model) == before
-    model.partial_fit(X)
-
-
-def test_a_spike_is_said_once():
-    X = groups(4000, 9, k=2)
-    model = streamed(GaussianMixture(2, random_state=0), X, 10)
-    spike = np.where((model.predict(X) == 0)[:, None], model.means_[0], X)
-    with pytest.warns(DegenerateWarning, match="collapsed: component 0") as found:
-        for _ in range(300):
-            model.partial_fit(spike)
-    assert len(found) == 1 and list(model.degenerate_components_) == [0]
 
 
 # --- K-means ------------------------------------------------------------------------------------
@@ -525,44 +265,3 @@ def test_imputer_with_another_sign_for_missing():
     b = streamed(GaussianImputer(missing_values=-1.0), np.where(np.isnan(X), -1.0, X), 5)
     same(a, b)
     assert_array_equal(a.transform(X[:9]), b.transform(np.where(np.isnan(X[:9]), -1.0, X[:9])))
-
-
-def test_noise_that_differs_is_refused():
-    X = groups(600, seed=6)
-    model = GaussianMixture(3, noise=1e-4, random_state=0)
-    for begun in (copy.deepcopy(model).fit(X), copy.deepcopy(model).partial_fit(X)):
-        for noise in (None, 2e-4):
-            before = copy.deepcopy(begun.set_params(noise=noise))
-            with pytest.raises(ValueError, match="cannot go on.*noise"):
-                begun.partial_fit(X[:50])
-            assert_array_equal(begun.means_, before.means_)
-        begun.set_params(noise=1e-4).partial_fit(X[:50])
-        begun.set_params(noise=True).partial_fit(X[:50])        # that of the start
-
-
-def test_rows_of_a_fit_are_counted_not_weighed(tmp_path):
-    X = groups(600, seed=7)
-    weight = np.full(600, 1 / 600)
-    weight[:100] = 0
-    model = GaussianMixture(3, random_state=0).fit(X, sample_weight=weight)
-    model.save(tmp_path / "model")
-    for begun in (model, GaussianMixture.load(tmp_path / "model")):
-        begun.partial_fit(X[:1], sample_weight=weight[-1:])
-        assert begun._stream.pace.n_rows == 501
-        assert begun._examination.few_rows is None
-
-
-def test_means_beyond_float32_and_batches_of_it():
-    X = groups(300, seed=8)
-    for model in (KMeans(3, random_state=0), GaussianMixture(3, random_state=0),
-                  GaussianImputer()):
-        for far in (1e39, 1e20):
-            begun = copy.deepcopy(model).fit(X * far)
-            before = pickle.dumps(begun)
-            try:
-                begun.partial_fit(X.astype(np.float32))
-            except ValueError:
-                assert pickle.dumps(begun) == before
-            else:
-                assert far < 1e30
-                begun.score(X) if not isinstance(model, GaussianImputer) else begun.transform(X)

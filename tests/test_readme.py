@@ -22,7 +22,7 @@ from sklearn.datasets import load_iris, load_sample_image
 import emkernels
 from emkernels import kernels
 from emkernels.cli._demo.factors import psychology_table
-from emkernels.cli._main import COMMANDS, make_parser
+from emkernels.cli._main import COMMANDS, main, make_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
@@ -210,9 +210,10 @@ def test_every_command_is_shown():
 @pytest.mark.parametrize("line", [
     pytest.param(line, marks=pytest.mark.slow if line[1] in MEASURING else (),
                  id=" ".join(line[1:])) for line in LINES])
-def test_line(line, files):
-    done = run("-m", *line, folder=files)
-    assert done.stdout.strip() and not done.stderr
+def test_line(line, files, capsys):
+    assert main(line[1:]) == 0
+    out, err = capsys.readouterr()
+    assert out.strip() and not err
     if written(line):
         assert (files / written(line)).stat().st_size > 0
 

@@ -9,8 +9,8 @@ from emkernels import _inputs
 from emkernels.data import checks
 from emkernels.data.changed import Changed
 from emkernels.data.items import MISSING, Items, distinct_rows, observed_numbers, positions_of
+from emkernels.data.labels import NOTHING, Labels
 from emkernels.data.readers import reader_of
-from emkernels.data.rows import NOTHING, Labels
 from emkernels.data.sampling import drawn_of, uniforms
 from emkernels.data.source import SAMPLE_ROWS
 from emkernels.data.survey import Block, Survey, Tables, located, print_of

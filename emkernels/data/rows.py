@@ -1,6 +1,6 @@
 """Rows: checked once, then handed from pass to pass."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels.data import checks
 from emkernels.data.columns import all_columns, columns_of
+from emkernels.data.labels import NOTHING, Labelled, Labels
 from emkernels.data.patterns import complete_patterns, pattern_of_rows, take_patterns
 from emkernels.data.summary import Rounding, summarise_columns
 from emkernels.kernels import passes
@@ -18,28 +19,7 @@ FEW_CELLS = 2048
 BLOCK_ROWS = 65536
 
 
-@dataclass(frozen=True)
-class Labels:
-    """What rows and columns are called, see :class:`Rows`."""
-
-    names: tuple | None = None
-    places: tuple | None = None
-    feature_names: np.ndarray | None = None
-    index: object = None
-
-    def of(self, rows, columns):
-        """Of some rows and, unless None, some columns."""
-        columns = slice(None) if columns is None else columns
-        texts = [None if each is None else tuple(np.array(each, object)[columns])
-                 for each in (self.names, self.places)]
-        return Labels(*texts, None if self.feature_names is None else self.feature_names[columns],
-                      None if self.index is None else self.index[rows])
-
-
-NOTHING = Labels()
-
-
-class Rows(_inputs.Named):
+class Rows(Labelled):
     """Checked rows, and what passes over them leave for the next pass.
 
     Made by :meth:`read`, which looks at every cell once; nothing behind it looks for missing
@@ -218,34 +198,8 @@ class Rows(_inputs.Named):
         return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
 
     @property
-    def names(self):
-        return self.labels.names
-
-    @property
-    def places(self):
-        return self.labels.places
-
-    @property
-    def feature_names(self):
-        return self.labels.feature_names
-
-    @property
     def index(self):
         return self.labels.index
-
-    @property
-    def titles(self):
-        """What results call the columns: as they are named, else x0, x1, ..."""
-        if self.places is None:
-            return tuple(f"x{j}" for j in range(self.n_features))
-        return self.places
-
-    @property
-    def column_names(self):
-        """How messages call the columns: by name, else by position."""
-        if self.names is None:
-            return [str(i) for i in range(self.n_features)]
-        return [repr(name) for name in self.names]
 
     @property
     def all_patterns(self):

@@ -6,7 +6,8 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.data import checks
-from emkernels.data.rows import Labels, Rows
+from emkernels.data.labels import Labels
+from emkernels.data.rows import Rows
 from emkernels.kernels import passes
 
 # A largest code beyond this is taken for a mistake, where nothing says how many symbols there are.

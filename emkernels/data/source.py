@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from emkernels import _inputs
+from emkernels.data.labels import Labelled
 from emkernels.data.packing import digest
 from emkernels.data.rows import Rows
 from emkernels.data.sampling import sample_block, sample_with_value
@@ -30,7 +31,7 @@ class Sums:
         return self
 
 
-class Source(_inputs.Named):
+class Source(Labelled):
     """Blocks of rows that are read again in each pass, an :class:`emkernels.em.protocol.Source`.
 
     A subclass gives :meth:`_pass` and calls :meth:`_describe` once.
@@ -140,20 +141,6 @@ class Source(_inputs.Named):
     def __repr__(self):
         return (f"{type(self).__name__}({self.n_rows} x {self.n_features}, {self.dtype}, "
                 f"{self.n_blocks} blocks)")
-
-    @property
-    def names(self):
-        return self.labels.names
-
-    @property
-    def places(self):
-        return self.labels.places
-
-    @property
-    def feature_names(self):
-        return self.labels.feature_names
-
-    titles, column_names = Rows.titles, Rows.column_names
 
     def may_keep(self, n_bytes):
         """Whether there is room for so many bytes a row: the same answer wherever the blocks

@@ -9,8 +9,9 @@ from emkernels import _inputs
 from emkernels._words import some
 from emkernels.data import checks
 from emkernels.data.changed import Changed
+from emkernels.data.labels import NOTHING, Labels
 from emkernels.data.readers import reader_of
-from emkernels.data.rows import NOTHING, Labels, Rows, with_nan
+from emkernels.data.rows import Rows, with_nan
 from emkernels.data.sampling import mixed
 
 PIECE = 8192    # rows whose bits are looked at together

@@ -48,6 +48,15 @@ class Pace:
     weight: float = 0.0
     n_rows: int = 0
 
+    @classmethod
+    def of_fit(cls, weight, n_rows=None):
+        """That of a fit to rows of that weight, which counts as one batch; of no weight where it
+        is not known."""
+        if not weight:
+            return cls()
+        n_rows = max(1, round(float(weight))) if n_rows is None else int(n_rows)
+        return cls(1, float(weight), n_rows)
+
     def share_of_weight(self, weight):
         """The share of all weight that the next batch has."""
         return weight / (self.weight + weight)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emkernels.components.gaussian.moments import seen
-from emkernels.data import Rows, checks
+from emkernels.data import Rows
 from emkernels.em.stepwise import Pace
 from emkernels.kernels import passes
 from emkernels.models.steps import remember_batch, weighed_batch
@@ -118,14 +118,11 @@ class StepwiseKMeans:
         self._validate_params()
         begun = "cluster_centers_" in vars(self)
         rows = Rows.read(X, self, complete="K-means", fitted=begun)
-        checks.check_magnitude_of(rows)
-        checks.check_labelled(self, rows, sample_weight)
         if begun and len(self.cluster_centers_) != self.n_clusters:
             raise ValueError("partial_fit cannot go on: n_clusters is not what it was before")
-        batch = weighed_batch(rows, sample_weight)
+        batch = weighed_batch(self, rows, sample_weight)
         if batch is None:
             return self
-        batch = batch.with_(n_threads=self.n_threads)
         stream = vars(self).get("_stream")
         if stream is None and not begun:
             stream = self._after_first(batch)
@@ -134,12 +131,11 @@ class StepwiseKMeans:
                 batch, self.step_exponent, self.step_offset)
         # --- nothing can fail from here on
         dtype = np.result_type(rows.dtype, self.cluster_centers_.dtype) if begun else rows.dtype
-        remember_batch(self, rows)
+        remember_batch(self, rows, stream)
         vars(self).pop("labels_", None)
         self.cluster_centers_ = stream.centers.astype(dtype)
         self._n_features_out = self.n_clusters
-        self.inertia_, self.n_iter_, self.converged_ = stream.inertia, stream.pace.n_batches, False
-        self._stream = stream
+        self.inertia_ = stream.inertia
         return self
 
     def _stream_of_fit(self):
@@ -148,7 +144,7 @@ class StepwiseKMeans:
         if counts is None or not counts.any():
             return ClusterStream(centers, np.full(len(centers), 1 / len(centers)), Pace())
         total = float(counts.sum())
-        return ClusterStream(centers, counts / total, Pace(1, total, max(1, round(total))))
+        return ClusterStream(centers, counts / total, Pace.of_fit(total))
 
     def _after_first(self, rows):
         """The stream behind its first batch."""

@@ -6,14 +6,12 @@ from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels._words import some
 from emkernels.components.gaussian.structures import structure_of
-from emkernels.data import checks
 from emkernels.em import run_em
 from emkernels.em.stepwise import Pace
 from emkernels.latent.stream import Stream, implied_statistics
 from emkernels.models.imputation import arguments
-from emkernels.models.steps import remember_batch, weighed_batch
+from emkernels.models.steps import bounds_behind, remember_batch, weighed_batch
 
-BOUNDS = 1000       # of the latest batches
 ENOUGH = 5          # numbers for each parameter, in a first batch to which EM is run
 FIRST_TOL = 1e-3
 
@@ -91,13 +89,10 @@ class StepwiseImputer:
         self._validate_params()
         begun = "location_" in vars(self)
         rows = self._read(X) if begun else self._read_to_fit(X)
-        checks.check_labelled(self, rows, sample_weight)
         limits = arguments.check_limits(self.min_value, self.max_value, rows.n_features)
-        checks.check_magnitude_of(rows)
-        batch = weighed_batch(rows, sample_weight)
+        batch = weighed_batch(self, rows, sample_weight)
         if batch is None:
             return self
-        batch = batch.with_(n_threads=self.n_threads)
         if begun:
             columns, constants = self._columns, self.location_.copy()
             self._check_columns(batch)
@@ -118,20 +113,19 @@ class StepwiseImputer:
         if notes and not before.held and self._singular(model, before.shown, names):
             notes = []      # no news
         # --- nothing can fail from here on
-        remember_batch(self, rows)
         if not begun:
             self._fitted = arguments.Fitted(
                 self.missing_values, limits, model.model.components.structure.prior, self.max_iter,
                 self.acceleration)
             self._columns, self._fitted_type, self.indicator_ = columns, "full", None
             self._scaling = model.scaling
-        bounds = self.lower_bounds_ if "_stream" in vars(self) else []
+        self.lower_bounds_ = bounds_behind(self, stream)
         self._set_parameters(stream.shown, constants)
-        self.n_patterns_, self.n_iter_ = inner.all_patterns.n_patterns, stream.pace.n_batches
-        self.converged_, self.lower_bounds_ = False, [*bounds, stream.bound][-BOUNDS:]
+        remember_batch(self, rows, stream)
+        self.n_patterns_ = inner.all_patterns.n_patterns
         self.log_likelihood_ = stream.pace.weight * (
             -np.inf if stream.log_likelihood is None else stream.log_likelihood)
-        self._stream, self._fitted_weight = stream, stream.pace.weight
+        self._fitted_weight = stream.pace.weight
         for note, category in notes:
             warn(note, category)
         return self
@@ -143,10 +137,8 @@ class StepwiseImputer:
         model = self._standardised(
             structure_of("full"), self._scaling, self._fitted.prior, inner.dtype)
         parameters = model.to_standard(self._raw())
-        weight, pace, value = vars(self).get("_fitted_weight"), Pace(), None
-        if weight:
-            pace = Pace(1, float(weight), max(1, round(float(weight))))
-            value = self.log_likelihood_ / weight
+        weight = vars(self).get("_fitted_weight")
+        pace, value = Pace.of_fit(weight), self.log_likelihood_ / weight if weight else None
         components = model.model.components
         parameters.components.structure = components.structure
         p = inner.n_features

@@ -11,9 +11,8 @@ from emkernels.em.stepwise import Pace
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.latent.stream import Stream, implied_statistics
 from emkernels.models.mixture.preparing import prepare
-from emkernels.models.steps import remember_batch, weighed_batch
+from emkernels.models.steps import bounds_behind, remember_batch, weighed_batch
 
-BOUNDS = 1000       # of the latest batches
 # Numbers for each parameter, in a first batch to which EM is run: of less it makes spikes.
 ENOUGH = 5
 
@@ -97,12 +96,9 @@ class StepwiseMixture:
         self._validate_params()
         begun = "means_" in vars(self)
         rows = Rows.read(X, self, fitted=begun)
-        checks.check_magnitude_of(rows)
-        checks.check_labelled(self, rows, sample_weight)
-        batch = weighed_batch(rows, sample_weight)
+        batch = weighed_batch(self, rows, sample_weight)
         if batch is None:
             return self
-        batch = batch.with_(n_threads=self.n_threads)
         before = vars(self).get("_stream")
         if before is None:
             before = self._stream_of_fit(batch) if begun else self._first_stream(batch)
@@ -119,18 +115,14 @@ class StepwiseMixture:
         found = self._examined(stream)
         earlier = vars(self).get("_examination") if begun else Examination()
         # --- nothing can fail from here on
-        remember_batch(self, rows)
-        bounds = [*self.lower_bounds_, stream.bound] if begun and "_stream" in vars(self) else [
-            stream.bound]
+        self.lower_bound_, self.lower_bounds_ = stream.bound, bounds_behind(self, stream)
         dtype = np.result_type(rows.dtype, self.means_.dtype) if begun else rows.dtype
         self._set_parameters(stream.shown, dtype, fixed=self._fixed)
         if not begun:
             self._remember_labels(None)
         self._remember_examination(found)
-        self.n_iter_, self.converged_ = stream.pace.n_batches, False
-        self.lower_bound_, self.lower_bounds_ = stream.bound, bounds[-BOUNDS:]
-        self._stream, self._fitted_weight = stream, stream.pace.weight
-        self._fitted_rows = stream.pace.n_rows
+        remember_batch(self, rows, stream)
+        self._fitted_weight, self._fitted_rows = stream.pace.weight, stream.pace.n_rows
         if found.spikes.keys() - getattr(earlier, "spikes", {}).keys():
             for text in found.texts(rows.column_names):
                 warn(text, DegenerateWarning)
@@ -141,10 +133,7 @@ class StepwiseMixture:
         mixture, given = prepare(self, rows, True, stream=True)
         parameters = self._parameters()
         _check_noise(arguments.check_noise(self.noise), parameters.noise)
-        weight, pace = vars(self).get("_fitted_weight"), Pace()
-        if weight is not None:
-            n_rows = vars(self).get("_fitted_rows", max(1, round(float(weight))))
-            pace = Pace(1, float(weight), int(n_rows))
+        pace = Pace.of_fit(vars(self).get("_fitted_weight"), vars(self).get("_fitted_rows"))
         bound = vars(self).get("lower_bound_", -np.inf)
         return self._begun(mixture, parameters, pace, bound if np.isfinite(bound) else None)
 
