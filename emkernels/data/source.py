@@ -124,6 +124,7 @@ class Source(Labelled):
         if self.journal is not None:
             self.journal.reached(self._key, None if number is None else tree)
         if self.progress is not None and number is not None:
+            number = min(number, self.n_blocks)     # a short group counts as a whole one
             self.progress.reached(
                 self.first_rows[number], self.first_rows[number] - self.first_rows[tree.first])
 
