@@ -562,6 +562,9 @@ def test_who_calls_it_wrongly_hears_what_to_do(client, blocks, weights):
         distributed.fit(GaussianMixture(), X, sample_weight=lazy(weights[1:]))
     with pytest.raises(TypeError, match="sample_weight must be a Dask array"):
         distributed.fit(GaussianMixture(), X, sample_weight=np.concatenate(weights))
+    frame = dd.from_dask_array(X)
+    with pytest.raises(TypeError, match="or the name of a column; got ndarray"):
+        distributed.fit(GaussianMixture(), frame, sample_weight=np.concatenate(weights))
     with pytest.raises(ValueError, match="2-d array"):
         distributed.fit(GaussianMixture(), X[:, 0])
     with pytest.raises(ValueError, match="no block with a row"):
