@@ -144,9 +144,9 @@ class Source(Labelled):
                 f"{self.n_blocks} blocks)")
 
     def may_keep(self, n_bytes):
-        """Whether so many bytes a row take no more memory than a block does: the same answer
-        wherever the blocks are."""
-        return n_bytes * self.n_rows <= self.survey.largest_block
+        """Whether there is room for so many bytes a row: the same answer wherever the blocks
+        are."""
+        return n_bytes * self.n_rows <= self.survey.room
 
     def random_state(self, random_state):
         """What an estimator's `random_state` stands for, in a fit of these rows."""
