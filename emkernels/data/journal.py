@@ -161,14 +161,14 @@ class Journal:
     def survey(self, reader):
         """The survey in the file, or None, and where it was left while it was being made, the
         levels of its tree; where the reader says that it reads the same, or every pass sees
-        whether it does."""
+        whether it does. Else None for both: the file stays until the rows are compared."""
         identity = _identity(reader)
         self._head(identity, simd_level())
         if self.found is None:
             return None, []
         self.trusted = identity is None and reader.volatile
         if not self.trusted and (identity is None or self.found["identity"] != identity):
-            return None, []
+            return None, None
         if self.looked:
             return None, self._levels()
         return _survey_of(self.before), []
@@ -213,6 +213,8 @@ class Journal:
     def compare_columns(self, survey):
         """That the columns, by a survey of some rows, are those of the file."""
         then, now = self.before["rest"], survey
+        if then.dtype is None:      # it was left before the first block with a row
+            return
         for words in ([f"{each.n_features} columns of {each.dtype}" for each in (then, now)],
                       [f"the columns {each.labels.names}" for each in (then, now)]):
             if words[0] != words[1]:
