@@ -4,6 +4,7 @@ A fit is a function of what its passes return. So the file holds these, by what 
 fit that is resumed is run from its beginning; passes that are in the file are not made again.
 """
 
+import contextlib
 import copy
 import dataclasses
 import os
@@ -154,6 +155,11 @@ class Journal:
 
     def _refuse(self, what):
         self.refused = True
+        if self.looked and self.cost:       # a survey went on from that of other rows
+            self.file.forget()
+            with contextlib.suppress(OSError):
+                self._put([], [(HEADER, NO_KEY, packed(self.found)),
+                               (PARTIAL, NO_KEY, self.looked)])
         raise ValueError(f"the checkpoint {self.path} {what}. Name another file for a new fit")
 
     # --- the rows ----------------------------------------------------------------------------
