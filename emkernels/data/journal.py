@@ -7,15 +7,13 @@ fit that is resumed is run from its beginning; passes that are in the file are n
 import contextlib
 import copy
 import dataclasses
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 
 from emkernels import __version__, _inputs
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
-from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
+from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile, checked_path
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import available_levels, simd_level
 
@@ -68,7 +66,7 @@ class Journal:
 
     def __init__(self, path, estimator, resume):
         _inputs.switch(resume, "resume")
-        self.path = _checked_path(path)
+        self.path = checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
         self.file, self.places, self.partial = RecordFile(self.path), {}, None
@@ -308,22 +306,6 @@ class Journal:
         self.written = time.monotonic()
         self.cost = self.written - began
         return places
-
-
-def _checked_path(path):
-    try:
-        text = os.fspath(path)
-        path = Path(os.fsdecode(text)).resolve()
-    except TypeError:
-        raise TypeError(f"checkpoint must be a path, got {type(path).__name__}") from None
-    except ValueError as error:
-        raise ValueError(f"the checkpoint {text!r} is no path: {error}") from None
-    if not path.parent.is_dir():
-        raise ValueError(f"the checkpoint {path} cannot be written: there is no folder "
-                         f"{path.parent}")
-    if path.is_dir():
-        raise ValueError(f"the checkpoint {path} is a folder, and should be a file")
-    return path
 
 
 def _described(estimator):
