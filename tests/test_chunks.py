@@ -9,9 +9,9 @@ from emkernels.data.sampling import uniforms
 from emkernels.em.tree import Tree
 
 
-def test_nothing_is_kept_of_more_rows_than_a_block_has_room_for():
-    chunks = Chunks(np.zeros((100, 2)), chunk_rows=10)
-    assert chunks.survey.largest_block == 160
+def test_nothing_is_kept_of_more_rows_than_there_is_room_for():
+    chunks = Chunks(np.zeros((100, 2)), chunk_rows=40)
+    assert chunks.survey.room == 160
     assert chunks.may_keep(1) and not chunks.may_keep(2)
 
 

@@ -94,6 +94,16 @@ def test_subnormal_values_have_no_steps_and_no_warning():
     assert_array_equal(Rounding.of(np.array([[0.0], [5e-324], [1.0]])).steps, [0])
 
 
+def test_rows_of_no_weight_have_no_rounding():
+    rng = np.random.default_rng(2)
+    X, weight = rng.integers(0, 9, size=(300, 2)).astype(float), np.ones(300)
+    X[::7] += rng.random((43, 2))
+    weight[::7] = 0
+    for found in (Rows(X, sample_weight=weight), Rows(X[weight > 0])):
+        assert_allclose(found.rounding().steps, [1 / 12, 1 / 12])
+    assert_array_equal(Rows.read(X).rounding().steps, [0, 0])
+
+
 def test_values_in_steps_and_far_from_zero_have_a_rounding():
     rng = np.random.default_rng(2)
     whole = np.r_[rng.random(400) < 0.02, rng.integers(5, 60, 200)].astype(float)
@@ -177,6 +187,24 @@ def test_spikes_by_trying_every_direction(seed):
                 assert (i in found) == expected[i]
                 seen.append(expected[i])
     assert 30 < sum(seen) < len(seen) - 30
+
+
+def test_a_spike_beside_columns_whose_bounds_are_tiny():
+    """Bounds of columns that come in steps are those of their precision, 1e-29 and less."""
+    rng = np.random.default_rng(3)
+    total, found = np.eye(6), []
+    for _ in range(50):
+        spread = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+        narrow = (spread * [1, 0.3, 0.1, 0.5, 0.8, 0.2]) @ spread.T
+        narrow[1] *= 3e-3
+        narrow[:, 1] *= 3e-3
+        covariances = np.array([narrow, total])
+        least = np.array([1e-5, 1e-5, 1e-29, 4e-29, 1e-5, 2e-29])
+        parameters = MixtureParameters(np.array([0.3, 0.7]), Gaussians(
+            structure_of("full"), np.zeros((2, 6)), covariances,
+            structure_of("full").factors(covariances)))
+        found.append(find_spikes(parameters, least))
+    assert all(each.keys() == {0} and each[0][0] == [1] for each in found)
 
 
 @pytest.mark.parametrize("covariance_type", ["diag", "spherical"])

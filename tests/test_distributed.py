@@ -33,9 +33,10 @@ from distributed import Client, LocalCluster  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 
 from emkernels import distributed  # noqa: E402
-from emkernels.data import partitions  # noqa: E402
+from emkernels.data import journal, partitions  # noqa: E402
 from emkernels.data.partitions import Partitions, register_size  # noqa: E402
 from emkernels.data.work import Machine  # noqa: E402
+from emkernels.em.tree import Tree  # noqa: E402
 from emkernels.kernels import dispatch  # noqa: E402
 
 # what distributed itself does while processes come and go
@@ -149,6 +150,68 @@ def test_a_checkpoint_of_a_cluster_goes_on_here(client, blocks, weights, expecte
                 expected)
     assert same(clone(model).fit_chunks(lazy(blocks), sample_weight=lazy(weights),
                                         checkpoint=path, resume=True), expected)
+
+
+@IGNORED
+@pytest.mark.parametrize("n_blocks, arity, groups, rate, left", [
+    (18, 16, 10, 5.0, 17), (30, 3, 10, 0.0, 29), (30, 3, 1, 0.0, 27), (60, 3, 1, 40.0, 57)])
+def test_a_long_pass_goes_on_where_it_was_left(
+        client, n_blocks, arity, groups, rate, left, tmp_path, monkeypatch):
+    """With a checkpoint it is several graphs, and those that ended are not made again."""
+    rng = np.random.default_rng(8)
+    blocks = [rng.normal(size=(int(n), 2)) + rng.integers(2) * 3
+              for n in rng.integers(3, 8, size=n_blocks)]
+    monkeypatch.setattr(Tree, "ARITY", arity)       # (tasks are of one group, on workers)
+    monkeypatch.setattr(partitions, "GROUPS_A_THREAD", groups)
+    graphs, plain, path = [], Partitions._computed, tmp_path / "fit.em"
+
+    def computed(self, work, places, level=None):
+        if work.function is not None:
+            graphs.append((self.n_passes, places[0].number, len(places)))
+            if graphs[-1] == stop:
+                raise OSError("the line is cut")
+        return plain(self, work, places, level)
+
+    expected, stop = GaussianMixture(**OPTIONS).fit_chunks(blocks), None
+    for name, value in (("PART", 0.0), ("SHARE", 0.0)):
+        monkeypatch.setattr(journal, name, value)
+    monkeypatch.setattr(partitions, "PORTION", 1.0)
+    monkeypatch.setattr(Partitions, "rate", property(lambda _: rate, lambda *_: None),
+                        raising=False)
+    monkeypatch.setattr(Partitions, "_computed", computed)
+    assert same(GaussianMixture(**OPTIONS).fit_chunks(lazy(blocks), checkpoint=path), expected)
+    of_all = [each for each in graphs if each[0] == graphs[-1][0]]
+    assert len(of_all) > 1 and sum(n for *_, n in of_all) == n_blocks
+    path.unlink()
+    stop, graphs[:] = of_all[-1], []
+    with pytest.raises(OSError, match="the line is cut"):
+        GaussianMixture(**OPTIONS).fit_chunks(lazy(blocks), checkpoint=path)
+    stop, last, graphs[:] = None, graphs[-1], []
+    for source in (lazy(blocks), blocks):
+        resumed = GaussianMixture(**OPTIONS).fit_chunks(source, checkpoint=path, resume=True)
+        assert same(resumed, expected)
+        assert graphs == [last]
+    # one that was left elsewhere, at any block
+    path.unlink()
+
+    class Left(Exception):
+        pass
+
+    def source():
+        nonlocal n_passes
+        n_passes += 1
+        for number, block in enumerate(blocks):
+            if (n_passes, number) == (of_all[0][0] + 1, n_blocks - 1):
+                raise Left
+            yield block
+
+    n_passes = 0
+    with pytest.raises(Left):
+        GaussianMixture(**OPTIONS).fit_chunks(source, checkpoint=path)
+    graphs[:] = []
+    resumed = GaussianMixture(**OPTIONS).fit_chunks(lazy(blocks), checkpoint=path, resume=True)
+    assert same(resumed, expected)
+    assert [each[:2] for each in graphs] == [(last[0], left)]
 
 
 @IGNORED
@@ -499,6 +562,9 @@ def test_who_calls_it_wrongly_hears_what_to_do(client, blocks, weights):
         distributed.fit(GaussianMixture(), X, sample_weight=lazy(weights[1:]))
     with pytest.raises(TypeError, match="sample_weight must be a Dask array"):
         distributed.fit(GaussianMixture(), X, sample_weight=np.concatenate(weights))
+    frame = dd.from_dask_array(X)
+    with pytest.raises(TypeError, match="or the name of a column; got ndarray"):
+        distributed.fit(GaussianMixture(), frame, sample_weight=np.concatenate(weights))
     with pytest.raises(ValueError, match="2-d array"):
         distributed.fit(GaussianMixture(), X[:, 0])
     with pytest.raises(ValueError, match="no block with a row"):

@@ -1,6 +1,7 @@
 """What blocks are read from: kinds of sources, columns, weights, and what is said of bad ones."""
 
 import os
+import sys
 import threading
 import warnings
 
@@ -9,6 +10,7 @@ import pytest
 
 import emkernels
 from emkernels import GaussianMixture
+from emkernels._extras import MissingExtraError
 from emkernels.data import Chunks
 from emkernels.data.readers import parquet as parquet_reader
 from emkernels.data.readers import reader_of
@@ -667,3 +669,10 @@ def test_conditions_leave_the_types_of_each_file(tmp_path):
         np.testing.assert_array_equal(found, expected[5:])
     found = blocks_of(data.filter(ds.field("a") > 50), columns=["a"])
     assert [len(values) for values, _ in found] == [0, 20, 20]
+
+
+def test_without_pyarrow_the_extra_is_named(monkeypatch):
+    for name in ("pyarrow", "pyarrow.dataset"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(MissingExtraError, match=r"Parquet needs pyarrow: .*emkernels\[parquet\]"):
+        GaussianMixture().fit_chunks("rows.parquet")

@@ -29,26 +29,26 @@ class NotANumber(Exception):
 
 def is_number_type(kind):
     """Whether a type of Arrow is of numbers, True and False aside."""
-    types = optional("pyarrow.types", "Parquet", "cli")
+    types = optional("pyarrow.types", "Parquet", "parquet")
     return types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
 
 
 def is_single_type(kind):
     """Whether a type of Arrow is of no more precision than float32."""
-    types = optional("pyarrow.types", "Parquet", "cli")
+    types = optional("pyarrow.types", "Parquet", "parquet")
     return types.is_float32(kind) or types.is_float16(kind)
 
 
 def are_single_types(kinds):
     """Whether columns of these types of Arrow are together of float32: as in memory, those of
     float16 alone are of float64."""
-    is_single = optional("pyarrow.types", "Parquet", "cli").is_float32
+    is_single = optional("pyarrow.types", "Parquet", "parquet").is_float32
     return all(map(is_single_type, kinds)) and any(map(is_single, kinds))
 
 
 def check_number_type(kind):
     """NotANumber for a type of Arrow that is not of numbers."""
-    if optional("pyarrow.types", "Parquet", "cli").is_boolean(kind):
+    if optional("pyarrow.types", "Parquet", "parquet").is_boolean(kind):
         raise NotANumber("is of type bool, not of numbers", likely=True,
                          hint="; as whole numbers, 1 and 0, it would be used")
     if not is_number_type(kind):
@@ -57,10 +57,10 @@ def check_number_type(kind):
 
 def arrow_numbers(array):
     """Floats with NaN where a value is missing; NotANumber for an array of something else."""
-    pa = optional("pyarrow", "Parquet", "cli")
+    pa = optional("pyarrow", "Parquet", "parquet")
     if not pa.types.is_floating(array.type):
         check_number_type(array.type)
-        pc = optional("pyarrow.compute", "Parquet", "cli")
+        pc = optional("pyarrow.compute", "Parquet", "parquet")
         if pa.types.is_decimal(array.type):
             # through text, which is rounded correctly
             array = pc.cast(array, pa.string())

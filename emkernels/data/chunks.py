@@ -55,7 +55,7 @@ class Chunks(Source):
             if journal.trusted:
                 journal.compare_columns(self._look(only_first=True))
         self._describe(self._look(levels) if survey is None else survey, n_threads)
-        self.memory = Memory(self.survey.largest_block)
+        self.memory = Memory(self.survey.room)
         if journal is not None:
             journal.begin(self, self.reader)
 

@@ -130,7 +130,10 @@ def _parts_of_frame(frame, sample_weight, columns):
         chunks = (np.nan,) * frame.npartitions
         return (frame if columns is None else frame[wanted],
                 _weights_of(sample_weight, chunks), None)
-    if not isinstance(sample_weight, str) or sample_weight not in names:
+    if not isinstance(sample_weight, str):
+        raise TypeError("sample_weight must be a Dask array or series, in the blocks of the rows, "
+                        f"or the name of a column; got {type(sample_weight).__name__}")
+    if sample_weight not in names:
         raise ValueError("sample_weight must be a Dask array or the name of a column; there is no "
                          f"column {sample_weight!r}, there are {some([*map(repr, names)])}")
     wanted = check_chosen(None if columns is None else wanted, names, sample_weight)

@@ -19,6 +19,8 @@ from emkernels.em.tree import Tree
 
 # Tasks are of sixteen blocks where there are so many of them for each thread of the cluster.
 GROUPS_A_THREAD = 10
+# Seconds that a graph is to take where its results are kept by a checkpoint.
+PORTION = 20.0
 # Seconds between two looks whether blocks that are waited for can come at all.
 LOOK_FOR_LOST = 10.0
 # Fits of which a worker keeps something of its blocks, the last in use, and which share of the
@@ -33,7 +35,8 @@ class Partitions(Source):
     read, merged on the workers by the tree that :class:`Chunks` has, and one of them comes back. So
     the bits are those of the same blocks in one process, whoever works on which, and whoever is
     lost meanwhile. Workers keep the small things that :class:`Chunks` keeps of blocks, until the
-    source is left as a context; a block that comes to another worker has them made again.
+    source is left as a context; a block that comes to another worker has them made again. With a
+    journal a long pass is several graphs, so that what they give can be kept.
 
     Parameters
     ----------
@@ -68,9 +71,9 @@ class Partitions(Source):
             _machines(self.client), None if journal is None else journal.level)
         self.work = Work(here, self.level, Tables() if door is None else door,
                          n_threads, self.loading.split)
-        self.room = 0
+        self.room, self.rate = 0, None
         with contextlib.nullcontext() if progress is None else progress.one(0):
-            survey = self._computed(self.work, places_of(None, self.loading.n_blocks))
+            (survey,) = self._computed(self.work, places_of(None, self.loading.n_blocks))
             self._tell(survey)
         if survey is None or survey.dtype is None:
             raise ValueError("there is no block with a row in the source")
@@ -92,41 +95,74 @@ class Partitions(Source):
                 self.client.sync(forget, callback_timeout=LOOK_FOR_LOST)
 
     def _pass(self, function, *arguments):
-        out = self._computed(
-            self.work.of_pass(self.survey, self.n_passes, function, arguments), self.blocks)
-        self._tell(self.survey)
-        return out
+        work = self.work.of_pass(self.survey, self.n_passes, function, arguments)
+        if self.journal is None:
+            (out,) = self._computed(work, self.blocks)
+            self._tell(self.survey)
+            return out
+        tree = self._tree()
+        if tree.levels and self._group_size() > 1:      # tasks are of whole groups
+            tree.levels[0] = [None, 0]
+            tree.first = tree.n_blocks
+        while (first := tree.n_blocks) < self.n_blocks:
+            began, (last, level) = time.monotonic(), self._portion(first)
+            parts = self._computed(work, self.blocks[first:last], level)
+            self.rate = (last - first) / (time.monotonic() - began)
+            if level is None:
+                (out,) = parts
+                self._tell(self.survey)
+                return out
+            for part in parts:
+                tree.add(part, level)
+        return tree.total()
+
+    def _portion(self, first):
+        """Where the graph ends that begins with a block, and of which level its results are; of
+        all blocks together None."""
+        n_threads = max(1, sum(self.client.nthreads().values()))
+        least = n_threads * (Tree.ARITY if self.n_blocks >= Tree.ARITY * n_threads else 1)
+        wanted = least if self.rate is None else max(least, int(self.rate * PORTION))
+        if not first and self.rate is not None and wanted >= self.n_blocks:
+            return self.n_blocks, None
+        level = int(self._group_size() > 1)
+        # sixteen results and more, so that graphs may end at many places
+        while Tree.ARITY**(level + 2) <= wanted and first % Tree.ARITY**(level + 1) == 0:
+            level += 1
+        unit = Tree.ARITY**level
+        return min(first + -(-wanted // unit) * unit, self.n_blocks), level
 
     def _tell(self, survey):
         if self.progress is not None and survey is not None:
             self.progress.reached(survey.n_rows, survey.n_rows)
 
-    def _computed(self, work, places):
-        """What the work makes of all blocks, by one graph; nothing of it stays behind."""
+    def _computed(self, work, places, level=None):
+        """What the work makes of blocks, by one graph: the sum of all, or those of the groups of a
+        level of the tree; nothing of it stays behind."""
         dask = dask_module("dask")
         distributed = dask_module("distributed")
-        graph, key = self._graph(work, places)
+        graph, keys = self._graph(work, places, level)
         with dask.annotate(retries=0):      # an error of the data is one in every try
-            future = self.client.get(graph, key, sync=False)
+            futures = self.client.get(graph, keys, sync=False)
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    distributed.wait(future, timeout=LOOK_FOR_LOST)
+                    distributed.wait(futures, timeout=LOOK_FOR_LOST)
                     break
                 self._say_lost(None)
-            return future.result()
+            return self.client.gather(futures)
         except (distributed.CancelledError, distributed.KilledWorker) as error:
             self._say_lost(error)
             raise
         finally:
-            future.release()
-            self._wait_until_forgotten(key)
+            for future in futures:
+                future.release()
+            self._wait_until_forgotten(keys)
 
-    def _wait_until_forgotten(self, key):
+    def _wait_until_forgotten(self, keys):
         """Until the scheduler has let the pass go: what follows finds nothing of it."""
         with contextlib.suppress(OSError):      # the scheduler is gone itself
             for _ in range(1000):
-                if self._states([key])[key] is None:
+                if not any(self._states(keys).values()):
                     break
                 time.sleep(0.002)
 
@@ -134,10 +170,10 @@ class Partitions(Source):
         """What the scheduler says of keys; None of those that it does not know."""
         return self.client.sync(self.client.scheduler.get_task_status, keys=list(keys))
 
-    def _graph(self, work, places):
-        """The graph of a pass, and the key of its result."""
+    def _graph(self, work, places, level=None):
+        """The graph of a pass, or of part of one, and the keys of its results."""
         spec = dask_module("dask._task_spec")
-        name = f"{self.run}-{self.n_passes}"
+        name = f"{self.run}-{self.n_passes}-{places[0].number}"
         dumps = dask_module("distributed.protocol.pickle").dumps
         parameters = f"parameters-{name}"
         graph = {parameters: spec.Task(parameters, _loads, dumps((work, self.run, self.room)))}
@@ -148,31 +184,39 @@ class Partitions(Source):
                 key, _statistics, spec.TaskRef(parameters), places[first:first + size])
             keys.append(key)
         graph.update(self.loading.shared)
-        plan, level = self._plan(keys), 0
-        while len(keys) > 1:
-            level += 1
+        plan = self._plan(keys, None if level is None else [
+            each.number for each in places[::size]])
+        at = int(size > 1)
+        while len(keys) > 1 and at != level:
+            at += 1
             groups = [keys[i:i + Tree.ARITY] for i in range(0, len(keys), Tree.ARITY)]
             keys = []
             for i, group in enumerate(groups):
                 # neighbours of one worker are summed there, and their sum moves to the next
                 total = []
                 for j, (worker, run) in enumerate(itertools.groupby(group, plan.get)):
-                    key = f"merged-{name}", level, i, j
+                    key = f"merged-{name}", at, i, j
                     graph[key] = spec.Task(key, _merged, *map(spec.TaskRef, [*total, *run]))
                     total = [key]
                     if worker is not None:
                         plan[key] = worker
                 keys += total
-        return _annotated(graph, plan), keys[0]
+        return _annotated(graph, plan), keys
 
-    def _plan(self, keys):
-        """Which worker is asked first for what: neighbours are with one. (Idle ones may steal.)"""
+    def _plan(self, keys, numbers=None):
+        """Which worker is asked first for what: neighbours are with one. (Idle ones may steal.)
+        Of part of a pass, by the numbers of the blocks, so that all have part of every part."""
         if self.loading.elsewhere or "workers" in dask_module("dask").get_annotations():
             return {}       # by where blocks are; by who says so
         threads = [each for worker, n in sorted(self.client.nthreads().items())
                    for each in [worker] * n]
-        return {key: threads[i * len(threads) // len(keys)] for i, key in enumerate(keys)
-                } if threads else {}
+        if not threads:
+            return {}
+        if numbers is None:
+            return {key: threads[i * len(threads) // len(keys)] for i, key in enumerate(keys)}
+        run = Tree.ARITY if self.n_blocks >= Tree.ARITY * len(threads) else 1
+        return {key: threads[number // run % len(threads)]
+                for key, number in zip(keys, numbers, strict=True)}
 
     def _group_size(self):
         """Blocks of a task: one, or a group of the tree where there are plenty."""

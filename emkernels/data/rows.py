@@ -222,8 +222,9 @@ class Rows(Labelled):
         return self._keep("summary", lambda: summarise_columns(self.X, self.weight_given))
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values."""
-        return self._keep("rounding", lambda: Rounding.of(self.X))
+        """The :class:`Rounding` of the columns' values, in rows of positive weight."""
+        some = slice(None) if self.n_positive == self.n_rows else self.sample_weight > 0
+        return self._keep("rounding", lambda: Rounding.of(self.X[some]))
 
     def _keep(self, name, make):
         if name not in self.kept:

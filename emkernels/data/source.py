@@ -124,6 +124,7 @@ class Source(Labelled):
         if self.journal is not None:
             self.journal.reached(self._key, None if number is None else tree)
         if self.progress is not None and number is not None:
+            number = min(number, self.n_blocks)     # a short group counts as a whole one
             self.progress.reached(
                 self.first_rows[number], self.first_rows[number] - self.first_rows[tree.first])
 
@@ -143,9 +144,9 @@ class Source(Labelled):
                 f"{self.n_blocks} blocks)")
 
     def may_keep(self, n_bytes):
-        """Whether so many bytes a row take no more memory than a block does: the same answer
-        wherever the blocks are."""
-        return n_bytes * self.n_rows <= self.survey.largest_block
+        """Whether there is room for so many bytes a row: the same answer wherever the blocks
+        are."""
+        return n_bytes * self.n_rows <= self.survey.room
 
     def random_state(self, random_state):
         """What an estimator's `random_state` stands for, in a fit of these rows."""

@@ -171,11 +171,11 @@ class ParquetWriter(FileWriter):
     table = None
 
     def begin(self, block):
-        self.pa = pa = optional("pyarrow", "Parquet", "cli")
+        self.pa = pa = optional("pyarrow", "Parquet", "parquet")
         width = 1 if block.ndim == 1 else block.shape[1]
         self.schema = pa.schema(list(zip(
             self.names(width), [pa.from_numpy_dtype(block.dtype)] * width)))
-        self.table = optional("pyarrow.parquet", "Parquet", "cli").ParquetWriter(
+        self.table = optional("pyarrow.parquet", "Parquet", "parquet").ParquetWriter(
             self.file, self.schema)
 
     def append(self, block):

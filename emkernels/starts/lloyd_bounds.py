@@ -14,7 +14,7 @@ from emkernels.data.source import Sums
 from emkernels.kernels import passes
 
 # Groups of centres that bounds are kept of, where there is room.
-GROUPS = 4
+GROUPS = 16
 # Centres times features up to which distances cost less than bounds.
 NO_BOUNDS = 64
 # Rows that exact sums can be of, and between which limits the largest of them are.

@@ -188,7 +188,7 @@ def find_spikes(parameters, least, total=None):
     suspects = np.flatnonzero(narrow).tolist()
     found = {}
     for k in suspects:
-        direction = _narrow_direction(covariances[k], total, bound)
+        direction = _narrow_direction(covariances[k], factors[k], total, bound)
         if direction is not None:
             parts = np.abs(direction) * np.sqrt(variances)
             columns = [int(j) for j in np.argsort(-parts, kind="stable")
@@ -201,11 +201,13 @@ def find_spikes(parameters, least, total=None):
     return found
 
 
-def _narrow_direction(covariance, total, bound):
-    """A direction in which a covariance is too small, or None."""
-    unit = np.sqrt(bound)
-    values, vectors = np.linalg.eigh(covariance / np.outer(unit, unit))
-    few = vectors[:, values <= 1] / unit[:, None]
+def _narrow_direction(covariance, factor, total, bound):
+    """A direction in which a covariance, of this factor of its inverse, is too small, or None."""
+    # eigenvectors of the precision in units of the bounds: in those of the covariance, what is
+    # narrow drowns beside columns whose bounds are smaller by many orders
+    scaled = np.sqrt(bound)[:, None] * factor
+    values, vectors = np.linalg.eigh(scaled @ scaled.T)
+    few = factor @ (scaled.T @ vectors[:, values >= 1])
     best = None
     if few.shape[1]:        # among these, where the data have the most
         share, direction = _smallest_share(covariance, total, few)

@@ -17,7 +17,7 @@ ONLY = "the Parquet files of the folder alone, sorted(glob.glob(...))"
 
 
 def arrow(module="pyarrow"):
-    return optional(module, "Parquet", "cli")
+    return optional(module, "Parquet", "parquet")
 
 
 def is_path(source):

@@ -127,6 +127,7 @@ class ParquetReader:
                 several = None
         finally:
             self._slots = slots
+            arrow().default_memory_pool().release_unused()      # what it held for the next column
 
     def _read(self, start, take):
         """Lists of blocks, and the memory that they are in."""
@@ -204,8 +205,6 @@ class ParquetReader:
         out = slot.columns(len(self.columns), n_rows, self.dtype)
         for name, column in zip(self.columns, out):
             _put(table, name, file, column)
-        if isinstance(table, ByColumns):        # what Arrow holds for the next column, a block's
-            arrow().default_memory_pool().release_unused()
         return [(_inputs.NamedTable(out[:, cut].T, tuple(self.columns)), each)
                 for cut, each in zip(cuts, weights)]
 

@@ -12,7 +12,7 @@ def as_known(table):
     """A batch of Arrow, of which scikit-learn does not see the names, as a table."""
     if hasattr(table, "column_names") and hasattr(table, "to_struct_array") and not hasattr(
             table, "combine_chunks"):
-        return optional("pyarrow", "Parquet", "cli").Table.from_batches([table])
+        return optional("pyarrow", "Parquet", "parquet").Table.from_batches([table])
     return table
 
 
