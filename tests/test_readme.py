@@ -27,7 +27,8 @@ from emkernels.cli._main import COMMANDS, main, make_parser
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
 # (compiled quickly: what is compiled is to work)
-ENVIRONMENT = {**os.environ, "CFLAGS": "-O0", "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
+ENVIRONMENT = {**os.environ, "CFLAGS": "-O0",
+               "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
 
 # heading, text below it, heading, ...
 _parts = re.split(r"^##+ (.*)\n", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
