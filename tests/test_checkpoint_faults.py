@@ -1,4 +1,4 @@
-"""Checkpoints of two fits at once, on full disks, of other SIMD levels; processes that are killed."""
+"""Checkpoints of two fits at once, on full disks, of other SIMD levels, and of killed processes."""
 
 import errno
 import os

@@ -23,6 +23,7 @@ from emkernels import GaussianMixture
 from emkernels.data import Rows
 from emkernels.data import journal as journals
 
+
 def test_no_file_is_overwritten(left):
     assert refused(left, "resume=True", resume=False).n_passes == 0
 
