@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from emkernels import GaussianMixture, KMeans, LatentClassAnalysis, select_mixture
+from emkernels import GaussianHMM, GaussianMixture, KMeans, LatentClassAnalysis, select_mixture
 from emkernels.data import Chunks, Journal
 from emkernels.data import journal as journals
 from emkernels.data.survey import Tables
@@ -246,3 +246,26 @@ def test_blocks_without_rows_are_seen_first(tmp_path, surveyed):
     surveyed.fails = None
     resumed = mixture().fit_chunks(source, checkpoint=path, resume=True)
     assert_array_equal(resumed.means_, mixture().fit_chunks(source).means_)
+
+
+@pytest.mark.parametrize("then, now", [
+    (0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (2.0, 1.0), (None, 2.0), (2.0, None)])
+def test_weights_of_sequences_that_have_changed(then, now, tmp_path, monkeypatch):
+    """Those of sequences without weight, too, and where none were given."""
+    def fit(value, **options):
+        weight = None
+        if value is not None:
+            weight = [1.0] * N_BLOCKS
+            weight[7] = value
+        return GaussianHMM(2, max_iter=3, tol=0, random_state=0, **options).fit_chunks(
+            callable_of(X, tmp_path), checkpoint=tmp_path / "fit", resume=True,
+            sample_weight=None if weight is None else lambda: iter(weight))
+
+    def stop(state):
+        if state.n_iter == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(then, callback=stop)
+    with pytest.raises(ValueError, match="the checkpoint .* block 7: .*weight"):
+        fit(now)
