@@ -222,15 +222,6 @@ def test_rows_of_chunks_are_looked_at_in_the_end(fit, tmp_path):
         fit(Chunks(callable_of(other, tmp_path), journal=journal))
 
 
-def test_a_fit_that_is_stopped_at_its_last_look_changes_nothing(tmp_path, surveyed):
-    mixture().fit_chunks(callable_of(X, tmp_path), checkpoint=tmp_path / "fit")
-    model, surveyed.fails = mixture(), AT
-    before = dict(vars(model))
-    with pytest.raises(KeyboardInterrupt):
-        model.fit_chunks(callable_of(X, tmp_path), checkpoint=tmp_path / "fit", resume=True)
-    assert vars(model) == before
-
-
 def test_blocks_without_rows_are_seen_first(tmp_path, surveyed):
     """A fit that is left before it has seen a row knows no columns yet."""
     def source():

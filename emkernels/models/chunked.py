@@ -185,7 +185,7 @@ class ChunkedFit(ChunkedOutput):
         before = dict(vars(self))
         try:
             yield
-        except BaseException:
+        except Exception:   # whoever stops a fit keeps the last iteration
             vars(self).clear()
             vars(self).update(before)
             raise
