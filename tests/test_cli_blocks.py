@@ -157,6 +157,20 @@ def test_checkpoints(folder, capsys):
 
 
 
+@pytest.mark.parametrize("words", [
+    ["cluster", "t.csv", "-k", "2"], ["cluster", "t.csv", "-k", "2:3", "--method", "t"]])
+def test_a_checkpoint_of_a_table_that_was_changed_since(words, folder, capsys):
+    """All that is asked for is in it, so that no pass over the rows sees them."""
+    outcome(capsys, *words, "--checkpoint", "fit.checkpoint")
+    with open("t.csv") as file:
+        lines = file.readlines()
+    lines[5:7] = lines[6:4:-1]
+    with open("t.csv", "w") as file:
+        file.writelines(lines)
+    assert main([*words, "--checkpoint", "fit.checkpoint", "--resume"]) == 2
+    assert "is of other rows: block 0" in capsys.readouterr().err
+
+
 def test_what_was_ended_goes_on(folder, capsys, monkeypatch):
     """A command that ends in its middle makes only the passes again that were not over."""
     words = ["cluster", "t.csv", "-k", "2", "--starts", "1", "--chunks", "--max-iter", "9"]

@@ -1,10 +1,13 @@
 """Fits that are killed while they look at their rows for the first time, and go on."""
 
+import os
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from emkernels import GaussianMixture, KMeans, LatentClassAnalysis
+from emkernels import GaussianHMM, GaussianMixture, KMeans, LatentClassAnalysis, select_mixture
+from emkernels.data import Chunks, Journal
 from emkernels.data import journal as journals
 from emkernels.data.survey import Tables
 
@@ -137,9 +140,11 @@ def test_categories_that_were_seen(left, tmp_path, surveyed):
     (lambda X: X[:10 * ROWS], "block 10"),
     (lambda X: X[10:], "block 0"),
 ], ids=range(5))
-def test_rows_that_have_changed(kind, change, match, left, tmp_path):
+@pytest.mark.parametrize("often", [0.0, 20.0])
+def test_rows_that_have_changed(kind, change, match, often, left, tmp_path, monkeypatch):
     path = left(kind(X, tmp_path), mixture())
     written = path.read_bytes()
+    monkeypatch.setattr(journals, "PART", often)
     source = kind(np.ascontiguousarray(change(X)), tmp_path)
     model = mixture()
     before = dict(vars(model))
@@ -167,3 +172,91 @@ def test_rows_that_are_refused_leave_no_file(tmp_path):
     with pytest.raises(ValueError, match="block 14, row 0, column 1"):
         mixture().fit_chunks(callable_of(bad, tmp_path), checkpoint=tmp_path / "fit")
     assert not [*tmp_path.iterdir()]
+
+
+def list_of(X, folder):
+    return [X[i:i + ROWS] for i in range(0, len(X), ROWS)]
+
+
+def moved(X, folder):
+    """Files of which nothing says that they are those of before."""
+    path = parquet_of(X, folder)
+    os.utime(path, (1, 1))
+    return path
+
+
+@pytest.mark.parametrize("kind", [list_of, moved])
+def test_a_survey_that_is_made_anew_leaves_the_file(kind, tmp_path, surveyed, monkeypatch):
+    """What the passes have given stays, whether the look at the rows ends, or refuses them."""
+    path, model = tmp_path / "fit", mixture()
+    model.fit_chunks((list_of if kind is list_of else parquet_of)(X, tmp_path), checkpoint=path)
+    written = path.read_bytes()
+    monkeypatch.setattr(journals, "PART", 0.0)
+    monkeypatch.setattr(journals, "SHARE", 0.0)
+    surveyed.fails = AT
+    with pytest.raises(KeyboardInterrupt):
+        mixture().fit_chunks(kind(X, tmp_path), checkpoint=path, resume=True)
+    assert path.read_bytes() == written
+    surveyed.fails, other = None, X.copy()
+    other[330] = 9.0
+    with pytest.raises(ValueError, match="the checkpoint .* block 6 has other values"):
+        mixture().fit_chunks(kind(other, tmp_path), checkpoint=path, resume=True)
+    assert path.read_bytes() == written
+    resumed = mixture().fit_chunks(kind(X, tmp_path), checkpoint=path, resume=True)
+    assert_array_equal(resumed.means_, model.means_)
+
+
+def selected(source):
+    return select_mixture(source, [2], max_iter=4, random_state=0)
+
+
+@pytest.mark.parametrize("fit", [lambda source: mixture().fit_chunks(source), selected])
+def test_rows_of_chunks_are_looked_at_in_the_end(fit, tmp_path):
+    """Where all that is asked for is in the file, no pass sees that they are others."""
+    other = X.copy()
+    other[330] = 9.0
+    with Journal(tmp_path / "fit", mixture(), False) as journal:
+        fit(Chunks(callable_of(X, tmp_path), journal=journal))
+    with Journal(tmp_path / "fit", mixture(), True) as journal, pytest.raises(
+            ValueError, match="the checkpoint .* block 6 has other values"):
+        fit(Chunks(callable_of(other, tmp_path), journal=journal))
+
+
+def test_blocks_without_rows_are_seen_first(tmp_path, surveyed):
+    """A fit that is left before it has seen a row knows no columns yet."""
+    def source():
+        yield X[:0]
+        yield X[:0]
+        yield X
+
+    path, surveyed.fails = tmp_path / "fit", 2
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(journals, "PART", 0.0)
+        patch.setattr(journals, "SHARE", 0.0)
+        mixture().fit_chunks(source, checkpoint=path)
+    surveyed.fails = None
+    resumed = mixture().fit_chunks(source, checkpoint=path, resume=True)
+    assert_array_equal(resumed.means_, mixture().fit_chunks(source).means_)
+
+
+@pytest.mark.parametrize("then, now", [
+    (0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (2.0, 1.0), (None, 2.0), (2.0, None)])
+def test_weights_of_sequences_that_have_changed(then, now, tmp_path, monkeypatch):
+    """Those of sequences without weight, too, and where none were given."""
+    def fit(value, **options):
+        weight = None
+        if value is not None:
+            weight = [1.0] * N_BLOCKS
+            weight[7] = value
+        return GaussianHMM(2, max_iter=3, tol=0, random_state=0, **options).fit_chunks(
+            callable_of(X, tmp_path), checkpoint=tmp_path / "fit", resume=True,
+            sample_weight=None if weight is None else lambda: iter(weight))
+
+    def stop(state):
+        if state.n_iter == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(then, callback=stop)
+    with pytest.raises(ValueError, match="the checkpoint .* block 7: .*weight"):
+        fit(now)

@@ -90,6 +90,7 @@ def fitting(options, console, numbers, change=None, *, memory=False):
                 numbers.frames(change), n_threads=options.threads, journal=journal,
                 progress=progress)
         yield chunks
+        chunks.verify()     # where all that was asked for was in the checkpoint
 
 
 @contextlib.contextmanager

@@ -4,17 +4,16 @@ A fit is a function of what its passes return. So the file holds these, by what 
 fit that is resumed is run from its beginning; passes that are in the file are not made again.
 """
 
+import contextlib
 import copy
 import dataclasses
-import os
 import time
-from pathlib import Path
 
 import numpy as np
 
 from emkernels import __version__, _inputs
 from emkernels.data.packing import Unpackable, digest, packed, unpacked
-from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile
+from emkernels.data.records import NO_KEY, Damaged, Lock, RecordFile, checked_path
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import available_levels, simd_level
 
@@ -67,7 +66,7 @@ class Journal:
 
     def __init__(self, path, estimator, resume):
         _inputs.switch(resume, "resume")
-        self.path = _checked_path(path)
+        self.path = checked_path(path)
         self.random_state = getattr(estimator, "random_state", None)
         self.header, self.found, self.rng, self.level = _described(estimator), None, None, None
         self.file, self.places, self.partial = RecordFile(self.path), {}, None
@@ -154,6 +153,11 @@ class Journal:
 
     def _refuse(self, what):
         self.refused = True
+        if self.looked and self.cost:       # a survey went on from that of other rows
+            self.file.forget()
+            with contextlib.suppress(OSError):
+                self._put([], [(HEADER, NO_KEY, packed(self.found)),
+                               (PARTIAL, NO_KEY, self.looked)])
         raise ValueError(f"the checkpoint {self.path} {what}. Name another file for a new fit")
 
     # --- the rows ----------------------------------------------------------------------------
@@ -161,14 +165,14 @@ class Journal:
     def survey(self, reader):
         """The survey in the file, or None, and where it was left while it was being made, the
         levels of its tree; where the reader says that it reads the same, or every pass sees
-        whether it does."""
+        whether it does. Else None for both: the file stays until the rows are compared."""
         identity = _identity(reader)
         self._head(identity, simd_level())
         if self.found is None:
             return None, []
         self.trusted = identity is None and reader.volatile
         if not self.trusted and (identity is None or self.found["identity"] != identity):
-            return None, []
+            return None, None
         if self.looked:
             return None, self._levels()
         return _survey_of(self.before), []
@@ -213,6 +217,8 @@ class Journal:
     def compare_columns(self, survey):
         """That the columns, by a survey of some rows, are those of the file."""
         then, now = self.before["rest"], survey
+        if then.dtype is None:      # it was left before the first block with a row
+            return
         for words in ([f"{each.n_features} columns of {each.dtype}" for each in (then, now)],
                       [f"the columns {each.labels.names}" for each in (then, now)]):
             if words[0] != words[1]:
@@ -300,22 +306,6 @@ class Journal:
         self.written = time.monotonic()
         self.cost = self.written - began
         return places
-
-
-def _checked_path(path):
-    try:
-        text = os.fspath(path)
-        path = Path(os.fsdecode(text)).resolve()
-    except TypeError:
-        raise TypeError(f"checkpoint must be a path, got {type(path).__name__}") from None
-    except ValueError as error:
-        raise ValueError(f"the checkpoint {text!r} is no path: {error}") from None
-    if not path.parent.is_dir():
-        raise ValueError(f"the checkpoint {path} cannot be written: there is no folder "
-                         f"{path.parent}")
-    if path.is_dir():
-        raise ValueError(f"the checkpoint {path} is a folder, and should be a file")
-    return path
 
 
 def _described(estimator):

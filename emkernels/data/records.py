@@ -20,6 +20,23 @@ PIECE = 2**20       # bytes that are read together
 NO_KEY = bytes(20)
 
 
+def checked_path(path):
+    """A path that a checkpoint can be written to, whole; else ValueError or TypeError."""
+    try:
+        text = os.fspath(path)
+        path = Path(os.fsdecode(text)).resolve()
+    except TypeError:
+        raise TypeError(f"checkpoint must be a path, got {type(path).__name__}") from None
+    except ValueError as error:
+        raise ValueError(f"the checkpoint {text!r} is no path: {error}") from None
+    if not path.parent.is_dir():
+        raise ValueError(f"the checkpoint {path} cannot be written: there is no folder "
+                         f"{path.parent}")
+    if path.is_dir():
+        raise ValueError(f"the checkpoint {path} is a folder, and should be a file")
+    return path
+
+
 class Damaged(ValueError):
     """A file that is not what was written."""
 

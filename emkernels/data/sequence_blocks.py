@@ -62,13 +62,17 @@ class SequenceTables(Tables):
     def rows(self, values, weight, number, survey, n_threads, lasting):
         rows = super().rows(values, None, number, survey, n_threads, {})
         block = survey.blocks[number]
-        if rows is None or not block.n_positive:
+        if rows is None:
             return None
-        own = None
-        if survey.weighted:
-            own = np.array([1.0 if weight is None else weight_of(weight, len(rows))])
-            if own[0] * len(rows) != block.total:
-                raise Changed("its weight is another")
+        try:
+            own = 1.0 if weight is None else weight_of(weight, len(rows))
+        except ValueError as error:
+            raise Changed(str(error)) from None
+        if own * len(rows) != block.total:
+            raise Changed("its weight is another")
+        if not block.n_positive:
+            return None
+        own = np.array([own]) if survey.weighted else None
         out = Sequences(rows, np.array([0, len(rows)]), own, n_threads=n_threads,
                         numbers=np.array([number]), kind="block")
         out.block = number

@@ -148,41 +148,47 @@ class ChunkedFit(ChunkedOutput):
                 raise ValueError("weights, columns, rows of a block and the checkpoint are those "
                                  "that the Chunks were made with: leave the arguments out")
             check_door(source, self._door())
-            with own_simd_level(source.level or simd_level()):
+            with self._as_before_if_it_fails(), own_simd_level(source.level or simd_level()):
                 self._fit_source(source)
+                source.verify()
             return self
         if resume and checkpoint is None:
             raise ValueError("resume=True goes on with a checkpoint: give its path, checkpoint=...")
         if is_collection(source) and chunk_rows is not None:
             raise ValueError("chunk_rows is of arrays in memory: the blocks of a Dask collection "
                              "are its own, see its rechunk or repartition")
+        # the last look at the rows, or writing of the checkpoint, may still fail
+        with self._as_before_if_it_fails(), contextlib.ExitStack() as stack:
+            journal, level = None, simd_level()
+            if checkpoint is not None:
+                journal = stack.enter_context(Journal(checkpoint, self, resume))
+                level = journal.level or level
+            progress = Passes.wanted(self.verbose)
+            if progress is not None:
+                stack.enter_context(progress)
+            # levels round differently: that of the fit holds between its passes, too
+            stack.enter_context(own_simd_level(level))
+            options = {"sample_weight": sample_weight, "columns": columns,
+                       "n_threads": self.n_threads, "door": self._door(),
+                       "journal": journal, "progress": progress}
+            if is_collection(source):
+                blocks = stack.enter_context(Partitions(source, **options))
+                stack.enter_context(own_simd_level(blocks.level))
+            else:
+                blocks = Chunks(source, chunk_rows=chunk_rows, **options)
+            self._fit_source(blocks)
+            blocks.verify()
+        return self
+
+    @contextlib.contextmanager
+    def _as_before_if_it_fails(self):
         before = dict(vars(self))
         try:
-            with contextlib.ExitStack() as stack:
-                journal, level = None, simd_level()
-                if checkpoint is not None:
-                    journal = stack.enter_context(Journal(checkpoint, self, resume))
-                    level = journal.level or level
-                progress = Passes.wanted(self.verbose)
-                if progress is not None:
-                    stack.enter_context(progress)
-                # levels round differently: that of the fit holds between its passes, too
-                stack.enter_context(own_simd_level(level))
-                options = {"sample_weight": sample_weight, "columns": columns,
-                           "n_threads": self.n_threads, "door": self._door(),
-                           "journal": journal, "progress": progress}
-                if is_collection(source):
-                    blocks = stack.enter_context(Partitions(source, **options))
-                    stack.enter_context(own_simd_level(blocks.level))
-                else:
-                    blocks = Chunks(source, chunk_rows=chunk_rows, **options)
-                self._fit_source(blocks)
-                blocks.verify()
-        except Exception:   # of the last writing of the checkpoint
+            yield
+        except Exception:   # whoever stops a fit keeps the last iteration
             vars(self).clear()
             vars(self).update(before)
             raise
-        return self
 
 
 def check_door(source, door):

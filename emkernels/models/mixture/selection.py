@@ -208,6 +208,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if rows.weighted:
         _warn_about_unit(rows)
+    if isinstance(X, Source):
+        X.verify()
     return _chosen(fits, table, criterion, allow_degenerate, few, n_rows)
 
 
