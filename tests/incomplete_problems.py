@@ -39,7 +39,7 @@ def missing_mask(n, D, design, share, rng):
     return mask
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=160)
 def incomplete(n, D, K, covariance_type="full", dtype="f8", design="chance", share=0.2,
                separation=1.0):
     """`problem` with missing values; read-only."""
@@ -81,7 +81,7 @@ def answer(X, means, factors, covariance_type="full"):
     return Answer(patterns, log_prob, filled)
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=160)
 def cached_answer(*arguments):
     p = incomplete(*arguments)
     return answer(p.X, p.means, p.factors, arguments[3])

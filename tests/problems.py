@@ -14,7 +14,8 @@ class Problem(NamedTuple):
     sample_weight: np.ndarray
 
 
-@functools.lru_cache(maxsize=32)
+# (for all of a test: it goes through them once for each SIMD level)
+@functools.lru_cache(maxsize=160)
 def problem(n, D, K, covariance_type="full", dtype="f8", separation=1.0):
     """Rows around K means `separation` standard deviations apart, one row in seven of
     weight zero; everything representable in the dtype. The arrays are read-only."""

@@ -11,7 +11,7 @@ from emkernels.em.tree import Tree
 
 def test_nothing_is_kept_of_more_rows_than_there_is_room_for():
     chunks = Chunks(np.zeros((100, 2)), chunk_rows=40)
-    assert chunks.survey.room == 160
+    assert chunks.memory.n_bytes == 160
     assert chunks.may_keep(1) and not chunks.may_keep(2)
 
 

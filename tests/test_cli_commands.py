@@ -1,6 +1,5 @@
 """What the commands compute: the same as the classes do from Python."""
 
-import json
 import sys
 import warnings
 from unittest import mock
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from cli_files import air_quality, complaint, iris, process, result, run
+from cli_files import air_quality, complaint, iris, result, run
 from PIL import Image
 from sklearn.datasets import load_sample_image
 from sklearn.exceptions import ConvergenceWarning
@@ -565,9 +564,8 @@ def test_a_bar_is_drawn_on_a_terminal_only(terminal, tmp_path, monkeypatch, caps
     assert "filling in" not in out and "2 copies" in out
 
 
-def test_the_same_json_from_every_number_of_threads(tmp_path):
+def test_the_same_json_from_every_number_of_threads(tmp_path, capsys):
     air_quality(tmp_path / "air.csv")
-    found = [process("cluster", tmp_path / "air.csv", "-k", "1:3", "--covariance", "diag",
-                     "--threads", n, "--json") for n in (1, 2)]
-    assert found[0].returncode == 0 and found[0].stdout == found[1].stdout
-    assert json.loads(found[0].stdout)["rows"] == 153
+    found = [result(capsys, "cluster", tmp_path / "air.csv", "-k", "1:3", "--covariance", "diag",
+                    "--threads", n) for n in (1, 2)]
+    assert found[0] == found[1] and found[0]["rows"] == 153

@@ -1,15 +1,30 @@
+"""Fits on a cluster: the bits of the same blocks here."""
+
 import doctest
-import gc
 import os
-import re
-import signal
 import threading
-import time
 
 import numpy as np
 import pytest
+from clusters import (  # noqa: F401
+    IGNORED,
+    OPTIONS,
+    blocks_of_a_table,
+    cluster_of_three,
+    da,
+    dask,
+    dd,
+    kept_of_blocks,
+    lazy,
+    left_over,
+    pd,
+    pytestmark,
+    same,
+    the_fit,
+    weights_of_blocks,
+)
+from sklearn.base import clone
 
-import emkernels
 from emkernels import (
     FactorAnalysis,
     GaussianHMM,
@@ -20,95 +35,12 @@ from emkernels import (
     LatentClassAnalysis,
     MixtureOfFactorAnalyzers,
     StudentTMixture,
+    distributed,
 )
 from emkernels.components.gaussian.statistics import SufficientStatistics
-
-dask = pytest.importorskip("dask")
-pytest.importorskip("distributed")
-da = pytest.importorskip("dask.array")
-dd = pytest.importorskip("dask.dataframe")
-pd = pytest.importorskip("pandas")
-
-from distributed import Client, LocalCluster  # noqa: E402
-from sklearn.base import clone  # noqa: E402
-
-from emkernels import distributed  # noqa: E402
-from emkernels.data import journal, partitions  # noqa: E402
-from emkernels.data.partitions import Partitions, register_size  # noqa: E402
-from emkernels.data.work import Machine  # noqa: E402
-from emkernels.em.tree import Tree  # noqa: E402
-from emkernels.kernels import dispatch  # noqa: E402
-
-# what distributed itself does while processes come and go
-pytestmark = [pytest.mark.filterwarnings("ignore::ResourceWarning"),
-              pytest.mark.filterwarnings("ignore:.*:pytest.PytestUnraisableExceptionWarning")]
-OPTIONS = {"n_components": 2, "random_state": 0, "max_iter": 3, "tol": 0.0}
-FITTED = ("weights_", "means_", "covariances_", "lower_bounds_")
-IGNORED = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def client():
-    with LocalCluster(n_workers=3, threads_per_worker=1, processes=True, dashboard_address=":0",
-                      memory_limit=0) as cluster, Client(cluster) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def blocks():
-    """Blocks of several lengths, one of them empty, with NaN in some of them."""
-    rng = np.random.default_rng(5)
-    out = []
-    for n in (40, 25, 0, *rng.integers(5, 40, size=15)):
-        X = rng.normal(size=(n, 3)) + 4 * rng.integers(2, size=(n, 1))
-        if len(out) % 3:
-            X[rng.random(X.shape) < 0.2] = np.nan
-        out.append(X)
-    return out
-
-
-@pytest.fixture(scope="module")
-def weights(blocks):
-    rng = np.random.default_rng(6)
-    return [rng.random(len(block)) for block in blocks]
-
-
-def lazy(blocks, load=lambda block: block, known=True):
-    """The blocks as a Dask array that reads each anew in a task."""
-    parts = [da.from_delayed(dask.delayed(load, pure=False)(block), (np.nan, *block.shape[1:]),
-                             dtype=block.dtype) for block in blocks]
-    out = da.concatenate(parts, allow_unknown_chunksizes=True)
-    if known:       # concatenate would leave empty blocks out
-        out._chunks = tuple(map(len, blocks)), *out.chunks[1:]
-    return out
-
-
-def same(a, b):
-    return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in FITTED)
-
-
-def left_over(client):
-    return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
-
-
-def kept_of_blocks(client, forget=False):
-    """By worker, the blocks of which it keeps something, and the bytes of that."""
-    def look(dask_worker):      # workers need not import this file
-        from emkernels.data import partitions
-        runs = partitions._memories.get(dask_worker, {})
-        out = {block: sum(thing.nbytes for _, thing in things.values())
-               for memory in runs.values() for block, things in memory.kept.items()}
-        if forget:
-            runs.clear()
-        return out
-
-    return client.run(look)
-
-
-@pytest.fixture(scope="module")
-def expected(blocks, weights):
-    with pytest.warns():
-        return GaussianMixture(**OPTIONS).fit_chunks(blocks, sample_weight=weights)
+from emkernels.data import journal, partitions
+from emkernels.data.partitions import Partitions, register_size
+from emkernels.em.tree import Tree
 
 
 @IGNORED
@@ -303,25 +235,6 @@ def test_frames(client, blocks, weights, expected):
     assert left_over(client) == []
 
 
-@IGNORED
-def test_a_worker_killed_in_mid_fit_changes_no_bit(client, blocks, weights, expected):
-    pids = client.run(os.getpid)
-    killed = []
-
-    def kill(state):
-        if state.n_iter == 2 and not killed:
-            killed.append(next(pids[worker] for worker, kept in kept_of_blocks(client).items()
-                               if kept))        # patterns of missing values
-            os.kill(killed[0], signal.SIGKILL)
-
-    model = distributed.fit(GaussianMixture(callback=kill, **OPTIONS), lazy(blocks),
-                            sample_weight=lazy(weights))
-    assert killed and same(model, expected)
-    client.wait_for_workers(3, timeout=60)
-    assert killed[0] not in client.run(os.getpid).values()
-    assert left_over(client) == [] and not any(kept_of_blocks(client).values())
-
-
 @pytest.fixture(scope="module")
 def separated():
     """Blocks of rows that are visited by component, a mixture from their centres, and its fit."""
@@ -427,166 +340,6 @@ def test_callbacks_and_progress_stay_here(client, blocks, capsys):
     assert distributed.predict(model, lazy(blocks[:4])).compute().shape == (model.n_rows_,)
 
 
-def test_a_poisoned_block_is_named_at_once(client, blocks, tmp_path):
-    poisoned = [block.copy() for block in blocks]
-    poisoned[3][4, 2] = np.inf
-    times = tmp_path / "times"
-
-    def load(block):
-        if np.isinf(block).any():
-            with open(times, "a") as file:
-                file.write("once\n")
-        return block
-
-    model = GaussianMixture()
-    with dask.annotate(retries=3), pytest.raises(
-            ValueError, match="infinity, first at block 3, row 4, column 2"):
-        distributed.fit(model, lazy(poisoned, load))
-    assert times.read_text() == "once\n"
-    assert not hasattr(model, "means_") and left_over(client) == []
-
-
-def test_an_error_of_the_source_passes_through(client, blocks):
-    def load(block):
-        raise OverflowError("the tape is torn")
-
-    with pytest.raises(OverflowError, match="the tape is torn"):
-        distributed.fit(GaussianMixture(), lazy(blocks, load))
-    assert left_over(client) == []
-
-
-def test_other_widths_and_changes_are_named(client, blocks, tmp_path):
-    odd = [*blocks[:2], np.zeros((3, 2)), *blocks[3:]]
-    X = da.concatenate([da.from_delayed(dask.delayed(block), (len(block), 3), dtype=float)
-                        for block in odd])
-    with pytest.raises(ValueError, match="block 2 has 2 columns"):
-        distributed.fit(GaussianMixture(), X)
-    mark = tmp_path / "read"
-
-    def load(block):
-        if len(block) == 40:
-            if mark.exists():
-                return block + 1
-            mark.touch()
-        return block
-
-    with pytest.raises(ValueError, match=r"source has changed: block 0 in pass 1"):
-        distributed.fit(GaussianMixture(), lazy(blocks, load))
-    assert left_over(client) == []
-
-
-def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
-    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
-    held = [client.scatter(block, workers=[addresses[i % 3]]) for i, block in enumerate(blocks)]
-    X = da.concatenate([da.from_delayed(block, (np.nan, 3), dtype=float) for block in held],
-                       allow_unknown_chunksizes=True)
-    pid = client.run(os.getpid)[addresses[1]]
-
-    only = []
-
-    def kill(state):        # (workers that have read a block of another keep a copy)
-        holders = client.who_has(held)
-        only.extend(i for i, each in enumerate(held) if holders[each.key] == (addresses[1],))
-        os.kill(pid, signal.SIGKILL)
-
-    with pytest.raises(RuntimeError) as caught:
-        distributed.fit(GaussianMixture(callback=kill, **OPTIONS), X)
-    # (copies of others may have been let go since)
-    found = re.fullmatch(r"blocks ([\d, ]+) were in the memory of a lost worker; give a "
-                         "collection that can be computed again", str(caught.value))
-    named = [int(number) for number in found[1].split(", ")]
-    assert len(only) > 1 and set(only) <= set(named) < set(range(len(blocks)))
-    assert named == sorted(named)
-    assert set(left_over(client)) <= {each.key for each in held}
-    held.clear()
-    del X, caught
-    gc.collect()        # what the error had seen holds the futures of the blocks
-    client.wait_for_workers(3, timeout=60)
-    for _ in range(100):
-        if not left_over(client):
-            break
-        time.sleep(0.05)
-    assert left_over(client) == []
-
-
-def test_workers_that_cannot_take_part_are_named(client, blocks):
-    first, second = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
-
-    def version(text):
-        emkernels.__version__ = text
-
-    client.run(version, "9.9", workers=[second])
-    try:
-        with pytest.raises(RuntimeError, match=f"worker {second} has emkernels 9.9, and the fit"):
-            distributed.fit(GaussianMixture(), lazy(blocks))
-    finally:
-        client.run(version, emkernels.__version__, workers=[second])
-
-    here = Machine("1", "little", "v4", ("v4", "v3", "baseline"))
-    old = Machine("1", "little", "v3", ("v3", "baseline"))
-    held_down = Machine("1", "little", "baseline", ("v4", "v3", "baseline"))
-    assert here.level_with({"a": here}) == "v4" and here.level_with({"a": here, "b": old}) == "v3"
-    assert here.level_with({"a": held_down}) == "baseline" == held_down.level_with({"a": here})
-    with pytest.raises(RuntimeError, match="a cannot run the SIMD level 'v4'.* only v3, baseline"):
-        here.check("a", old, "v4")
-    with pytest.raises(RuntimeError, match="a is big-endian"):
-        here.check("a", Machine("1", "big", "v3", ("v3",)))
-
-
-@IGNORED
-def test_the_level_of_the_fit_is_that_of_the_slowest(client, blocks):
-    own = dispatch.simd_level()
-    worker = sorted(client.scheduler_info(n_workers=-1)["workers"])[0]
-    client.run(dispatch.set_simd_level, "baseline", workers=[worker])
-    try:
-        model = distributed.fit(GaussianMixture(**OPTIONS), lazy(blocks[:4]))
-    finally:
-        client.run(dispatch.set_simd_level, own, workers=[worker])
-    dispatch.set_simd_level("baseline")
-    try:
-        expected = GaussianMixture(**OPTIONS).fit_chunks(blocks[:4])
-    finally:
-        dispatch.set_simd_level(own)
-    assert same(model, expected)
-
-
-def test_who_calls_it_wrongly_hears_what_to_do(client, blocks, weights):
-    X = lazy(blocks)
-    with pytest.raises(TypeError, match="X must be a Dask array or data frame, got ndarray"):
-        distributed.fit(GaussianMixture(), blocks[0])
-    with pytest.raises(TypeError, match="got Delayed"):
-        distributed.fit(GaussianMixture(), dask.delayed(blocks[0]))
-    with pytest.raises(ValueError, match="chunk_rows"):
-        GaussianMixture().fit_chunks(X, chunk_rows=10)
-    with pytest.raises(ValueError, match=r"sample_weight must have the blocks of the rows: 17 b"):
-        distributed.fit(GaussianMixture(), X, sample_weight=lazy(weights[1:]))
-    with pytest.raises(TypeError, match="sample_weight must be a Dask array"):
-        distributed.fit(GaussianMixture(), X, sample_weight=np.concatenate(weights))
-    frame = dd.from_dask_array(X)
-    with pytest.raises(TypeError, match="or the name of a column; got ndarray"):
-        distributed.fit(GaussianMixture(), frame, sample_weight=np.concatenate(weights))
-    with pytest.raises(ValueError, match="2-d array"):
-        distributed.fit(GaussianMixture(), X[:, 0])
-    with pytest.raises(ValueError, match="no block with a row"):
-        distributed.fit(GaussianMixture(), lazy([np.zeros((0, 2))] * 3))
-    with pytest.raises(ValueError, match="n_components"):
-        distributed.fit(GaussianMixture(0), X)
-    with pytest.raises(TypeError, match="client must be a distributed.Client, got str"):
-        distributed.fit(GaussianMixture(), X, client="tcp://127.0.0.1:8786")
-    with Client(client.cluster, set_as_default=False) as closed:
-        pass
-    with pytest.raises(ValueError, match="client is closed: make another one"):
-        distributed.fit(GaussianMixture(), X, client=closed)
-    assert left_over(client) == []
-
-
-def test_without_a_client(monkeypatch, blocks):
-    monkeypatch.setattr(Client, "current", classmethod(lambda cls: (_ for _ in ()).throw(
-        ValueError("none"))))
-    with pytest.raises(ValueError, match=r"no Dask client.*distributed.Client\(\)"):
-        distributed.fit(GaussianMixture(), lazy(blocks))
-
-
 def test_statistics_are_as_large_as_their_arrays(blocks):
     model = GaussianMixture(2).fit(blocks[0])
     statistics = SufficientStatistics.from_data(
@@ -598,21 +351,6 @@ def test_statistics_are_as_large_as_their_arrays(blocks):
 
 # --- predictions ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("name", ["predict", "predict_proba", "score_samples", "impute"])
-def test_predictions_are_lazy_and_typed(blocks, name, known):
-    X = np.concatenate(blocks)
-    model = GaussianMixture(2, random_state=0, callback=lambda state: None).fit(X)
-    lazily = getattr(distributed, name)(model, lazy(blocks, known=known))
-    wanted = np.concatenate([getattr(model, name)(block) for block in blocks if len(block)])
-    assert lazily.dtype == wanted.dtype and lazily.ndim == wanted.ndim
-    assert lazily._meta.dtype == wanted.dtype and lazily.shape[1:] == wanted.shape[1:]
-    assert (lazily.chunks[0] == tuple(map(len, blocks))) == known
-    got = lazily.compute(scheduler="threads")
-    assert got.dtype == wanted.dtype
-    np.testing.assert_array_equal(got, wanted)
-    np.testing.assert_array_equal(lazily.compute(scheduler="sync"), wanted)
-
 
 def test_bounds_of_clusters(client):
     """Whatever workers keep of the blocks, the bits are those of blocks in one process."""
@@ -623,34 +361,6 @@ def test_bounds_of_clusters(client):
     distributed.fit(model, lazy(parts))
     assert model.n_iter_ == whole.n_iter_ > 10 and model.inertia_ == whole.inertia_
     np.testing.assert_array_equal(model.cluster_centers_, whole.cluster_centers_)
-
-
-
-def test_predictions_of_frames(client, blocks):
-    table = pd.DataFrame(np.concatenate(blocks), columns=["a", "b", "c"])
-    model = GaussianMixture(2, random_state=0).fit(table)
-    frame = dd.from_pandas(table, npartitions=4)
-    frame = dd.concat([frame, frame[frame["a"] > 1e9]])       # partitions without rows
-    for name in ("predict", "predict_proba", "impute"):
-        parts = [part.compute(scheduler="sync") for part in frame.partitions]
-        wanted = np.concatenate([getattr(model, name)(part) for part in parts if len(part)])
-        lazily = getattr(distributed, name)(model, frame)
-        assert lazily.dtype == wanted.dtype and np.isnan(lazily.shape[0])
-        np.testing.assert_array_equal(lazily.compute(), wanted)
-    with pytest.raises(ValueError, match="feature names should match"):
-        distributed.predict(model, frame[["a", "c", "b"]])
-    with pytest.raises(ValueError, match="2 features"):
-        distributed.predict(GaussianMixture().fit(table.to_numpy()), da.zeros((3, 2)))
-    with pytest.raises(TypeError, match="has no transform"):
-        distributed.transform(model, frame)
-
-
-def test_the_model_travels_once(blocks):
-    model = GaussianMixture(2, random_state=0).fit(np.concatenate(blocks))
-    graph = dict(distributed.predict(model, lazy(blocks)).__dask_graph__())
-    assert sum("model-" in str(key) for key in graph) == 1
-    assert sum("means_" in str(vars(getattr(node, "value", node)) if hasattr(
-        getattr(node, "value", None), "__dict__") else "") for node in graph.values()) <= 1
 
 
 def test_the_example():

@@ -1,13 +1,19 @@
 """Every script of examples/ runs as it stands, away from the checkout."""
 
+import contextlib
+import io
 import os
 import re
+import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib import pyplot
 from PIL import Image
 
 import emkernels
@@ -17,14 +23,33 @@ SCRIPTS = sorted(EXAMPLES.rglob("*.py"))
 NAMES = [script.relative_to(EXAMPLES).as_posix() for script in SCRIPTS]
 
 
-def start(script, folder, *arguments):
-    environment = {**os.environ, "MPLBACKEND": "Agg",
+def in_a_process(script, folder, *arguments):
+    environment = {**os.environ, "CFLAGS": "-O0", "MPLBACKEND": "Agg",
                    "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-W", "error", str(script), *arguments], cwd=folder,
                           env=environment, capture_output=True, text=True, timeout=300,
                           check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def start(script, folder, *arguments):
+    """What it prints. Those that change no module are run here, where all is imported."""
+    if script.name == "run.py":
+        return in_a_process(script, folder, *arguments)
+    before = mpl.get_backend()
+    with (pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out,
+          warnings.catch_warnings()):
+        warnings.simplefilter("error")
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", [str(script), *arguments])
+        mpl.use("Agg")
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        finally:
+            pyplot.close("all")
+            mpl.use(before)
+    return out.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +97,7 @@ def test_every_link_of_the_list_is_there():
 
 
 def test_current_folder_by_default(tmp_path):
-    start(EXAMPLES / "kmeans_and_em.py", tmp_path)
+    in_a_process(EXAMPLES / "kmeans_and_em.py", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["kmeans_and_em.png"]
 
 

@@ -1,5 +1,7 @@
 """Every kernel against the plain NumPy answers."""
 
+import functools
+
 import numpy as np
 import pytest
 import reference
@@ -63,23 +65,59 @@ def same_for_all_threads(function, n_threads=(1, 2, 3)):
     return results[0]
 
 
+# --- plain answers, made once for all SIMD levels: each is the key of a problem
+
+@functools.lru_cache(maxsize=160)
+def densities(*key):
+    p = problem(*key)
+    return reference.log_density(p.X, p.means, p.factors, key[3])
+
+
+@functools.lru_cache(maxsize=320)
+def moments_of(weighted, *key):
+    """(Responsibilities, their moments, scales of these), soft ones and hard ones."""
+    p, rng = problem(*key), np.random.default_rng(20240229)
+    weight, K = p.sample_weight if weighted else None, len(p.means)
+    soft = rng.dirichlet(np.full(K, 0.5), size=len(p.X)).astype(key[4])
+    soft[rng.random(soft.shape) < 0.2] = 0
+    hard = rng.integers(-1, K, size=len(p.X))
+    return [(resp, reference.weighted_moments(p.X, resp, p.means, key[3], weight),
+             moment_scales(p.X, resp, p.means, key[3], weight)) for resp in (soft, hard)]
+
+
+@functools.lru_cache(maxsize=320)
+def statistics_of(weighted, *key):
+    """The sums of an E-step, and what they are exact to."""
+    p = problem(*key)
+    weight = p.sample_weight if weighted else None
+    expected = reference.em_statistics(p.X, p.weights, p.means, p.factors, key[3], weight)
+    resp, norm = reference.responsibilities(densities(*key), np.log(p.weights))
+    # a responsibility is as exact as the log densities behind it
+    scales = [s + 1 for s in moment_scales(p.X, np.ones_like(resp), p.means, key[3], weight)]
+    return expected, scales, np.abs(norm).sum() if weight is None else np.abs(norm) @ weight
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 class TestMixtureKernels:
     @pytest.fixture
-    def p(self, shape, covariance_type, dtype):
-        return problem(*shape, covariance_type, dtype)
+    def key(self, shape, covariance_type, dtype):
+        return *shape, covariance_type, dtype
 
-    def test_log_density(self, simd, p, covariance_type, dtype):
-        expected = reference.log_density(p.X, p.means, p.factors, covariance_type)
+    @pytest.fixture
+    def p(self, key):
+        return problem(*key)
+
+    def test_log_density(self, simd, p, key, covariance_type, dtype):
+        expected = densities(*key)
         (out,) = same_for_all_threads(lambda n: (kernels.log_density(
             p.X, p.means, p.factors, covariance_type, n_threads=n),))
         assert out.dtype == p.X.dtype
         assert_near(out, expected, LOG_DENSITY[dtype] * (1 + np.abs(expected)))
 
-    def test_responsibilities(self, simd, p, covariance_type, dtype):
-        log_prob = reference.log_density(p.X, p.means, p.factors, covariance_type).astype(dtype)
+    def test_responsibilities(self, simd, p, key, dtype):
+        log_prob = densities(*key).astype(dtype)
         for log_weights in (None, np.log(p.weights)):
             resp, norm = same_for_all_threads(
                 lambda n: kernels.responsibilities(log_prob, log_weights, n_threads=n))
@@ -90,43 +128,28 @@ class TestMixtureKernels:
             assert_near(resp.sum(axis=1), np.ones(len(resp)), RESP[dtype])
 
     @pytest.mark.parametrize("weighted", [False, True])
-    def test_weighted_moments(self, simd, p, covariance_type, dtype, weighted, rng):
+    def test_weighted_moments(self, simd, p, key, covariance_type, dtype, weighted):
         sample_weight = p.sample_weight if weighted else None
-        K = len(p.means)
-        soft = rng.dirichlet(np.full(K, 0.5), size=len(p.X)).astype(dtype)
-        soft[rng.random(soft.shape) < 0.2] = 0
-        hard = rng.integers(-1, K, size=len(p.X))
-        for resp in (soft, hard):
+        for resp, expected, scales in moments_of(weighted, *key):
             moments = same_for_all_threads(lambda n: kernels.weighted_moments(
                 p.X, resp, p.means, covariance_type, sample_weight, n_threads=n))
-            expected = reference.weighted_moments(
-                p.X, resp, p.means, covariance_type, sample_weight)
-            scales = moment_scales(p.X, resp, p.means, covariance_type, sample_weight)
             assert_moments(moments, expected, scales, MOMENTS[dtype])
 
     @pytest.mark.parametrize("weighted", [False, True])
-    def test_em_statistics(self, simd, p, covariance_type, dtype, weighted):
+    def test_em_statistics(self, simd, p, key, covariance_type, dtype, weighted):
         sample_weight = p.sample_weight if weighted else None
         *moments, log_likelihood = same_for_all_threads(lambda n: kernels.em_statistics(
             p.X, p.weights, p.means, p.factors, covariance_type, sample_weight, n_threads=n))
-        expected = reference.em_statistics(
-            p.X, p.weights, p.means, p.factors, covariance_type, sample_weight)
-        resp, norm = reference.responsibilities(
-            reference.log_density(p.X, p.means, p.factors, covariance_type), np.log(p.weights))
-        # a responsibility is as exact as the log densities behind it
-        scales = [s + 1 for s in moment_scales(
-            p.X, np.ones_like(resp), p.means, covariance_type, sample_weight)]
+        expected, scales, total = statistics_of(weighted, *key)
         assert_moments(moments, expected[:3], scales, RESP[dtype] / 10)
-        total = np.abs(norm).sum() if sample_weight is None else np.abs(norm) @ sample_weight
         assert_near(log_likelihood, expected[3], LOG_DENSITY[dtype] * (1 + 2 * total))
 
-    def test_e_step(self, simd, p, covariance_type, dtype):
+    def test_e_step(self, simd, p, key, covariance_type, dtype):
         want = ("labels", "resp", "log_prob_norm")
         arguments = (p.X, p.weights, p.means, p.factors, covariance_type)
         labels, resp, norm = same_for_all_threads(
             lambda n: kernels.e_step(*arguments, want=want, n_threads=n))
-        expected, expected_norm = reference.responsibilities(
-            reference.log_density(p.X, p.means, p.factors, covariance_type), np.log(p.weights))
+        expected, expected_norm = reference.responsibilities(densities(*key), np.log(p.weights))
         assert (labels.dtype, resp.dtype, norm.dtype) == (np.int32, p.X.dtype, p.X.dtype)
         assert_near(resp, expected, RESP[dtype])
         assert_near(norm, expected_norm, 2 * LOG_DENSITY[dtype] * (1 + np.abs(expected_norm)))

@@ -26,7 +26,9 @@ from emkernels.cli._main import COMMANDS, main, make_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
+# (compiled quickly: what is compiled is to work)
+ENVIRONMENT = {**os.environ, "CFLAGS": "-O0",
+               "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
 
 # heading, text below it, heading, ...
 _parts = re.split(r"^##+ (.*)\n", README.read_text(encoding="utf-8"), flags=re.MULTILINE)

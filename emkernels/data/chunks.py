@@ -5,7 +5,7 @@ import contextlib
 from emkernels._inputs import whole
 from emkernels.data.changed import Changed
 from emkernels.data.memory import Memory
-from emkernels.data.source import Source
+from emkernels.data.source import KEPT, Source
 from emkernels.data.survey import Tables
 from emkernels.em.tree import Tree
 from emkernels.kernels.dispatch import own_simd_level, simd_level
@@ -55,9 +55,15 @@ class Chunks(Source):
             if journal.trusted:
                 journal.compare_columns(self._look(only_first=True))
         self._describe(self._look(levels) if survey is None else survey, n_threads)
-        self.memory = Memory(self.survey.room)
+        self.memory = Memory(KEPT * self.survey.largest_block)
         if journal is not None:
             journal.begin(self, self.reader)
+
+    def may_keep(self, n_bytes, share=KEPT):
+        may = super().may_keep(n_bytes, share)
+        if may:
+            self.memory.widen(n_bytes * self.n_rows)
+        return may
 
     def _look(self, levels=None, *, only_first=False):
         """The survey: a pass of its own, which looks at every cell, or at the first rows only.

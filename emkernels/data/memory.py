@@ -17,6 +17,12 @@ class Memory:
         self.n_bytes = self.room = n_bytes
         self.kept = {}
 
+    def widen(self, n_bytes):
+        """Let there be room for so many bytes."""
+        with LOCK:
+            more = max(0, n_bytes - self.n_bytes)
+            self.n_bytes, self.room = self.n_bytes + more, self.room + more
+
     def take(self, block):
         """What is kept of a block, a dict of (key, thing) by name."""
         with LOCK:

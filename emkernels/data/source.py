@@ -12,6 +12,9 @@ from emkernels.data.sampling import sample_block, sample_with_value
 from emkernels.data.summary import ColumnSummary, Rounding, column_moments, column_ranges
 from emkernels.em.tree import Tree
 
+# What may be kept of all blocks, as a share of the largest, where nothing else is said: beside the
+# two that are in memory and what reading takes, it is not to be a third.
+KEPT = 0.25
 # Rows that starts look at.
 SAMPLE_ROWS = 20_000
 # Rows that have a value of a column which few rows have, in a sample.
@@ -143,10 +146,10 @@ class Source(Labelled):
         return (f"{type(self).__name__}({self.n_rows} x {self.n_features}, {self.dtype}, "
                 f"{self.n_blocks} blocks)")
 
-    def may_keep(self, n_bytes):
-        """Whether there is room for so many bytes a row: the same answer wherever the blocks
-        are."""
-        return n_bytes * self.n_rows <= self.survey.room
+    def may_keep(self, n_bytes, share=KEPT):
+        """Whether so many bytes a row take no more than a share of the largest block: the same
+        answer wherever the blocks are."""
+        return n_bytes * self.n_rows <= share * self.survey.largest_block
 
     def random_state(self, random_state):
         """What an estimator's `random_state` stands for, in a fit of these rows."""

@@ -15,10 +15,6 @@ from emkernels.data.rows import Rows, with_nan
 from emkernels.data.sampling import mixed
 
 PIECE = 8192    # rows whose bits are looked at together
-# What may be kept of all blocks is this part of the largest: beside the two that are in memory and
-# what reading takes, it is not to be a third.
-KEPT = 4
-
 
 @dataclass(frozen=True)
 class Block:
@@ -106,11 +102,6 @@ class Survey:
         """Bytes of the largest block."""
         rows = max((block.n_rows for block in self.blocks), default=0)
         return rows * self.n_features * np.dtype(self.dtype).itemsize
-
-    @property
-    def room(self):
-        """Bytes that passes of one process may keep of all blocks."""
-        return self.largest_block // KEPT
 
     @property
     def n_positive(self):

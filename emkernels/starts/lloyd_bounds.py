@@ -164,7 +164,8 @@ def _n_groups(source, centers):
     # of each block exact sums, centres, how far these have travelled, and checksums
     block = 8 * (n_clusters * (3 * (n_features + 1) + n_features + 1) + GROUPS + 2)
     for n_groups in range(min(GROUPS, n_clusters), 0, -1):
-        if source.may_keep(label + 4 + 2 * n_groups + block * source.n_blocks / source.n_rows):
+        if source.may_keep(
+                label + 4 + 2 * n_groups + block * source.n_blocks / source.n_rows, share=1.0):
             return n_groups
     return 0
 
