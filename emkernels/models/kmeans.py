@@ -90,7 +90,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
     -----
     From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many iterations;
     of several empty clusters the first gets the farthest row, ties going to the lower one. It keeps
-    bounds where those of all rows take at most a quarter of the memory of a block; else each iteration computes
+    bounds where those of all rows take no more memory than one block; else each iteration computes
     all distances. Starts
     of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++' at rows
     that stand for all of them, those of small groups and far ones included, where it runs three
