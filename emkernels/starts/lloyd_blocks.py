@@ -54,8 +54,7 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
         settled = counts is not None and _few_moved(counts, found.counts)
         counts = found.counts
         if n_empty or not same[1]:
-            origins = np.zeros(centers.shape) if bounded else centers
-            centers = seen(new_centers(counts, found.sums, origins, far), source)
+            centers = seen(new_centers(counts, found.sums, centers, far), source)
             found, shift = None, ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"

@@ -35,9 +35,8 @@ class Bounded:
         A typical distance.
     group_size : int
         Centres of a group.
-    n_apart : int
-        Of how many rows at most each loses digits of a cluster of the least weight: all rows where
-        weights differ, 0 where none does.
+    n_weighted : int
+        Rows, where they have weights of their own; else 0.
     key : bytes
         Of what the sums depend on.
     """
@@ -45,7 +44,7 @@ class Bounded:
     grids: np.ndarray
     scale: float
     group_size: int
-    n_apart: int
+    n_weighted: int
     key: bytes
 
     @classmethod
@@ -70,19 +69,20 @@ class Bounded:
         """Whether what the sums drop is nothing beside the clusters: there may be weights, or
         values of a column, that are far larger than those of most."""
         least = counts.min()
-        dropped = np.spacing(self.grids[-1]) / 2 * (self.n_apart or least)
+        # by a cluster of so little weight: of each row as much, and it may have many
+        dropped = np.spacing(self.grids[-1]) / 2 * (self.n_weighted or least)
         gaps = np.abs(centers - np.median(centers, axis=0)).T
         gaps = [np.median(gap[gap > 0]) if gap.any() else np.inf for gap in gaps]
         return bool(least > 0 and (dropped <= DROPPED * least * np.append(gaps, 1.0)).all())
 
     def found(self, source, centers):
-        """Weights of the clusters, sums of x, and checksums of the labels."""
+        """Weights of the clusters, sums of x - center, and checksums of the labels."""
         made = source.reduce(self.assigned, centers)
-        sums = made.parts[:, 0] + (made.parts[:, 1] + made.parts[:, 2])
-        return Sums(counts=sums[:, -1], sums=sums[:, :-1], checksums=made.checksums)
+        counts, sums = about_centers(made.parts, centers)
+        return Sums(counts=counts, sums=sums, checksums=made.checksums)
 
     def assigned(self, rows, centers):
-        """The same of a block, the sums in parts that are exact."""
+        """The same of a block, the sums of w x and of w in parts that are exact."""
         key, known = rows.lasting.get("clusters", (None, None))
         if key != self.key:
             known = Known.of(rows, centers, self)
@@ -92,6 +92,30 @@ class Bounded:
         known.take(rows, labels, centers, self)
         rows.lasting["clusters"] = self.key, known
         return Sums(parts=known.parts.copy(), checksums=known.checksums.copy())
+
+
+def about_centers(parts, centers):
+    """Weights of the clusters, and sums of w (x - center) from those of w x in three parts: what
+    cancels is taken away exactly (T. J. Dekker, A floating-point technique for extending the
+    available precision, Numer. Math. 18, 1971)."""
+    first, second, third = parts[:, :, :-1].swapaxes(0, 1)
+    weights = parts[:, :, -1:]
+    counts = weights[:, 0] + (weights[:, 1] + weights[:, 2])
+    rest = (weights[:, 0] - counts) + (weights[:, 1] + weights[:, 2])
+    product = counts * centers
+    (high, low), (at, near) = _halves(counts), _halves(centers)
+    lost = ((high * at - product) + high * near + low * at) + low * near + rest * centers
+    gap = first - product
+    back = gap - first
+    lost = ((first - (gap - back)) - (product + back)) - lost
+    return counts[:, 0], gap + (lost + (second + third))
+
+
+def _halves(values):
+    """Two numbers of half as many bits that add up to each."""
+    scaled = 134217729.0 * values       # 2^27 + 1
+    high = scaled - (scaled - values)
+    return high, values - high
 
 
 class Known:
