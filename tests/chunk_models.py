@@ -1,6 +1,7 @@
 """Every model that is fitted to blocks, small data for it, and sources that count."""
 
 import numpy as np
+from numpy.testing import assert_allclose
 
 import emkernels
 
@@ -94,3 +95,11 @@ def left(blocks, at):
 def state_of(model):
     return {name: value for name, value in vars(model).items()
             if name.endswith("_") and not name.startswith("_")}
+
+
+def agree(a, b, rtol=1e-10):
+    """Two fits of K-means have the same end."""
+    scale = np.abs(a.cluster_centers_).max()
+    assert_allclose(a.cluster_centers_, b.cluster_centers_, rtol=0, atol=rtol * scale)
+    assert_allclose(a.inertia_, b.inertia_, rtol=rtol)
+    assert (a.n_iter_, a.converged_) == (b.n_iter_, b.converged_)

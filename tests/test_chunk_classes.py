@@ -342,7 +342,7 @@ def test_answers_in_files_with_a_checkpoint_and_output(tmp_path):
 def test_left_in_the_middle_of_a_pass(counted, at, tmp_path, always, request):
     if not counted:
         request.getfixturevalue("streamed")
-    X = parted(votes(), 80)
+    X = parted(votes().to_numpy(object), 80)
 
     def fit(source, **more):
         return LatentClassAnalysis(2, random_state=0, n_init=3, max_iter=5).fit_chunks(
