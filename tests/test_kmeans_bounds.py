@@ -117,6 +117,27 @@ def test_columns_of_other_sizes_and_rows_far_away(passes_with_bounds):
     assert_allclose(model.cluster_centers_[-1], X[17], rtol=1e-15)
 
 
+@pytest.mark.parametrize("what", ["two places", "a far row", "light rows"])
+def test_small_things_beside_large_ones(what):
+    """Whether bounds are kept: rows or weights that are much larger take nobody's digits."""
+    X, weight, init = overlapping(), np.ones(3000), overlapping()[:12]
+    if what == "two places":
+        X[::2] += 1e12
+        init = X[:12]
+    elif what == "a far row":
+        X[17, 0] = 1e60
+        init = X[6:18]
+    else:
+        X[:300] += 50
+        weight[:300] = 1e-40
+        init = X[299:311]
+    few, many = (KMeans(12, init=init, tol=0).fit_chunks(
+        X, sample_weight=weight, chunk_rows=chunk_rows) for chunk_rows in (100, 1500))
+    assert few.n_iter_ == many.n_iter_
+    assert_allclose(many.cluster_centers_, few.cluster_centers_, rtol=1e-10)
+    assert_allclose(many.inertia_, few.inertia_, rtol=1e-12)
+
+
 @pytest.mark.parametrize("size", [1e-140, 1e-120, 1e120])
 def test_very_large_and_small_numbers(size):
     X = overlapping() * size

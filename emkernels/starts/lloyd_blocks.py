@@ -41,6 +41,8 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
             report(f"Iteration {n_iter}, inertia {found.inertia:.10g}")
         if bounded:
             found = bounded.found(source, centers)
+            if not bounded.resolves(found.counts, centers):
+                bounded, found = None, source.reduce(_assigned, centers)
         same = (False, False) if last is None else found.checksums == last
         if same[0]:
             end = "no label changed (strict convergence)"
@@ -52,14 +54,13 @@ def lloyd_of_blocks(source, centers, *, max_iter=300, tol=1e-4, report=None):
         settled = counts is not None and _few_moved(counts, found.counts)
         counts = found.counts
         if n_empty or not same[1]:
-            origins = np.broadcast_to(bounded.origin, centers.shape) if bounded else centers
-            centers = seen(new_centers(counts, found.sums, origins, far), source)
+            centers = seen(new_centers(counts, found.sums, centers, far), source)
             found, shift = None, ((centers - before) ** 2).sum()
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
         if settled and not bounded:
-            bounded = Bounded.of(source, centers, spread)
+            bounded = Bounded.of(source, centers, counts, spread)
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     if found is None or bounded:    # the centres have moved since, or the inertia is not known

@@ -19,6 +19,8 @@ GROUPS = 16
 NO_BOUNDS = 64
 # Rows that exact sums can be of, and between which limits the largest of them are.
 MOST_ROWS, SMALLEST, LARGEST = 2**31, 1e-150, 1e150
+# What exact sums may drop, as a part of a weight or of a distance between centres.
+DROPPED = 2.0**-34
 
 
 @dataclass(frozen=True)
@@ -27,58 +29,93 @@ class Bounded:
 
     Attributes
     ----------
-    origin : ndarray of shape (n_features,)
-        What the sums are about.
     grids : ndarray of shape (3, n_features + 1)
         See ``passes.exact_grids``; the last column is of the weights.
     scale : float
         A typical distance.
     group_size : int
         Centres of a group.
+    n_weighted : int
+        Rows, where they have weights of their own; else 0.
     key : bytes
         Of what the sums depend on.
     """
 
-    origin: np.ndarray
     grids: np.ndarray
     scale: float
     group_size: int
+    n_weighted: int
     key: bytes
 
     @classmethod
-    def of(cls, source, centers, spread):
+    def of(cls, source, centers, counts, spread):
         """That of a fit from here on; None where there is no room for what it would keep, or no
         use in it. The same answer wherever the blocks are."""
         n_groups = _n_groups(source, centers)
         if n_groups == 0 or centers.size <= NO_BOUNDS or source.n_rows > MOST_ROWS:
             return None
-        # a point among the rows, where some are far from all others too
-        origin = np.median(centers, axis=0)
-        largest = np.append(np.maximum(spread.high - origin, origin - spread.low), 1.0)
+        # about zero: values are not rounded, whatever other rows are like
+        largest = np.append(np.maximum(np.abs(spread.high), np.abs(spread.low)), 1.0)
         bounds = largest[largest > 0] * source.total
         if not (bounds.min() > SMALLEST and bounds.max() < LARGEST):
             return None
         grids = passes.exact_grids(largest, source.total, source.n_rows)
-        key = hashlib.blake2b(origin.tobytes() + grids.tobytes(), digest_size=16)
-        return cls(origin, grids, spread.scale, -(-len(centers) // n_groups), key.digest())
+        key = hashlib.blake2b(grids.tobytes(), digest_size=16).digest()
+        made = cls(grids, spread.scale, -(-len(centers) // n_groups),
+                   source.n_rows if source.weighted else 0, key)
+        return made if made.resolves(counts, centers) else None
+
+    def resolves(self, counts, centers):
+        """Whether what the sums drop is nothing beside the clusters: there may be weights, or
+        values of a column, that are far larger than those of most."""
+        least = counts.min()
+        # by a cluster of so little weight: of each row as much, and it may have many
+        dropped = np.spacing(self.grids[-1]) / 2 * (self.n_weighted or least)
+        gaps = np.abs(centers - np.median(centers, axis=0)).T
+        gaps = [np.median(gap[gap > 0]) if gap.any() else np.inf for gap in gaps]
+        return bool(least > 0 and (dropped <= DROPPED * least * np.append(gaps, 1.0)).all())
 
     def found(self, source, centers):
-        """Weights of the clusters, sums of x - origin, and checksums of the labels."""
+        """Weights of the clusters, sums of x - center, and checksums of the labels."""
         made = source.reduce(self.assigned, centers)
-        sums = made.parts[:, 0] + (made.parts[:, 1] + made.parts[:, 2])
-        return Sums(counts=sums[:, -1], sums=sums[:, :-1], checksums=made.checksums)
+        counts, sums = about_centers(made.parts, centers)
+        return Sums(counts=counts, sums=sums, checksums=made.checksums)
 
     def assigned(self, rows, centers):
-        """The same of a block, the sums in parts that are exact."""
+        """The same of a block, the sums of w x and of w in parts that are exact."""
         key, known = rows.lasting.get("clusters", (None, None))
         if key != self.key:
             known = Known.of(rows, centers, self)
         labels = known.labels.astype(np.int32)
-        passes.bounded_pass(rows.X, centers, labels, known.bounds, self.origin, None,
+        passes.bounded_pass(rows.X, centers, labels, known.bounds, np.zeros(rows.n_features), None,
                             known.centers, rows.n_threads)
         known.take(rows, labels, centers, self)
         rows.lasting["clusters"] = self.key, known
         return Sums(parts=known.parts.copy(), checksums=known.checksums.copy())
+
+
+def about_centers(parts, centers):
+    """Weights of the clusters, and sums of w (x - center) from those of w x in three parts: what
+    cancels is taken away exactly (T. J. Dekker, A floating-point technique for extending the
+    available precision, Numer. Math. 18, 1971)."""
+    first, second, third = parts[:, :, :-1].swapaxes(0, 1)
+    weights = parts[:, :, -1:]
+    counts = weights[:, 0] + (weights[:, 1] + weights[:, 2])
+    rest = (weights[:, 0] - counts) + (weights[:, 1] + weights[:, 2])
+    product = counts * centers
+    (high, low), (at, near) = _halves(counts), _halves(centers)
+    lost = ((high * at - product) + high * near + low * at) + low * near + rest * centers
+    gap = first - product
+    back = gap - first
+    lost = ((first - (gap - back)) - (product + back)) - lost
+    return counts[:, 0], gap + (lost + (second + third))
+
+
+def _halves(values):
+    """Two numbers of half as many bits that add up to each."""
+    scaled = 134217729.0 * values       # 2^27 + 1
+    high = scaled - (scaled - values)
+    return high, values - high
 
 
 class Known:
@@ -89,7 +126,7 @@ class Known:
     labels : ndarray of shape (n_rows,)
     bounds : passes.LloydBounds
     parts : ndarray of shape (n_clusters, 3, n_features + 1)
-        Exact sums of w (x - origin), and of w.
+        Exact sums of w x, and of w.
     checksums : ndarray of shape (2,), uint64
         Of the labels, and of those of rows that have a weight.
     centers : ndarray of shape (n_clusters, n_features) or None
@@ -118,7 +155,7 @@ class Known:
             some = np.flatnonzero(labels != self.labels)
             before, new = self.labels[some].astype(np.int32), labels[some]
             self.checksums -= checksums(rows, before, len(centers), some)
-        passes.exact_sums(rows.X, new, bounded.origin, bounded.grids, self.parts,
+        passes.exact_sums(rows.X, new, np.zeros(rows.n_features), bounded.grids, self.parts,
                           rows.weight_given, some, before)
         self.checksums += checksums(rows, new, len(centers), some)
         self.labels[slice(None) if some is None else some] = new
