@@ -260,3 +260,23 @@ def test_weights_of_sequences_that_have_changed(then, now, tmp_path, monkeypatch
         fit(then, callback=stop)
     with pytest.raises(ValueError, match="the checkpoint .* block 7: .*weight"):
         fit(now)
+
+
+@pytest.mark.parametrize("value, weight", [(np.inf, 1.0), (0.5, -1.0)])
+def test_answers_that_have_become_unusable(value, weight, tmp_path):
+    codes, weights = np.floor(np.abs(X)), np.ones(len(X))
+    model = LatentClassAnalysis(2, continuous=[2], max_iter=3, tol=0, random_state=0)
+
+    def fit(model):
+        return model.fit_chunks(
+            callable_of(codes, tmp_path), sample_weight=callable_of(weights, tmp_path),
+            checkpoint=tmp_path / "fit", resume=True)
+
+    def stop(state):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(LatentClassAnalysis(**{**model.get_params(), "callback": stop}))
+    codes[330, 2], weights[330] = value, weight
+    with pytest.raises(ValueError, match="the checkpoint .* is of other rows: block 6: .* row 30"):
+        fit(model)

@@ -127,12 +127,15 @@ class ItemTables(Tables):
             raise Changed(f"it had {block.n_rows} rows, and now has {n}")
         if not n:
             return None
-        columns, _ = _inputs.as_columns(values)
-        if len(columns) != survey.n_features:
-            raise Changed(f"it had {survey.n_features} columns, and now has {len(columns)}")
-        weight, used = _weight(weight, n)
-        codes = _codes(columns, survey.items, survey.levels, used)
-        numbers = observed_numbers(columns, survey.continuous)
+        try:        # what was surveyed could be read
+            columns, _ = _inputs.as_columns(values)
+            if len(columns) != survey.n_features:
+                raise Changed(f"it had {survey.n_features} columns, and now has {len(columns)}")
+            weight, used = _weight(weight, n)
+            codes = _codes(columns, survey.items, survey.levels, used)
+            numbers = observed_numbers(columns, survey.continuous)
+        except (TypeError, ValueError) as error:
+            raise Changed(error) from error
         if block.print and _print(codes, survey.prints, numbers, weight) != block.print:
             raise Changed("its values are others")
         if not block.n_positive:
