@@ -10,9 +10,12 @@ from emkernels.em.tree import Tree
 
 
 def test_nothing_is_kept_of_more_rows_than_there_is_room_for():
-    chunks = Chunks(np.zeros((100, 2)), chunk_rows=40)
-    assert chunks.memory.n_bytes == 160
-    assert chunks.may_keep(1) and not chunks.may_keep(2)
+    chunks = Chunks(lambda: iter([np.zeros((40, 2)), np.zeros((60, 2))]))
+    assert chunks.memory.n_bytes == 240
+    assert chunks.may_keep(2) and not chunks.may_keep(3)
+    assert chunks.may_keep(9, share=1.0) and chunks.memory.n_bytes == 900
+    # of an array no block takes room itself
+    assert Chunks(np.zeros((100, 2)), chunk_rows=40).memory.n_bytes == 640
 
 
 class Sum:

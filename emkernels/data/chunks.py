@@ -55,7 +55,8 @@ class Chunks(Source):
             if journal.trusted:
                 journal.compare_columns(self._look(only_first=True))
         self._describe(self._look(levels) if survey is None else survey, n_threads)
-        self.memory = Memory(KEPT * self.survey.largest_block)
+        # blocks that are there anyway take no room themselves
+        self.memory = Memory((1.0 if self.reader.resident else KEPT) * self.survey.largest_block)
         if journal is not None:
             journal.begin(self, self.reader)
 

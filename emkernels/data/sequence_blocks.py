@@ -157,7 +157,8 @@ class WeightedBlocks:
             weights = np.asarray(weights)
             if not weights.ndim:
                 raise ValueError(f"sample_weight must have a weight for each block, got {weights}")
-        self.reader, self.weights, self.volatile = reader, weights, reader.volatile
+        self.reader, self.weights = reader, weights
+        self.volatile, self.resident = reader.volatile, reader.resident
 
     def identity(self):
         return None

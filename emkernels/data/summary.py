@@ -62,10 +62,11 @@ def column_ranges(X, sample_weight=None):
     counts = np.zeros(n_features, np.int64)
     low, high = np.full((2, n_features), np.nan)
     for block, _ in _chunks(X, sample_weight):
-        counts += len(block) - np.isnan(block).sum(axis=0)
+        columns = np.ascontiguousarray(block.T)     # of short rows NumPy would take one by one
+        counts += len(block) - np.isnan(columns).sum(axis=1)
         # fmin and fmax prefer a number to NaN
-        low = np.fmin(low, np.fmin.reduce(block, axis=0, initial=np.nan))
-        high = np.fmax(high, np.fmax.reduce(block, axis=0, initial=np.nan))
+        low = np.fmin(low, np.fmin.reduce(columns, axis=1, initial=np.nan))
+        high = np.fmax(high, np.fmax.reduce(columns, axis=1, initial=np.nan))
     return counts, low, high
 
 

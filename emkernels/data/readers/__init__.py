@@ -23,9 +23,10 @@ def reader_of(source, sample_weight=None, columns=None, chunk_rows=None, *, raw=
     """The reader of a source; TypeError for what cannot be read again.
 
     A reader gives ``blocks(start)``, an iterator of pairs of values and weights (None without)
-    from block `start` on, and says by ``volatile`` whether what it reads may change unseen;
-    ``identity()`` is a description of what it reads that fits in JSON, None where there is none.
-    What it has read is valid until the next block is asked for: the memory is used again.
+    from block `start` on. It says by ``volatile`` whether what it reads may change unseen, and by
+    ``resident`` whether that is in memory, or mapped, anyway; ``identity()`` is a description of
+    what it reads that fits in JSON, None where there is none. What it has read is valid until the
+    next block is asked for: the memory is used again.
 
     Parameters
     ----------

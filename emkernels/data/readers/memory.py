@@ -35,6 +35,7 @@ class SlicesReader:
         self.columns = check_chosen(columns, self.names, weight_name, n_columns)
         self.weight_name = weight_name
         self.stored = self.names is None and not isinstance(X, np.ndarray)
+        self.resident = not self.stored
         # others may write into the file of a map, or a store
         self.volatile = self.stored or isinstance(X, np.memmap)
         if chunk_rows is None:
@@ -91,7 +92,7 @@ class SlicesReader:
 class PartsReader:
     """Tables in a list."""
 
-    volatile = False
+    volatile, resident = False, True
 
     def __init__(self, parts, columns=None, weight_name=None, chunk_rows=None):
         if chunk_rows is not None:

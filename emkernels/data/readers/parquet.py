@@ -29,7 +29,7 @@ class ParquetReader:
     that is None (but if they are to be `whole`); with `chunk_rows`, all that have more rows.
     """
 
-    volatile = False        # the files are looked at
+    volatile = resident = False     # the files are looked at
 
     def __init__(self, source, columns=None, weight_name=None, chunk_rows=None, raw=False,
                  whole=False):

@@ -11,7 +11,7 @@ from emkernels.data.readers.picking import names_in
 class CallableReader:
     """What a callable returns, anew in every pass, read in the thread that asks for it."""
 
-    volatile = True
+    volatile, resident = True, False
 
     def __init__(self, source, columns=None, weight_name=None, chunk_rows=None, name="source"):
         if chunk_rows is not None:

@@ -17,6 +17,7 @@ class Weighted:
     def __init__(self, values, weights, given):
         self.values, self.weights, self.given = values, weights, given
         self.volatile = values.volatile or weights.volatile
+        self.resident = values.resident
 
     def identity(self):
         both = self.values.identity(), self.weights.identity()
