@@ -207,13 +207,14 @@ def _narrow_direction(covariance, factor, total, bound):
     # narrow drowns beside columns whose bounds are smaller by many orders
     scaled = np.sqrt(bound)[:, None] * factor
     values, vectors = np.linalg.eigh(scaled @ scaled.T)
-    few = factor @ (scaled.T @ vectors[:, values >= 1])
+    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
+    few = scale[:, None] * (factor @ (scaled.T @ vectors[:, values >= 1]))
+    few = few / np.abs(few).max(axis=0) / scale[:, None]    # of a size that can be squared
     best = None
     if few.shape[1]:        # among these, where the data have the most
         share, direction = _smallest_share(covariance, total, few)
         if share <= SHARE:
             best = direction
-    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
     share, direction = _smallest_share(covariance, total, np.diag(1 / scale))
     return direction if share <= LEAST_SHARE else best
 
