@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Docstrings of all public names against a list of codes, by numpydoc: see docstrings.py.
+# docstrings.sh [PYTHON]: of an environment with emkernels in it, and away from the checkout's own.
+set -euo pipefail
+cd "$(dirname "$0")"
+python=${1:-${PYTHON:-python3}}
+"$python" -c 'import numpydoc' 2>/dev/null ||
+    "$python" -m pip install --quiet --quiet --disable-pip-version-check numpydoc
+# -P: what is installed, not what lies beside this script
+"$python" -P docstrings.py
