@@ -32,6 +32,10 @@ def config():
 def show_config():
     """Print the version, the SIMD level in use, threads and the libraries underneath.
 
+    See Also
+    --------
+    sklearn.show_versions : The same of scikit-learn.
+
     Examples
     --------
     >>> import emkernels

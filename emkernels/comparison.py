@@ -59,12 +59,27 @@ class ClusteringComparison:
     feature_names : list of str
     sample_weight : ndarray of shape (n_samples,) or None
 
+    See Also
+    --------
+    compare_clusterings : What makes it.
+    emkernels.plotting.plot_clusterings : Both clusterings side by side.
+
     References
     ----------
     D. Pelleg, A. Moore, X-means: extending K-means with efficient estimation of the number of
     clusters, ICML 2000 (the mixture that K-means implies; here its own likelihood, not that of
     the assigned rows).
     L. Hubert, P. Arabie, Comparing partitions, Journal of Classification 2, 1985.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from emkernels import compare_clusterings
+    >>> result = compare_clusterings(load_iris().data, 3, random_state=0)
+    >>> [(row["kmeans_rows"], row["mixture_rows"]) for row in result.table]
+    [(61, 45), (50, 50), (39, 55)]
+    >>> round(result.adjusted_rand, 2), result.mixture_bic < result.kmeans_bic
+    (0.68, True)
     """
 
     X: np.ndarray
@@ -164,6 +179,13 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     ValueError, TypeError
         Bad parameters or data (the argument, row or column is named), missing values, `noise`,
         or a mixture that collapsed in every start.
+
+    See Also
+    --------
+    KMeans : One of the two.
+    GaussianMixture : The other one.
+    ClusteringComparison : What is returned.
+    emkernels.plotting.plot_clusterings : Both clusterings side by side.
 
     Examples
     --------

@@ -61,12 +61,30 @@ def fit(model, X, *, client=None, sample_weight=None):
         A worker has another version of emkernels, or a processor too different; blocks were in
         the memory of a worker that was lost, and there is no way to read them again.
 
+    See Also
+    --------
+    emkernels.GaussianMixture.fit_chunks : The same fit in one process.
+    predict : Predictions where the blocks are.
+    emkernels.ray.fit : The same on Ray.
+    emkernels.spark.fit : The same on Spark.
+
     Notes
     -----
     Starts are made of a sample of the rows, as in ``fit_chunks``. A worker that is lost is made up
     for, and changes no bit of the result. Workers are asked for even shares of the blocks, or for
     those that they hold, and whoever is idle helps the others; each keeps labels and the like of
     its blocks until the fit ends, in at most a twentieth of the memory that it may have.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from emkernels import KMeans, distributed
+    >>> X = da.random.default_rng(0).normal(size=(2000, 3), chunks=(500, 3))
+    >>> with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0"):
+    ...     model = distributed.fit(KMeans(2, random_state=0), X)
+    >>> model.n_blocks_, model.n_rows_
+    (4, 2000)
     """
     if not hasattr(model, "fit_chunks"):
         raise TypeError(f"{type(model).__module__}.{type(model).__name__} has no fit of blocks "
@@ -91,27 +109,171 @@ def predict(model, X):
     dask.array.Array
         In the blocks of X, of the dtype that the model gives. The model is sent once, without its
         `callback`. Any scheduler of Dask computes it.
+
+    See Also
+    --------
+    fit : The fit where the blocks are.
+    predict_proba : Posterior probabilities.
+    transform : Scores, or distances.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from emkernels import KMeans, distributed
+    >>> model = KMeans(2, random_state=0).fit([[0.0], [1.0], [8.0], [9.0]])
+    >>> X = da.from_array([[0.5], [8.5], [7.0]], chunks=(2, 1))
+    >>> labels = distributed.predict(model, X)
+    >>> labels
+    dask.array<predict, shape=(3,), dtype=int32, chunksize=(2,), chunktype=numpy.ndarray>
+    >>> (labels.compute() == model.predict(X.compute())).all()
+    np.True_
     """
     return _lazy(model, X, "predict")
 
 
 def predict_proba(model, X):
-    """``model.predict_proba`` of every block, see :func:`predict`."""
+    """Posterior probabilities of every block, by ``model.predict_proba``, a lazy Dask array.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
+        As of :func:`predict`.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_samples, n_components)
+        In the blocks of X.
+
+    Raises
+    ------
+    TypeError
+        X is no such collection; the model has no `predict_proba`.
+
+    See Also
+    --------
+    predict : The most probable components.
+    score_samples : Log densities.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from emkernels import GaussianMixture, distributed
+    >>> model = GaussianMixture(2, random_state=0).fit([[0.0], [1.0], [8.0], [9.0]])
+    >>> X = da.from_array([[0.5], [8.5], [7.0]], chunks=(2, 1))
+    >>> distributed.predict_proba(model, X).compute().round().sum(axis=0)
+    array([2., 1.])
+    """
     return _lazy(model, X, "predict_proba")
 
 
 def score_samples(model, X):
-    """``model.score_samples`` of every block, see :func:`predict`."""
+    """Log density of every row, by ``model.score_samples`` of every block, a lazy Dask array.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
+        As of :func:`predict`.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_samples,)
+        In the blocks of X.
+
+    Raises
+    ------
+    TypeError
+        X is no such collection; the model has no `score_samples`.
+
+    See Also
+    --------
+    predict : The most probable components.
+    predict_proba : Their probabilities.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from emkernels import GaussianMixture, distributed
+    >>> model = GaussianMixture(random_state=0).fit([[-1.0], [1.0]])
+    >>> X = da.from_array([[0.0], [1.0]], chunks=(1, 1))
+    >>> distributed.score_samples(model, X).compute().round(4)
+    array([-0.9189, -1.4189])
+    """
     return _lazy(model, X, "score_samples")
 
 
 def transform(model, X):
-    """``model.transform`` of every block, see :func:`predict`."""
+    """Scores of factors, or distances to centres, by ``model.transform`` of every block.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
+        As of :func:`predict`.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_samples, n_columns)
+        Lazy, in the blocks of X.
+
+    Raises
+    ------
+    TypeError
+        X is no such collection; the model has no `transform`.
+
+    See Also
+    --------
+    impute : The same of imputers.
+    predict : The most probable components.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from emkernels import KMeans, distributed
+    >>> model = KMeans(2, random_state=0).fit([[0.0], [8.0]])
+    >>> X = da.from_array([[1.0], [2.0]], chunks=(1, 1))
+    >>> distributed.transform(model, X).compute().min(axis=1)
+    array([1., 2.])
+    """
     return _lazy(model, X, "transform")
 
 
 def impute(model, X):
-    """``model.impute`` of every block, of an imputer ``model.transform``, see :func:`predict`."""
+    """Completed rows of every block, by ``model.impute``, or ``model.transform`` of an imputer.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
+        As of :func:`predict`; NaN where missing.
+
+    Returns
+    -------
+    dask.array.Array of shape (n_samples, n_features_out)
+        Lazy, in the blocks of X.
+
+    Raises
+    ------
+    TypeError
+        X is no such collection; the model has neither.
+
+    See Also
+    --------
+    transform : Of models that are no imputers.
+    emkernels.GaussianImputer : The usual one.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> import numpy as np
+    >>> from emkernels import GaussianImputer, distributed
+    >>> model = GaussianImputer().fit([[0.0, 0.0], [1.0, 2.0], [2.0, 4.5], [3.0, 5.5]])
+    >>> X = da.from_array([[1.0, np.nan], [2.0, 4.0]], chunks=(1, 2))
+    >>> distributed.impute(model, X).compute().round(2)
+    array([[1.  , 2.05],
+           [2.  , 4.  ]])
+    """
     name = "impute" if hasattr(model, "impute") else "transform"
     return _lazy(model, X, name, called="impute")
 

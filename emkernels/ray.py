@@ -27,6 +27,30 @@ def fit(model, blocks, *, sample_weight=None):
     Returns
     -------
     model
+
+    Raises
+    ------
+    ModuleNotFoundError
+        Ray is not installed (the extra ``ray``).
+    ValueError, TypeError
+        As ``model.fit_chunks``, by block, row and column.
+
+    See Also
+    --------
+    emkernels.GaussianMixture.fit_chunks : The same fit in one process.
+    emkernels.distributed.fit : The same on Dask.
+    emkernels.spark.fit : The same on Spark.
+
+    Examples
+    --------
+    >>> import numpy as np                                          # doctest: +SKIP
+    >>> import ray                                                  # doctest: +SKIP
+    >>> from emkernels import GaussianMixture                       # doctest: +SKIP
+    >>> from emkernels.ray import fit                               # doctest: +SKIP
+    >>> blocks = [ray.put(np.random.default_rng(i).normal(size=(500, 2)))
+    ...           for i in range(4)]                                # doctest: +SKIP
+    >>> fit(GaussianMixture(random_state=0), blocks).n_blocks_      # doctest: +SKIP
+    4
     """
     return model.fit_chunks(Objects(blocks, sample_weight, door_of(model), model.n_threads))
 

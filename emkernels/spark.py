@@ -30,6 +30,26 @@ def fit(model, frame, *, sample_weight=None):
     Returns
     -------
     model
+
+    Raises
+    ------
+    ModuleNotFoundError
+        PySpark is not installed (the extra ``spark``).
+    ValueError, TypeError
+        As ``model.fit_chunks``, by partition, row and column.
+
+    See Also
+    --------
+    emkernels.GaussianMixture.fit_chunks : The same fit in one process.
+    emkernels.distributed.fit : The same on Dask.
+    emkernels.ray.fit : The same on Ray.
+
+    Examples
+    --------
+    >>> from emkernels import GaussianMixture                       # doctest: +SKIP
+    >>> from emkernels.spark import fit                             # doctest: +SKIP
+    >>> frame = spark.read.parquet("rows.parquet")                  # doctest: +SKIP
+    >>> model = fit(GaussianMixture(3, random_state=0), frame, sample_weight="w")   # doctest: +SKIP
     """
     return model.fit_chunks(Partitions(frame, sample_weight, door_of(model), model.n_threads))
 

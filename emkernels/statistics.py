@@ -7,5 +7,26 @@ __all__ = ["SufficientStatistics", "second_shape"]
 
 
 def second_shape(covariance_type, n_components, n_features):
-    """Shape of the second moments (and of covariances) of a covariance type."""
+    """Shape of the second moments (and of covariances) of a covariance type.
+
+    Parameters
+    ----------
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    n_components, n_features : int
+
+    Returns
+    -------
+    tuple of int
+        Of `SufficientStatistics.second`.
+
+    See Also
+    --------
+    emkernels.SufficientStatistics : Whose second moments have it.
+
+    Examples
+    --------
+    >>> from emkernels.statistics import second_shape
+    >>> second_shape("full", 3, 2), second_shape("diag", 3, 2)
+    ((3, 2, 2), (3, 2))
+    """
     return kernel_structure(covariance_type).shape(n_components, n_features)

@@ -3,7 +3,7 @@
 import doctest
 import importlib
 import inspect
-from pathlib import Path
+import pkgutil
 
 import numpy as np
 import pytest
@@ -12,57 +12,69 @@ import emkernels
 from emkernels import kernels
 
 
+def docstrings(module):
+    """Of a module; doctest does not find compiled functions, classes and methods by itself."""
+    if module.__file__.endswith(".py"):
+        yield from doctest.DocTestFinder().find(module)
+        return
+    for name, item in vars(module).items():
+        if getattr(item, "__module__", None) != module.__name__ or not callable(item):
+            continue
+        for path, each in [(name, item), *((f"{name}.{key}", value) for key, value in (
+                vars(item).items() if inspect.isclass(item) else ()))]:
+            text = inspect.getdoc(each)
+            if text:
+                yield PARSER.get_doctest(text, {}, f"{module.__name__}.{path}", None, None)
+
+
 def documented():
-    for path in sorted(Path(kernels.__file__).parent.glob("*.pyi")):
-        module = importlib.import_module(f"emkernels.kernels.{path.stem}")
-        yield module.__name__, module
-        for name, item in vars(module).items():
-            if callable(item) and item.__module__ == module.__name__:
-                yield f"{module.__name__}.{name}", item
+    """The docstrings with examples of every module, by module and name."""
+    for found in pkgutil.walk_packages(emkernels.__path__, "emkernels."):
+        if not found.name.startswith(("emkernels._simd", "emkernels.__main__")):
+            module = importlib.import_module(found.name)
+            for each in docstrings(module):
+                if each.examples:
+                    yield each.name, each
+    yield "emkernels", PARSER.get_doctest(emkernels.__doc__, {}, "emkernels", None, None)
 
 
-ITEMS = dict(documented())
+PARSER = doctest.DocTestParser()
+EXAMPLES = dict(documented())
 PUBLIC = [name for name in kernels.__all__ if not inspect.isclass(getattr(kernels, name))]
-# the functions that check arguments have nothing to show
-WITH_EXAMPLE = [name for name in PUBLIC if not name.startswith("check_")]
+# the functions that check arguments have no formula and no source
+WITH_SOURCE = [name for name in PUBLIC if not name.startswith("check_")]
 
 
-def examples(name):
-    return doctest.DocTestParser().get_doctest(
-        inspect.getdoc(ITEMS[name]) or "", {}, name, None, None)
-
-
-@pytest.mark.parametrize("name", [name for name in ITEMS if examples(name).examples])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_examples(name):
-    report = []
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report, runner = [], doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    EXAMPLES[name].globs = {}
     with np.printoptions():
-        runner.run(examples(name), out=report.append)
+        runner.run(EXAMPLES[name], out=report.append)
     assert runner.summarize(verbose=False).failed == 0, "".join(report)
 
 
-@pytest.mark.parametrize("name", WITH_EXAMPLE)
+def test_the_walk_finds_examples():
+    """Of estimators, their methods, results, compiled functions and compiled classes."""
+    assert {
+        "emkernels.distributed", "emkernels.em.protocol.Model",
+        "emkernels.image._segment.segment_image",
+        "emkernels.kernels.mixture.em_statistics", "emkernels.kernels.patterns.MissingPatterns",
+        "emkernels.models.factors.fitted.FittedFactors.sample",
+        "emkernels.models.mixture.estimator.GaussianMixture"} <= EXAMPLES.keys()
+
+
+@pytest.mark.parametrize("name", WITH_SOURCE)
 def test_every_kernel_has_an_example(name):
     function = getattr(kernels, name)
-    assert examples(f"{function.__module__}.{name}").examples
+    assert f"{function.__module__}.{name}" in EXAMPLES
 
 
-@pytest.mark.parametrize("name", WITH_EXAMPLE)
+@pytest.mark.parametrize("name", WITH_SOURCE)
 def test_every_section_is_there(name):
     text = inspect.getdoc(getattr(kernels, name))
     for section in ("Parameters", "Returns", "Raises", "References", "Examples"):
         assert f"\n{section}\n{'-' * len(section)}\n" in text, section
     for parameter in inspect.signature(getattr(kernels, name)).parameters:
         assert parameter in text
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [
-    name for name in emkernels.__all__
-    if inspect.isclass(getattr(emkernels, name)) or inspect.isfunction(getattr(emkernels, name))])
-def test_examples_of_public_names(name):
-    report, runner = [], doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    with np.printoptions():
-        for each in doctest.DocTestFinder().find(getattr(emkernels, name), name, globs={}):
-            runner.run(each, out=report.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(report)

@@ -33,6 +33,13 @@ class Chunks(Source):
     progress : Passes, optional
         Who is told how far a pass is.
 
+    See Also
+    --------
+    Rows : Rows in memory, looked through once.
+    Journal : Where the passes of a fit are kept.
+    emkernels.GaussianMixture.fit_chunks : The fit of an estimator to blocks.
+    emkernels.em.run_em : The loop that reads such a source.
+
     Examples
     --------
     >>> import numpy as np

@@ -48,6 +48,11 @@ class Journal:
         Whether the survey in the file stands for one of these rows, until a pass has seen them
         all: to look at every cell before may take as long as the work that was saved.
 
+    See Also
+    --------
+    Chunks : Whose passes are kept.
+    emkernels.GaussianMixture.fit_chunks : Makes one of `checkpoint` and `resume`.
+
     Examples
     --------
     What ``fit_chunks(..., checkpoint=path, resume=True)`` does, with `Chunks` of one's own:

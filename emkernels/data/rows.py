@@ -56,6 +56,12 @@ class Rows(Labelled):
     kept : dict
         What passes leave: an order of the rows, labels, scatters, summaries.
 
+    See Also
+    --------
+    Chunks : Blocks of rows, one in memory at a time.
+    emkernels.em.run_em : The loop that reads such a source.
+    emkernels.kernels.missing_patterns : Finds the patterns that rows keep.
+
     Examples
     --------
     >>> from emkernels import GaussianMixture, little_mcar_test

@@ -31,6 +31,23 @@ class EMState:
         By how much it grew (inf in the first iteration).
     parameters : object
         The new parameters, as the model keeps them.
+
+    See Also
+    --------
+    run_em : What calls the callback.
+    Progress : What `verbose` shows of it.
+
+    Examples
+    --------
+    >>> from emkernels import GaussianMixture
+    >>> bounds = []
+    >>> def watch(state):
+    ...     bounds.append(state.lower_bound)
+    ...     return state.n_iter == 3        # a true result ends the fit
+    >>> X = [[0.0], [0.5], [1.0], [6.0], [7.0], [7.5]]
+    >>> model = GaussianMixture(2, random_state=0, tol=0, callback=watch).fit(X)
+    >>> len(bounds), model.n_iter_
+    (3, 3)
     """
 
     n_iter: int
@@ -42,7 +59,7 @@ class EMState:
 
 @dataclass
 class EMResult:
-    """The best start.
+    """What :func:`run_em` returns: the best start.
 
     Attributes
     ----------
@@ -66,6 +83,19 @@ class EMResult:
         Ended by the callback, or by Ctrl-C.
     degenerate : bool or None
         Whether it ended with degenerate components, where starts were compared.
+
+    See Also
+    --------
+    run_em : What makes it.
+    EMState : What is seen of it on the way.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.em import EMResult
+    >>> result = EMResult(parameters=np.zeros(2), lower_bound=-1.5, n_iter=7, converged=True)
+    >>> result.n_iter, result.n_failed
+    (7, 0)
     """
 
     parameters: object
@@ -134,6 +164,13 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     ------
     DegenerateFitError
         When every start collapsed.
+
+    See Also
+    --------
+    EMResult : What is returned.
+    emkernels.data.Rows : Rows in memory as a source.
+    emkernels.data.Chunks : Blocks of rows as a source.
+    emkernels.em.protocol.Model : What a model has to give.
 
     Notes
     -----

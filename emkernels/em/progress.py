@@ -24,6 +24,18 @@ class Progress:
     n_init, max_iter : int
     stream : file, optional
         Standard output when None.
+
+    See Also
+    --------
+    EMState : What a callback sees, for a display of one's own.
+    run_em : The loop that it follows.
+
+    Examples
+    --------
+    >>> import io
+    >>> from emkernels.em import Progress
+    >>> stream = io.StringIO()
+    >>> progress = Progress(1, 1, 1, 100, stream=stream)
     """
 
     def __init__(self, verbose, interval, n_init, max_iter, stream=None):

@@ -15,8 +15,7 @@ ROWS_OF_REPR = 20
 
 
 class Segmentation:
-    """Segments of an image, from dark to bright or in the order of the `labels` or `means_init`
-    that were given; made by :func:`segment_image`.
+    """The segments of a picture; printed, their colours, their shares and how they were made.
 
     Attributes
     ----------
@@ -53,6 +52,12 @@ class Segmentation:
     lower_bounds : list of float
         Objective of each iteration for one pixel: the log-likelihood, with smoothing that
         given the neighbours, which may fall a little; for K-means only minus the final inertia.
+
+    See Also
+    --------
+    segment_image : What makes it.
+    emkernels.plotting.plot_segmentation : Picture, segments and their overlay.
+    emkernels.plotting.plot_posteriors : How sure each pixel is.
 
     Examples
     --------

@@ -123,6 +123,14 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     MissingExtraError
         color_space='lab' without scikit-image.
 
+    See Also
+    --------
+    Segmentation : What is returned.
+    GaussianMixture : The model of the colours.
+    KMeans : The model of the colours, with hard borders.
+    emkernels.kernels.potts_statistics : The pass that smooths.
+    emkernels.plotting.plot_segmentation : Picture, segments and their overlay.
+
     Notes
     -----
     Segments are numbered from dark to bright; where `labels` or `means_init` are given they

@@ -86,6 +86,13 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
 
+    See Also
+    --------
+    GaussianMixture : Clusters of any shape, and how sure each row's is.
+    compare_clusterings : K-means and EM on the same rows.
+    emkernels.kernels.kmeans_statistics : One pass of Lloyd's algorithm alone.
+    sklearn.cluster.KMeans : What this is a drop-in for.
+
     Notes
     -----
     From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many iterations;

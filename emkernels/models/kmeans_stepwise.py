@@ -110,10 +110,10 @@ class StepwiseKMeans:
         >>> import numpy as np
         >>> from emkernels import KMeans
         >>> model = KMeans(2, random_state=0)
-        >>> for batch in np.split(np.arange(12.0)[:, None] % 6, 2):
+        >>> for batch in ([[0.0], [2.0], [9.0]], [[1.0], [8.0], [10.0]]):
         ...     model = model.partial_fit(batch)
         >>> model.n_iter_, np.sort(model.cluster_centers_.ravel())
-        (2, array([1., 4.]))
+        (2, array([1., 9.]))
         """
         self._validate_params()
         begun = "cluster_centers_" in vars(self)

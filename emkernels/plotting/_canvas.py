@@ -34,6 +34,10 @@ def component_colors(n):
     ValueError
         A negative n.
 
+    See Also
+    --------
+    plot_mixture : Draws components in these colours.
+
     References
     ----------
     M. Okabe, K. Ito, Color Universal Design, 2008.

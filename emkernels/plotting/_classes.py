@@ -57,6 +57,11 @@ def plot_response_probs(model, *, items=None, sort=False, ax=None):
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_selection : Criteria of several numbers of classes.
+    emkernels.LatentClassAnalysis : Whose answers they are.
+
     Examples
     --------
     >>> import numpy as np

@@ -70,6 +70,11 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    emkernels.compare_clusterings : What gives the comparison.
+    plot_mixture : One clustering, with the shapes of its components.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -60,6 +60,11 @@ def plot_loadings(model, *, cutoff=0.3, sort=False, ax=None):
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_scree : How many factors there may be.
+    emkernels.FactorAnalysis : Whose loadings they are.
+
     Examples
     --------
     >>> from sklearn.datasets import load_wine
@@ -188,6 +193,11 @@ def plot_scree(X, *, ax=None, **parameters):
         What `parallel_analysis` does not take.
     MissingExtraError
         Without matplotlib.
+
+    See Also
+    --------
+    plot_loadings : What the factors are.
+    emkernels.parallel_analysis : What gives the eigenvalues.
 
     Examples
     --------

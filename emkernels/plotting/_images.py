@@ -53,6 +53,11 @@ def plot_segmentation(result, *, axes=None, axis=0, index=None):
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_posteriors : How sure each pixel is.
+    emkernels.segment_image : What gives the segmentation.
+
     Examples
     --------
     >>> import numpy as np
@@ -164,6 +169,11 @@ def plot_posteriors(result, *, axes=None, axis=0, index=None):
         Another number of axes; a segmentation without posteriors; a slice that there is not.
     MissingExtraError
         Without matplotlib.
+
+    See Also
+    --------
+    plot_segmentation : The picture and its segments.
+    emkernels.segment_image : What gives the segmentation.
 
     Examples
     --------

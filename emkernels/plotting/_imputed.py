@@ -60,6 +60,11 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_missing_patterns : What is missing, before any model.
+    emkernels.GaussianImputer : What completes rows.
+
     Examples
     --------
     >>> import numpy as np

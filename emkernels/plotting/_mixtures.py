@@ -87,6 +87,12 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_responsibilities : How sure each row is of its component.
+    plot_outliers : What each row of a Student t mixture weighs.
+    emkernels.GaussianMixture : What is drawn.
+
     Examples
     --------
     >>> import numpy as np
@@ -233,6 +239,11 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     ------
     NotFittedError, TypeError, ValueError, MissingExtraError
         As :func:`plot_mixture`; a threshold outside of 0..1.
+
+    See Also
+    --------
+    plot_mixture : The components.
+    emkernels.GaussianMixture : Whose posterior it is.
 
     Examples
     --------

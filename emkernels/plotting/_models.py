@@ -52,6 +52,13 @@ def plot_selection(selection, *, criterion=None, ax=None):
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_history : The objective over the iterations of one fit.
+    emkernels.select_mixture : One of those that give the table.
+    emkernels.select_factors : Numbers of factors.
+    emkernels.select_classes : Numbers of classes.
+
     Examples
     --------
     >>> import numpy as np
@@ -144,6 +151,11 @@ def plot_history(model, *, ax=None):
         A history that is empty, or not finite.
     MissingExtraError
         Without matplotlib.
+
+    See Also
+    --------
+    plot_selection : Criteria of several models.
+    emkernels.em.EMState : What a callback sees while a fit runs.
 
     Examples
     --------

@@ -84,6 +84,11 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=No
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_mixture : The components.
+    emkernels.StudentTMixture : Whose weights they are.
+
     Examples
     --------
     >>> import numpy as np

@@ -48,6 +48,11 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_imputed : What was put in place.
+    emkernels.missing_data_summary : The numbers.
+
     Examples
     --------
     >>> import numpy as np

@@ -66,6 +66,11 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
     MissingExtraError
         Without matplotlib.
 
+    See Also
+    --------
+    plot_mixture : Components without a time.
+    emkernels.GaussianHMM : Whose states they are.
+
     Examples
     --------
     >>> import numpy as np

@@ -55,6 +55,12 @@ class SufficientStatistics:
     ValueError
         Wrong shapes, NaN or infinity, an unknown covariance type.
 
+    See Also
+    --------
+    emkernels.kernels.em_statistics : The pass that makes such sums of an array.
+    GaussianMixture.fit_chunks : A fit by the sums of blocks of rows.
+    GaussianMixture.partial_fit : A fit that goes on with each batch.
+
     Examples
     --------
     >>> import numpy as np

@@ -64,6 +64,14 @@ class CategoricalHMM(ChainModel):
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
 
+    See Also
+    --------
+    GaussianHMM : Rows of numbers, normal given the state.
+    MixtureHMM : States that are mixtures themselves.
+    LatentClassAnalysis : Answers to several items, without a time.
+    emkernels.kernels.chain_statistics : Forward and backward passes alone, of given log densities.
+    emkernels.plotting.plot_states : Picture of the states over time.
+
     Notes
     -----
     X has one column of whole codes from 0; NaN is a missing symbol. A symbol that is possible in

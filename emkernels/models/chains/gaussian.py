@@ -79,6 +79,14 @@ class GaussianHMM(ContinuousChain):
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
 
+    See Also
+    --------
+    MixtureHMM : States that are mixtures themselves.
+    CategoricalHMM : Rows that are symbols.
+    GaussianMixture : The same components without a time.
+    emkernels.kernels.chain_statistics : Forward and backward passes alone, of given log densities.
+    emkernels.plotting.plot_states : Picture of the states over time.
+
     Notes
     -----
     States are in the order of their means, the first column first; where any `*_init` is given, in

@@ -55,6 +55,13 @@ class MixtureHMM(ContinuousChain):
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
 
+    See Also
+    --------
+    GaussianHMM : One component a state.
+    CategoricalHMM : Rows that are symbols.
+    emkernels.kernels.viterbi : The likeliest path alone, of given log densities.
+    emkernels.plotting.plot_states : Picture of the states over time.
+
     Notes
     -----
     States are in the order of their means, those of all their components together; where any

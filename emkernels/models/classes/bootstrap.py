@@ -36,6 +36,21 @@ class BootstrapTest:
         L0 with a class less, and L1.
     n_negative : int
         Bootstrap statistics below zero: maxima of the larger model that were missed.
+
+    See Also
+    --------
+    emkernels.blrt : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import blrt
+    >>> rng = np.random.default_rng(0)
+    >>> high = rng.random(300) < 0.4
+    >>> X = (rng.random((300, 6)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> test = blrt(X, 2, n_bootstrap=9)
+    >>> test.p_value, test.bootstrap_statistics.shape, test.statistic > 100
+    (0.1, (9,), True)
     """
 
     statistic: float
@@ -96,6 +111,12 @@ def blrt(X, n_classes, *, n_bootstrap=99, n_init=20, random_state=0, n_threads=N
     EMWarning
         A statistic is negative: more classes are never less likely, so a maximum was missed, and
         more starts are needed.
+
+    See Also
+    --------
+    select_classes : Fits and criteria for a range of numbers of classes, with this test on demand.
+    LatentClassAnalysis : The model.
+    emkernels.models.classes.BootstrapTest : What is returned.
 
     References
     ----------

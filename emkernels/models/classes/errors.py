@@ -31,6 +31,21 @@ class ClassErrors(NamedTuple):
     response_probs : list of ndarray of shape (n_classes, n_levels)
         Of each item.
     means, variances : ndarray of shape (n_classes, n_continuous)
+
+    See Also
+    --------
+    emkernels.LatentClassAnalysis : Whose `standard_errors` give it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import LatentClassAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> high = rng.random(300) < 0.4
+    >>> X = (rng.random((300, 6)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> model = LatentClassAnalysis(2, random_state=0).fit(X)
+    >>> model.standard_errors(X).weights.round(2)
+    array([0.03, 0.03])
     """
 
     weights: np.ndarray

@@ -115,6 +115,13 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
 
+    See Also
+    --------
+    select_classes : Choose the number of classes.
+    blrt : Test a number of classes against one less.
+    CategoricalHMM : Symbols that follow one another in time.
+    emkernels.plotting.plot_response_probs : Picture of the answers of each class.
+
     Notes
     -----
     The likelihood has many maxima: another may be better where `n_best_` is 1. Estimates of 0 and

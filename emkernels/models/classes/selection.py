@@ -30,6 +30,22 @@ class ClassSelection:
         of the test against a class less, None where it was not asked for, and of one class),
         below (None, or a smaller number of classes that is likelier: this fit has missed its
         maximum) and error (None, or why there is no fit).
+
+    See Also
+    --------
+    emkernels.select_classes : What makes it.
+    emkernels.plotting.plot_selection : The criteria of the table, drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import select_classes
+    >>> rng = np.random.default_rng(0)
+    >>> high = rng.random(300) < 0.4
+    >>> X = (rng.random((300, 6)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> result = select_classes(X, range(1, 4), random_state=0)
+    >>> [row["n_parameters"] for row in result.table], result.best.n_classes
+    ([6, 13, 20], 2)
     """
 
     best: LatentClassAnalysis
@@ -102,6 +118,13 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     EMWarning
         The number chosen is the largest or the smallest (above 1) that was tried. What the fit of
         the chosen one warned about comes as well.
+
+    See Also
+    --------
+    blrt : Test a number of classes against one less.
+    LatentClassAnalysis : The model.
+    emkernels.models.classes.ClassSelection : What is returned.
+    emkernels.plotting.plot_selection : The criteria of the table, drawn.
 
     References
     ----------

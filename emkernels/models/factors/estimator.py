@@ -110,6 +110,14 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
+    See Also
+    --------
+    select_factors : Choose how many factors there are.
+    parallel_analysis : Compare eigenvalues with those of noise.
+    MixtureOfFactorAnalyzers : Factors within each of several components.
+    sklearn.decomposition.FactorAnalysis : Without missing values or standard errors.
+    emkernels.plotting.plot_loadings : Picture of the loadings.
+
     Notes
     -----
     The likelihood does not depend on the units of the columns (that of isotropic noise does), and

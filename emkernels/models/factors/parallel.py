@@ -109,6 +109,12 @@ def parallel_analysis(X, *, n_draws=100, percentile=95, kind="components", metho
         Fewer than three rows of positive weight or two columns; a column that is constant or never
         observed; for factors, columns that determine each other; parameters out of their range.
 
+    See Also
+    --------
+    select_factors : Choose the number of factors by a criterion.
+    FactorAnalysis : The model.
+    emkernels.plotting.plot_scree : The eigenvalues, drawn.
+
     References
     ----------
     J. L. Horn, Psychometrika 30, 1965; L. G. Humphreys, R. G. Montanelli, Multivariate Behavioral

@@ -29,6 +29,21 @@ class FactorSelection:
         bic, aic, converged, n_iter, heywood (columns that the factors explain entirely, a list of
         str), below (None, or a smaller number of factors that is likelier: this fit has missed
         its maximum) and error (None, or why there is no fit).
+
+    See Also
+    --------
+    select_factors : What makes it.
+    emkernels.plotting.plot_selection : The criteria of the table, drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import select_factors
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 8)) + rng.normal(size=(300, 8))
+    >>> result = select_factors(X, range(1, 4))
+    >>> [row["n_parameters"] for row in result.table], result.best.n_components
+    ([24, 31, 37], 2)
     """
 
     best: FactorAnalysis
@@ -97,6 +112,13 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     EMWarning
         The number chosen is the largest that was tried, and more are identified. What the fit of
         the chosen one warned about comes as well.
+
+    See Also
+    --------
+    parallel_analysis : Compare eigenvalues with those of noise.
+    FactorAnalysis : The model.
+    FactorSelection : What is returned.
+    emkernels.plotting.plot_selection : The criteria of the table, drawn.
 
     References
     ----------

@@ -87,6 +87,14 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
     feature_names_in_ : ndarray of str
     indicator_ : MissingIndicator or None
 
+    See Also
+    --------
+    GaussianMixtureImputer : Rows of several groups, each with a covariance of its own.
+    pool : Put together what was estimated from several completed copies.
+    missing_data_summary : What is missing, and where, before any model.
+    little_mcar_test : Whether it is missing completely at random.
+    sklearn.impute.IterativeImputer : Regressions in turn, without a likelihood.
+
     Notes
     -----
     Where columns determine each other (an exact sum, as many columns as rows), or too few rows

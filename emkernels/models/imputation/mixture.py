@@ -37,7 +37,7 @@ class GaussianMixtureImputer(BaseGaussianImputer):
         As :class:`emkernels.GaussianMixture` begins, on standardised columns of at most
         20,000 rows.
     missing_values, prior, tol, max_iter, acceleration, min_value, max_value, add_indicator, \
-keep_empty_features, n_threads, verbose, verbose_interval, callback
+    keep_empty_features, n_threads, verbose, verbose_interval, callback
         As :class:`GaussianImputer`; every component has the prior, the ridge divided by
         ``n_components ** (2 / p)`` (for 'diag' and 'spherical' the prior is an inverse gamma
         one of every variance).
@@ -54,8 +54,15 @@ keep_empty_features, n_threads, verbose, verbose_interval, callback
         (n_components, n_columns) or (n_components,) by covariance type. Constant columns have
         zeros.
     log_likelihood_, lower_bounds_, n_iter_, converged_, n_patterns_, n_features_in_, \
-feature_names_in_, indicator_
+    feature_names_in_, indicator_
         As :class:`GaussianImputer`, of the best start.
+
+    See Also
+    --------
+    GaussianImputer : One normal distribution for all rows.
+    GaussianMixture : The mixture itself, fitted to incomplete rows.
+    pool : Put together what was estimated from several completed copies.
+    missing_data_summary : What is missing, and where, before any model.
 
     Notes
     -----

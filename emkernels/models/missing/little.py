@@ -31,6 +31,21 @@ class LittleTest:
     location, covariance : ndarray
         The ML estimates, divisor n whatever ddof is.
     ddof : int
+
+    See Also
+    --------
+    emkernels.little_mcar_test : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import little_mcar_test
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 3))
+    >>> X[rng.random((200, 3)) < 0.1] = np.nan
+    >>> test = little_mcar_test(X)
+    >>> test.n_patterns, test.df, test.p_value > 0.05
+    (6, 8, True)
     """
 
     statistic: float
@@ -84,6 +99,12 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
         under two patterns. No more rows than columns, or a column that is observed in too few
         rows for the other columns that are known in them. A column that is constant, never
         observed, or a linear combination of others; infinity (row and column are named); text.
+
+    See Also
+    --------
+    missing_data_summary : Counts of what is missing, by column and pattern.
+    GaussianImputer : Imputation where values are missing at random.
+    emkernels.models.missing.LittleTest : What is returned.
 
     References
     ----------

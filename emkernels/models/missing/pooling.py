@@ -33,6 +33,17 @@ class PooledEstimates:
         Of the pooled estimates, when covariances were given.
     m, confidence, names
         Number of imputations, level of the intervals, names of the parameters.
+
+    See Also
+    --------
+    emkernels.pool : What makes it.
+
+    Examples
+    --------
+    >>> from emkernels import pool
+    >>> pooled = pool([1.0, 1.2, 0.9], [0.04, 0.05, 0.04])
+    >>> round(pooled.estimate, 3), round(pooled.standard_error, 3), round(pooled.fmi, 2)
+    (1.033, 0.273, 0.5)
     """
 
     estimate: float | np.ndarray
@@ -97,6 +108,12 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     ValueError
         Fewer than two imputations, shapes that differ, NaN or infinity, a negative variance, an
         asymmetric covariance; `confidence` outside (0, 1); a `complete_df` that is not positive.
+
+    See Also
+    --------
+    GaussianImputer.sample : Completed copies to estimate from.
+    GaussianMixtureImputer : The same by a mixture.
+    emkernels.models.missing.PooledEstimates : What is returned.
 
     References
     ----------

@@ -26,6 +26,19 @@ class MissingDataSummary:
         Rows that observe both columns.
     n_samples, n_features, n_missing, n_complete, n_empty : int
         The last two: rows with nothing missing, and with everything missing.
+
+    See Also
+    --------
+    emkernels.missing_data_summary : What makes it.
+    emkernels.plotting.plot_missing_patterns : Picture of the patterns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import missing_data_summary
+    >>> summary = missing_data_summary([[1.0, np.nan], [2.0, 3.0], [4.0, np.nan]])
+    >>> summary.n_complete, summary.columns["n_missing"], summary.patterns["count"]
+    (1, array([0, 2]), array([2, 1]))
     """
 
     columns: dict
@@ -89,6 +102,13 @@ def missing_data_summary(X):
     ------
     ValueError
         Infinity (row and column are named), text, an empty table.
+
+    See Also
+    --------
+    little_mcar_test : Whether values are missing completely at random.
+    emkernels.plotting.plot_missing_patterns : Picture of the patterns.
+    emkernels.kernels.missing_patterns : Which rows have which pattern.
+    emkernels.models.missing.MissingDataSummary : What is returned.
 
     References
     ----------

@@ -31,7 +31,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     ----------
     n_components : int, default=1
     covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
-'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
+    'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
         *More*: those of three letters, see Notes.
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
@@ -45,7 +45,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A
         start that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-default='kmeans'
+    default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
         With `noise` one more, its own, the last.
@@ -136,6 +136,16 @@ default='kmeans'
         *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+
+    See Also
+    --------
+    select_mixture : Choose the number of components and the covariance type.
+    StudentTMixture : Components with heavy tails, for rows with outliers.
+    KMeans : Spheres of one size and hard labels, in less time.
+    GaussianMixtureImputer : Completed rows by a mixture.
+    MixtureOfFactorAnalyzers : Mixtures of rows of many columns.
+    sklearn.mixture.GaussianMixture : What this is a drop-in for.
+    emkernels.plotting.plot_mixture : Picture of the components.
 
     Notes
     -----

@@ -60,7 +60,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
         that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-default='kmeans'
+    default='kmeans'
         The kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
     means_init : array-like of shape (n_components, n_features), default=None
@@ -101,6 +101,13 @@ default='kmeans'
         Components without extent in some direction, as in :class:`emkernels.GaussianMixture`.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+
+    See Also
+    --------
+    GaussianMixture : Normal components; its `noise` is the other way to live with outliers.
+    emkernels.kernels.student_statistics : The pass of an iteration alone.
+    emkernels.plotting.plot_outliers : Picture of what each row weighs.
+    sklearn.covariance.MinCovDet : Robust location and scatter by the rows that lie closest.
 
     Notes
     -----
