@@ -128,12 +128,28 @@ class ClusteringComparison:
     __repr__ = __str__
 
     def to_frame(self):
-        """The table of the clusters as a pandas DataFrame, one row a cluster."""
+        """The table of the clusters as a pandas DataFrame, one row a cluster.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by `cluster`; the columns are those of `table`.
+        """
         pandas = optional("pandas", "a table of clusters as a frame", "cli")
         return pandas.DataFrame(self.table).set_index("cluster")
 
     def plot(self, *, axes=None):
-        """K-means beside EM: see :func:`emkernels.plotting.plot_clusterings`."""
+        """K-means beside EM: see :func:`emkernels.plotting.plot_clusterings`.
+
+        Parameters
+        ----------
+        axes : sequence of two matplotlib Axes, optional
+            None: those of a new figure.
+
+        Returns
+        -------
+        ndarray of Axes
+        """
         return plotting.plot_clusterings(self, axes=axes)
 
 

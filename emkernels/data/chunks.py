@@ -68,6 +68,21 @@ class Chunks(Source):
             journal.begin(self, self.reader)
 
     def may_keep(self, n_bytes, share=KEPT):
+        """Whether so many bytes a row take no more than a share of the largest block.
+
+        The answer is the same wherever the blocks are.
+
+        Parameters
+        ----------
+        n_bytes : int
+            Of one row.
+        share : float
+            Of the bytes of the largest block.
+
+        Returns
+        -------
+        bool
+        """
         may = super().may_keep(n_bytes, share)
         if may:
             self.memory.widen(n_bytes * self.n_rows)

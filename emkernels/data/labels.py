@@ -33,14 +33,17 @@ class Labelled(_inputs.Named):
 
     @property
     def names(self):
+        """Names of the columns, a tuple of str, where all are texts; else None."""
         return self.labels.names
 
     @property
     def places(self):
+        """What messages call the column of a cell, a tuple of str or None."""
         return self.labels.places
 
     @property
     def feature_names(self):
+        """Names of the columns as scikit-learn has them, an ndarray of str or None."""
         return self.labels.feature_names
 
     @property

@@ -161,22 +161,27 @@ class Rows(Labelled):
 
     @property
     def dtype(self):
+        """Of the values, float32 or float64."""
         return self.X.dtype
 
     @property
     def n_rows(self):
+        """Number of rows."""
         return self.X.shape[0]
 
     @property
     def n_features(self):
+        """Number of columns."""
         return self.X.shape[1]
 
     @property
     def has_missing(self):
+        """Whether values are missing."""
         return self.patterns is not None
 
     @property
     def weighted(self):
+        """Whether rows have weights."""
         return self.sample_weight is not None
 
     def __repr__(self):
@@ -189,6 +194,7 @@ class Rows(Labelled):
 
     @property
     def shape(self):
+        """Pair of n_rows and n_features."""
         return self.X.shape
 
     @property
@@ -200,11 +206,12 @@ class Rows(Labelled):
 
     @property
     def weight_given(self):
-        """sample_weight in the unit of the user."""
+        """The weights in the unit of the user, (n_rows,), or None."""
         return self.sample_weight if self.unit == 1 else self.sample_weight * self.unit
 
     @property
     def index(self):
+        """Labels of the rows, those of a pandas frame, or None."""
         return self.labels.index
 
     @property
@@ -224,11 +231,21 @@ class Rows(Labelled):
         return out
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given."""
+        """The :class:`ColumnSummary` of the observed cells, by weight as given.
+
+        Returns
+        -------
+        ColumnSummary
+        """
         return self._keep("summary", lambda: summarise_columns(self.X, self.weight_given))
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, in rows of positive weight."""
+        """The :class:`Rounding` of the columns' values, in rows of positive weight.
+
+        Returns
+        -------
+        Rounding
+        """
         some = slice(None) if self.n_positive == self.n_rows else self.sample_weight > 0
         return self._keep("rounding", lambda: Rounding.of(self.X[some]))
 
@@ -238,11 +255,31 @@ class Rows(Labelled):
         return self.kept[name]
 
     def random_state(self, given):
-        """What an estimator's `random_state` stands for, in a fit of these rows."""
+        """What an estimator's `random_state` stands for, in a fit of these rows.
+
+        Parameters
+        ----------
+        given : int, RandomState, Generator or None
+            None: numpy's global state.
+
+        Returns
+        -------
+        numpy.random.RandomState
+        """
         return _inputs.as_random_state(given)
 
     def draw(self, size, random_state):
-        """Indices of different rows, drawn by weight; equal weights are as none."""
+        """Indices of different rows, drawn by weight; equal weights are as none.
+
+        Parameters
+        ----------
+        size : int
+        random_state : numpy.random.RandomState
+
+        Returns
+        -------
+        ndarray of shape (size,), int
+        """
         weight, among = self.sample_weight, self.n_rows
         if self.n_positive < self.n_rows:
             among = np.flatnonzero(weight)
@@ -254,8 +291,18 @@ class Rows(Labelled):
     # --- parts, and the same rows with other company ------------------------------------------
 
     def with_(self, **changes):
-        """The same rows with other `sample_weight` (in the user's unit), `known` or
-        `n_threads`."""
+        """The same rows with other weights, labels or threads.
+
+        Parameters
+        ----------
+        **changes
+            `sample_weight` (in the unit of the user), `known` or `n_threads`.
+
+        Returns
+        -------
+        Rows
+            Without what passes have left in `kept`.
+        """
         company = {"sample_weight": self.weight_given, "known": self.known,
                    "n_threads": self.n_threads, **changes}
         out = Rows(self.X, patterns=self.patterns, largest=self.largest, labels=self.labels,
@@ -266,7 +313,23 @@ class Rows(Labelled):
         return out
 
     def weighed(self, sample_weight, largest=0.0):
-        """The same rows with checked weights; those they have where None is given."""
+        """The same rows with checked weights; those they have where None is given.
+
+        Parameters
+        ----------
+        sample_weight : array-like of shape (n_rows,), or None
+        largest : float
+            Largest absolute value of the rows, which may not overflow with the weights.
+
+        Returns
+        -------
+        Rows
+
+        Raises
+        ------
+        ValueError
+            A negative or missing weight, by row; all are zero; another number than of rows.
+        """
         if sample_weight is None:
             if self.n_rows and not self.n_positive:
                 raise ValueError("the weights in the rows are all zero")
@@ -275,7 +338,17 @@ class Rows(Labelled):
         return self.with_(sample_weight=weight)
 
     def labelled(self, codes):
-        """The same rows, the components of some of which are known."""
+        """The same rows, the components of some of which are known.
+
+        Parameters
+        ----------
+        codes : ndarray of shape (n_rows,), int32, or None
+            -1 where it is not known; None: the rows as they are.
+
+        Returns
+        -------
+        Rows
+        """
         if codes is None:
             return self
         return self.with_(known=codes)
@@ -289,6 +362,11 @@ class Rows(Labelled):
         columns : ndarray of int or bool, optional
         X : ndarray, optional
             The values of that part, with NaN where it lacks them, where they are others.
+
+        Returns
+        -------
+        Rows
+            Views of X where it can be.
         """
         if columns is not None:
             columns = np.arange(self.n_features)[columns]
@@ -314,7 +392,16 @@ class Rows(Labelled):
             known=None if self.known is None else np.ascontiguousarray(self.known[rows]))
 
     def blocks(self, n_rows=BLOCK_ROWS):
-        """The rows in parts of `n_rows`, in their order."""
+        """The rows in parts of `n_rows`, in their order.
+
+        Parameters
+        ----------
+        n_rows : int
+
+        Yields
+        ------
+        Rows
+        """
         for first in range(0, self.n_rows, n_rows):
             part = self.take(slice(first, first + n_rows))
             if self.patterns is not None and part.patterns is None:
@@ -324,7 +411,19 @@ class Rows(Labelled):
     # --- a source of one part ---------------------------------------------------------------
 
     def reduce(self, function, *arguments):
-        """``function(rows, *arguments)`` of all rows."""
+        """``function(rows, *arguments)`` of all rows.
+
+        Parameters
+        ----------
+        function : callable
+        *arguments
+            What else it needs.
+
+        Returns
+        -------
+        object
+            What the function returns.
+        """
         return function(self, *arguments)
 
 

@@ -88,6 +88,18 @@ class Source(Labelled):
         its first row among all; ``rows.lasting`` a dict of (key, array), small things that are
         kept for the next pass where there is room. What comes back must depend on the rows and the
         arguments alone: where there is a journal it is not asked for twice.
+
+        Parameters
+        ----------
+        function : callable
+            Of :class:`Rows` and the arguments; what it returns has ``merge`` or can be added.
+        *arguments
+            What else it needs.
+
+        Returns
+        -------
+        object
+            What the function returns, of all rows.
         """
         self.n_passes += 1
         journal = self.journal
@@ -152,34 +164,82 @@ class Source(Labelled):
         return n_bytes * self.n_rows <= share * self.survey.largest_block
 
     def random_state(self, random_state):
-        """What an estimator's `random_state` stands for, in a fit of these rows."""
+        """What an estimator's `random_state` stands for, in a fit of these rows.
+
+        Parameters
+        ----------
+        random_state : int, RandomState, Generator or None
+            None: numpy's global state, or what the journal says that it was.
+
+        Returns
+        -------
+        numpy.random.RandomState
+        """
         if random_state is None and self.journal is not None and self.journal.rng is not None:
             return self.journal.rng
         return _inputs.as_random_state(random_state)
 
     def take(self, columns):
-        """Some of the columns, a source of its own."""
+        """Some of the columns, a source of its own.
+
+        Parameters
+        ----------
+        columns : ndarray of int or bool, or slice
+
+        Returns
+        -------
+        Source
+            Itself where these are all.
+        """
         columns = np.arange(self.n_features)[columns]
         if len(columns) == self.n_features and (columns == np.arange(self.n_features)).all():
             return self
         return Columns(self, columns)
 
     def present(self):
-        """The rows of positive weight, a source of its own where there are others."""
+        """The rows of positive weight, a source of its own where there are others.
+
+        Returns
+        -------
+        Source
+        """
         return self if self.n_positive == self.n_rows else Present(self)
 
     def mapped(self, make, *arguments):
-        """The source of ``make(rows, *arguments)`` of every block."""
+        """The source of ``make(rows, *arguments)`` of every block.
+
+        Parameters
+        ----------
+        make : callable
+            ``make(rows, *arguments)`` gives rows, or None where none are left; to be pickled.
+        *arguments
+            What else it needs, to be pickled.
+
+        Returns
+        -------
+        Source
+        """
         return Mapped(self, make, *arguments)
 
     # --- what columns are like ------------------------------------------------------------
 
     def ranges(self):
-        """Observed cells, smallest and largest value of every column. (One pass.)"""
+        """Observed cells, smallest and largest value of every column, by one pass.
+
+        Returns
+        -------
+        Ranges
+            With counts, low and high, (n_features,).
+        """
         return self._keep("ranges", lambda: self.reduce(_ranges))
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given. (Two passes.)"""
+        """The :class:`ColumnSummary` of the observed cells, by weight as given, in two passes.
+
+        Returns
+        -------
+        ColumnSummary
+        """
         return self._keep("summary", self._summary)
 
     def _summary(self):
@@ -190,7 +250,12 @@ class Source(Labelled):
             ranges.counts, low, high, sums.total, sums.first, sums.second)
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, of some rows."""
+        """The :class:`Rounding` of the columns' values, of some rows.
+
+        Returns
+        -------
+        Rounding
+        """
         return self._keep("rounding", lambda: Rounding.of(
             self.sample(ROUNDING_ROWS, np.random.RandomState(0)).X))
 
@@ -202,6 +267,12 @@ class Source(Labelled):
         stands for keeps its weight (N. Duffield, C. Lund, M. Thorup, Priority sampling for
         estimation of arbitrary subset sums, JACM 54, 2007). Of columns that few of them have a
         value of, some rows that have one are added.
+
+        Parameters
+        ----------
+        n_rows : int
+            All rows where there are no more.
+        random_state : numpy.random.RandomState
 
         Returns
         -------

@@ -97,6 +97,11 @@ class Segmentation:
 
     @property
     def posteriors(self):
+        """Probability of each segment for each pixel, made when asked for.
+
+        An ndarray of the shape of `labels` and then n_segments; zeros and ones of K-means, zeros of
+        pixels that are left out.
+        """
         shape = (*self.labels.shape, self.n_segments)
         if self._field is not None:
             return self._field.reshape(shape)
@@ -121,7 +126,7 @@ class Segmentation:
         Returns
         -------
         ndarray of uint8, the image's shape without channels and then 3
-            uint8 and bool as they are, floats too where all are between 0 and 1. Other images
+            Values of uint8 and bool as they are, floats too where all are between 0 and 1. Others
             are stretched between their `limits`. The first three channels are red, green and
             blue; of one or two channels the first is grey. A channel that is NaN is a medium
             grey, a pixel without data light blue, and so is one of alpha 0, whatever colour it
@@ -136,24 +141,28 @@ class Segmentation:
 
     @property
     def limits(self):
-        """(black, white): the values of the image that are shown so, percentiles 0.5 and 99.5 of
-        what takes part, of every channel alike (of a million values, where there are more); None
-        where the image is shown as it is."""
+        """The values of the image that are shown as black and as white, a pair of float.
+
+        Percentiles 0.5 and 99.5 of what takes part, of every channel alike (of a million values,
+        where there are more); None where the image is shown as it is.
+        """
         return view.limits(self._raster)
 
     @property
     def without_data(self):
-        """ndarray of bool, of the shape of `labels`: pixels of which no channel is known."""
+        """Pixels of which no channel is known, an ndarray of bool of the shape of `labels`."""
         known = self._raster.known
         return np.zeros(self.labels.shape, bool) if known is None else (
             ~known.reshape(self.labels.shape))
 
     @property
     def lines(self):
-        """ndarray of bool, of the shape of `labels`: where :meth:`overlay` draws lines, unless it
-        is told to or not to. Lines are the last pixels of segments, along rows and columns; none
-        is drawn on a part of a segment that is less than 3 pixels thick, and none at all where
-        the last pixels are a quarter of all."""
+        """Where :meth:`overlay` draws lines, unless it is told to or not to.
+
+        An ndarray of bool, of the shape of `labels`. Lines are the last pixels of segments, along
+        rows and columns; none is drawn on a part of a segment that is less than 3 pixels thick, and
+        none at all where the last pixels are a quarter of all.
+        """
         return view.lines(self.labels)
 
     def recolored(self):
@@ -206,8 +215,19 @@ class Segmentation:
         return out
 
     def plot(self, axes=None, **options):
-        """Draw the image, the segments and their overlay; see
-        :func:`emkernels.plotting.plot_segmentation`, which has the options."""
+        """Draw the image, the segments and their overlay.
+
+        Parameters
+        ----------
+        axes : sequence of matplotlib Axes, optional
+            None: those of a new figure.
+        **options
+            Those of :func:`emkernels.plotting.plot_segmentation`.
+
+        Returns
+        -------
+        ndarray of Axes
+        """
         return plot_segmentation(self, axes=axes, **options)
 
     def __repr__(self):

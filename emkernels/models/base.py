@@ -113,22 +113,72 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         return Rows.read(X, self, fitted=True).with_(n_threads=self.n_threads)
 
     def score_samples(self, X):
-        """Log density of each row, of its observed values, (n_samples,)."""
+        """Log density of each row, of its observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Natural logarithms.
+        """
         return self._log_density(self._read(X))
 
     def score(self, X, y=None, *, sample_weight=None):
-        """Mean log density of the rows (weighted where weights are given)."""
+        """Mean log density of the rows (weighted where weights are given).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+            In natural logarithms.
+        """
         total, weight = self._log_likelihood(X, sample_weight)
         return total / weight
 
     def bic(self, X, *, sample_weight=None):
-        """Bayesian information criterion ``-2 log L + p log n``; the lower the better. With
-        weights, n is their sum."""
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
+
+        With weights, n is their sum.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+        """
         total, weight = self._log_likelihood(X, sample_weight)
         return -2 * total + self._n_parameters() * math.log(weight)
 
     def aic(self, X, *, sample_weight=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+        """
         return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
 
     def _log_likelihood(self, X, sample_weight):
@@ -170,10 +220,31 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
 
         The file is written beside `path` and then renamed. A `callback` is not saved; a
         `random_state` only where it is an integer.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, whatever its suffix; one that is there is replaced.
         """
         persistence.save(self, path)
 
     @classmethod
     def load(cls, path):
-        """A fitted model from :meth:`save`; ValueError for a damaged or foreign file."""
+        """A fitted model from :meth:`save`.
+
+        Parameters
+        ----------
+        path : path
+            Nothing in the file is run: it holds arrays and JSON.
+
+        Returns
+        -------
+        estimator
+            Of the class that has saved it.
+
+        Raises
+        ------
+        ValueError
+            A damaged or foreign file.
+        """
         return persistence.load(cls, path)

@@ -285,12 +285,40 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         return start, n_init
 
     def fit_predict(self, X, y=None, sample_weight=None):
-        """Fit, then the cluster of every row; parameters as in :meth:`fit`."""
+        """Fit, then the cluster of every row; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Complete rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int32
+            `labels_`.
+        """
         self._fit(X, sample_weight)
         return self.labels_
 
     def fit_transform(self, X, y=None, sample_weight=None):
-        """Fit, then :meth:`transform`; parameters as in :meth:`fit`."""
+        """Fit, then :meth:`transform`; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Complete rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), or the container of `set_output`
+            In the units of X.
+        """
         return self._distances(self._fit(X, sample_weight).X)
 
     # --- rows --------------------------------------------------------------------------
@@ -305,11 +333,33 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
             n_threads=self.n_threads, check_finite=False)
 
     def predict(self, X):
-        """The nearest centre of each row, (n_samples,) int32."""
+        """The nearest centre of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Complete rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int32
+            Of equally near ones the first.
+        """
         return self._pass(self._read(X).X, return_labels=True).labels
 
     def transform(self, X):
-        """Distances of each row to each centre, (n_samples, n_clusters), dtype of X."""
+        """Distances of each row to each centre.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Complete rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_clusters), or the container of `set_output`
+            Of the dtype of X, in its units.
+        """
         return self._distances(self._read(X).X)
 
     def _distances(self, X):
@@ -322,7 +372,21 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         return out
 
     def score(self, X, y=None, sample_weight=None):
-        """Minus the (weighted) sum of the squared distances to the nearest centres."""
+        """Minus the (weighted) sum of the squared distances to the nearest centres.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Complete rows.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+            Minus `inertia_`, for the rows of the fit.
+        """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
         return -self._pass(rows.X, rows.weight_given, return_labels=False).inertia

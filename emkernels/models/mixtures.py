@@ -24,16 +24,48 @@ class MixtureMethods:
         return self._each(rows, "log_prob_norm")
 
     def score_samples(self, X):
-        """Log density of each row, of its observed values, (n_samples,)."""
+        """Log density of each row, of its observed values.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Natural logarithms.
+        """
         return self._log_density(self._read(X))
 
     def predict(self, X):
-        """Most probable component of each row, (n_samples,); -1 for noise, where there is any."""
+        """Most probable component of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+            -1 for noise, where there is any.
+        """
         return self._each(self._read(X), "labels").astype(np.int64)
 
     def predict_proba(self, X):
-        """Posterior probability of each component for each row, (n_samples, n_components); with
-        noise a column more, the last."""
+        """Posterior probability of each component for each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Rows sum to one. With noise a column more, the last.
+        """
         return self._each(self._read(X), "resp")
 
     def impute(self, X):
@@ -64,11 +96,34 @@ class MixtureMethods:
         """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
 
         p counts the parameters that are estimated; with weights, n is their sum.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
         """
         return self._criteria(X, sample_weight)["bic"]
 
     def aic(self, X, *, sample_weight=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+        """
         return self._criteria(X, sample_weight)["aic"]
 
     def icl(self, X, *, sample_weight=None):
@@ -77,6 +132,17 @@ class MixtureMethods:
         ``bic + 2 sum_i w_i -sum_k resp_ik log resp_ik``: components that overlap cost; the
         lower the better.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+
         References
         ----------
         C. Biernacki, G. Celeux, G. Govaert, IEEE Trans. PAMI 22, 2000.
@@ -84,8 +150,20 @@ class MixtureMethods:
         return self._criteria(X, sample_weight, entropy=True)["icl"]
 
     def criteria(self, X, *, sample_weight=None):
-        """The log-likelihood of the rows and :meth:`bic`, :meth:`aic` and :meth:`icl`, as a dict,
-        by one pass over them."""
+        """The log-likelihood of the rows and all criteria, by one pass over them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        dict of float
+            With log_likelihood, bic, aic and icl.
+        """
         return self._criteria(X, sample_weight, entropy=True)
 
     def _criteria(self, X, sample_weight, *, entropy=False):
@@ -130,8 +208,8 @@ class MixtureMethods:
         Returns
         -------
         X : ndarray of shape (n_samples, n_features)
-            Grouped by component; drawn with `random_state`. (Of Student t with degrees of freedom
-            below 0.1, values overflow to infinity.)
+            Grouped by component; drawn with `random_state`. Of Student t with degrees of freedom
+            below 0.1, values overflow to infinity.
         y : ndarray of shape (n_samples,)
             Their components; noise, which is -1, comes last.
         """

@@ -228,7 +228,9 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     columns : int, str or sequence of one or two, default=(0, 1)
         Positions or names. A model of one feature is drawn over it.
     threshold : float, default=0.9
-    max_points, random_state, ax
+    max_points : int, default=20_000
+    random_state : int, RandomState instance or None, default=0
+    ax : matplotlib.axes.Axes, optional
         As :func:`plot_mixture`.
 
     Returns

@@ -39,8 +39,7 @@ STUDENTS = 0.25
 
 def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=None,
                   max_points=20_000, random_state=0, ax=None):
-    """Draw rows by what a fitted mixture of Student t distributions, or one with noise, makes of
-    them.
+    """Draw rows by how far a mixture of Student t distributions, or one with noise, counts them.
 
     Two columns: the darker a row, the less its `outlier_weight`, or the less probable it is that
     it is no noise. Rows of a small weight have a ring, and rows that are noise are crosses. The

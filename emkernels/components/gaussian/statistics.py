@@ -96,7 +96,23 @@ class SufficientStatistics:
     @classmethod
     def trusted(cls, covariance_type, centers, counts, first, second, log_likelihood, total=None,
                 n_rows=None):
-        """What the kernels have returned, about centres as they saw them: not looked at again."""
+        """What the kernels have returned, about centres as they saw them: not looked at again.
+
+        Parameters
+        ----------
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        centers, counts, first, second : ndarray
+            In float64 and contiguous, of the shapes of the class.
+        log_likelihood : float
+        total : float, optional
+            The weight of all rows that were looked at.
+        n_rows : float, optional
+            How many these are.
+
+        Returns
+        -------
+        SufficientStatistics
+        """
         out = cls.__new__(cls)
         out.covariance_type, out.centers = covariance_type, centers
         out.counts, out.first, out.second = counts, first, second
@@ -106,7 +122,17 @@ class SufficientStatistics:
 
     @classmethod
     def zeros(cls, covariance_type, centers):
-        """Statistics of no data about `centers`: the neutral element of addition."""
+        """Statistics of no data about `centers`: the neutral element of addition.
+
+        Parameters
+        ----------
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        centers : array-like of shape (n_components, n_features)
+
+        Returns
+        -------
+        SufficientStatistics
+        """
         out = cls(covariance_type, centers)
         out.total, out.n_rows = 0.0, 0
         return out
@@ -118,11 +144,19 @@ class SufficientStatistics:
 
         Parameters
         ----------
-        X, weights, means, precisions_cholesky, covariance_type, sample_weight, n_threads
-            As :func:`emkernels.kernels.em_statistics`; where X has missing values (NaN), as
-            :func:`emkernels.kernels.incomplete_statistics`. X may be
-            :class:`emkernels.data.Rows`, which are not looked through again and whose weights
-            count where `sample_weight` is None.
+        X : array-like of shape (n_samples, n_features), float32 or float64, or Rows
+            NaN where missing. :class:`emkernels.data.Rows` are not looked through again, and their
+            weights count where `sample_weight` is None.
+        weights : array-like of shape (n_components,)
+            Mixing proportions, not negative.
+        means : array-like of shape (n_components, n_features)
+        precisions_cholesky : array-like
+            Upper triangular factors of the precisions, as :func:`emkernels.kernels.log_density`
+            takes them.
+        covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        sample_weight : array-like of shape (n_samples,), optional
+        n_threads : int, optional
+            The result has the same bits for every number of threads.
 
         Returns
         -------
@@ -153,10 +187,12 @@ class SufficientStatistics:
 
     @property
     def n_components(self):
+        """Number K of components."""
         return self.centers.shape[0]
 
     @property
     def n_features(self):
+        """Number of columns."""
         return self.centers.shape[1]
 
     @property
@@ -165,7 +201,12 @@ class SufficientStatistics:
         return float(self.counts.sum())
 
     def positive_counts(self):
-        """Counts that nothing is divided by zero with: more by what is nothing beside a row."""
+        """Counts that nothing is divided by zero with: more by what is nothing beside a row.
+
+        Returns
+        -------
+        ndarray of shape (n_components,)
+        """
         row = 1.0
         if self.n_rows:
             row = (self.weight if self.total is None else self.total) / self.n_rows
@@ -173,7 +214,12 @@ class SufficientStatistics:
         return self.counts + max(10 * limits.eps * row, limits.tiny)
 
     def copy(self):
-        """An independent copy."""
+        """An independent copy.
+
+        Returns
+        -------
+        SufficientStatistics
+        """
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
             self.total, self.n_rows)
@@ -228,7 +274,17 @@ class SufficientStatistics:
         return self
 
     def scale(self, factor):
-        """Multiply everything by a non-negative finite factor, in place; returns self."""
+        """Multiply everything by a factor, in place.
+
+        Parameters
+        ----------
+        factor : float
+            Finite and not negative.
+
+        Returns
+        -------
+        self
+        """
         factor = float(factor)
         if not 0 <= factor < np.inf:
             raise ValueError(f"factor must be finite and not negative, got {factor}")
@@ -296,12 +352,23 @@ class SufficientStatistics:
     __rmul__ = __mul__
 
     def means(self):
-        """Weighted means (n_components, n_features); the centre where a count is zero."""
+        """Weighted means.
+
+        Returns
+        -------
+        ndarray of shape (n_components, n_features)
+            The centre where a count is zero.
+        """
         return self.centers + self._offsets()
 
     def covariances(self):
-        """Weighted covariances about the means, of the shape of the covariance type; zero
-        where a count is zero."""
+        """Weighted covariances about the means.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of the covariance type; zero where a count is zero.
+        """
         sizes = self._sizes
         return kernel_structure(self.covariance_type).central(
             self.second, sizes, np.where(sizes > 0, sizes, 1.0), self._offsets())
@@ -338,6 +405,14 @@ class SufficientStatistics:
     @classmethod
     def from_bytes(cls, data):
         """Statistics from :meth:`to_bytes`.
+
+        Parameters
+        ----------
+        data : bytes
+
+        Returns
+        -------
+        SufficientStatistics
 
         Raises
         ------

@@ -34,22 +34,31 @@ class CategoricalHMM(ChainModel):
     n_symbols : int, optional
         How many symbols there are. None: as many as `emissionprob_init` has columns, else one more
         than the largest code in X.
-    startprob_init, transmat_init
+    startprob_init : array-like of shape (n_components,), optional
+    transmat_init : array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     emissionprob_init : array-like of shape (n_components, n_symbols), optional
         Zeros stay zero.
-    tol, max_iter, random_state, n_threads
+    tol : float
+    max_iter : int
         As of :class:`emkernels.GaussianHMM`.
     n_init : int
         Starts, drawn at random. They take 60 steps each, on at most 20,000 rows, and the best three
         go on to convergence.
+    random_state : int, RandomState, Generator or None
+    n_threads : int, optional
+        Results have the same bits for every number.
     fixed : tuple of {'startprob', 'transmat', 'emissionprob'}
-    startprob_concentration, transmat_concentration
+    startprob_concentration : float or array-like of shape (n_components,), optional
+    transmat_concentration : float or array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     emissionprob_concentration : float or array-like of shape (n_components, n_symbols), optional
         Of Dirichlet priors of the rows of `emissionprob_`, at least 1: a little over 1 keeps
         symbols that a state has not shown from being impossible.
-    convergence, acceleration, verbose, verbose_interval, callback
+    convergence : {'lower_bound', 'parameters', 'distance'}
+    acceleration : {None, 'squarem'}
+    verbose, verbose_interval : int
+    callback : callable, optional
         As of :class:`emkernels.GaussianHMM`.
 
     Attributes

@@ -117,6 +117,13 @@ class FittedChain(LatentModel):
     def score_samples(self, X, lengths=None):
         """Log-likelihood of all sequences, and posterior probabilities of the states.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
+
         Returns
         -------
         log_likelihood : float
@@ -132,8 +139,20 @@ class FittedChain(LatentModel):
         return float(out.log_likelihoods.sum()), out.resp
 
     def predict_proba(self, X, lengths=None):
-        """Posterior probability of each state for each row, given the whole sequence,
-        (n_samples, n_components); zeros in a sequence that is impossible."""
+        """Posterior probability of each state for each row, given the whole sequence.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_components)
+            Zeros in a sequence that is impossible.
+        """
         return self._posteriors(X, lengths).resp
 
     def _posteriors(self, X, lengths):
@@ -144,6 +163,13 @@ class FittedChain(LatentModel):
 
     def decode(self, X, lengths=None):
         """The likeliest path of states (Viterbi's algorithm).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
 
         Returns
         -------
@@ -163,16 +189,54 @@ class FittedChain(LatentModel):
         return float(np.sum(log_probs)), paths.astype(np.int64)
 
     def predict(self, X, lengths=None):
-        """The states of the likeliest path, see :meth:`decode`, (n_samples,)."""
+        """The states of the likeliest path, see :meth:`decode`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+            Of equally likely ones the lowest; -1 in a sequence that is impossible.
+        """
         return self.decode(X, lengths)[1]
 
     def aic(self, X, lengths=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better."""
+        """Akaike information criterion ``-2 log L + 2 p``; the lower the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
+
+        Returns
+        -------
+        float
+        """
         return -2 * self.score(X, lengths) + 2 * self._n_parameters()
 
     def bic(self, X, lengths=None):
-        """Bayesian information criterion ``-2 log L + p log n``, n being the number of rows; the
-        lower the better."""
+        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
+
+        n is the number of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The rows of all sequences, one sequence after the other; NaN where missing.
+        lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
+
+        Returns
+        -------
+        float
+        """
         sequences, emissions, parameters = self._read_with(X, lengths)
         total = float(self._chained(sequences, emissions, parameters).sum())
         return -2 * total + self._n_parameters() * math.log(sequences.n_rows)
@@ -204,8 +268,11 @@ class FittedChain(LatentModel):
 
     @property
     def n_parameters_(self):
-        """Free parameters: those that are `fixed` and the zeros of `startprob_init`,
-        `transmat_init` and the like do not count; what ended at zero does."""
+        """Free parameters, which the criteria count.
+
+        Those that are `fixed` and the zeros of `startprob_init`, `transmat_init` and the like do
+        not count; what ended at zero does.
+        """
         return self._n_parameters()
 
     def _n_parameters(self):

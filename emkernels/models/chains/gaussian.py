@@ -29,8 +29,8 @@ class GaussianHMM(ContinuousChain):
         Of that shape for every covariance type, and of its form.
     tol : float
         EM ends where the objective for one row (`lower_bound_`) grows by less in an iteration
-        (`convergence`); 0: never. (Of float32 rows, which it is rounded by, also where ten
-        iterations have not raised it.)
+        (`convergence`); 0: never. Of float32 rows, which it is rounded by, also where ten
+        iterations have not raised it.
     max_iter : int
         0 leaves the start as the fit.
     n_init : int

@@ -24,20 +24,30 @@ class MixtureHMM(ContinuousChain):
         Components of each state.
     covariance_type : {'diag', 'full', 'tied', 'spherical'}
         'tied': one matrix for all states and components.
-    startprob_init, transmat_init
+    startprob_init : array-like of shape (n_components,), optional
+    transmat_init : array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     weights_init : array-like of shape (n_components, n_mix), optional
         Of the components within each state. Zeros stay zero.
     means_init : array-like of shape (n_components, n_mix, n_features), optional
     covars_init : array-like of shape (n_components, n_mix, n_features, n_features), optional
-    tol, max_iter, n_init, reg_covar, random_state, n_threads
+    tol : float
+    max_iter, n_init : int
+    reg_covar : float or 'auto'
+    random_state : int, RandomState, Generator or None
+    n_threads : int, optional
         As of :class:`emkernels.GaussianHMM`.
     fixed : tuple of {'startprob', 'transmat', 'weights', 'means', 'covars'}
-    startprob_concentration, transmat_concentration
+    startprob_concentration : float or array-like of shape (n_components,), optional
+    transmat_concentration : float or array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     weight_concentration : float or array-like of shape (n_components, n_mix), optional
         Of Dirichlet priors of the weights, at least 1.
-    covariance_prior, convergence, acceleration, verbose, verbose_interval, callback
+    covariance_prior : None, 'empirical' or pair (dof, scale)
+    convergence : {'lower_bound', 'parameters', 'distance'}
+    acceleration : {None, 'squarem'}
+    verbose, verbose_interval : int
+    callback : callable, optional
         As of :class:`emkernels.GaussianHMM`.
 
     Attributes

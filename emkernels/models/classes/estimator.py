@@ -223,7 +223,21 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         return self
 
     def fit_predict(self, X, y=None, *, sample_weight=None):
-        """Fit, then the most probable class of every row; parameters as in :meth:`fit`."""
+        """Fit, then the most probable class of every row; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            As :meth:`fit` takes it.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+            Numbers of classes, in the order of `weights_`.
+        """
         self._fit(X, sample_weight)
         return self.predict(X)
 

@@ -83,6 +83,17 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     def abic(self, X, *, sample_weight=None):
         """BIC adjusted to the sample size, ``-2 log L + p log((n + 2) / 24)``.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            As :meth:`fit` takes it.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+
         References
         ----------
         S. L. Sclove, Psychometrika 52, 1987.
@@ -91,6 +102,17 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
     def caic(self, X, *, sample_weight=None):
         """Consistent Akaike criterion, ``-2 log L + p (log n + 1)``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns), data frame or table
+            As :meth:`fit` takes it.
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
 
         References
         ----------
@@ -211,6 +233,11 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         The file is written beside `path` and then renamed. A `callback` is not saved; a
         `random_state` only where it is an integer. TypeError where levels are no texts, numbers or
         bool, nor tuples of these.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, whatever its suffix; one that is there is replaced.
         """
         check_is_fitted(self)
         items = [j for j in range(self.n_features_in_) if j not in self._continuous]

@@ -59,7 +59,18 @@ class ClassSelection:
 
     @staticmethod
     def remarks(row):
-        """What there is to say of a row of the table, in a few words."""
+        """What there is to say of a row of the table, in a few words.
+
+        Parameters
+        ----------
+        row : dict
+            One of `table`.
+
+        Returns
+        -------
+        str
+            Empty where there is nothing to say.
+        """
         found = [row["error"]] if row["error"] else []
         if row["below"]:
             found.append(f"a poor maximum: likelier with {row['below']}")
@@ -99,7 +110,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         The criteria take a weight for a number of rows.
     n_bootstrap : int
         Tables for :func:`emkernels.blrt` of each number of classes against a class less; 0: no
-        such tests. (Weights must then be whole numbers.)
+        such tests. Weights must be whole numbers where there are.
     **parameters
         Of :class:`emkernels.LatentClassAnalysis`.
 

@@ -46,8 +46,8 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Starts, the best is kept: the likelihood of factors has several maxima. They begin with
         squared multiple correlations, with columns as factors, with pairs of columns, and then at
         random; one that comes to where another has ended is left there. None: 6, of more than 128
-        columns 1, from their principal components. (Isotropic noise without
-        missing values has one maximum, in closed form.)
+        columns 1, from their principal components. Isotropic noise without missing values has one
+        maximum, in closed form.
     method : {'newton', 'em'}, default='newton'
         Newton's method on the likelihood of the noise variances, the loadings being the best for
         them; or plain EM, which can take thousands of iterations. With missing values it is what
@@ -232,6 +232,14 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
 
     def fit_transform(self, X, y=None, sample_weight=None):
         """Fit, then the scores of the same rows; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
 
         Returns
         -------

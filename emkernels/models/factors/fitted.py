@@ -81,7 +81,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Returns
         -------
         ndarray of shape (n_samples, n_components), or the container of `set_output`
-            float32 where X is.
+            In float32 where X is.
 
         References
         ----------
@@ -156,7 +156,9 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         return out
 
     def sample(self, n_samples=1, *, random_state=None):
-        """Draw rows from the model: ``mean + z' components + e`` with factors z of the correlation
+        """Draw rows from the model.
+
+        They are ``mean + z' components + e`` with factors z of the correlation
         `factor_correlation_` and noise e.
 
         Parameters
@@ -194,15 +196,23 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
 
     @property
     def standardized_components_(self):
-        """Loadings of the columns in standard deviations of the model, (n_components,
-        n_features): where factors are not correlated, their correlations with the columns. Zero
-        for columns that did not vary in the fit."""
+        """Loadings of the columns in standard deviations of the model.
+
+        An ndarray of shape (n_components, n_features): where factors are not correlated, their
+        correlations with the columns. Zero for columns that did not vary in the fit.
+        """
         check_is_fitted(self)
         variance = np.diagonal(self.get_covariance())
         return self.components_ / np.sqrt(np.where(variance > 0, variance, 1.0))
 
     def get_covariance(self):
-        """Covariance of the model, ``L Phi L' + diag(psi)``, (n_features, n_features)."""
+        """Covariance of the model, ``L Phi L' + diag(psi)``.
+
+        Returns
+        -------
+        ndarray of shape (n_features, n_features)
+            In the squared units of the columns.
+        """
         check_is_fitted(self)
         out = self.components_.T @ self.factor_correlation_ @ self.components_
         out = (out + out.T) / 2
@@ -210,8 +220,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         return out
 
     def get_precision(self):
-        """Inverse of the covariance of the model, (n_features, n_features); zero for columns
-        that did not vary in the fit."""
+        """Inverse of the covariance of the model.
+
+        Returns
+        -------
+        ndarray of shape (n_features, n_features)
+            Zero for columns that did not vary in the fit.
+        """
         check_is_fitted(self)
         v = self._varying
         covariance = self.get_covariance()[np.ix_(v, v)]

@@ -98,6 +98,8 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     noise_variance_ : ndarray of shape (n_components, n_features), or (n_features,) where shared
         The covariance of component k is ``components_[k].T @ components_[k] +
         diag(noise_variance_[k])``, see :meth:`get_covariance`.
+    covariances_ : ndarray of shape (n_components, n_features, n_features)
+        All of them, made when asked for.
     heywood_ : ndarray of int of shape (n, 2)
         Pairs of a component and a column whose noise variance is at its bound.
     converged_ : bool
@@ -221,7 +223,20 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         return self
 
     def fit_predict(self, X, y=None, *, sample_weight=None):
-        """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
+        """Fit, then the most probable component of every row; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
         return self._fit(X, sample_weight).predict(X)
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -122,7 +122,21 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         return out
 
     def fit_transform(self, X, y=None, *, sample_weight=None):
-        """Fit, then :meth:`transform` of the same rows; parameters as in :meth:`fit`."""
+        """Fit, then :meth:`transform` of the same rows; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_columns), or the container of `set_output`
+            As :meth:`transform` gives them.
+        """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
     def _imputed(self, rows):
@@ -133,8 +147,18 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
     # --- the model ---------------------------------------------------------------------
 
     def get_covariance(self, component):
-        """Covariance of a component, (n_features, n_features): ``components_[k].T @ components_[k]
-        + diag(noise_variance_[k])``."""
+        """Covariance of a component, ``components_[k].T @ components_[k] + diag(noise_variance_[k])``.
+
+        Parameters
+        ----------
+        component : int
+            Its number k.
+
+        Returns
+        -------
+        ndarray of shape (n_features, n_features)
+            In the squared units of the columns.
+        """
         check_is_fitted(self)
         k = _inputs.whole(component, "component", least=None)
         if not 0 <= k < len(self.weights_):

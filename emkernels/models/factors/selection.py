@@ -58,7 +58,18 @@ class FactorSelection:
 
     @staticmethod
     def remarks(row):
-        """What there is to say of a row of the table, in a few words."""
+        """What there is to say of a row of the table, in a few words.
+
+        Parameters
+        ----------
+        row : dict
+            One of `table`.
+
+        Returns
+        -------
+        str
+            Empty where there is nothing to say.
+        """
         found = [row["error"]] if row["error"] else []
         if row["heywood"]:
             found.append(f"Heywood: {some(row['heywood'], 3)}")

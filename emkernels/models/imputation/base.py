@@ -94,6 +94,14 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
     def fit_transform(self, X, y=None, sample_weight=None):
         """Fit, then complete the same rows; parameters as in :meth:`fit`.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
         Returns
         -------
         ndarray of shape (n_samples, n_features_out), or the container of `set_output`

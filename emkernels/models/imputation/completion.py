@@ -128,7 +128,21 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
             inner.all_patterns, ["log_prob_norm"], n_threads=self.n_threads)["log_prob_norm"]
 
     def score(self, X, y=None, sample_weight=None):
-        """Mean of :meth:`score_samples` (weighted where weights are given)."""
+        """Mean of :meth:`score_samples` (weighted where weights are given).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+            In natural logarithms.
+        """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X)
         values = self._densities(rows).astype(np.float64)

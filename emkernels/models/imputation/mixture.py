@@ -36,13 +36,33 @@ class GaussianMixtureImputer(BaseGaussianImputer):
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'}, default='kmeans'
         As :class:`emkernels.GaussianMixture` begins, on standardised columns of at most
         20,000 rows.
-    missing_values, prior, tol, max_iter, acceleration, min_value, max_value, add_indicator, \
-    keep_empty_features, n_threads, verbose, verbose_interval, callback
-        As :class:`GaussianImputer`; every component has the prior, the ridge divided by
+    missing_values : NaN or number, default=NaN
+        What stands for a missing value, as :class:`GaussianImputer` has it.
+    prior : None, 'ridge', ('ridge', amount) or (dof, scale), default=None
+        That of :class:`GaussianImputer`, for every component, the ridge divided by
         ``n_components ** (2 / p)`` (for 'diag' and 'spherical' the prior is an inverse gamma
         one of every variance).
+    tol : float, default=1e-6
+    max_iter : int, default=1000
+    acceleration : {'squarem', None}, default='squarem'
+        As :class:`GaussianImputer` has them.
+    min_value, max_value : float or array-like of shape (n_features,), default=-inf, inf
+        Imputed values are clipped to these; observed ones are not.
+    add_indicator : bool, default=False
+        Append a :class:`sklearn.impute.MissingIndicator`.
+    keep_empty_features : bool, default=False
+        Columns with nothing observed in the fit: kept and filled with 0, or left out of the
+        output.
+    n_threads : int, default=None
+        None: the CPUs this process may use; -1: all. The same bits for every number.
     random_state : int, RandomState, Generator or None, default=None
         For the starts, and for :meth:`sample`.
+    verbose : int, default=0
+        1 or more: iterations; a bar on a terminal, plain lines elsewhere.
+    verbose_interval : int, default=10
+    callback : callable, default=None
+        ``callback(EMState)`` after each iteration, with parameters of standardised columns;
+        a true result ends the fit.
 
     Attributes
     ----------

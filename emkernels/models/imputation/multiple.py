@@ -70,7 +70,7 @@ class MultipleImputation:
             None: the estimator's. The copies have the same bits for every number of threads.
         training_data : array-like of shape (n_rows, n_features), default=None
             The rows that the parameters are learnt from: those of the fit. None: X itself,
-            which is then best all of the rows of the fit. (The estimator keeps no rows.)
+            which is then best all of the rows of the fit. The estimator keeps no rows.
         sample_weight : array-like, default=None
             What the rows of `training_data` (or X) count.
         burn_in : int, default=200

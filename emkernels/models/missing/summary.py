@@ -51,7 +51,15 @@ class MissingDataSummary:
     n_empty: int
 
     def to_pandas(self):
-        """The columns and the patterns as two data frames; needs pandas."""
+        """The columns and the patterns as two data frames; needs pandas.
+
+        Returns
+        -------
+        columns : pandas.DataFrame
+            A row for each column.
+        patterns : pandas.DataFrame
+            A row for each pattern.
+        """
         import pandas as pd
 
         names = self.columns["name"]

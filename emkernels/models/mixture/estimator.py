@@ -290,7 +290,23 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         return self
 
     def fit_predict(self, X, y=None, *, sample_weight=None, labels=None):
-        """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
+        """Fit, then the most probable component of every row; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+        labels : array-like of shape (n_samples,), optional
+            The component of rows that are known; -1 or missing for the others.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+            -1 for noise, where there is any.
+        """
         return self._each(self._fit(X, sample_weight, labels), "labels").astype(np.int64)
 
     @_fit_context(prefer_skip_nested_validation=True)

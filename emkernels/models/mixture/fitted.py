@@ -123,7 +123,21 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         return Rows.read(X, self, fitted=True)
 
     def score(self, X, y=None, *, sample_weight=None):
-        """Mean log density of the rows (weighted where weights are given)."""
+        """Mean log density of the rows (weighted where weights are given).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        float
+            In natural logarithms.
+        """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
         values = self._each(rows, "log_prob_norm").astype(np.float64)
@@ -227,12 +241,33 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         The file is written beside `path` and then renamed. A `callback` is not saved; a
         `random_state` only where it is an integer; of a stream the parameters and its weight, from
         which `partial_fit` goes on as from a fit.
+
+        Parameters
+        ----------
+        path : path
+            Of the file, whatever its suffix; one that is there is replaced.
         """
         persistence.save(self, path)
 
     @classmethod
     def load(cls, path):
-        """A mixture from :meth:`save`; ValueError for a damaged or foreign file."""
+        """A mixture from :meth:`save`.
+
+        Parameters
+        ----------
+        path : path
+            Nothing in the file is run: it holds arrays and JSON.
+
+        Returns
+        -------
+        GaussianMixture
+            Fitted, with the parameters it was made with.
+
+        Raises
+        ------
+        ValueError
+            A damaged or foreign file.
+        """
         return persistence.load(cls, path)
 
 

@@ -83,7 +83,18 @@ class SelectionResult:
 
     @staticmethod
     def remarks(row):
-        """What there is to say of a row of the table, in a few words."""
+        """What there is to say of a row of the table, in a few words.
+
+        Parameters
+        ----------
+        row : dict
+            One of `table`.
+
+        Returns
+        -------
+        str
+            Empty where there is nothing to say.
+        """
         found = [row["error"]] if row["error"] else []
         if row.get("degenerate"):
             columns = row["degenerate_columns"]
@@ -137,8 +148,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
         init_scaling='standard', reg_covar='auto', convergence='distance', tol=1e-3,
         max_iter=1000, acceleration='squarem'``: maxima are compared, so they are looked for
-        with more care, and the units of the columns do not matter. (``max_iter=100`` where there
-        are no more rows than columns, and so no maximum, unless `covariance_prior` is set.)
+        with more care, and the units of the columns do not matter. Where there are no more rows
+        than columns, and so no maximum, ``max_iter=100``, unless `covariance_prior` is set.
 
     Returns
     -------

@@ -99,6 +99,8 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Its history.
     degenerate_components_ : ndarray of int
         Components without extent in some direction, as in :class:`emkernels.GaussianMixture`.
+    n_parameters_ : int
+        Free parameters, which the criteria count.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -203,7 +205,20 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         return self
 
     def fit_predict(self, X, y=None, *, sample_weight=None):
-        """Fit, then the most probable component of every row; parameters as in :meth:`fit`."""
+        """Fit, then the most probable component of every row; parameters as in :meth:`fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            NaN where missing.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), int64
+        """
         self._fit(X, sample_weight)
         return self.predict(X)
 

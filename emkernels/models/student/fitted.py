@@ -52,12 +52,12 @@ class FittedStudents(MixtureMethods, LatentModel):
         return out[want[0]] if len(want) == 1 else [out[name] for name in want]
 
     def outlier_weight(self, X):
-        """What each row pulls with: near ``1 + d / df`` at a mean, near 1 where rows are as far out
-        as they should be, near 0 for outliers.
+        """What each row pulls with, its weight in means and scatters.
 
-        ``sum_k resp_k u_k`` with ``u_k = (df_k + o) / (df_k + q_k)``, q_k being the squared
-        distance of the o observed values from the mean of component k: the mean, given the row,
-        of the hidden scale of its precision. With one component it is u.
+        Near ``1 + d / df`` at a mean, near 1 where rows are as far out as they should be, near 0
+        for outliers. ``sum_k resp_k u_k`` with ``u_k = (df_k + o) / (df_k + q_k)``, q_k being the
+        squared distance of the o observed values from the mean of component k: the mean, given the
+        row, of the hidden scale of its precision. With one component it is u.
 
         Parameters
         ----------
