@@ -1,4 +1,4 @@
-"""Docstrings of all public names, by the codes of numpydoc and three rules of the house.
+"""Docstrings of all public names, by the codes of numpydoc and four rules of the house.
 
 docstrings.py [PREFIX ...]: of names that begin so; all where none is given. Looks at the package
 that is installed, fits every estimator once, and takes a few seconds.
@@ -28,6 +28,16 @@ MODULES = (
     "emkernels.models.factors", "emkernels.models.imputation", "emkernels.models.missing",
     "emkernels.models.mixture", "emkernels.plotting", "emkernels.ray", "emkernels.spark",
     "emkernels.statistics",
+)
+# What methods return, and what a loop of one's own needs.
+BESIDES = (
+    "emkernels.em.protocol.Model", "emkernels.em.protocol.Source",
+    "emkernels.models.classes.covariates.ClassCovariates",
+    "emkernels.models.classes.distal.DistalOutcome",
+    "emkernels.models.factors.errors.StandardErrors",
+    "emkernels.models.factors.parallel.ParallelAnalysis",
+    "emkernels.models.factors.rotation.Rotation", "emkernels.models.factors.rotation.rotate",
+    "emkernels.models.imputation.information.Uncertainty",
 )
 CODES = {
     "GL02", "GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "GL10",    # form and order
@@ -61,26 +71,28 @@ def members(cls):
 def public():
     """Import paths of what is public, each object once: (path, whether it is a member)."""
     seen = set()
-    for module in map(importlib.import_module, MODULES):
-        for name in getattr(module, "__all__", ()):
-            item = getattr(module, name)
-            if not callable(item) or id(item) in seen:
-                continue
-            seen.add(id(item))
-            yield f"{module.__name__}.{name}", False
-            if not inspect.isclass(item) or f"{module.__name__}.{name}" in HANDED_OVER:
-                continue
-            for member, source in members(item):
-                if source not in seen:
-                    seen.add(source)
-                    yield f"{module.__name__}.{name}.{member}", True
+    modules = [importlib.import_module(name) for name in MODULES]
+    paths = [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
+    for path in (*paths, *BESIDES):
+        item = pydoc.locate(path)
+        if not callable(item) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield path, False
+        if not inspect.isclass(item) or path in HANDED_OVER:
+            continue
+        for member, source in members(item):
+            if source not in seen:
+                seen.add(source)
+                yield f"{path}.{member}", True
 
 
 def is_result(item):
-    """A class whose objects users read and do not build: what they have is in Attributes."""
+    """A class whose objects users read and do not build, and protocols: Attributes are all."""
     document = NumpyDocString(inspect.getdoc(item) or "") if inspect.isclass(item) else {}
-    return bool(document) and bool(document["Attributes"]) and not document["Parameters"] and (
-        not issubclass(item, BaseEstimator))
+    return getattr(item, "_is_protocol", False) or bool(document) and bool(
+        document["Attributes"]) and not document["Parameters"] and (
+            not issubclass(item, BaseEstimator))
 
 
 def of_numpydoc(path, member):
@@ -104,6 +116,19 @@ def see_also(path):
             if all(pydoc.locate(each) is None
                    for each in (name, *(f"{parent}.{name}" for parent in parents))):
                 yield "see-also", f"there is no {name}"
+
+
+def raises(path):
+    """Functions, and methods of estimators that take rows, say what they raise."""
+    item, parent = (Validator._load_obj(each) for each in (path, path.rpartition(".")[0]))
+    if inspect.isclass(item) or isinstance(item, property):
+        return
+    document = get_doc_object(item)
+    names = [each.name for each in document["Parameters"]]
+    if inspect.isclass(parent) and not (issubclass(parent, BaseEstimator) and "X" in names):
+        return
+    if names and not document["Raises"] and not document["Warns"]:
+        yield "raises", "it has no section Raises"
 
 
 def stored():
@@ -156,7 +181,7 @@ def main(prefixes):
         if prefixes and not any(path.startswith(prefix) for prefix in prefixes):
             continue
         n_names += 1
-        found = [*of_numpydoc(path, member), *see_also(path)]
+        found = [*of_numpydoc(path, member), *see_also(path), *raises(path)]
         if inspect.isclass(Validator._load_obj(path)):
             found += attributes(path)
         for code, message in found:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Docstrings of all public names against a list of codes, by numpydoc: see docstrings.py.
-# docstrings.sh [PYTHON]: of an environment with emkernels in it, and away from the checkout's own.
+# docstrings.sh [PYTHON]: of the environment that emkernels is installed in; gets numpydoc there.
 set -euo pipefail
 cd "$(dirname "$0")"
 python=${1:-${PYTHON:-python3}}

@@ -110,6 +110,13 @@ def predict(model, X):
         In the blocks of X, of the dtype that the model gives. The model is sent once, without its
         `callback`. Any scheduler of Dask computes it.
 
+    Raises
+    ------
+    TypeError
+        X is no such collection; the model has no `predict`.
+    NotFittedError
+        The model is not fitted.
+
     See Also
     --------
     fit : The fit where the blocks are.

@@ -19,6 +19,11 @@ def second_shape(covariance_type, n_components, n_features):
     tuple of int
         Of `SufficientStatistics.second`.
 
+    Raises
+    ------
+    ValueError
+        An unknown covariance type.
+
     See Also
     --------
     emkernels.SufficientStatistics : Whose second moments have it.

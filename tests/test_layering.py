@@ -20,8 +20,6 @@ FLOORS = {
     "statistics": 6, "plotting": 7, "image": 8, "comparison": 8, "cli": 9, "__main__": 9,
     "_config": 9, "distributed": 9, "spark": 9, "ray": 9,
 }
-# one module of more than 400 lines, a docstring for the most part
-LONG = {"image/_segment.py"}
 MOST_LINES, MOST_PARAMETERS = 400, 8
 SKLEARNS = {"_parameter_constraints", "_validate_params"}     # names of scikit-learn
 TYPES = {"full", "tied", "diag", "spherical"}
@@ -221,18 +219,21 @@ def test_texts_to_include_are_block_loops():
     assert not [path for path in SOURCES if path.suffix == ".pxi" and path.parent.name != "_simd"]
 
 
+def lines_of_code(path):
+    """Lines without docstrings, which are texts in three quotes that begin a line."""
+    code = re.sub(r'^ *r?"""(.*?)"""[ ]*\n', "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return len(code.splitlines())
+
+
 @pytest.mark.skipif(PACKAGE != CHECKOUT, reason="a wheel holds no .pyx")
 def test_a_compiled_module_fits_in_a_head():
     assert [f"{path.name}: {n} lines" for path in SOURCES if path.suffix in (".pyx", ".pxd")
-            if (n := len(path.read_text().splitlines())) > 400] == []
+            if (n := lines_of_code(path)) > MOST_LINES] == []
 
 
 @pytest.mark.parametrize("path", PYTHON, **IDS)
 def test_files_fit_in_a_head(path):
-    long = str(path.relative_to(PACKAGE)).replace("\\", "/") in LONG
-    n_lines = len(path.read_text().splitlines())
-    assert n_lines <= MOST_LINES or long, n_lines
-    assert n_lines > MOST_LINES or not long, "it is no longer an exception"
+    assert lines_of_code(path) <= MOST_LINES
 
 
 @functools.cache
@@ -260,6 +261,9 @@ def test_below_a_public_face_there_are_few_parameters(path):
 
 def test_the_laws_can_be_broken():
     """They are seen to find what they look for."""
+    loop, segment = PACKAGE / "em" / "loop.py", PACKAGE / "image" / "_segment.py"
+    assert 150 < lines_of_code(loop) < len(loop.read_text().splitlines()) - 100
+    assert lines_of_code(segment) <= MOST_LINES < len(segment.read_text().splitlines())
     assert {"_fitted_type", "_parameters", "_look"} <= rooms().keys()
     assert rooms()["_look"] == {"data"} and "models" in rooms()["_fitted_type"]
     assert "GaussianMixture" in public_faces() and "run_em" in public_faces()

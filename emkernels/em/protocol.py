@@ -19,7 +19,37 @@ class Statistics(Protocol):
 
 
 class Source(Protocol):
-    """Rows, wherever they are: :class:`emkernels.data.Rows`, :class:`emkernels.data.Chunks`."""
+    """Rows, wherever they are: :class:`emkernels.data.Rows`, :class:`emkernels.data.Chunks`.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of the values, float32 or float64.
+    n_features, n_rows : int
+    n_positive : int
+        Rows of positive weight.
+    total : float
+        Sum of their weights.
+
+    See Also
+    --------
+    emkernels.em.run_em : What reads it.
+    Model : The other half.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.data import Chunks
+    >>> source = Chunks([np.ones((2, 1)), np.full((3, 1), 4.0)])
+    >>> class Total:
+    ...     def __init__(self, rows):
+    ...         self.value = rows.X.sum()
+    ...     def merge(self, other):
+    ...         self.value += other.value
+    ...         return self
+    >>> float(source.reduce(Total).value)
+    14.0
+    """
 
     dtype: Any
     n_features: int
@@ -28,11 +58,29 @@ class Source(Protocol):
     total: float            # sum of their weights
 
     def reduce(self, function, *arguments) -> Statistics:
-        """``function(rows, *arguments)`` of all rows, merged over their parts in one order."""
+        """``function(rows, *arguments)`` of all rows, merged over their parts in one order.
+
+        Parameters
+        ----------
+        function : callable
+            Of :class:`emkernels.data.Rows` and the arguments.
+        *arguments
+            What else it needs.
+
+        Returns
+        -------
+        Statistics
+            Of all rows.
+        """
 
 
 class Model(Protocol):
-    """What EM fits. It has no rows in it, and no fit changes it.
+    """What EM fits; it has no rows in it, and no fit changes it.
+
+    See Also
+    --------
+    emkernels.em.run_em : What fits it.
+    Source : The other half.
 
     Examples
     --------
@@ -59,23 +107,96 @@ class Model(Protocol):
     """
 
     def accumulate(self, rows, parameters) -> Statistics:
-        """E-step: what rows leave under the parameters."""
+        """Make the E-step: what rows leave under the parameters.
+
+        Parameters
+        ----------
+        rows : Rows
+            All of them, or those of a block.
+        parameters : object
+            As the model keeps them.
+
+        Returns
+        -------
+        Statistics
+            What the M-step and the objective need, which adds up over rows.
+        """
 
     def objective(self, statistics: Statistics, parameters) -> float:
-        """What EM maximises, for one unit of weight."""
+        """What EM maximises, for one unit of weight.
+
+        Parameters
+        ----------
+        statistics : Statistics
+            Of all rows.
+        parameters : object
+            Those that the statistics were made under.
+
+        Returns
+        -------
+        float
+        """
 
     def maximise(self, statistics: Statistics, parameters):
-        """M-step: new parameters; DegenerateFitError where a component collapsed."""
+        """Make the M-step: new parameters.
+
+        Parameters
+        ----------
+        statistics : Statistics
+            Of all rows.
+        parameters : object
+            Those that the statistics were made under.
+
+        Returns
+        -------
+        object
+            As the model keeps them.
+
+        Raises
+        ------
+        DegenerateFitError
+            A component collapsed.
+        """
 
     def relative_change(self, old, new) -> float:
-        """Largest change of a parameter in its own unit; for convergence by parameters or
-        distance."""
+        """Largest change of a parameter in its own unit, for convergence by parameters or distance.
+
+        Parameters
+        ----------
+        old, new : object
+            Parameters before and after a step.
+
+        Returns
+        -------
+        float
+        """
 
     def to_vector(self, parameters):
-        """The parameters as unconstrained numbers, for acceleration."""
+        """The parameters as unconstrained numbers, for acceleration.
+
+        Parameters
+        ----------
+        parameters : object
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
 
     def from_vector(self, vector, like):
-        """Parameters from such numbers, shaped as `like`; None where they overflow."""
+        """Parameters from such numbers.
+
+        Parameters
+        ----------
+        vector : ndarray of shape (n,)
+        like : object
+            Parameters of the shape that is wanted.
+
+        Returns
+        -------
+        object or None
+            None where they overflow.
+        """
 
 
 class Components(Protocol):

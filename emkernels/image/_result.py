@@ -195,6 +195,11 @@ class Segmentation:
         Returns
         -------
         ndarray of uint8, the image's shape without channels and then 3
+
+        Raises
+        ------
+        ValueError
+            An `alpha` outside of 0 .. 1; another number of colours than of segments.
         """
         if not isinstance(alpha, Real) or not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")

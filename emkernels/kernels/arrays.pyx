@@ -202,8 +202,39 @@ cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except
 
 
 def check_finite(X, name="X"):
-    """The largest absolute value of X (2-d, real); ValueError naming the first row and column
-    with NaN (or a masked cell) or infinity."""
+    """The largest absolute value of X, and an error where it has NaN or infinity.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers; a masked cell counts as NaN.
+    name : str
+        What the message calls it.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError, TypeError
+        NaN or infinity, whose row and column are named; what is no table of real numbers.
+
+    See Also
+    --------
+    missing_patterns : Where NaN is a missing value.
+    check_sample_weight : The same of weights.
+
+    Examples
+    --------
+    >>> from emkernels.kernels import check_finite
+    >>> check_finite([[1.0, -3.0]])
+    3.0
+    >>> check_finite([[1.0, float("inf")]])
+    Traceback (most recent call last):
+        ...
+    ValueError: X contains NaN or infinity, first at row 0, column 1
+    """
     cdef Rows rows
     X = as_matrix(X, name, True)
     set_rows(&rows, X)
@@ -211,14 +242,70 @@ def check_finite(X, name="X"):
 
 
 def check_sample_weight(sample_weight, Py_ssize_t n_samples):
-    """Contiguous float64 weights (n_samples,), none negative, some positive; ValueError naming
-    the row otherwise."""
+    """Weights as the kernels read them, and an error where one is none.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), or None
+        None of them negative, some positive.
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64, or None
+        Contiguous.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another number of weights; a negative or missing one, whose row is named; zeros alone.
+
+    See Also
+    --------
+    check_finite : The same of rows.
+    check_labels : The same of labels.
+
+    Examples
+    --------
+    >>> from emkernels.kernels import check_sample_weight
+    >>> check_sample_weight([1, 0, 2], 3)
+    array([1., 0., 2.])
+    """
     return as_weights(sample_weight, n_samples)
 
 
 def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="labels"):
-    """Contiguous int32 labels (n_samples,) in -1 .. n_components - 1, -1 where one is missing;
-    ValueError naming the row otherwise."""
+    """Labels as the kernels read them, and an error where one is none.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_samples,)
+        Whole numbers in -1 .. n_components - 1; -1 where one is missing.
+    n_samples, n_components : int
+    name : str
+        What the message calls them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), int32
+        Contiguous.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Another number of labels; one that is out of range or not whole, whose row is named.
+
+    See Also
+    --------
+    check_sample_weight : The same of weights.
+    weighted_moments : Takes labels as `resp`.
+
+    Examples
+    --------
+    >>> from emkernels.kernels import check_labels
+    >>> check_labels([0, 2, -1], 3, 3)
+    array([ 0,  2, -1], dtype=int32)
+    """
     return as_labels(labels, n_samples, n_components, name)
 
 

@@ -19,7 +19,31 @@ from emkernels.kernels.threads cimport check_threads
 
 
 class ChainStatistics(NamedTuple):
-    """What the E-step of a hidden Markov model gives (see :func:`chain_statistics`)."""
+    """What the E-step of a hidden Markov model gives.
+
+    Attributes
+    ----------
+    log_likelihoods : ndarray of shape (n_sequences,)
+        -inf where a sequence is impossible.
+    starts : ndarray of shape (n_states,)
+        Expected numbers of sequences that begin in a state.
+    transitions : ndarray of shape (n_states, n_states)
+        Expected numbers of transitions.
+    resp : ndarray of shape (n_samples, n_states) or None
+        Posteriors of the states, in the precision of the log densities; None where not asked for.
+
+    See Also
+    --------
+    chain_statistics : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import chain_statistics
+    >>> s = chain_statistics(np.log([[0.9, 0.2], [0.1, 0.7]]), [0.5, 0.5], [[0.8, 0.2], [0.2, 0.8]])
+    >>> round(s.transitions.sum(), 6), s.resp
+    (np.float64(1.0), None)
+    """
 
     log_likelihoods: np.ndarray
     starts: np.ndarray
@@ -225,6 +249,12 @@ def chain_statistics(log_density, startprob, transmat, lengths=None, *, sequence
         lengths that are not positive integers or do not sum to the number of rows; negative
         weights.
 
+    See Also
+    --------
+    viterbi : The most probable path.
+    log_density : Log densities of Gaussian states.
+    emkernels.GaussianHMM : The model that is fitted by it.
+
     References
     ----------
     L. R. Rabiner, A tutorial on hidden Markov models and selected applications in speech
@@ -275,9 +305,16 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
 
     Parameters
     ----------
-    log_density, startprob, transmat, lengths
-        As in :func:`chain_statistics`.
+    log_density : array-like of shape (n_samples, n_states), float32 or float64
+        Log densities of each row in each state; -inf is allowed.
+    startprob : array-like of shape (n_states,)
+        Probabilities of the first state of a sequence.
+    transmat : array-like of shape (n_states, n_states)
+        ``transmat[i, j]`` is the probability of state j behind state i.
+    lengths : array-like of shape (n_sequences,), optional
+        Numbers of rows of the sequences, which follow one another; None: one sequence.
     n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -291,6 +328,11 @@ def viterbi(log_density, startprob, transmat, lengths=None, *, n_threads=None):
     ------
     ValueError, TypeError
         As :func:`chain_statistics`; more than 65,536 states.
+
+    See Also
+    --------
+    chain_statistics : Posteriors of the states, and the sums of EM.
+    emkernels.GaussianHMM.decode : The same of a fitted model.
 
     References
     ----------

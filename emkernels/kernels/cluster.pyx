@@ -24,7 +24,32 @@ __all__ = ["KMeansStatistics", "kmeans_plusplus", "kmeans_statistics"]
 
 
 class KMeansStatistics(NamedTuple):
-    """Result of :func:`kmeans_statistics`; labels is None when not asked for."""
+    """What one pass of Lloyd's algorithm gives.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_samples,), int32, or None
+        The nearest centre of each row; None where not asked for.
+    counts : ndarray of shape (n_clusters,), float64
+        Sums of the weights.
+    sums : ndarray of shape (n_clusters, n_features), float64
+        Weighted sums of the rows.
+    inertia : float
+        Weighted sum of the squared distances to the nearest centres.
+
+    See Also
+    --------
+    kmeans_statistics : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import kmeans_statistics
+    >>> s = kmeans_statistics(np.array([[0.0], [1.0], [5.0]]), [[0.0], [4.0]])
+    >>> s.sums / s.counts[:, None]
+    array([[0.5],
+           [5. ]])
+    """
 
     labels: np.ndarray | None
     counts: np.ndarray
@@ -106,6 +131,11 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     ------
     ValueError, TypeError
         As :func:`log_density`.
+
+    See Also
+    --------
+    kmeans_plusplus : Centres to begin with.
+    emkernels.KMeans : The estimator that is fitted by it.
 
     References
     ----------

@@ -18,7 +18,31 @@ from emkernels.kernels.threads cimport check_threads
 
 
 class ConditionalMoments(NamedTuple):
-    """Completed rows and conditional covariances (see :func:`conditional_moments`)."""
+    """Completed rows and conditional covariances.
+
+    Attributes
+    ----------
+    imputed : ndarray of shape (n_samples, n_features)
+        Of the dtype of X: observed values bit for bit, missing ones replaced.
+    covariances : ndarray of shape (n_values,), float64, or None
+        One row's block after the other; None where not asked for.
+    offsets : ndarray of shape (n_samples + 1,), int64, or None
+        ``covariances[offsets[i]:offsets[i + 1]]`` is the m x m block of the m missing values of row
+        i, in column order.
+
+    See Also
+    --------
+    conditional_moments : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import conditional_moments
+    >>> X = np.array([[2.0, np.nan], [1.0, 1.0]])
+    >>> moments = conditional_moments(X, [[0.0, 0.0]], np.eye(2)[None], covariances=True)
+    >>> moments.covariances, moments.offsets
+    (array([1.]), array([0, 1, 1]))
+    """
 
     imputed: np.ndarray
     covariances: np.ndarray | None
@@ -110,8 +134,12 @@ def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="f
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
         NaN where missing.
-    weights, means, precisions_cholesky, covariance_type
-        As in :func:`incomplete_statistics`.
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative.
+    means : array-like of shape (n_components, n_features)
+    precisions_cholesky : array-like
+        Upper triangular factors U with U U' = precision, as in :func:`log_density`.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
     want : sequence of {'resp', 'log_prob_norm', 'labels', 'log_prob'}
         What to compute: posterior probabilities (n_samples, n_components), the log density of
         the observed values under the mixture (n_samples,), the most probable component
@@ -119,6 +147,7 @@ def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="f
     patterns : MissingPatterns, optional
         Those of X.
     n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -130,6 +159,12 @@ def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="f
     ------
     ValueError, TypeError
         As :func:`incomplete_statistics`; an unknown name in `want`.
+
+    See Also
+    --------
+    e_step : Complete rows.
+    incomplete_statistics : The sums of EM.
+    missing_patterns : Patterns that can be kept between calls.
 
     References
     ----------
@@ -175,8 +210,10 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
         NaN where missing.
-    means, precisions_cholesky, covariance_type
-        As in :func:`log_density`.
+    means : array-like of shape (n_components, n_features)
+    precisions_cholesky : array-like
+        Upper triangular factors U with U U' = precision, as in :func:`log_density`.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
     weights : array-like of shape (n_components,), optional
         Mixing proportions; may be left out for one component.
     patterns : MissingPatterns, optional
@@ -184,6 +221,7 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     covariances : bool
         Whether to compute the covariances.
     n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -197,6 +235,12 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     ------
     ValueError, TypeError
         As :func:`incomplete_statistics`.
+
+    See Also
+    --------
+    conditional_draws : Draws in place of means.
+    incomplete_statistics : The sums of EM of incomplete rows.
+    emkernels.GaussianImputer : The estimator that completes by it.
 
     References
     ----------
@@ -229,12 +273,22 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
 
     Parameters
     ----------
-    X, means, precisions_cholesky, covariance_type, weights, patterns, n_threads
-        As in :func:`conditional_moments`.
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        NaN where missing.
+    means : array-like of shape (n_components, n_features)
+    precisions_cholesky : array-like
+        Upper triangular factors U with U U' = precision, as in :func:`log_density`.
     normals : array-like of shape (n_missing_values,)
         Standard normal numbers, one for each missing value, row by row.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
+    weights : array-like of shape (n_components,), optional
+        Mixing proportions; may be left out for one component.
     uniforms : array-like of shape (n_samples,), optional
         In [0, 1); needed for more than one component.
+    patterns : MissingPatterns, optional
+        Those of X.
+    n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -245,6 +299,11 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
     ------
     ValueError, TypeError
         As :func:`conditional_moments`; too many or too few random numbers.
+
+    See Also
+    --------
+    conditional_moments : Means in place of draws.
+    emkernels.GaussianImputer.sample : Multiple imputation, with parameters that are drawn too.
 
     References
     ----------

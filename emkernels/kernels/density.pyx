@@ -104,6 +104,11 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
         Text, dates, complex numbers and other objects that are no real numbers (the column and
         row are named; a ValueError too), masked cells, sparse and lazy tables.
 
+    See Also
+    --------
+    responsibilities : Posterior probabilities of these.
+    e_step : Both at once, without an array of log densities.
+
     References
     ----------
     C. M. Bishop, Pattern Recognition and Machine Learning, 2006, equation 2.43.
@@ -167,6 +172,11 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
     ValueError
         NaN or +inf, wrong shapes, an unusable `out`.
 
+    See Also
+    --------
+    log_density : Log densities of Gaussian components.
+    e_step : Both at once.
+
     References
     ----------
     C. M. Bishop, Pattern Recognition and Machine Learning, 2006, equation 9.23.
@@ -224,13 +234,22 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
 
     Parameters
     ----------
-    X, weights, means, precisions_cholesky, covariance_type
-        As in :func:`em_statistics`.
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Finite. Read in place.
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative.
+    means : array-like of shape (n_components, n_features)
+        Rounded to the precision of X.
+    precisions_cholesky : array-like
+        Upper triangular factors U with U U' = precision, as in :func:`log_density`.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
     want : sequence of {'resp', 'log_prob_norm', 'labels'}
         What to compute: posterior probabilities (n_samples, n_components), the log density
         of the mixture (n_samples,), the most probable component (n_samples,) int32.
     n_threads : int, optional
+        The result has the same bits for every number of threads.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------
@@ -241,6 +260,12 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
     ------
     ValueError, TypeError
         As :func:`em_statistics`; an unknown name in `want`.
+
+    See Also
+    --------
+    em_statistics : The sums of EM in place of outputs for each row.
+    incomplete_e_step : Rows with missing values.
+    responsibilities : From log densities that are there.
 
     References
     ----------

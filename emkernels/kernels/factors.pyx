@@ -26,7 +26,39 @@ cdef double STIFF_F64 = 1e6, STIFF_F32 = 2e3
 
 
 class FactorSums(NamedTuple):
-    """Sums under the posterior, and the log-likelihood (see :func:`factor_statistics`)."""
+    """Sums under the posterior of components and factors, and the log-likelihood.
+
+    With e_ik the row less mean_k, and m_ik, C_k mean and covariance of the factors given the row.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_components,), float64
+        ``sum_i r_ik``.
+    first, square : ndarray of shape (n_components, n_features), float64
+        ``sum_i r_ik e_ik`` and ``sum_i r_ik e_ik^2``.
+    cross : ndarray of shape (n_components, n_factors, n_features), float64
+        ``sum_i r_ik m_ik e_ik'``.
+    factors : ndarray of shape (n_components, n_factors), float64
+        ``sum_i r_ik m_ik``.
+    second : ndarray of shape (n_components, n_factors, n_factors), float64
+        ``sum_i r_ik (m_ik m_ik' + C_k)``.
+    log_likelihood : float
+        By weight, in natural logarithms.
+
+    See Also
+    --------
+    factor_statistics : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import factor_statistics
+    >>> s = factor_statistics(np.eye(2), [1.0], np.zeros((1, 2)), np.ones((1, 1, 2)),
+    ...                       np.ones((1, 2)))
+    >>> loadings = np.linalg.solve(s.second[0], s.cross[0])     # the M-step, means being known
+    >>> loadings.round(3)
+    array([[0.375, 0.375]])
+    """
 
     counts: np.ndarray
     first: np.ndarray
@@ -187,7 +219,7 @@ def factor_statistics(X, weights, means, components, noise_variance, sample_weig
     components : array-like of shape (n_components, n_factors, n_features)
         Loadings L.
     noise_variance : array-like of shape (n_components, n_features)
-        psi, positive.
+        Variances psi, positive.
     sample_weight : array-like of shape (n_samples,), optional
     n_threads : int, optional
         The result has the same bits for every number of threads.
@@ -203,6 +235,11 @@ def factor_statistics(X, weights, means, components, noise_variance, sample_weig
     ------
     ValueError, TypeError
         As :func:`em_statistics`; noise that is not positive.
+
+    See Also
+    --------
+    factor_e_step : Outputs for each row.
+    emkernels.MixtureOfFactorAnalyzers : The model that is fitted by it.
 
     Notes
     -----
@@ -256,11 +293,20 @@ def factor_e_step(X, weights, means, components, noise_variance, *,
 
     Parameters
     ----------
-    X, weights, means, components, noise_variance
-        As in :func:`factor_statistics`.
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        Finite. Read in place.
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative; ``[1.0]`` for one component.
+    means : array-like of shape (n_components, n_features)
+        Rounded to the precision of X.
+    components : array-like of shape (n_components, n_factors, n_features)
+        Loadings L.
+    noise_variance : array-like of shape (n_components, n_features)
+        Variances psi, positive.
     want : sequence of {'resp', 'log_prob_norm', 'labels'}
         Which outputs, in this order.
     n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -272,6 +318,11 @@ def factor_e_step(X, weights, means, components, noise_variance, *,
     ------
     ValueError, TypeError
         As :func:`factor_statistics`; a name in `want` that is none of these.
+
+    See Also
+    --------
+    factor_statistics : The sums of EM.
+    emkernels.MixtureOfFactorAnalyzers : The model.
 
     References
     ----------

@@ -63,6 +63,13 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
     ValueError, TypeError
         As :func:`em_statistics`, but that NaN is allowed in X; patterns of another array.
 
+    See Also
+    --------
+    incomplete_e_step : Outputs for each row.
+    em_statistics : Complete rows.
+    missing_patterns : Patterns that can be kept between calls.
+    emkernels.GaussianImputer : The estimator that is fitted by it.
+
     Notes
     -----
     For 'full' and 'tied' a pattern with m missing values costs a Cholesky factor of an m x m

@@ -28,7 +28,34 @@ __all__ = ["EMStatistics", "Moments", "e_step", "em_statistics", "log_density", 
 
 
 class EMStatistics(NamedTuple):
-    """Moments under the posterior, and the log-likelihood (see :func:`em_statistics`)."""
+    """Moments under the posterior, and the log-likelihood.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_components,), float64
+        ``sum_i r_ik``, with r_ik the posterior of component k times the weight of row i.
+    first : ndarray of shape (n_components, n_features), float64
+        ``sum_i r_ik (x_i - mean_k)``.
+    second : ndarray, float64
+        ``sum_i r_ik (x_i - mean_k)(x_i - mean_k)'``, of the shape of the covariance type.
+    log_likelihood : float
+        By weight, in natural logarithms.
+
+    See Also
+    --------
+    em_statistics : What makes it.
+    emkernels.SufficientStatistics : Such sums that can be added, kept and sent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import em_statistics
+    >>> X = np.array([[0.0], [2.0]])
+    >>> s = em_statistics(X, [1.0], [[0.5]], np.ones((1, 1, 1)))
+    >>> means = 0.5 + s.first / s.counts[:, None]
+    >>> means
+    array([[1.]])
+    """
 
     counts: np.ndarray
     first: np.ndarray
@@ -116,6 +143,13 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     ------
     ValueError, TypeError
         As :func:`log_density`; negative or all-zero weights.
+
+    See Also
+    --------
+    e_step : Outputs for each row.
+    weighted_moments : The sums by responsibilities that are there.
+    incomplete_statistics : Rows with missing values.
+    emkernels.SufficientStatistics : Such sums that can be added, kept and sent.
 
     References
     ----------

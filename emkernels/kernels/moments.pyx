@@ -24,7 +24,30 @@ cdef double TIED_LIMIT_FLOAT = 1e-2
 
 
 class Moments(NamedTuple):
-    """Weighted moments about given centres (see :func:`weighted_moments`)."""
+    """Weighted moments about given centres.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_components,), float64
+        ``sum_i r_ik``.
+    first : ndarray of shape (n_components, n_features), float64
+        ``sum_i r_ik (x_i - center_k)``.
+    second : ndarray, float64
+        ``sum_i r_ik (x_i - center_k)(x_i - center_k)'``, of the shape of the covariance type.
+
+    See Also
+    --------
+    weighted_moments : What makes it.
+    emkernels.SufficientStatistics : Such sums that can be added, kept and sent.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import weighted_moments
+    >>> moments = weighted_moments(np.array([[1.0], [3.0]]), np.ones((2, 1)), [[1.0]])
+    >>> moments.first / moments.counts[:, None]     # the mean, from the centre
+    array([[1.]])
+    """
 
     counts: np.ndarray
     first: np.ndarray
@@ -242,6 +265,11 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     ------
     ValueError, TypeError
         As :func:`log_density`; negative or all-zero weights.
+
+    See Also
+    --------
+    em_statistics : The sums under the posterior, in one pass.
+    emkernels.SufficientStatistics : Such sums that can be added, kept and sent.
 
     References
     ----------

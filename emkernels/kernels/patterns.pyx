@@ -187,7 +187,7 @@ cdef inline Py_ssize_t rows_with_infinity(const Rows *rows, bint double_, Py_ssi
 # --- the Python faces ------------------------------------------------------------------
 
 class MissingPatterns:
-    """Rows grouped by which of their values are missing (see :func:`missing_patterns`).
+    """Rows grouped by which of their values are missing.
 
     Attributes
     ----------
@@ -203,6 +203,22 @@ class MissingPatterns:
         their first rows.
     masks : ndarray of shape (n_patterns, n_features), bool
         True where missing; unpacked from bits when asked for.
+
+    See Also
+    --------
+    missing_patterns : What makes it, and the only way to have one.
+    incomplete_statistics : Takes it as `patterns`.
+    emkernels.plotting.plot_missing_patterns : Picture of the patterns.
+
+    Examples
+    --------
+    >>> from emkernels.kernels import missing_patterns
+    >>> nan = float("nan")
+    >>> patterns = missing_patterns([[1.0, nan], [1.0, 2.0], [3.0, nan], [nan, 4.0]])
+    >>> patterns
+    MissingPatterns(n_samples=4, n_features=2, n_patterns=3)
+    >>> patterns.order[patterns.offsets[1] : patterns.offsets[2]]       # rows of the second one
+    array([0, 2], dtype=int32)
     """
 
     __slots__ = ("n_features", "offsets", "order", "_bits", "_largest", "_schedules")
@@ -223,26 +239,41 @@ class MissingPatterns:
 
     @property
     def n_samples(self):
+        """Number of rows."""
         return len(self.order)
 
     @property
     def n_patterns(self):
+        """Number of patterns, that of complete rows included."""
         return len(self.offsets) - 1
 
     @property
     def counts(self):
+        """Rows of each pattern, (n_patterns,) int64."""
         return np.diff(self.offsets)
 
     @property
     def n_missing(self):
+        """Missing values in a row of each pattern, (n_patterns,) int64."""
         return np.bitwise_count(self._bits).sum(axis=1, dtype=np.int64)
 
     @property
     def masks(self):
+        """True where missing, (n_patterns, n_features) bool; unpacked from bits when asked for."""
         return self.masks_of(slice(None))
 
     def masks_of(self, patterns):
-        """The masks of some patterns, (n, n_features) bool; for many patterns of many columns."""
+        """The masks of some patterns, for many patterns of many columns.
+
+        Parameters
+        ----------
+        patterns : slice, or ndarray of int or bool
+
+        Returns
+        -------
+        ndarray of shape (n, n_features), bool
+            True where missing.
+        """
         packed = np.ascontiguousarray(self._bits[patterns], dtype="<u8").view(np.uint8)
         return np.unpackbits(packed, axis=-1, bitorder="little",
                              count=self.n_features).astype(bool)
@@ -287,6 +318,12 @@ def missing_patterns(X):
         An infinity (its row and column are named), 2^31 rows or more.
     TypeError
         What holds no real numbers (a ValueError too), sparse and lazy tables.
+
+    See Also
+    --------
+    MissingPatterns : What is returned.
+    emkernels.missing_data_summary : Counts of patterns, with names of columns.
+    check_finite : Where nothing may be missing.
 
     References
     ----------

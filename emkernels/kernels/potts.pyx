@@ -24,8 +24,38 @@ MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
 
 
 class PottsStatistics(NamedTuple):
-    """Moments under the mean field, free energy, likelihood and the priors' sums (see
-    :func:`potts_statistics`)."""
+    """Moments under the mean field, free energy, likelihood and the sums of the priors.
+
+    Attributes
+    ----------
+    counts : ndarray of shape (n_components,), float64
+        Of the pixels that are known, as `first` and `second`.
+    first : ndarray of shape (n_components, n_features), float64
+    second : ndarray, float64
+        Of the shape of the covariance type.
+    free_energy : float
+        Of all pixels; a sweep never lowers it.
+    log_likelihood : float
+        ``sum_i log sum_k prior_ik N(x_i | k)`` of known pixels.
+    prior : ndarray of shape (n_components,), float64
+        Sums of prior_ik over known pixels.
+
+    See Also
+    --------
+    potts_statistics : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import potts_statistics
+    >>> X, resp = np.array([[0.0], [0.1], [0.6], [0.0]]), np.full((4, 2), 0.5)
+    >>> model = dict(weights=[0.5, 0.5], means=[[0.0], [1.0]],
+    ...              precisions_cholesky=np.full((2, 1, 1), 3.0))
+    >>> sweeps = [potts_statistics(X, **model, shape=(2, 2), smoothness=2.0, resp=resp)
+    ...           for _ in range(3)]
+    >>> sweeps[0].free_energy < sweeps[1].free_energy < sweeps[2].free_energy
+    True
+    """
 
     counts: np.ndarray
     first: np.ndarray
@@ -201,6 +231,11 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     ValueError, TypeError
         As :func:`em_statistics`; an infinity in X; a shape that does not have n_pixels; resp
         of another shape or dtype, or with rows that are no probabilities.
+
+    See Also
+    --------
+    em_statistics : Pixels without neighbours.
+    emkernels.segment_image : The segmentation that is smoothed by it.
 
     References
     ----------

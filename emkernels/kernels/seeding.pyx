@@ -227,6 +227,11 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     ValueError, TypeError
         As :func:`log_density`; n_clusters outside 1 .. n_samples.
 
+    See Also
+    --------
+    kmeans_statistics : The passes that follow.
+    sklearn.cluster.kmeans_plusplus : The same draws.
+
     References
     ----------
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.

@@ -26,7 +26,38 @@ __all__ = ["StudentMoments", "student_e_step", "student_statistics"]
 
 
 class StudentMoments(NamedTuple):
-    """Moments under the posterior, and the log-likelihood (see :func:`student_statistics`)."""
+    """Moments under the posterior of Student t components, and the log-likelihood.
+
+    With r_ik the posterior of component k, u_ik what the row pulls with, e_ik the row less mean_k.
+
+    Attributes
+    ----------
+    counts, pulls : ndarray of shape (n_components,), float64
+        ``sum_i r_ik`` and ``sum_i r_ik u_ik``.
+    first : ndarray of shape (n_components, n_features), float64
+        ``sum_i r_ik u_ik e_ik``.
+    second : ndarray, float64
+        ``sum_i r_ik (u_ik e_ik e_ik' + C_ik)``, of the shape of the covariance type.
+    sizes : ndarray of shape (n_components, n_features + 1), float64
+        The counts by the number of observed values.
+    bends : ndarray of shape (n_components,), float64
+        ``sum_i r_ik (log u_ik - u_ik + 1)``, which degrees of freedom go by.
+    log_likelihood : float
+        By weight, in natural logarithms.
+
+    See Also
+    --------
+    student_statistics : What makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.kernels import student_statistics
+    >>> X = np.array([[0.0], [1.0], [50.0]])
+    >>> s = student_statistics(X, [1.0], [[0.0]], np.ones((1, 1, 1)), [1.0])
+    >>> (s.first / s.pulls[:, None]).round(2)       # the mean that EM goes to next
+    array([[0.35]])
+    """
 
     counts: np.ndarray
     pulls: np.ndarray
@@ -281,6 +312,12 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
     ValueError, TypeError
         As :func:`incomplete_statistics`; degrees of freedom that are not positive.
 
+    See Also
+    --------
+    student_e_step : Outputs for each row.
+    incomplete_statistics : The same of normal components.
+    emkernels.StudentTMixture : The model that is fitted by it.
+
     Notes
     -----
     For 'full' with more than 4 features, work for responsibilities below 3e-20 is left out. A row
@@ -317,12 +354,25 @@ def student_e_step(X, weights, means, precisions_cholesky, dfs, covariance_type=
 
     Parameters
     ----------
-    X, weights, means, precisions_cholesky, dfs, covariance_type, patterns, n_threads
-        As in :func:`student_statistics`.
+    X : array-like of shape (n_samples, n_features), float32 or float64
+        NaN where missing. Read in place.
+    weights : array-like of shape (n_components,)
+        Mixing proportions, not negative; ``[1.0]`` for one component.
+    means : array-like of shape (n_components, n_features)
+        Rounded to the precision of X.
+    precisions_cholesky : array-like
+        Of the scale matrices, as in :func:`log_density`.
+    dfs : array-like of shape (n_components,)
+        Degrees of freedom, positive.
+    covariance_type : {'full', 'tied', 'diag', 'spherical'}
     want : sequence of {'resp', 'log_prob_norm', 'labels', 'pull'}
         What to compute: posterior probabilities (n_samples, n_components), the log density of
         the observed values under the mixture (n_samples,), the most probable component
         (n_samples,) int32, what the row pulls with, ``sum_k r_ik u_ik`` (n_samples,).
+    patterns : MissingPatterns, optional
+        Those of X, kept from an earlier call.
+    n_threads : int, optional
+        The result has the same bits for every number of threads.
 
     Returns
     -------
@@ -333,6 +383,11 @@ def student_e_step(X, weights, means, precisions_cholesky, dfs, covariance_type=
     ------
     ValueError, TypeError
         As :func:`student_statistics`; an unknown name in `want`.
+
+    See Also
+    --------
+    student_statistics : The sums of EM.
+    emkernels.StudentTMixture.outlier_weight : What rows pull with, of a fitted model.
 
     References
     ----------

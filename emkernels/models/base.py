@@ -124,6 +124,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         ndarray of shape (n_samples,)
             Natural logarithms.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._log_density(self._read(X))
 
@@ -142,6 +149,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         -------
         float
             In natural logarithms.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         total, weight = self._log_likelihood(X, sample_weight)
         return total / weight
@@ -161,6 +175,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         total, weight = self._log_likelihood(X, sample_weight)
         return -2 * total + self._n_parameters() * math.log(weight)
@@ -178,6 +199,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
 
@@ -225,6 +253,13 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         ----------
         path : path
             Of the file, whatever its suffix; one that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        OSError
+            The file cannot be written.
         """
         persistence.save(self, path)
 

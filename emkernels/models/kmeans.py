@@ -299,6 +299,11 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         -------
         ndarray of shape (n_samples,), int32
             `labels_`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         self._fit(X, sample_weight)
         return self.labels_
@@ -318,6 +323,11 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         -------
         ndarray of shape (n_samples, n_clusters), or the container of `set_output`
             In the units of X.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         return self._distances(self._fit(X, sample_weight).X)
 
@@ -344,6 +354,13 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         -------
         ndarray of shape (n_samples,), int32
             Of equally near ones the first.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._pass(self._read(X).X, return_labels=True).labels
 
@@ -359,6 +376,13 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         -------
         ndarray of shape (n_samples, n_clusters), or the container of `set_output`
             Of the dtype of X, in its units.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._distances(self._read(X).X)
 
@@ -386,6 +410,13 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         -------
         float
             Minus `inertia_`, for the rows of the fit.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)

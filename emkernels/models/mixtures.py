@@ -35,6 +35,13 @@ class MixtureMethods:
         -------
         ndarray of shape (n_samples,)
             Natural logarithms.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._log_density(self._read(X))
 
@@ -50,6 +57,13 @@ class MixtureMethods:
         -------
         ndarray of shape (n_samples,), int64
             -1 for noise, where there is any.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._each(self._read(X), "labels").astype(np.int64)
 
@@ -65,6 +79,13 @@ class MixtureMethods:
         -------
         ndarray of shape (n_samples, n_components)
             Rows sum to one. With noise a column more, the last.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._each(self._read(X), "resp")
 
@@ -83,6 +104,13 @@ class MixtureMethods:
             value gets the mean of the mixture (of Student t, of the locations); columns of one
             value that a model leaves out get that value. The mean of noise is the centre of its
             box.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         rows = self._read(X)
         if rows.patterns is None:
@@ -107,6 +135,13 @@ class MixtureMethods:
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._criteria(X, sample_weight)["bic"]
 
@@ -123,6 +158,13 @@ class MixtureMethods:
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._criteria(X, sample_weight)["aic"]
 
@@ -142,6 +184,13 @@ class MixtureMethods:
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
 
         References
         ----------
@@ -163,6 +212,13 @@ class MixtureMethods:
         -------
         dict of float
             With log_likelihood, bic, aic and icl.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._criteria(X, sample_weight, entropy=True)
 
@@ -212,6 +268,13 @@ class MixtureMethods:
             below 0.1, values overflow to infinity.
         y : ndarray of shape (n_samples,)
             Their components; noise, which is -1, comes last.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            A number of rows that is not whole, or below 1.
         """
         check_is_fitted(self)
         if _inputs.whole(n_samples, "n_samples", least=None) < 1:

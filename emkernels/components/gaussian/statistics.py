@@ -163,6 +163,11 @@ class SufficientStatistics:
         SufficientStatistics
             Its centres are the means, rounded to the precision of X. Rows with nothing observed
             are left out: they say nothing of the parameters.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :func:`emkernels.kernels.em_statistics`.
         """
         if isinstance(X, Rows):
             rows = X.weighed(sample_weight)

@@ -111,6 +111,13 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
         """
         return float(self._chained(*self._read_with(X, lengths)).sum())
 
@@ -129,6 +136,13 @@ class FittedChain(LatentModel):
         log_likelihood : float
         posteriors : ndarray of shape (n_samples, n_components)
             As of :meth:`predict_proba`.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
 
         References
         ----------
@@ -152,6 +166,13 @@ class FittedChain(LatentModel):
         -------
         ndarray of shape (n_samples, n_components)
             Zeros in a sequence that is impossible.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
         """
         return self._posteriors(X, lengths).resp
 
@@ -178,6 +199,13 @@ class FittedChain(LatentModel):
         states : ndarray of shape (n_samples,)
             Of equally likely ones the lowest; -1 in a sequence that is impossible.
 
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
+
         References
         ----------
         A. J. Viterbi, IEEE Transactions on Information Theory 13, 1967.
@@ -202,6 +230,13 @@ class FittedChain(LatentModel):
         -------
         ndarray of shape (n_samples,), int64
             Of equally likely ones the lowest; -1 in a sequence that is impossible.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
         """
         return self.decode(X, lengths)[1]
 
@@ -218,6 +253,13 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
         """
         return -2 * self.score(X, lengths) + 2 * self._n_parameters()
 
@@ -236,6 +278,13 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows or lengths, or other columns than those of the fit, by cell or column.
         """
         sequences, emissions, parameters = self._read_with(X, lengths)
         total = float(self._chained(sequences, emissions, parameters).sum())
@@ -256,6 +305,13 @@ class FittedChain(LatentModel):
         X : ndarray of shape (n_samples, n_features)
             Symbols are of int64, all else is of float64.
         states : ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            A number of rows that is not whole, or below 1.
         """
         values = self._values()
         n_samples = _inputs.whole(n_samples, "n_samples")

@@ -42,6 +42,23 @@ class ClassCovariates:
         Probability that a row of a class (rows) is assigned to a class (columns).
     n_samples, n_left_out : int
         Rows that were used, and rows left out for missing covariates.
+
+    See Also
+    --------
+    emkernels.LatentClassAnalysis : Whose `covariates` give it.
+    emkernels.models.classes.distal.DistalOutcome : What classes say of an outcome.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import LatentClassAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> age = rng.normal(size=1000)
+    >>> high = rng.random(1000) < 1 / (1 + np.exp(0.5 - age))
+    >>> X = (rng.random((1000, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> result = LatentClassAnalysis(2, random_state=0).fit(X).covariates(X, age)
+    >>> result.coef.shape, bool(result.p_values[0, 1] < 0.001)
+    ((1, 2), True)
     """
 
     coef: np.ndarray

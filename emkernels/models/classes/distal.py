@@ -52,6 +52,23 @@ class DistalOutcome:
     classification_errors : ndarray of shape (n_classes, n_classes)
     n_samples, n_left_out : int
         Rows that were used, and rows left out for a missing outcome.
+
+    See Also
+    --------
+    emkernels.LatentClassAnalysis : Whose `distal` gives it.
+    emkernels.models.classes.covariates.ClassCovariates : What says which class a row is of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import LatentClassAnalysis
+    >>> rng = np.random.default_rng(0)
+    >>> high = rng.random(1000) < 0.4
+    >>> X = (rng.random((1000, 5)) < np.where(high, 0.9, 0.2)[:, None]).astype(int)
+    >>> income = np.where(high, 3.0, 1.0) + rng.normal(size=1000)
+    >>> result = LatentClassAnalysis(2, random_state=0).fit(X).distal(X, income)
+    >>> result.df, bool(result.p_value < 0.001)
+    (1, True)
     """
 
     means: np.ndarray | None

@@ -237,6 +237,11 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         -------
         ndarray of shape (n_samples,), int64
             Numbers of classes, in the order of `weights_`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         self._fit(X, sample_weight)
         return self.predict(X)

@@ -94,6 +94,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         -------
         float
 
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
+
         References
         ----------
         S. L. Sclove, Psychometrika 52, 1987.
@@ -113,6 +120,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         float
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
 
         References
         ----------
@@ -139,6 +153,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         ndarray of shape (n_items, n_items)
             Symmetric, in the order of the items. NaN on the diagonal, where no row has both, and
             for items of one level; inf where what was observed has no probability.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
 
         References
         ----------
@@ -173,6 +194,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
             float64. Grouped by class; drawn with `random_state`.
         y : ndarray of shape (n_samples,)
             Their classes.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            A number of rows that is not whole, or below 1.
         """
         check_is_fitted(self)
         if _inputs.whole(n_samples, "n_samples", least=None) < 1:
@@ -212,6 +240,13 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         -------
         ndarray of shape (n_samples, n_columns)
             A copy: of float64 where all levels are numbers that it can hold, else of objects.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         items = self._read(X)
         resp = self._each(items, "resp")
@@ -231,13 +266,21 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 
         The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer. TypeError where levels are no texts, numbers or
-        bool, nor tuples of these.
+        `random_state` only where it is an integer.
 
         Parameters
         ----------
         path : path
             Of the file, whatever its suffix; one that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        OSError
+            The file cannot be written.
+        TypeError
+            Levels that are no texts, numbers or bool, nor tuples of these.
         """
         check_is_fitted(self)
         items = [j for j in range(self.n_features_in_) if j not in self._continuous]

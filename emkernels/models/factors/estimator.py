@@ -244,6 +244,11 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Returns
         -------
         ndarray of shape (n_samples, n_components), or the container of `set_output`
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         rows = Rows.read(X, self, min_samples=2)
         self._fit(rows, sample_weight)

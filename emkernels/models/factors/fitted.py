@@ -83,6 +83,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         ndarray of shape (n_samples, n_components), or the container of `set_output`
             In float32 where X is.
 
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
+
         References
         ----------
         G. H. Thomson, British Journal of Psychology 30, 1939; M. S. Bartlett, ibid. 28, 1937.
@@ -105,6 +112,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Returns
         -------
         ndarray of shape (n_components, n_components), or (n_samples, ...) with X
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         check_is_fitted(self)
         if X is None:
@@ -122,6 +136,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Returns
         -------
         ndarray of shape (n_samples, n_features)
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Another number of factors than of the fit; values that are no numbers.
         """
         check_is_fitted(self)
         scores = Rows.read(X, complete="inverse_transform").X
@@ -144,6 +165,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         ndarray of shape (n_samples, n_features)
             A copy, float32 for float32 input; observed values are unchanged. A row without any
             value gets the mean.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         rows = self._read(X)
         v = self._varying
@@ -173,6 +201,13 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
             Of the dtype of `components_`. The rows alone: a mixture gives labels, too, and here is
             one component. Columns that did not vary in the fit have their one value
             (with isotropic noise they have noise, too).
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            A number of rows that is not whole, or below 1.
 
         Examples
         --------

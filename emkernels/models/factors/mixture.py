@@ -236,6 +236,11 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         return self._fit(X, sample_weight).predict(X)
 

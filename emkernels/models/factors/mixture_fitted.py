@@ -107,6 +107,13 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
             the component. Each has factors of its own: coordinates of rows of different components
             cannot be compared.
 
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
+
         References
         ----------
         Z. Ghahramani, G. E. Hinton, The EM algorithm for mixtures of factor analyzers, University
@@ -136,6 +143,11 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         -------
         ndarray of shape (n_samples, n_columns), or the container of `set_output`
             As :meth:`transform` gives them.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 

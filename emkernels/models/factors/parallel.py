@@ -35,6 +35,21 @@ class ParallelAnalysis:
     kind, method : str
     n_missing : int
         Cells of the table.
+
+    See Also
+    --------
+    emkernels.parallel_analysis : What makes it.
+    emkernels.plotting.plot_scree : The eigenvalues, drawn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import parallel_analysis
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(300, 2)) @ rng.normal(size=(2, 8)) + rng.normal(size=(300, 8))
+    >>> result = parallel_analysis(X)
+    >>> result.n_components, bool(result.eigenvalues[2] < result.thresholds[2])
+    (2, True)
     """
 
     n_components: int

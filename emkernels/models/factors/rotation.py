@@ -42,6 +42,21 @@ class Rotation:
     n_init, n_best : int
         How many starts there were, and how many of them ended as well as the best.
     converged : bool
+
+    See Also
+    --------
+    rotate : What makes it.
+    emkernels.FactorAnalysis : Rotates by its parameter `rotation`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels.models.factors.rotation import rotate
+    >>> L = np.array([[0.6, 0.6], [0.5, 0.5], [0.6, -0.6], [0.4, -0.4]])
+    >>> result = rotate(L, "oblimin")
+    >>> abs(result.correlation.round(2))
+    array([[1., 0.],
+           [0., 1.]])
     """
 
     loadings: np.ndarray
@@ -110,6 +125,11 @@ def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state
         The search ended before the criterion was level.
     EMWarning
         Promax had no oblique axes, and those of varimax are returned.
+
+    See Also
+    --------
+    emkernels.FactorAnalysis : Rotates by its parameter `rotation`.
+    Rotation : What is returned.
 
     References
     ----------

@@ -105,6 +105,11 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out), or the container of `set_output`
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         return self._complete(self._fit(X, sample_weight))
 

@@ -39,6 +39,13 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples, n_features_out), or the container of `set_output`
             Observed cells are those of X, bit for bit; float32 where X is.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._complete(self._read(X))
 
@@ -115,6 +122,13 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
             In the units of X, over the columns that vary; 0 for a row with nothing observed.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._densities(self._read(X))
 
@@ -142,6 +156,13 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         -------
         float
             In natural logarithms.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X)

@@ -196,8 +196,15 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
 
         Returns
         -------
-        As :func:`emkernels.models.imputation.information.standard_errors`, over the columns that
-        vary.
+        Uncertainty
+            Of the columns that vary, in the units of the parameters.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         arguments_, names = self._for_information(X, sample_weight)
         if not names:       # no column varies
@@ -215,8 +222,16 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
 
         Returns
         -------
-        As :func:`emkernels.models.imputation.information.missing_information`, over the columns
-        that vary.
+        Uncertainty
+            Its `location` and `covariance` are shares, of the columns that vary: one minus
+            the variance that complete rows would give over that which the observed values give.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         arguments_, names = self._for_information(X, sample_weight)
         if not names:

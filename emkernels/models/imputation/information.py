@@ -30,7 +30,28 @@ _STACK = 1 << 21        # numbers in a stack of pattern matrices, or in a block 
 
 
 class Uncertainty(NamedTuple):
-    """Of every mean (n_features,) and every covariance (n_features, n_features)."""
+    """What is said of every mean and every covariance: its standard error, or the share it lost.
+
+    Attributes
+    ----------
+    location : ndarray of shape (n_features,)
+    covariance : ndarray of shape (n_features, n_features)
+        Symmetric.
+
+    See Also
+    --------
+    emkernels.GaussianImputer : Whose `standard_errors` and `missing_information` give it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianImputer
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> X[:100, 1] = np.nan
+    >>> lost = GaussianImputer().fit(X).missing_information(X)
+    >>> lost.location.round(1)
+    array([0. , 0.5])
+    """
 
     location: np.ndarray
     covariance: np.ndarray

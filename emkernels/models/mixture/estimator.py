@@ -306,6 +306,11 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         -------
         ndarray of shape (n_samples,), int64
             -1 for noise, where there is any.
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         return self._each(self._fit(X, sample_weight, labels), "labels").astype(np.int64)
 

@@ -137,6 +137,13 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         -------
         float
             In natural logarithms.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
@@ -178,6 +185,13 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         GaussianMixture
             Of the covariance type of the fit; but columns of EVI are VVI, and of EVE, VVE, EEV,
             VEV and EVV they are VVV.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Columns that the fit does not have, or twice the same.
         """
         check_is_fitted(self)
         return conditional.marginal(self, columns)
@@ -200,6 +214,13 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
             Of covariance type 'full' where the fitted one is 'full' or 'tied'. Of the types of
             three letters EII, VII, EEI, VEI, VVI, EEE, VEE and VVV stay what they are; EVI becomes
             VVI, the others VVV.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Columns that the fit does not have, or twice the same; values that are no numbers.
 
         References
         ----------
@@ -224,6 +245,13 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         mean : ndarray of shape (n_samples, n_others)
         covariance : ndarray of shape (n_samples, n_others, n_others)
             Of the conditional mixture, between components included.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         check_is_fitted(self)
         return conditional.regress(self, columns, X)
@@ -246,6 +274,13 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         ----------
         path : path
             Of the file, whatever its suffix; one that is there is replaced.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        OSError
+            The file cannot be written.
         """
         persistence.save(self, path)
 

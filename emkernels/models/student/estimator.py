@@ -218,6 +218,11 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+
+        Raises
+        ------
+        ValueError, TypeError
+            As :meth:`fit`; the estimator then stays as it was.
         """
         self._fit(X, sample_weight)
         return self.predict(X)

@@ -68,6 +68,13 @@ class FittedStudents(MixtureMethods, LatentModel):
         -------
         ndarray of shape (n_samples,)
             Of the dtype of X.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit.
+        ValueError, TypeError
+            Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         return self._each(self._read(X), "pull")
 
