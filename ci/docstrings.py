@@ -18,7 +18,7 @@ import numpy as np
 from numpydoc.docscrape import NumpyDocString, get_doc_object
 from numpydoc.validate import Validator, validate
 from sklearn.base import BaseEstimator
-from sklearn.experimental import enable_iterative_imputer       # noqa: F401 (else not to be seen)
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401 (else not to be seen)
 
 import emkernels
 
@@ -47,8 +47,8 @@ CODES = {
     "SA01", "SA02", "SA03", "SA04", "EX01",
 }
 # Left out: GL01, the first sentence stands behind the quotes here; SS05 takes nouns that end in s
-# for verbs; ES01, a name that one sentence explains needs no second; PR07 and RT03, `max_iter : int,
-# default=100` and `KMeans` say all.
+# for verbs; ES01, a name that one sentence explains needs no second; PR07 and RT03, a name, type
+# and shape that say all need no description.
 # Methods are shown by the examples of their class, and by what stands beside them on its page.
 OF_FUNCTIONS_AND_CLASSES = {"SA01", "EX01"}
 # Cython takes the last line break away.
@@ -89,10 +89,11 @@ def public():
 
 def is_result(item):
     """A class whose objects users read and do not build, and protocols: Attributes are all."""
-    document = NumpyDocString(inspect.getdoc(item) or "") if inspect.isclass(item) else {}
-    return getattr(item, "_is_protocol", False) or bool(document) and bool(
-        document["Attributes"]) and not document["Parameters"] and (
-            not issubclass(item, BaseEstimator))
+    if not inspect.isclass(item) or issubclass(item, BaseEstimator):
+        return False
+    document = NumpyDocString(inspect.getdoc(item) or "")
+    return getattr(item, "_is_protocol", False) or bool(
+        document["Attributes"] and not document["Parameters"])
 
 
 def of_numpydoc(path, member):

@@ -159,7 +159,9 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
     # --- the model ---------------------------------------------------------------------
 
     def get_covariance(self, component):
-        """Covariance of a component, ``components_[k].T @ components_[k] + diag(noise_variance_[k])``.
+        """Covariance of a component, by its loadings and noise variances.
+
+        With k its number ``components_[k].T @ components_[k] + diag(noise_variance_[k])``.
 
         Parameters
         ----------
