@@ -42,7 +42,7 @@ BESIDES = (
 CODES = {
     "GL02", "GL03", "GL05", "GL06", "GL07", "GL08", "GL09", "GL10",    # form and order
     "SS01", "SS02", "SS03", "SS04", "SS06",                            # the first sentence
-    "PR01", "PR02", "PR03", "PR04", "PR05", "PR06", "PR08", "PR09", "PR10",
+    "PR01", "PR02", "PR03", "PR04", "PR05", "PR06", "PR07", "PR08", "PR09", "PR10",
     "RT01", "RT02", "RT04", "RT05", "YD01",
     "SA01", "SA02", "SA03", "SA04", "EX01",
 }

@@ -170,6 +170,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     covariance_type : str
         One of :class:`GaussianMixture`.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     soft_below : float
         Rows whose largest responsibility is below it count as soft; above 0, at most 1.
     random_state : int, RandomState, Generator or None
@@ -179,10 +180,12 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     n_init : int
         Starts of either.
     tol : float
+        Of EM, see :class:`GaussianMixture`.
     max_iter : int
         Of EM. The clusters of K-means can be a plateau on which EM gains little for many
         iterations before it leaves; the looser `tol` of :class:`GaussianMixture` would stop there.
     n_threads : int, optional
+        None: the CPUs this process may use; -1: all.
     **parameters
         Further parameters of :class:`GaussianMixture`.
 

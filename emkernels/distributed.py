@@ -101,6 +101,7 @@ def predict(model, X):
     Parameters
     ----------
     model : fitted estimator
+        Its methods are applied to each block.
     X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
         Lengths of blocks need not be known, and blocks may be empty.
 
@@ -144,6 +145,7 @@ def predict_proba(model, X):
     Parameters
     ----------
     model : fitted estimator
+        Its methods are applied to each block.
     X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
         As of :func:`predict`.
 
@@ -180,6 +182,7 @@ def score_samples(model, X):
     Parameters
     ----------
     model : fitted estimator
+        Its methods are applied to each block.
     X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
         As of :func:`predict`.
 
@@ -216,6 +219,7 @@ def transform(model, X):
     Parameters
     ----------
     model : fitted estimator
+        Its methods are applied to each block.
     X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
         As of :func:`predict`.
 
@@ -252,6 +256,7 @@ def impute(model, X):
     Parameters
     ----------
     model : fitted estimator
+        Its methods are applied to each block.
     X : dask.array.Array or dask.dataframe.DataFrame, (n_samples, n_features)
         As of :func:`predict`; NaN where missing.
 

@@ -19,6 +19,7 @@ def fit(model, blocks, *, sample_weight=None):
     Parameters
     ----------
     model : estimator
+        One with ``fit_chunks``.
     blocks : list of ray.ObjectRef, or ray.data.Dataset
         Each of a table of rows.
     sample_weight : list of ray.ObjectRef, or str, optional

@@ -24,6 +24,7 @@ def fit(model, frame, *, sample_weight=None):
     model : estimator
         One with ``fit_chunks``, not of sequences.
     frame : pyspark.sql.DataFrame
+        Of numbers; a null is a missing value.
     sample_weight : str, optional
         The name of the column that has weights.
 

@@ -12,7 +12,9 @@ def second_shape(covariance_type, n_components, n_features):
     Parameters
     ----------
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which moments are shared, or left out.
     n_components, n_features : int
+        How many there are.
 
     Returns
     -------

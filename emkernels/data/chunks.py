@@ -22,10 +22,13 @@ class Chunks(Source):
     source : callable, array, memory map or sequence of tables
         A callable returns a new iterator of tables in every pass.
     sample_weight : of the same kind, optional
+        Weights of the rows of each block, or the name of a column.
     columns : sequence, optional
+        Names or positions of those that are read; all where None.
     chunk_rows : int, optional
         Rows of a block, of an array.
     n_threads : int, optional
+        None: the CPUs this process may use; -1: all.
     door : optional
         What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
     journal : Journal, optional

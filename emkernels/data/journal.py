@@ -33,6 +33,7 @@ class Journal:
     Parameters
     ----------
     path : path
+        Of the file, which is made where there is none.
     estimator : estimator
         Whose fit it is, as it is before.
     resume : bool

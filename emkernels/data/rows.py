@@ -104,6 +104,7 @@ class Rows(Labelled):
         complete : str, optional
             Who needs complete rows: NaN and masked cells are errors then.
         min_samples : int
+            Fewer rows are an error.
         missing_values : float
             The number that stands for a missing value.
         fitted : bool
@@ -274,7 +275,9 @@ class Rows(Labelled):
         Parameters
         ----------
         size : int
+            How many, no more than rows of positive weight.
         random_state : numpy.random.RandomState
+            What draws.
 
         Returns
         -------
@@ -318,6 +321,7 @@ class Rows(Labelled):
         Parameters
         ----------
         sample_weight : array-like of shape (n_rows,), or None
+            One for each row, not negative.
         largest : float
             Largest absolute value of the rows, which may not overflow with the weights.
 
@@ -359,7 +363,9 @@ class Rows(Labelled):
         Parameters
         ----------
         rows : slice or ndarray of int or bool
+            All by default.
         columns : ndarray of int or bool, optional
+            All where None.
         X : ndarray, optional
             The values of that part, with NaN where it lacks them, where they are others.
 
@@ -397,6 +403,7 @@ class Rows(Labelled):
         Parameters
         ----------
         n_rows : int
+            Most rows of a part.
 
         Yields
         ------
@@ -416,6 +423,7 @@ class Rows(Labelled):
         Parameters
         ----------
         function : callable
+            Of the rows and the arguments.
         *arguments
             What else it needs.
 

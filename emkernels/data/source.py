@@ -185,6 +185,7 @@ class Source(Labelled):
         Parameters
         ----------
         columns : ndarray of int or bool, or slice
+            Which, by position.
 
         Returns
         -------
@@ -273,6 +274,7 @@ class Source(Labelled):
         n_rows : int
             All rows where there are no more.
         random_state : numpy.random.RandomState
+            Gives the seed.
 
         Returns
         -------

@@ -77,6 +77,7 @@ def warn_about(result, precision, *, reason=""):
     Parameters
     ----------
     result : EMResult
+        Of :func:`run_em`.
     precision : float
         By what share of the objective rounding may lower it: 1e-10 for float64 rows, 1e-5 for
         float32; inf where it is not looked at.

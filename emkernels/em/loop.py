@@ -136,6 +136,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     start : callable
         ``start(i)`` gives the parameters that start i begins with.
     n_init, max_iter, tol : int, int, float
+        Starts, most iterations of each, and what ends one, see `convergence`.
     convergence : {'lower_bound', 'parameters', 'distance', 'exact'}
         'lower_bound' and 'parameters' look at the last step. (With 'lower_bound' rows of float32
         also end where some steps have not raised it, unless `tol` is 0.) 'distance' estimates
@@ -148,6 +149,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
     progress : Progress, optional
+        Shows iterations as they come.
     previous_bound : float
         The objective that a continued fit ended with.
     objective_scale : float

@@ -22,6 +22,7 @@ class Progress:
     interval : int
         Iterations between two lines.
     n_init, max_iter : int
+        How many starts and iterations there are at most.
     stream : file, optional
         Standard output when None.
 

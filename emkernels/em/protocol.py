@@ -177,6 +177,7 @@ class Model(Protocol):
         Parameters
         ----------
         parameters : object
+            As the model keeps them.
 
         Returns
         -------
@@ -189,6 +190,7 @@ class Model(Protocol):
         Parameters
         ----------
         vector : ndarray of shape (n,)
+            As :meth:`to_vector` makes them, or between such.
         like : object
             Parameters of the shape that is wanted.
 

@@ -47,6 +47,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         Of several numbers the best by `criterion`, as far as there are different pixels; 'auto':
         of 1 to 10.
     method : {'em', 'kmeans'}, default='em'
+        The model of the colours: a Gaussian mixture, or K-means.
     channel_axis : 'auto', int or None, default='auto'
         'auto': the last axis of a 4-d array, and of a 3-d array if it has 1, 3 or 4 entries.
         Another 3-d array is a volume. A warning says what was guessed, but for (height,
@@ -105,6 +106,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
         it. No part of the objective, which may fall
         a little because of it.
     random_state : int, RandomState instance or None, default=None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, default=None
         The result has the same bits for every number of threads.
     callback : callable, default=None

@@ -249,6 +249,7 @@ def check_sample_weight(sample_weight, Py_ssize_t n_samples):
     sample_weight : array-like of shape (n_samples,), or None
         None of them negative, some positive.
     n_samples : int
+        How many rows there are.
 
     Returns
     -------
@@ -282,6 +283,7 @@ def check_labels(labels, Py_ssize_t n_samples, Py_ssize_t n_components, name="la
     labels : array-like of shape (n_samples,)
         Whole numbers in -1 .. n_components - 1; -1 where one is missing.
     n_samples, n_components : int
+        How many rows and components there are.
     name : str
         What the message calls them.
 

@@ -113,6 +113,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     centers : array-like of shape (n_clusters, n_features)
         Rounded to the precision of X.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     return_labels : bool
         False leaves the labels out.
     out : ndarray of shape (n_samples,), int32, optional
@@ -120,6 +121,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     n_threads : int, optional
         The result has the same bits for every number of threads.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------

@@ -137,9 +137,11 @@ def incomplete_e_step(X, weights, means, precisions_cholesky, covariance_type="f
     weights : array-like of shape (n_components,)
         Mixing proportions, not negative.
     means : array-like of shape (n_components, n_features)
+        Of the components, in the units of X.
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision, as in :func:`log_density`.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     want : sequence of {'resp', 'log_prob_norm', 'labels', 'log_prob'}
         What to compute: posterior probabilities (n_samples, n_components), the log density of
         the observed values under the mixture (n_samples,), the most probable component
@@ -211,9 +213,11 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     X : array-like of shape (n_samples, n_features), float32 or float64
         NaN where missing.
     means : array-like of shape (n_components, n_features)
+        Of the components, in the units of X.
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision, as in :func:`log_density`.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     weights : array-like of shape (n_components,), optional
         Mixing proportions; may be left out for one component.
     patterns : MissingPatterns, optional
@@ -276,11 +280,13 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
     X : array-like of shape (n_samples, n_features), float32 or float64
         NaN where missing.
     means : array-like of shape (n_components, n_features)
+        Of the components, in the units of X.
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision, as in :func:`log_density`.
     normals : array-like of shape (n_missing_values,)
         Standard normal numbers, one for each missing value, row by row.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     weights : array-like of shape (n_components,), optional
         Mixing proportions; may be left out for one component.
     uniforms : array-like of shape (n_samples,), optional

@@ -77,12 +77,14 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
         Rows in any layout; read in place, never copied whole. Other real dtypes, objects and
         data frames are converted.
     means : array-like of shape (n_components, n_features)
+        Of the components, in the units of X.
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision: (n_components, n_features,
         n_features) for 'full', (n_features, n_features) for 'tied', (n_components,
         n_features) for 'diag', (n_components,) for 'spherical'. Entries below the
         diagonal are not read.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     out : ndarray of shape (n_samples, n_components), optional
         C-contiguous, of the dtype of X.
     n_threads : int, optional
@@ -160,6 +162,7 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
     out : ndarray of shape (n_samples, n_components), optional
         Receives the responsibilities; C-contiguous, dtype of `log_prob`.
     n_threads : int, optional
+        None: the CPUs this process may use; -1: all.
 
     Returns
     -------
@@ -243,6 +246,7 @@ def e_step(X, weights, means, precisions_cholesky, covariance_type="full", *,
     precisions_cholesky : array-like
         Upper triangular factors U with U U' = precision, as in :func:`log_density`.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     want : sequence of {'resp', 'log_prob_norm', 'labels'}
         What to compute: posterior probabilities (n_samples, n_components), the log density
         of the mixture (n_samples,), the most probable component (n_samples,) int32.

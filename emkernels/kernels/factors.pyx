@@ -221,6 +221,7 @@ def factor_statistics(X, weights, means, components, noise_variance, sample_weig
     noise_variance : array-like of shape (n_components, n_features)
         Variances psi, positive.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     n_threads : int, optional
         The result has the same bits for every number of threads.
 

@@ -46,7 +46,9 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
     precisions_cholesky : array-like
         As in :func:`log_density`.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     patterns : MissingPatterns, optional
         Those of X, kept from an earlier call (they are checked); found again when None.
     n_threads : int, optional

@@ -121,6 +121,7 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
+        Finite. Read in place, in any layout.
     weights : array-like of shape (n_components,)
         Mixing proportions, not negative.
     means : array-like of shape (n_components, n_features)
@@ -128,10 +129,13 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     precisions_cholesky : array-like
         As in :func:`log_density`.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     n_threads : int, optional
         The result has the same bits for every number of threads.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------

@@ -245,15 +245,20 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
+        Finite. Read in place, in any layout.
     resp : array-like of shape (n_samples, n_components), or (n_samples,) integers
         Responsibilities, or labels in 0 .. n_components - 1 (-1 or missing: the row counts
         nowhere).
     centers : array-like of shape (n_components, n_features)
         Rounded to the precision of X before use.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which moments are made.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     n_threads : int, optional
+        None: the CPUs this process may use; -1: all.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------

@@ -268,6 +268,7 @@ class MissingPatterns:
         Parameters
         ----------
         patterns : slice, or ndarray of int or bool
+            Which, by number.
 
         Returns
         -------
@@ -306,6 +307,7 @@ def missing_patterns(X):
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features), float32 or float64
+        NaN, None, NA or a masked cell where missing.
 
     Returns
     -------

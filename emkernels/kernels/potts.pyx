@@ -200,10 +200,13 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
         Pixels of the grid in C order, in any layout, read in place. A row with a NaN is an
         unknown pixel: weights and neighbours alone say what it is.
     weights : array-like of shape (n_components,)
+        Of the prior of a pixel without neighbours; none negative.
     means : array-like of shape (n_components, n_features)
+        Of the components, in the units of X.
     precisions_cholesky : array-like
         Of the shape of the covariance type.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     shape : tuple of 1 to 3 ints
         Of the grid.
     smoothness : float
@@ -216,6 +219,7 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     n_threads : int, optional
         The result has the same bits for every number of threads.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------

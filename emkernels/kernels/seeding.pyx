@@ -208,13 +208,17 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     X : array-like of shape (n_samples, n_features), float32 or float64
         Rows in any layout, read in place.
     n_clusters : int
+        How many seeds are wanted.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     random_state : int, numpy.random.RandomState, numpy.random.Generator or None
         None: numpy's global state.
     n_local_trials : int, optional
         2 + floor(log(n_clusters)) when None.
     n_threads : int, optional
+        None: the CPUs this process may use; -1: all.
     check_finite : bool
+        False skips the look for NaN and infinity in X.
 
     Returns
     -------

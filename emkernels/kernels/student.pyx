@@ -293,7 +293,9 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
     dfs : array-like of shape (n_components,)
         Degrees of freedom, positive; those beyond 1e-20 and 1e20 count as these.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     sample_weight : array-like of shape (n_samples,), optional
+        A weight of 2 is the same as the row twice.
     patterns : MissingPatterns, optional
         Those of X, kept from an earlier call (they are checked); found again when None.
     n_threads : int, optional
@@ -365,6 +367,7 @@ def student_e_step(X, weights, means, precisions_cholesky, dfs, covariance_type=
     dfs : array-like of shape (n_components,)
         Degrees of freedom, positive.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which precisions are the same, or zero.
     want : sequence of {'resp', 'log_prob_norm', 'labels', 'pull'}
         What to compute: posterior probabilities (n_samples, n_components), the log density of
         the observed values under the mixture (n_samples,), the most probable component

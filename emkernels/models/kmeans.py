@@ -41,6 +41,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
     Parameters
     ----------
     n_clusters : int, default=8
+        Number of clusters.
     init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
         'k-means++': rows far from each other, by greedy draws; 'random': rows drawn at random;
         an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
@@ -56,6 +57,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
     verbose : int, default=0
         1 or more: a line for each iteration, at the cost of one more pass over the rows.
     random_state : int, RandomState, Generator or None, default=None
+        What is drawn comes of it: the same number, the same result.
     copy_x : bool, default=True
         Accepted and not used: X is read in place and never written.
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
@@ -67,6 +69,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
     step_exponent : float in (0.5, 1], default=0.6
+        The larger, the less late batches of :meth:`partial_fit` count.
     step_offset : float, default=10
         *More.* How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
@@ -174,6 +177,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         X : array-like of shape (n_samples, n_features), float32 or float64
             Read in place, in any layout.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice. A row of weight 0 never becomes the
             centre of an empty cluster.
@@ -292,6 +296,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         X : array-like of shape (n_samples, n_features)
             Complete rows.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -316,6 +321,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         X : array-like of shape (n_samples, n_features)
             Complete rows.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -403,6 +409,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         X : array-like of shape (n_samples, n_features)
             Complete rows.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

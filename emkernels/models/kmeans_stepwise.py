@@ -74,6 +74,7 @@ class StepwiseKMeans:
             Batches may be of any size; the first has as many rows as there are clusters, where
             `init` gives no centres and there was no fit.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A batch whose weights are all zero changes nothing.
 

@@ -260,6 +260,7 @@ class MixtureMethods:
         Parameters
         ----------
         n_samples : int
+            How many rows are wanted.
 
         Returns
         -------

@@ -23,6 +23,7 @@ def component_colors(n):
     Parameters
     ----------
     n : int
+        How many components there are.
 
     Returns
     -------

@@ -43,6 +43,7 @@ def plot_response_probs(model, *, items=None, sort=False, ax=None):
         Whether the items that tell the classes apart best come first: by the sum over pairs of
         classes of the total variation distance of their answers, weighed by the classes' shares.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

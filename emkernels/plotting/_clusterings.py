@@ -56,6 +56,7 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
     random_state : int, RandomState instance or None, default=0
         Chooses them.
     axes : sequence of 2 matplotlib.axes.Axes, optional
+        None: those of a new figure.
 
     Returns
     -------

@@ -46,6 +46,7 @@ def plot_loadings(model, *, cutoff=0.3, sort=False, ax=None):
     sort : bool, default=False
         Whether columns are put together by the factor that they load most, the largest first.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------
@@ -178,6 +179,7 @@ def plot_scree(X, *, ax=None, **parameters):
     X : ParallelAnalysis, or array-like of shape (n_samples, n_features)
         What :func:`emkernels.parallel_analysis` returned, or a table for it.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
     **parameters
         Of `parallel_analysis`, for a table.
 

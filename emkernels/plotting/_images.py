@@ -34,7 +34,9 @@ def plot_segmentation(result, *, axes=None, axis=0, index=None):
     Parameters
     ----------
     result : Segmentation
+        Of :func:`emkernels.segment_image`.
     axes : sequence of 3 matplotlib.axes.Axes, optional
+        None: those of a new figure.
     axis : {0, 1, 2}
         Of a volume, the axis across which it is cut.
     index : int, optional
@@ -154,6 +156,7 @@ def plot_posteriors(result, *, axes=None, axis=0, index=None):
     result : Segmentation
         With posteriors.
     axes : sequence of n_segments matplotlib.axes.Axes, optional
+        None: those of a new figure.
     axis, index : int
         As in :func:`plot_segmentation`.
 

@@ -39,12 +39,14 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
     column : int or str, optional
         The column; without `column` and `columns` the one with most missing values.
     columns : pair of int or str, optional
+        Two columns, in place of `column`.
     max_points : int, default=20_000
         Of more rows with both values observed, and of more with one imputed, so many are drawn
         (of the latter in all tables together); the title says so.
     random_state : int, RandomState instance or None, default=0
         Chooses them.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

@@ -72,6 +72,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     random_state : int, RandomState instance or None, default=0
         Chooses them.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------
@@ -228,8 +229,11 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     columns : int, str or sequence of one or two, default=(0, 1)
         Positions or names. A model of one feature is drawn over it.
     threshold : float, default=0.9
+        A largest responsibility below it is marked; from 0 to 1.
     max_points : int, default=20_000
+        Of more rows, so many are drawn; the title says so.
     random_state : int, RandomState instance or None, default=0
+        Chooses them.
     ax : matplotlib.axes.Axes, optional
         As :func:`plot_mixture`.
 

@@ -38,6 +38,7 @@ def plot_selection(selection, *, criterion=None, ax=None):
     criterion : {'bic', 'aic', 'icl'}, optional
         Without, the one that chose; icl is of mixtures.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------
@@ -138,6 +139,7 @@ def plot_history(model, *, ax=None):
         A fitted estimator with ``lower_bounds_``, such numbers themselves, or several of either by
         name.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

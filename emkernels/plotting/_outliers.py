@@ -67,6 +67,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=No
     random_state : int, RandomState instance or None, default=0
         Chooses them.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

@@ -33,7 +33,9 @@ def plot_missing_patterns(X, *, max_patterns=20, ax=None):
         NaN, None, NA, NaT, a null or a masked cell is a missing value; columns of texts and
         dates can be drawn too.
     max_patterns : int, default=20
+        Of more patterns the most frequent are drawn; the title says so.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

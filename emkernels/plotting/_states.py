@@ -52,6 +52,7 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
     max_sequences : int, default=12
         Of more, so many are drawn, the first; the title says so.
     ax : matplotlib.axes.Axes, optional
+        None: that of a new figure.
 
     Returns
     -------

@@ -29,9 +29,13 @@ class SufficientStatistics:
     Parameters
     ----------
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
+        Which says the shape of `second`.
     centers : array-like of shape (n_components, n_features)
+        What the moments are about.
     counts : array-like of shape (n_components,), optional
+        Sums of the weights r_ik.
     first : array-like of shape (n_components, n_features), optional
+        About `centers`.
     second : array-like, optional
         Of the shape of the covariance type. Moments left out are zero.
     log_likelihood : float
@@ -101,9 +105,11 @@ class SufficientStatistics:
         Parameters
         ----------
         covariance_type : {'full', 'tied', 'diag', 'spherical'}
+            Which says the shape of `second`.
         centers, counts, first, second : ndarray
             In float64 and contiguous, of the shapes of the class.
         log_likelihood : float
+            Of the same rows.
         total : float, optional
             The weight of all rows that were looked at.
         n_rows : float, optional
@@ -127,7 +133,9 @@ class SufficientStatistics:
         Parameters
         ----------
         covariance_type : {'full', 'tied', 'diag', 'spherical'}
+            Which says the shape of `second`.
         centers : array-like of shape (n_components, n_features)
+            What the moments are about.
 
         Returns
         -------
@@ -150,11 +158,14 @@ class SufficientStatistics:
         weights : array-like of shape (n_components,)
             Mixing proportions, not negative.
         means : array-like of shape (n_components, n_features)
+            Of the components, in the units of X.
         precisions_cholesky : array-like
             Upper triangular factors of the precisions, as :func:`emkernels.kernels.log_density`
             takes them.
         covariance_type : {'full', 'tied', 'diag', 'spherical'}
+            Which precisions are the same, or zero.
         sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
         n_threads : int, optional
             The result has the same bits for every number of threads.
 
@@ -313,6 +324,7 @@ class SufficientStatistics:
         Parameters
         ----------
         centers : array-like of shape (n_components, n_features)
+            What the moments are about then.
 
         Returns
         -------
@@ -414,6 +426,7 @@ class SufficientStatistics:
         Parameters
         ----------
         data : bytes
+            As :meth:`to_bytes` has made them.
 
         Returns
         -------

@@ -69,6 +69,7 @@ class ChainModel(ChunkedFit, FittedChain):
             All sequences, one after the other; or a list, each sequence by itself. NaN is a
             missing value.
         y : ignored
+            Not used: there for pipelines.
         lengths : array-like of shape (n_sequences,), optional
             How many rows each sequence has. None: X is one sequence.
         sample_weight : array-like of shape (n_sequences,), optional

@@ -35,29 +35,37 @@ class CategoricalHMM(ChainModel):
         How many symbols there are. None: as many as `emissionprob_init` has columns, else one more
         than the largest code in X.
     startprob_init : array-like of shape (n_components,), optional
+        As :class:`emkernels.GaussianHMM` has it.
     transmat_init : array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     emissionprob_init : array-like of shape (n_components, n_symbols), optional
         Zeros stay zero.
     tol : float
+        As :class:`emkernels.GaussianHMM` has it.
     max_iter : int
         As of :class:`emkernels.GaussianHMM`.
     n_init : int
         Starts, drawn at random. They take 60 steps each, on at most 20,000 rows, and the best three
         go on to convergence.
     random_state : int, RandomState, Generator or None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, optional
         Results have the same bits for every number.
     fixed : tuple of {'startprob', 'transmat', 'emissionprob'}
+        What stays as it is given, bit for bit, or as the start has it.
     startprob_concentration : float or array-like of shape (n_components,), optional
+        As :class:`emkernels.GaussianHMM` has it.
     transmat_concentration : float or array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     emissionprob_concentration : float or array-like of shape (n_components, n_symbols), optional
         Of Dirichlet priors of the rows of `emissionprob_`, at least 1: a little over 1 keeps
         symbols that a state has not shown from being impossible.
     convergence : {'lower_bound', 'parameters', 'distance'}
+        As :class:`emkernels.GaussianHMM` has it.
     acceleration : {None, 'squarem'}
+        As :class:`emkernels.GaussianHMM` has it.
     verbose, verbose_interval : int
+        1 or more shows iterations; how many lie between two plain lines.
     callback : callable, optional
         As of :class:`emkernels.GaussianHMM`.
 

@@ -106,7 +106,9 @@ class FittedChain(LatentModel):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), or list of these
+            As :meth:`fit` takes it.
         lengths : array-like of shape (n_sequences,), optional
+            Numbers of rows of the sequences; None: one sequence.
 
         Returns
         -------

@@ -25,6 +25,7 @@ class GaussianHMM(ContinuousChain):
         Probabilities of going from the state of the row to that of the column. Zeros stay zero:
         so models are made that go from left to right.
     means_init : array-like of shape (n_components, n_features), optional
+        Means to begin with, in the units of the columns.
     covars_init : array-like of shape (n_components, n_features, n_features), optional
         Of that shape for every covariance type, and of its form.
     tol : float
@@ -40,6 +41,7 @@ class GaussianHMM(ContinuousChain):
         Added to every variance. Not part of the objective, which may therefore fall a little;
         with 0 it never does. 'auto' is a millionth of each column's variance.
     random_state : int, RandomState, Generator or None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, optional
         None: the CPUs this process may use; -1: all. Results have the same bits for every number.
     fixed : tuple of {'startprob', 'transmat', 'means', 'covars'}
@@ -57,6 +59,7 @@ class GaussianHMM(ContinuousChain):
     acceleration : {None, 'squarem'}
         Squared extrapolation with a guard that keeps the objective monotone.
     verbose, verbose_interval : int
+        1 or more shows iterations; how many lie between two plain lines.
     callback : callable, optional
         ``callback(EMState)`` after each iteration; a true result ends the fit.
 

@@ -25,28 +25,41 @@ class MixtureHMM(ContinuousChain):
     covariance_type : {'diag', 'full', 'tied', 'spherical'}
         'tied': one matrix for all states and components.
     startprob_init : array-like of shape (n_components,), optional
+        As :class:`emkernels.GaussianHMM` has it.
     transmat_init : array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     weights_init : array-like of shape (n_components, n_mix), optional
         Of the components within each state. Zeros stay zero.
     means_init : array-like of shape (n_components, n_mix, n_features), optional
+        Means to begin with, in the units of the columns.
     covars_init : array-like of shape (n_components, n_mix, n_features, n_features), optional
+        Covariances to begin with, of that shape for every covariance type.
     tol : float
+        As :class:`emkernels.GaussianHMM` has it.
     max_iter, n_init : int
+        As :class:`emkernels.GaussianHMM` has it.
     reg_covar : float or 'auto'
+        As :class:`emkernels.GaussianHMM` has it.
     random_state : int, RandomState, Generator or None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, optional
         As of :class:`emkernels.GaussianHMM`.
     fixed : tuple of {'startprob', 'transmat', 'weights', 'means', 'covars'}
+        What stays as it is given, bit for bit, or as the start has it.
     startprob_concentration : float or array-like of shape (n_components,), optional
+        As :class:`emkernels.GaussianHMM` has it.
     transmat_concentration : float or array-like of shape (n_components, n_components), optional
         As of :class:`emkernels.GaussianHMM`.
     weight_concentration : float or array-like of shape (n_components, n_mix), optional
         Of Dirichlet priors of the weights, at least 1.
     covariance_prior : None, 'empirical' or pair (dof, scale)
+        As :class:`emkernels.GaussianHMM` has it.
     convergence : {'lower_bound', 'parameters', 'distance'}
+        As :class:`emkernels.GaussianHMM` has it.
     acceleration : {None, 'squarem'}
+        As :class:`emkernels.GaussianHMM` has it.
     verbose, verbose_interval : int
+        1 or more shows iterations; how many lie between two plain lines.
     callback : callable, optional
         As of :class:`emkernels.GaussianHMM`.
 

@@ -88,6 +88,7 @@ def blrt(X, n_classes, *, n_bootstrap=99, n_init=20, random_state=0, n_threads=N
         smaller, thrice as many of both for X. Beside them start the parameters that a table was
         drawn from and, of the larger number, each way to cut one of the fitted classes in two.
     random_state : int, RandomState, Generator or None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, optional
         Tables are fitted side by side; the same bits for every number.
     continuous : sequence of int or str, optional

@@ -41,6 +41,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     Parameters
     ----------
     n_classes : int
+        Number of classes.
     continuous : sequence of int or str, optional
         Columns of numbers, by position or name. All other columns are items, in their order.
     n_init : int
@@ -56,6 +57,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     max_iter : int
         0: the start is the fit.
     weights_init : array-like of shape (n_classes,), optional
+        Shares of the classes to begin with.
     response_probs_init : list of array-like of shape (n_classes, n_levels), optional
         One for each item; rows sum to one. Probabilities of zero stay zero, and a row of X that
         is impossible then is an error.
@@ -69,14 +71,17 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         variance. A class that sits on one value has no other variance, and is said in a warning;
         a start that ends so is kept only where all do.
     random_state : int, RandomState, Generator or None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, optional
         Results have the same bits for every number of threads.
     convergence : {'distance', 'lower_bound', 'parameters'}
+        What is compared with `tol`.
     acceleration : {'auto', 'squarem', None}
         'auto': 50 iterations of EM as it is, then squared extrapolation, then, where there are no
         numbers and not too many parameters, Newton steps: the same maximum, where EM would take
         thousands of iterations. Neither lets the objective fall. None: EM as it is.
     verbose, verbose_interval : int
+        1 or more shows iterations; how many lie between two plain lines.
     callback : callable, optional
         ``callback(EMState)`` after each iteration; a true result ends the fit.
 
@@ -201,6 +206,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
             Answers: whole or other numbers, bool, texts, any value that can be a key; None, NaN,
             NA, masked cells are missing. Numbers in the columns `continuous`.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice, one of 0 as no row.
 
@@ -230,6 +236,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         X : array-like of shape (n_samples, n_columns), data frame or table
             As :meth:`fit` takes it.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

@@ -146,7 +146,9 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_columns), data frame or table
+            As :meth:`fit` takes it.
         sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
 
         Returns
         -------
@@ -186,6 +188,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Parameters
         ----------
         n_samples : int
+            How many rows are wanted.
 
         Returns
         -------
@@ -235,6 +238,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_columns), data frame or table
+            As :meth:`fit` takes it.
 
         Returns
         -------

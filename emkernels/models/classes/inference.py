@@ -187,6 +187,7 @@ class ClassInference:
             variance for each class (where it is not normal, it is misled); the sizes of the
             classes are estimated with it.
         assignment : {'modal', 'proportional'}
+            To the most probable class, or to each by its probability.
         categorical : bool, optional
             Whether values are levels. None: where they are texts, bool, or categories.
         first_step : bool

@@ -104,6 +104,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     X : array-like of shape (n_samples, n_columns), data frame or table
         As :meth:`emkernels.LatentClassAnalysis.fit` takes it.
     n_classes : int or iterable of int
+        Numbers to try.
     criterion : {'bic', 'aic', 'abic', 'caic', 'icl'}
         The lower the better.
     sample_weight : array-like of shape (n_samples,), optional

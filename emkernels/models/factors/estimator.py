@@ -55,6 +55,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     tol : float, default=1e-6
         The iterations stop by it as `convergence` says; 0: never.
     max_iter : int, default=1000
+        Most iterations of EM of a start.
     convergence : {'distance', 'lower_bound', 'parameters'}, default='distance'
         'distance': the estimated distance from the maximum is less than `tol`, in every parameter
         of the standardised columns and in the log-likelihood (of weights of mean 1). 'lower_bound'
@@ -74,7 +75,9 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     random_state : int, RandomState, Generator or None, default=0
         For the random starts, and those of rotations.
     verbose : int, default=0
+        1 or more: iterations; a bar on a terminal, plain lines elsewhere.
     verbose_interval : int, default=10
+        Iterations between two plain lines.
     callback : callable, default=None
         ``callback(EMState)`` after each iteration, with parameters of standardised columns; a
         true result ends the fit.
@@ -204,6 +207,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         X : array-like of shape (n_samples, n_features), float32 or float64
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -238,6 +242,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

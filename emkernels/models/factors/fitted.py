@@ -192,6 +192,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Parameters
         ----------
         n_samples : int
+            How many rows are wanted.
         random_state : int, RandomState, Generator or None, default=None
             None: the parameter `random_state` of the estimator.
 

@@ -49,6 +49,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     Parameters
     ----------
     n_components : int, default=1
+        Number of components.
     n_factors : int, default=1
         Number q of factors of each component.
     shared_noise : bool, default=False
@@ -63,6 +64,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         EM stops when the objective for one unit of weight (`lower_bound_`) changes by less; 0:
         never.
     max_iter : int, default=100
+        Most iterations of EM of a start.
     n_init : int, default=1
         Number of starts; the best is kept. One that ends with a collapsed component is kept only
         where all do.
@@ -72,8 +74,11 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         loadings are the leading principal components of each cluster, noise what these leave. The
         kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
+        Mixing proportions to begin with.
     means_init : array-like of shape (n_components, n_features), default=None
+        Means to begin with, in the units of the columns.
     components_init : array-like of shape (n_components, n_factors, n_features), default=None
+        Loadings to begin with.
     noise_variance_init : array-like of shape (n_components, n_features), or (n_features,) where \
     shared, default=None
         What the start begins with; what is not given comes from clusters (about `means_init`, where
@@ -81,11 +86,15 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
         As :class:`GaussianMixture` has it.
     acceleration : {None, 'squarem'}, default=None
+        Squared extrapolation with a guard that keeps the objective monotone.
     random_state : int, RandomState, Generator or None, default=None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, default=None
         None: the CPUs this process may use; -1: all. The fit has the same bits for every number.
     verbose : int, default=0
+        1 or more: iterations; a bar on a terminal, plain lines elsewhere.
     verbose_interval : int, default=10
+        Iterations between two plain lines.
     callback : callable, default=None
         ``callback(EMState)`` after each iteration; a true result ends the fit.
 
@@ -203,6 +212,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         X : array-like of shape (n_samples, n_features), float32 or float64
             NaN is a missing value: the likelihood is then that of the observed values.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice; rows of weight 0 are left out.
 
@@ -230,6 +240,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

@@ -93,6 +93,7 @@ def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state
         Of D columns on q factors, scikit-learn's ``components_.T``. Rows of zeros, and fewer
         independent columns than q, are no obstacle: factors without loadings stay so and are last.
     method : {'varimax', 'quartimax', 'promax', 'oblimin'}
+        The criterion; the first two keep factors uncorrelated.
     kaiser : bool, optional
         Whether every row is divided by its length, the root of the column's communality, for the
         search, so that all columns count the same, whatever their communalities and units (Kaiser's
@@ -105,6 +106,7 @@ def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state
     n_init : int, default=10
         Starts; two factors need one for varimax and quartimax.
     random_state : int, RandomState, Generator or None, default=0
+        For the random starts.
 
     Returns
     -------

@@ -72,6 +72,7 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
             Read in place, in any layout; copied only where columns are left out of the
             model, or `missing_values` is a number.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -99,6 +100,7 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

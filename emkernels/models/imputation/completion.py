@@ -117,6 +117,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            NaN where missing.
 
         Returns
         -------
@@ -149,6 +150,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 

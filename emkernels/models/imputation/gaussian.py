@@ -57,10 +57,12 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
     verbose : int, default=0
         1 or more: iterations; a bar on a terminal, plain lines elsewhere.
     verbose_interval : int, default=10
+        Iterations between two plain lines.
     callback : callable, default=None
         ``callback(EMState)`` after each iteration, with parameters of standardised columns;
         a true result ends the fit.
     step_exponent : float in (0.5, 1], default=0.6
+        The larger, the less late batches of :meth:`partial_fit` count.
     step_offset : float, default=10
         How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
@@ -193,6 +195,7 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
         X : array-like of shape (n_samples, n_features)
             The rows of the fit.
         sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
 
         Returns
         -------
@@ -219,6 +222,7 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
         X : array-like of shape (n_samples, n_features)
             The rows of the fit.
         sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 is the same as the row twice.
 
         Returns
         -------

@@ -29,6 +29,7 @@ class GaussianMixtureImputer(BaseGaussianImputer):
     Parameters
     ----------
     n_components : int, default=2
+        Number of components.
     covariance_type : {'full', 'tied', 'diag', 'spherical'}, default='full'
         'spherical' has one variance for all columns in the units of X.
     n_init : int, default=1
@@ -43,7 +44,9 @@ class GaussianMixtureImputer(BaseGaussianImputer):
         ``n_components ** (2 / p)`` (for 'diag' and 'spherical' the prior is an inverse gamma
         one of every variance).
     tol : float, default=1e-6
+        As :class:`GaussianImputer` has it.
     max_iter : int, default=1000
+        Most iterations of EM of a start.
     acceleration : {'squarem', None}, default='squarem'
         As :class:`GaussianImputer` has them.
     min_value, max_value : float or array-like of shape (n_features,), default=-inf, inf
@@ -60,6 +63,7 @@ class GaussianMixtureImputer(BaseGaussianImputer):
     verbose : int, default=0
         1 or more: iterations; a bar on a terminal, plain lines elsewhere.
     verbose_interval : int, default=10
+        Iterations between two plain lines.
     callback : callable, default=None
         ``callback(EMState)`` after each iteration, with parameters of standardised columns;
         a true result ends the fit.

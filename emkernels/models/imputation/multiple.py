@@ -60,7 +60,9 @@ class MultipleImputation:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
+            NaN where missing.
         n_imputations : int, default=5
+            How many copies are wanted.
         method : {'bootstrap', 'augmentation'}, default='bootstrap'
             'bootstrap': the parameters are those of EM on resampled rows, begun at the
             fitted ones. 'augmentation': those of a Markov chain that draws missing cells and

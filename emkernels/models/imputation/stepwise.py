@@ -36,6 +36,7 @@ class StepwiseImputer:
             Batches may be of any size; in the first every column has two different values, where
             there was no fit.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A batch whose weights are all zero, or which has no value at all, changes nothing.
 

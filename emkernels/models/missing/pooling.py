@@ -97,7 +97,9 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
         Squared standard errors, or the covariance matrices of the estimates. Their names, where
         they have some, must be those of the estimates.
     complete_df : float or array-like of shape (p,), optional
+        Degrees of freedom that the analysis has with complete data; None: infinite.
     confidence : float, default=0.95
+        Of the intervals, between 0 and 1.
 
     Returns
     -------

@@ -30,6 +30,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     Parameters
     ----------
     n_components : int, default=1
+        Number of components.
     covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
     'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
         *More*: those of three letters, see Notes.
@@ -41,6 +42,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         'auto' is a millionth of each column's variance (of their mean for 'spherical'),
         whatever the columns are measured in.
     max_iter : int, default=100
+        Most iterations of EM of a start.
     n_init : int, default=1
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A
         start that ends with degenerate components is kept only where all do.
@@ -50,15 +52,19 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     weights_init : array-like of shape (n_components,), default=None
         With `noise` one more, its own, the last.
     means_init : array-like of shape (n_components, n_features), default=None
+        Means to begin with, in the units of the columns.
     precisions_init : array-like, default=None
         Start precisions (inverse covariances), of the shape of the covariance type. Where those
         for a type of three letters are not of it, EM begins with what its M-step makes of
         components that have them, weighed by `weights_init`.
     random_state : int, RandomState, Generator or None, default=None
+        What is drawn comes of it: the same number, the same result.
     warm_start : bool, default=False
+        Whether a fit begins with the parameters of the last one.
     verbose : int, default=0
         1 or more: iterations; a bar on a terminal, plain lines elsewhere.
     verbose_interval : int, default=10
+        Iterations between two plain lines.
     n_threads : int, default=None
         *More.* None: the CPUs this process may use; -1: all. The fit has the same bits for
         every number.
@@ -100,6 +106,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         mclust's rule that of the smaller box about the rows of those along the columns and along
         the principal axes. A number: the density itself. See Notes.
     step_exponent : float in (0.5, 1], default=0.6
+        The larger, the less late batches of :meth:`partial_fit` count.
     step_offset : float, default=10
         *More.* How much a batch of :meth:`partial_fit` counts, which reads them each time.
 
@@ -259,6 +266,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
             Read in place, in any layout. NaN (None, NA, a masked cell, a null) is a missing
             value: the likelihood is then that of the observed values (missing at random).
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
         labels : array-like of shape (n_samples,), optional
@@ -297,6 +305,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
         labels : array-like of shape (n_samples,), optional

@@ -130,6 +130,7 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
@@ -205,6 +206,7 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         Parameters
         ----------
         columns : sequence of int or str
+            Positions, or names where there are some.
         values : array-like of shape (len(columns),)
             A series whose index are names must have those of the columns, in their order.
 

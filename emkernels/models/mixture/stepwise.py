@@ -38,6 +38,7 @@ class StepwiseMixture:
             NaN is a missing value. One row will do where there is a start, see Notes. Batches may
             be of any size.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A batch whose weights are all zero, or which has no value at all, changes nothing.
 

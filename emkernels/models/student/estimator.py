@@ -41,6 +41,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
     Parameters
     ----------
     n_components : int, default=1
+        Number of components.
     covariance_type : str, default='full'
         Structure of the scale matrices, as those of the covariances of
         :class:`emkernels.GaussianMixture`.
@@ -56,6 +57,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         fall a little; with 0 it never does. 'auto' is a millionth of each column's variance (of
         their mean for 'spherical').
     max_iter : int, default=1000
+        Most iterations of EM of a start.
     n_init : int, default=1
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
         that ends with degenerate components is kept only where all do.
@@ -63,12 +65,15 @@ class StudentTMixture(ChunkedFit, FittedStudents):
     default='kmeans'
         The kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
+        Mixing proportions to begin with.
     means_init : array-like of shape (n_components, n_features), default=None
+        Means to begin with, in the units of the columns.
     scatters_init : array-like of shape (n_components, n_features, n_features), default=None
         Start scale matrices, symmetric and positive definite; of another structure, the likeliest
         of `covariance_type` are made of them. Estimated degrees of freedom begin at 10. What is
         not given comes from `init_params`. With all three, `max_iter` steps of EM begin there.
     random_state : int, RandomState, Generator or None, default=None
+        What is drawn comes of it: the same number, the same result.
     n_threads : int, default=None
         None: the CPUs this process may use; -1: all. The fit has the same bits for every number.
     convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
@@ -76,6 +81,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
     acceleration : {None, 'squarem'}, default=None
         Squared extrapolation with a guard that keeps the objective monotone.
     verbose, verbose_interval : int, default=0, 10
+        1 or more shows iterations; how many lie between two plain lines.
     callback : callable, default=None
         ``callback(EMState)`` after each iteration; a true result ends the fit.
 
@@ -183,6 +189,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
             Read in place, in any layout. NaN (None, NA, a masked cell, a null) is a missing
             value.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice, one of 0 as no row.
 
@@ -212,6 +219,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         X : array-like of shape (n_samples, n_features)
             NaN where missing.
         y : ignored
+            Not used: there for pipelines.
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 is the same as the row twice.
 
