@@ -27,6 +27,7 @@ _PUBLIC = {
     "blrt": "emkernels.models.classes",
     "compare_clusterings": "emkernels.comparison",
     "little_mcar_test": "emkernels.models.missing",
+    "load": "emkernels.models.files",
     "missing_data_summary": "emkernels.models.missing",
     "parallel_analysis": "emkernels.models.factors.parallel",
     "pool": "emkernels.models.missing",

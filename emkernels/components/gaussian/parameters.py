@@ -40,6 +40,11 @@ class Gaussians:
             self._covariances = self.structure.from_factors(self.precisions_cholesky)
         return self._covariances
 
+    @property
+    def known_covariances(self):
+        """The covariances where they are there, None where they would be made of the factors."""
+        return self._covariances
+
     def with_covariances(self):
         """The same, its covariances made from the factors where there are none yet."""
         return Gaussians(

@@ -209,8 +209,18 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 
         The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer. TypeError where levels are no texts, numbers or
-        bool, nor tuples of these.
+        `random_state` only where it is an integer.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        TypeError
+            Levels are no texts, numbers or bool, nor tuples of these. Nothing is written.
+        sklearn.exceptions.NotFittedError
+            There is no fit.
         """
         check_is_fitted(self)
         items = [j for j in range(self.n_features_in_) if j not in self._continuous]
