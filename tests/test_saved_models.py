@@ -48,9 +48,8 @@ def test_there_and_back(name, tmp_path):
 
 def test_files_say_what_they_are(tmp_path):
     fitted("K-means")[0].save(tmp_path / "model.emk")
-    with zipfile.ZipFile(tmp_path / "model.emk") as archive:
-        with archive.open("header.npy") as file:
-            header = json.loads(np.load(file).tobytes())
+    with zipfile.ZipFile(tmp_path / "model.emk") as archive, archive.open("header.npy") as file:
+        header = json.loads(np.load(file).tobytes())
     assert (header["format"], header["version"]) == ("emkernels.KMeans", 2)
     assert header["emkernels"] == emkernels.__version__
     with pytest.raises(ValueError, match="is not a GaussianMixture saved by emkernels, or it is "
@@ -77,7 +76,7 @@ def test_what_stands_for_missing(tmp_path):
 def test_what_has_no_form(tmp_path):
     path = tmp_path / "model.emk"
     model = KMeans(2, init=lambda X, k, random_state: X[:k], n_init=1).fit(X)
-    with pytest.raises(TypeError, match="KMeans cannot be saved: init is or has a function, which has"):
+    with pytest.raises(TypeError, match="cannot be saved: init is or has a function"):
         model.save(path)
     levels = pd.DataFrame({"a": [b"x", b"y"] * 9, "b": [1, 2] * 9})
     with pytest.raises(TypeError, match="column 'a' has levels of type bytes"):

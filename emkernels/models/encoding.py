@@ -113,7 +113,7 @@ def _mixture(components, concentration, fixed_weights):
 
 def _indicator(features_, n_features):
     """A fitted MissingIndicator of these columns."""
-    if features_.size and features_[-1] >= n_features or not 0 < n_features <= 2**31:
+    if (features_.size and features_[-1] >= n_features) or not 0 < n_features <= 2**31:
         raise ValueError("an indicator of columns that are not there")
     row = np.zeros((1, n_features))
     row[0, features_] = np.nan
@@ -269,5 +269,5 @@ def _collection(make):
 
 
 _DECODERS = {"float": _float, "array": _array, "scalar": _scalar, "dict": _dict,
-             "object": _object, "absent": _na, "tuple": _collection(tuple), "list": _collection(list),
-             "set": _collection(frozenset)}
+             "object": _object, "absent": _na, "tuple": _collection(tuple),
+             "list": _collection(list), "set": _collection(frozenset)}

@@ -66,6 +66,7 @@ def load(path):
     kind = header.get("format")
     name = kind.removeprefix("emkernels.") if isinstance(kind, str) else ""
     if name not in ESTIMATORS or kind != f"emkernels.{name}":
-        raise ValueError(problem + (f": it holds {kind[:80]}" if isinstance(kind, str) else ""))
+        raise ValueError(f"{problem}: it holds " + (
+            kind[:80] if isinstance(kind, str) else "nothing of it"))
     cls = getattr(importlib.import_module(ESTIMATORS[name]), name)
     return persistence.restored(cls, header, arrays, path, problem)

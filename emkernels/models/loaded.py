@@ -3,7 +3,7 @@
 import numpy as np
 
 from emkernels.latent.standardised import Standardised
-from emkernels.models.encoding import bound, count
+from emkernels.models.encoding import bound, count, number
 
 OUTPUT = "_sklearn_output_config"      # of set_output
 
@@ -16,8 +16,14 @@ def _are_bounds(value):
     return isinstance(value, list) and all(bound(each) for each in value)
 
 
+def _are_places(value):
+    return isinstance(value, np.ndarray) and value.dtype == np.int64 and bool((value >= 0).all())
+
+
 _COMMON = {"n_iter_": count, "converged_": _is_flag, "lower_bound_": bound,
-           "lower_bounds_": _are_bounds, "n_blocks_": count, "n_rows_": count}
+           "lower_bounds_": _are_bounds, "n_blocks_": count, "n_rows_": count,
+           "heywood_": _are_places, "degenerate_components_": _are_places, "n_best_": count, "identified_": _is_flag,
+           "entropy_": number}
 
 
 def check_common(model):
@@ -40,13 +46,14 @@ def check_common(model):
         raise ValueError("it asks for a container that is none")
 
 
-def check_values(model, *, shapes, positive=()):
-    """ValueError where attributes are not arrays of these shapes of finite numbers, or not all
-    positive."""
+def check_values(model, *, shapes, positive=(), infinite=()):
+    """ValueError where attributes are not arrays of these shapes of finite numbers (or infinite
+    ones), or not all positive."""
     for name, shape in shapes.items():
         values = getattr(model, name)
         if not isinstance(values, np.ndarray) or values.dtype not in (np.float64, np.float32) or (
-                values.shape != shape) or not np.isfinite(values).all():
+                values.shape != shape) or np.isnan(values).any() or not (
+                name in infinite or np.isfinite(values).all()):
             raise ValueError(f"{name} has a wrong shape or type, or is not finite")
         if name in positive and not (values > 0).all():
             raise ValueError(f"{name} is not positive everywhere")
@@ -72,22 +79,26 @@ def check_gaussians(gaussians, n_features, dtype=np.float64):
     if not all(np.isfinite(each).all() for each in (means, factors, covariances)):
         raise ValueError("means, covariances or their factors are not finite")
     for k in range(1 if structure.shared else len(means)):
-        covariance, factor = (structure.matrix(each, k, n_features)
-                              for each in (covariances, factors))
-        if not (np.diagonal(covariance) > 0).all() or not (np.diagonal(factor) > 0).all():
-            raise ValueError(f"the covariance of component {k} is not positive definite")
-        scale = np.sqrt(np.diagonal(covariance))
-        if np.tril(factor, -1).any():
-            raise ValueError(f"the factor of the precision of component {k} is not triangular")
-        if not (np.abs(covariance - covariance.T) <= 1e-5 * np.outer(scale, scale)).all():
-            raise ValueError(f"the covariance of component {k} is not symmetric")
-        # in units of the columns; a covariance that is nearly singular says little of its inverse
-        factor, covariance = factor * scale[:, None], covariance / np.outer(scale, scale)
-        size = float(n_features) * np.square(factor).sum()
-        with np.errstate(over="ignore", invalid="ignore"):
-            off = np.abs(factor.T @ covariance @ factor - np.eye(n_features)).max()
-        if not off <= 1e-3 + 100 * np.finfo(dtype).eps * size:
-            raise ValueError(f"covariance and precision of component {k} are of two matrices")
+        check_pair(*(structure.matrix(each, k, n_features) for each in (covariances, factors)),
+                   k, dtype)
+
+
+def check_pair(covariance, factor, component, dtype=np.float64):
+    """The same of the covariance of one component and of the factor of its inverse."""
+    if not (np.diagonal(covariance) > 0).all() or not (np.diagonal(factor) > 0).all():
+        raise ValueError(f"the covariance of component {component} is not positive definite")
+    scale, n_features = np.sqrt(np.diagonal(covariance)), len(covariance)
+    if np.tril(factor, -1).any():
+        raise ValueError(f"the factor of the precision of component {component} is not triangular")
+    if not (np.abs(covariance - covariance.T) <= 1e-5 * np.outer(scale, scale)).all():
+        raise ValueError(f"the covariance of component {component} is not symmetric")
+    # in units of the columns; a covariance that is nearly singular says little of its inverse
+    factor, covariance = factor * scale[:, None], covariance / np.outer(scale, scale)
+    size = float(n_features) * np.square(factor).sum()
+    with np.errstate(over="ignore", invalid="ignore"):
+        off = np.abs(factor.T @ covariance @ factor - np.eye(n_features)).max()
+    if not off <= 1e-3 + 100 * np.finfo(dtype).eps * size:
+        raise ValueError(f"covariance and precision of component {component} are of two matrices")
 
 
 def check_mixture(parameters, n_features, dtype=np.float64):

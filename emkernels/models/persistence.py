@@ -78,7 +78,8 @@ def load(cls, path):
     header, arrays, problem = read(path, f"a {cls.__name__}")
     if header.get("format") != format_of(cls):
         found = header.get("format")
-        raise ValueError(problem + (f": it holds {found[:80]}" if isinstance(found, str) else ""))
+        raise ValueError(f"{problem}: it holds " + (
+            found[:80] if isinstance(found, str) else "nothing of it"))
     return restored(cls, header, arrays, path, problem)
 
 
