@@ -19,6 +19,7 @@ _PUBLIC = {
     "KMeans": "emkernels.models.kmeans",
     "MixtureHMM": "emkernels.models.chains",
     "MixtureOfFactorAnalyzers": "emkernels.models.factors",
+    "SKOPS_TYPES": "emkernels.models.skops_types",
     "Segmentation": "emkernels.image",
     "SelectionResult": "emkernels.models.mixture",
     "StudentTMixture": "emkernels.models.student",

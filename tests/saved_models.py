@@ -64,6 +64,11 @@ MODELS = {
         2, weights_init=[0.5, 0.5], means_init=np.zeros((2, 4)) + [[0.0], [6.0]],
         fixed=("means",), init_params=("kmeans", "random"), **BRIEF), X),
 }
+# estimators of streams, not fitted
+STREAMS = {"stream of a mixture": GaussianMixture(2, random_state=0, noise=1e-4),
+           "stream of letters": GaussianMixture(2, random_state=0, covariance_type="EVE"),
+           "stream of an imputer": GaussianImputer(prior="ridge"),
+           "stream of K-means": KMeans(2, random_state=0)}
 CLASSES = {type(model) for model, _ in MODELS.values()}
 
 
@@ -110,6 +115,9 @@ def assert_same(found, expected, where=""):
         assert found.dtype == expected.dtype, where
         assert found.strides == expected.strides or not found.size, where
         np.testing.assert_array_equal(found, expected, err_msg=where)
+    elif hasattr(expected, "__slots__") and type(expected).__module__.startswith("emkernels"):
+        for slot in expected.__slots__:
+            assert_same(getattr(found, slot), getattr(expected, slot), f"{where}.{slot}")
     elif isinstance(expected, pd.DataFrame):
         pd.testing.assert_frame_equal(found, expected, check_exact=True)
     elif isinstance(expected, (int, float, str, bool, frozenset, type(None), np.generic)):

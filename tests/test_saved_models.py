@@ -1,14 +1,17 @@
 """Every estimator in a file and back: what it holds and what it answers, bit by bit."""
 
+import copy
 import json
+import pickle
 import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
-from saved_models import CLASSES, MODELS, X, answers, assert_same, fitted
+import skops.io
+from saved_models import CLASSES, MODELS, STREAMS, X, answers, assert_same, fitted
 from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
 
 import emkernels
 from emkernels import GaussianHMM, GaussianImputer, GaussianMixture, KMeans, LatentClassAnalysis
@@ -101,3 +104,43 @@ def test_parameters_put_in_by_hand(tmp_path):
     rows = np.array([[0.1], [2.9], [0.2]])
     np.testing.assert_array_equal(
         emkernels.load(tmp_path / "model.emk").predict(rows), model.predict(rows))
+
+
+# --- pickles and skops ------------------------------------------------------------------------
+
+
+def test_pickles_say_which_version(name):
+    model, rows = fitted(name)
+    data = pickle.dumps(model)
+    assert_same(answers(pickle.loads(data), rows), answers(model, rows))
+    state = model.__getstate__()
+    assert state["_emkernels_version"] == emkernels.__version__
+    fresh = type(model).__new__(type(model))
+    with pytest.warns(InconsistentVersionWarning, match=f"{type(model).__name__} was pickled by "
+                      f"emkernels 9.9 and is read by {emkernels.__version__}"):
+        fresh.__setstate__({**state, "_emkernels_version": "9.9"})
+    del state["_emkernels_version"]
+    with pytest.warns(InconsistentVersionWarning, match="of an unknown version"):
+        fresh.__setstate__(state)
+    assert_same(held(fresh), held(model))
+
+
+def there_and_back(model):
+    data = skops.io.dumps(model)
+    assert set(skops.io.get_untrusted_types(data=data)) <= set(emkernels.SKOPS_TYPES)
+    return skops.io.loads(data, trusted=emkernels.SKOPS_TYPES)
+
+
+def test_skops(name):
+    model, rows = fitted(name)
+    loaded = there_and_back(model)
+    assert_same(held(loaded), held(model))
+    assert_same(answers(loaded, rows), answers(model, rows))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_skops_of_streams(name):
+    model = copy.deepcopy(STREAMS[name]).partial_fit(X[:60])
+    for loaded in (there_and_back(model), pickle.loads(pickle.dumps(model))):
+        one, other = loaded.partial_fit(X[60:]), copy.deepcopy(model).partial_fit(X[60:])
+        assert_same(held(one), held(other))

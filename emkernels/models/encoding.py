@@ -77,6 +77,11 @@ def register(cls, make=None, take=getattr, name=None, **attributes):
     _NAMES[cls] = name, take
 
 
+def registered():
+    """The classes that files may hold objects of."""
+    return list(_NAMES)
+
+
 def _fits(value, wanted):
     if isinstance(wanted, tuple):
         return any(_fits(value, each) for each in wanted)

@@ -22,8 +22,8 @@ def _are_places(value):
 
 _COMMON = {"n_iter_": count, "converged_": _is_flag, "lower_bound_": bound,
            "lower_bounds_": _are_bounds, "n_blocks_": count, "n_rows_": count,
-           "heywood_": _are_places, "degenerate_components_": _are_places, "n_best_": count, "identified_": _is_flag,
-           "entropy_": number}
+           "heywood_": _are_places, "degenerate_components_": _are_places, "n_best_": count,
+           "identified_": _is_flag, "entropy_": number}
 
 
 def check_common(model):

@@ -34,6 +34,10 @@ class Gaussians:
         self._covariances, self.precisions_cholesky = covariances, precisions_cholesky
         self.n_floored, self.reference = n_floored, reference
 
+    def __reduce__(self):
+        return Gaussians, (self.structure, self.means, self._covariances, self.precisions_cholesky,
+                           self.n_floored, self.reference)
+
     @property
     def covariances(self):
         if self._covariances is None:

@@ -348,6 +348,16 @@ class SufficientStatistics:
     def __reduce__(self):
         return SufficientStatistics.from_bytes, (self.to_bytes(),)
 
+    # for those that ask for a state and make the object themselves, as skops
+
+    def __getstate__(self):
+        return {"data": self.to_bytes()}
+
+    def __setstate__(self, state):
+        other = SufficientStatistics.from_bytes(state["data"])
+        for name in SufficientStatistics.__slots__:
+            setattr(self, name, getattr(other, name))
+
     def __eq__(self, other):
         if not isinstance(other, SufficientStatistics):
             return NotImplemented

@@ -244,6 +244,10 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
                 isinstance(each, np.ndarray) and each.ndim == 1 and 0 < len(each) < 256
                 for each in self.categories_):
             raise ValueError("categories_ are not those of a fit")
+        for each in self.categories_:
+            if len(set(each.tolist())) != len(each) or (
+                    each.dtype.kind in "biufc" and not np.isfinite(each).all()):
+                raise ValueError("categories_ are not those of a fit")
         shapes = [(n, len(each)) for each in self.categories_]
         if [np.shape(each) for each in probs] != shapes:
             raise ValueError("its arrays have shapes that do not fit together")
