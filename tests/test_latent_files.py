@@ -13,7 +13,7 @@ from emkernels import (
     MixtureOfFactorAnalyzers,
     StudentTMixture,
 )
-from emkernels.models import persistence
+from emkernels.models import archives
 
 X = load_wine().data
 MODELS = {"mixture": MixtureOfFactorAnalyzers(2, random_state=0, max_iter=500),
@@ -51,14 +51,14 @@ def test_what_is_damaged_is_not_loaded(saved, tmp_path):
     cls, header, arrays = saved
     loaded = []
     for what, state, values in states(header, arrays):
-        persistence.write_archive(tmp_path / "bad.npz", {**header, "state": state}, values)
+        archives.write_archive(tmp_path / "bad.npz", {**header, "state": state}, values)
         try:
             cls.load(tmp_path / "bad.npz")
             loaded.append(what)
         except ValueError as error:
             assert f"is not a {cls.__name__} saved by emkernels, or it is damaged" in str(error)
     assert not loaded
-    persistence.write_archive(tmp_path / "good.npz", header, arrays)
+    archives.write_archive(tmp_path / "good.npz", header, arrays)
     assert np.isfinite(cls.load(tmp_path / "good.npz").score(X))
 
 

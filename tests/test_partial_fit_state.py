@@ -36,17 +36,23 @@ def test_pickles_copies_and_clones(model):
     assert "_stream" not in vars(model)
 
 
-def test_files_go_on_as_a_fit(tmp_path):
+@pytest.mark.parametrize("model", [
+    GaussianMixture(3, random_state=0), GaussianMixture(3, random_state=0, covariance_type="EVE"),
+    GaussianMixture(3, random_state=0, covariance_prior="empirical", weight_concentration=2.0,
+                    noise=1e-4), GaussianImputer(prior="ridge"), KMeans(3, random_state=0)])
+@pytest.mark.parametrize("batches", [1, 6])
+def test_files_keep_the_stream(model, batches, tmp_path):
     X = groups(1000)
-    model = streamed(GaussianMixture(3, random_state=0), X[:900], 9)
-    model.save(tmp_path / "m.npz")
-    loaded = GaussianMixture.load(tmp_path / "m.npz")
+    model = streamed(clone(model), X[:batches * 100], batches)
+    model.save(tmp_path / "m.emk")
+    loaded = type(model).load(tmp_path / "m.emk")
     same(model, loaded)
-    before = loaded.means_
-    loaded.partial_fit(X[900:901])
-    assert np.abs(loaded.means_ - before).max() < 0.05
-    model.fit(X).save(tmp_path / "m.npz")
-    same(model.partial_fit(X[:5]), GaussianMixture.load(tmp_path / "m.npz").partial_fit(X[:5]))
+    for each in (model, loaded):
+        streamed(each, X[600:], 4)
+        assert each.n_iter_ == batches + 4
+    same(model, loaded)
+    model.fit(X).save(tmp_path / "m.emk")
+    same(model.partial_fit(X[:5]), type(model).load(tmp_path / "m.emk").partial_fit(X[:5]))
 
 
 def test_nothing_happens_without_weight():

@@ -20,13 +20,28 @@ class Standardised:
 
     def __init__(self, model, scaling):
         self.model, self.scaling = model, scaling
-        self.objective, self.maximise = model.objective, model.maximise
-        self.endless, self.relative_change = model.endless, model.relative_change
-        self.to_vector, self.from_vector = model.to_vector, model.from_vector
 
     def accumulate(self, rows, parameters):
         raw = self.model.accumulate(rows, self.to_raw(parameters))
         return self.scaling.statistics(raw, self.model.components.structure)
+
+    def objective(self, statistics, parameters):
+        return self.model.objective(statistics, parameters)
+
+    def maximise(self, statistics, parameters):
+        return self.model.maximise(statistics, parameters)
+
+    def endless(self, parameters, source):
+        return self.model.endless(parameters, source)
+
+    def relative_change(self, old, new):
+        return self.model.relative_change(old, new)
+
+    def to_vector(self, parameters):
+        return self.model.to_vector(parameters)
+
+    def from_vector(self, vector, like):
+        return self.model.from_vector(vector, like)
 
     def to_raw(self, parameters):
         """The mixture of the raw columns."""

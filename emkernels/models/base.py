@@ -15,7 +15,6 @@ from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
 from emkernels.em import Progress, run_em, warn_about
-from emkernels.models import persistence
 from emkernels.models._state import Stateful
 
 
@@ -27,7 +26,7 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
     :meth:`_log_density` and :meth:`_n_parameters`.
     """
 
-    _saved: tuple = ()      # attributes of a fit whose names do not end in "_"
+    _older_formats: dict = {1: None}
     _parameter_constraints: dict = {
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0.0, None, closed="left")],
@@ -228,59 +227,12 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
 
     # --- files ---------------------------------------------------------------------------
 
-    def _check_loaded(self):
-        """ValueError where what was read from a file cannot be a fit."""
-
     def _try_out(self):
-        """ValueError or the like where what was read from a file cannot do the work of a fit."""
-        D, names = self.n_features_in_, getattr(self, "feature_names_in_", None)
-        if names is not None and np.shape(names) != (D,):
-            raise ValueError(f"feature_names_in_ are not the names of {D} columns")
-        for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):
+        super()._try_out()
+        for name in ("n_iter_", "converged_", "lower_bounds_"):
             getattr(self, name)     # AttributeError where it is not there
         with np.errstate(all="ignore"):
-            values = self._log_density(Rows(np.zeros((1, D))))
+            values = self._log_density(Rows(np.zeros((1, self.n_features_in_))))
             values = np.append(values, [float(self._n_parameters()), float(self.lower_bound_)])
         if np.isnan(values).any():
             raise ValueError("its parameters give no densities")
-
-    def save(self, path):
-        """Write the parameters and the fit to one file (npz with JSON, no pickle).
-
-        The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer.
-
-        Parameters
-        ----------
-        path : path
-            Of the file, whatever its suffix; one that is there is replaced.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        OSError
-            The file cannot be written.
-        """
-        persistence.save(self, path)
-
-    @classmethod
-    def load(cls, path):
-        """A fitted model from :meth:`save`.
-
-        Parameters
-        ----------
-        path : path
-            Nothing in the file is run: it holds arrays and JSON.
-
-        Returns
-        -------
-        estimator
-            Of the class that has saved it.
-
-        Raises
-        ------
-        ValueError
-            A damaged or foreign file.
-        """
-        return persistence.load(cls, path)

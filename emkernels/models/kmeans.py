@@ -22,7 +22,9 @@ from emkernels.data.checks import Interval
 from emkernels.data.survey import Tables
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
-from emkernels.models.kmeans_stepwise import StepwiseKMeans
+from emkernels.models.encoding import number, numbers
+from emkernels.models.kmeans_stepwise import ClusterStream, StepwiseKMeans
+from emkernels.models.loaded import check_values
 from emkernels.models.steps import STEPS
 from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
 from emkernels.starts.lloyd import lloyd
@@ -166,6 +168,35 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         "means_": "the centres are cluster_centers_",
         "weights_": "K-means has none; GaussianMixture has",
     }
+
+    # --- files -----------------------------------------------------------------------
+
+    _saved = ("_n_features_out", "cluster_centers_", "inertia_", "n_iter_")
+    _kept = ("_counts", "_stream")
+
+    def _check_loaded(self):
+        centers, known = self.cluster_centers_, vars(self)
+        if not isinstance(centers, np.ndarray) or centers.ndim != 2 or not len(centers):
+            raise ValueError("cluster_centers_ is no table of centres")
+        shape = centers.shape
+        check_values(self, shapes={"cluster_centers_": shape})
+        if self.n_features_in_ != shape[1] or known.get("_n_features_out") != len(centers):
+            raise ValueError("n_features_in_ or _n_features_out are not those of cluster_centers_")
+        labels, counts = known.get("labels_", np.zeros(0, np.int32)), known.get("_counts")
+        if not isinstance(labels, np.ndarray) or labels.dtype != np.int32 or labels.ndim != 1 or (
+                (labels < 0) | (labels >= len(centers))).any():
+            raise ValueError("labels_ are not those of its clusters")
+        if counts is not None and not (numbers(counts) and counts.shape == shape[:1]
+                                       and (counts >= 0).all()):
+            raise ValueError("_counts are not the weights of its clusters")
+        if not number(self.inertia_):
+            raise ValueError("inertia_ is not finite")
+        stream = known.get("_stream")
+        if "_stream" in known and not (
+                isinstance(stream, ClusterStream) and stream.centers.shape == shape
+                and stream.counts.shape == shape[:1] and (stream.counts >= 0).all()
+                and stream.pace.weight > 0 and stream.pace.n_rows > 0):
+            raise ValueError("its stream is none")
 
     # --- fitting ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from emkernels.components.gaussian.moments import seen
 from emkernels.data import Rows
 from emkernels.em.stepwise import Pace
 from emkernels.kernels import passes
+from emkernels.models.encoding import number, numbers, register
 from emkernels.models.steps import remember_batch, weighed_batch
 
 USUAL = 40      # rows of a cluster, that a batch should have: smaller ones count together
@@ -50,6 +51,9 @@ class ClusterStream:
         centers = self.centers + moved / np.where(total > 0, total, 1.0)[:, None]
         return ClusterStream(centers, total, self.pace.after(weight, rows.n_positive),
                              float(rows.unit * inertia))
+
+
+register(ClusterStream, centers=numbers, counts=numbers, pace=Pace, inertia=number)
 
 
 class StepwiseKMeans:
@@ -99,7 +103,7 @@ class StepwiseKMeans:
         -----
         The start is the last fit, which counts with its weight as one batch; else the centres that
         `init` is; else what `fit` makes of the first batch. A centre that no row goes to stays
-        where it is. Pickles keep the state of the stream, a clone has none.
+        where it is. Pickles and files keep the state of the stream, a clone has none.
 
         References
         ----------

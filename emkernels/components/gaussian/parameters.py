@@ -34,10 +34,19 @@ class Gaussians:
         self._covariances, self.precisions_cholesky = covariances, precisions_cholesky
         self.n_floored, self.reference = n_floored, reference
 
+    def __reduce__(self):
+        return Gaussians, (self.structure, self.means, self._covariances, self.precisions_cholesky,
+                           self.n_floored, self.reference)
+
     @property
     def covariances(self):
         if self._covariances is None:
             self._covariances = self.structure.from_factors(self.precisions_cholesky)
+        return self._covariances
+
+    @property
+    def known_covariances(self):
+        """The covariances where they are there, None where they would be made of the factors."""
         return self._covariances
 
     def with_covariances(self):

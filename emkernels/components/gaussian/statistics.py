@@ -1,18 +1,14 @@
 """Additive sufficient statistics: what an M-step sees of the data."""
 
-import json
-import zlib
 
 import numpy as np
 
 from emkernels import _inputs, kernels
+from emkernels.components.gaussian.statistics_bytes import ARRAYS, SCALARS, read, written
 from emkernels.components.gaussian.structures import kernel_structure
 from emkernels.data import Rows
 from emkernels.data.checks import patterns_where_missing
 from emkernels.data.patterns import weights_of_observed
-
-_MAGIC = b"EMKSTAT1"
-_ARRAYS = ("centers", "counts", "first", "second")
 
 
 class SufficientStatistics:
@@ -85,8 +81,9 @@ class SufficientStatistics:
                  log_likelihood=0.0):
         self.covariance_type = covariance_type
         self.centers = _array(centers, "centers", None)
-        if self.centers.ndim != 2:
-            raise ValueError(f"centers must be a 2-d array, got shape {self.centers.shape}")
+        if self.centers.ndim != 2 or not self.centers.size:
+            raise ValueError("centers must be a 2-d array of at least one component and one column,"
+                             f" got shape {self.centers.shape}")
         n_components, n_features = self.centers.shape
         shape = kernel_structure(covariance_type).shape(n_components, n_features)
         self.counts = _array(counts, "counts", (n_components,))
@@ -407,17 +404,7 @@ class SufficientStatistics:
         bytes
             A JSON header and little-endian float64 arrays, with a checksum.
         """
-        header = {"covariance_type": self.covariance_type, "shape": list(self.centers.shape),
-                  "log_likelihood": float.hex(self.log_likelihood)}
-        if self.total is not None:
-            header.update(total=float.hex(float(self.total)), n_rows=self.n_rows)
-        for name in ("noise", "pairs"):
-            if getattr(self, name) is not None:
-                header[name] = float.hex(float(getattr(self, name)))
-        header = json.dumps(header).encode()
-        body = b"".join(getattr(self, name).astype("<f8").tobytes() for name in _ARRAYS)
-        payload = len(header).to_bytes(4, "little") + header + body
-        return _MAGIC + zlib.crc32(payload).to_bytes(4, "little") + payload
+        return written(self)
 
     @classmethod
     def from_bytes(cls, data):
@@ -425,7 +412,7 @@ class SufficientStatistics:
 
         Parameters
         ----------
-        data : bytes
+        data : bytes-like
             As :meth:`to_bytes` has made them.
 
         Returns
@@ -435,38 +422,32 @@ class SufficientStatistics:
         Raises
         ------
         ValueError
-            When the bytes are foreign, cut short or damaged.
+            The bytes are foreign, cut short or damaged: nothing in them is run, and what they say
+            is checked.
+        TypeError
+            `data` are no bytes.
         """
-        data = bytes(data)
-        start = len(_MAGIC) + 4
-        if data[: len(_MAGIC)] != _MAGIC or len(data) < start + 4:
-            raise ValueError("these bytes are not sufficient statistics of emkernels")
-        payload = data[start:]
-        if zlib.crc32(payload) != int.from_bytes(data[len(_MAGIC) : start], "little"):
-            raise ValueError("the sufficient statistics are damaged: the checksum differs")
-        size = int.from_bytes(payload[:4], "little")
-        header = json.loads(payload[4 : 4 + size])
-        n_components, n_features = header["shape"]
-        shapes = [(n_components, n_features), (n_components,), (n_components, n_features),
-                  kernel_structure(header["covariance_type"]).shape(n_components, n_features)]
-        values = np.frombuffer(payload, dtype="<f8", offset=4 + size) if (
-            (len(payload) - 4 - size) % 8 == 0) else np.empty(0)
-        if len(values) != sum(int(np.prod(shape)) for shape in shapes):
-            raise ValueError("the sufficient statistics are damaged: the length differs")
-        arrays = []
-        for shape in shapes:
-            n = int(np.prod(shape))
-            arrays.append(values[:n].reshape(shape).astype(np.float64))
-            values = values[n:]
-        out = cls(header["covariance_type"], *arrays, float.fromhex(header["log_likelihood"]))
-        out.n_rows = header.get("n_rows")
-        for name in ("total", "noise", "pairs"):
-            if name in header:
-                setattr(out, name, float.fromhex(header[name]))
+        found = read(data)
+        try:
+            out = cls(*(found[name] for name in ("covariance_type", *ARRAYS, "log_likelihood")))
+        except ValueError as error:
+            raise ValueError(f"the sufficient statistics are damaged: {error}") from error
+        for name in SCALARS:
+            setattr(out, name, found[name])
         return out
 
     def __reduce__(self):
         return SufficientStatistics.from_bytes, (self.to_bytes(),)
+
+    # for those that ask for a state and make the object themselves, as skops
+
+    def __getstate__(self):
+        return {"data": self.to_bytes()}
+
+    def __setstate__(self, state):
+        other = SufficientStatistics.from_bytes(state["data"])
+        for name in SufficientStatistics.__slots__:
+            setattr(self, name, getattr(other, name))
 
     def __eq__(self, other):
         if not isinstance(other, SufficientStatistics):

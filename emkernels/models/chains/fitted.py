@@ -351,7 +351,9 @@ class FittedChain(LatentModel):
         if fit and not (isinstance(self._fitted_fixed, frozenset)
                         and isinstance(self._fitted_zeros, dict)):
             raise ValueError("what it says of the fit is not what a fit says")
-        self._values()
+        values = self._values()
+        if "means" in values and values["means"].shape[-1] != self.n_features_in_:
+            raise ValueError("n_features_in_ is not that of means_")
 
     def _try_out(self):
         """ValueError or the like where what was read from a file cannot do the work of a fit.

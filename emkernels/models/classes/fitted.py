@@ -11,6 +11,8 @@ from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
+from emkernels.models.encoding import count, number
+from emkernels.models.loaded import check_values, check_weights
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -274,17 +276,14 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
         Parameters
         ----------
-        path : path
-            Of the file, whatever its suffix; one that is there is replaced.
+        path : str or path-like
 
         Raises
         ------
-        NotFittedError
-            Before a fit.
-        OSError
-            The file cannot be written.
         TypeError
-            Levels that are no texts, numbers or bool, nor tuples of these.
+            Levels are no texts, numbers or bool, nor tuples of these. Nothing is written.
+        sklearn.exceptions.NotFittedError
+            There is no fit.
         """
         check_is_fitted(self)
         items = [j for j in range(self.n_features_in_) if j not in self._continuous]
@@ -298,18 +297,34 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         super().save(path)
 
     def _check_loaded(self):
-        n = len(self.weights_)
-        levels = [len(each) for each in self.categories_]
-        if ([np.shape(each) for each in self.response_probs_] != [(n, each) for each in levels]
-                or self.means_.shape != (n, len(self._continuous))
-                or self.variances_.shape != self.means_.shape
-                or self.n_features_in_ != len(levels) + len(self._continuous)):
+        n, p, probs = len(self.weights_), len(self._continuous), self.response_probs_
+        check_values(self, shapes={"weights_": (n,), "means_": (n, p), "variances_": (n, p)},
+                     positive=("variances_",))
+        check_weights(self.weights_)
+        if not isinstance(self.categories_, list) or not isinstance(probs, list) or not all(
+                isinstance(each, np.ndarray) and each.ndim == 1 and 0 < len(each) < 256
+                for each in self.categories_):
+            raise ValueError("categories_ are not those of a fit")
+        for each in self.categories_:
+            if len(set(each.tolist())) != len(each) or (
+                    each.dtype.kind in "biufc" and not np.isfinite(each).all()):
+                raise ValueError("categories_ are not those of a fit")
+        shapes = [(n, len(each)) for each in self.categories_]
+        if [np.shape(each) for each in probs] != shapes:
             raise ValueError("its arrays have shapes that do not fit together")
-        parts = (self.weights_, *self.response_probs_, self.means_, self.variances_)
-        if not all(np.isfinite(each).all() and (each >= 0).all() for each in parts[:-2]):
-            raise ValueError("its parameters are not those of a fit")
-        if not np.isfinite(self.means_).all() or not (self.variances_ > 0).all():
-            raise ValueError("its parameters are not those of a fit")
+        for each in probs:
+            if not isinstance(each, np.ndarray) or each.dtype != np.float64:
+                raise ValueError("response_probs_ are no probabilities")
+            check_weights(each, "response_probs_")
+        D, columns = self.n_features_in_, self._columns
+        if not isinstance(self._continuous, list) or not all(
+                count(j) and j < D for j in self._continuous) or (
+                len(set(self._continuous)) != p or len(shapes) + p != D):
+            raise ValueError("its columns of numbers are none of its columns")
+        if columns is not None and not (isinstance(columns, tuple) and len(columns) == D):
+            raise ValueError("its columns are not those of a fit")
+        if not number(self._concentration) or np.shape(self._reg_covar) != (p,):
+            raise ValueError("what it says of the fit is not what a fit says")
 
     def _try_out(self):
         for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):

@@ -8,7 +8,9 @@ from emkernels import _inputs
 from emkernels.components.factors.posterior import Posterior
 from emkernels.data import Rows
 from emkernels.models.base import LatentModel
+from emkernels.models.encoding import places
 from emkernels.models.factors import errors
+from emkernels.models.loaded import check_values
 
 SCORES = ("regression", "bartlett")
 
@@ -48,8 +50,10 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
 
     def _check_loaded(self):
         q, D = self.components_.shape
-        if self.n_features_in_ != D:
-            raise ValueError("n_features_in_ is not that of components_")
+        v = self._varying
+        if self.n_features_in_ != D or not places(v) or (len(v) and v[-1] >= D):
+            raise ValueError("n_features_in_ or _varying are not those of components_")
+        check_values(self, shapes={"components_": (q, D), "mean_": (D,)})
         for name, shape in (("mean_", (D,)), ("noise_variance_", () if self._isotropic else (D,)),
                             ("factor_correlation_", (q, q)), ("rotation_matrix_", (q, q)),
                             ("communalities_", (D,))):

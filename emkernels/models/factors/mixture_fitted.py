@@ -9,6 +9,8 @@ from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.factors.posterior import Posterior
 from emkernels.components.gaussian.moments import near_zero
 from emkernels.models.base import LatentModel
+from emkernels.models.encoding import places
+from emkernels.models.loaded import check_values, check_weights
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -65,18 +67,16 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
 
     def _check_loaded(self):
         K, q, D = self.components_.shape
-        v = np.asarray(self._varying)
-        if self.n_features_in_ != D or v.ndim != 1 or (np.diff(v) <= 0).any() or not len(v) or (
-                v[0] < 0):
+        v = self._varying
+        if self.n_features_in_ != D or not places(v) or not len(v) or v[-1] >= D:
             raise ValueError("n_features_in_ or _varying are not those of components_")
         noise = (D,) if np.ndim(self.noise_variance_) == 1 else (K, D)
-        for name, shape in (("weights_", (K,)), ("means_", (K, D)), ("components_", (K, q, D)),
-                            ("noise_variance_", noise), ("_center", v.shape), ("_scale", v.shape)):
-            values = np.asarray(getattr(self, name))
-            if values.shape != shape or not np.isfinite(values).all():
-                raise ValueError(f"{name} has a wrong shape or is not finite")
-        if not (self._noise[:, v] > 0).all() or not (self.weights_ >= 0).all():
-            raise ValueError("noise_variance_ or weights_ are not those of a fit")
+        check_values(self, shapes={
+            "weights_": (K,), "means_": (K, D), "components_": (K, q, D), "noise_variance_": noise,
+            "_center": v.shape, "_scale": v.shape}, positive=("_scale",))
+        check_weights(self.weights_)
+        if not (self._noise[:, v] > 0).all():
+            raise ValueError("noise_variance_ is not that of a fit")
 
     # --- rows --------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import numpy as np
 from emkernels.components.gaussian.arguments import is_positive
 from emkernels.components.gaussian.priors import CovariancePrior
 from emkernels.data.checks import numbers
+from emkernels.models.encoding import absent, count, places, register
 
 # Standard deviations with which densities, and squares of data, stay in range.
 RANGE = {np.dtype(np.float64): (1e-140, 1e140), np.dtype(np.float32): (1e-12, 1e12)}
@@ -46,6 +47,11 @@ class Fitted:
     prior: CovariancePrior | None       # of standardised columns
     max_iter: int
     acceleration: str | None
+
+
+register(Columns, kept=places, varying=places)
+register(Fitted, missing_values=object, limits=list, prior=(CovariancePrior, absent),
+         max_iter=count, acceleration=(str, absent))
 
 
 def check_scales(summary, dtype, names):

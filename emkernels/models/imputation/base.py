@@ -22,11 +22,14 @@ from emkernels.data.survey import Tables
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.latent.mixture import Mixture
 from emkernels.latent.standardised import Standardised
+from emkernels.latent.stream import Stream
 from emkernels.models.chunked import ChunkedFit
+from emkernels.models.encoding import bound, count, number
 from emkernels.models.imputation import arguments
 from emkernels.models.imputation.completion import Completion
 from emkernels.models.imputation.gaps import Gaps, lacking, source_without_empty
 from emkernels.models.imputation.multiple import MultipleImputation
+from emkernels.models.loaded import check_mixture, check_scaling, check_stream, check_structure
 
 
 class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
@@ -60,6 +63,46 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         "statistics_": "location_ (GaussianImputer) or means_ hold what is estimated",
         "labels_": "GaussianMixture(...).fit_predict(X) labels rows, incomplete ones too",
     }
+
+    # --- files -------------------------------------------------------------------------
+
+    _saved = ("_fitted", "_columns", "_fitted_type", "indicator_", "_scaling", "log_likelihood_",
+              "n_iter_", "converged_", "lower_bounds_")
+    _kept = ("_fitted_weight", "_stream")
+
+    def _check_loaded(self):
+        n, columns, fitted = self.n_features_in_, self._columns, self._fitted
+        if not isinstance(columns, arguments.Columns) or not set(columns.varying) <= set(
+                columns.kept) <= set(range(n)):
+            raise ValueError("its columns are none of those that it has")
+        if not isinstance(fitted, arguments.Fitted) or fitted.acceleration not in (
+                None, "squarem") or len(fitted.limits) != 2 or not all(
+                isinstance(each, np.ndarray) and each.shape == (n,) and each.dtype == np.float64
+                for each in fitted.limits) or not (fitted.limits[0] < fitted.limits[1]).all():
+            raise ValueError("what it says of the fit is not what a fit says")
+        indicator, p = self.indicator_, len(columns.varying)
+        if indicator is not None and (
+                not isinstance(indicator, MissingIndicator) or indicator.n_features_in_ != n):
+            raise ValueError("its indicator is of other columns")
+        for name, fits in (("log_likelihood_", bound), ("_fitted_weight", number),
+                           ("n_patterns_", count)):
+            value = vars(self).get(name)
+            if value is not None and not fits(value):
+                raise ValueError(f"{name} is not that of a fit")
+        structure = structure_of(self._fitted_type)
+        self._check_shapes(structure, len(columns.kept))
+        if (self._scaling is None) != (p == 0):
+            raise ValueError("it has units of columns that do not vary")
+        if p:
+            check_scaling(self._scaling, p)
+            if fitted.prior is not None:
+                check_structure(structure.with_(prior=fitted.prior), p)
+            check_mixture(self._raw(), p)
+        if "_stream" in vars(self):
+            if not isinstance(self._stream, Stream) or not isinstance(
+                    self._stream.model, Standardised):
+                raise ValueError("its stream is none")
+            check_stream(self._stream, self._fitted_type, len(self._raw().weights), p)
 
     # --- fitting ---------------------------------------------------------------------
 

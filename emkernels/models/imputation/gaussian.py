@@ -4,12 +4,13 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.components.gaussian.structures import structure_of
+from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.data import checks
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.imputation import information
 from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
 from emkernels.models.imputation.stepwise import StepwiseImputer
+from emkernels.models.loaded import check_values
 from emkernels.models.steps import STEPS
 
 # Smallest variance of a combination of standardised columns, for each precision of the rows.
@@ -176,6 +177,12 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
         self.location_[inside] = raw.means[0]
         self.covariance_ = raw.structure.embed(raw.covariances[0], inside, len(constants))
         self.precision_ = raw.structure.embed(factor @ factor.T, inside, len(constants))
+
+    def _check_shapes(self, structure, n):
+        check_values(self, shapes={
+            "location_": (n,), "covariance_": (n, n), "precision_": (n, n)})
+        if not isinstance(structure, Full):
+            raise ValueError("its covariance is of another type")
 
     def _raw(self):
         inside = self._columns.inside

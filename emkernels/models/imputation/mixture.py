@@ -10,6 +10,7 @@ from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.data.checks import Interval
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
+from emkernels.models.loaded import check_values, check_weights
 from emkernels.starts.mixture import Given, start_parameters
 from emkernels.starts.sampled import sampled_rows
 
@@ -179,6 +180,13 @@ class GaussianMixtureImputer(BaseGaussianImputer):
         self.covariances_ = structure.embed(raw.covariances, inside, len(constants))
         self.precisions_cholesky_ = structure.embed(
             raw.precisions_cholesky, inside, len(constants))
+
+    def _check_shapes(self, structure, n):
+        k = len(self.weights_)
+        shape = structure.shape(k, n)
+        check_values(self, shapes={"weights_": (k,), "means_": (k, n), "covariances_": shape,
+                                   "precisions_cholesky_": shape})
+        check_weights(self.weights_)
 
     def _raw(self):
         structure, inside = structure_of(self._fitted_type), self._columns.inside

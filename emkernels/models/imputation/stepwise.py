@@ -68,7 +68,8 @@ class StepwiseImputer:
         the first batch, or where that has fewer than five numbers for each parameter, its means
         and variances; then the E-step is held for three batches, and until there are twice as many
         numbers as parameters. The prior is in the units of the columns of the start, and counts as
-        in a fit to all rows so far. Pickles keep the state of the stream, a clone has none.
+        in a fit to all rows so far. Pickles and files keep the state of the stream, a
+        clone has none.
 
         References
         ----------

@@ -7,15 +7,21 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs, kernels
+from emkernels.components.gaussian.degenerate import Examination
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.components.uniform import Uniform
 from emkernels.data import Rows
 from emkernels.kernels import passes
 from emkernels.latent.mixture import MixtureParameters, log_noise
+from emkernels.latent.standardised import Standardised
+from emkernels.latent.stream import Stream
 from emkernels.models._state import Stateful
-from emkernels.models.mixture import conditional, persistence
+from emkernels.models.encoding import count, number
+from emkernels.models.loaded import check_mixture, check_stream, check_values
+from emkernels.models.mixture import conditional
 from emkernels.models.mixture.options import check_rows
+from emkernels.models.mixture.persistence import build_version_1
 from emkernels.models.mixture.preparing import prepare
 from emkernels.models.mixtures import MixtureMethods
 
@@ -265,47 +271,63 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
 
     # --- files ---------------------------------------------------------------------------
 
-    def save(self, path):
-        """Write the parameters and the fit to one file (npz with JSON, no pickle).
+    _kept = ("_fitted_type", "_fitted_fixed", "_fitted_weight", "_fitted_rows", "_examination",
+             "_stream")
+    _older_formats: dict = {1: build_version_1}
 
-        The file is written beside `path` and then renamed. A `callback` is not saved; a
-        `random_state` only where it is an integer; of a stream the parameters and its weight, from
-        which `partial_fit` goes on as from a fit.
+    def _check_loaded(self):
+        fixed, known = self._fixed, vars(self)
+        if not isinstance(self.means_, np.ndarray) or self.means_.ndim != 2:
+            raise ValueError("means_ is no table of means")
+        n_components, n_features = self.means_.shape
+        shape = self._structure.outer_shape(n_components, n_features)
+        check_values(self, shapes={
+            "weights_": (n_components + ("noise_box_" in known),), "means_": self.means_.shape,
+            **dict.fromkeys(("covariances_", "precisions_cholesky_", "precisions_"), shape)})
+        if self.n_features_in_ != n_features:
+            raise ValueError("n_features_in_ is not that of means_")
+        if not set(fixed) <= {"weights", "means", "covariances"}:
+            raise ValueError("it has something fixed that it has not")
+        if self._noise is not None:
+            check_values(self, shapes={"noise_box_": (2, n_features)})
+        parameters = self._parameters()
+        check_mixture(parameters, n_features, self.means_.dtype)
+        precisions = self._structure.precisions(parameters.precisions_cholesky)
+        own = self._structure.inner(self.precisions_)
+        if not np.abs(own - precisions).max() <= 1e-3 * np.abs(precisions).max():
+            raise ValueError("precisions_ are not those of precisions_cholesky_")
+        for name in ("_fitted_weight", "_fitted_rows"):
+            value = known.get(name)
+            if value is not None and not (number(value) and value >= 0):
+                raise ValueError(f"{name} is no weight")
+        classes = known.get("classes_", np.empty(n_components))
+        if not isinstance(classes, np.ndarray) or classes.ndim != 1 or (
+                len(classes) > n_components):
+            raise ValueError("classes_ are not those of its components")
+        self._check_examination(known, n_components, n_features)
+        if "_stream" in known:
+            if not isinstance(self._stream, Stream) or isinstance(self._stream.model, Standardised):
+                raise ValueError("its stream is none")
+            check_stream(self._stream, self._type, n_components, n_features,
+                         noise=self._noise is not None)
 
-        Parameters
-        ----------
-        path : path
-            Of the file, whatever its suffix; one that is there is replaced.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        OSError
-            The file cannot be written.
-        """
-        persistence.save(self, path)
-
-    @classmethod
-    def load(cls, path):
-        """A mixture from :meth:`save`.
-
-        Parameters
-        ----------
-        path : path
-            Nothing in the file is run: it holds arrays and JSON.
-
-        Returns
-        -------
-        GaussianMixture
-            Fitted, with the parameters it was made with.
-
-        Raises
-        ------
-        ValueError
-            A damaged or foreign file.
-        """
-        return persistence.load(cls, path)
+    def _check_examination(self, known, n_components, n_features):
+        """ValueError where what is wrong with components is said of others."""
+        dead = known.get("degenerate_components_", np.zeros(0, np.int64))
+        found = known.get("_examination", Examination())
+        if not isinstance(found, Examination) or not isinstance(dead, np.ndarray) or (
+                dead.dtype != np.int64 or dead.ndim != 1):
+            raise ValueError("degenerate_components_ are no components")
+        of_components = [*dead, *found.spikes, *found.deviations, *found.dead,
+                         *(k for pair in found.twins for k in pair)]
+        of_columns = [*found.drowned, *found.constant,
+                      *(j for columns in found.spikes.values() for j in columns)]
+        for values, n in ((of_components, n_components), (of_columns, n_features)):
+            if not all(count(value) and value < n for value in values):
+                raise ValueError("degenerate_components_ are none of its components")
+        if not all(map(number, found.deviations.values())) or (
+                np.shape(found.reg_covar) not in ((), (n_features,))):
+            raise ValueError("it says of components what cannot be")
 
 
 # --- for those who go on from a fit ---------------------------------------------------------

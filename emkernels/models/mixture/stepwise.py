@@ -75,8 +75,7 @@ class StepwiseMixture:
 
         Of parameters set between two batches it reads `step_exponent`, `step_offset` and those
         that methods read.
-        Pickles keep the state of the stream; files do not: from them it goes on as from a fit. A
-        clone has none.
+        Pickles and files keep the state of the stream, a clone has none.
 
         References
         ----------

@@ -5,6 +5,8 @@ import numpy as np
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.kernels import passes
 from emkernels.models.base import LatentModel
+from emkernels.models.encoding import count
+from emkernels.models.loaded import check_pair, check_values, check_weights
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -88,11 +90,15 @@ class FittedStudents(MixtureMethods, LatentModel):
 
     def _check_loaded(self):
         k, n_features = self.means_.shape
-        if (self.n_features_in_ != n_features
-                or self.weights_.shape != (k,) or self.dfs_.shape != (k,)
-                or self.scatters_.shape != (k, n_features, n_features)
-                or self.precisions_cholesky_.shape != self._structure.shape(k, n_features)):
+        check_values(self, shapes={
+            "weights_": (k,), "means_": (k, n_features), "dfs_": (k,),
+            "scatters_": (k, n_features, n_features),
+            "precisions_cholesky_": self._structure.shape(k, n_features)},
+            positive=("dfs_",), infinite=("dfs_",))
+        if self.n_features_in_ != n_features or not count(self._fitted_n_dfs) or (
+                np.shape(self.covariances_) != self.scatters_.shape):
             raise ValueError("its arrays have shapes that do not fit together")
-        finite = (self.weights_, self.means_, self.scatters_, self.precisions_cholesky_)
-        if not all(np.isfinite(each).all() for each in finite) or not (self.dfs_ > 0).all():
-            raise ValueError("its parameters are not those of a fit")
+        check_weights(self.weights_)
+        for i in range(k):
+            check_pair(self.scatters_[i],
+                       self._structure.matrix(self.precisions_cholesky_, i, n_features), i)

@@ -1,0 +1,146 @@
+"""Every estimator in a file and back: what it holds and what it answers, bit by bit."""
+
+import copy
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from saved_models import CLASSES, MODELS, STREAMS, X, answers, assert_same, fitted
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import InconsistentVersionWarning, NotFittedError
+
+import emkernels
+from emkernels import GaussianHMM, GaussianImputer, GaussianMixture, KMeans, LatentClassAnalysis
+from emkernels.models.files import ESTIMATORS
+
+
+def held(model):
+    """Attributes of an estimator, but for objects that are compared by their own."""
+    return {name: value for name, value in vars(model).items()
+            if name not in ("_examination", "callback")}
+
+
+@pytest.fixture(params=MODELS)
+def name(request):
+    return request.param
+
+
+def test_all_estimators_are_here():
+    public = {getattr(emkernels, name) for name in emkernels.__all__}
+    estimators = {each for each in public
+                  if isinstance(each, type) and issubclass(each, BaseEstimator)}
+    assert estimators == CLASSES == {getattr(emkernels, name) for name in ESTIMATORS}
+
+
+def test_there_and_back(name, tmp_path):
+    model, rows = fitted(name)
+    model.save(tmp_path / "model.emk")
+    for loaded in (emkernels.load(tmp_path / "model.emk"),
+                   type(model).load(str(tmp_path / "model.emk"))):
+        assert type(loaded) is type(model)
+        assert_same(held(loaded), held(model))
+        assert_same(answers(loaded, rows), answers(model, rows))
+    loaded.save(tmp_path / "again.emk")
+    assert (tmp_path / "again.emk").read_bytes() == (tmp_path / "model.emk").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again.emk", "model.emk"]
+
+
+def test_files_say_what_they_are(tmp_path):
+    fitted("K-means")[0].save(tmp_path / "model.emk")
+    with zipfile.ZipFile(tmp_path / "model.emk") as archive, archive.open("header.npy") as file:
+        header = json.loads(np.load(file).tobytes())
+    assert (header["format"], header["version"]) == ("emkernels.KMeans", 2)
+    assert header["emkernels"] == emkernels.__version__
+    with pytest.raises(ValueError, match="is not a GaussianMixture saved by emkernels, or it is "
+                                         "damaged: it holds emkernels.KMeans"):
+        GaussianMixture.load(tmp_path / "model.emk")
+
+
+def test_what_set_output_was_told(tmp_path):
+    model = GaussianImputer().set_output(transform="pandas").fit(X)
+    model.save(tmp_path / "model.emk")
+    assert isinstance(emkernels.load(tmp_path / "model.emk").transform(X), pd.DataFrame)
+
+
+def test_what_stands_for_missing(tmp_path):
+    gaps = X.fillna(0).astype("Float64")
+    gaps.iloc[3, 1] = pd.NA
+    model = GaussianImputer(missing_values=pd.NA).fit(gaps)
+    model.save(tmp_path / "model.emk")
+    loaded = emkernels.load(tmp_path / "model.emk")
+    assert loaded.missing_values is pd.NA
+    np.testing.assert_array_equal(loaded.transform(gaps), model.transform(gaps))
+
+
+def test_what_has_no_form(tmp_path):
+    path = tmp_path / "model.emk"
+    model = KMeans(2, init=lambda X, k, random_state: X[:k], n_init=1).fit(X)
+    with pytest.raises(TypeError, match="cannot be saved: init is or has a function"):
+        model.save(path)
+    levels = pd.DataFrame({"a": [b"x", b"y"] * 9, "b": [1, 2] * 9})
+    with pytest.raises(TypeError, match="column 'a' has levels of type bytes"):
+        LatentClassAnalysis(1).fit(levels).save(path)
+    with pytest.raises(NotFittedError):
+        GaussianMixture(2).save(path)
+    with pytest.raises(ValueError, match="'n_components' parameter"):
+        GaussianMixture(1).fit(X).set_params(n_components=-1).save(path)
+    with pytest.raises(FileNotFoundError):
+        KMeans(2, random_state=0).fit(X).save(tmp_path / "no" / "model.emk")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(FileNotFoundError):
+        emkernels.load(path)
+
+
+def test_parameters_put_in_by_hand(tmp_path):
+    model = GaussianHMM(2, covariance_type="diag")
+    model.startprob_, model.transmat_ = np.array([0.5, 0.5]), np.full((2, 2), 0.5)
+    model.means_, model.covars_ = np.array([[0.0], [3.0]]), np.ones((2, 1, 1))
+    model.n_features_in_ = 1
+    model.save(tmp_path / "model.emk")
+    rows = np.array([[0.1], [2.9], [0.2]])
+    np.testing.assert_array_equal(
+        emkernels.load(tmp_path / "model.emk").predict(rows), model.predict(rows))
+
+
+# --- pickles and skops ------------------------------------------------------------------------
+
+
+def test_pickles_say_which_version(name):
+    model, rows = fitted(name)
+    data = pickle.dumps(model)
+    assert_same(answers(pickle.loads(data), rows), answers(model, rows))
+    state = model.__getstate__()
+    assert state["_emkernels_version"] == emkernels.__version__
+    fresh = type(model).__new__(type(model))
+    with pytest.warns(InconsistentVersionWarning, match=f"{type(model).__name__} was pickled by "
+                      f"emkernels 9.9 and is read by {emkernels.__version__}"):
+        fresh.__setstate__({**state, "_emkernels_version": "9.9"})
+    del state["_emkernels_version"]
+    with pytest.warns(InconsistentVersionWarning, match="of an unknown version"):
+        fresh.__setstate__(state)
+    assert_same(held(fresh), held(model))
+
+
+def there_and_back(model):
+    data = skops.io.dumps(model)
+    assert set(skops.io.get_untrusted_types(data=data)) <= set(emkernels.SKOPS_TYPES)
+    return skops.io.loads(data, trusted=emkernels.SKOPS_TYPES)
+
+
+def test_skops(name):
+    model, rows = fitted(name)
+    loaded = there_and_back(model)
+    assert_same(held(loaded), held(model))
+    assert_same(answers(loaded, rows), answers(model, rows))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_skops_of_streams(name):
+    model = copy.deepcopy(STREAMS[name]).partial_fit(X[:60])
+    for loaded in (there_and_back(model), pickle.loads(pickle.dumps(model))):
+        one, other = loaded.partial_fit(X[60:]), copy.deepcopy(model).partial_fit(X[60:])
+        assert_same(held(one), held(other))
