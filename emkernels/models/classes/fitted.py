@@ -6,7 +6,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
+from emkernels._results import NamedMatrix
 from emkernels.components.categorical import ClassComponents, Classes
+from emkernels.data import checks
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
 from emkernels.models.classes.inference import ClassInference
@@ -116,7 +118,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         -------
         ndarray of shape (n_items, n_items)
             Symmetric, in the order of the items. NaN on the diagonal, where no row has both, and
-            for items of one level; inf where what was observed has no probability.
+            for items of one level; inf where what was observed has no probability. Its `names`
+            are those of the items, by which it prints and makes a frame (`to_pandas()`).
 
         References
         ----------
@@ -134,8 +137,10 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         """
         items = self._read_weighed(X, sample_weight)
         resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
-        return bivariate_residuals(
-            items.codes, items.sample_weight, resp, self.response_probs_)
+        titles = checks.titles_of_fit(self)
+        return NamedMatrix.of(bivariate_residuals(
+            items.codes, items.sample_weight, resp, self.response_probs_),
+            [titles[j] for j in items.items])
 
     def sample(self, n_samples=1):
         """Draw rows from the classes.

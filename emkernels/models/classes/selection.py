@@ -8,15 +8,15 @@ from emkernels import _inputs
 from emkernels._callers import listening, warn
 from emkernels.data.items import Items
 from emkernels.em import DegenerateFitError, EMWarning
-from emkernels.models.candidates import check_sizes, note_falls
+from emkernels.models.candidates import Selection, check_sizes, note_falls
 from emkernels.models.classes.bootstrap import blrt
 from emkernels.models.classes.estimator import LatentClassAnalysis
 
 CRITERIA = ("bic", "aic", "abic", "caic", "icl")
 
 
-@dataclass
-class ClassSelection:
+@dataclass(repr=False)
+class ClassSelection(Selection):
     """Result of :func:`select_classes`.
 
     Attributes

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.components.factors.posterior import Posterior
-from emkernels.data import Rows
+from emkernels.data import Rows, checks
 from emkernels.models.base import LatentModel
 from emkernels.models.factors import errors
 
@@ -266,4 +266,6 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
                 "for those of the canonical ones (means and noise variances have the same)")
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
-        return errors.standard_errors(self, self._inner(rows))
+        found = errors.standard_errors(self, self._inner(rows))
+        found.names = checks.titles_of_fit(self)
+        return found

@@ -8,14 +8,14 @@ from emkernels._callers import listening, warn
 from emkernels._words import some
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, EMWarning
-from emkernels.models.candidates import check_sizes, note_falls
+from emkernels.models.candidates import Selection, check_sizes, note_falls
 from emkernels.models.factors.estimator import FactorAnalysis, degrees_of_freedom
 
 CRITERIA = ("bic", "aic")
 
 
-@dataclass
-class FactorSelection:
+@dataclass(repr=False)
+class FactorSelection(Selection):
     """Result of :func:`select_factors`.
 
     Attributes
