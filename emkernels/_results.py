@@ -18,7 +18,7 @@ class Table(NamedTuple):
     n_index: int = 1
 
     def to_pandas(self):
-        pandas = optional("pandas", "to_pandas", "cli")
+        pandas = optional("pandas", "to_pandas", "frames")
         frame = pandas.DataFrame({
             at: pandas.Series(_values(values)) for at, (_, values) in enumerate(self.columns)})
         names = [name for name, _ in self.columns]

@@ -11,15 +11,18 @@ from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.data import checks
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
+from emkernels.models.classes.frames import columns_of
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
+from emkernels.models.containers import framed
 from emkernels.models.mixtures import MixtureMethods
 
 
 class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
 
-    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration")
+    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration", "_kinds")
+    _kinds = ()     # columns that were categories, which older files do not say
     _elsewhere = {
         **MixtureMethods._elsewhere,
         "probs_": "the probabilities of the levels are response_probs_",
@@ -151,9 +154,10 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_columns)
+        X : ndarray of shape (n_samples, n_columns), or the container of `set_output`
             Of objects where a level is no number, or has more digits than float64, else of
-            float64. Grouped by class; drawn with `random_state`.
+            float64. Grouped by class; drawn with `random_state`. Columns of a frame are of the
+            types of the fit.
         y : ndarray of shape (n_samples,)
             Their classes.
         """
@@ -173,7 +177,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
             for at, j in enumerate(self._continuous):
                 out[part, j] = rng.normal(
                     self.means_[k, at], math.sqrt(self.variances_[k, at]), n)
-        return out, np.repeat(np.arange(len(counts)), counts)
+        return (framed(self, out, columns=columns_of(self, out)),
+                np.repeat(np.arange(len(counts)), counts))
 
     def _dtype(self):
         """float64 where that has all levels, digit by digit."""
@@ -193,8 +198,9 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_columns)
+        ndarray of shape (n_samples, n_columns), or the container of `set_output`
             A copy: of float64 where all levels are numbers that it can hold, else of objects.
+            Columns of a frame are of the types of X.
         """
         items = self._read(X)
         resp = self._each(items, "resp")
@@ -208,7 +214,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         for at, j in enumerate(items.continuous):
             x = items.numbers[:, at]
             out[:, j] = np.where(np.isnan(x), resp @ self.means_[:, at], x)
-        return out
+        return framed(self, out, X, columns=columns_of(self, out, X))
 
     def save(self, path):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
