@@ -16,7 +16,7 @@ pl = pytest.importorskip("polars")
 
 NAMES = ["length", "width", "depth"]
 RNG = np.random.default_rng(0)
-VALUES = RNG.normal(size=(80, 1)) * [1.0, 2.0, 3.0] + RNG.normal(size=(80, 3)) + 2
+VALUES = 1.2 * RNG.normal(size=(80, 1)) + RNG.normal(size=(80, 3)) + 2
 HOLES = VALUES.copy()
 HOLES[::7, 1] = np.nan
 INDEX = [f"row {i}" for i in range(80)]
