@@ -12,13 +12,13 @@ def notebook_bar(unit):
     if "IPKernelApp" not in getattr(shell, "config", ()) or ("tqdm" not in sys.modules and (
             importlib.util.find_spec("tqdm") is None)):
         return None
-    return importlib.import_module("tqdm.auto").tqdm(unit=unit, dynamic_ncols=True)
+    return importlib.import_module("tqdm.auto").tqdm(
+        unit=unit, unit_scale=unit == "row", dynamic_ncols=True)
 
 
 def begin(bar, title, total):
-    """The bar from its beginning, of so many; None where that is not known."""
-    bar.reset()
-    bar.total = total
+    """The bar from its beginning, of so many; None where that is not known yet."""
+    bar.reset(total=total)
     bar.set_description_str(title, refresh=False)
     bar.set_postfix_str("")
 
@@ -27,6 +27,17 @@ def reach(bar, n, text=""):
     """The bar at n, drawn where that is due."""
     bar.set_postfix_str(text, refresh=False)
     bar.update(n - bar.n)
+
+
+def end(bar, text):
+    """The bar says how it ended, and is full: there is no more to come."""
+    began = bar.start_t
+    n = max(1, bar.n)
+    bar.reset(total=n)
+    bar.start_t = began
+    bar.set_postfix_str(text, refresh=False)
+    bar.update(n)
+    bar.close()
 
 
 def is_terminal(stream):
@@ -57,7 +68,7 @@ class Steps:
         self.hook = wanted if callable(wanted) else None
         self.said = bool(wanted) and self.hook is None
         self.stream = sys.stdout if stream is None else stream
-        self.bar = notebook_bar(" fits") if self.said and stream is None else None
+        self.bar = notebook_bar("fit") if self.said and stream is None else None
         if self.bar is not None:
             begin(self.bar, "fits", total)
         self.terminal = self.bar is None and is_terminal(self.stream)

@@ -6,7 +6,7 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from emkernels.em.bars import begin, is_terminal, notebook_bar, reach, renew
+from emkernels.em.bars import begin, end, is_terminal, notebook_bar, reach, renew
 
 RENEWED = 0.2   # seconds between two pictures of a line that renews itself
 RARELY = 30.0   # seconds between two plain lines of one fit
@@ -48,7 +48,7 @@ class Progress:
     def start(self, init):
         self.began = self.last = time.monotonic()
         if self.bar is None and not self.own_stream and not self.shared:
-            self.bar = notebook_bar(" iterations")
+            self.bar = notebook_bar("it")
         if self.bar is not None:
             begin(self.bar, f"start {init + 1}/{self.n_init}", self.max_iter)
         elif not self.terminal and not self.shared:
@@ -100,11 +100,11 @@ class Progress:
         text = "collapsed" if result is None else (
             f"lower bound {result.lower_bound:.6f}, "
             + ("converged" if result.converged else "not converged"))
-        self.bar.set_postfix_str(text)
-        over = self.init + 1 == self.n_init or (result is not None and (
-            result.stopped or result.interrupted))
-        if over:
-            self.bar.close()
+        last = self.init + 1 == self.n_init
+        if last or (result is not None and (result.stopped or result.interrupted)):
+            end(self.bar, text)
+        else:
+            self.bar.set_postfix_str(text)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Passes:
 
     def __init__(self, hook=None, stream=None):
         self.hook, self.stream = hook, sys.stdout if stream is None else stream
-        self.bar = notebook_bar(" rows") if hook is None and stream is None else None
+        self.bar = notebook_bar("row") if hook is None and stream is None else None
         self.terminal = hook is None and self.bar is None and is_terminal(self.stream)
         drawn = hook is not None or self.bar is not None or self.terminal
         self.interval = RENEWED if drawn else RARELY
