@@ -55,7 +55,7 @@ def _of_pandas(pandas, name, cells, like, known):
 
 def _of_polars(polars, name, cells, like, known):
     try:
-        plain = polars.Series(name, cells.tolist())
+        plain = polars.Series(name, cells.tolist() if cells.dtype.kind not in "biuf" else cells)
     except TypeError:       # levels of several types
         return polars.Series(name, cells.tolist(), dtype=polars.Object)
     if like is None and known is not None and plain.dtype == polars.String:
