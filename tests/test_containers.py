@@ -206,6 +206,12 @@ def test_types_outlive_a_file(tmp_path):
     model.save(tmp_path / "model.npz")
     loaded = ek.LatentClassAnalysis.load(tmp_path / "model.npz").set_output(transform="pandas")
     assert loaded.sample(5)[0]["grade"].dtype == X["grade"].dtype
+    for kinds in (3, [(0, True)], [(9, True, None)], [(0, 1, None)], [(0, True, ("a", "a"))],
+                  [(0, False, ["a"])]):
+        model._kinds = kinds
+        with pytest.raises(ValueError, match="categories"):
+            model.save(tmp_path / "bad.npz")
+            ek.LatentClassAnalysis.load(tmp_path / "bad.npz")
 
 
 def test_chunks_and_arrays_stay_arrays():

@@ -11,7 +11,7 @@ from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.data import checks
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
-from emkernels.models.classes.frames import columns_of
+from emkernels.models.classes.frames import check_kinds, columns_of
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
 from emkernels.models.containers import framed
@@ -251,6 +251,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     def _try_out(self):
         for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):
             getattr(self, name)
+        check_kinds(self._kinds, self.n_features_in_)
 
 
 def entropy_of(resp, weight):

@@ -21,6 +21,18 @@ def columns_of(model, values, X=None):
     return columns
 
 
+def check_kinds(kinds, n_columns):
+    """ValueError for what a file says of categories, and is not that."""
+    whole = isinstance(kinds, (list, tuple)) and all(
+        isinstance(kind, tuple) and len(kind) == 3 for kind in kinds)
+    if not whole or not all(
+            isinstance(j, int) and not isinstance(j, bool) and 0 <= j < n_columns
+            and isinstance(ordered, bool) and (categories is None or (
+                isinstance(categories, tuple) and len(set(categories)) == len(categories)))
+            for j, ordered, categories in kinds):
+        raise ValueError("what it says of categories is not what a fit says")
+
+
 def _is_frame(X, kind):
     return type(X).__module__.partition(".")[0] == kind and hasattr(X, "dtypes")
 
