@@ -12,7 +12,7 @@ from sklearn.utils.validation import _get_feature_names
 
 from emkernels import _inputs, kernels, plotting
 from emkernels._callers import listening, warn
-from emkernels._extras import optional
+from emkernels._results import Result, Table
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
 from emkernels.em import DegenerateWarning
@@ -24,7 +24,7 @@ CHUNK = 65536
 
 
 @dataclass(repr=False, eq=False)
-class ClusteringComparison:
+class ClusteringComparison(Result):
     """Result of :func:`compare_clusterings`; ``print`` it for a table.
 
     Attributes
@@ -125,18 +125,16 @@ class ClusteringComparison:
                 f"{row['elongation']:10.4g} {row['spread']:9.4g} {100 * row['soft_share']:5.1f} %")
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def _tables(self):
+        return [Table([(name, [row[name] for row in self.table]) for name in self.table[0]])]
+
+    def _headline(self):
+        return (f"{str(self).partition(chr(10))[0]}. Adjusted Rand index {self.adjusted_rand:.3f}; "
+                f"BIC {self.kmeans_bic:.3f} of K-means, {self.mixture_bic:.3f} of EM")
 
     def to_frame(self):
-        """The table of the clusters as a pandas DataFrame, one row a cluster.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Indexed by `cluster`; the columns are those of `table`.
-        """
-        pandas = optional("pandas", "a table of clusters as a frame", "cli")
-        return pandas.DataFrame(self.table).set_index("cluster")
+        """The same as :meth:`to_pandas`: the table of the clusters, one row a cluster."""
+        return self.to_pandas()
 
     def plot(self, *, axes=None):
         """K-means beside EM: see :func:`emkernels.plotting.plot_clusterings`.

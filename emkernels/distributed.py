@@ -26,6 +26,7 @@ import numpy as np
 from emkernels import _extras
 from emkernels.data.collections import is_array, is_collection, is_frame
 from emkernels.data.partitions import share_here
+from emkernels.models.containers import plain
 
 __all__ = ["fit", "impute", "predict", "predict_proba", "score_samples", "transform"]
 
@@ -314,7 +315,7 @@ def _lazy(model, X, name, called=None):
         raise TypeError(f"{type(model).__name__} has no {called or name}")
     array, delayed = (_extras.optional(f"dask.{module}", "a prediction of Dask collections",
                                        "distributed") for module in ("array", "delayed"))
-    model = copy.copy(model)
+    model = copy.copy(plain(model))
     for own, value in (("callback", None), ("verbose", 0)):
         if hasattr(model, own):
             setattr(model, own, value)

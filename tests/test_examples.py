@@ -125,6 +125,15 @@ def test_pooling_is_nearer_than_complete_rows(outcome):
         assert abs(pooled - truth) < abs(alone - truth), name
 
 
+def test_pooled_results_of_statsmodels(outcome):
+    printed = outcome("statsmodels_pooled.py")[0]
+    for name in ("Intercept", "age", "bmi", "bp", "s5"):
+        truth, least, _, most, pooled, error = numbers(
+            rf"\n{name} " + r"\s+(\S+) \+-\s+(\S+)" * 3, printed)
+        # no surer than with nothing missing, surer than of few rows, and about right
+        assert least <= error < most and abs(pooled - truth) < error, name
+
+
 def test_holes_leave_the_factors_as_they_are(outcome):
     printed = outcome("factors.py")[0]
     congruences = [float(text) for text in re.findall(r"congruence (\S+)", printed)]

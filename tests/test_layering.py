@@ -15,7 +15,8 @@ import emkernels
 CHECKOUT = Path(__file__).resolve().parents[1] / "emkernels"
 PACKAGE = CHECKOUT if CHECKOUT.is_dir() else Path(emkernels.__file__).parent
 FLOORS = {
-    "_simd": 0, "_callers": 0, "_extras": 0, "_inputs": 0, "_one_thread": 0, "_words": 0,
+    "_simd": 0, "_callers": 0, "_extras": 0, "_inputs": 0, "_one_thread": 0, "_results": 0,
+    "_words": 0,
     "kernels": 1, "em": 1, "data": 2, "components": 3, "latent": 4, "starts": 5, "models": 6,
     "statistics": 6, "plotting": 7, "image": 8, "comparison": 8, "cli": 9, "__main__": 9,
     "_config": 9, "distributed": 9, "spark": 9, "ray": 9,

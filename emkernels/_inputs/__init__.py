@@ -22,6 +22,7 @@ from emkernels._inputs._levels import (
 from emkernels._inputs._names import (
     Named,
     NamedTable,
+    categories_of,
     check_names,
     check_same_rows,
     names_of,
@@ -53,6 +54,7 @@ __all__ = [
     "as_random_state",
     "as_rows",
     "as_table",
+    "categories_of",
     "check_names",
     "check_number_type",
     "check_same_rows",

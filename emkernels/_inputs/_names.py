@@ -44,6 +44,20 @@ def names_of(values):
     return None
 
 
+def categories_of(X):
+    """The columns of a frame that are categories: their position, whether they have an order, and
+    the categories, None where the column does not say."""
+    out = []
+    for j, dtype in enumerate(getattr(X, "dtypes", ())):
+        kind = type(dtype).__name__
+        if kind == "CategoricalDtype":
+            out.append((j, bool(dtype.ordered), tuple(dtype.categories)))
+        elif kind in ("Categorical", "Enum"):       # of polars
+            known = tuple(dtype.categories) if kind == "Enum" else None
+            out.append((j, kind == "Enum", known))
+    return out
+
+
 def check_names(values, wanted, name, of="the fit"):
     """ValueError where both have names, and not the same ones in the same order."""
     names = names_of(values)

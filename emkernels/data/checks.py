@@ -98,6 +98,13 @@ def names_of_fit(estimator):
     return None if names is None else tuple(names)
 
 
+def titles_of_fit(estimator):
+    """What results call the columns of the fit: their names, or x0, x1, ..."""
+    names = names_of_fit(estimator)
+    return [f"x{j}" for j in range(estimator.n_features_in_)] if names is None else [
+        str(name) for name in names]
+
+
 def check_width(estimator, array):
     """ValueError where there are more or fewer columns than in the fit."""
     _check_n_features(estimator, array, reset=False)

@@ -127,6 +127,7 @@ class Items:
             codes[:, at] = np.where(code < 0, MISSING, code)
         numbers = _numbers(columns, numeric, used)
         out = cls.of_used(codes, levels, numbers, weight, used, n_threads)
+        out.kinds = _inputs.categories_of(X)
         return out.placed(items, numeric, names, checks.index_of(X))
 
     @classmethod

@@ -1,11 +1,12 @@
-"""Iterations and passes over blocks as they come, in lines."""
+"""Iterations and passes over blocks as they come, in lines, in notebooks in bars."""
 
 import contextlib
-import shutil
 import sys
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
+
+from emkernels.em.bars import begin, end, is_terminal, notebook_bar, reach, renew
 
 RENEWED = 0.2   # seconds between two pictures of a line that renews itself
 RARELY = 30.0   # seconds between two plain lines of one fit
@@ -13,7 +14,8 @@ BAR = 20        # characters
 
 
 class Progress:
-    """Iterations as they come: a line that renews itself on a terminal, plain lines elsewhere.
+    """Iterations as they come: a line that renews itself on a terminal, a bar in a notebook (where
+    tqdm is installed), plain lines elsewhere.
 
     Parameters
     ----------
@@ -43,16 +45,26 @@ class Progress:
         self.verbose, self.interval = verbose, interval
         self.n_init, self.max_iter = n_init, max_iter
         self.stream = sys.stdout if stream is None else stream
-        self.terminal = _is_terminal(self.stream)
-        self.passes = None
+        self.terminal, self.own_stream = is_terminal(self.stream), stream is not None
+        self.passes = self.bar = None
 
     def follow(self, source):
         """Share the line with the passes over a source that has long ones."""
         self.passes = getattr(source, "progress", None)
 
+    @property
+    def shared(self):
+        """Whether the bar or the line of the passes says how far the iterations are."""
+        return self.passes is not None and (
+            self.terminal or getattr(self.passes, "bar", None) is not None)
+
     def start(self, init):
         self.began = self.last = time.monotonic()
-        if not self.terminal:
+        if self.bar is None and not self.own_stream and not self.shared:
+            self.bar = notebook_bar("it")
+        if self.bar is not None:
+            begin(self.bar, f"start {init + 1}/{self.n_init}", self.max_iter)
+        elif not self.terminal and not self.shared:
             print(f"Initialization {init}", file=self.stream)
         self.init = init
 
@@ -61,16 +73,17 @@ class Progress:
         if self.passes is not None:
             self.passes.status = (f"start {self.init + 1}/{self.n_init}, iteration {n_iter}/"
                                   f"{self.max_iter}, lower bound {bound:.6f} ({change:+.1e})")
-        if self.terminal:
-            if self.passes is not None:
-                self.passes.renew()
-                return
+        if self.bar is not None:
+            reach(self.bar, n_iter, f"lower bound {bound:.6f} ({change:+.1e})")
+        elif self.shared:
+            self.passes.renew()
+        elif self.terminal:
             if now - self.last < 0.1 and n_iter > 1:
                 return
             done = int(30 * n_iter / self.max_iter)
-            _renew(f"start {self.init + 1}/{self.n_init} [{'#' * done}{'.' * (30 - done)}] "
-                   f"{n_iter}/{self.max_iter} lower bound {bound:.6f} ({change:+.1e})",
-                   self.stream)
+            renew(f"start {self.init + 1}/{self.n_init} [{'#' * done}{'.' * (30 - done)}] "
+                  f"{n_iter}/{self.max_iter} lower bound {bound:.6f} ({change:+.1e})",
+                  self.stream)
             self.last = now
         elif n_iter % self.interval == 0:
             line = f"  Iteration {n_iter}"
@@ -80,6 +93,9 @@ class Progress:
             print(line, file=self.stream)
 
     def end(self, result):
+        if self.bar is not None:
+            self._end_bar(result)
+            return
         if self.terminal:
             print("\r\033[K", end="", file=self.stream)
         if result is None:
@@ -91,6 +107,17 @@ class Progress:
             line += (f"\t time lapse {time.monotonic() - self.began:.5f}s\t "
                      f"lower bound {result.lower_bound:.5f}")
         print(line, file=self.stream)
+
+    def _end_bar(self, result):
+        """The bar says how the start ended, and after the last one stays so."""
+        text = "collapsed" if result is None else (
+            f"lower bound {result.lower_bound:.6f}, "
+            + ("converged" if result.converged else "not converged"))
+        last = self.init + 1 == self.n_init
+        if last or (result is not None and (result.stopped or result.interrupted)):
+            end(self.bar, text)
+        else:
+            self.bar.set_postfix_str(text)
 
 
 @dataclass(frozen=True)
@@ -148,8 +175,8 @@ def watching(hook):
 
 
 class Passes:
-    """Passes over blocks of rows: one line that renews itself on a terminal, elsewhere a line now
-    and then, and what they came to.
+    """Passes over blocks of rows: one line that renews itself on a terminal, a bar in a notebook
+    (where tqdm is installed), elsewhere a line now and then; and what they came to.
 
     Parameters
     ----------
@@ -161,8 +188,10 @@ class Passes:
 
     def __init__(self, hook=None, stream=None):
         self.hook, self.stream = hook, sys.stdout if stream is None else stream
-        self.terminal = hook is None and _is_terminal(self.stream)
-        self.interval = RENEWED if hook is not None or self.terminal else RARELY
+        self.bar = notebook_bar("row") if hook is None and stream is None else None
+        self.terminal = hook is None and self.bar is None and is_terminal(self.stream)
+        drawn = hook is not None or self.bar is not None or self.terminal
+        self.interval = RENEWED if drawn else RARELY
         self.status, self.told = "", time.monotonic()
         self.n_passes = self.n_kept = self.n_read = 0   # of all passes, and how long they took
         self.seconds = 0.0
@@ -182,6 +211,8 @@ class Passes:
     def one(self, number, total=None):
         """A pass, of so many rows where that is known."""
         self._start(number, total)
+        if self.bar is not None:
+            begin(self.bar, self._name(), total)
         self.renew()
         yield
         self.n_passes, self.n_read = self.n_passes + 1, self.n_read + self.read
@@ -196,12 +227,14 @@ class Passes:
     def renew(self, ended=False):
         """Tell how far it is, where that is due."""
         due = time.monotonic() - self.told >= self.interval
-        if not due and not (ended and self.hook is not None):
+        if not due and not (ended and (self.hook is not None or self.bar is not None)):
             return
         if self.hook is not None:
             self.hook(self.state(ended))
+        elif self.bar is not None:
+            reach(self.bar, self.n_rows, self.status)
         elif self.terminal:
-            _renew(self._text(), self.stream)
+            renew(self._text(), self.stream)
         else:
             print(f"  {self._text()}", file=self.stream, flush=True)
         self.told = time.monotonic()
@@ -218,16 +251,20 @@ class Passes:
             rows = f"{rows} of {state.total:,}"
             done = BAR * state.n_rows // max(1, state.total)
             bar = f"[{'#' * done}{'.' * (BAR - done)}] "
-        name = f"pass {state.number}" if state.number else "survey"
-        text = f"{name} {bar}{rows} rows, {state.rows_per_second:,.0f} rows/s"
+        text = f"{self._name()} {bar}{rows} rows, {state.rows_per_second:,.0f} rows/s"
         return f"{text}, {state.status}" if state.status else text
+
+    def _name(self):
+        return f"pass {self.number}" if self.number else "survey"
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
         """No pass comes any more: what they came to, where all that were wanted were made."""
-        if self.terminal:
+        if self.bar is not None:
+            self.bar.close()
+        elif self.terminal:
             print("\r\033[K", end="", file=self.stream, flush=True)
         if kind is None and self.hook is None:
             passes = f"{self.n_passes} pass{'es' if self.n_passes != 1 else ''}"
@@ -236,15 +273,5 @@ class Passes:
                   f"{_rate(self.n_read, self.seconds):,.0f} rows/s", file=self.stream, flush=True)
 
 
-def _renew(text, stream):
-    """Write over the line of a terminal, as much as it is wide: a longer one would leave parts."""
-    text = text[:shutil.get_terminal_size().columns - 1]
-    print(f"\r{text}\033[K", end="", file=stream, flush=True)
-
-
 def _rate(n, seconds):
     return n / max(seconds, 1e-9)
-
-
-def _is_terminal(stream):
-    return bool(getattr(stream, "isatty", lambda: False)())

@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+from emkernels._results import Result, Table
 from emkernels.image import _view as view
 from emkernels.image._pixels import read_pixels
 from emkernels.image._raster import CHUNK
@@ -14,7 +15,7 @@ from emkernels.plotting import plot_segmentation
 ROWS_OF_REPR = 20
 
 
-class Segmentation:
+class Segmentation(Result):
     """The segments of a picture; printed, their colours, their shares and how they were made.
 
     Attributes
@@ -235,7 +236,16 @@ class Segmentation:
         """
         return plot_segmentation(self, axes=axes, **options)
 
-    def __repr__(self):
+    def _tables(self):
+        channels = [("colour", self.colors[:, 0])] if self.colors.shape[1] == 1 else [
+            (f"channel {j}", values) for j, values in enumerate(self.colors.T)]
+        return [Table([("segment", np.arange(self.n_segments)), ("share", self.fractions),
+                       ("pixels", self.sizes), *channels])]
+
+    def _headline(self):
+        return str(self).partition("\n")[0]
+
+    def __str__(self):
         how = "K-means" if self.method == "kmeans" else "EM"
         state = "converged" if self.converged else "not converged"
         more = f"smoothness {self.smoothness:g}, " if self.smoothness else ""

@@ -2,6 +2,26 @@
 
 import numpy as np
 
+from emkernels._results import Result, Table
+
+
+class Selection(Result):
+    """A `table` of candidates, a dict each with its `error`, and which is `chosen`."""
+
+    def _headline(self):
+        found = "none" if self.chosen is None else ", ".join(
+            f"{name} {self.chosen[name]}" for name in ("n_components", "n_classes",
+                                                       "covariance_type") if name in self.chosen)
+        n = len(self.table)
+        return f"{n} candidate{'s' * (n != 1)}, chosen by {self.criterion}: {found}"
+
+    def _tables(self):
+        chosen = self.chosen
+        columns = [(name, [row[name] for row in self.table]) for name in self.table[0]
+                   if name != "error"]
+        return [Table([*columns, ("chosen", [row is chosen for row in self.table]),
+                       ("error", [row["error"] for row in self.table])], 0)]
+
 
 def check_sizes(values, name):
     """The numbers, each once."""

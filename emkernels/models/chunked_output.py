@@ -12,6 +12,7 @@ from emkernels.data.readers.files import are_files
 from emkernels.data.readers.picking import names_in
 from emkernels.data.survey import Tables, located
 from emkernels.data.writers import writer_of
+from emkernels.models.containers import plain
 
 _TEXT = """{what} of blocks of rows, which need not fit in memory together.
 
@@ -82,6 +83,7 @@ class ChunkedOutput:
 def _written(model, name, source, out, options):
     columns, chunk_rows, overwrite = options
     check_is_fitted(model)
+    model = plain(model)
     fitted = getattr(model, "feature_names_in_", None)
     named = are_files(source) or names_in(source) is not None
     if columns is None and fitted is not None and named:

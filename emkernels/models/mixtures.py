@@ -7,9 +7,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.data.source import Source, Sums
+from emkernels.models.containers import FrameOutput, framed
 
 
-class MixtureMethods:
+class MixtureMethods(FrameOutput):
     """Methods of a fitted mixture, to be inherited from.
 
     The class gives ``_each(rows, *want)``, outputs of its E-step for each row, ``_read(X)``,
@@ -99,7 +100,7 @@ class MixtureMethods:
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
+        ndarray of shape (n_samples, n_features), or the container of `set_output`
             A copy, float32 for float32 input; observed values are unchanged. A row without any
             value gets the mean of the mixture (of Student t, of the locations); columns of one
             value that a model leaves out get that value. The mean of noise is the centre of its
@@ -114,8 +115,8 @@ class MixtureMethods:
         """
         rows = self._read(X)
         if rows.patterns is None:
-            return rows.X.copy(order="C")
-        return self._imputed(rows)
+            return framed(self, rows.X.copy(order="C"), X)
+        return framed(self, self._imputed(rows), X)
 
     def _imputed(self, rows):
         return self._each(rows, "imputed")
@@ -264,9 +265,9 @@ class MixtureMethods:
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
-            Grouped by component; drawn with `random_state`. Of Student t with degrees of freedom
-            below 0.1, values overflow to infinity.
+        X : ndarray of shape (n_samples, n_features), or the container of `set_output`
+            Grouped by component; drawn with `random_state`. (Of Student t with degrees of freedom
+            below 0.1, values overflow to infinity.)
         y : ndarray of shape (n_samples,)
             Their components; noise, which is -1, comes last.
 
@@ -288,5 +289,5 @@ class MixtureMethods:
         labels = np.arange(len(counts))
         labels[len(self.means_):] = -1
         parts = [self._draw(k, int(n), rng) for k, n in zip(labels, counts)]
-        return np.vstack(parts), np.repeat(labels, counts)
+        return framed(self, np.vstack(parts)), np.repeat(labels, counts)
 

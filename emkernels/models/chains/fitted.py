@@ -13,9 +13,10 @@ from emkernels.data.sequences import Sequences
 from emkernels.latent.chain import ChainParameters
 from emkernels.models.base import LatentModel
 from emkernels.models.chains import arguments
+from emkernels.models.containers import FrameOutput, framed
 
 
-class FittedChain(LatentModel):
+class FittedChain(FrameOutput, LatentModel):
     """The part of a hidden Markov model that does not fit.
 
     A subclass names its parameters in ``_names`` (without "_" and "_init").
@@ -304,7 +305,7 @@ class FittedChain(LatentModel):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_features)
+        X : ndarray of shape (n_samples, n_features), or the container of `set_output`
             Symbols are of int64, all else is of float64.
         states : ndarray of shape (n_samples,)
 
@@ -320,7 +321,7 @@ class FittedChain(LatentModel):
         rng = _inputs.as_random_state(
             self.random_state if random_state is None else random_state)
         states = _walk(values["startprob"], values["transmat"], rng.uniform(size=n_samples))
-        return self._draw(values, states, rng), states
+        return framed(self, self._draw(values, states, rng)), states
 
     # --- criteria -----------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from emkernels import _inputs
 from emkernels._callers import warn
+from emkernels._results import Result, Table
 from emkernels.data.items import Items
 from emkernels.em import EMWarning
 from emkernels.models.classes.batched import Batch, maxima, random_batch, split_batch
@@ -19,8 +20,8 @@ TOL, DRAWN_TOL = 1e-8, 1e-3
 NEGATIVE = -1e-3
 
 
-@dataclass
-class BootstrapTest:
+@dataclass(repr=False)
+class BootstrapTest(Result):
     """Result of :func:`blrt`.
 
     Attributes
@@ -59,6 +60,17 @@ class BootstrapTest:
     n_classes: int
     log_likelihoods: tuple
     n_negative: int
+
+    def _tables(self):
+        return [Table([
+            ("n_classes", [self.n_classes]), ("statistic", [self.statistic]),
+            ("p_value", [self.p_value]), ("n_bootstrap", [len(self.bootstrap_statistics)]),
+            ("log_likelihood_0", [self.log_likelihoods[0]]),
+            ("log_likelihood_1", [self.log_likelihoods[1]]),
+            ("n_negative", [self.n_negative])], 0)]
+
+    def _headline(self):
+        return str(self)
 
     def __str__(self):
         n = len(self.bootstrap_statistics)

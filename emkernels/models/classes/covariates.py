@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels.models.classes.assigned import ThirdStep, p_value_of, wald
 from emkernels.models.missing.tables import number_text, text_table
 
@@ -17,8 +18,8 @@ TOL = 1e-12
 ENDLESS = 0.1
 
 
-@dataclass
-class ClassCovariates:
+@dataclass(repr=False)
+class ClassCovariates(Result):
     """Result of :meth:`emkernels.LatentClassAnalysis.covariates`.
 
     Attributes
@@ -76,6 +77,18 @@ class ClassCovariates:
     classification_errors: np.ndarray
     n_samples: int
     n_left_out: int
+
+    def _tables(self):
+        n, k = len(self.names), len(self.classes)
+        tests = Table([(key, [test[key] for test in self.tests])
+                       for key in ("name", "statistic", "df", "p_value")])
+        return [Table([
+            ("class", np.repeat(self.classes, n)), ("covariate", list(self.names) * k),
+            ("coef", self.coef.ravel()), ("standard_error", self.standard_errors.ravel()),
+            ("z", self.z.ravel()), ("p_value", self.p_values.ravel())], 2), tests]
+
+    def _headline(self):
+        return str(self).partition("\n")[0]
 
     def __str__(self):
         rows = [["class", "covariate", "coef", "std error", "z", "p"]]

@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels._words import some
 from emkernels.components.categorical import Classes
 from emkernels.em import EMWarning
@@ -26,8 +27,8 @@ BOUNDARY = 1e-6
 LEAST_VARIANCE = 1e-8
 
 
-@dataclass
-class DistalOutcome:
+@dataclass(repr=False)
+class DistalOutcome(Result):
     """Result of :meth:`emkernels.LatentClassAnalysis.distal`.
 
     Attributes
@@ -86,6 +87,23 @@ class DistalOutcome:
     classification_errors: np.ndarray
     n_samples: int
     n_left_out: int
+
+    def _tables(self):
+        k = np.arange(len(self.standard_errors))
+        if self.probs is None:
+            found = Table([("class", k), ("mean", self.means),
+                           ("standard_error", self.standard_errors), ("variance", self.variances)])
+        else:
+            n = len(self.levels)
+            found = Table([("class", np.repeat(k, n)), ("level", list(self.levels) * len(k)),
+                           ("probability", self.probs.ravel()),
+                           ("standard_error", self.standard_errors.ravel())], 2)
+        return [found, Table([(key, [pair[key] for pair in self.pairwise])
+                              for key in ("classes", "difference", "statistic", "df", "p_value")])]
+
+    def _headline(self):
+        lines = str(self).splitlines()
+        return f"{lines[0]}. {lines[-1]}"
 
     def __str__(self):
         if self.probs is None:

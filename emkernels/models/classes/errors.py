@@ -6,6 +6,7 @@ import numpy as np
 
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels.components.categorical import ClassComponents
 from emkernels.em import EMWarning
 from emkernels.models.classes.examination import jacobian_rank
@@ -22,8 +23,16 @@ PROMISE = 0.05
 SINGULAR = 1e-10
 
 
-class ClassErrors(NamedTuple):
-    """Standard errors, result of :meth:`emkernels.LatentClassAnalysis.standard_errors`.
+class _Errors(NamedTuple):
+    weights: np.ndarray
+    response_probs: list
+    means: np.ndarray
+    variances: np.ndarray
+
+
+class ClassErrors(Result, _Errors):
+    """Standard errors, result of :meth:`emkernels.LatentClassAnalysis.standard_errors`; a named
+    tuple.
 
     Attributes
     ----------
@@ -31,6 +40,10 @@ class ClassErrors(NamedTuple):
     response_probs : list of ndarray of shape (n_classes, n_levels)
         Of each item.
     means, variances : ndarray of shape (n_classes, n_continuous)
+    items : list of (name, levels), or None
+        Of `response_probs`.
+    numbers : list of str, or None
+        Names of the columns of `means`.
 
     See Also
     --------
@@ -48,10 +61,28 @@ class ClassErrors(NamedTuple):
     array([0.03, 0.03])
     """
 
-    weights: np.ndarray
-    response_probs: list
-    means: np.ndarray
-    variances: np.ndarray
+    items = numbers = None
+
+    def _tables(self):
+        items, numbers = self.items, self.numbers
+        if items is None:
+            items = [(f"item{j}", range(probs.shape[1]))
+                     for j, probs in enumerate(self.response_probs)]
+        if numbers is None:
+            numbers = [f"number{j}" for j in range(self.means.shape[1])]
+        rows = []
+        for k, weight in enumerate(self.weights):
+            rows.append((k, "weight", "", "", weight))
+            for (name, levels), probs in zip(items, self.response_probs):
+                rows += [(k, "response_prob", name, level, error)
+                         for level, error in zip(levels, probs[k])]
+            for what, values in (("mean", self.means), ("variance", self.variances)):
+                rows += [(k, what, name, "", error) for name, error in zip(numbers, values[k])]
+        heads = ("class", "parameter", "column", "level", "standard_error")
+        return [Table(list(zip(heads, map(list, zip(*rows)))), 4)]
+
+    def _headline(self):
+        return "Standard errors of the parameters of the classes"
 
 
 def standard_errors(items, resp, weights, classes, *, concentration=1.0, reg_covar=0.0):

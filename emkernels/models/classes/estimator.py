@@ -315,6 +315,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         elif "feature_names_in_" in vars(self):
             del self.feature_names_in_
         self._continuous, self._columns = list(items.continuous), items.names
+        self._kinds = getattr(items, "kinds", [])
         self._reg_covar, self._concentration = components.reg_covar, components.concentration
         self.n_iter_, self.converged_ = result.n_iter, result.converged
         self.lower_bound_, self.lower_bounds_ = result.lower_bound, result.history

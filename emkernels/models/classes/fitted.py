@@ -6,20 +6,25 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
+from emkernels._results import NamedMatrix
 from emkernels.components.categorical import ClassComponents, Classes
+from emkernels.data import checks
 from emkernels.data.items import Items
 from emkernels.models.base import LatentModel
+from emkernels.models.classes.frames import check_kinds, columns_of
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
 from emkernels.models.encoding import count, number
 from emkernels.models.loaded import check_values, check_weights
+from emkernels.models.containers import framed
 from emkernels.models.mixtures import MixtureMethods
 
 
 class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     """The part of :class:`emkernels.LatentClassAnalysis` that does not fit."""
 
-    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration")
+    _saved = ("_continuous", "_columns", "_reg_covar", "_concentration", "_kinds")
+    _kinds = ()     # columns that were categories, which older files do not say
     _elsewhere = {
         **MixtureMethods._elsewhere,
         "probs_": "the probabilities of the levels are response_probs_",
@@ -156,7 +161,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         -------
         ndarray of shape (n_items, n_items)
             Symmetric, in the order of the items. NaN on the diagonal, where no row has both, and
-            for items of one level; inf where what was observed has no probability.
+            for items of one level; inf where what was observed has no probability. Its `names`
+            are those of the items, by which it prints and makes a frame (`to_pandas()`).
 
         Raises
         ------
@@ -181,8 +187,10 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         """
         items = self._read_weighed(X, sample_weight)
         resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
-        return bivariate_residuals(
-            items.codes, items.sample_weight, resp, self.response_probs_)
+        titles = checks.titles_of_fit(self)
+        return NamedMatrix.of(bivariate_residuals(
+            items.codes, items.sample_weight, resp, self.response_probs_),
+            [titles[j] for j in items.items])
 
     def sample(self, n_samples=1):
         """Draw rows from the classes.
@@ -194,9 +202,10 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
         Returns
         -------
-        X : ndarray of shape (n_samples, n_columns)
+        X : ndarray of shape (n_samples, n_columns), or the container of `set_output`
             Of objects where a level is no number, or has more digits than float64, else of
-            float64. Grouped by class; drawn with `random_state`.
+            float64. Grouped by class; drawn with `random_state`. Columns of a frame are of the
+            types of the fit.
         y : ndarray of shape (n_samples,)
             Their classes.
 
@@ -223,7 +232,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
             for at, j in enumerate(self._continuous):
                 out[part, j] = rng.normal(
                     self.means_[k, at], math.sqrt(self.variances_[k, at]), n)
-        return out, np.repeat(np.arange(len(counts)), counts)
+        return (framed(self, out, columns=columns_of(self, out)),
+                np.repeat(np.arange(len(counts)), counts))
 
     def _dtype(self):
         """float64 where that has all levels, digit by digit."""
@@ -244,8 +254,9 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_columns)
+        ndarray of shape (n_samples, n_columns), or the container of `set_output`
             A copy: of float64 where all levels are numbers that it can hold, else of objects.
+            Columns of a frame are of the types of X.
 
         Raises
         ------
@@ -266,7 +277,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         for at, j in enumerate(items.continuous):
             x = items.numbers[:, at]
             out[:, j] = np.where(np.isnan(x), resp @ self.means_[:, at], x)
-        return out
+        return framed(self, out, X, columns=columns_of(self, out, X))
 
     def save(self, path):
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
@@ -329,6 +340,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     def _try_out(self):
         for name in (*self._saved, "n_iter_", "converged_", "lower_bounds_"):
             getattr(self, name)
+        check_kinds(self._kinds, self.n_features_in_)
 
 
 def entropy_of(resp, weight):

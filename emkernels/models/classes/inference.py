@@ -74,9 +74,14 @@ class ClassInference:
         array([0.025, 0.025])
         """
         items, resp = self._weighed_posteriors(X, sample_weight)
-        return errors.standard_errors(
+        found = errors.standard_errors(
             items, resp, self.weights_, self._classes,
             concentration=self._concentration, reg_covar=self._reg_covar)
+        titles = checks.titles_of_fit(self)
+        found.items = [(titles[j], levels.tolist())
+                       for j, levels in zip(items.items, self.categories_)]
+        found.numbers = [titles[j] for j in items.continuous]
+        return found
 
     def covariates(self, X, Z, *, method="ml", assignment="modal", reference=0,
                    first_step=True, sample_weight=None):

@@ -8,15 +8,16 @@ from emkernels import _inputs
 from emkernels._callers import listening, warn
 from emkernels.data.items import Items
 from emkernels.em import DegenerateFitError, EMWarning
-from emkernels.models.candidates import check_sizes, note_falls
+from emkernels.models.candidates import Selection, check_sizes, note_falls
 from emkernels.models.classes.bootstrap import blrt
 from emkernels.models.classes.estimator import LatentClassAnalysis
+from emkernels.models.jobs import Seeded, fitted
 
 CRITERIA = ("bic", "aic", "abic", "caic", "icl")
 
 
-@dataclass
-class ClassSelection:
+@dataclass(repr=False)
+class ClassSelection(Selection):
     """Result of :func:`select_classes`.
 
     Attributes
@@ -96,7 +97,7 @@ class ClassSelection:
 
 
 def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=None,
-                   n_bootstrap=0, **parameters):
+                   n_bootstrap=0, n_jobs=None, progress=False, **parameters):
     """Fit a latent class analysis for every number of classes, keep the best.
 
     Parameters
@@ -111,7 +112,14 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
         The criteria take a weight for a number of rows.
     n_bootstrap : int
         Tables for :func:`emkernels.blrt` of each number of classes against a class less; 0: no
-        such tests. Weights must be whole numbers where there are.
+        such tests. (Weights must then be whole numbers.)
+    n_jobs : int, optional
+        Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
+        there are processors. The result has the same bits for every number. A `callback` is
+        called in those processes. None: one after the other, in all threads.
+    progress : bool or callable, default=False
+        True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
+        candidate. A function is called with (done, total, text).
     **parameters
         Of :class:`emkernels.LatentClassAnalysis`.
 
@@ -162,24 +170,23 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     first._validate_params()
     items = Items.read(X, first, continuous=first.continuous, sample_weight=sample_weight,
                        min_samples=1, n_threads=first.n_threads)
-    table, fits = [], []
-    for size in sizes:
+    table, fits, seeded = [], [], Seeded(parameters)
+    tasks = [(size, seeded.next()) for size in sizes]
+    with fitted(fit_candidate, tasks, (items,), n_jobs=n_jobs, progress=progress,
+                told=_told) as results:
+        found = list(results)
+    for size, each in zip(sizes, found, strict=True):
         row = {"n_classes": size, "n_parameters": 0, "log_likelihood": -np.inf, "bic": np.inf,
                "aic": np.inf, "abic": np.inf, "caic": np.inf, "icl": np.inf, "entropy": np.nan,
                "n_best": 0, "converged": False, "n_iter": 0, "blrt": None, "below": None,
                "error": None}
         table.append(row)
-        model = LatentClassAnalysis(size, **parameters)
-        try:
-            with listening() as said:
-                model.fit(items)
-        except DegenerateFitError as error:
-            row["error"] = str(error)
+        if isinstance(each, str):
+            row["error"] = each
             continue
-        row.update(n_parameters=model.n_parameters_,
-                   **model._criteria(items, None, entropy=True), entropy=model.entropy_,
-                   n_best=model.n_best_, converged=model.converged_, n_iter=model.n_iter_)
-        fits.append((row, model, said))
+        model, said, facts = each
+        row.update(facts)
+        fits.append((row, seeded.restore(model), said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     note_falls([row for row, _, _ in fits], "n_classes")
@@ -191,6 +198,28 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
                     random_state=model.random_state, n_threads=model.n_threads,
                     sample_weight=sample_weight).p_value
     return _chosen(fits, criterion, table)
+
+
+def fit_candidate(items, size, parameters):
+    """A fit, what it had to say, and its row of the table; or why there is none."""
+    model = LatentClassAnalysis(size, **parameters)
+    try:
+        with listening() as said:
+            model.fit(items)
+    except DegenerateFitError as error:
+        return str(error)
+    return model, said, {
+        "n_parameters": model.n_parameters_, **model._criteria(items, None, entropy=True),
+        "entropy": model.entropy_, "n_best": model.n_best_, "converged": model.converged_,
+        "n_iter": model.n_iter_}
+
+
+def _told(found):
+    """What progress says of a candidate."""
+    if isinstance(found, str):
+        return found
+    model, _, facts = found
+    return f"n_classes {model.n_classes}: BIC {facts['bic']:.3f}"
 
 
 def _chosen(fits, criterion, table):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels.components.factors.updates import covariance_of
 from emkernels.models.imputation.information import observed_inverses, pattern_moments
 
@@ -12,34 +13,34 @@ from emkernels.models.imputation.information import observed_inverses, pattern_m
 LARGEST = 1 << 31
 
 
-class StandardErrors(NamedTuple):
-    """Standard errors of a factor analysis.
-
-    Attributes
-    ----------
-    mean : ndarray of shape (n_features,)
-    components : ndarray of shape (n_components, n_features)
-    noise_variance : ndarray of shape (n_features,), or float
-        A number where the noise is isotropic; NaN at the bound (`heywood_`).
-
-    See Also
-    --------
-    emkernels.FactorAnalysis : Whose `standard_errors` give it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from emkernels import FactorAnalysis
-    >>> rng = np.random.default_rng(0)
-    >>> X = rng.normal(size=(400, 1)) * [1.0, 2.0, 0.5, 1.5] + rng.normal(size=(400, 4))
-    >>> errors = FactorAnalysis().fit(X).standard_errors(X)
-    >>> errors.components.shape, bool((errors.mean < 0.15).all())
-    ((1, 4), True)
-    """
-
+class _Errors(NamedTuple):
     mean: np.ndarray
     components: np.ndarray
     noise_variance: np.ndarray | float
+
+
+class StandardErrors(Result, _Errors):
+    """Of the means (n_features,), the loadings (n_components, n_features) and the noise variances
+    (n_features,), or of the one noise variance; a named tuple.
+
+    Attributes
+    ----------
+    names : list of str, or None
+        Of the columns.
+    """
+
+    names = None
+
+    def _tables(self):
+        n = len(self.mean)
+        names = [f"x{j}" for j in range(n)] if self.names is None else self.names
+        return [Table([
+            ("column", names), ("mean", self.mean),
+            *((f"factor{k}", values) for k, values in enumerate(self.components)),
+            ("noise_variance", np.broadcast_to(self.noise_variance, n))])]
+
+    def _headline(self):
+        return "Standard errors of the means, the loadings and the noise variances"
 
 
 def standard_errors(model, rows):

@@ -6,9 +6,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
 from emkernels.components.factors.posterior import Posterior
-from emkernels.data import Rows
+from emkernels.data import Rows, checks
 from emkernels.models.base import LatentModel
 from emkernels.models.encoding import places
+from emkernels.models.containers import framed
 from emkernels.models.factors import errors
 from emkernels.models.loaded import check_values
 
@@ -166,7 +167,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
+        ndarray of shape (n_samples, n_features), or the container of `set_output`
             A copy, float32 for float32 input; observed values are unchanged. A row without any
             value gets the mean.
 
@@ -181,11 +182,11 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         v = self._varying
         out = rows.X.copy(order="C")
         if rows.patterns is None:
-            return out
+            return framed(self, out, X)
         out[:, v] = self._posterior().impute(self._inner(rows))
         fixed = np.setdiff1d(np.arange(len(self.mean_)), v)
         out[:, fixed] = np.where(np.isnan(out[:, fixed]), self.mean_[fixed], out[:, fixed])
-        return out
+        return framed(self, out, X)
 
     def sample(self, n_samples=1, *, random_state=None):
         """Draw rows from the model.
@@ -202,7 +203,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
 
         Returns
         -------
-        ndarray of shape (n_samples, n_features)
+        ndarray of shape (n_samples, n_features), or the container of `set_output`
             Of the dtype of `components_`. The rows alone: a mixture gives labels, too, and here is
             one component. Columns that did not vary in the fit have their one value
             (with isotropic noise they have noise, too).
@@ -230,7 +231,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
             self.random_state if random_state is None else random_state)
         z = rng.standard_normal(size=(n, self._n_features_out)) @ self.rotation_matrix_
         e = rng.standard_normal(size=(n, len(self.mean_))) * np.sqrt(self._noise)
-        return self.mean_ + z @ self.components_ + e
+        return framed(self, self.mean_ + z @ self.components_ + e)
 
     # --- matrices ------------------------------------------------------------------------
 
@@ -321,4 +322,6 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
                 "for those of the canonical ones (means and noise variances have the same)")
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
-        return errors.standard_errors(self, self._inner(rows))
+        found = errors.standard_errors(self, self._inner(rows))
+        found.names = checks.titles_of_fit(self)
+        return found

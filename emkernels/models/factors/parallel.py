@@ -7,6 +7,7 @@ import numpy as np
 from emkernels import _inputs
 from emkernels._callers import listening
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels.components.gaussian.moments import total_covariance
 from emkernels.data import Rows, checks
 from emkernels.models.imputation.gaussian import GaussianImputer
@@ -16,8 +17,8 @@ KINDS, METHODS = ("components", "factors"), ("normal", "permute")
 DRAWN_TOL = 1e-3
 
 
-@dataclass
-class ParallelAnalysis:
+@dataclass(repr=False)
+class ParallelAnalysis(Result):
     """Result of :func:`parallel_analysis`.
 
     Attributes
@@ -62,11 +63,20 @@ class ParallelAnalysis:
     method: str
     n_missing: int
 
-    def __str__(self):
+    def _headline(self):
         what = self.kind if self.n_components != 1 else self.kind[:-1]
         drawn = "normal" if self.method == "normal" else "permuted"
+        return f"Parallel analysis: {self.n_components} {what} ({self.n_draws} {drawn} tables)"
+
+    def _tables(self):
+        rank = np.arange(len(self.eigenvalues))
+        return [Table([(self.kind[:-1], rank + 1), ("eigenvalue", self.eigenvalues),
+                       ("mean_of_draws", self.means), ("threshold", self.thresholds),
+                       ("kept", rank < self.n_components)])]
+
+    def __str__(self):
         head = f"{self.percentile:g} % of draws"
-        lines = [f"Parallel analysis: {self.n_components} {what} ({self.n_draws} {drawn} tables)",
+        lines = [self._headline(),
                  f"{self.kind[:-1]:>9} {'eigenvalue':>12} {'mean of draws':>14} {head:>16}"]
         shown = min(len(self.eigenvalues), max(self.n_components + 3, 10))
         for j in range(shown):

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels.components.factors import rotations
 from emkernels.components.factors.oblimin import oblimin
 from emkernels.em import EMWarning
@@ -22,8 +23,8 @@ KAISER = {"varimax": True, "promax": True, "quartimax": False, "oblimin": False}
 POWER = 4
 
 
-@dataclass
-class Rotation:
+@dataclass(repr=False)
+class Rotation(Result):
     """Result of :func:`rotate`.
 
     Attributes
@@ -42,6 +43,8 @@ class Rotation:
     n_init, n_best : int
         How many starts there were, and how many of them ended as well as the best.
     converged : bool
+    names : list of str, or None
+        Of the columns, where the loadings had them: a data frame with a row for each.
 
     See Also
     --------
@@ -68,6 +71,20 @@ class Rotation:
     n_init: int
     n_best: int
     converged: bool
+    names: list | None = None
+
+    def _tables(self):
+        factors = [f"factor{j}" for j in range(self.loadings.shape[1])]
+        names = [f"x{j}" for j in range(len(self.loadings))] if self.names is None else self.names
+        tables = [Table([("column", names), *zip(factors, self.loadings.T)])]
+        if self.method in OBLIQUE:
+            tables.append(Table([("correlation", factors), *zip(factors, self.correlation)]))
+        return tables
+
+    def _headline(self):
+        state = "" if self.converged else ", not converged"
+        return (f"{self.method} of {len(self.loadings)} columns, criterion {self.criterion:.6g} "
+                f"({self.n_best} of {self.n_init} starts{state})")
 
 
 def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state=0):
@@ -151,7 +168,7 @@ def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state
            [0.  , 0.85],
            [0.  , 0.57]])
     """
-    given = _checked(loadings)
+    given, names = _checked(loadings), _row_names(loadings)
     kaiser = check_rotation(method, kaiser)
     n_init = _inputs.whole(n_init, "n_init")
     random = _inputs.as_random_state(random_state)
@@ -180,7 +197,7 @@ def rotate(loadings, method, *, kaiser=None, scale=None, n_init=10, random_state
     return Rotation(
         rotated[:, order] * signs, (basis @ T)[:, order] * signs,
         correlation[np.ix_(order, order)] * np.outer(signs, signs), method, kaiser,
-        axes.criterion, n_init, axes.n_best, axes.converged)
+        axes.criterion, n_init, axes.n_best, axes.converged, names)
 
 
 def check_rotation(method, kaiser):
@@ -240,6 +257,13 @@ def _checked(loadings):
         raise ValueError(f"loadings must be finite, got {L[row, factor]} in row {row}, "
                          f"factor {factor}")
     return L
+
+
+def _row_names(loadings):
+    """Of a frame of pandas whose rows have texts for names, else None."""
+    index = getattr(loadings, "index", None)
+    names = list(index) if hasattr(index, "equals") else []
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _scales(scale, n_columns):

@@ -8,14 +8,15 @@ from emkernels._callers import listening, warn
 from emkernels._words import some
 from emkernels.data import Rows
 from emkernels.em import DegenerateFitError, EMWarning
-from emkernels.models.candidates import check_sizes, note_falls
+from emkernels.models.candidates import Selection, check_sizes, note_falls
 from emkernels.models.factors.estimator import FactorAnalysis, degrees_of_freedom
+from emkernels.models.jobs import Seeded, fitted
 
 CRITERIA = ("bic", "aic")
 
 
-@dataclass
-class FactorSelection:
+@dataclass(repr=False)
+class FactorSelection(Selection):
     """Result of :func:`select_factors`.
 
     Attributes
@@ -92,7 +93,7 @@ class FactorSelection:
 
 
 def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weight=None,
-                   **parameters):
+                   n_jobs=None, progress=False, **parameters):
     """Fit a factor analysis for every number of factors, keep the best.
 
     Parameters
@@ -106,6 +107,13 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
         The lower the better.
     sample_weight : array-like of shape (n_samples,), optional
         The criteria take a weight for a number of rows.
+    n_jobs : int, optional
+        Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
+        there are processors. The result has the same bits for every number. A `callback` is
+        called in those processes. None: one after the other, in all threads.
+    progress : bool or callable, default=False
+        True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
+        candidate. A function is called with (done, total, text).
     **parameters
         Of :class:`emkernels.FactorAnalysis`.
 
@@ -153,28 +161,26 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
         ~rows.weighed(sample_weight).summary().constant)
     table, fits = [], []
     freedom = [degrees_of_freedom(columns, q, isotropic) for q in sizes]
-    for q, free in zip(sizes, freedom, strict=True):
+    wanted, seeded = [free >= 0 or max(freedom) < 0 for free in freedom], Seeded(parameters, 0)
+    tasks = [(q, seeded.next()) for q, is_wanted in zip(sizes, wanted, strict=True) if is_wanted]
+    with fitted(fit_candidate, tasks, (rows, sample_weight), n_jobs=n_jobs, progress=progress,
+                told=_told) as results:
+        found = iter(list(results))
+    for q, free, is_wanted in zip(sizes, freedom, wanted, strict=True):
         row = {"n_components": q, "n_parameters": 0, "degrees_of_freedom": free,
                "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "converged": False,
                "n_iter": 0, "heywood": [], "below": None, "error": None}
         table.append(row)
-        if free < 0 <= max(freedom):
+        if not is_wanted:
             row["error"] = "more parameters than variances and covariances"
             continue
-        model = FactorAnalysis(q, **parameters)
-        try:
-            with listening() as said:
-                model.fit(rows, sample_weight=sample_weight)
-        except DegenerateFitError as error:
-            row["error"] = str(error)
+        each = next(found)
+        if isinstance(each, str):
+            row["error"] = each
             continue
-        total, weight = model._log_likelihood(rows, sample_weight)
-        p = model.n_parameters_
-        row.update(n_parameters=p, log_likelihood=total,
-                   bic=-2 * total + p * float(np.log(weight)), aic=-2 * total + 2 * p,
-                   converged=model.converged_, n_iter=model.n_iter_,
-                   heywood=[rows.titles[j] for j in model.heywood_])
-        fits.append((row, model, said))
+        model, said, facts = each
+        row.update(facts)
+        fits.append((row, seeded.restore(model), said))
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     note_falls([row for row, _, _ in fits], "n_components")
@@ -187,3 +193,28 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     for text, category in said:
         warn(text, category)
     return FactorSelection(best, criterion, table)
+
+
+def fit_candidate(rows, sample_weight, q, parameters):
+    """A fit, what it had to say, and its row of the table; or why there is none."""
+    model = FactorAnalysis(q, **parameters)
+    try:
+        with listening() as said:
+            model.fit(rows, sample_weight=sample_weight)
+    except DegenerateFitError as error:
+        return str(error)
+    total, weight = model._log_likelihood(rows, sample_weight)
+    p = model.n_parameters_
+    return model, said, {
+        "n_parameters": p, "log_likelihood": total,
+        "bic": -2 * total + p * float(np.log(weight)), "aic": -2 * total + 2 * p,
+        "converged": model.converged_, "n_iter": model.n_iter_,
+        "heywood": [rows.titles[j] for j in model.heywood_]}
+
+
+def _told(found):
+    """What progress says of a candidate."""
+    if isinstance(found, str):
+        return found
+    model, _, facts = found
+    return f"n_components {model.n_components}: BIC {facts['bic']:.3f}"

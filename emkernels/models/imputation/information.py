@@ -24,37 +24,38 @@ import numpy as np
 from scipy.linalg import lapack
 
 from emkernels import kernels
+from emkernels._results import Result, Table
 
 _LARGEST = 1 << 31      # bytes of the matrices of all parameters that are held at once
 _STACK = 1 << 21        # numbers in a stack of pattern matrices, or in a block of rows
 
 
-class Uncertainty(NamedTuple):
-    """What is said of every mean and every covariance: its standard error, or the share it lost.
+class _Uncertainty(NamedTuple):
+    location: np.ndarray
+    covariance: np.ndarray
+
+
+class Uncertainty(Result, _Uncertainty):
+    """Of every mean (n_features,) and every covariance (n_features, n_features); a named tuple.
 
     Attributes
     ----------
-    location : ndarray of shape (n_features,)
-    covariance : ndarray of shape (n_features, n_features)
-        Symmetric.
-
-    See Also
-    --------
-    emkernels.GaussianImputer : Whose `standard_errors` and `missing_information` give it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from emkernels import GaussianImputer
-    >>> X = np.random.default_rng(0).normal(size=(200, 2))
-    >>> X[:100, 1] = np.nan
-    >>> lost = GaussianImputer().fit(X).missing_information(X)
-    >>> lost.location.round(1)
-    array([0. , 0.5])
+    names : list of str, or None
+        Of the columns.
+    what : str
+        Standard errors, or fractions of missing information.
     """
 
-    location: np.ndarray
-    covariance: np.ndarray
+    names, what = None, "Uncertainty"
+
+    def _tables(self):
+        names = [f"x{j}" for j in range(len(self.location))] if self.names is None else self.names
+        return [Table([("column", names), ("location", self.location),
+                       *((f"covariance with {name}", values)
+                         for name, values in zip(names, self.covariance))])]
+
+    def _headline(self):
+        return f"{self.what} of the means and the covariances"
 
 
 def stacks(n_patterns, n_features):
@@ -232,8 +233,15 @@ def uncertainty(X, location, covariance, patterns, sample_weight=None, *, names=
     whole = (together >= (1 - 1e-12) * total)[np.tril_indices(n_features)]
     whole = np.r_[np.diag(together) >= (1 - 1e-12) * total, whole]
     lost = np.where(whole, 0.0, np.maximum(1 - complete / variances, 0.0))
-    return tuple(Uncertainty(values[:n_features], _symmetric(values[n_features:], n_features))
-                 for values in (units * np.sqrt(variances), lost))
+    out = []
+    for what, values in (("Standard errors", units * np.sqrt(variances)),
+                         ("Fractions of missing information", lost)):
+        found = Uncertainty(values[:n_features], _symmetric(values[n_features:], n_features))
+        found.what = what
+        if names is not None:
+            found.names = [name if isinstance(name, str) else f"x{name}" for name in names]
+        out.append(found)
+    return tuple(out)
 
 
 def _check_parameters(location, covariance):

@@ -6,12 +6,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._set_output import _get_output_config, _wrap_data_with_container
 
 from emkernels import _inputs
 from emkernels._one_thread import one_thread
 from emkernels.components.gaussian.structures import Full, structure_of
 from emkernels.kernels import passes
+from emkernels.models.containers import framed, kind_of
 from emkernels.models.imputation import posterior
 from emkernels.models.imputation.gaps import without_empty
 
@@ -84,7 +84,7 @@ class MultipleImputation:
         Returns
         -------
         ndarray of shape (n_imputations, n_samples, n_features_out)
-            Or a list of the containers of `set_output`.
+            Or a list of the containers of `set_output`, with the index of X.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class MultipleImputation:
         >>> bool(total > variances.mean())
         True
         """
-        named, rows = X, self._read(X)
+        rows = self._read(X)
         _inputs.check_same_rows(
             X if training_data is None else training_data, sample_weight, "sample_weight")
         for name, value, low in (("n_imputations", n_imputations, 1), ("burn_in", burn_in, 1),
@@ -134,9 +134,10 @@ class MultipleImputation:
                 inner, basis.weighed(sample_weight), n_imputations, method,
                 self.random_state if random_state is None else random_state, burn_in, thinning)
         out = [self._finish(rows.X, part) for part in completed]
-        if _get_output_config("transform", self)["dense"] == "default":
+        if kind_of(self) == "default":
             return np.stack(out)
-        return [_wrap_data_with_container("transform", part, named, self) for part in out]
+        names = self.get_feature_names_out()
+        return [framed(self, part, X, names=names) for part in out]
 
     def _draws(self, inner, basis, m, method, random_state, burn_in, thinning):
         """`inner` completed m times."""

@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels._callers import listening, warn
 from emkernels._one_thread import one_thread
+from emkernels._results import Result, Table
 from emkernels._words import some
 from emkernels.components.gaussian.degenerate import along, at_floor
 from emkernels.data import Rows
@@ -17,8 +18,8 @@ from emkernels.models.missing.patterns import patterns_of, sums_by_pattern, unwe
 from emkernels.models.missing.tables import p_text
 
 
-@dataclass
-class LittleTest:
+@dataclass(repr=False)
+class LittleTest(Result):
     """Result of :func:`little_mcar_test`.
 
     Attributes
@@ -61,6 +62,13 @@ class LittleTest:
     def p_text(self):
         """The p-value in words: no number where it is too small for one."""
         return p_text(self.p_value)
+
+    def _tables(self):
+        return [Table([(name, [getattr(self, name)]) for name in (
+            "statistic", "df", "p_value", "n_patterns", "n_samples", "ddof")], 0)]
+
+    def _headline(self):
+        return str(self)
 
     def __str__(self):
         return (f"Little's test of missing completely at random: chi-squared = "

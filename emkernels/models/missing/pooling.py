@@ -6,12 +6,14 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from emkernels import _inputs
+from emkernels._results import Result, Table
 from emkernels.data.checks import numbers
+from emkernels.models.missing.fitted import estimates_of
 from emkernels.models.missing.tables import p_text, text_table
 
 
-@dataclass
-class PooledEstimates:
+@dataclass(repr=False)
+class PooledEstimates(Result):
     """Result of :func:`pool`; numbers for one parameter, arrays (p,) for several.
 
     Attributes
@@ -64,6 +66,28 @@ class PooledEstimates:
     confidence: float
     names: tuple
 
+    def _tables(self):
+        columns = {
+            "estimate": self.estimate, "standard_error": self.standard_error, "t": self.t,
+            "df": self.df, "p_value": self.p_value, "low": self.low, "high": self.high,
+            "within": self.within, "between": self.between, "total": self.total, "r": self.r,
+            "lambda": self.lam, "fmi": self.fmi}
+        return [Table([("", self.names), *((name, np.atleast_1d(values))
+                                           for name, values in columns.items())])]
+
+    def _headline(self):
+        return f"{self.m} imputations, {100 * self.confidence:g} % intervals"
+
+    def to_pandas(self):
+        """A pandas data frame of a row for each parameter; MissingExtraError without pandas."""
+        frame = super().to_pandas()
+        frame.index.name = None
+        return frame
+
+    def summary(self):
+        """The result itself, which prints as a table, for those who look for `summary`."""
+        return self
+
     def __str__(self):
         heads = ["", "estimate", "std. error", "t", "df", "p", "low", "high", "r", "lambda", "fmi"]
         columns = (self.estimate, self.standard_error, self.t, self.df, self.p_value, self.low,
@@ -72,11 +96,10 @@ class PooledEstimates:
                 for name, *values in zip(self.names, *map(np.atleast_1d, columns))]
         for row, p in zip(rows, np.atleast_1d(self.p_value)):
             row[heads.index("p")] = p_text(p)
-        return (f"{self.m} imputations, {100 * self.confidence:g} % intervals\n"
-                + text_table([heads, *rows]))
+        return f"{self._headline()}\n" + text_table([heads, *rows])
 
 
-def pool(estimates, variances, *, complete_df=None, confidence=0.95):
+def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     """Pool the estimates from multiply imputed data by Rubin's rules.
 
     With estimates Q_i and variances U_i of m analyses: estimate ``mean(Q_i)``, within variance
@@ -92,12 +115,15 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     ----------
     estimates : array-like of shape (m,) or (m, p)
         One row for each imputation; the columns of a data frame, or the index of a list of
-        series, give the names.
-    variances : array-like of shape (m,), (m, p) or (m, p, p)
+        series, give the names. Or a list of m fitted results that have ``params`` and
+        ``cov_params()``, as those of statsmodels, which give names, covariances and `complete_df`.
+    variances : array-like of shape (m,), (m, p) or (m, p, p), optional
         Squared standard errors, or the covariance matrices of the estimates. Their names, where
-        they have some, must be those of the estimates.
+        they have some, must be those of the estimates. None only with a list of results.
     complete_df : float or array-like of shape (p,), optional
-        Degrees of freedom that the analysis has with complete data; None: infinite.
+        Degrees of freedom that the analysis has with complete data; None: infinite, and
+        of a list of results their ``df_resid``, where they have one, as R's mice takes
+        them. Infinity: the formula without.
     confidence : float, default=0.95
         Of the intervals, between 0 and 1.
 
@@ -109,7 +135,11 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     ------
     ValueError
         Fewer than two imputations, shapes that differ, NaN or infinity, a negative variance, an
-        asymmetric covariance; `confidence` outside (0, 1); a `complete_df` that is not positive.
+        asymmetric covariance; `confidence` outside (0, 1); a `complete_df` that is not positive;
+        results whose parameters have other names than those of the first, or other degrees of
+        freedom.
+    TypeError
+        Neither variances nor results.
 
     See Also
     --------
@@ -128,8 +158,27 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     >>> result = pool([4.1, 3.8, 4.4], [0.30, 0.28, 0.32], complete_df=40)
     >>> round(result.estimate, 3), round(result.standard_error, 3), round(result.df, 1)
     (4.1, 0.648, 12.9)
+
+    The regressions of five imputations, with the names of statsmodels:
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import statsmodels.api as sm
+    >>> from emkernels import GaussianImputer
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(200, 2)) @ [[1.0, 0.5], [0.0, 1.0]], columns=["x", "y"])
+    >>> X.loc[::4, "x"] = np.nan
+    >>> imputer = GaussianImputer().set_output(transform="pandas").fit(X)
+    >>> fits = [sm.OLS(completed["y"], sm.add_constant(completed["x"])).fit()
+    ...         for completed in imputer.sample(X, 5, random_state=0)]
+    >>> pool(fits).to_pandas().index.tolist()
+    ['const', 'x']
     """
-    names = _names_of_all(estimates, "estimates")
+    names = None
+    if variances is None:
+        names, estimates, variances, known = estimates_of(estimates)
+        complete_df = known if complete_df is None else complete_df
+    names = _names_of_all(estimates, "estimates", names)
     _names_of_all(variances, "variances", names)
     _inputs.check_names(complete_df, names, "complete_df", "the estimates")
     q, single = _finite(estimates, "estimates"), np.ndim(estimates) == 1

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emkernels._results import Result, Table
 from emkernels.models.missing.patterns import patterns_of, unweighted
 from emkernels.models.missing.tables import text_table
 
 _SHOWN = 20     # patterns that a printed summary lists
 
 
-@dataclass
-class MissingDataSummary:
+@dataclass(repr=False)
+class MissingDataSummary(Result):
     """Result of :func:`missing_data_summary`.
 
     Attributes
@@ -51,24 +52,20 @@ class MissingDataSummary:
     n_empty: int
 
     def to_pandas(self):
-        """The columns and the patterns as two data frames; needs pandas.
+        """The columns and the patterns as two pandas data frames; MissingExtraError without
+        pandas."""
+        columns, patterns = self._tables()
+        return columns.to_pandas(), patterns.to_pandas()
 
-        Returns
-        -------
-        columns : pandas.DataFrame
-            A row for each column.
-        patterns : pandas.DataFrame
-            A row for each pattern.
-        """
-        import pandas as pd
+    def _tables(self):
+        names, masks = self.columns["name"], self.patterns["missing"]
+        return [Table([("column", names), *((key, self.columns[key]) for key in self.columns
+                                            if key != "name")]),
+                Table([*((key, self.patterns[key]) for key in ("count", "share", "n_missing")),
+                       *zip(names, masks.T)], 0)]
 
-        names = self.columns["name"]
-        columns = pd.DataFrame({key: self.columns[key] for key in self.columns if key != "name"},
-                               index=pd.Index(names, name="column"))
-        patterns = pd.DataFrame(self.patterns["missing"], columns=names)
-        for at, key in enumerate(("count", "share", "n_missing")):
-            patterns.insert(at, key, self.patterns[key], allow_duplicates=True)
-        return columns, patterns
+    def _headline(self):
+        return str(self).partition("\n")[0]
 
     def __str__(self):
         columns, patterns = self.columns, self.patterns

@@ -1,7 +1,6 @@
 """Choosing a mixture by an information criterion."""
 
 import copy
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from emkernels.data import Rows, checks
 from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
 from emkernels.models.candidates import check_sizes, is_below
+from emkernels.models.jobs import Seeded, check_n_jobs, fitted
+from emkernels.models.mixture.candidates import SelectionResult
 from emkernels.models.mixture.estimator import GaussianMixture
 from emkernels.models.mixture.fitted import examination_of, parameters_of, renamed
 
@@ -35,93 +36,9 @@ WIDE = 100
 STARTS = ("weights_init", "means_init", "precisions_init")
 
 
-@dataclass
-class SelectionResult:
-    """Result of :func:`select_mixture`.
-
-    Attributes
-    ----------
-    best : GaussianMixture
-        The fitted mixture with the lowest criterion, degenerate ones left aside unless they
-        were allowed or there is no other.
-    criterion : str
-    table : list of dict
-        One row for each candidate: n_components, covariance_type, n_parameters,
-        log_likelihood, bic, aic, icl, converged, n_iter, error (None, or why no fit was had),
-        degenerate (collapsed components, a list of int), degenerate_columns (where, a list of
-        str) and below (None, or a smaller number of components with a higher likelihood: this
-        fit has missed its maximum).
-
-    See Also
-    --------
-    select_mixture : What makes it.
-    emkernels.plotting.plot_selection : The criteria of the table, drawn.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from emkernels import select_mixture
-    >>> result = select_mixture(load_iris().data, (1, 2), ("full", "diag"), random_state=0)
-    >>> result.best.n_components, result.best.covariance_type
-    (2, 'full')
-    >>> [round(row["bic"]) for row in result.table]
-    [830, 574, 1522, 858]
-    """
-
-    best: GaussianMixture
-    criterion: str
-    table: list
-
-    @property
-    def chosen(self):
-        """The row of `best` in `table`; None without one."""
-        if self.best is None:
-            return None
-        key = self.best.n_components, self.best.covariance_type
-        return next(row for row in self.table
-                    if (row["n_components"], row["covariance_type"]) == key)
-
-    @staticmethod
-    def remarks(row):
-        """What there is to say of a row of the table, in a few words.
-
-        Parameters
-        ----------
-        row : dict
-            One of `table`.
-
-        Returns
-        -------
-        str
-            Empty where there is nothing to say.
-        """
-        found = [row["error"]] if row["error"] else []
-        if row.get("degenerate"):
-            columns = row["degenerate_columns"]
-            found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
-                         + (f" (in {some(list(columns), 3)})" if columns else ""))
-        if row.get("below"):
-            found.append(f"a poor maximum: likelier with {row['below']}")
-        return "; ".join(found)
-
-    def __str__(self):
-        lines = [f"{'n_components':>12} {'covariance_type':>15} {'n_parameters':>12} "
-                 f"{'log_likelihood':>16} {self.criterion:>16}"]
-        chosen = self.chosen
-        for row in self.table:
-            mark = " *" if row is chosen else ""
-            remarks = self.remarks(row)
-            lines.append(
-                f"{row['n_components']:12d} {row['covariance_type']:>15} "
-                f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
-                f"{row[self.criterion]:16.3f}{mark}"
-                + (f"  {remarks}" if remarks else "")
-            )
-        return "\n".join(lines)
-
-
 def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), criterion="bic", *,
-                   sample_weight=None, allow_degenerate=False, **parameters):
+                   sample_weight=None, allow_degenerate=False, n_jobs=None, progress=False,
+                   **parameters):
     """Fit a mixture for every number of components and covariance type, keep the best.
 
     Parameters
@@ -143,6 +60,13 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         `GaussianMixture.degenerate_components_`). Their criterion is low for nothing, a spike
         in the data being as likely as one likes, so they are marked in the table, and by
         default not chosen unless there is no other.
+    n_jobs : int, optional
+        Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
+        there are processors. The result has the same bits for every number. A `callback` is
+        called in those processes. Not with Chunks. None: one after the other, in all threads.
+    progress : bool or callable, default=False
+        True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
+        candidate. A function is called with (done, total, text).
     **parameters
         Further parameters of :class:`GaussianMixture`. Not all defaults are those of the class:
         ``n_init=30, short_iter=10, init_params=('kmeans', 'k-means++', 'random_from_data'),
@@ -202,40 +126,48 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
         rows = rows.weighed(sample_weight, rows.largest)
     elif sample_weight is not None:
         raise ValueError("the weights of blocks are those of their source: leave sample_weight out")
+    elif check_n_jobs(n_jobs) > 1:
+        raise ValueError("n_jobs is for rows in memory: fits of blocks go over them one after the "
+                         "other, in n_threads threads")
     n_rows = len(rows)
     few = [size for size in sizes if size <= n_rows]
     options = {**CAREFUL, **parameters}
     if n_rows <= rows.n_features and options.get("covariance_prior") is None:
         options["max_iter"] = parameters.get("max_iter", WIDE)
-    fits, table, done = [], [], {}
+    wanted = [size for size in sizes if not few or size <= n_rows]
+    seeded, tasks = Seeded(options), {}
     for type_ in types:
-        for size in sizes:
-            row = {"n_components": size, "covariance_type": type_, "n_parameters": 0,
-                   "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "icl": np.inf,
-                   "converged": False, "n_iter": 0, "error": None, "degenerate": [],
-                   "degenerate_columns": [], "below": None}
-            table.append(row)
-            if few and size > n_rows:
-                row["error"] = f"more components than the {n_rows} rows"
-                continue
+        for size in wanted:
             same = same_as(type_, size, rows.n_features), size
-            if same not in done:
-                model = GaussianMixture(size, covariance_type=type_, **options)
-                try:
-                    done[same] = Candidate(row, model, rows, not allow_degenerate)
-                except DegenerateFitError as error:
-                    done[same] = str(error)
-            else:
-                done[same] = _named(done[same], row)
-            if isinstance(done[same], str):
-                row["error"] = done[same]
-            else:
-                fits.append(done[same])
-        # what has a prior is not the likeliest
-        if all(options.get(name) is None for name in ("covariance_prior", "weight_concentration")):
-            own = [fit for fit in fits if fit.row["covariance_type"] == type_]
-            _raise_to_narrower(own, fits, options)
-            _raise_falls(own, options)
+            if same not in tasks:
+                tasks[same] = size, type_, seeded.next()
+    fits, table, done = [], [], {}
+    with fitted(fit_candidate, list(tasks.values()), (rows, not allow_degenerate), n_jobs=n_jobs,
+                progress=progress, told=_told) as results:
+        for type_ in types:
+            for size in sizes:
+                row = _empty_row(size, type_)
+                table.append(row)
+                if size not in wanted:
+                    row["error"] = f"more components than the {n_rows} rows"
+                    continue
+                same = same_as(type_, size, rows.n_features), size
+                if same in done:
+                    done[same] = _named(done[same], row)
+                else:
+                    found = next(results)
+                    done[same] = found if isinstance(found, str) else Candidate(
+                        row, seeded.restore(found[0]), *found[1:], rows, not allow_degenerate)
+                if isinstance(done[same], str):
+                    row["error"] = done[same]
+                else:
+                    fits.append(done[same])
+            # what has a prior is not the likeliest
+            if all(options.get(name) is None
+                   for name in ("covariance_prior", "weight_concentration")):
+                own = [fit for fit in fits if fit.row["covariance_type"] == type_]
+                _raise_to_narrower(own, fits, options)
+                _raise_falls(own, options)
     if not fits:
         raise DegenerateFitError(f"no candidate could be fitted; the last: {table[-1]['error']}")
     if rows.weighted:
@@ -263,28 +195,52 @@ def _check_candidates(n_components, covariance_types):
     return sizes, list(dict.fromkeys(types))
 
 
+def _empty_row(size, type_):
+    return {"n_components": size, "covariance_type": type_, "n_parameters": 0,
+            "log_likelihood": -np.inf, "bic": np.inf, "aic": np.inf, "icl": np.inf,
+            "converged": False, "n_iter": 0, "error": None, "degenerate": [],
+            "degenerate_columns": [], "below": None}
+
+
+def fit_candidate(rows, avoid_spikes, size, type_, parameters):
+    """A fit, what it had to say of itself, for the chosen one to say, and what its row of the table
+    says; or why there is none."""
+    try:
+        return _fit(GaussianMixture(size, covariance_type=type_, **parameters), rows, avoid_spikes)
+    except DegenerateFitError as error:
+        return str(error)
+
+
+def _fit(model, rows, avoid_spikes):
+    with listening() as heard:
+        model._fit(rows, None, None, avoid_spikes=avoid_spikes)
+    columns = {j for some_ in examination_of(model).spikes.values() for j in some_}
+    return model, heard, {
+        "n_parameters": model._n_parameters(), **model._criteria(rows, None, entropy=True),
+        "converged": model.converged_, "n_iter": model.n_iter_,
+        "degenerate": model.degenerate_components_.tolist(),
+        "degenerate_columns": [rows.column_names[j] for j in sorted(columns)]}
+
+
+def _told(found):
+    """What progress says of a candidate."""
+    if isinstance(found, str):
+        return found
+    model, _, facts = found
+    return (f"n_components {model.n_components}, {model.covariance_type}: BIC {facts['bic']:.3f}"
+            + ("" if facts["converged"] else ", not converged"))
+
+
 class Candidate:
     """A candidate that was fitted, its row of the table, and what the fit warned about."""
 
-    def __init__(self, row, model, rows, avoid_spikes):
+    def __init__(self, row, model, said, facts, rows, avoid_spikes):
         self.row, self.rows, self.avoid_spikes = row, rows, avoid_spikes
-        self._take(model, self._fit(model))
+        self._take(model, said, facts)
 
-    def _fit(self, model):
-        """Fit; what it had to say of itself is returned, for the chosen one to say."""
-        with listening() as heard:
-            model._fit(self.rows, None, None, avoid_spikes=self.avoid_spikes)
-        return heard
-
-    def _take(self, model, said):
+    def _take(self, model, said, facts):
         self.model, self.said = model, said
-        columns = {j for some_ in examination_of(model).spikes.values() for j in some_}
-        self.row.update(
-            n_parameters=model._n_parameters(),
-            **model._criteria(self.rows, None, entropy=True),
-            converged=model.converged_, n_iter=model.n_iter_,
-            degenerate=model.degenerate_components_.tolist(),
-            degenerate_columns=[self.rows.column_names[j] for j in sorted(columns)])
+        self.row.update(facts)
 
     def go_on_from(self, other, options):
         """Take what EM makes of the components of another fit, some of them split where it has
@@ -294,14 +250,14 @@ class Candidate:
             self.row["n_components"], covariance_type=self.row["covariance_type"],
             **{**options, **start, "n_init": 1, "short_iter": None, "init_scaling": None})
         try:
-            said = self._fit(model)
+            model, said, facts = _fit(model, self.rows, self.avoid_spikes)
         except ValueError:      # it collapsed, or its precisions were lost in rounding before
             return
         # a spike is likely for nothing, and would cost the candidate a sound fit
         collapsed_now = (self.avoid_spikes and not self.row["degenerate"]
                          and len(model.degenerate_components_))
         if model.lower_bound_ > self.model.lower_bound_ and not collapsed_now:
-            self._take(model, said)
+            self._take(model, said, facts)
 
 
 def _named(done, row):
