@@ -335,6 +335,9 @@ def parameters_of(owner):
 
 def inherited(owner, name):
     """Whether the stub of a base declares an attribute."""
+    shared = stubs.classes(ast.parse((stubs.FOLDER / "_typing.pyi").read_text(encoding="utf-8")))
+    if stubs.is_estimator(owner) and name in stubs.attributes(shared["Estimator"]):
+        return True
     for base in owner.__mro__[1:]:
         if base.__module__.startswith("emkernels."):
             path = stubs.stub_of(base.__module__)

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias, overload
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike as ArrayLike
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from typing_extensions import TypeVar
 
 from emkernels.data.rows import Rows
 from emkernels.data.source import Source
@@ -149,6 +152,14 @@ class OfBlocks(Protocol[_Block]):
         chunk_rows: int | None = None,
         overwrite: bool = False,
     ) -> _Filled: ...
+
+class OwnAxes(Axes):
+    """Axes on a figure of their own; those that are passed may be on a part of one."""
+
+    @property
+    def figure(self) -> Figure: ...
+
+OnAxes = TypeVar("OnAxes", bound=Axes, default=OwnAxes)
 
 # --- what scikit-learn gives, which has no types -----------------------------------------
 

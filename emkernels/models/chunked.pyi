@@ -6,6 +6,8 @@ from emkernels._typing import Blocks, Columns, Path
 from emkernels.models.chunked_output import ChunkedOutput
 
 class ChunkedFit(ChunkedOutput):
+    n_blocks_: int
+    n_rows_: int
     def fit_chunks(
         self,
         source: Blocks,

@@ -7,7 +7,6 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin
 from emkernels._typing import (
     Codes,
     Estimator,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -44,10 +43,6 @@ class KMeans(
     inertia_: float
     n_iter_: int
     converged_: bool
-    n_features_in_: int
-    feature_names_in_: Names
-    n_blocks_: int
-    n_rows_: int
     def __init__(
         self,
         n_clusters: int = 8,

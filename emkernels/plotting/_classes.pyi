@@ -1,6 +1,4 @@
-from matplotlib.axes import Axes
-
-from emkernels._typing import Columns
+from emkernels._typing import Columns, OnAxes
 from emkernels.models.classes.estimator import LatentClassAnalysis
 
 def plot_response_probs(
@@ -8,5 +6,5 @@ def plot_response_probs(
     *,
     items: Columns | None = None,
     sort: bool = False,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

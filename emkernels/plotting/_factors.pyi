@@ -1,8 +1,6 @@
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from emkernels._typing import Table
+from emkernels._typing import OnAxes, Table
 from emkernels.models.factors.estimator import FactorAnalysis
 from emkernels.models.factors.parallel import ParallelAnalysis
 
@@ -11,8 +9,8 @@ def plot_loadings(
     *,
     cutoff: float = 0.3,
     sort: bool = False,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...
 def plot_scree(
-    X: ParallelAnalysis | Table, *, ax: Axes | None = None, **parameters: Any
-) -> Axes: ...
+    X: ParallelAnalysis | Table, *, ax: OnAxes | None = None, **parameters: Any
+) -> OnAxes: ...

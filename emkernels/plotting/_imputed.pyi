@@ -1,8 +1,6 @@
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-
-from emkernels._typing import Columns, RandomState, Table
+from emkernels._typing import Columns, OnAxes, RandomState, Table
 
 def plot_imputed(
     X: Table,
@@ -12,5 +10,5 @@ def plot_imputed(
     columns: Columns | None = None,
     max_points: int = 20000,
     random_state: RandomState | None = 0,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

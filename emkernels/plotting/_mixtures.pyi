@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Columns, RandomState, Table
+from emkernels._typing import Columns, OnAxes, RandomState, Table
 from emkernels.models.mixture.estimator import GaussianMixture
 from emkernels.models.student.estimator import StudentTMixture
 
@@ -17,8 +16,8 @@ def plot_mixture(
     labels: ArrayLike | None = None,
     max_points: int = 20000,
     random_state: RandomState | None = 0,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...
 def plot_responsibilities(
     model: GaussianMixture,
     X: Table,
@@ -27,5 +26,5 @@ def plot_responsibilities(
     threshold: float = 0.9,
     max_points: int = 20000,
     random_state: RandomState | None = 0,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

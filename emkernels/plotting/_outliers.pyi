@@ -1,8 +1,6 @@
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-
-from emkernels._typing import Columns, RandomState, Table
+from emkernels._typing import Columns, OnAxes, RandomState, Table
 from emkernels.models.mixture.estimator import GaussianMixture
 from emkernels.models.student.estimator import StudentTMixture
 
@@ -16,5 +14,5 @@ def plot_outliers(
     threshold: float | None = None,
     max_points: int = 20000,
     random_state: RandomState | None = 0,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

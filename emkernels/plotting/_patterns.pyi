@@ -1,10 +1,8 @@
-from matplotlib.axes import Axes
-
-from emkernels._typing import Table
+from emkernels._typing import OnAxes, Table
 
 def plot_missing_patterns(
     X: Table,
     *,
     max_patterns: int = 20,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

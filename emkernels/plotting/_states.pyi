@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Table
+from emkernels._typing import OnAxes, Table
 from emkernels.models.chains.categorical import CategoricalHMM
 from emkernels.models.chains.gaussian import GaussianHMM
 from emkernels.models.chains.mixture import MixtureHMM
@@ -16,5 +15,5 @@ def plot_states(
     column: int | str = 0,
     times: ArrayLike | None = None,
     max_sequences: int = 12,
-    ax: Axes | None = None,
-) -> Axes: ...
+    ax: OnAxes | None = None,
+) -> OnAxes: ...

@@ -8,7 +8,6 @@ from emkernels._typing import (
     Callback,
     Floats,
     Ints,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -38,9 +37,6 @@ class CategoricalHMM(ChainModel):
     startprob_: Floats
     transmat_: Floats
     emissionprob_: Floats
-    feature_names_in_: Names
-    n_blocks_: int
-    n_rows_: int
     def __init__(
         self,
         n_components: int = 1,

@@ -10,7 +10,6 @@ from emkernels._typing import (
     Floats,
     Ints,
     KernelType,
-    Names,
     OfBlocks,
     Prior,
     RandomState,
@@ -44,10 +43,6 @@ class GaussianHMM(ContinuousChain):
     transmat_: Floats
     means_: Floats
     covars_: Floats
-    n_features_in_: int
-    feature_names_in_: Names
-    n_blocks_: int
-    n_rows_: int
     def __init__(
         self,
         n_components: int = 1,

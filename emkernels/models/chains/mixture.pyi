@@ -9,7 +9,6 @@ from emkernels._typing import (
     Floats,
     Ints,
     KernelType,
-    Names,
     OfBlocks,
     Prior,
     RandomState,
@@ -47,9 +46,6 @@ class MixtureHMM(ContinuousChain):
     weights_: Floats
     means_: Floats
     covars_: Floats
-    feature_names_in_: Names
-    n_blocks_: int
-    n_rows_: int
     def __init__(
         self,
         n_components: int = 1,

@@ -9,7 +9,6 @@ from emkernels._typing import (
     Convergence,
     Floats,
     Ints,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -45,10 +44,6 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     n_best_: int
     entropy_: float
     identified_: bool
-    n_features_in_: int
-    feature_names_in_: Names
-    n_blocks_: int
-    n_rows_: int
     def __init__(
         self,
         n_classes: int = 2,

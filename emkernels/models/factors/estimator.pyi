@@ -8,7 +8,6 @@ from emkernels._typing import (
     Convergence,
     Floats,
     Ints,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -48,8 +47,6 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     converged_: bool
     lower_bound_: float
     lower_bounds_: list[float]
-    n_features_in_: int
-    feature_names_in_: Names
     def __init__(
         self,
         n_components: int = 1,

@@ -10,7 +10,6 @@ from emkernels._typing import (
     Floats,
     InitParams,
     Ints,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -48,8 +47,6 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     n_iter_: int
     lower_bound_: float
     lower_bounds_: list[float]
-    n_features_in_: int
-    feature_names_in_: Names
     def __init__(
         self,
         n_components: int = 1,

@@ -7,7 +7,6 @@ from emkernels._typing import (
     Acceleration,
     Callback,
     Floats,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -42,8 +41,6 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
     n_iter_: int
     converged_: bool
     n_patterns_: int | None
-    n_features_in_: int
-    feature_names_in_: Names
     indicator_: MissingIndicator | None
     def __init__(
         self,

@@ -11,7 +11,6 @@ from emkernels._typing import (
     Floats,
     InitParams,
     Ints,
-    Names,
     OfBlocks,
     Prior,
     RandomState,
@@ -62,8 +61,6 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     degenerate_components_: Ints
     noise_box_: Floats
     noise_log_density_: float
-    n_features_in_: int
-    feature_names_in_: Names
     def __init__(
         self,
         n_components: int = 1,

@@ -11,7 +11,6 @@ from emkernels._typing import (
     Floats,
     InitParams,
     Ints,
-    Names,
     OfBlocks,
     RandomState,
     Reals,
@@ -50,8 +49,6 @@ class StudentTMixture(ChunkedFit, FittedStudents):
     lower_bound_: float
     lower_bounds_: list[float]
     degenerate_components_: Ints
-    n_features_in_: int
-    feature_names_in_: Names
     def __init__(
         self,
         n_components: int = 1,
