@@ -78,7 +78,10 @@ def imports_of(path):
     return [name for name in reader(path) if name.split(".")[0] == "emkernels"]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+# stubs of Python name types of whatever floor; at run time there are none
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.suffix != ".pyi" or p.parent.name == "kernels"],
+    ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_go_down(path):
     here = floor(name_of(path))
     for name in imports_of(path):

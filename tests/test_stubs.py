@@ -1,12 +1,15 @@
-"""The .pyi files say what the compiled modules are."""
+"""The .pyi files say what the modules are."""
 
 import ast
+import dataclasses
 import importlib
 import inspect
 from pathlib import Path
 
 import pytest
+import stub_files
 
+import emkernels
 from emkernels import kernels
 
 # beside the compiled modules, so that an installation has them too
@@ -103,3 +106,104 @@ def test_fields_of_named_tuples(module, node):
 
 def test_the_package_is_marked_as_typed():
     assert (FOLDER.parent / "py.typed").exists()
+
+
+# --- the stubs beside Python ---------------------------------------------------------------
+
+MEND = "python ci/stubs.py mends it (CONTRIBUTING.md, Types)"
+
+
+def text_of(module):
+    path = stub_files.stub_of(module)
+    assert path.exists(), f"{module} has no stub: {MEND}"
+    return path.read_text(encoding="utf-8")
+
+
+def check_functions(have, wanted, where):
+    """Every wanted function is there, none is too much, and their signatures are those of run
+    time."""
+    for name, (kind, function) in wanted.items():
+        nodes = have.get(name)
+        assert nodes, f"{where}{name} is not in the stub: {MEND}"
+        if kind in ("property", "classmethod", "staticmethod"):
+            assert stub_files.decorators(nodes[0]) == {kind}, f"{where}{name} is a {kind}: {MEND}"
+        assert not stub_files.disagree(nodes, function), (
+            f"{where}{name} has another signature than its stub: {MEND}")
+    for name, nodes in have.items():
+        for node in nodes:
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            lacks = [a.arg for a in every if a.annotation is None and a.arg not in ("self", "cls")]
+            assert not lacks and node.returns is not None, f"{where}{name}: no type of {lacks}"
+
+
+def test_every_public_name_is_in_the_stub_of_the_package():
+    tree = ast.parse((FOLDER.parent / "__init__.pyi").read_text(encoding="utf-8"))
+    places = {alias.name: node.module for node in tree.body if isinstance(node, ast.ImportFrom)
+              for alias in node.names}
+    names = set(emkernels.__all__) | set(emkernels._MODULES)
+    assert set(places) | {"__version__"} == names, MEND
+    for name in names - {"__version__"} - set(emkernels._MODULES):
+        item = getattr(emkernels, name)
+        assert item is getattr(importlib.import_module(places[name]), name)
+        assert places[name] == item.__module__, f"{name}: {MEND}"
+
+
+@pytest.mark.parametrize("module", stub_files.stubbed())
+def test_stub(module):
+    text = text_of(module)
+    assert "Incomplete" not in text, "say by hand what ci/stubs.py did not know"
+    there, tree = importlib.import_module(module), ast.parse(text)
+    wanted = stub_files.wanted(there)
+    plain = {name: ("function", item) for name, item in wanted.items()
+             if not inspect.isclass(item)}
+    check_functions(stub_files.functions(tree.body), plain, f"{module}.")
+    found = stub_files.classes(tree)
+    for name, node in found.items():
+        owner = getattr(there, name, None)
+        assert owner is not None or name.startswith("_"), f"there is no {module}.{name}: {MEND}"
+        if owner is None:
+            continue
+        have = stub_files.functions(node.body)
+        annotated = stub_files.attributes(node)
+        members = stub_files.members(owner)
+        blocks = {each for each, (kind, _) in members.items() if kind == "blocks"}
+        assert blocks <= set(annotated), f"{name} lacks {blocks - set(annotated)}: {MEND}"
+        check_functions(have, {each: members[each] for each in members.keys() - blocks},
+                        f"{name}.")
+        gone = [each for each in have if not hasattr(owner, each)]
+        assert not gone, f"{name} has no {gone}: {MEND}"
+        fields = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(
+            owner) else getattr(owner, "_fields", None)
+        if fields is not None:
+            assert list(annotated) == list(fields), f"fields of {name}: {MEND}"
+        if stub_files.is_estimator(owner):
+            check_parameters(owner, have["__init__"][0], annotated)
+    for name, item in wanted.items():
+        assert name in found or not inspect.isclass(item), f"{module}.{name} has no stub: {MEND}"
+
+
+def check_parameters(owner, node, annotated):
+    """Parameters of an estimator are attributes of the same type."""
+    for argument in [*node.args.args[1:], *node.args.kwonlyargs]:
+        assert argument.arg in annotated, f"{owner.__name__}.{argument.arg}: {MEND}"
+        assert ast.unparse(annotated[argument.arg]) == ast.unparse(argument.annotation), (
+            f"{owner.__name__}.{argument.arg} is of another type than its parameter")
+
+
+def test_the_signature_of_outputs_of_blocks():
+    tree = ast.parse((FOLDER.parent / "_typing.pyi").read_text(encoding="utf-8"))
+    calls = stub_files.functions(stub_files.classes(tree)["OfBlocks"].body)["__call__"]
+    function = stub_files.members(emkernels.KMeans)["predict_chunks"][1]
+    assert not stub_files.disagree(calls, function)
+
+
+@pytest.mark.parametrize("change", [
+    lambda X, y=None, *, extra=1: None,             # one more
+    lambda X, *, y=None: None,                      # of another kind
+    lambda X, y=0: None,                            # another default
+    lambda X, y: None,                              # none
+    lambda X: None])
+def test_a_forgotten_parameter_is_seen(change):
+    node = ast.parse("def f(X: int, y: object = None) -> None: ...").body
+    assert not stub_files.disagree(node, lambda X, y=None: None)
+    assert stub_files.disagree(node, change)

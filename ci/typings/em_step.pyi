@@ -1,0 +1,3 @@
+from typing import Any
+
+def statistics(*arguments: Any, n_threads: int = 1) -> float: ...

@@ -1,0 +1,19 @@
+from typing import Any, TypeVar
+
+from emkernels.models.chunked import ChunkedFit
+
+_Model = TypeVar("_Model", bound=ChunkedFit)
+
+# arrays and data frames of Dask: arrays of such come back
+def fit(
+    model: _Model,
+    X: Any,
+    *,
+    client: Any = None,
+    sample_weight: Any = None,
+) -> _Model: ...
+def predict(model: ChunkedFit, X: Any) -> Any: ...
+def predict_proba(model: ChunkedFit, X: Any) -> Any: ...
+def score_samples(model: ChunkedFit, X: Any) -> Any: ...
+def transform(model: ChunkedFit, X: Any) -> Any: ...
+def impute(model: ChunkedFit, X: Any) -> Any: ...

@@ -1,0 +1,24 @@
+from typing import Self
+
+from numpy.typing import ArrayLike
+from sklearn.base import DensityMixin
+
+from emkernels._typing import Estimator, Path, Reals, Table
+from emkernels.models._state import Stateful
+
+class LatentModel(Stateful, DensityMixin, Estimator):
+    @property
+    def n_parameters_(self) -> int: ...
+    def score_samples(self, X: Table) -> Reals: ...
+    def score(
+        self,
+        X: Table,
+        y: object = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> float: ...
+    def bic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
+    def aic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
+    def save(self, path: Path) -> None: ...
+    @classmethod
+    def load(cls, path: Path) -> Self: ...

@@ -1,0 +1,3 @@
+from emkernels.models.chains.base import ChainModel
+
+class ContinuousChain(ChainModel): ...

@@ -1,0 +1,26 @@
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from emkernels._typing import Columns, Floats, RandomState, Table
+
+@dataclass
+class BootstrapTest:
+    statistic: float
+    p_value: float
+    bootstrap_statistics: Floats
+    n_classes: int
+    log_likelihoods: tuple[float, float]
+    n_negative: int
+
+def blrt(
+    X: Table,
+    n_classes: int,
+    *,
+    n_bootstrap: int = 99,
+    n_init: int = 20,
+    random_state: RandomState | None = 0,
+    n_threads: int | None = None,
+    continuous: Columns | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> BootstrapTest: ...

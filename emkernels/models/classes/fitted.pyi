@@ -1,0 +1,23 @@
+from typing import Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from emkernels._typing import Floats, Ints, Path, Table
+from emkernels.models.base import LatentModel
+from emkernels.models.classes.inference import ClassInference
+from emkernels.models.mixtures import MixtureMethods
+
+class FittedClasses(ClassInference, MixtureMethods, LatentModel):
+    @property
+    def continuous_(self) -> list[int]: ...
+    def abic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
+    def caic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
+    def bivariate_residuals(
+        self,
+        X: Table,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Floats: ...
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[Any], Ints]: ...
+    def impute(self, X: Table) -> NDArray[Any]: ...
+    def save(self, path: Path) -> None: ...

@@ -1,0 +1,28 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from emkernels._typing import Row, Table
+from emkernels.models.classes.estimator import LatentClassAnalysis
+
+@dataclass
+class ClassSelection:
+    best: LatentClassAnalysis
+    criterion: str
+    table: list[Row]
+    @property
+    def chosen(self) -> Row: ...
+    @staticmethod
+    def remarks(row: Row) -> str: ...
+
+def select_classes(
+    X: Table,
+    n_classes: int | Iterable[int] = ...,
+    criterion: Literal["bic", "aic", "abic", "caic", "icl"] = "bic",
+    *,
+    sample_weight: ArrayLike | None = None,
+    n_bootstrap: int = 0,
+    **parameters: Any,
+) -> ClassSelection: ...

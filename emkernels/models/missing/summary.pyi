@@ -1,0 +1,21 @@
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from pandas import DataFrame
+
+from emkernels._typing import Floats, Table
+
+@dataclass
+class MissingDataSummary:
+    columns: dict[str, NDArray[Any]]
+    patterns: dict[str, NDArray[Any]]
+    pairwise_observed: Floats
+    n_samples: int
+    n_features: int
+    n_missing: int
+    n_complete: int
+    n_empty: int
+    def to_pandas(self) -> tuple[DataFrame, DataFrame]: ...
+
+def missing_data_summary(X: Table) -> MissingDataSummary: ...

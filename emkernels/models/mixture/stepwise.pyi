@@ -1,0 +1,14 @@
+from typing import Self
+
+from numpy.typing import ArrayLike
+
+from emkernels._typing import Table
+
+class StepwiseMixture:
+    def partial_fit(
+        self,
+        X: Table,
+        y: object = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self: ...

@@ -1,0 +1,3 @@
+from emkernels._typing import Floats
+
+def component_colors(n: int) -> Floats: ...
