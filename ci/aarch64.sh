@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The aarch64 wheel, cross-built on x86_64, and its tests under qemu-user. Hours, so not in the gate;
 # what came of the last run stands in ci/aarch64.txt, which a run without arguments writes anew.
-#   aarch64.sh [test files]       on Debian 12, as root or not, with its packages
-#   gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static; everything else is put in build/aarch64
+#   aarch64.sh [test files]       on Debian 12, with its packages gcc-aarch64-linux-gnu,
+#   libc6-dev-arm64-cross and qemu-user-static; all else goes to build/aarch64
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ci/tools.sh
 . ci/tools.sh
+# shellcheck source=ci/debian.sh
+. ci/debian.sh
 for program in aarch64-linux-gnu-gcc qemu-aarch64-static dpkg-deb; do
     command -v "$program" >/dev/null || { echo "aarch64: $program is not there" >&2; exit 1; }
 done
@@ -21,28 +23,14 @@ if [ $# -eq 0 ]; then
         tests/test_gaussian_mixture.py tests/test_incomplete_kernels.py tests/test_chain_kernels.py
         tests/test_student_kernels.py tests/test_factor_kernels.py tests/test_elementary.py)
 fi
-rm -rf "$folder/src" "$folder/site" "$folder/built" "$folder/tests-run" "$folder/wheels"
+rm -rf "$folder"/{src,site,built,tests-run,wheels}
 mkdir -p "$folder"
 cd "$folder"
 
-# CPython for arm64: Debian's packages, unpacked by an apt with a state of its own
+# CPython for arm64
 if [ ! -e root/usr/bin/python3.11 ]; then
-    mkdir -p apt/state/lists/partial apt/cache/archives/partial apt/parts root
-    cp /etc/apt/sources.list.d/debian.sources apt/parts/
-    touch apt/state/status apt/none.list
-    cat >apt/conf <<-CONF
-	APT::Architecture "arm64";
-	APT::Architectures { "arm64"; };
-	Dir::State "$folder/apt/state";
-	Dir::State::status "$folder/apt/state/status";
-	Dir::Cache "$folder/apt/cache";
-	Dir::Etc::SourceParts "$folder/apt/parts";
-	Dir::Etc::SourceList "$folder/apt/none.list";
-	CONF
-    APT_CONFIG=$folder/apt/conf apt-get update -qq
-    APT_CONFIG=$folder/apt/conf apt-get install -qq --yes --no-install-recommends --download-only \
+    debian "$folder/root" bookworm arm64 \
         python3 python3-dev libpython3.11 libgomp1 libstdc++6 libc-bin zlib1g
-    for package in apt/cache/archives/*.deb; do dpkg-deb -x "$package" root; done
 fi
 
 python -m pip download --quiet --dest wheels --only-binary=:all: --python-version 3.11 \
@@ -53,7 +41,7 @@ python -m pip download --quiet --dest wheels --only-binary=:all: --python-versio
 
 git clone --quiet "$checkout" src
 (cd src && CC=aarch64-linux-gnu-gcc LDSHARED="aarch64-linux-gnu-gcc -shared" \
-    CFLAGS="-I$folder/root/usr/include/python3.11 -I$folder/root/usr/include" \
+    CPPFLAGS="-I$folder/root/usr/include/python3.11 -I$folder/root/usr/include" \
     _PYTHON_HOST_PLATFORM=linux-aarch64 \
     python -m build --no-isolation --wheel --outdir ../built . >../build.log 2>&1) || {
     cat build.log >&2
