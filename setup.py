@@ -4,7 +4,6 @@ EMKERNELS_NO_OPENMP=1 builds sequential kernels, EMKERNELS_DEBUG=1 kernels that 
 """
 
 import os
-import platform
 import sys
 import sysconfig
 import tempfile
@@ -32,7 +31,8 @@ def simd_levels():
     """Name -> (compiler flags, vector bytes, width of the moment tile)."""
     if sys.platform == "win32":
         return {"baseline": ([], 0, 4)}
-    if platform.machine().lower() in ("x86_64", "amd64"):
+    # of what is built for, by a cross compiler perhaps, and not of this machine
+    if sysconfig.get_platform().endswith(("x86_64", "amd64")):
         return {
             "baseline": (["-march=x86-64-v2"], 16, 2),
             "v3": (["-march=x86-64-v3"], 32, 2),
