@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
 import inventories  # noqa: E402
-from examples import Pictures, arguments, in_order, prepare  # noqa: E402
+from examples import prepare  # noqa: E402
 
 import emkernels  # noqa: E402
 
@@ -32,6 +32,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     # of this folder
     "api_pages",
+    "chapters",
     "cli_pages",
     "figures",
 ]
@@ -67,9 +68,9 @@ sphinx_gallery_conf = {
     "examples_dirs": str(prepare(HERE)),
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "image_scrapers": (Pictures(),),
-    "reset_argv": arguments,
-    "within_subsection_order": in_order,
+    "image_scrapers": ("examples",),
+    "reset_argv": "examples.arguments",
+    "within_subsection_order": "examples.in_order",
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,

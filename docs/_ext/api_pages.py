@@ -5,7 +5,10 @@ A name that is in no group, or in two, ends the build: say below where it belong
 
 import importlib
 import inspect
+import sys
 from pathlib import Path
+
+from sphinx.util.nodes import make_refnode
 
 # module -> (what it holds, groups: title -> names); "*": all of the module's names, in their order
 MODULES = {
@@ -39,10 +42,15 @@ MODULES = {
     "emkernels.em": ("The EM loop, for models of one's own", "*"),
     "emkernels.em.protocol": ("What the loop asks of a model and of rows",
                               ["Model", "Components", "Statistics", "Source"]),
+    "emkernels.em.progress": ("How far passes over blocks are", ["watching"]),
     "emkernels.data": ("Rows, and blocks of them", "*"),
     "emkernels.distributed": ("Fits of Dask collections (extra `distributed`)", "*"),
     "emkernels.spark": ("Fits of Spark data frames (extra `spark`)", "*"),
     "emkernels.ray": ("Fits of blocks that Ray holds (extra `ray`)", "*"),
+    "emkernels.models.factors.rotation": ("Rotations of loadings, as `FactorAnalysis` makes them",
+                                         ["rotate"]),
+    "emkernels.models.imputation.information": ("Standard errors, as `GaussianImputer` has them",
+                                               ["standard_errors", "missing_information"]),
     "emkernels.latent": ("What is hidden: parts of the estimators", "*"),
     "emkernels.components.gaussian": ("Normal components: parts of the estimators", "*"),
 }
@@ -93,6 +101,9 @@ def _members(cls):
         function = getattr(item, "fn", getattr(item, "__func__", item))
         home = getattr(function, "__module__", None) or ""
         if isinstance(item, property) or not callable(getattr(cls, name, None)):
+            continue
+        # those that depend on what the class has, as transform_chunks on transform
+        if hasattr(item, "check") and not hasattr(cls(), name):
             continue
         if home.startswith("sklearn"):
             others.append(name)
@@ -195,6 +206,55 @@ def write(app):
             old.unlink()
 
 
+# --- references ----------------------------------------------------------------------------
+
+def _path(target, start):
+    """What a dotted name leads to from an object, or None."""
+    for part in target.split("."):
+        start = getattr(start, part, None) if start is not None else None
+    return start
+
+
+def _inside(target):
+    """Whether a full name is something of the package that has no page."""
+    parts = target.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            module = importlib.import_module(".".join(parts[:cut]))
+        except ImportError:
+            continue
+        return cut == len(parts) or _path(".".join(parts[cut:]), module) is not None
+    return False
+
+
+def _of_a_class(target):
+    """Whether a short name is that of a class of the package, or of what it has."""
+    return any(inspect.isclass(getattr(module, target.partition(".")[0], None))
+               and _path(target, module) is not None
+               for name, module in list(sys.modules.items()) if name.startswith("emkernels."))
+
+
+def resolve(app, env, node, contnode):
+    """Names that docstrings write short, as `fit` in the table of a class's methods, become links;
+    those of the package that have no page, as text. What is neither is a warning."""
+    page, target = node.get("refdoc", "").removeprefix("api/"), node.get("reftarget", "")
+    if node.get("refdomain") != "py" or not target:
+        return None
+    domain = env.domains["py"]
+    module, _, name = page.rpartition(".")
+    if module in MODULES and page not in MODULES:
+        described = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+        # an attribute is described with its class
+        place = f"{page}.{target}" if f"{page}.{target}" in domain.objects else page
+        if place in domain.objects and (place != page or target in described):
+            entry = domain.objects[place]
+            return make_refnode(app.builder, node["refdoc"], entry.docname, entry.node_id, contnode)
+    if target.startswith("emkernels."):
+        return contnode if _inside(target) else None
+    return contnode if _of_a_class(target) else None
+
+
 def setup(app):
     app.connect("builder-inited", write)
+    app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

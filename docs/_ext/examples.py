@@ -11,6 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from matplotlib import pyplot
+
 PICTURES = Path(tempfile.mkdtemp(prefix="emkernels-gallery-"))
 LIST = re.compile(r"^\| \[(\S+?)\]", re.MULTILINE)
 # a script in a folder of its own becomes one of the gallery's, with what lies beside it
@@ -71,20 +73,17 @@ def arguments(configuration, script):
     return [str(PICTURES)]
 
 
-class Pictures:
+def _get_sg_image_scraper():
+    return pictures
+
+
+def pictures(block, block_vars, gallery_conf):
     """Takes the pictures that a cell has written."""
+    from sphinx_gallery.scrapers import figure_rst
 
-    def __repr__(self):     # part of what decides whether a gallery is made again
-        return "Pictures()"
-
-    def __call__(self, block, block_vars, gallery_conf):
-        from sphinx_gallery.scrapers import figure_rst
-
-        taken = []
-        for picture in sorted(PICTURES.glob("*.png"), key=lambda path: path.stat().st_mtime_ns):
-            taken.append(next(block_vars["image_path_iterator"]))
-            shutil.move(picture, taken[-1])
-        import matplotlib.pyplot as plt
-
-        plt.close("all")
-        return figure_rst(taken, gallery_conf["src_dir"])
+    taken = []
+    for picture in sorted(PICTURES.glob("*.png"), key=lambda path: path.stat().st_mtime_ns):
+        taken.append(next(block_vars["image_path_iterator"]))
+        shutil.move(picture, taken[-1])
+    pyplot.close("all")
+    return figure_rst(taken, gallery_conf["src_dir"])
