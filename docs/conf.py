@@ -10,9 +10,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "_ext"))
 
-import inventories  # noqa: E402
+import inventories  # noqa: E402, I001
 from examples import prepare  # noqa: E402
-
 import emkernels  # noqa: E402
 
 project = "emkernels"
@@ -25,7 +24,6 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
     "sphinx_design",
@@ -35,6 +33,7 @@ extensions = [
     "chapters",
     "cli_pages",
     "figures",
+    "formulas",
 ]
 exclude_patterns = ["_ext", "_static", "inventories", "gallery/**/*.py", "gallery/**/*.md5",
                     "gallery/**/*.ipynb", "gallery/sg_execution_times.rst",
@@ -43,6 +42,8 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 root_doc = "index"
 default_role = "code"       # as in the docstrings: single backticks name an argument
 nitpicky = True
+smartquotes = False         # two dashes are those of an option
+toc_object_entries_show_parents = "hide"
 
 # --- docstrings ----------------------------------------------------------------------------
 autosummary_generate = False
@@ -85,6 +86,7 @@ sphinx_gallery_conf = {
 }
 
 # --- HTML ----------------------------------------------------------------------------------
+html_math_renderer = "mathml"
 html_theme = "pydata_sphinx_theme"
 html_title = f"emkernels {release}"
 html_static_path = ["_static"]

@@ -8,8 +8,6 @@ import inspect
 import sys
 from pathlib import Path
 
-from sphinx.util.nodes import make_refnode
-
 # module -> (what it holds, groups: title -> names); "*": all of the module's names, in their order
 MODULES = {
     "emkernels": ("Models, and what goes with them", {
@@ -237,6 +235,8 @@ def _of_a_class(target):
 def resolve(app, env, node, contnode):
     """Names that docstrings write short, as `fit` in the table of a class's methods, become links;
     those of the package that have no page, as text. What is neither is a warning."""
+    from sphinx.util.nodes import make_refnode
+
     page, target = node.get("refdoc", "").removeprefix("api/"), node.get("reftarget", "")
     if node.get("refdomain") != "py" or not target:
         return None

@@ -17,6 +17,9 @@ PICTURES = Path(tempfile.mkdtemp(prefix="emkernels-gallery-"))
 LIST = re.compile(r"^\| \[(\S+?)\]", re.MULTILINE)
 # a script in a folder of its own becomes one of the gallery's, with what lies beside it
 FLAT = {"cython_client/run.py": "cython_client.py"}
+# where the first words of the docstring are no title
+TITLES = {"streaming.py": "A fit block by block", "cython_client/run.py": "A kernel from Cython",
+          "factors.py": "Factors of wines", "states.py": "States of the Nile"}
 
 
 def names(examples):
@@ -24,17 +27,16 @@ def names(examples):
     return LIST.findall((examples / "README.md").read_text(encoding="utf-8"))
 
 
-def titled(source):
+def titled(source, title=None):
     """The script with a title of its own line above what its docstring says else."""
     module = ast.parse(source)
     text = " ".join(ast.get_docstring(module).split())
-    title, _, rest = text.partition(":")
-    if not rest:
-        title, _, rest = text.partition(",")
-    rest = rest.strip()
-    rest = rest[:1].upper() + rest[1:]
+    if title is None:
+        title, _, text = text.partition(":")
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
     body = "\n".join(source.splitlines()[module.body[0].end_lineno:])
-    return f'"""\n{title}\n{"=" * len(title)}\n\n{rest}\n"""\n{body}\n'
+    return f'"""\n{title}\n{"=" * len(title)}\n\n{text}\n"""\n{body}\n'
 
 
 def in_cells(source):
@@ -55,7 +57,7 @@ def prepare(docs):
         source = (examples / name).read_text(encoding="utf-8")
         # sphinx-gallery runs a script without a __file__, in its folder
         source = source.replace("Path(__file__).resolve().parent", "Path.cwd()")
-        target.write_text(in_cells(titled(source)), encoding="utf-8")
+        target.write_text(in_cells(titled(source, TITLES.get(name))), encoding="utf-8")
         if name in FLAT:
             for beside in (examples / name).parent.glob("*.pyx"):
                 shutil.copy(beside, folder)
