@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands."""
+"""What the README and the recipes of the site show runs as it stands."""
 
 import os
 import re
@@ -26,13 +26,17 @@ from emkernels.cli._main import COMMANDS, main, make_parser
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 README = CHECKOUT / "README.md"
+RECIPES = CHECKOUT / "docs" / "recipes.md"
+TEXT = README.read_text(encoding="utf-8") + RECIPES.read_text(encoding="utf-8")
 # (compiled quickly: what is compiled is to work)
 ENVIRONMENT = {**os.environ, "CFLAGS": "-O0",
                "PYTHONPATH": str(Path(emkernels.__file__).parents[1])}
 
 # heading, text below it, heading, ...
-_parts = re.split(r"^##+ (.*)\n", README.read_text(encoding="utf-8"), flags=re.MULTILINE)
+_parts = re.split(r"^##+ (.*)\n", TEXT, flags=re.MULTILINE)
 SECTIONS = dict(zip(_parts[1::2], _parts[2::2]))
+# what ci/test_wheel.sh does not copy
+NOT_IN_A_WHEEL = {"CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff"}
 FROM_CYTHON = "Kernels from Cython"
 FROM_NUMBA = "Kernels from numba"
 
@@ -65,7 +69,7 @@ def execute(heading):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for block in blocks(heading, "python"):
-            exec(compile(block, f"{README}: {heading}", "exec"), names)
+            exec(compile(block, heading, "exec"), names)
     return names
 
 
@@ -73,12 +77,12 @@ PYTHON = [heading for heading in SECTIONS if blocks(heading, "python")]
 
 
 def test_the_recipes_are_there():
-    assert PYTHON[:11] == ["A mixture", "Missing values", "Multiple imputation", "Factors",
-                          "Latent classes", "States of a sequence",
+    assert PYTHON[:12] == ["In Python", "A mixture", "Missing values", "Multiple imputation",
+                          "Factors", "Latent classes", "States of a sequence",
                           "Outliers, and other shapes", "Larger than memory", "Segmentation",
                           FROM_CYTHON, FROM_NUMBA]
-    everywhere = README.read_text(encoding="utf-8").count("```python\n")
-    assert sum(len(blocks(heading, "python")) for heading in PYTHON) == everywhere
+    assert sum(len(blocks(heading, "python")) for heading in PYTHON) == TEXT.count("```python\n")
+    assert len(_parts[1::2]) == len(SECTIONS), "two sections of one heading"
 
 
 @pytest.mark.parametrize("heading", [
@@ -86,7 +90,11 @@ def test_the_recipes_are_there():
 def test_python(heading, folder, capsys):
     names = execute(heading)
     printed = capsys.readouterr().out
-    if heading == "A mixture":
+    if heading == "In Python":
+        assert "K-means and EM" in printed and "20 imputations" in printed
+        assert not np.isnan(names["filled"]).any()
+        assert np.load("labels.npy").shape == (50_000,)
+    elif heading == "A mixture":
         assert names["mean"].shape == (150, 2)
         assert "n_components" in printed
     elif heading == "Missing values":
@@ -220,7 +228,24 @@ def test_line(line, files, capsys):
         assert (files / written(line)).stat().st_size > 0
 
 
-def test_links():
-    """Files that the README points at are there."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README.read_text(encoding="utf-8")):
-        assert (CHECKOUT / target).exists(), target
+def test_files_that_are_named():
+    """The README is read where no file lies beside it, so it names files and links to none."""
+    text = README.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:docs/|benchmarks/)?[\w./]+\.(?:md|py|cff))`", text)
+    assert len(named) >= 7
+    for name in named:
+        assert (CHECKOUT / name).exists() or name in NOT_IN_A_WHEEL, name
+    assert not re.findall(r"\]\((?!https?:)", text)
+
+
+def test_the_figure_is_drawn_to_scale():
+    bars = re.findall(r"(#+) +(\d+) ms", SECTIONS["How fast"])
+    slowest = float(bars[-1][1])
+    assert len(bars) == 3
+    for bar, milliseconds in bars:
+        wanted = float(milliseconds) / slowest * len(bars[-1][0])
+        assert abs(len(bar) - wanted) <= 0.6, milliseconds
+
+
+def test_it_is_short():
+    assert len(README.read_bytes()) <= 16 * 1024

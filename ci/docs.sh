@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# The site, from sources in a folder of their own and the wheel in dist/, without a warning; then a
+# look at what was made. docs.sh [OUT [VENV]]: the pages go to OUT (build/site), the wheel is in VENV
+# or in a new environment.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=ci/tools.sh
+. ci/tools.sh
+
+out=$(realpath -m "${1:-build/site}")
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+venv=${2:-$folder/venv}
+[ -e "$venv/bin/python" ] || "$PYTHON" -m venv "$venv"
+"$venv/bin/python" -m pip install --quiet --quiet "$(ls dist/emkernels-*.whl)[docs]"
+venv=$(realpath -s "$venv")
+
+# what git ignores of docs/ is made anew: nothing of an older build is left
+git ls-files --cached --others --exclude-standard docs examples benchmarks '*.md' CITATION.cff \
+    | tar --create --files-from=- | tar --extract --directory "$folder"
+cp ci/check_site.py "$folder"
+rm -rf "$out"
+cd "$folder"
+# without a proxy that answers: a build that fetches something does not go through
+env MPLBACKEND=Agg CFLAGS=-O0 http_proxy=http://127.0.0.1:9 https_proxy=http://127.0.0.1:9 \
+    "$venv/bin/python" -m sphinx -W -n --keep-going -q docs "$out"
+"$venv/bin/python" check_site.py "$out"
