@@ -144,7 +144,8 @@ def _page(module, name):
     lines = [*_heading(qualified), f".. currentmodule:: {module}", ""]
     first = _home(name, item)
     if first != module:
-        lines += [f"The same as :obj:`{first}.{name}`.", "",
+        lines += [f"Another name of :obj:`{first}.{name}`, which is described there: "
+                  + " ".join((inspect.getdoc(item) or "").split("\n\n")[0].split()), "",
                   f".. py:class:: {name}", "   :no-typesetting:", ""]
     elif inspect.isclass(item):
         lines += _class_page(module, name, item)
