@@ -140,8 +140,7 @@ def _class_page(module, name, cls):
 
 def _page(module, name):
     item = getattr(importlib.import_module(module), name)
-    qualified = f"{module}.{name}"
-    lines = [*_heading(qualified), f".. currentmodule:: {module}", ""]
+    lines = [*_heading(name), f".. currentmodule:: {module}", ""]
     first = _home(name, item)
     if first != module:
         lines += [f"Another name of :obj:`{first}.{name}`, which is described there: "

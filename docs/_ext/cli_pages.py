@@ -18,9 +18,13 @@ def commands(parser):
     return action.choices
 
 
+OPTION = re.compile(r"(?<![\w-])(--?[a-z][\w-]*)")
+
+
 def _literal(text):
-    """Text that is no reST."""
-    return re.sub(r"([*`|\\]|_(?=\W|$))", r"\\\1", text)
+    """Text that is no reST, and options, which no line ends within."""
+    text = re.sub(r"([*`|\\]|_(?=\W|$))", r"\\\1", text)
+    return OPTION.sub(r":option:`\1`", text)
 
 
 def _code(text, language="text"):
@@ -74,7 +78,8 @@ def _options(parser):
 
 def page(name, parser):
     title = f"emkernels {name}"
-    lines = [title, "=" * len(title), ""]
+    # the role shadows Sphinx's, which would make links
+    lines = [".. role:: option(literal)", "   :class: option", "", title, "=" * len(title), ""]
     for part in _paragraphs(parser.description):
         lines += part
     lines += _code(_usage(parser), "text")
@@ -92,7 +97,8 @@ def page(name, parser):
 
 
 def index(parser):
-    lines = ["Command line", "============", "", _literal(parser.description), "",
+    lines = [".. role:: option(literal)", "   :class: option", "",
+             "Command line", "============", "", _literal(parser.description), "",
              "Needs ``pip install 'emkernels[cli]'``. What these pages say is what ``emkernels "
              "COMMAND --help`` prints.", "", *_code(_usage(parser), "text")]
     (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
