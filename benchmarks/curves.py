@@ -30,8 +30,8 @@ from emkernels import KMeans
 from emkernels.kernels.passes import effective_n_threads
 
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.json"
-PACKAGES = {"emkernels": "emkernels", "scikit-learn": "scikit-learn", "oneDAL": "scikit-learn-intelex",
-            "NumPy": "numpy"}
+PACKAGES = {"emkernels": "emkernels", "scikit-learn": "scikit-learn",
+            "oneDAL": "scikit-learn-intelex", "NumPy": "numpy"}
 # along what -> where, and the shape (rows, columns, K) of which one entry varies
 SWEEPS = {
     "rows": ((2_000, 10_000, 50_000, 200_000, 1_000_000), (None, 8, 8)),

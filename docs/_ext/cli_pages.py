@@ -18,13 +18,13 @@ def commands(parser):
     return action.choices
 
 
-OPTION = re.compile(r"(?<![\w-])(--?[a-z][\w-]*)")
+OPTION = re.compile(r"(?<![^\s(])(--?[a-z][a-z-]*)(?=[\s.,;:)]|$)")
 
 
 def _literal(text):
     """Text that is no reST, and options, which no line ends within."""
     text = re.sub(r"([*`|\\]|_(?=\W|$))", r"\\\1", text)
-    return OPTION.sub(r":option:`\1`", text)
+    return OPTION.sub(r":flag:`\1`", text)
 
 
 def _code(text, language="text"):
@@ -78,8 +78,7 @@ def _options(parser):
 
 def page(name, parser):
     title = f"emkernels {name}"
-    # the role shadows Sphinx's, which would make links
-    lines = [".. role:: option(literal)", "   :class: option", "", title, "=" * len(title), ""]
+    lines = [".. role:: flag(literal)", "   :class: flag", "", title, "=" * len(title), ""]
     for part in _paragraphs(parser.description):
         lines += part
     lines += _code(_usage(parser), "text")
@@ -97,7 +96,7 @@ def page(name, parser):
 
 
 def index(parser):
-    lines = [".. role:: option(literal)", "   :class: option", "",
+    lines = [".. role:: flag(literal)", "   :class: flag", "",
              "Command line", "============", "", _literal(parser.description), "",
              "Needs ``pip install 'emkernels[cli]'``. What these pages say is what ``emkernels "
              "COMMAND --help`` prints.", "", *_code(_usage(parser), "text")]
