@@ -1,6 +1,6 @@
 """Curves against rows, columns, components and threads, kept for the page of the site.
 
-    python benchmarks/curves.py                     # writes docs/benchmarks.json, six minutes
+    python benchmarks/curves.py                     # writes docs/benchmarks.json, minutes
     python benchmarks/curves.py --quick -o FILE     # tiny sizes: does it still run?
 
 Quiet machine wanted. Contenders take turns and do the same: an EM iteration, full covariance, by
@@ -30,11 +30,11 @@ from emkernels import KMeans
 from emkernels.kernels.passes import effective_n_threads
 
 KEPT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.json"
-PACKAGES = {"emkernels": "emkernels", "scikit-learn": "scikit-learn", "oneDAL": "daal4py",
-            "NumPy": "numpy"}
+PACKAGES = {"emkernels": "emkernels", "scikit-learn": "scikit-learn",
+            "oneDAL": "scikit-learn-intelex", "NumPy": "numpy"}
 # along what -> where, and the shape (rows, columns, K) of which one entry varies
 SWEEPS = {
-    "rows": ((2_000, 10_000, 50_000, 200_000), (None, 8, 8)),
+    "rows": ((2_000, 10_000, 50_000, 200_000, 1_000_000), (None, 8, 8)),
     "columns": ((2, 4, 8, 16, 32, 64), (20_000, None, 8)),
     "components": ((2, 4, 8, 16, 32, 64), (20_000, 8, None)),
     "threads": (None, (100_000, 16, 16)),

@@ -140,11 +140,11 @@ def _class_page(module, name, cls):
 
 def _page(module, name):
     item = getattr(importlib.import_module(module), name)
-    qualified = f"{module}.{name}"
-    lines = [*_heading(qualified), f".. currentmodule:: {module}", ""]
+    lines = [*_heading(name), f".. currentmodule:: {module}", ""]
     first = _home(name, item)
     if first != module:
-        lines += [f"The same as :obj:`{first}.{name}`.", "",
+        lines += [f"Another name of :obj:`{first}.{name}`, which is described there: "
+                  + " ".join((inspect.getdoc(item) or "").split("\n\n")[0].split()), "",
                   f".. py:class:: {name}", "   :no-typesetting:", ""]
     elif inspect.isclass(item):
         lines += _class_page(module, name, item)

@@ -18,9 +18,13 @@ def commands(parser):
     return action.choices
 
 
+OPTION = re.compile(r"(?<![^\s(])(--?[a-z][a-z-]*)(?=[\s.,;:)]|$)")
+
+
 def _literal(text):
-    """Text that is no reST."""
-    return re.sub(r"([*`|\\]|_(?=\W|$))", r"\\\1", text)
+    """Text that is no reST, and options, which no line ends within."""
+    text = re.sub(r"([*`|\\]|_(?=\W|$))", r"\\\1", text)
+    return OPTION.sub(r":flag:`\1`", text)
 
 
 def _code(text, language="text"):
@@ -74,7 +78,7 @@ def _options(parser):
 
 def page(name, parser):
     title = f"emkernels {name}"
-    lines = [title, "=" * len(title), ""]
+    lines = [".. role:: flag(literal)", "   :class: flag", "", title, "=" * len(title), ""]
     for part in _paragraphs(parser.description):
         lines += part
     lines += _code(_usage(parser), "text")
@@ -92,7 +96,8 @@ def page(name, parser):
 
 
 def index(parser):
-    lines = ["Command line", "============", "", _literal(parser.description), "",
+    lines = [".. role:: flag(literal)", "   :class: flag", "",
+             "Command line", "============", "", _literal(parser.description), "",
              "Needs ``pip install 'emkernels[cli]'``. What these pages say is what ``emkernels "
              "COMMAND --help`` prints.", "", *_code(_usage(parser), "text")]
     (action,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))

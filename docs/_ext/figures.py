@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numerics
 from api_pages import keep
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from emkernels.plotting import PALETTE
 
@@ -57,7 +58,10 @@ def curves(kept, folder):
             ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
             ax.set(xlabel=AXES[along], ylabel="seconds", title=points[0]["others"])
             ax.grid(alpha=0.3, which="both")
-        figure.axes[0].legend()
+        figure.legend(handles=[Line2D([], [], color=color, marker=marker, label=name)
+                               for name, (color, marker) in CONTENDERS.items()
+                               if any(p["seconds"].get(name) for points in sweeps.values()
+                                      for p in points)], loc="outside upper center", ncols=3)
         _save(figure, folder / f"curves_{task}.png")
         rows = [[AXES[along], f"{p['at']:,}", *(_time(p["seconds"].get(n)) for n in CONTENDERS),
                  *(_ratio(p["seconds"], n) for n in list(CONTENDERS)[1:])]
@@ -72,12 +76,14 @@ def machine(kept):
     """What was measured with, in a list."""
     versions = ", ".join(f"{name} {v or 'not installed'}" for name, v in kept["versions"].items())
     load = kept["load_before"]
-    return (f"- machine: {kept['machine']}\n"
+    quick = (":::{warning}\nTiny sizes, once: they show that the script runs, and no speed. Run it "
+             "without `--quick`.\n:::\n\n" if "--quick" in kept["script"] else "")
+    return (f"{quick}- machine: {kept['machine']}\n"
             f"- versions: {versions}\n"
             f"- date: {kept['date']}\n"
             f"- script: `{kept['script']}`\n"
             f"- load of the machine when it began (mean of a minute): {load:.2f} of "
-            f"{kept['processors']} processors; best of {kept['rounds']} rounds, taking turns\n\n")
+            f"{kept['processors']} processors; best of rounds: {kept['rounds']}, taking turns\n\n")
 
 
 # --- numerics ------------------------------------------------------------------------------
