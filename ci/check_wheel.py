@@ -98,7 +98,8 @@ def check_origins(root, info):
         yield f"{grafted[0].name} is not the file that the SBOM tells of"
     if component["name"] != "libgomp" or f"libgomp@{component['version']}" not in component["purl"]:
         yield f"the SBOM calls libgomp {component['purl']}"
-    pinned = re.search(r"^scikit-learn==(\S+)", Path(__file__).with_name("libgomp.txt").read_text(), re.M)[1]
+    pins = Path(__file__).with_name("libgomp.txt").read_text()
+    pinned = re.search(r"^scikit-learn==(\S+)", pins, re.M)[1]
     if f"scikit_learn-{pinned}-" not in component["pedigree"]["notes"]:
         yield "the SBOM does not name the wheel that libgomp is from"
 

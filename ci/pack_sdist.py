@@ -12,7 +12,9 @@ from pathlib import Path
 
 path = Path(sys.argv[1])
 with tarfile.open(path) as made:
-    members = [(member, made.extractfile(member).read()) for member in made if member.isfile()]
+    members = [(member, made.extractfile(member).read()) for member in made if member.isfile()
+               # made anew by setuptools, and not the same in an sdist of an sdist
+               and ".egg-info/" not in member.name and not member.name.endswith("/setup.cfg")]
 moment = int(os.environ["SOURCE_DATE_EPOCH"])
 with (open(path, "wb") as file,
       gzip.GzipFile("", "wb", mtime=moment, fileobj=file) as packed,

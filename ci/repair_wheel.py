@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 PACKAGE = "4.8.5-44.el7"
 LICENSE = "GPL-3.0-or-later WITH GCC-exception-3.1"
 # what CentOS 7 ended with; the stripped file does not say its release
-NOTES = "Unchanged from {wheel} on PyPI, built in manylinux2014 (CentOS 7, last libgomp: {package})."
+NOTES = "Unchanged from {} on PyPI, built in manylinux2014 (CentOS 7, last libgomp: {})."
 
 
 def run(*command):
@@ -60,11 +60,12 @@ def graft(root, name, content):
 def license_metadata(info):
     """The licence texts, in METADATA too."""
     metadata = (info / "METADATA").read_text("utf-8")
-    lines = [f"License-File: libgomp/{text.name}" for text in sorted((HERE / "licenses").iterdir())]
-    metadata, found = re.subn(r"^License-Expression: (.*)$", rf"License-Expression: \1 AND {LICENSE}",
-                              metadata, count=1, flags=re.M)
-    metadata, more = re.subn(r"^License-File: LICENSE$", "\n".join(["License-File: LICENSE", *lines]),
-                             metadata, count=1, flags=re.M)
+    texts = sorted(text.name for text in (HERE / "licenses").iterdir())
+    files = "\n".join(f"License-File: {text}"
+                      for text in ["LICENSE", *(f"libgomp/{text}" for text in texts)])
+    metadata, found = re.subn(r"^(License-Expression: .*)$", rf"\1 AND {LICENSE}", metadata,
+                              count=1, flags=re.M)
+    metadata, more = re.subn(r"^License-File: LICENSE$", files, metadata, count=1, flags=re.M)
     if not found or not more:
         raise SystemExit("repair_wheel: METADATA names no licence")
     (info / "METADATA").write_text(metadata, "utf-8")
@@ -82,10 +83,11 @@ def bill_of_materials(info, machine, content, wheel):
     library = {
         "type": "library", "bom-ref": theirs, "name": "libgomp", "version": PACKAGE, "purl": theirs,
         "hashes": [{"alg": "SHA-256", "content": hashlib.sha256(content).hexdigest()}],
-        "licenses": [{"expression": LICENSE}], "pedigree": {"notes": NOTES.format(wheel=wheel, package=PACKAGE)},
+        "licenses": [{"expression": LICENSE}],
+        "pedigree": {"notes": NOTES.format(wheel, PACKAGE)},
     }
-    bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "metadata": {"component": us},
-            "components": [library],
+    bill = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+            "metadata": {"component": us}, "components": [library],
             "dependencies": [{"ref": ours, "dependsOn": [theirs]}, {"ref": theirs}]}
     (info / "sboms").mkdir()
     (info / "sboms" / "libgomp.cdx.json").write_text(json.dumps(bill, indent=2) + "\n", "utf-8")
