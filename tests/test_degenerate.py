@@ -474,7 +474,8 @@ def test_a_sound_fit_below_a_smaller_one_is_not_given_for_a_spike(avoid):
     def fit(n_components, **options):
         model = GaussianMixture(n_components, random_state=0, **options)
         row = {"n_components": n_components, "covariance_type": "full"}
-        return Candidate(row, model, Rows.read(X), avoid)
+        rows = Rows.read(X)
+        return Candidate(row, *selection._fit(model, rows, avoid), rows, avoid)
 
     smaller, poor = fit(2), fit(3, init_params="random", max_iter=1)
     assert not poor.row["degenerate"]
