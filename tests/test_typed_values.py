@@ -29,6 +29,8 @@ def conforms(value, node):
     if isinstance(node, ast.Subscript):
         what = node.value.id
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if what == "Literal":
+            return any(conforms(value, part) for part in parts)
         if what == "NDArray":
             kind = ast.unparse(parts[0]).removeprefix("np.").partition("[")[0]
             return isinstance(value, np.ndarray) and (
