@@ -26,6 +26,10 @@ def conforms(value, node):
         return conforms(value, node.left) or conforms(value, node.right)
     if isinstance(node, ast.Constant):
         return value is None if node.value is None else value == node.value
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        return node.attr in [each.__name__ for each in type(value).__mro__]
     if isinstance(node, ast.Subscript):
         what = node.value.id
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -41,10 +45,11 @@ def conforms(value, node):
             return isinstance(value, dict) and all(conforms(each, parts[1])
                                                    for each in value.values())
         if what == "tuple":
+            if not isinstance(value, tuple):
+                return False
             if isinstance(parts[-1], ast.Constant) and parts[-1].value is ...:
                 parts = parts[:1] * len(value)
-            return isinstance(value, tuple) and len(value) == len(parts) and all(
-                map(conforms, value, parts))
+            return len(value) == len(parts) and all(map(conforms, value, parts))
         return type(value).__name__ == what
     if node.id in ALIASES:
         return conforms(value, ALIASES[node.id])
