@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-FENCE = re.compile(r"^```\s*(?:python|\{code-block\} python)\s*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^```\s*(?:python|\{code-block\} python)\s*\n(.*?)^```", re.DOTALL | re.M)
 
 
 def sessions(page):

@@ -37,18 +37,21 @@ class _ArrowTable(Protocol):
     def column_names(self) -> Any: ...
     def column(self, i: Any) -> Any: ...
 
-_Cell: TypeAlias = float | np.number[Any] | np.bool_ | str | None
+_Number: TypeAlias = float | np.number[Any] | np.bool_ | None
 # rows and columns; no sparse matrix, no lazy frame, no path
 Table: TypeAlias = (
     _Array
     | Sequence[_Array]
-    | Sequence[Sequence[_Cell]]
+    | Sequence[Sequence[_Number]]
     | _PandasFrame
     | _PolarsFrame
     | _ArrowTable
     | Rows
     | memoryview
 )
+
+# answers may be texts
+Answers: TypeAlias = Table | Sequence[Sequence[_Number | str]]
 
 class _Dataset(Protocol):
     """A pyarrow.dataset.Dataset."""

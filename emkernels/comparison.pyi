@@ -1,14 +1,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame
 
 from emkernels._typing import (
     CovarianceType,
     Flags,
     Floats,
-    Ints,
     Names,
     RandomState,
     Reals,
@@ -23,8 +23,8 @@ class ClusteringComparison:
     X: Reals
     kmeans: KMeans
     mixture: GaussianMixture
-    kmeans_labels: Ints
-    mixture_labels: Ints
+    kmeans_labels: NDArray[np.integer[Any]]
+    mixture_labels: NDArray[np.integer[Any]]
     adjusted_rand: float
     soft: Flags
     soft_below: float

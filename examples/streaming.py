@@ -4,6 +4,7 @@ another file: neither is in memory at once."""
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_sample_image
@@ -45,8 +46,8 @@ with tempfile.TemporaryDirectory() as place:
 
     # the same start, all rows in memory
     few = GaussianMixture(4, random_state=0).fit(X[::1000])
-    start = {"weights_init": few.weights_, "means_init": few.means_,
-             "precisions_init": few.precisions_}
+    start: dict[str, Any] = {"weights_init": few.weights_, "means_init": few.means_,
+                             "precisions_init": few.precisions_}
     whole = GaussianMixture(4, **options, **start).fit(X)
     parts = GaussianMixture(4, **options, **start).fit_chunks(X, chunk_rows=50_000)
     print(f"the same in one go: means differ by {abs(whole.means_ - parts.means_).max():.0e}")

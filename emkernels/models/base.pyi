@@ -7,6 +7,10 @@ from emkernels._typing import Estimator, Path, Reals, Table
 from emkernels.models._state import Stateful
 
 class LatentModel(Stateful, DensityMixin, Estimator):
+    n_iter_: int
+    converged_: bool
+    lower_bound_: float
+    lower_bounds_: list[float]
     @property
     def n_parameters_(self) -> int: ...
     def score_samples(self, X: Table) -> Reals: ...

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Columns, Floats, RandomState, Table
+from emkernels._typing import Answers, Columns, Floats, RandomState
 
 @dataclass
 class BootstrapTest:
@@ -14,7 +14,7 @@ class BootstrapTest:
     n_negative: int
 
 def blrt(
-    X: Table,
+    X: Answers,
     n_classes: int,
     *,
     n_bootstrap: int = 99,

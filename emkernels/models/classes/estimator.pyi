@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 from numpy.typing import ArrayLike, NDArray
 
 from emkernels._typing import (
+    Answers,
     Callback,
     Columns,
     Convergence,
@@ -12,7 +13,6 @@ from emkernels._typing import (
     OfBlocks,
     RandomState,
     Reals,
-    Table,
 )
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.classes.fitted import FittedClasses
@@ -68,14 +68,14 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
     ) -> None: ...
     def fit(
         self,
-        X: Table,
+        X: Answers,
         y: object = None,
         *,
         sample_weight: ArrayLike | None = None,
     ) -> Self: ...
     def fit_predict(
         self,
-        X: Table,
+        X: Answers,
         y: object = None,
         *,
         sample_weight: ArrayLike | None = None,

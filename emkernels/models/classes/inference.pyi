@@ -2,7 +2,7 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Table
+from emkernels._typing import Answers, Table
 from emkernels.models.classes.covariates import ClassCovariates
 from emkernels.models.classes.distal import DistalOutcome
 from emkernels.models.classes.errors import ClassErrors
@@ -10,13 +10,13 @@ from emkernels.models.classes.errors import ClassErrors
 class ClassInference:
     def standard_errors(
         self,
-        X: Table,
+        X: Answers,
         *,
         sample_weight: ArrayLike | None = None,
     ) -> ClassErrors: ...
     def covariates(
         self,
-        X: Table,
+        X: Answers,
         Z: Table | ArrayLike,
         *,
         method: Literal["ml", "bch"] = "ml",
@@ -27,7 +27,7 @@ class ClassInference:
     ) -> ClassCovariates: ...
     def distal(
         self,
-        X: Table,
+        X: Answers,
         outcome: ArrayLike,
         *,
         method: Literal["bch", "ml"] = "bch",

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Row, Table
+from emkernels._typing import Answers, Row
 from emkernels.models.classes.estimator import LatentClassAnalysis
 
 @dataclass
@@ -18,7 +18,7 @@ class ClassSelection:
     def remarks(row: Row) -> str: ...
 
 def select_classes(
-    X: Table,
+    X: Answers,
     n_classes: int | Iterable[int] = ...,
     criterion: Literal["bic", "aic", "abic", "caic", "icl"] = "bic",
     *,

@@ -43,10 +43,6 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     rotation_matrix_: Floats
     communalities_: Floats
     heywood_: Ints
-    n_iter_: int
-    converged_: bool
-    lower_bound_: float
-    lower_bounds_: list[float]
     def __init__(
         self,
         n_components: int = 1,

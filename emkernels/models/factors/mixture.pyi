@@ -43,10 +43,6 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     components_: Floats
     noise_variance_: Floats
     heywood_: Ints
-    converged_: bool
-    n_iter_: int
-    lower_bound_: float
-    lower_bounds_: list[float]
     def __init__(
         self,
         n_components: int = 1,

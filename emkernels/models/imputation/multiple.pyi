@@ -2,7 +2,7 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Floats, RandomState, Table
+from emkernels._typing import RandomState, Reals, Table
 
 class MultipleImputation:
     def sample(
@@ -16,4 +16,4 @@ class MultipleImputation:
         sample_weight: ArrayLike | None = None,
         burn_in: int = 200,
         thinning: int | None = None,
-    ) -> Floats: ...
+    ) -> Reals: ...

@@ -1,33 +1,48 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, overload
 
 from numpy.typing import ArrayLike
+from typing_extensions import TypeVar
 
 from emkernels._typing import Floats
 
+# numbers of one parameter, arrays of several
+_Value = TypeVar("_Value", float, Floats, default=Floats)
+
 @dataclass
-class PooledEstimates:
-    estimate: float | Floats
-    standard_error: float | Floats
-    low: float | Floats
-    high: float | Floats
-    t: float | Floats
-    df: float | Floats
-    p_value: float | Floats
-    within: float | Floats
-    between: float | Floats
-    total: float | Floats
-    r: float | Floats
-    lam: float | Floats
-    fmi: float | Floats
+class PooledEstimates(Generic[_Value]):
+    estimate: _Value
+    standard_error: _Value
+    low: _Value
+    high: _Value
+    t: _Value
+    df: _Value
+    p_value: _Value
+    within: _Value
+    between: _Value
+    total: _Value
+    r: _Value
+    lam: _Value
+    fmi: _Value
     total_covariance: Floats | None
     m: int
     confidence: float
     names: tuple[str, ...]
 
+@overload
+def pool(
+    estimates: Sequence[float],
+    variances: ArrayLike,
+    *,
+    complete_df: ArrayLike | float | None = None,
+    confidence: float = 0.95,
+) -> PooledEstimates[float]: ...
+@overload
 def pool(
     estimates: ArrayLike,
     variances: ArrayLike,
     *,
     complete_df: ArrayLike | float | None = None,
     confidence: float = 0.95,
-) -> PooledEstimates: ...
+) -> PooledEstimates[Floats]: ...

@@ -4,13 +4,13 @@ from typing import Any
 from numpy.typing import NDArray
 from pandas import DataFrame
 
-from emkernels._typing import Floats, Table
+from emkernels._typing import Ints, Table
 
 @dataclass
 class MissingDataSummary:
     columns: dict[str, NDArray[Any]]
     patterns: dict[str, NDArray[Any]]
-    pairwise_observed: Floats
+    pairwise_observed: Ints
     n_samples: int
     n_features: int
     n_missing: int

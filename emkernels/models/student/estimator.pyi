@@ -44,10 +44,6 @@ class StudentTMixture(ChunkedFit, FittedStudents):
     dfs_: Floats
     covariances_: Floats
     precisions_cholesky_: Floats
-    converged_: bool
-    n_iter_: int
-    lower_bound_: float
-    lower_bounds_: list[float]
     degenerate_components_: Ints
     def __init__(
         self,

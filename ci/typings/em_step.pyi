@@ -1,3 +1,0 @@
-from typing import Any
-
-def statistics(*arguments: Any, n_threads: int = 1) -> float: ...
