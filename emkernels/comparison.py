@@ -149,6 +149,7 @@ class ClusteringComparison:
         Returns
         -------
         ndarray of Axes
+            The two that were drawn on.
         """
         return plotting.plot_clusterings(self, axes=axes)
 
@@ -192,6 +193,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     Returns
     -------
     ClusteringComparison
+        Both fits, and a table of the clusters.
 
     Raises
     ------

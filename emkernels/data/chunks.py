@@ -85,6 +85,7 @@ class Chunks(Source):
         Returns
         -------
         bool
+            Whether there is room.
         """
         may = super().may_keep(n_bytes, share)
         if may:

@@ -174,6 +174,7 @@ class Source(Labelled):
         Returns
         -------
         numpy.random.RandomState
+            What draws.
         """
         if random_state is None and self.journal is not None and self.journal.rng is not None:
             return self.journal.rng
@@ -203,6 +204,7 @@ class Source(Labelled):
         Returns
         -------
         Source
+            Itself where all weights are positive.
         """
         return self if self.n_positive == self.n_rows else Present(self)
 
@@ -219,6 +221,7 @@ class Source(Labelled):
         Returns
         -------
         Source
+            Its blocks are made anew in every pass.
         """
         return Mapped(self, make, *arguments)
 
@@ -240,6 +243,7 @@ class Source(Labelled):
         Returns
         -------
         ColumnSummary
+            Means, deviations, ranges and counts of the columns.
         """
         return self._keep("summary", self._summary)
 
@@ -256,6 +260,7 @@ class Source(Labelled):
         Returns
         -------
         Rounding
+            Variances that the values have from being rounded.
         """
         return self._keep("rounding", lambda: Rounding.of(
             self.sample(ROUNDING_ROWS, np.random.RandomState(0)).X))

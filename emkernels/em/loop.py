@@ -161,6 +161,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     Returns
     -------
     EMResult
+        The best start.
 
     Raises
     ------

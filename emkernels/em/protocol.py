@@ -135,6 +135,7 @@ class Model(Protocol):
         Returns
         -------
         float
+            The larger the better.
         """
 
     def maximise(self, statistics: Statistics, parameters):
@@ -169,6 +170,7 @@ class Model(Protocol):
         Returns
         -------
         float
+            Compared with `tol`.
         """
 
     def to_vector(self, parameters):
@@ -182,6 +184,7 @@ class Model(Protocol):
         Returns
         -------
         ndarray of shape (n,)
+            Any numbers stand for parameters.
         """
 
     def from_vector(self, vector, like):

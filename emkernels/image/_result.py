@@ -195,6 +195,7 @@ class Segmentation:
         Returns
         -------
         ndarray of uint8, the image's shape without channels and then 3
+            Red, green and blue.
 
         Raises
         ------
@@ -232,6 +233,7 @@ class Segmentation:
         Returns
         -------
         ndarray of Axes
+            The three that were drawn on.
         """
         return plot_segmentation(self, axes=axes, **options)
 

@@ -176,6 +176,7 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -200,6 +201,7 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------

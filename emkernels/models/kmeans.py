@@ -185,6 +185,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

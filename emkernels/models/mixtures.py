@@ -135,6 +135,7 @@ class MixtureMethods:
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -158,6 +159,7 @@ class MixtureMethods:
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------
@@ -184,6 +186,7 @@ class MixtureMethods:
         Returns
         -------
         float
+            Of the rows.
 
         Raises
         ------

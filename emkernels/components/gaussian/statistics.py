@@ -118,6 +118,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            With these arrays, which are not copied.
         """
         out = cls.__new__(cls)
         out.covariance_type, out.centers = covariance_type, centers
@@ -140,6 +141,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            All sums being zero.
         """
         out = cls(covariance_type, centers)
         out.total, out.n_rows = 0.0, 0
@@ -222,6 +224,7 @@ class SufficientStatistics:
         Returns
         -------
         ndarray of shape (n_components,)
+            The same, up to rounding, where there are any.
         """
         row = 1.0
         if self.n_rows:
@@ -235,6 +238,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            The same numbers in arrays of its own.
         """
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
@@ -255,6 +259,7 @@ class SufficientStatistics:
         Returns
         -------
         self
+            With the sums of both.
 
         Raises
         ------
@@ -300,6 +305,7 @@ class SufficientStatistics:
         Returns
         -------
         self
+            With all sums multiplied.
         """
         factor = float(factor)
         if not 0 <= factor < np.inf:
@@ -431,6 +437,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            With the bits of those that were written.
 
         Raises
         ------

@@ -113,6 +113,7 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+            Natural logarithms, summed over the sequences.
 
         Raises
         ------
@@ -136,6 +137,7 @@ class FittedChain(LatentModel):
         Returns
         -------
         log_likelihood : float
+            Natural logarithm, summed over the sequences.
         posteriors : ndarray of shape (n_samples, n_components)
             As of :meth:`predict_proba`.
 
@@ -255,6 +257,7 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------
@@ -280,6 +283,7 @@ class FittedChain(LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -307,6 +311,7 @@ class FittedChain(LatentModel):
         X : ndarray of shape (n_samples, n_features)
             Symbols are of int64, all else is of float64.
         states : ndarray of shape (n_samples,)
+            Those that the rows were drawn in.
 
         Raises
         ------

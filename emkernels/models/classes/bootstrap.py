@@ -99,6 +99,7 @@ def blrt(X, n_classes, *, n_bootstrap=99, n_init=20, random_state=0, n_threads=N
     Returns
     -------
     BootstrapTest
+        Statistic, p-value and the statistics of the drawn tables.
 
     Raises
     ------

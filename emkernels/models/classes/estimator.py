@@ -213,6 +213,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

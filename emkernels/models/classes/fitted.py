@@ -93,6 +93,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -120,6 +121,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------

@@ -112,6 +112,7 @@ class ClassInference:
         Returns
         -------
         ClassCovariates
+            Coefficients, errors and tests.
 
         Raises
         ------
@@ -199,6 +200,7 @@ class ClassInference:
         Returns
         -------
         DistalOutcome
+            Means or probabilities by class, errors and tests.
 
         Raises
         ------

@@ -118,6 +118,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     Returns
     -------
     ClassSelection
+        The best model, and a table of all.
 
     Raises
     ------

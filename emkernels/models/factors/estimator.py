@@ -214,6 +214,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -249,6 +250,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Returns
         -------
         ndarray of shape (n_samples, n_components), or the container of `set_output`
+            Scores, as :meth:`transform` gives them.
 
         Raises
         ------

@@ -219,6 +219,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -247,6 +248,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            Numbers of components.
 
         Raises
         ------

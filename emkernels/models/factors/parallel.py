@@ -117,6 +117,7 @@ def parallel_analysis(X, *, n_draws=100, percentile=95, kind="components", metho
     Returns
     -------
     ParallelAnalysis
+        The number of factors, eigenvalues and thresholds.
 
     Raises
     ------

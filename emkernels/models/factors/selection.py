@@ -112,6 +112,7 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     Returns
     -------
     FactorSelection
+        The best model, and a table of all.
 
     Raises
     ------

@@ -92,6 +92,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     Returns
     -------
     LittleTest
+        Statistic, degrees of freedom and p-value.
 
     Raises
     ------

@@ -104,6 +104,7 @@ def pool(estimates, variances, *, complete_df=None, confidence=0.95):
     Returns
     -------
     PooledEstimates
+        Estimates, errors, intervals and fractions of missing information.
 
     Raises
     ------

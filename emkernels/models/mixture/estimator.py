@@ -277,6 +277,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

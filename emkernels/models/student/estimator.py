@@ -196,6 +196,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -226,6 +227,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            Numbers of components.
 
         Raises
         ------
