@@ -153,10 +153,13 @@ def fitted(cls):
 
 
 def attributes(path):
-    """Attributes says what an object has, and an object has what Attributes says."""
+    """Attributes says what an object has, and of what type, and it has what Attributes says."""
     cls = Validator._load_obj(path)
-    told = {name.strip() for parameter in NumpyDocString(inspect.getdoc(cls) or "")["Attributes"]
-            for name in parameter.name.split(",")}
+    told = set()
+    for attribute in NumpyDocString(inspect.getdoc(cls) or "")["Attributes"]:
+        told |= {name.strip() for name in attribute.name.split(",")}
+        if not attribute.type:
+            yield "attributes", f"{attribute.name} has no type"
     if issubclass(cls, BaseEstimator):
         made = fitted(cls)
         there = {name for name in vars(made) if name[0] != "_" and name.endswith("_")} | {

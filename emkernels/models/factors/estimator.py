@@ -55,7 +55,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     tol : float, default=1e-6
         The iterations stop by it as `convergence` says; 0: never.
     max_iter : int, default=1000
-        Most iterations of EM of a start.
+        Most iterations of a start.
     convergence : {'distance', 'lower_bound', 'parameters'}, default='distance'
         'distance': the estimated distance from the maximum is less than `tol`, in every parameter
         of the standardised columns and in the log-likelihood (of weights of mean 1). 'lower_bound'

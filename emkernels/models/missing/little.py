@@ -87,7 +87,7 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     tol : float, default=1e-8
         Tolerance of the ML estimates.
     max_iter : int, default=10000
-        Most iterations of EM of a start.
+        Most iterations of EM.
 
     Returns
     -------

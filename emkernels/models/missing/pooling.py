@@ -31,8 +31,12 @@ class PooledEstimates:
         Fraction of missing information, for the number of imputations.
     total_covariance : ndarray of shape (p, p) or None
         Of the pooled estimates, when covariances were given.
-    m, confidence, names
-        Number of imputations, level of the intervals, names of the parameters.
+    m : int
+        Number of imputations.
+    confidence : float
+        Level of the intervals.
+    names : tuple of str
+        Names of the parameters.
 
     See Also
     --------

@@ -32,7 +32,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     n_components : int, default=1
         Number of components.
     covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
-    'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
+'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
         *More*: those of three letters, see Notes.
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
@@ -47,7 +47,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A
         start that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-    default='kmeans'
+default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
         With `noise` one more, its own, the last.

@@ -62,7 +62,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
         that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-    default='kmeans'
+default='kmeans'
         The kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
         Mixing proportions to begin with.
