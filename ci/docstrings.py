@@ -74,6 +74,8 @@ def public():
     paths = [f"{module.__name__}.{name}" for module in modules for name in module.__all__]
     for path in (*paths, *BESIDES):
         item = pydoc.locate(path)
+        if item is None:
+            raise LookupError(f"there is no {path}")
         if not callable(item) or id(item) in seen:
             continue
         seen.add(id(item))
@@ -142,14 +144,17 @@ def stored():
 STORED = set(stored())
 
 
-def fitted(cls):
-    """An estimator after a fit to a few rows: numbers, or codes where it is of answers."""
+def attributes_of(cls):
+    """Fitted attributes: of an estimator after `fit` and after `fit_chunks`, and its properties."""
     rng = np.random.default_rng(0)
     of_codes = cls in (emkernels.LatentClassAnalysis, emkernels.CategoricalHMM)
     X = rng.integers(0, 3, (60, 4)) if of_codes else rng.normal(size=(60, 4))
+    X = X[:, :1] if cls is emkernels.CategoricalHMM else X
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return cls().fit(X[:, :1] if cls is emkernels.CategoricalHMM else X)
+        there = {*vars(cls().fit(X)), *vars(cls().fit_chunks([X]))}
+    there |= {name for name in dir(cls) if isinstance(getattr(cls, name), property)}
+    return {name for name in there if name[0] != "_" and name.endswith("_")}
 
 
 def attributes(path):
@@ -161,10 +166,7 @@ def attributes(path):
         if not attribute.type:
             yield "attributes", f"{attribute.name} has no type"
     if issubclass(cls, BaseEstimator):
-        made = fitted(cls)
-        there = {name for name in vars(made) if name[0] != "_" and name.endswith("_")} | {
-            name for name in dir(cls) if name[0] != "_" and name.endswith("_")
-            and isinstance(getattr(cls, name), property)}
+        there = attributes_of(cls)
         possible = there | STORED
     elif dataclasses.is_dataclass(cls) or hasattr(cls, "_fields"):
         there = {field for field in getattr(cls, "_fields", None) or (

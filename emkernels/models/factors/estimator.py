@@ -112,6 +112,8 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         ``D + D q - q (q - 1) / 2 + D`` (isotropic: + 1), D being the columns that vary.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------

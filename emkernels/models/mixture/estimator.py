@@ -143,6 +143,8 @@ default='kmeans'
         *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------

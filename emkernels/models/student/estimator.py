@@ -109,6 +109,8 @@ default='kmeans'
         Free parameters, which the criteria count.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------
