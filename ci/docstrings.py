@@ -32,6 +32,7 @@ MODULES = (
 # What methods return, and what a loop of one's own needs.
 BESIDES = (
     "emkernels.em.protocol.Model", "emkernels.em.protocol.Source",
+    "emkernels.em.protocol.Statistics",
     "emkernels.models.classes.covariates.ClassCovariates",
     "emkernels.models.classes.distal.DistalOutcome",
     "emkernels.models.factors.errors.StandardErrors",

@@ -25,7 +25,7 @@ CHUNK = 65536
 
 @dataclass(repr=False, eq=False)
 class ClusteringComparison:
-    """Result of :func:`compare_clusterings`; ``print`` it for a table.
+    """Result of :func:`emkernels.compare_clusterings`; ``print`` it for a table.
 
     Attributes
     ----------

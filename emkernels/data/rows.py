@@ -233,7 +233,7 @@ class Rows(Labelled):
         return out
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given.
+        """The ``ColumnSummary`` of the observed cells, by weight as given.
 
         Returns
         -------
@@ -243,7 +243,7 @@ class Rows(Labelled):
         return self._keep("summary", lambda: summarise_columns(self.X, self.weight_given))
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, in rows of positive weight.
+        """The ``Rounding`` of the columns' values, in rows of positive weight.
 
         Returns
         -------

@@ -238,7 +238,7 @@ class Source(Labelled):
         return self._keep("ranges", lambda: self.reduce(_ranges))
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given, in two passes.
+        """The ``ColumnSummary`` of the observed cells, by weight as given, in two passes.
 
         Returns
         -------
@@ -255,7 +255,7 @@ class Source(Labelled):
             ranges.counts, low, high, sums.total, sums.first, sums.second)
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, of some rows.
+        """The ``Rounding`` of the columns' values, of some rows.
 
         Returns
         -------

@@ -21,7 +21,7 @@ NEGATIVE = -1e-3
 
 @dataclass
 class BootstrapTest:
-    """Result of :func:`blrt`.
+    """Result of :func:`emkernels.blrt`.
 
     Attributes
     ----------

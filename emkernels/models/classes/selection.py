@@ -17,7 +17,7 @@ CRITERIA = ("bic", "aic", "abic", "caic", "icl")
 
 @dataclass
 class ClassSelection:
-    """Result of :func:`select_classes`.
+    """Result of :func:`emkernels.select_classes`.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ DRAWN_TOL = 1e-3
 
 @dataclass
 class ParallelAnalysis:
-    """Result of :func:`parallel_analysis`.
+    """Result of :func:`emkernels.parallel_analysis`.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ CRITERIA = ("bic", "aic")
 
 @dataclass
 class FactorSelection:
-    """Result of :func:`select_factors`.
+    """Result of :func:`emkernels.select_factors`.
 
     Attributes
     ----------

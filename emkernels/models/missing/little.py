@@ -19,7 +19,7 @@ from emkernels.models.missing.tables import p_text
 
 @dataclass
 class LittleTest:
-    """Result of :func:`little_mcar_test`.
+    """Result of :func:`emkernels.little_mcar_test`.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from emkernels.models.missing.tables import p_text, text_table
 
 @dataclass
 class PooledEstimates:
-    """Result of :func:`pool`; numbers for one parameter, arrays (p,) for several.
+    """Result of :func:`emkernels.pool`; numbers for one parameter, arrays (p,) for several.
 
     Attributes
     ----------

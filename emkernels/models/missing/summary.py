@@ -12,7 +12,7 @@ _SHOWN = 20     # patterns that a printed summary lists
 
 @dataclass
 class MissingDataSummary:
-    """Result of :func:`missing_data_summary`.
+    """Result of :func:`emkernels.missing_data_summary`.
 
     Attributes
     ----------

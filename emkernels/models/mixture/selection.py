@@ -37,7 +37,7 @@ STARTS = ("weights_init", "means_init", "precisions_init")
 
 @dataclass
 class SelectionResult:
-    """Result of :func:`select_mixture`.
+    """Result of :func:`emkernels.select_mixture`.
 
     Attributes
     ----------
