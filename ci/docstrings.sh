@@ -4,7 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 python=${1:-${PYTHON:-python3}}
-"$python" -c 'import numpydoc' 2>/dev/null ||
-    "$python" -m pip install --quiet --quiet --disable-pip-version-check numpydoc
+"$python" -m pip install --quiet --quiet --disable-pip-version-check 'numpydoc>=1.11'
 # -P: what is installed, not what lies beside this script
 "$python" -P docstrings.py

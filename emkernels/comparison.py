@@ -25,7 +25,7 @@ CHUNK = 65536
 
 @dataclass(repr=False, eq=False)
 class ClusteringComparison(Result):
-    """Result of :func:`compare_clusterings`; ``print`` it for a table.
+    """Result of :func:`emkernels.compare_clusterings`; ``print`` it for a table.
 
     Attributes
     ----------
@@ -147,6 +147,7 @@ class ClusteringComparison(Result):
         Returns
         -------
         ndarray of Axes
+            The two that were drawn on.
         """
         return plotting.plot_clusterings(self, axes=axes)
 
@@ -190,6 +191,7 @@ def compare_clusterings(X, n_clusters, *, covariance_type="full", sample_weight=
     Returns
     -------
     ClusteringComparison
+        Both fits, and a table of the clusters.
 
     Raises
     ------

@@ -28,6 +28,7 @@ def fit(model, blocks, *, sample_weight=None):
     Returns
     -------
     model
+        The same object, fitted.
 
     Raises
     ------

@@ -31,6 +31,7 @@ def fit(model, frame, *, sample_weight=None):
     Returns
     -------
     model
+        The same object, fitted.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class Chunks(Source):
     n_threads : int, optional
         None: the CPUs this process may use; -1: all.
     door : optional
-        What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
+        What makes rows of a block, ``emkernels.data.survey.Tables`` where None.
     journal : Journal, optional
         Of a fit, where what its passes return is kept.
     progress : Passes, optional
@@ -85,6 +85,7 @@ class Chunks(Source):
         Returns
         -------
         bool
+            Whether there is room.
         """
         may = super().may_keep(n_bytes, share)
         if may:

@@ -46,7 +46,7 @@ class Partitions(Source):
     n_threads : int, optional
         Of the kernels in a task, at most a worker's share of its CPUs.
     door : optional
-        What makes rows of a block, :class:`emkernels.data.survey.Tables` where None.
+        What makes rows of a block, ``emkernels.data.survey.Tables`` where None.
     journal : Journal, optional
         Of a fit, where what its passes return is kept.
     progress : Passes, optional

@@ -115,6 +115,7 @@ class Rows(Labelled):
         Returns
         -------
         Rows
+            Looked through once.
 
         Raises
         ------
@@ -232,20 +233,22 @@ class Rows(Labelled):
         return out
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given.
+        """The ``ColumnSummary`` of the observed cells, by weight as given.
 
         Returns
         -------
         ColumnSummary
+            Means, deviations, ranges and counts of the columns.
         """
         return self._keep("summary", lambda: summarise_columns(self.X, self.weight_given))
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, in rows of positive weight.
+        """The ``Rounding`` of the columns' values, in rows of positive weight.
 
         Returns
         -------
         Rounding
+            Variances that the values have from being rounded.
         """
         some = slice(None) if self.n_positive == self.n_rows else self.sample_weight > 0
         return self._keep("rounding", lambda: Rounding.of(self.X[some]))
@@ -266,6 +269,7 @@ class Rows(Labelled):
         Returns
         -------
         numpy.random.RandomState
+            What draws.
         """
         return _inputs.as_random_state(given)
 
@@ -282,6 +286,7 @@ class Rows(Labelled):
         Returns
         -------
         ndarray of shape (size,), int
+            In the order in which they were drawn.
         """
         weight, among = self.sample_weight, self.n_rows
         if self.n_positive < self.n_rows:
@@ -328,6 +333,7 @@ class Rows(Labelled):
         Returns
         -------
         Rows
+            With `sample_weight`.
 
         Raises
         ------
@@ -352,6 +358,7 @@ class Rows(Labelled):
         Returns
         -------
         Rows
+            With `known`.
         """
         if codes is None:
             return self

@@ -174,6 +174,7 @@ class Source(Labelled):
         Returns
         -------
         numpy.random.RandomState
+            What draws.
         """
         if random_state is None and self.journal is not None and self.journal.rng is not None:
             return self.journal.rng
@@ -203,6 +204,7 @@ class Source(Labelled):
         Returns
         -------
         Source
+            Itself where all weights are positive.
         """
         return self if self.n_positive == self.n_rows else Present(self)
 
@@ -219,6 +221,7 @@ class Source(Labelled):
         Returns
         -------
         Source
+            Its blocks are made anew in every pass.
         """
         return Mapped(self, make, *arguments)
 
@@ -235,11 +238,12 @@ class Source(Labelled):
         return self._keep("ranges", lambda: self.reduce(_ranges))
 
     def summary(self):
-        """The :class:`ColumnSummary` of the observed cells, by weight as given, in two passes.
+        """The ``ColumnSummary`` of the observed cells, by weight as given, in two passes.
 
         Returns
         -------
         ColumnSummary
+            Means, deviations, ranges and counts of the columns.
         """
         return self._keep("summary", self._summary)
 
@@ -251,11 +255,12 @@ class Source(Labelled):
             ranges.counts, low, high, sums.total, sums.first, sums.second)
 
     def rounding(self):
-        """The :class:`Rounding` of the columns' values, of some rows.
+        """The ``Rounding`` of the columns' values, of some rows.
 
         Returns
         -------
         Rounding
+            Variances that the values have from being rounded.
         """
         return self._keep("rounding", lambda: Rounding.of(
             self.sample(ROUNDING_ROWS, np.random.RandomState(0)).X))

@@ -144,7 +144,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
         the objective; both must be below `tol`. 'exact': the first step goes to the maximum.
     acceleration : {None, 'squarem'} or callable
         A function of the model makes an accelerator, with the methods and `last_was_plain` of
-        :class:`emkernels.em.acceleration.Squarem`. A start that collapses is made again by
+        ``emkernels.em.acceleration.Squarem``. A start that collapses is made again by
         plain steps.
     callback : callable, optional
         ``callback(EMState)``; a true result ends the fit.
@@ -161,6 +161,7 @@ def run_em(model, source, start, *, n_init=1, max_iter=100, tol=1e-3, convergenc
     Returns
     -------
     EMResult
+        The best start.
 
     Raises
     ------

@@ -10,12 +10,47 @@ class Statistics(Protocol):
     """What a pass over rows leaves, and all that an M-step sees of them.
 
     :class:`emkernels.SufficientStatistics` is one.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        Of the rows, by weight.
+
+    See Also
+    --------
+    Model : What makes them, and what they are for.
+    emkernels.SufficientStatistics : Those of Gaussian components.
+
+    Examples
+    --------
+    Those of a model whose only statistic is a sum:
+
+    >>> class Sum:
+    ...     def __init__(self, value, log_likelihood):
+    ...         self.value, self.log_likelihood = value, log_likelihood
+    ...     def merge(self, other):
+    ...         self.value += other.value
+    ...         self.log_likelihood += other.log_likelihood
+    ...         return self
+    >>> Sum(1.0, -0.5).merge(Sum(2.0, -0.25)).value
+    3.0
     """
 
     log_likelihood: float
 
     def merge(self, other: "Statistics") -> "Statistics":
-        """Add those of other rows, in place; returns self."""
+        """Add those of other rows, in place.
+
+        Parameters
+        ----------
+        other : Statistics
+            Of the same model and parameters.
+
+        Returns
+        -------
+        Statistics
+            Itself.
+        """
 
 
 class Source(Protocol):
@@ -135,6 +170,7 @@ class Model(Protocol):
         Returns
         -------
         float
+            The larger the better.
         """
 
     def maximise(self, statistics: Statistics, parameters):
@@ -169,6 +205,7 @@ class Model(Protocol):
         Returns
         -------
         float
+            Compared with `tol`.
         """
 
     def to_vector(self, parameters):
@@ -182,6 +219,7 @@ class Model(Protocol):
         Returns
         -------
         ndarray of shape (n,)
+            Any numbers stand for parameters.
         """
 
     def from_vector(self, vector, like):

@@ -196,6 +196,7 @@ class Segmentation(Result):
         Returns
         -------
         ndarray of uint8, the image's shape without channels and then 3
+            Red, green and blue.
 
         Raises
         ------
@@ -233,6 +234,7 @@ class Segmentation(Result):
         Returns
         -------
         ndarray of Axes
+            The three that were drawn on.
         """
         return plot_segmentation(self, axes=axes, **options)
 

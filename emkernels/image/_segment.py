@@ -116,6 +116,7 @@ def segment_image(image, n_segments=5, method="em", *, channel_axis="auto", mask
     Returns
     -------
     Segmentation
+        Labels, colours and pictures of the segments.
 
     Raises
     ------

@@ -214,6 +214,7 @@ def check_finite(X, name="X"):
     Returns
     -------
     float
+        The largest absolute value.
 
     Raises
     ------

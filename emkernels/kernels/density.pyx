@@ -169,6 +169,7 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
     resp : ndarray of shape (n_samples, n_components)
         Rows sum to one. A row whose every log density is -inf gets the mixing proportions.
     log_prob_norm : ndarray of shape (n_samples,)
+        Natural logarithms.
 
     Raises
     ------

@@ -223,6 +223,7 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     Returns
     -------
     centers : ndarray of shape (n_clusters, n_features), dtype of X
+        The seeds, in the order in which they were drawn.
     indices : ndarray of shape (n_clusters,)
         ``centers = X[indices]``. With fewer distinct rows than clusters some come twice.
 

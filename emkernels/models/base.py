@@ -175,6 +175,7 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -199,6 +200,7 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------

@@ -27,7 +27,7 @@ class ChunkedFit(ChunkedOutput):
     """
 
     def _door(self):
-        """What makes rows of blocks; None: :class:`emkernels.data.survey.Tables`."""
+        """What makes rows of blocks; None: ``emkernels.data.survey.Tables``."""
         return None
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -116,7 +116,7 @@ class ChunkedFit(ChunkedOutput):
         meanwhile). What is read from the file is numbers and texts: it runs nothing.
 
         **Progress.** With `verbose`, how far a pass is and rows a second are shown on long work,
-        and at the end what all passes came to. :func:`emkernels.em.progress.watching` tells a
+        and at the end what all passes came to. ``emkernels.em.progress.watching`` tells a
         function instead.
 
         Examples

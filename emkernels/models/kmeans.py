@@ -216,6 +216,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMix
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

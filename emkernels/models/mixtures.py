@@ -136,6 +136,7 @@ class MixtureMethods(FrameOutput):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -159,6 +160,7 @@ class MixtureMethods(FrameOutput):
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------
@@ -185,6 +187,7 @@ class MixtureMethods(FrameOutput):
         Returns
         -------
         float
+            Of the rows.
 
         Raises
         ------

@@ -48,6 +48,7 @@ def plot_response_probs(model, *, items=None, sort=False, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

@@ -61,6 +61,7 @@ def plot_clusterings(comparison, *, columns=None, n_std=(1, 2), max_points=20_00
     Returns
     -------
     ndarray of 2 matplotlib.axes.Axes
+        Those that were drawn on.
 
     Raises
     ------

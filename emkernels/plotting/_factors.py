@@ -51,6 +51,7 @@ def plot_loadings(model, *, cutoff=0.3, sort=False, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------
@@ -186,6 +187,7 @@ def plot_scree(X, *, ax=None, **parameters):
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

@@ -45,6 +45,7 @@ def plot_segmentation(result, *, axes=None, axis=0, index=None):
     Returns
     -------
     ndarray of 3 matplotlib.axes.Axes
+        Those that were drawn on.
 
     Raises
     ------
@@ -163,6 +164,7 @@ def plot_posteriors(result, *, axes=None, axis=0, index=None):
     Returns
     -------
     ndarray of n_segments matplotlib.axes.Axes
+        Those that were drawn on.
 
     Raises
     ------

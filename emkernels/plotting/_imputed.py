@@ -51,6 +51,7 @@ def plot_imputed(X, imputed, *, column=None, columns=None, max_points=20_000, ra
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

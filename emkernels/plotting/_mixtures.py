@@ -77,6 +77,7 @@ def plot_mixture(model, X=None, *, columns=(0, 1), n_std=(1, 2), density=False, 
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------
@@ -240,6 +241,7 @@ def plot_responsibilities(model, X, *, columns=(0, 1), threshold=0.9, max_points
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

@@ -43,6 +43,7 @@ def plot_selection(selection, *, criterion=None, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------
@@ -144,6 +145,7 @@ def plot_history(model, *, ax=None):
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

@@ -72,6 +72,7 @@ def plot_outliers(model, X, other=None, *, columns=(0, 1), n_std=2, threshold=No
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

@@ -57,6 +57,7 @@ def plot_states(model, X, lengths=None, *, column=0, times=None, max_sequences=1
     Returns
     -------
     matplotlib.axes.Axes
+        That which was drawn on.
 
     Raises
     ------

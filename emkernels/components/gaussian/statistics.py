@@ -115,6 +115,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            With these arrays, which are not copied.
         """
         out = cls.__new__(cls)
         out.covariance_type, out.centers = covariance_type, centers
@@ -137,6 +138,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            All sums being zero.
         """
         out = cls(covariance_type, centers)
         out.total, out.n_rows = 0.0, 0
@@ -219,6 +221,7 @@ class SufficientStatistics:
         Returns
         -------
         ndarray of shape (n_components,)
+            The same, up to rounding, where there are any.
         """
         row = 1.0
         if self.n_rows:
@@ -232,6 +235,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            The same numbers in arrays of its own.
         """
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
@@ -252,6 +256,7 @@ class SufficientStatistics:
         Returns
         -------
         self
+            With the sums of both.
 
         Raises
         ------
@@ -297,6 +302,7 @@ class SufficientStatistics:
         Returns
         -------
         self
+            With all sums multiplied.
         """
         factor = float(factor)
         if not 0 <= factor < np.inf:
@@ -418,6 +424,7 @@ class SufficientStatistics:
         Returns
         -------
         SufficientStatistics
+            With the bits of those that were written.
 
         Raises
         ------

@@ -79,6 +79,7 @@ class ChainModel(ChunkedFit, FittedChain):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

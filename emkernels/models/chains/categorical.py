@@ -74,7 +74,12 @@ class CategoricalHMM(ChainModel):
     startprob_ : ndarray of shape (n_components,)
     transmat_ : ndarray of shape (n_components, n_components)
     emissionprob_ : ndarray of shape (n_components, n_symbols)
-    n_parameters_, n_iter_, converged_, lower_bound_, lower_bounds_, n_features_in_
+    n_parameters_ : int
+    n_iter_ : int
+    converged_ : bool
+    lower_bound_ : float
+    lower_bounds_ : list of float
+    n_features_in_ : int
         As of :class:`emkernels.GaussianHMM`.
     feature_names_in_ : ndarray of str
         Where the column has a name.

@@ -114,6 +114,7 @@ class FittedChain(FrameOutput, LatentModel):
         Returns
         -------
         float
+            Natural logarithms, summed over the sequences.
 
         Raises
         ------
@@ -137,6 +138,7 @@ class FittedChain(FrameOutput, LatentModel):
         Returns
         -------
         log_likelihood : float
+            Natural logarithm, summed over the sequences.
         posteriors : ndarray of shape (n_samples, n_components)
             As of :meth:`predict_proba`.
 
@@ -256,6 +258,7 @@ class FittedChain(FrameOutput, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the rows, with p free parameters.
 
         Raises
         ------
@@ -281,6 +284,7 @@ class FittedChain(FrameOutput, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -308,6 +312,7 @@ class FittedChain(FrameOutput, LatentModel):
         X : ndarray of shape (n_samples, n_features), or the container of `set_output`
             Symbols are of int64, all else is of float64.
         states : ndarray of shape (n_samples,)
+            Those that the rows were drawn in.
 
         Raises
         ------

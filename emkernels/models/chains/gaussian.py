@@ -73,7 +73,10 @@ class GaussianHMM(ContinuousChain):
     n_parameters_ : int
         Free parameters, which the criteria count: those that are `fixed` and the zeros of
         `startprob_init` and `transmat_init` do not, probabilities that ended at zero do.
-    n_iter_, converged_, lower_bound_, lower_bounds_
+    n_iter_ : int
+    converged_ : bool
+    lower_bound_ : float
+    lower_bounds_ : list of float
         Of the best start; the bounds are for one row. (Without an iteration -inf and an empty
         list.)
     n_features_in_ : int

@@ -71,7 +71,12 @@ class MixtureHMM(ContinuousChain):
     means_ : ndarray of shape (n_components, n_mix, n_features)
     covars_ : ndarray of shape (n_components, n_mix, n_features, n_features)
         Of that shape for every covariance type.
-    n_parameters_, n_iter_, converged_, lower_bound_, lower_bounds_, n_features_in_
+    n_parameters_ : int
+    n_iter_ : int
+    converged_ : bool
+    lower_bound_ : float
+    lower_bounds_ : list of float
+    n_features_in_ : int
         As of :class:`emkernels.GaussianHMM`.
     feature_names_in_ : ndarray of str
         Where columns have names.

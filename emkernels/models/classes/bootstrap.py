@@ -22,7 +22,7 @@ NEGATIVE = -1e-3
 
 @dataclass(repr=False)
 class BootstrapTest(Result):
-    """Result of :func:`blrt`.
+    """Result of :func:`emkernels.blrt`.
 
     Attributes
     ----------
@@ -111,6 +111,7 @@ def blrt(X, n_classes, *, n_bootstrap=99, n_init=20, random_state=0, n_threads=N
     Returns
     -------
     BootstrapTest
+        Statistic, p-value and the statistics of the drawn tables.
 
     Raises
     ------

@@ -110,7 +110,10 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         Whether rows can tell these parameters from others near by: the derivatives of the
         probabilities of rows by the parameters have full rank (local identification). A warning
         says where not, as with two items and three classes.
-    n_iter_, converged_, lower_bound_, lower_bounds_
+    n_iter_ : int
+    converged_ : bool
+    lower_bound_ : float
+    lower_bounds_ : list of float
         Of the best start; the bounds are for one unit of weight.
     n_parameters_ : int
         ``C - 1 + C sum(levels - 1) + 2 C p``; probabilities at 0 or 1 count.
@@ -213,6 +216,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

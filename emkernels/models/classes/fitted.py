@@ -100,6 +100,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------
@@ -127,6 +128,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Returns
         -------
         float
+            Of the log-likelihood L of the n rows, with p free parameters.
 
         Raises
         ------

@@ -117,6 +117,7 @@ class ClassInference:
         Returns
         -------
         ClassCovariates
+            Coefficients, errors and tests.
 
         Raises
         ------
@@ -204,6 +205,7 @@ class ClassInference:
         Returns
         -------
         DistalOutcome
+            Means or probabilities by class, errors and tests.
 
         Raises
         ------

@@ -26,7 +26,7 @@ class Patient:
     EM's rate is that of the missing information, and where classes hardly differ all is missing:
     thousands of steps, which extrapolation makes hundreds. A Newton step costs the information
     (:func:`~emkernels.models.classes.information.information`), and a few do. It is a proposal as
-    those of :class:`emkernels.em.acceleration.Squarem`: the loop takes it where the objective
+    those of ``emkernels.em.acceleration.Squarem``: the loop takes it where the objective
     does not fall. A step is damped by the complete information (K. Levenberg, Quarterly of Applied
     Mathematics 2, 1944), so that a much damped one has the direction of EM's; what it would make
     negative shrinks to a tenth instead.

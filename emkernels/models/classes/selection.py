@@ -18,7 +18,7 @@ CRITERIA = ("bic", "aic", "abic", "caic", "icl")
 
 @dataclass(repr=False)
 class ClassSelection(Selection):
-    """Result of :func:`select_classes`.
+    """Result of :func:`emkernels.select_classes`.
 
     Attributes
     ----------
@@ -126,6 +126,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     Returns
     -------
     ClassSelection
+        The best model, and a table of all.
 
     Raises
     ------

@@ -55,7 +55,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
     tol : float, default=1e-6
         The iterations stop by it as `convergence` says; 0: never.
     max_iter : int, default=1000
-        Most iterations of EM of a start.
+        Most iterations of a start.
     convergence : {'distance', 'lower_bound', 'parameters'}, default='distance'
         'distance': the estimated distance from the maximum is less than `tol`, in every parameter
         of the standardised columns and in the log-likelihood (of weights of mean 1). 'lower_bound'
@@ -112,6 +112,8 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         ``D + D q - q (q - 1) / 2 + D`` (isotropic: + 1), D being the columns that vary.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------
@@ -214,6 +216,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -249,6 +252,7 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         Returns
         -------
         ndarray of shape (n_samples, n_components), or the container of `set_output`
+            Scores, as :meth:`transform` gives them.
 
         Raises
         ------

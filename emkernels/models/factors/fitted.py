@@ -117,6 +117,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Returns
         -------
         ndarray of shape (n_components, n_components), or (n_samples, ...) with X
+            Of factors of variance one.
 
         Raises
         ------
@@ -141,6 +142,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         Returns
         -------
         ndarray of shape (n_samples, n_features)
+            In the units of the columns.
 
         Raises
         ------

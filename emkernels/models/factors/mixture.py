@@ -69,7 +69,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Number of starts; the best is kept. One that ends with a collapsed component is kept only
         where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-    default='kmeans'
+default='kmeans'
         How rows are put together for a start, on standardised columns and at most 20,000 rows;
         loadings are the leading principal components of each cluster, noise what these leave. The
         kinds of a tuple take turns over the starts.
@@ -80,7 +80,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
     components_init : array-like of shape (n_components, n_factors, n_features), default=None
         Loadings to begin with.
     noise_variance_init : array-like of shape (n_components, n_features), or (n_features,) where \
-    shared, default=None
+shared, default=None
         What the start begins with; what is not given comes from clusters (about `means_init`, where
         these are given). Noise variances below the bound of `min_uniqueness` begin at it.
     convergence : {'lower_bound', 'parameters', 'distance'}, default='lower_bound'
@@ -123,6 +123,8 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         that vary.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------
@@ -219,6 +221,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -247,6 +250,7 @@ class MixtureOfFactorAnalyzers(ChunkedFit, FittedFactorMixture):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            Numbers of components.
 
         Raises
         ------

@@ -19,7 +19,7 @@ DRAWN_TOL = 1e-3
 
 @dataclass(repr=False)
 class ParallelAnalysis(Result):
-    """Result of :func:`parallel_analysis`.
+    """Result of :func:`emkernels.parallel_analysis`.
 
     Attributes
     ----------
@@ -127,6 +127,7 @@ def parallel_analysis(X, *, n_draws=100, percentile=95, kind="components", metho
     Returns
     -------
     ParallelAnalysis
+        The number of factors, eigenvalues and thresholds.
 
     Raises
     ------

@@ -17,7 +17,7 @@ CRITERIA = ("bic", "aic")
 
 @dataclass(repr=False)
 class FactorSelection(Selection):
-    """Result of :func:`select_factors`.
+    """Result of :func:`emkernels.select_factors`.
 
     Attributes
     ----------
@@ -120,6 +120,7 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     Returns
     -------
     FactorSelection
+        The best model, and a table of all.
 
     Raises
     ------

@@ -122,6 +122,7 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -150,6 +151,7 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         Returns
         -------
         ndarray of shape (n_samples, n_features_out), or the container of `set_output`
+            Observed cells bit for bit, missing ones by their conditional means.
 
         Raises
         ------

@@ -103,6 +103,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of str
+            Of the columns of the output.
         """
         check_is_fitted(self, "n_features_in_")
         names = _check_feature_names_in(self, input_features)

@@ -88,6 +88,8 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
         Different sets of missing columns; None after a fit of blocks that have more than 65,536.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
     indicator_ : MissingIndicator or None
 
     See Also

@@ -78,9 +78,20 @@ class GaussianMixtureImputer(BaseGaussianImputer):
         Shapes (n_components, n_columns, n_columns), (n_columns, n_columns),
         (n_components, n_columns) or (n_components,) by covariance type. Constant columns have
         zeros.
-    log_likelihood_, lower_bounds_, n_iter_, converged_, n_patterns_, n_features_in_, \
-    feature_names_in_, indicator_
-        As :class:`GaussianImputer`, of the best start.
+    log_likelihood_ : float
+        Of the observed cells of the columns that vary, in the units of X.
+    lower_bounds_ : list of float
+        The objective of the best start for one unit of weight, as :class:`GaussianImputer` has it.
+    n_iter_ : int
+    converged_ : bool
+        Of the best start.
+    n_patterns_ : int or None
+        Different sets of missing columns; None after a fit of blocks that have more than 65,536.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
+    indicator_ : MissingIndicator or None
 
     See Also
     --------

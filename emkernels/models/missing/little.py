@@ -20,7 +20,7 @@ from emkernels.models.missing.tables import p_text
 
 @dataclass(repr=False)
 class LittleTest(Result):
-    """Result of :func:`little_mcar_test`.
+    """Result of :func:`emkernels.little_mcar_test`.
 
     Attributes
     ----------
@@ -95,11 +95,12 @@ def little_mcar_test(X, *, ddof=0, tol=1e-8, max_iter=10_000):
     tol : float, default=1e-8
         Tolerance of the ML estimates.
     max_iter : int, default=10000
-        Most iterations of EM of a start.
+        Most iterations of EM.
 
     Returns
     -------
     LittleTest
+        Statistic, degrees of freedom and p-value.
 
     Raises
     ------

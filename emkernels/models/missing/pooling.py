@@ -14,7 +14,7 @@ from emkernels.models.missing.tables import p_text, text_table
 
 @dataclass(repr=False)
 class PooledEstimates(Result):
-    """Result of :func:`pool`; numbers for one parameter, arrays (p,) for several.
+    """Result of :func:`emkernels.pool`; numbers for one parameter, arrays (p,) for several.
 
     Attributes
     ----------
@@ -33,8 +33,12 @@ class PooledEstimates(Result):
         Fraction of missing information, for the number of imputations.
     total_covariance : ndarray of shape (p, p) or None
         Of the pooled estimates, when covariances were given.
-    m, confidence, names
-        Number of imputations, level of the intervals, names of the parameters.
+    m : int
+        Number of imputations.
+    confidence : float
+        Level of the intervals.
+    names : tuple of str
+        Names of the parameters.
 
     See Also
     --------
@@ -130,6 +134,7 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     Returns
     -------
     PooledEstimates
+        Estimates, errors, intervals and fractions of missing information.
 
     Raises
     ------

@@ -13,7 +13,7 @@ _SHOWN = 20     # patterns that a printed summary lists
 
 @dataclass(repr=False)
 class MissingDataSummary(Result):
-    """Result of :func:`missing_data_summary`.
+    """Result of :func:`emkernels.missing_data_summary`.
 
     Attributes
     ----------

@@ -32,7 +32,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
     n_components : int, default=1
         Number of components.
     covariance_type : {'full', 'tied', 'diag', 'spherical', 'EII', 'VII', 'EEI', 'VEI', 'EVI', \
-    'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
+'VVI', 'EEE', 'VEE', 'EVE', 'VVE', 'EEV', 'VEV', 'EVV', 'VVV'}, default='full'
         *More*: those of three letters, see Notes.
     tol : float, default=1e-3
         EM stops when the objective for one row (`lower_bound_`) changes by less.
@@ -47,7 +47,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A
         start that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-    default='kmeans'
+default='kmeans'
         *More*: the kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
         With `noise` one more, its own, the last.
@@ -85,8 +85,9 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
         n_features)``, as in mclust. One covariance for all (tied, EEE, EEI, EII) has it once.
-    weight_concentration : None, float or array-like of the shape of the weights, default=None
-        *More.* Dirichlet prior on the weights, at least 1, part of the objective.
+    weight_concentration : None, float or array-like of shape (n_components,), default=None
+        *More.* Dirichlet prior on the weights, at least 1, part of the objective. With `noise`
+        one more, its own, the last.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
         fit).
@@ -143,6 +144,8 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         *More.* Minus the log of that volume.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------
@@ -277,6 +280,7 @@ class GaussianMixture(ChunkedFit, StepwiseMixture, FittedMixture):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------

@@ -251,6 +251,7 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
         Returns
         -------
         mean : ndarray of shape (n_samples, n_others)
+            In the units of the other columns.
         covariance : ndarray of shape (n_samples, n_others, n_others)
             Of the conditional mixture, between components included.
 

@@ -78,6 +78,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     Returns
     -------
     SelectionResult
+        The best mixture, and a table of all.
 
     Raises
     ------

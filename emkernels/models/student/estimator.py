@@ -62,7 +62,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Number of starts; the best is kept, collapsed ones are dropped with a warning. A start
         that ends with degenerate components is kept only where all do.
     init_params : {'kmeans', 'k-means++', 'random', 'random_from_data'} or tuple of these, \
-    default='kmeans'
+default='kmeans'
         The kinds of a tuple take turns over the starts.
     weights_init : array-like of shape (n_components,), default=None
         Mixing proportions to begin with.
@@ -109,6 +109,8 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Free parameters, which the criteria count.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
+    n_blocks_, n_rows_ : int
+        After :meth:`fit_chunks` alone.
 
     See Also
     --------
@@ -196,6 +198,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Returns
         -------
         self
+            Fitted.
 
         Raises
         ------
@@ -226,6 +229,7 @@ class StudentTMixture(ChunkedFit, FittedStudents):
         Returns
         -------
         ndarray of shape (n_samples,), int64
+            Numbers of components.
 
         Raises
         ------
