@@ -18,11 +18,13 @@ from emkernels.cli import (
     bench,
     classes,
     cluster,
+    completions,
     demo,
     describe,
     factors,
     impute,
     info,
+    predict,
     segment,
     states,
 )
@@ -31,7 +33,8 @@ from emkernels.cli._console import Console
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
 
-COMMANDS = (impute, cluster, classes, states, factors, segment, describe, bench, info, demo)
+COMMANDS = (impute, cluster, classes, states, factors, predict, segment, describe, bench, info,
+            completions, demo)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,7 +65,7 @@ def make_parser():
             epilog=f"examples:\n{examples.rstrip()}", allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(command)
-        command.set_defaults(module=module, parser=command)
+        command.set_defaults(module=module, parser=command, commands=commands.choices)
     return parser
 
 
