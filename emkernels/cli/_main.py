@@ -44,11 +44,19 @@ class _Parser(argparse.ArgumentParser):
         raise CommandError(f"{one_line(message)} (see {self.prog} --help)")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Commands stand further in than argparse reckons with."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
 def make_parser():
     """The parser of all commands."""
     parser = _Parser(
-        prog="emkernels", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="emkernels", allow_abbrev=False, formatter_class=_Help,
         description="Missing values, clusters, classes, states, factors and image segments by "
                     "Expectation-Maximisation.",
         epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
