@@ -5,8 +5,8 @@
 N files (10,000) of all estimators and bytes of statistics, each changed: bits, cuts, and pieces of
 the bytes that are repeated or gone; members of the zip that are unknown, twice there, compressed or
 of names that lead elsewhere; numbers, types, shapes and names in the header and the arrays, the
-checksums being right. Each must be read, or refused by ValueError that names the file; what was read must do
-its work, or say why not.
+checksums being right. Each must be read, or refused by ValueError that names the file; what was
+read must do its work, or say why not.
 """
 
 import copy

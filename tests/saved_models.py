@@ -1,7 +1,16 @@
-"""One fit of every estimator, for tests of what becomes of them in files."""
+"""One fit of every estimator, for tests of what becomes of them in files.
 
+    python tests/saved_models.py tests/data/format-VERSION
+
+writes files of a format that is new; those that are there are NOT to be written again.
+"""
+
+import copy
 import functools
+import json
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -124,3 +133,22 @@ def assert_same(found, expected, where=""):
         assert found == expected or (found != found and expected != expected), where
     else:
         assert_same(vars(found), vars(expected), where)
+
+
+def write_files(folder):
+    """Files of all of these, and what they score, for versions to come; see tests/data."""
+    folder.mkdir(parents=True)
+    scores = {}
+    for name in MODELS:
+        model, rows = fitted(name)
+        model.save(folder / f"{name.replace(' ', '-')}.emk")
+        scores[name] = float(model.score(rows))
+    for name, model in STREAMS.items():
+        model = copy.deepcopy(model).partial_fit(X[:60])
+        model.save(folder / f"{name.replace(' ', '-')}.emk")
+        scores[name] = float(model.partial_fit(X[60:]).score(X))
+    (folder / "scores.json").write_text(json.dumps(scores, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    write_files(Path(sys.argv[1]))

@@ -26,8 +26,8 @@ NAMES = [module.__name__.rpartition(".")[2] for module in _main.COMMANDS]
 def test_help_lists_every_command(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert NAMES == ["impute", "cluster", "classes", "states", "factors", "segment", "describe",
-                     "bench", "info", "demo"]
+    assert NAMES == ["impute", "cluster", "classes", "states", "factors", "predict", "segment",
+                     "describe", "bench", "info", "completions", "demo"]
     for name in NAMES:
         assert re.search(rf"^ +{name}  +\S", out, re.MULTILINE)
 

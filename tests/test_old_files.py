@@ -16,7 +16,8 @@ import emkernels
 from emkernels import GaussianMixture
 
 DATA = Path(__file__).parent / "data"
-FILES = sorted(path for path in DATA.glob("*/*.*") if path.suffix != ".json")
+FILES = sorted(
+    path for path in DATA.glob("*/*.*") if path.suffix not in (".json", ".emk"))
 MODELS = [path for path in FILES if path.suffix == ".pickle" and path.stem.startswith(
     ("mixture-", "kmeans", "imputer"))]
 # the one warning that files of another version, of this package or of scikit-learn, may give

@@ -3,6 +3,7 @@
 import numpy as np
 
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._messages import CommandError
 from emkernels.cli._plots import add_plot, check_plot
@@ -19,6 +20,7 @@ def add_output(parser, one, many, drawn):
                        help=f"write the column of {many} alone")
     group.add_argument("--name", default=one, metavar="NAME",
                        help=f"name of the column of {many} (default: {one})")
+    saving.add_option(group)
     add_plot(group, drawn)
 
 
@@ -27,13 +29,14 @@ def check_output(options):
     if options.output is None:
         if options.only_labels:
             raise CommandError("--only-labels needs -o OUT")
-        if options.force and options.plot is None:
+        if options.force and options.plot is None and options.save is None:
             raise CommandError("--force needs -o OUT or --plot FILE")
     else:
         if not options.name.strip():
             raise CommandError("--name needs a name")
         check_target(options)
     check_plot(options)
+    saving.check(options)
 
 
 def carries(options):

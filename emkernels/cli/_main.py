@@ -18,11 +18,13 @@ from emkernels.cli import (
     bench,
     classes,
     cluster,
+    completions,
     demo,
     describe,
     factors,
     impute,
     info,
+    predict,
     segment,
     states,
 )
@@ -31,7 +33,8 @@ from emkernels.cli._console import Console
 from emkernels.cli._formats import STREAM
 from emkernels.cli._messages import CommandError, one_line, why
 
-COMMANDS = (impute, cluster, classes, states, factors, segment, describe, bench, info, demo)
+COMMANDS = (impute, cluster, classes, states, factors, predict, segment, describe, bench, info,
+            completions, demo)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,11 +44,19 @@ class _Parser(argparse.ArgumentParser):
         raise CommandError(f"{one_line(message)} (see {self.prog} --help)")
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Commands stand further in than argparse reckons with."""
+
+    def add_argument(self, action):
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+
 def make_parser():
     """The parser of all commands."""
     parser = _Parser(
-        prog="emkernels", allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="emkernels", allow_abbrev=False, formatter_class=_Help,
         description="Missing values, clusters, classes, states, factors and image segments by "
                     "Expectation-Maximisation.",
         epilog="'emkernels COMMAND --help' explains a command, with examples.\n\n"
@@ -62,7 +73,7 @@ def make_parser():
             epilog=f"examples:\n{examples.rstrip()}", allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter)
         module.add_arguments(command)
-        command.set_defaults(module=module, parser=command)
+        command.set_defaults(module=module, parser=command, commands=commands.choices)
     return parser
 
 

@@ -83,6 +83,10 @@ class Used:
                       [self.whole[at] for at in keep], self.text, self.empty,
                       [self.facts[at] for at in keep])
 
+    def framed(self, X, names):
+        """Values of columns of other names, or in another order, as a data frame."""
+        return optional("pandas", "a table", "cli").DataFrame(X, columns=names, copy=False)
+
     def _frame(self, X):
         return optional("pandas", "a table", "cli").DataFrame(X, columns=self.names, copy=False)
 

@@ -56,7 +56,7 @@ def positions_of(source, names, *, every=False):
 
 
 def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=True,
-                 blocks=None):
+                 blocks=None, empty_too=False):
     """The columns that are to be used, as numbers.
 
     Parameters
@@ -73,6 +73,8 @@ def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=
     blocks : bool, optional
         The command can do with blocks of rows that are read again in every pass: True, it must;
         False, where the rows do not fit in memory. None: it cannot.
+    empty_too : bool
+        Columns that were asked for may have no value at all.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def read_numbers(source, options, console, *, copies, least_rows=2, identifiers=
         raise CommandError(f"{source.path}: has {count(n_rows, 'row')}, and {least_rows} are "
                            "needed at least")
     _check_different(source, used)
-    empty = [j for j in used if columns[j].empty]
+    empty = [] if empty_too and asked else [j for j in used if columns[j].empty]
     if empty and (asked or len(empty) == len(used)):
         raise CommandError(
             f"{source.path}: column {quoted(source.names[empty[0]])} has no value in any row")

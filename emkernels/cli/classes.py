@@ -22,18 +22,18 @@ examples:
   emkernels classes patients.csv -k 1:4 --continuous age,bmi -o classes.csv
   emkernels classes patterns.csv -k 1:3 --weights count
 
---json prints: command, input, output, plot, rows, total (of the weights; rows without), items (a
-list: name, kind (text or number), levels, missing), continuous, weights (names), missing (cells),
-k, criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, abic, caic, icl, entropy,
-converged, iterations, starts_at_best, bootstrap_p (null without --bootstrap), spare (how many more
-patterns of answers there are than parameters, negative: the model is not identified; null with
-continuous columns), below (a smaller k that is likelier, else null), error, remarks; those that are
-not identified are not fitted where others are: k, spare, error), sizes (rows, or their weight, of
-each class), shares, response_probs (for each item, for each class, a list over levels),
-observed_probs (for each item over its levels, of all rows), means, deviations (a list for each
-class), entropy, identified (whether the rows determine the classes), bivariate_residuals (of each
-pair of items, a table; null for more than 100), kept (constant, empty, identifiers, many, others:
-names of columns that were not used), rows_without_values, warnings.
+--json prints: command, input, output, saved (MODEL), plot, rows, total (of the weights; rows
+without), items (a list: name, kind (text or number), levels, missing), continuous, weights (names),
+missing (cells), k, criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, abic,
+caic, icl, entropy, converged, iterations, starts_at_best, bootstrap_p (null without --bootstrap),
+spare (how many more patterns of answers there are than parameters, negative: the model is not
+identified; null with continuous columns), below (a smaller k that is likelier, else null), error,
+remarks; those that are not identified are not fitted where others are: k, spare, error), sizes
+(rows, or their weight, of each class), shares, response_probs (for each item, for each class, a
+list over levels), observed_probs (for each item over its levels, of all rows), means, deviations (a
+list for each class), entropy, identified (whether the rows determine the classes),
+bivariate_residuals (of each pair of items, a table; null for more than 100), kept (constant, empty,
+identifiers, many, others: names of columns that were not used), rows_without_values, warnings.
 """
 
 import argparse
@@ -43,6 +43,7 @@ import numpy as np
 import emkernels
 from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._answers import as_numbers
 from emkernels.cli._fits import Fits
 from emkernels.cli._items import read_items
@@ -108,6 +109,7 @@ def run(options, console):
     with about(source.path):
         best, candidates = _fitted(options, console, items)
         resp, residuals = best.predict_proba(items.table), _residuals(best, items)
+    saving.write(options, best, console)
     labels = resp.argmax(axis=1)
     if options.output is not None:
         numbers = as_numbers(items.cells, items.n_rows, items.kept["others"])
@@ -118,8 +120,9 @@ def run(options, console):
     write_plot(options, lambda ax: emkernels.plotting.plot_response_probs(best, ax=ax),
                (min(2.5 + 2 * best.n_classes, 16), min(1.4 + 0.32 * n_lines, 40)))
     result = {
-        "input": options.input, "output": options.output, "plot": options.plot,
-        "rows": items.n_rows, "total": items.total, "items": items.described(),
+        "input": options.input, "output": options.output, "saved": options.save,
+        "plot": options.plot, "rows": items.n_rows, "total": items.total,
+        "items": items.described(),
         "continuous": [each.name for each in items.continuous],
         "weights": options.weights,
         "missing": int(sum(each.missing.sum() for each in items.used)),

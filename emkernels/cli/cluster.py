@@ -37,10 +37,11 @@ examples:
   emkernels cluster iris.csv -k 1:6 --model mclust --starts 3
   emkernels cluster iris.csv -k 1:6 --model mclust --noise -o labelled.csv
   emkernels cluster iris.csv -k 2:4 --model t -o labelled.csv
+  emkernels cluster iris.csv -k 2:6 --save iris.emk
   emkernels cluster iris.csv -k 3 --method kmeans --standardize -o labels.csv --only-labels
 
---json prints: command, input, output, rows, columns (the names used), standardized, method, k,
-covariance, criterion (null for kmeans), candidates (a list: k, covariance, parameters,
+--json prints: command, input, output, saved (MODEL), rows, columns (the names used), standardized,
+method, k, covariance, criterion (null for kmeans), candidates (a list: k, covariance, parameters,
 log_likelihood, bic, aic, icl, converged, iterations, error, collapsed (numbers of clusters),
 collapsed_columns, below (a smaller k that is likelier, else null), remarks; empty for kmeans),
 sizes (rows of each cluster), shares (weights of the mixture, or sizes / rows), centers (a list of
@@ -56,6 +57,7 @@ import numpy as np
 import emkernels
 from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
@@ -82,6 +84,7 @@ def add_arguments(parser):
                        help="write the column of labels alone")
     group.add_argument("--name", default="cluster", metavar="NAME",
                        help="name of the column of labels (default: cluster)")
+    saving.add_option(group)
     group = parser.add_argument_group("clusters")
     group.add_argument("-k", "--clusters", type=options_of.sizes, required=True, metavar="K",
                        help="how many: 3, or 2:10 (both included), or 2,4,8")
@@ -152,6 +155,7 @@ def run(options, console):
         fit = {"kmeans": _kmeans, "t": _student}.get(options.method, _mixture)
         found = fit(options, console, rows)
         model = found.pop("model")
+    saving.write(options, model, console)
     assigned = Assigned(model, numbers, rows, change, found["k"], shown)
     if options.output is not None:
         with console.progress("writing"):
@@ -167,7 +171,7 @@ def run(options, console):
     if found["shares"] is None:
         found["shares"] = sizes / n_rows
     result = {
-        "input": options.input, "output": options.output, "rows": n_rows,
+        "input": options.input, "output": options.output, "saved": options.save, "rows": n_rows,
         "columns": numbers.names, "standardized": options.standardize, "method": options.method,
         **{key: found[key] for key in ("k", "covariance", "criterion", "candidates")},
         "sizes": sizes,
@@ -189,8 +193,9 @@ def _check(options):
         if given and options.method not in methods.split():
             raise CommandError(f"--{name.replace('_', '-')} is for --method "
                                + methods.replace(" ", ", "))
+    saving.check(options)
     if options.output is None:
-        if options.only_labels or options.force:
+        if options.only_labels or (options.force and options.save is None):
             name = "only-labels" if options.only_labels else "force"
             raise CommandError(f"--{name} needs -o OUT")
         return

@@ -27,15 +27,15 @@ examples:
   emkernels factors survey.csv -k 5 --rotation promax --scores bartlett -o scores.csv --only-scores
   emkernels factors spectra.parquet -k 3 --noise isotropic --standardize
 
---json prints: command, input, output, rows, columns (the names used), missing (cells),
-standardized, noise, rotation (null for none), kaiser (null: as the rotation has it), scores, k,
-chosen_by (bic, parallel, or null for one -k), candidates (a list: k, parameters,
+--json prints: command, input, output, saved (MODEL), rows, columns (the names used), missing
+(cells), standardized, noise, rotation (null for none), kaiser (null: as the rotation has it),
+scores, k, chosen_by (bic, parallel, or null for one -k), candidates (a list: k, parameters,
 degrees_of_freedom, log_likelihood, bic, aic, converged, iterations, heywood (names of columns),
 below (a smaller k that is likelier, else null), error, remarks), parallel (null without;
 n_components, eigenvalues, thresholds, means, percentile, n_draws), loadings (a list of numbers for
 each column), communalities, uniquenesses (of each column), sums_of_squares (of each factor's
-loadings), correlations (of the factors), heywood (names of columns), score_r2 (of each factor:
-what share of its variance the regression scores of a row without gaps know), kept (text, empty,
+loadings), correlations (of the factors), heywood (names of columns), score_r2 (of each factor: what
+share of its variance the regression scores of a row without gaps know), kept (text, empty,
 constant: names of columns that were not used), rows_without_values, warnings.
 """
 
@@ -45,6 +45,7 @@ import numpy as np
 
 import emkernels
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._fits import Fits
 from emkernels.cli._formats import FORMATS
 from emkernels.cli._memory import check_fits
@@ -78,6 +79,7 @@ def add_arguments(parser):
                        help="write the columns of scores alone")
     group.add_argument("--name", default="factor", metavar="NAME",
                        help="what the columns of scores begin with (default: factor)")
+    saving.add_option(group)
     group.add_argument("--scores", choices=("regression", "bartlett"), default=None,
                        help="regression: the means of the factors given the row (default); "
                             "bartlett: unbiased given the factors, and of larger variance")
@@ -137,6 +139,7 @@ def run(options, console):
     with about(source.path):
         parallel = _parallel(options, console, rows)
         found = _fitted(options, console, rows, parallel)
+    saving.write(options, found["best"], console)
     best, shown = found["best"], [f"{options.name}_{j + 1}" for j in range(found["k"])]
     if carry:
         check_names(source, shown, "--name says another beginning for the new ones")
@@ -146,7 +149,7 @@ def run(options, console):
         added = {name: scores[:, j] for j, name in enumerate(shown)}
         write_table(options, source, numbers, [[(numbers.X, None, added)]], carry=carry)
     result = {
-        "input": options.input, "output": options.output, "rows": n_rows,
+        "input": options.input, "output": options.output, "saved": options.save, "rows": n_rows,
         "columns": numbers.names, "missing": int(numbers.n_missing.sum()),
         "standardized": options.standardize, "noise": options.noise, "rotation": best.rotation,
         "kaiser": best.kaiser, "scores": best.scores,
@@ -164,9 +167,10 @@ def _check(options):
                            "factors --help)")
     if options.kaiser is not None and options.rotation == "none":
         raise CommandError("--kaiser is for a --rotation")
+    saving.check(options)
     if options.output is None:
         for name in ("only_scores", "force", "scores"):
-            if getattr(options, name):
+            if getattr(options, name) and not (name == "force" and options.save):
                 raise CommandError(f"--{name.replace('_', '-')} needs -o OUT")
         return
     if not options.name.strip():

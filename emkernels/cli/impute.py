@@ -19,11 +19,11 @@ examples:
 Copy i of -m is what GaussianImputer.sample(X, 1, random_state=
 numpy.random.SeedSequence(seed).spawn(m)[i]) gives in Python.
 
---json prints: command, input, output, rows, missing (cells), left_empty (cells; columns, a list:
-name, cells, reason: text, no value or not used), imputations (null without -m), model, components,
-starts, tol, prior, iterations, converged, log_likelihood, columns (a list: name, missing,
-observed_mean, imputed_mean, beyond: how many are filled in outside of what is observed), kept
-(text, empty: names of columns left as they are), constant, rows_without_values, warnings.
+--json prints: command, input, output, saved (MODEL), rows, missing (cells), left_empty (cells;
+columns, a list: name, cells, reason: text, no value or not used), imputations (null without -m),
+model, components, starts, tol, prior, iterations, converged, log_likelihood, columns (a list: name,
+missing, observed_mean, imputed_mean, beyond: how many are filled in outside of what is observed),
+kept (text, empty: names of columns left as they are), constant, rows_without_values, warnings.
 """
 
 import argparse
@@ -37,6 +37,7 @@ import numpy as np
 import emkernels
 from emkernels.cli import _blocks as blocks
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._beyond import Beyond
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
@@ -63,7 +64,8 @@ def _prior(text):
 
 def add_arguments(parser):
     options_of.add_table(parser)
-    options_of.add_output(parser, FORMATS, note="; - is standard output")
+    group = options_of.add_output(parser, FORMATS, note="; - is standard output")
+    saving.add_option(group)
     group = parser.add_argument_group("model")
     group.add_argument("-m", "--imputations", type=options_of.integer(1), metavar="M",
                        help="draw M random copies instead of one best guess")
@@ -101,6 +103,7 @@ def run(options, console):
                            "or no -m")
     blocks.check(options)
     check_target(options)
+    saving.check(options)
     source = open_table(options, again=True)
     m = options.imputations
     if m is not None:
@@ -118,6 +121,7 @@ def run(options, console):
             warnings.filterwarnings("ignore", ".*one value only")
             imputer = blocks.fitted(model.set_params(callback=bar.callback), rows)
         imputer.set_params(callback=None)
+        saving.write(options, imputer, console)
         means = np.zeros(len(numbers.names))
         beyond = Beyond(numbers)
         with console.progress("filling in", total=m) as bar:
@@ -228,7 +232,8 @@ def _report(options, console, source, numbers, imputer, both, beyond, left):
     console.say(f"{output}: written" + ("" if m is None else f", {m} copies below each "
                                                 "other, numbered in .imp" if m > 1 else
                                                 ", one random copy"))
-    return {"input": options.input, "output": options.output, "rows": n_rows, "missing": missing,
+    return {"input": options.input, "output": options.output, "saved": options.save,
+            "rows": n_rows, "missing": missing,
             "left_empty": {"cells": empty, "columns": left},
             "imputations": m, "model": options.model,
             "components": options.components or (2 if options.model == "mixture" else 1),

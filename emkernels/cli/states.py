@@ -21,15 +21,15 @@ examples:
   emkernels states sleep.csv -k 4 --by night --covariance full
   emkernels states genes.csv -k 2 --symbols base
 
---json prints: command, input, output, plot, rows, sequences, lengths (the shortest and the
-longest), gathered (whether rows of one sequence were not together), columns, symbols (a list of
-values, or null), time (the name of the column), missing (cells), k, covariance (null for symbols),
-criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, converged, iterations, below
-(a smaller k that is likelier, else null), collapsed, error, remarks), sizes (rows in each state),
-shares, visits (how often a sequence comes into the state), durations (expected rows of a visit,
-null for ever), startprob, transmat, means, deviations (a list for each state; null for symbols),
-emissionprob (null for numbers), kept (text, empty, constant: names of columns that were not used),
-rows_without_values, warnings.
+--json prints: command, input, output, saved (MODEL), plot, rows, sequences, lengths (the shortest
+and the longest), gathered (whether rows of one sequence were not together), columns, symbols (a
+list of values, or null), time (the name of the column), missing (cells), k, covariance (null for
+symbols), criterion, candidates (a list: k, parameters, log_likelihood, bic, aic, converged,
+iterations, below (a smaller k that is likelier, else null), collapsed, error, remarks), sizes (rows
+in each state), shares, visits (how often a sequence comes into the state), durations (expected rows
+of a visit, null for ever), startprob, transmat, means, deviations (a list for each state; null for
+symbols), emissionprob (null for numbers), kept (text, empty, constant: names of columns that were
+not used), rows_without_values, warnings.
 """
 
 import math
@@ -41,6 +41,7 @@ import emkernels
 from emkernels._extras import optional
 from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
 from emkernels.cli._fits import Fits
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, say_left_out
@@ -98,13 +99,15 @@ def run(options, console):
         X = series.data()
         path = np.asarray(best.decode(X, series.lengths)[1])
         resp = np.minimum(best.predict_proba(X, series.lengths), 1)     # but for rounding
+    saving.write(options, best, console)
     if options.output is not None:
         added = hidden.new_columns(options, series.as_in_file(path), series.as_in_file(resp))
         write_table(options, source, series.numbers, [[(series.numbers.X, None, added)]],
                     carry=hidden.carries(options))
     write_plot(options, lambda ax: _draw(ax, best, X, series), (10, 3.4))
     result = {
-        "input": options.input, "output": options.output, "plot": options.plot, "rows": n_rows,
+        "input": options.input, "output": options.output, "saved": options.save,
+        "plot": options.plot, "rows": n_rows,
         "sequences": len(series.lengths),
         "lengths": [int(series.lengths.min()), int(series.lengths.max())],
         "gathered": series.gathered, "columns": series.columns,

@@ -23,6 +23,7 @@ from emkernels.data.survey import Tables
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.encoding import number, numbers
+from emkernels.models.kmeans_exchange import KMeansExchange
 from emkernels.models.kmeans_stepwise import ClusterStream, StepwiseKMeans
 from emkernels.models.loaded import check_values
 from emkernels.models.steps import STEPS
@@ -31,7 +32,7 @@ from emkernels.starts.lloyd import lloyd
 from emkernels.starts.lloyd_blocks import lloyd_of_blocks
 
 
-class KMeans(ChunkedFit, StepwiseKMeans, Stateful, ClassNamePrefixFeaturesOutMixin,
+class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePrefixFeaturesOutMixin,
              TransformerMixin, ClusterMixin, BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 

@@ -319,8 +319,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
                 for each in self.categories_):
             raise ValueError("categories_ are not those of a fit")
         for each in self.categories_:
-            if len(set(each.tolist())) != len(each) or (
-                    each.dtype.kind in "biufc" and not np.isfinite(each).all()):
+            if len(set(each.tolist())) != len(each) or (each.dtype.kind in "biuf" and not (
+                    np.isfinite(each).all() and (each[1:] > each[:-1]).all())):
                 raise ValueError("categories_ are not those of a fit")
         shapes = [(n, len(each)) for each in self.categories_]
         if [np.shape(each) for each in probs] != shapes:

@@ -256,6 +256,8 @@ default='kmeans'
         **FittedMixture._elsewhere,
         "cluster_centers_": "the means of the components are means_",
         "inertia_": "the objective is lower_bound_",
+        **dict.fromkeys(("n_iter_", "converged_", "lower_bound_", "lower_bounds_"),
+                        "fit sets it, and this mixture was made of parameters or is not fitted"),
     }
 
     # --- fitting ---------------------------------------------------------------------

@@ -20,13 +20,14 @@ from emkernels.models._state import Stateful
 from emkernels.models.encoding import count, number
 from emkernels.models.loaded import check_mixture, check_stream, check_values
 from emkernels.models.mixture import conditional
+from emkernels.models.mixture.exchange import Exchange
 from emkernels.models.mixture.options import check_rows
 from emkernels.models.mixture.persistence import build_version_1
 from emkernels.models.mixture.preparing import prepare
 from emkernels.models.mixtures import MixtureMethods
 
 
-class FittedMixture(MixtureMethods, Stateful, DensityMixin, BaseEstimator):
+class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstimator):
     """The part of :class:`emkernels.GaussianMixture` that does not fit."""
 
     # --- parameters --------------------------------------------------------------------

@@ -1,0 +1,224 @@
+"""Apply a saved model to a table.
+
+MODEL is a file that --save of another command has written, or save(path) in Python. The columns of
+the table are found by the names that the model knows, in any order; what else is in the table comes
+out as it went in. A model that knows no names takes the columns of numbers in their order, and that
+is said.
+
+Mixtures (of emkernels cluster) add a column cluster (0, 1, ...; -1 for noise) and cluster_0,
+cluster_1, ..., how probable each cluster is for the row; K-means adds cluster alone, and takes no
+missing value. Imputers fill in what is missing, by the means and correlations of the table that
+they were fitted to. Factors add their scores, factor_1, factor_2, ....
+
+examples:
+  emkernels cluster survey.csv -k 1:6 --save groups.emk
+  emkernels predict groups.emk new.csv -o labelled.csv
+  emkernels impute survey.csv -o complete.csv --save filler.emk
+  emkernels predict filler.emk new.csv -o complete-new.csv
+  cat new.csv | emkernels predict groups.emk - -o - | head
+
+--json prints: command, model (the class), file, input, output, rows, columns (the names used),
+matched (by name, or position: the model knows no names), missing (cells), added (names of new
+columns), filled (cells; of an imputer, else null), sizes (rows of each cluster, else null), noise
+(rows in no cluster; null without noise), warnings.
+"""
+
+import numpy as np
+
+from emkernels.cli import _options as options_of
+from emkernels.cli import _saving as saving
+from emkernels.cli._formats import FORMATS, STREAM
+from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._rewriting import check_names, write_table
+from emkernels.cli._tables import check_target, open_table, read_numbers
+
+PACKAGES = ("pandas", "pyarrow", "rich")
+NAMES = {"clusters": "cluster", "factors": "factor", "values": None}
+
+
+def add_arguments(parser):
+    parser.add_argument("model", metavar="MODEL",
+                        help="file of a model, from --save or from save(path) in Python")
+    options_of.add_table(parser)
+    group = options_of.add_output(parser, FORMATS, note="; - is standard output")
+    group.add_argument("--only-labels", action="store_true",
+                       help="write the new columns alone (not for imputers)")
+    group.add_argument("--name", default=None, metavar="NAME",
+                       help="name of the column of labels, and how the names of the others begin "
+                            "(default: cluster, factor)")
+    options_of.add_common(parser, seed=False)
+
+
+def run(options, console):
+    """Predictions for one table."""
+    check_target(options)
+    model = saving.read(options.model)
+    kind = _kind(model)
+    if kind == "values" and (options.only_labels or options.name is not None):
+        raise CommandError(f"{options.model}: is an imputer, which adds no column: --only-labels "
+                           "and --name are not for it")
+    if options.threads is not None:
+        model.set_params(n_threads=options.threads)
+    carry = not options.only_labels
+    source = open_table(options, again=carry)
+    names = _names(options, model, source)
+    name = options.name or NAMES[kind]
+    added = _added_names(model, kind, name)
+    if carry:
+        check_names(source, added, "--name says another for the new one")
+    numbers = read_numbers(source, options, console, copies=4, least_rows=1, identifiers=False,
+                           blocks=False, empty_too=True)
+    if names is None:
+        names = _by_position(options, model, numbers, console)
+    if kind == "clusters" and not hasattr(model, "score_samples") and (
+            numbers.incomplete is not None):
+        raise CommandError(f"{options.input}: column {quoted(numbers.incomplete)} has missing "
+                           "values, and K-means needs them all; emkernels impute fills them in")
+    found = _Found(model, kind, numbers, names, added)
+    with about(source.path), console.progress("predicting"):
+        write_table(options, source, numbers, [found.parts()], carry=carry)
+    result = {
+        "model": type(model).__name__, "file": options.model, "input": options.input,
+        "output": options.output, "rows": numbers.n_rows, "columns": names,
+        "matched": "name" if hasattr(model, "feature_names_in_") else "position",
+        "missing": int(numbers.n_missing.sum()), "added": added,
+        "filled": found.filled, "sizes": found.sizes, "noise": found.noise}
+    _report(console, result)
+    return result
+
+
+def _kind(model):
+    """What the model says of rows."""
+    what = type(model).__name__
+    if hasattr(model, "startprob_") or hasattr(model, "response_probs_"):
+        raise CommandError(f"{what}: predict knows mixtures, K-means, factors and imputers; in "
+                           "Python emkernels.load reads this file, too")
+    if hasattr(model, "predict"):
+        return "clusters"
+    return "values" if hasattr(model, "log_likelihood_") else "factors"
+
+
+def _names(options, model, source):
+    """The columns of the model, which are to be read; None where it knows none."""
+    known = getattr(model, "feature_names_in_", None)
+    if known is None:
+        return None
+    if options.columns is not None or options.ignore:
+        raise CommandError(f"{options.model}: knows its columns by name: --columns and --ignore "
+                           "are for models that do not")
+    names = [str(name) for name in known]
+    lacking = [name for name in names if name not in source.names]
+    if lacking:
+        raise CommandError(
+            f"{source.path}: has no column {listed([quoted(name) for name in lacking])}, which "
+            f"{options.model} was fitted to")
+    options.columns = names
+    return names
+
+
+def _by_position(options, model, numbers, console):
+    """The columns of numbers, as many as the model has."""
+    if len(numbers.names) != model.n_features_in_:
+        raise CommandError(
+            f"{options.model}: was fitted to {count(model.n_features_in_, 'column')} without "
+            f"names, and {options.input} has {count(len(numbers.names), 'column')} of numbers: "
+            "--columns says which")
+    console.note(f"{options.model}: knows no names of columns: takes "
+                 f"{listed([quoted(name) for name in numbers.names])} in this order")
+    return numbers.names
+
+
+def _added_names(model, kind, name):
+    if kind == "values":
+        return []
+    if kind == "factors":
+        return [f"{name}_{j + 1}" for j in range(len(model.components_))]
+    if not hasattr(model, "predict_proba"):
+        return [name]
+    k = len(model.means_)
+    noise = len(model.weights_) > k
+    return [name, *(f"{name}_{c}" for c in range(k)), *[f"{name}_noise"] * noise]
+
+
+class _Found:
+    """What the model says, part by part, and how often.
+
+    Attributes
+    ----------
+    sizes : list of int or None
+        Rows of each cluster, when all parts were taken.
+    noise : int or None
+    filled : int or None
+        Cells.
+    """
+
+    def __init__(self, model, kind, numbers, names, added):
+        self.model, self.kind, self.numbers, self.added = model, kind, numbers, added
+        self.order = [numbers.names.index(name) for name in names]
+        self.named = hasattr(model, "feature_names_in_")
+        centers = getattr(model, "cluster_centers_", getattr(model, "means_", ()))
+        clusters, self.filled = kind == "clusters", 0 if kind == "values" else None
+        self.sizes = np.zeros(len(centers), np.int64) if clusters else None
+        noise = clusters and any(name.endswith("_noise") for name in added)
+        self.noise = 0 if noise else None
+
+    def parts(self):
+        """Parts of the table, filled in or with what is new."""
+        for X in self.numbers.parts():
+            if self.kind == "values":
+                yield X, self._completed(X), {}
+                continue
+            rows = self._rows(X)
+            if self.kind == "factors":
+                values = list(self.model.transform(rows).T)
+            else:
+                labels = self.model.predict(rows).astype(np.int64)
+                self.sizes += np.bincount(labels[labels >= 0], minlength=len(self.sizes))
+                if self.noise is not None:
+                    self.noise += int((labels < 0).sum())
+                values = [labels]
+                if len(self.added) > 1:
+                    values += list(self.model.predict_proba(rows).T)
+            yield X, None, dict(zip(self.added, values, strict=True))
+
+    def _rows(self, X):
+        """The values in the order of the model, as it wants them."""
+        X = X[:, self.order]
+        return self.numbers.framed(X, self.model.feature_names_in_) if self.named else X
+
+    def _completed(self, X):
+        """The values with those of the model where there are none; what it left out stays."""
+        rows, marker = X[:, self.order], self.model.missing_values
+        if isinstance(marker, (int, float)) and not np.isnan(marker):
+            rows = np.where(np.isnan(rows), marker, rows)
+        frame = self.numbers.framed(rows, self.model.feature_names_in_) if self.named else rows
+        found = np.asarray(self.model.transform(frame))
+        names = list(self.model.get_feature_names_out())
+        own = list(self.model.feature_names_in_) if self.named else [
+            f"x{j}" for j in range(len(self.order))]
+        out = X.copy()
+        for j, name in zip(self.order, own, strict=True):
+            if name in names:
+                gaps = np.isnan(X[:, j])
+                out[gaps, j] = found[gaps, names.index(name)]
+                self.filled += int(gaps.sum())
+        return out
+
+
+def _report(console, result):
+    console.say(f"{result['input']}: {count(result['rows'], 'row')}, "
+                f"{count(len(result['columns']), 'column')} of {result['file']} (a "
+                f"{result['model']}), matched by {result['matched']}"
+                + (f", {count(result['missing'], 'value')} missing" if result["missing"] else ""))
+    if result["sizes"] is not None:
+        console.say()
+        lines = list(enumerate(result["sizes"]))
+        if result["noise"] is not None:
+            lines.append(("noise", result["noise"]))
+        console.table(["cluster", "rows", "share"], [
+            [k, n, f"{100 * n / result['rows']:.1f} %"] for k, n in lines])
+        console.say()
+    if result["filled"] is not None:
+        console.say(f"{count(result['filled'], 'value')} filled in")
+    output = "standard output" if result["output"] == STREAM else result["output"]
+    console.say(f"{output}: written")
