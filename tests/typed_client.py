@@ -88,7 +88,7 @@ GaussianMixture(callback=wrong)                 # type: ignore  # pyright: ignor
 
 student = StudentTMixture(2, df="shared").fit(X)
 assert_type(student.dfs_, Floats)
-assert_type(student.outlier_weight(X), Floats)
+assert_type(student.outlier_weight(X), Reals)
 analysers = MixtureOfFactorAnalyzers(3, 2).fit(X)
 assert_type(analysers.components_, Floats)
 assert_type(analysers.transform(X), Reals)
