@@ -1,4 +1,4 @@
-"""What the cases of fuzz.py are made of: arrays in odd places with odd values, and what is wrong."""
+"""What the cases of fuzz.py are made of: arrays in odd places, odd values, and what is wrong."""
 
 import collections
 import warnings

@@ -53,17 +53,18 @@ def case(seed):
     name = sorted(whole)[rng.integers(len(whole))]
     path = folder / ("changed" + name[1:])
     path.write_bytes(changed(rng, name, whole))
-    table = str(folder / "out.csv")
+    table = ["-o", str(folder / "out.csv"), "--force"]
     if name in ("t.png", "t.jpg"):
-        command = ["segment", str(path), "-k", "2", "-o", str(folder / "out.png")]
+        command = ["segment", str(path), "-k", "2", "-o", str(folder / "out.png"),
+                   "--force"]
     else:
         command = [
             ["describe", str(path)],
-            ["impute", str(path), "-o", table],
-            ["cluster", str(path), "-k", "2", "-o", table],
-            ["classes", str(path), "-k", "2", "-o", table],
-            ["states", str(path), "-k", "2", "-o", table],
-            ["factors", str(path), "-k", "1", "-o", table]][rng.integers(6)]
+            ["impute", str(path), *table],
+            ["cluster", str(path), "-k", "2", *table],
+            ["classes", str(path), "-k", "2", *table],
+            ["states", str(path), "-k", "2", *table],
+            ["factors", str(path), "-k", "1", *table]][rng.integers(6)]
     run(command, f"{command[0]} of a changed {name[2:]}")
 
 

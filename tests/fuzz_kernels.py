@@ -277,7 +277,8 @@ def case(seed):
 def beside_reference(p, found):
     """What the plain NumPy version gives, where it has digits to compare."""
     X = np.asarray(p.X, float)
-    if not p.exact or p.name not in REFERENCES or not p.finite:
+    if (not p.exact or p.name not in REFERENCES or not p.finite
+            or np.nanmax(np.abs(X), initial=0) > 1e6):      # -1 as u8: no digits in logarithms
         return
     gaps = bool(np.isnan(X).any())
     slow = p.name in ("incomplete_statistics", "conditional_moments")

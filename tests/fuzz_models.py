@@ -106,7 +106,8 @@ def gaussian_mixture_stream(data, X, n):
     gm = _mixture(data, n)
     for batch in np.array_split(X, 1 + data.seed % 3):
         gm.partial_fit(batch)
-    return [gm.weights_, gm.means_, gm.covariances_, gm.predict(X)]
+    labels = gm.predict(X)      # few rows make no start: not fitted yet
+    return [gm.weights_, gm.means_, gm.covariances_, labels]
 
 
 @named
@@ -154,7 +155,8 @@ def kmeans_stream(data, X, n):
     model = emkernels.KMeans(data.k, random_state=0, n_threads=n, n_init=1)
     for batch in np.array_split(X, 1 + data.seed % 2):
         model.partial_fit(batch)
-    return [model.cluster_centers_, model.predict(X)]
+    labels = model.predict(X)
+    return [model.cluster_centers_, labels]
 
 
 @named
