@@ -1,6 +1,7 @@
 """Build of the compiled modules; everything else stands in pyproject.toml.
 
-EMKERNELS_NO_OPENMP=1 builds sequential kernels, EMKERNELS_DEBUG=1 kernels that check bounds.
+EMKERNELS_NO_OPENMP=1 builds sequential kernels, EMKERNELS_DEBUG=1 kernels that check bounds,
+EMKERNELS_SANITIZE=address,undefined kernels for ci/sanitize.sh.
 """
 
 import os
@@ -16,6 +17,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
 
 DEBUG = os.environ.get("EMKERNELS_DEBUG") == "1"
+SANITIZE = os.environ.get("EMKERNELS_SANITIZE")
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 DIRECTIVES = {
     "language_level": 3,
@@ -121,6 +123,10 @@ class BuildExt(build_ext):
                         "-fvisibility=hidden", "-fstack-protector-strong",
                         "-Wno-unused-function", "-Wno-unused-but-set-variable"]
         compile_args += ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-g0"]
+        if SANITIZE:    # -O3 takes long with checks, which stand for those of the C library
+            sanitize = f"-fsanitize={SANITIZE}"
+            compile_args += ["-O2", "-g1", "-fno-omit-frame-pointer", "-fno-stack-protector"]
+            return [*compile_args, sanitize], [sanitize], (["-fopenmp"], ["-fopenmp"])
         if sys.platform == "darwin":
             return compile_args, [], (["-Xpreprocessor", "-fopenmp"], ["-lomp"])
         compile_args += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]

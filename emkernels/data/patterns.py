@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from emkernels.kernels import MissingPatterns
+from emkernels.kernels.passes import trusted_patterns
 
 BLOCK = 4096        # patterns whose masks are unpacked together
 
@@ -11,7 +11,7 @@ def complete_patterns(n_rows, n_features):
     """The one pattern of rows that lack nothing."""
     words = max(1, -(-n_features // 64))
     n_patterns = 1 if n_rows else 0
-    return MissingPatterns(
+    return trusted_patterns(
         n_features, np.arange(n_rows, dtype=np.int32), np.arange(n_patterns + 1) * n_rows,
         np.zeros((n_patterns, words), np.uint64))
 
@@ -54,7 +54,7 @@ def take_patterns(patterns, of_rows, columns=None):
     rank[sequence] = np.arange(len(sequence))
     of_rows = rank[of_rows]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(of_rows, minlength=len(sequence)))])
-    return MissingPatterns(
+    return trusted_patterns(
         n_features, np.argsort(of_rows, kind="stable").astype(np.int32),
         offsets.astype(np.int64), np.ascontiguousarray(bits[sequence], dtype=np.uint64),
         patterns.largest)

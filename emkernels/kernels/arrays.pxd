@@ -10,7 +10,8 @@ cdef object as_float64(object array, str name, tuple shape)
 cdef object as_weights(object sample_weight, Py_ssize_t n_samples)
 cpdef tuple weights_in_unit(object sample_weight, object dtype)
 cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name)
-cdef object output(object out, tuple shape, object dtype, str name)
+cdef object output(object out, tuple shape, object dtype, str name, dict read)
+cdef object checked_sums(object sums)
 cdef void *address(object array) except? NULL
 cdef const double *pointer(object array) except? NULL
 cdef int set_rows(Rows *rows, object X) except -1

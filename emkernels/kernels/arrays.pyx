@@ -117,8 +117,9 @@ cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_componen
     return labels
 
 
-cdef object output(object out, tuple shape, object dtype, str name):
-    """A C-contiguous array to write to: `out` checked, or a new one."""
+cdef object output(object out, tuple shape, object dtype, str name, dict read):
+    """A C-contiguous array to write to: `out` checked, or a new one. read: names and arrays of
+    what is read while it is written."""
     if out is None:
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
@@ -132,7 +133,23 @@ cdef object output(object out, tuple shape, object dtype, str name):
         raise ValueError(f"{name} must be C-contiguous and aligned")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only")
+    for other, array in read.items():
+        if array is not None and np.may_share_memory(out, array):
+            raise ValueError(f"{name} must be an array of its own, it overlaps {other}")
     return out
+
+
+cdef object checked_sums(object sums):
+    """A named tuple of sums over finite rows; ValueError where one is infinity less infinity, or
+    zero times infinity, and so no number."""
+    for name, values in zip(sums._fields, sums):
+        if values is None or not np.isnan(values).any():
+            continue
+        where = np.argwhere(np.isnan(values))[0].tolist()
+        raise ValueError(
+            f"the sums over X overflow, {name} is not a number at {where}: X, the means or "
+            "sample_weight are too large, other units of the columns help")
+    return sums
 
 
 cdef void *address(object array) except? NULL:

@@ -9,8 +9,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, is_double, output, pointer,
-    rows_at, set_rows, stored, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums,
+    is_double, output, pointer, rows_at, set_rows, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -117,7 +117,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     return_labels : bool
         False leaves the labels out.
     out : ndarray of shape (n_samples,), int32, optional
-        Receives the labels.
+        Receives the labels; memory of its own.
     n_threads : int, optional
         The result has the same bits for every number of threads.
     check_finite : bool
@@ -132,7 +132,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     Raises
     ------
     ValueError, TypeError
-        As :func:`log_density`.
+        As :func:`em_statistics`; an unusable `out`.
 
     See Also
     --------
@@ -159,13 +159,13 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
         set_rows(&rows, X)
         check_rows_finite(&rows, is_double(X), "X")
     if out is not None:
-        output(out, (X.shape[0],), np.int32, "out")
-        if np.may_share_memory(out, X):
-            raise ValueError("out must be an array of its own, not a part of X")
+        output(out, (X.shape[0],), np.int32, "out",
+               {"X": X, "centers": centers, "sample_weight": sample_weight})
     elif return_labels:
         out = np.zeros(X.shape[0], np.int32)
     counts, sums, inertia, _ = _kmeans_pass(X, centers, out, sample_weight, n_threads)
-    return KMeansStatistics(out, counts * unit, sums * unit, inertia * unit)
+    sums = KMeansStatistics(out, counts * unit, sums * unit, inertia * unit)
+    return checked_sums(sums) if check_finite else sums
 
 
 def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,

@@ -238,7 +238,7 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     Raises
     ------
     ValueError, TypeError
-        As :func:`incomplete_statistics`.
+        As :func:`incomplete_statistics`; rows so far out that the answer is not a number.
 
     See Also
     --------
@@ -265,7 +265,26 @@ def conditional_moments(X, means, precisions_cholesky, covariance_type="full", w
     want = ("imputed", "covariances") if covariances else ("imputed",)
     out = _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns, want,
                            n_threads=n_threads)
-    return ConditionalMoments(out["imputed"], out.get("covariances"), out.get("offsets"))
+    return ConditionalMoments(
+        _completed(out["imputed"]), _numbers(out.get("covariances")), out.get("offsets"))
+
+
+def _completed(imputed):
+    """Completed rows; ValueError naming the cell where infinities met and left no number."""
+    if np.isnan(imputed.min()):
+        row, column = np.argwhere(np.isnan(imputed))[0]
+        raise ValueError(
+            f"the distribution of row {row}, column {column} given the observed values overflows: "
+            "X, the means or precisions_cholesky are too large, other units of the columns help")
+    return imputed
+
+
+def _numbers(covariances):
+    if covariances is not None and covariances.size and np.isnan(covariances.min()):
+        raise ValueError(
+            "the conditional covariances overflow: X, the means or precisions_cholesky are too "
+            "large, other units of the columns help")
+    return covariances
 
 
 def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="full", weights=None,
@@ -332,6 +351,6 @@ def conditional_draws(X, means, precisions_cholesky, normals, covariance_type="f
         uniforms = as_float64(uniforms, "uniforms", (X.shape[0],))
         if uniforms.min() < 0 or uniforms.max() >= 1:
             raise ValueError("uniforms must lie in [0, 1)")
-    return _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns,
-                            ("imputed",), normals=normals, uniforms=uniforms,
-                            n_threads=n_threads)["imputed"]
+    out = _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, patterns,
+                           ("imputed",), normals=normals, uniforms=uniforms, n_threads=n_threads)
+    return _completed(out["imputed"])

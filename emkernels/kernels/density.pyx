@@ -86,7 +86,7 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
     covariance_type : {'full', 'tied', 'diag', 'spherical'}
         Which precisions are the same, or zero.
     out : ndarray of shape (n_samples, n_components), optional
-        C-contiguous, of the dtype of X.
+        C-contiguous, of the dtype of X; no memory of it in that of another argument.
     n_threads : int, optional
         None: the CPUs this process may use; -1: all.
     check_finite : bool
@@ -137,7 +137,8 @@ def log_density(X, means, precisions_cholesky, covariance_type="full", *, out=No
     set_rows(&rows, X)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
-    out = output(out, (X.shape[0], K), X.dtype, "out")
+    out = output(out, (X.shape[0], K), X.dtype, "out",
+                 {"X": X, "means": means, "precisions_cholesky": precisions_cholesky})
     mean, factor, target = pointer(means), pointer(precisions_cholesky), <char*>address(out)
     with nogil:
         status = run_rows(&rows, double_, NULL, mean, factor, K, code, target, NULL, NULL, NULL,
@@ -160,7 +161,8 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
     log_weights : array-like of shape (n_components,), optional
         Log mixing proportions; -inf is allowed. None counts as zeros.
     out : ndarray of shape (n_samples, n_components), optional
-        Receives the responsibilities; C-contiguous, dtype of `log_prob`.
+        Receives the responsibilities; C-contiguous, of the dtype of `log_prob`, memory of its
+        own or `log_prob` itself.
     n_threads : int, optional
         None: the CPUs this process may use; -1: all.
 
@@ -223,7 +225,11 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
         weights = pointer(log_weights)
     double_ = is_double(log_prob)
     set_rows(&rows, log_prob)
-    out = output(out, log_prob.shape, log_prob.dtype, "out")
+    read = {"log_prob": log_prob, "log_weights": log_weights}
+    if (isinstance(out, np.ndarray) and out.strides == log_prob.strides
+            and address(out) == address(log_prob)):
+        del read["log_prob"]            # each row is read before it is written
+    out = output(out, log_prob.shape, log_prob.dtype, "out", read)
     norm = np.empty(log_prob.shape[0], log_prob.dtype)
     resp, norm_out = <char*>address(out), <char*>address(norm)
     with nogil:

@@ -13,8 +13,8 @@ from emkernels.kernels.analysers import _factor_pass
 from emkernels._simd.table cimport FACTOR_CHUNK, Factors, Job, Rows
 from emkernels.kernels.analysers cimport run_factors
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_float64, as_matrix, as_weights, check_rows_finite, is_double, pointer,
-    rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_float64, as_matrix, as_weights, check_rows_finite, checked_sums,
+    is_double, pointer, rows_at, set_rows, weights_in_unit)
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport as_mixture_weights
 from emkernels.kernels.threads cimport check_threads
@@ -285,7 +285,8 @@ def factor_statistics(X, weights, means, components, noise_variance, sample_weig
         status = run_statistics(&rows, double_, w, mean, deviation, loading, whitener, K, q,
                                 at[0], at[1], at[2], at[3], at[4], at[5], at[6], threads, True)
     check_status(status)
-    return FactorSums(*[each * unit for each in out[:6]], float(out[6][0] * unit))
+    return checked_sums(FactorSums(
+        *[each * unit for each in out[:6]], float(out[6][0] * unit)))
 
 
 def factor_e_step(X, weights, means, components, noise_variance, *,

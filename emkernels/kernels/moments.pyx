@@ -9,8 +9,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite, is_double, pointer,
-    real_at, set_rows, stored, weights_in_unit)
+    address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite, checked_sums,
+    is_double, pointer, real_at, set_rows, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
@@ -269,7 +269,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     Raises
     ------
     ValueError, TypeError
-        As :func:`log_density`; negative or all-zero weights.
+        As :func:`em_statistics`; negative `resp`.
 
     See Also
     --------
@@ -332,7 +332,8 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
                              resp_rows.column_stride, labels, center, K, code, c, f, s,
                              threads, True)
     check_status(status)
-    return Moments(counts * unit, first * unit, second * unit)
+    sums = Moments(counts * unit, first * unit, second * unit)
+    return checked_sums(sums) if check_finite else sums
 
 
 def _total_scatter(X, centre, sample_weight=None, n_threads=None):

@@ -16,6 +16,7 @@ from emkernels.kernels.exact import _column_reach as column_reach
 from emkernels.kernels.exact import _exact_grids as exact_grids
 from emkernels.kernels.exact import _exact_sums as exact_sums
 from emkernels.kernels.exact import _label_sum as label_sum
+from emkernels.kernels.grouping import _trusted_patterns as trusted_patterns
 from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
@@ -57,5 +58,6 @@ __all__ = [
     "student_pass",
     "student_rows",
     "total_scatter",
+    "trusted_patterns",
     "weights_in_unit",
 ]

@@ -1,36 +1,5 @@
-from typing import Any
+from numpy.typing import ArrayLike
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-class MissingPatterns:
-    n_features: int
-    order: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    def __init__(
-        self,
-        n_features: int,
-        order: NDArray[np.int32],
-        offsets: NDArray[np.int64],
-        bits: NDArray[np.uint64],
-        largest: float = 0.0,
-    ) -> None: ...
-    @property
-    def nbytes(self) -> int: ...
-    @property
-    def n_samples(self) -> int: ...
-    @property
-    def n_patterns(self) -> int: ...
-    @property
-    def counts(self) -> NDArray[np.int64]: ...
-    @property
-    def n_missing(self) -> NDArray[np.int64]: ...
-    @property
-    def masks(self) -> NDArray[np.bool_]: ...
-    @property
-    def largest(self) -> float: ...
-    @property
-    def n_missing_values(self) -> int: ...
-    def masks_of(self, patterns: Any) -> NDArray[np.bool_]: ...
+from emkernels.kernels.grouping import MissingPatterns as MissingPatterns
 
 def missing_patterns(X: ArrayLike) -> MissingPatterns: ...

@@ -10,6 +10,8 @@ from emkernels.kernels.arrays cimport address, as_matrix, is_double, set_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 
+from emkernels.kernels.grouping import MissingPatterns, _trusted_patterns
+
 
 cdef inline unsigned long long mixed_bits(const unsigned long long *words,
                                           Py_ssize_t n) noexcept nogil:
@@ -186,118 +188,6 @@ cdef inline Py_ssize_t rows_with_infinity(const Rows *rows, bint double_, Py_ssi
 
 # --- the Python faces ------------------------------------------------------------------
 
-class MissingPatterns:
-    """Rows grouped by which of their values are missing.
-
-    Attributes
-    ----------
-    n_samples, n_features, n_patterns : int
-    order : ndarray of shape (n_samples,), int32
-        The rows, those of a pattern side by side and in their order.
-    offsets : ndarray of shape (n_patterns + 1,), int64
-        Pattern p has the rows ``order[offsets[p]:offsets[p + 1]]``.
-    counts : ndarray of shape (n_patterns,), int64
-        Rows of each pattern.
-    n_missing : ndarray of shape (n_patterns,), int64
-        Missing values in a row of each pattern; patterns are in this order, then in that of
-        their first rows.
-    masks : ndarray of shape (n_patterns, n_features), bool
-        True where missing; unpacked from bits when asked for.
-
-    See Also
-    --------
-    missing_patterns : What makes it, and the only way to have one.
-    incomplete_statistics : Takes it as `patterns`.
-    emkernels.plotting.plot_missing_patterns : Picture of the patterns.
-
-    Examples
-    --------
-    >>> from emkernels.kernels import missing_patterns
-    >>> nan = float("nan")
-    >>> patterns = missing_patterns([[1.0, nan], [1.0, 2.0], [3.0, nan], [nan, 4.0]])
-    >>> patterns
-    MissingPatterns(n_samples=4, n_features=2, n_patterns=3)
-    >>> patterns.order[patterns.offsets[1] : patterns.offsets[2]]       # rows of the second one
-    array([0, 2], dtype=int32)
-    """
-
-    __slots__ = ("n_features", "offsets", "order", "_bits", "_largest", "_schedules")
-
-    def __init__(self, n_features, order, offsets, bits, largest=0.0):
-        self.n_features, self.order, self.offsets, self._bits = n_features, order, offsets, bits
-        self._largest, self._schedules = largest, {}
-        for array in (order, offsets, bits):    # the kernels follow them
-            array.flags.writeable = False
-
-    @property
-    def nbytes(self):
-        """Memory that the arrays take, those included that passes have left."""
-        arrays = [self.order, self.offsets, self._bits]
-        for kept in self._schedules.values():
-            arrays += kept[:2]
-        return sum(array.nbytes for array in arrays)
-
-    @property
-    def n_samples(self):
-        """Number of rows."""
-        return len(self.order)
-
-    @property
-    def n_patterns(self):
-        """Number of patterns, that of complete rows included."""
-        return len(self.offsets) - 1
-
-    @property
-    def counts(self):
-        """Rows of each pattern, (n_patterns,) int64."""
-        return np.diff(self.offsets)
-
-    @property
-    def n_missing(self):
-        """Missing values in a row of each pattern, (n_patterns,) int64."""
-        return np.bitwise_count(self._bits).sum(axis=1, dtype=np.int64)
-
-    @property
-    def masks(self):
-        """True where missing, (n_patterns, n_features) bool; unpacked from bits when asked for."""
-        return self.masks_of(slice(None))
-
-    def masks_of(self, patterns):
-        """The masks of some patterns, for many patterns of many columns.
-
-        Parameters
-        ----------
-        patterns : slice, or ndarray of int or bool
-            Which, by number.
-
-        Returns
-        -------
-        ndarray of shape (n, n_features), bool
-            True where missing.
-        """
-        packed = np.ascontiguousarray(self._bits[patterns], dtype="<u8").view(np.uint8)
-        return np.unpackbits(packed, axis=-1, bitorder="little",
-                             count=self.n_features).astype(bool)
-
-    @property
-    def largest(self):
-        """The largest absolute value of X."""
-        return self._largest
-
-    @property
-    def n_missing_values(self):
-        """Missing values in all rows."""
-        return int(self.n_missing @ self.counts)
-
-    def __reduce__(self):
-        return MissingPatterns, (self.n_features, self.order, self.offsets, self._bits,
-                                 self._largest)
-
-    def __repr__(self):
-        return (f"MissingPatterns(n_samples={self.n_samples}, n_features={self.n_features}, "
-                f"n_patterns={self.n_patterns})")
-
-
 def missing_patterns(X):
     """Group the rows of X by which of their values are missing (NaN, None, NA, masked).
 
@@ -372,7 +262,7 @@ def _patterns_of(X):
         memcpy(address(bits), found.masks, bits.nbytes)
     finally:
         free_patterns(&found)
-    return MissingPatterns(X.shape[1], order, offsets, bits, largest)
+    return _trusted_patterns(X.shape[1], order, offsets, bits, largest)
 
 
 cdef int check_shape(object patterns, object X) except -1:

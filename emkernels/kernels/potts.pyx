@@ -12,7 +12,7 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     FIELD_DIMENSIONS, FULL, TIED, Field, Job, Rows, Table, second_size)
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, is_double, output, pointer, rows_at, set_rows)
+    address, as_centers, as_matrix, checked_sums, is_double, output, pointer, rows_at, set_rows)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 from emkernels.kernels.gaussians cimport (
@@ -212,8 +212,8 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     smoothness : float
         What a like neighbour adds to the log probability, from 0 to 1e6.
     resp : ndarray of shape (n_pixels, n_components), dtype of X, C-contiguous
-        The mean field, read and overwritten. Rows of pixels that the mask leaves out are
-        neither.
+        The mean field, read and overwritten; memory of its own. Rows of pixels that the mask
+        leaves out are neither.
     mask : array-like of bool of shape (n_pixels,) or `shape`, optional
         False: there is no pixel here.
     n_threads : int, optional
@@ -234,7 +234,8 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
     ------
     ValueError, TypeError
         As :func:`em_statistics`; an infinity in X; a shape that does not have n_pixels; resp
-        of another shape or dtype, or with rows that are no probabilities.
+        of another shape or dtype, or with rows that are no probabilities. When the sums overflow,
+        resp was overwritten.
 
     See Also
     --------
@@ -270,9 +271,8 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
             f"smoothness must be a number from 0 to {MOST_SMOOTHNESS:.0e}, got {smoothness!r}")
     if resp is None:
         raise TypeError("resp must be a numpy array, got None")
-    resp = output(resp, (X.shape[0], means.shape[0]), X.dtype, "resp")
-    if np.may_share_memory(resp, X):
-        raise ValueError("resp must be an array of its own, it is overwritten")
+    resp = output(resp, (X.shape[0], means.shape[0]), X.dtype, "resp",
+                  {"X": X, "weights": weights, "precisions_cholesky": precisions_cholesky})
     grid = _potts_grid(shape, mask, X.shape[0])
     if check_finite:
         _refuse_infinity(X)
@@ -281,9 +281,10 @@ def potts_statistics(X, weights, means, precisions_cholesky, covariance_type="fu
             part = rows[first : first + 65536]
             if not (part.min() >= 0 and np.abs(part.sum(axis=1) - 1).max() <= 1e-4):
                 raise ValueError("the rows of resp must hold probabilities, which sum to one")
-    return PottsStatistics(*_potts_pass(
+    sums = PottsStatistics(*_potts_pass(
         X, weights, means, precisions_cholesky, covariance_type, grid, float(smoothness), resp,
         n_threads=n_threads))
+    return checked_sums(sums) if check_finite else sums
 
 
 def _refuse_infinity(X):

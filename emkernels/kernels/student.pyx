@@ -11,8 +11,8 @@ from libc.string cimport memset
 from emkernels._simd.table cimport (
     FULL, TIED, Incomplete, Job, Rows, second_size, tail_size)
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_float64, as_matrix, as_weights, is_double, pointer, rows_at, set_rows,
-    weights_in_unit)
+    address, as_centers, as_float64, as_matrix, as_weights, checked_sums, is_double, pointer,
+    rows_at, set_rows, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
@@ -346,8 +346,8 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
     pulls, first, second, sizes, bends, log_likelihood, _ = _student_pass(
         X, weights, means, precisions_cholesky, dfs, covariance_type, sample_weight, patterns,
         n_threads=n_threads)
-    return StudentMoments(sizes.sum(axis=1) * unit, pulls * unit, first * unit, second * unit,
-                          sizes * unit, bends * unit, log_likelihood * unit)
+    return checked_sums(StudentMoments(sizes.sum(axis=1) * unit, *[each * unit for each in (
+        pulls, first, second, sizes, bends, log_likelihood)]))
 
 
 def student_e_step(X, weights, means, precisions_cholesky, dfs, covariance_type="full", *,

@@ -1,0 +1,1 @@
+"""Patterns of missing values as an object: for Python only."""
