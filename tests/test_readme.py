@@ -194,6 +194,7 @@ def files(folder):
     table = load_iris(as_frame=True).data[::2]
     holes = np.random.default_rng(0).random(table.shape) < 0.1
     table.mask(holes).to_csv(folder / "survey.csv", index=False)
+    emkernels.GaussianMixture(2, random_state=0).fit(table).save(folder / "groups.emk")
     values, names = psychology_table()
     tests = pd.DataFrame(values, columns=names)
     tests.mask(np.random.default_rng(0).random(tests.shape) < 0.1).to_csv(
@@ -221,6 +222,8 @@ def test_every_command_is_shown():
     pytest.param(line, marks=pytest.mark.slow if line[1] in MEASURING else (),
                  id=" ".join(line[1:])) for line in LINES])
 def test_line(line, files, capsys):
+    if "--save" in line:        # for the others it is there
+        (files / line[line.index("--save") + 1]).unlink()
     assert main(line[1:]) == 0
     out, err = capsys.readouterr()
     assert out.strip() and not err

@@ -35,9 +35,8 @@ def write(options, model, console):
     """The model into its file, where one was asked for."""
     if options.save is None:
         return
-    # what was said of progress is not of the model
     model.save(options.save)
-    console.note(f"{options.save}: the model, a {type(model).__name__}")
+    console.say(f"{options.save}: the model, a {type(model).__name__}")
 
 
 def read(path):
