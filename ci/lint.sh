@@ -14,7 +14,7 @@ done
 cython-lint "${cython[@]}"
 
 if grep -rInE '(^|[^A-Za-z0-9_.])/(home|root|work|opt|tmp|Users)/|[A-Z]:\\Users' . \
-    --exclude-dir={.git,gallery,build,dist,.asv,.hypothesis,.pytest_cache,.ruff_cache,__pycache__} \
+    --exclude-dir={.git,build,dist,.asv,.hypothesis,.pytest_cache,.ruff_cache,__pycache__} \
     --exclude-dir='*.egg-info' --exclude-dir='.venv*'; then
     echo "lint: the lines above name a path of one machine" >&2
     exit 1

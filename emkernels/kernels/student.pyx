@@ -242,7 +242,7 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
                        sample_weight=None, patterns=None, *, n_threads=None):
     """Sufficient statistics of the E-step of Student t components, and the log-likelihood.
 
-    With ``r_ik`` the posterior of component k, q_ik the squared distance `|P_k (x_i - mean_k)|^2`
+    With ``r_ik`` the posterior of component k, q_ik the squared distance ``|P_k (x_i - mean_k)|^2``
     of the o observed values of row i and ``u_ik = (df_k + o) / (df_k + q_ik)``, what the row
     pulls with: ``pulls_k = sum_i r_ik u_ik``, ``first_k = sum_i r_ik u_ik e_ik`` and ``second_k =
     sum_i r_ik (u_ik e_ik e_ik' + C_ik)``, with e_ik the row less mean_k, its missing values

@@ -79,8 +79,9 @@ default='kmeans'
         identity), a vector (a diagonal) or a matrix. 'empirical': ``n_features + 2``
         degrees of freedom and the covariance of X divided by ``n_components ** (2 /
         n_features)``, as in mclust. One covariance for all (tied, EEE, EEI, EII) has it once.
-    weight_concentration : None, float or array-like of the shape of the weights, default=None
-        *More.* Dirichlet prior on the weights, at least 1, part of the objective.
+    weight_concentration : None, float or array-like of shape (n_components,), default=None
+        *More.* Dirichlet prior on the weights, at least 1, part of the objective. With `noise`
+        one more, its own, the last.
     fixed : tuple of {'weights', 'means', 'covariances'}, default=()
         *More.* Parameters that keep their `*_init` values (on a warm start those of the last
         fit).
