@@ -15,9 +15,9 @@ venv=${2:-$folder/venv}
 "$venv/bin/python" -m pip install --quiet --quiet "$(ls dist/emkernels-*.whl)[docs]"
 venv=$(realpath -s "$venv")
 
-# what git ignores of docs/ is made anew: nothing of an older build is left
-git ls-files --cached --others --exclude-standard docs examples benchmarks '*.md' CITATION.cff \
-    | tar --create --files-from=- | tar --extract --directory "$folder"
+# what a build makes within docs/ is made anew
+cp -r docs examples ./*.md CITATION.cff "$folder"
+rm -rf "$folder"/docs/{api,cli,figures,gallery}
 cp ci/check_site.py "$folder"
 rm -rf "$out"
 cd "$folder"

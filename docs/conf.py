@@ -77,7 +77,7 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 1e9,
     "doc_module": ("emkernels",),
-    "backreferences_dir": "gallery/backreferences",
+    "backreferences_dir": None,
     "reference_url": {"emkernels": None},
     "inspect_global_variables": False,
     "show_signature": False,

@@ -1,12 +1,18 @@
 """What the site is made of is complete; ci/docs.sh builds it and looks at it."""
 
 import importlib
+import json
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import matplotlib
+import numpy as np
 import pytest
+from matplotlib import pyplot
 
 import emkernels
 from emkernels.cli._main import make_parser
@@ -73,6 +79,43 @@ def test_every_page_is_in_the_contents():
         assert chapters.MARK in (DOCS / folder / "index.md").read_text(encoding="utf-8")
         there = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index"}
         assert set(chapters.pages(DOCS, folder)) == there
+
+
+def test_ten_minutes(tmp_path, monkeypatch, capsys):
+    """The blocks go on from each other."""
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "ten_minutes.md").read_text(encoding="utf-8")
+    names, before = {}, matplotlib.get_backend()
+    matplotlib.use("Agg")
+    try:
+        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+            exec(compile(block, "ten_minutes", "exec"), names)
+    finally:
+        pyplot.close("all")
+        matplotlib.use(before)
+    assert "20 imputations" in capsys.readouterr().out
+    assert not np.isnan(names["filled"]).any() and np.isnan(names["X"].to_numpy()).any()
+    assert (tmp_path / "mixture.png").stat().st_size > 5000
+    for line in re.search(r"```text\n(emkernels.*?)```", text, re.DOTALL)[1].splitlines():
+        make_parser().parse_args(line.split()[1:])
+
+
+def test_curves_are_measured_and_drawn(tmp_path):
+    """The script that measures them, at tiny sizes, and the picture of what it has kept."""
+    kept = tmp_path / "kept.json"
+    done = subprocess.run(
+        [sys.executable, str(CHECKOUT / "benchmarks" / "curves.py"), "--quick", "-o", str(kept)],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(emkernels.__file__).parents[1])})
+    assert done.returncode == 0, done.stderr
+    found = json.loads(kept.read_text())
+    figures = importlib.import_module("figures")
+    text = figures.machine(found) + figures.curves(found, tmp_path)
+    for task, title in figures.TITLES.items():
+        assert title in text and (tmp_path / f"curves_{task}.png").stat().st_size > 5000
+    assert "show that the script runs, and no speed" in text
+    # what is kept in docs/ can be drawn too
+    figures.curves(json.loads((DOCS / "benchmarks.json").read_text()), tmp_path)
 
 
 def test_every_example_is_in_the_gallery():

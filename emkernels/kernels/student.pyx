@@ -273,12 +273,12 @@ def student_statistics(X, weights, means, precisions_cholesky, dfs, covariance_t
                        sample_weight=None, patterns=None, *, n_threads=None):
     """Sufficient statistics of the E-step of Student t components, and the log-likelihood.
 
-    With ``r_ik`` the posterior of component k, ``q_ik`` the squared distance
-    ``|P_k (x_i - mean_k)|^2`` of the o observed values of row i and ``u_ik = (df_k + o) / (df_k +
-    q_ik)``, what the row pulls with: ``pulls_k = sum_i r_ik u_ik``, ``first_k = sum_i r_ik u_ik
-    e_ik`` and ``second_k = sum_i r_ik (u_ik e_ik e_ik' + C_ik)``, with e_ik the row less mean_k, its
-    missing values replaced by their conditional means, and C_ik their conditional covariance for
-    u = 1. The log density of row i is that of ``t(mean_k, (P_k' P_k)^-1, df_k)``.
+    With ``r_ik`` the posterior of component k, q_ik the squared distance ``|P_k (x_i - mean_k)|^2``
+    of the o observed values of row i and ``u_ik = (df_k + o) / (df_k + q_ik)``, what the row
+    pulls with: ``pulls_k = sum_i r_ik u_ik``, ``first_k = sum_i r_ik u_ik e_ik`` and ``second_k =
+    sum_i r_ik (u_ik e_ik e_ik' + C_ik)``, with e_ik the row less mean_k, its missing values
+    replaced by their conditional means, and C_ik their conditional covariance for u = 1. The log
+    density of row i is that of ``t(mean_k, (P_k' P_k)^-1, df_k)``.
 
     Parameters
     ----------
