@@ -1,7 +1,6 @@
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from pandas import DataFrame
 
 class Table(NamedTuple):
@@ -16,7 +15,5 @@ class Result:
 
 class NamedMatrix(np.ndarray[Any, np.dtype[np.float64]]):
     names: list[str] | None
-    @classmethod
-    def of(cls, values: ArrayLike, names: list[str]) -> Self: ...
     def __getitem__(self, key: Any) -> Any: ...
     def to_pandas(self) -> DataFrame: ...
