@@ -189,7 +189,8 @@ def check_bases(owner, node):
     typed = {"BaseEstimator": "Estimator", "TransformerMixin": "Transformer", "tuple": "NamedTuple"}
     have = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
     wanted = {typed.get(base.__name__, base.__name__) for base in owner.__bases__}
-    assert have - {"Generic"} == wanted - {"object"}, f"bases of {owner.__name__}: mend them by hand"
+    assert have - {"Generic"} == wanted - {"object"}, (
+        f"bases of {owner.__name__}: mend them by hand")
 
 
 def check_parameters(owner, node, annotated):
