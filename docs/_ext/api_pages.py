@@ -21,6 +21,7 @@ MODULES = {
         "Hidden Markov models": ["GaussianHMM", "CategoricalHMM", "MixtureHMM"],
         "Images": ["segment_image", "Segmentation"],
         "Statistics that add up": ["SufficientStatistics"],
+        "Files of models": ["load", "SKOPS_TYPES"],
         "The package": ["show_config", "EMWarning"],
     }),
     "emkernels.plotting": ("Pictures on matplotlib's axes (extra `plot`)", "*"),
@@ -150,6 +151,8 @@ def _page(module, name):
         lines += _class_page(module, name, item)
     elif callable(item):
         lines += [f".. autofunction:: {name}", ""]
+    elif isinstance(item, tuple):
+        lines += [f".. data:: {name}", "", *(f"   - ``{each!r}``" for each in item), ""]
     else:
         lines += [f".. data:: {name}", "", f"   ``{item!r}``", ""]
     return "\n".join(lines)
