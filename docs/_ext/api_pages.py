@@ -21,7 +21,7 @@ MODULES = {
         "Hidden Markov models": ["GaussianHMM", "CategoricalHMM", "MixtureHMM"],
         "Images": ["segment_image", "Segmentation"],
         "Statistics that add up": ["SufficientStatistics"],
-        "Saved models": ["load", "SKOPS_TYPES"],
+        "Files of models": ["load", "SKOPS_TYPES"],
         "The package": ["show_config", "EMWarning"],
     }),
     "emkernels.plotting": ("Pictures on matplotlib's axes (extra `plot`)", "*"),
