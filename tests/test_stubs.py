@@ -61,6 +61,13 @@ def test_every_public_name_has_a_stub(name):
     assert declared == public
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_capsules_of_compiled_functions(name):
+    capsules = getattr(MODULES[name], "__pyx_capi__", {})
+    declared = "__pyx_capi__" in stub_files.names_of(stub(name))
+    assert declared == any(each.endswith("_f64") for each in capsules)
+
+
 def test_every_module_has_its_declarations():
     compiled = {path.name.partition(".")[0] for path in FOLDER.iterdir()
                 if path.suffix in (".so", ".pyd")}
