@@ -48,8 +48,8 @@ def say_numbers(items):
         if many and levels.dtype.kind == "f" and (levels != np.rint(levels)).any():
             found.append(f"column {items.column_names[j]} has {len(levels)} levels")
     if found:
-        warn(f"{some(found, 3)} in {items.n_positive} rows, not all of them whole numbers, and each "
-             "is an answer of its own: for numbers name the column in continuous=", EMWarning)
+        warn(f"{some(found, 3)} in {items.n_positive} rows, not all of them whole numbers, and "
+             "each is an answer of its own: for numbers name the column in continuous=", EMWarning)
 
 
 def jacobian_rank(items, components, weights, classes, total=None):
