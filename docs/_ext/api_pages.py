@@ -54,6 +54,12 @@ MODULES = {
     "emkernels.components.gaussian": ("Normal components: parts of the estimators", "*"),
 }
 
+# what is neither a class nor a function has no docstring of its own
+DATA = {
+    "emkernels.SKOPS_TYPES": "Names of the types in files of skops: "
+                             "``skops.io.load(file, trusted=emkernels.SKOPS_TYPES)``.",
+}
+
 
 def public(module):
     """The names of a module that have a page."""
@@ -151,10 +157,9 @@ def _page(module, name):
         lines += _class_page(module, name, item)
     elif callable(item):
         lines += [f".. autofunction:: {name}", ""]
-    elif isinstance(item, tuple):
-        lines += [f".. data:: {name}", "", *(f"   - ``{each!r}``" for each in item), ""]
     else:
-        lines += [f".. data:: {name}", "", f"   ``{item!r}``", ""]
+        lines += [f".. data:: {name}", "", f"   {DATA[f'{module}.{name}']}", "",
+                  *(f"   - ``{each}``" for each in item), ""]
     return "\n".join(lines)
 
 
@@ -257,7 +262,14 @@ def resolve(app, env, node, contnode):
     return contnode if _of_a_class(target) else None
 
 
+def say(app, what, name, item, options, lines):
+    """In tables Sphinx would show the docstring of a constant's type."""
+    if name in DATA:
+        lines[:] = [DATA[name]]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", say)
     app.connect("builder-inited", write)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}
