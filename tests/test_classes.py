@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import reference
 
-from emkernels import EMWarning, LatentClassAnalysis
+from emkernels import EMWarning, LatentClassAnalysis, select_classes
 from emkernels.data.items import Groups, Items, distinct_rows
 
 
@@ -208,6 +208,26 @@ def test_errors_name_what_is_wrong(X, options, text):
     with pytest.raises(ValueError, match=text):
         model.fit(X)
     assert not hasattr(model, "weights_")
+
+
+def test_items_that_look_like_numbers():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 3, (90, 3)), rng.normal(size=90).round(1)]).astype(float)
+    n = len(set(X[:, 3]))
+    assert n > 20
+    text = (f"^column 3 has {n} levels in 90 rows, not all of them whole numbers, .* "
+            "name the column in continuous=$")
+    with pytest.warns(EMWarning, match=text):
+        LatentClassAnalysis(1).fit(X)
+    with pytest.warns(EMWarning, match=text):
+        LatentClassAnalysis(1).fit_chunks(X, chunk_rows=40)
+    with pytest.warns(EMWarning, match=text):
+        select_classes(X, 1)
+    LatentClassAnalysis(1, continuous=[3]).fit(X)
+    for few in (np.floor(X * 10), np.where(X > 0, 2.5, 1.0), X.astype(str)):
+        LatentClassAnalysis(1).fit(few)         # whole numbers, two values, texts: items
+    with pytest.warns(EMWarning, match="^column 0 has 6 levels in 20 rows"):
+        LatentClassAnalysis(1).fit(np.tile(np.arange(10) % 6 / 4, 2)[:, None])
 
 
 def test_a_start_of_float32_sums_to_one_as_well_as_it_can():

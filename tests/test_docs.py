@@ -9,10 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-import matplotlib
-import numpy as np
 import pytest
-from matplotlib import pyplot
 
 import emkernels
 from emkernels.cli._main import make_parser
@@ -79,25 +76,6 @@ def test_every_page_is_in_the_contents():
         assert chapters.MARK in (DOCS / folder / "index.md").read_text(encoding="utf-8")
         there = {path.stem for path in (DOCS / folder).glob("*.md")} - {"index"}
         assert set(chapters.pages(DOCS, folder)) == there
-
-
-def test_ten_minutes(tmp_path, monkeypatch, capsys):
-    """The blocks go on from each other."""
-    monkeypatch.chdir(tmp_path)
-    text = (DOCS / "ten_minutes.md").read_text(encoding="utf-8")
-    names, before = {}, matplotlib.get_backend()
-    matplotlib.use("Agg")
-    try:
-        for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-            exec(compile(block, "ten_minutes", "exec"), names)
-    finally:
-        pyplot.close("all")
-        matplotlib.use(before)
-    assert "20 imputations" in capsys.readouterr().out
-    assert not np.isnan(names["filled"]).any() and np.isnan(names["X"].to_numpy()).any()
-    assert (tmp_path / "mixture.png").stat().st_size > 5000
-    for line in re.search(r"```text\n(emkernels.*?)```", text, re.DOTALL)[1].splitlines():
-        make_parser().parse_args(line.split()[1:])
 
 
 def test_curves_are_measured_and_drawn(tmp_path):

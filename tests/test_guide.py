@@ -1,4 +1,4 @@
-"""What the guide shows runs as it stands, and prints what the page says."""
+"""What ten minutes and the guide show runs as it stands, and prints what the page says."""
 
 import importlib.util
 import os
@@ -19,7 +19,7 @@ from emkernels.cli._main import main
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCS = CHECKOUT / "docs"
-PAGES = sorted([*DOCS.glob("guide/*.md"), *DOCS.glob("coming/*.md")])
+PAGES = sorted([DOCS / "ten_minutes.md", *DOCS.glob("guide/*.md"), *DOCS.glob("coming/*.md")])
 BLOCK = re.compile(r"^```(python|sh|cython|text)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 # too large for the extra `test`; blocks that do not import it need nothing of those that do
 LARGE = "numba"

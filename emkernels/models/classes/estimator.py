@@ -228,6 +228,13 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         KeyboardInterrupt
             Ctrl-C. Where an iteration was complete, the estimator then has the parameters of the
             last one, with ``converged_`` False.
+
+        Warns
+        -----
+        EMWarning
+            An item has many values, not all of them whole, as numbers have: each is an answer of
+            its own unless `continuous` names the column. The rows do not determine the classes;
+            a variance collapsed; the fit stopped early.
         """
         self._fit(X, sample_weight)
         return self
@@ -303,6 +310,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         self.n_best_ = ends.n_at(result, collapsed) or 1
         self.entropy_ = entropy
         self._tell(result, items)
+        examination.say_numbers(items)
         self.identified_ = examination.say(
             some, components, result.parameters.weights, result.parameters.components, items.total)
 

@@ -15,6 +15,8 @@ RANK = 1e-12            # eigenvalues of the Gram matrix below that share of the
 # parameters of whose Jacobian a rank is had where levels leave no doubt, and where they do
 LARGE, LARGEST = 300, 2000
 MORE = 200              # rows beside three for each parameter
+# levels of an item that are not all whole: more of them, or than a quarter of the rows, are numbers
+FEW, MANY = 5, 20
 
 
 def say(items, components, weights, classes, total):
@@ -36,6 +38,18 @@ def say(items, components, weights, classes, total):
              "likelihood: take fewer classes", EMWarning)
         return False
     return True
+
+
+def say_numbers(items):
+    """Warn of items that look like numbers: values that are not whole, and many of them."""
+    found = []
+    for j, levels in zip(items.items, items.levels, strict=True):
+        many = len(levels) > MANY or len(levels) > max(FEW, items.n_positive / 4)
+        if many and levels.dtype.kind == "f" and (levels != np.rint(levels)).any():
+            found.append(f"column {items.column_names[j]} has {len(levels)} levels")
+    if found:
+        warn(f"{some(found, 3)} in {items.n_positive} rows, not all of them whole numbers, and "
+             "each is an answer of its own: for numbers name the column in continuous=", EMWarning)
 
 
 def jacobian_rank(items, components, weights, classes, total=None):
