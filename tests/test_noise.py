@@ -732,7 +732,7 @@ def test_files(fitted, tmp_path):
     header, arrays = read_archive(tmp_path / "noise.npz")
     box = header["state"]["noise_box_"]["array"]
     write_archive(tmp_path / "bad.npz", header, {**arrays, box: arrays[box][::-1]})
-    with pytest.raises(ValueError, match="noise_box_ is no box"):
+    with pytest.raises(ValueError, match="the box of noise is none"):
         GaussianMixture.load(tmp_path / "bad.npz")
     # a fit without noise forgets it
     again = pickle.loads(pickle.dumps(fitted)).set_params(noise=None).fit(X)
