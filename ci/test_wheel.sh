@@ -16,7 +16,7 @@ fi
 wheel=$(ls dist/emkernels-*.whl)
 "$PYTHON" -m venv "$folder/venv"
 "$folder/venv/bin/python" -m pip install --quiet --quiet "$wheel[test]"
-cp -r tests examples benchmarks docs conftest.py pyproject.toml README.md CITATION.cff "$folder"
+cp -r tests examples benchmarks docs conftest.py pyproject.toml ./*.md CITATION.cff "$folder"
 cd "$folder"
 venv/bin/python -c 'import emkernels; emkernels.show_config()'
 # side by side, each in one thread; the README's command runs them one after the other, in all

@@ -190,6 +190,17 @@ def test_stub(module):
         assert name in found or not inspect.isclass(item), f"{module}.{name} has no stub: {MEND}"
 
 
+@pytest.mark.parametrize("module, name", [
+    ("emkernels.models.factors.rotation", "rotate"),
+    ("emkernels.models.imputation.information", "standard_errors"),
+    ("emkernels.models.imputation.information", "missing_information")])
+def test_functions_that_the_site_shows_beside_the_public_ones(module, name):
+    function = getattr(importlib.import_module(module), name)
+    check_functions(
+        {name: stub_files.functions(ast.parse(text_of(module)).body).get(name)},
+        {name: ("function", function)}, f"{module}.")
+
+
 def check_bases(owner, node):
     """What a class inherits from stands in its stub; scikit-learn's are what _typing.pyi makes of
     them."""

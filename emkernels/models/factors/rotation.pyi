@@ -1,7 +1,10 @@
 from dataclasses import dataclass
+from typing import Literal
+
+from numpy.typing import ArrayLike
 
 from emkernels._results import Result
-from emkernels._typing import Floats
+from emkernels._typing import Floats, RandomState, Table
 
 @dataclass
 class Rotation(Result):
@@ -15,3 +18,13 @@ class Rotation(Result):
     n_best: int
     converged: bool
     names: list[str] | None = ...
+
+def rotate(
+    loadings: Table,
+    method: Literal["varimax", "quartimax", "promax", "oblimin"],
+    *,
+    kaiser: bool | None = None,
+    scale: ArrayLike | None = None,
+    n_init: int = 10,
+    random_state: RandomState | None = 0,
+) -> Rotation: ...

@@ -1,7 +1,11 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from numpy.typing import ArrayLike
+
 from emkernels._results import Result
-from emkernels._typing import Floats
+from emkernels._typing import Floats, Table
+from emkernels.kernels.patterns import MissingPatterns
 
 class _Uncertainty(NamedTuple):
     location: Floats
@@ -10,3 +14,23 @@ class _Uncertainty(NamedTuple):
 class Uncertainty(Result, _Uncertainty):
     names: list[str] | None
     what: str
+
+def standard_errors(
+    X: Table,
+    location: ArrayLike,
+    covariance: ArrayLike,
+    patterns: MissingPatterns,
+    sample_weight: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> Uncertainty: ...
+
+def missing_information(
+    X: Table,
+    location: ArrayLike,
+    covariance: ArrayLike,
+    patterns: MissingPatterns,
+    sample_weight: ArrayLike | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> Uncertainty: ...

@@ -4,7 +4,7 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from emkernels._typing import CovarianceType, Table, Told
-from emkernels.models.mixture.candidates import SelectionResult
+from emkernels.models.mixture.candidates import SelectionResult as SelectionResult
 
 def select_mixture(
     X: Table,
