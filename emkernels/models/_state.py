@@ -72,7 +72,7 @@ class Stateful:
         """Write the parameters and the fit to one file (npz with JSON, no pickle).
 
         The file is written beside `path` and then renamed. It holds the state of a stream of
-        :meth:`partial_fit`, where there is one, and what `set_output` was told. A `callback` is not
+        `partial_fit`, where there is one, and what `set_output` was told. A `callback` is not
         saved; a `random_state` only where it is an integer.
 
         Parameters
