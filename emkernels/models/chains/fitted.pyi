@@ -7,6 +7,7 @@ from emkernels._typing import Floats, Ints, RandomState, Reals, Table
 from emkernels.models.base import LatentModel
 
 class FittedChain(LatentModel):
+    table_: dict[str, Any]
     def score(self, X: Table | Sequence[Table], lengths: ArrayLike | None = None) -> float: ...
     def score_samples(
         self, X: Table | Sequence[Table], lengths: ArrayLike | None = None
