@@ -126,8 +126,10 @@ def test_factors(flowers, capsys):
 
 
 def test_what_cannot_be_saved_or_read(flowers, capsys):
-    assert "--save is not for --standardize" in complaint(
-        capsys, "cluster", "iris.csv", "-k", 2, "--standardize", "--save", "m.emk")
+    for command in ("cluster", "factors"):
+        said = complaint(capsys, command, "iris.csv", "-k", 2, "--standardize", "--save", "m.emk")
+        assert said.startswith("--save is not for --standardize: ")
+        assert said.endswith("save without --standardize, or standardise the table first")
     assert "--save needs the name of a file" in complaint(
         capsys, "cluster", "iris.csv", "-k", 2, "--save", "-")
     assert "is OUT, too" in complaint(
