@@ -1,9 +1,11 @@
 """`predict` with models of classes and of states: what the commands that fitted them have said."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import complaint, result, run
+from cli_files import complaint, process, result, run
 
 import emkernels
 from emkernels import CategoricalHMM, GaussianHMM, LatentClassAnalysis, MixtureHMM
@@ -117,14 +119,23 @@ def test_answers_that_the_model_does_not_know(capsys):
         gone = new.copy()
         gone.loc[[4, 9], column] = np.nan
         assert found["missing"] == gone.isna().to_numpy().sum() and found["warnings"] == []
-    frame.assign(age="old").to_csv("new.csv", index=False)
+    frame.assign(age=frame["age"].where(frame.index != 5, "old")).to_csv("new.csv", index=False)
     assert complaint(capsys, "predict", "m.emk", "new.csv", "-o", "o.csv") == (
-        'new.csv: column "age" is not of numbers, as m.emk has it')
+        'new.csv: line 7, column "age": "old" is not a number, as m.emk has them')
     frame.drop(columns="music").to_csv("new.csv", index=False)
     assert 'has no column "music"' in complaint(
         capsys, "predict", "m.emk", "new.csv", "-o", "o.csv")
     assert "--by is for models of states" in complaint(
         capsys, "predict", "m.emk", "t.csv", "-o", "o.csv", "--by", "music")
+
+
+def test_a_stream_of_answers():
+    people().to_csv("t.csv", index=False)
+    run("classes", "t.csv", "-k", 2, "--continuous", "age", "--starts", 5, "-o", "one.csv",
+        "--save", "m.emk", "--quiet")
+    with open("t.csv", "rb") as table:
+        done = process("predict", "m.emk", "-", "-o", "-", stdin=table)
+    assert done.stdout == Path("one.csv").read_text() and "class  rows" in done.stderr
 
 
 def test_classes_from_python(capsys):

@@ -10,6 +10,7 @@ from emkernels.cli._answers import are_numbers, as_numbers, codes_among, read_ce
 from emkernels.cli._memory import check_fits
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
 from emkernels.cli._series import read_series_again
+from emkernels.cli._spellings import is_number
 from emkernels.cli._tables import positions_of
 
 
@@ -95,8 +96,8 @@ def classes_again(source, options, model, names, console):
         each = found[j]
         if at in continuous:
             if each.numbers is None:
-                raise CommandError(f"{source.path}: column {quoted(each.name)} is not of numbers, "
-                                   f"as {options.model} has it")
+                raise CommandError(f"{source.path}: {_no_number(source, each, options)} is not "
+                                   f"a number, as {options.model} has them")
             X[:, at] = each.numbers
         else:
             codes = codes_among(source, each, levels[at], options)
@@ -111,6 +112,18 @@ def classes_again(source, options, model, names, console):
             numbers.framed(X, model.feature_names_in_) if named else X)
     return Assigned(numbers, resp.argmax(axis=1), resp, names,
                     sum(int(each.missing.sum()) for each in cells))
+
+
+def _no_number(source, cells, options):
+    """Where the first cell is that is none."""
+    texts = cells.shown()
+    bad = np.array([*(not is_number(text, options.decimal) for text in texts), False])
+    rows = np.flatnonzero(bad[cells.codes])
+    if not len(rows):       # categories that are digits
+        return f"column {quoted(cells.name)}"
+    row = int(rows[0])
+    return (f"{source.place(row)}, column {quoted(cells.name)}: "
+            f"{quoted(texts[cells.codes[row]])}")
 
 
 def states_again(source, options, model, names, console):
