@@ -7,7 +7,6 @@ from emkernels._typing import Floats, Ints, RandomState, Reals, Table
 from emkernels.models.base import LatentModel
 
 class FittedChain(LatentModel):
-    table_: dict[str, Any]
     def score(self, X: Table | Sequence[Table], lengths: ArrayLike | None = None) -> float: ...
     def score_samples(
         self, X: Table | Sequence[Table], lengths: ArrayLike | None = None
@@ -26,3 +25,4 @@ class FittedChain(LatentModel):
     ) -> tuple[NDArray[Any], Ints]: ...
     @property
     def n_parameters_(self) -> int: ...
+    table_: dict[str, Any]
