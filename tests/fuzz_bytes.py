@@ -1,11 +1,12 @@
 """Cases of the bytes of SufficientStatistics with something changed in them."""
 
 import functools
+import json
 import zlib
 
 import numpy as np
 from fuzz_cases import COUNTS, TYPES, Finding, mixture_of, unheard
-from fuzz_mutations import mutated, mutated_json
+from fuzz_mutations import VALUES, mutated, mutated_json
 
 from emkernels import SufficientStatistics
 
@@ -32,8 +33,13 @@ def case(seed):
             payload = mutated(rng, payload)
         else:
             size = int.from_bytes(payload[:4], "little")
-            text = mutated_json(rng, payload[4:4 + size])
-            payload = len(text).to_bytes(4, "little") + text + payload[4 + size:]
+            text, body = payload[4:4 + size], payload[4 + size:]
+            text = mutated_json(rng, text) if kind < 0.8 else header_of_values(rng, text)
+            if rng.integers(3) == 0:
+                body = np.frombuffer(body, "<f8").copy()
+                body[rng.integers(len(body))] = rng.choice([np.nan, np.inf, -1.0])
+                body = body.tobytes()
+            payload = len(text).to_bytes(4, "little") + text + body
         changed = data[:start] + zlib.crc32(payload).to_bytes(4, "little") + payload
     with unheard():
         try:
@@ -49,6 +55,20 @@ def case(seed):
             raise Finding("from_bytes: other values although the checksum was left alone")
         COUNTS["equal" if found == original else "other values"] += 1
         use(found)
+
+
+def header_of_values(rng, text):
+    """The header with other values, some of them such as there might be."""
+    header = json.loads(text)
+    for _ in range(rng.integers(1, 3)):
+        key = str(rng.choice([*header, "noise", "pairs"]))
+        if rng.integers(4):
+            header[key] = VALUES[rng.integers(len(VALUES))]
+            if key == "shape" and rng.integers(2):
+                header[key] = rng.integers(-1, 3, 2).tolist()
+        else:
+            header.pop(key, None)
+    return json.dumps(header).encode()
 
 
 def use(found):

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from fuzz_cases import COUNTS, Finding
-from fuzz_mutations import mutated
+from fuzz_cases import COUNTS, Finding, unheard
+from fuzz_mutations import mutated, mutated_archive
 
 from emkernels.cli import main
 
@@ -31,14 +31,35 @@ def files():
     frame.to_csv(folder / "t.tsv", index=False, sep="\t")
     frame.to_csv(folder / "t.csv.gz", index=False)
     frame.to_parquet(folder / "t.parquet")
+    frame["who"], frame["mood"] = np.repeat(["x", "y"], 6), rng.choice(["wild", "calm"], 12)
+    frame["grade"] = rng.integers(1, 4, 12)
+    for ending in ("csv", "parquet"):
+        getattr(frame, f"to_{ending}")(folder / f"texts.{ending}", index=False)
     Image.fromarray(rng.integers(0, 255, (8, 9, 3)).astype("u1")).save(folder / "t.png")
     Image.fromarray(rng.integers(0, 255, (8, 9)).astype("u1")).save(folder / "t.jpg")
     return folder, {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+@functools.cache
+def models():
+    """Files of models that were fitted to the tables, by the endings of their names."""
+    folder, _ = files()
+    table, kept = str(folder / "texts.csv"), Path(tempfile.mkdtemp())
+    for command in (
+            ["impute", "-o", str(kept / "out.csv"), "--columns", "a,b"],
+            ["cluster", "-k", "2", "--columns", "a,b,c"],
+            ["factors", "-k", "1", "--columns", "a,b,c"],
+            ["classes", "-k", "2", "--columns", "mood,grade", "--continuous", "a", "--starts", "2"],
+            ["states", "-k", "2", "--columns", "a,b", "--by", "who", "--starts", "1"],
+            ["states", "-k", "2", "--symbols", "mood", "--order", "grade", "--starts", "1"]):
+        path = kept / f"{len(list(kept.iterdir()))}.emk"
+        run([command[0], table, *command[1:], "--save", str(path)], f"{command[0]} --save")
+    return sorted(kept.glob("*.emk"))
+
+
 def changed(rng, name, whole):
-    if name in ("t.csv", "t.tsv") and rng.random() < 0.4:
-        separator = b"\t" if name == "t.tsv" else b","
+    if name.endswith((".csv", ".tsv")) and rng.random() < 0.4:
+        separator = b"\t" if name.endswith(".tsv") else b","
         parts = whole[name].split(separator)
         parts[rng.integers(len(parts))] = TOKENS[rng.integers(len(TOKENS))]
         return separator.join(parts)
@@ -51,10 +72,20 @@ def case(seed):
     folder, whole = files()
     rng = np.random.default_rng(seed)
     name = sorted(whole)[rng.integers(len(whole))]
-    path = folder / ("changed" + name[1:])
+    path = folder / f"changed.{name.partition('.')[2]}"
     path.write_bytes(changed(rng, name, whole))
     table = ["-o", str(folder / "out.csv"), "--force"]
-    if name in ("t.png", "t.jpg"):
+    if name.startswith("texts"):
+        model, out = models()[rng.integers(len(models()))], table
+        if rng.random() < 0.2:
+            path.write_bytes(whole[name])
+            model, data = folder / "changed.emk", model.read_bytes()
+            with unheard():     # of members that are there twice
+                model.write_bytes(mutated_archive(rng, data))
+        if rng.random() < 0.2 and not model.read_bytes().count(b"Imputer"):
+            out = [*table, "--only-labels"]
+        command = ["predict", str(model), str(path), *out]
+    elif name in ("t.png", "t.jpg"):
         command = ["segment", str(path), "-k", "2", "-o", str(folder / "out.png"),
                    "--force"]
     else:
@@ -65,7 +96,7 @@ def case(seed):
             ["classes", str(path), "-k", "2", *table],
             ["states", str(path), "-k", "2", *table],
             ["factors", str(path), "-k", "1", *table]][rng.integers(6)]
-    run(command, f"{command[0]} of a changed {name[2:]}")
+    run(command, f"{command[0]} of a changed {name.partition('.')[2]}")
 
 
 def run(command, name):
@@ -83,5 +114,8 @@ def run(command, name):
         raise Finding(f"{name}: {time.monotonic() - begun:.0f} s")
     if status not in (0, 2) or "Traceback" in said + out.getvalue():
         raise Finding(f"{name}: status {status}: {said:.200}")
-    if status == 2 and len([line for line in said.splitlines() if line.strip()]) != 1:
+    # warnings of what was read before may go before it
+    lines = [line for line in said.splitlines() if line.strip()
+             and not line.startswith("emkernels: warning: ")]
+    if status == 2 and len(lines) != 1:
         raise Finding(f"{name}: status 2 and not one line: {said!r:.300}")

@@ -3,12 +3,24 @@
 import io
 import json
 import struct
+import warnings
 import zipfile
 
 import numpy as np
 
 NUMBERS = (b"0", b"-1", b"1e400", b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'"x"',
            b"99999999999999999999", b"1e5", b"[[1]]", b'"\\ud800"', b"9" * 5000, b"[" * 2000)
+# of headers of models: what some value may be, and what an attribute may be called
+VALUES = [None, True, False, 0, 1, -1, 2, 7, 10**6, 2**31, 2**63, 10**30, -0.5, "", "x",
+          "full", "a" * 300, [], {}, [1], {"float": "nan"}, {"float": "inf"}, {"float": "-inf"},
+          {"float": "0x1p9999"}, {"float": 3}, {"array": "array0"}, {"array": "array1"},
+          {"array": "none"}, {"list": []},
+          {"list": [1, {"list": []}]}, {"tuple": [{"float": "0x1p1"}]}, {"dict": [[1, 2]]},
+          {"dict": [[{"list": []}, 2]]}, {"dict": 3}, {"set": [[1]]}, {"object": ["Pace", {}]},
+          {"object": "Pace"}, {"scalar": "array0"}, {"objects": [1, 2], "shape": [10**12]},
+          {"objects": [], "shape": [0, 10**12]}, {"absent": 1}, {"objects": [], "shape": "ab"}]
+NAMES = ["fit", "__class__", "__dict__", "predict", "save_", "n_parameters_", "a b_", "_stream",
+         "means_", "_fitted", "callback", "n_components", "_sklearn_output_config", "classes_"]
 
 
 def mutated(rng, data):
@@ -17,7 +29,7 @@ def mutated(rng, data):
     for _ in range(rng.choice([1, 1, 1, 2, 4, 16])):
         if not data:
             break
-        kind, at = rng.integers(6), int(rng.integers(len(data)))
+        kind, at = rng.integers(8), int(rng.integers(len(data)))
         if kind == 0:
             data[at] ^= 1 << int(rng.integers(8))
         elif kind == 1:
@@ -28,6 +40,11 @@ def mutated(rng, data):
             data[at:at] = rng.bytes(int(rng.integers(1, 20)))
         elif kind == 4:
             data[at:at + 4] = struct.pack("<I", int(rng.choice([0, 1, 2**31 - 1, 2**32 - 1])))
+        elif kind == 5:
+            data[at:at] = data[at:at + int(rng.integers(1, 99))]
+        elif kind == 6:     # the directory of an archive is at its end: sizes and places
+            data[max(0, len(data) - int(rng.integers(1, 400)))] = int(
+                rng.choice([0, 255, rng.integers(256)]))
         else:
             del data[at:]
     return bytes(data)
@@ -125,3 +142,117 @@ def mutated_archive(rng, data):
                     made.writestr(name.replace("e", "\\/.."[rng.integers(4)]), member)
             made.writestr(name, member)
     return out.getvalue()
+
+
+# --- files of models: a header of JSON beside arrays, checksums being right ----------------------
+
+
+def parts(data):
+    with np.load(io.BytesIO(data)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return json.loads(arrays.pop("header").tobytes()), arrays
+
+
+def joined(header, arrays, text=None):
+    text = json.dumps(header) if text is None else text
+    file = io.BytesIO()
+    np.savez(file, **arrays, header=np.frombuffer(text.encode(), np.uint8))
+    return file.getvalue()
+
+
+def members_changed(rng, data):
+    header, arrays = parts(data)
+    plain, out, kind = joined(header, arrays), io.BytesIO(), rng.integers(5)
+    with zipfile.ZipFile(io.BytesIO(plain)) as old, warnings.catch_warnings():
+        warnings.simplefilter("ignore")     # of the same name twice
+        how = zipfile.ZIP_DEFLATED if kind == 0 else zipfile.ZIP_STORED
+        with zipfile.ZipFile(out, "w", how) as new:
+            for info in old.infolist():
+                new.writestr(info.filename, old.read(info))
+            if kind == 1:
+                new.writestr(str(rng.choice(["../../evil.npy", "/etc/x.npy", "a/b.npy", "x.txt",
+                                             " ", "header", "ü.npy"])), b"\x93NUMPY" + b"x" * 50)
+            elif kind == 2:
+                new.writestr(old.infolist()[0].filename, b"twice")
+            elif kind == 3:
+                new.writestr("bomb.npy", b"\0" * 10**6, zipfile.ZIP_DEFLATED)
+            elif kind == 4:
+                new.writestr("array999.npy", npy_head(rng))
+    return out.getvalue()
+
+
+def npy_head(rng):
+    shape = rng.choice(["(10**9,)", "(1000000000000,)", "(-1,)", "((((", "(3", "(2, 3)", "()"])
+    descr = rng.choice(["'<f8'", "'|O'", "[('a', '<f8')]", "'<U99999999'", "'<f3'",
+                        "__import__('os')"])
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"\0" * 48
+
+
+def places(value, at=()):
+    """Where values are in a header."""
+    yield at
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(
+        value, list) else ()
+    for key, each in items:
+        yield from places(each, (*at, key))
+
+
+def header_changed(rng, data):
+    header, arrays = parts(data)
+    for _ in range(rng.integers(1, 3)):
+        known = [at for at in places(header) if at]
+        at = known[rng.integers(len(known))]
+        inside = header
+        for key in at[:-1]:
+            inside = inside[key]
+        kind = rng.integers(4)
+        if kind == 0 and isinstance(inside, dict):
+            inside[str(rng.choice(NAMES))] = inside.pop(at[-1])
+        elif kind == 1:
+            del inside[at[-1]]
+        elif kind == 2 and isinstance(inside, dict):
+            inside[str(rng.choice(NAMES))] = VALUES[rng.integers(len(VALUES))]
+        else:
+            inside[at[-1]] = VALUES[rng.integers(len(VALUES))]
+    text = None
+    if rng.integers(20) == 0:
+        text = ["[" * 10**5, "{}", "[]", "NaN", '{"version": ' + "9" * 9999 + "}", '"'][
+            rng.integers(6)]
+    return joined(header, arrays, text)
+
+
+def arrays_changed(rng, data):
+    header, arrays = parts(data)
+    if arrays:
+        for _ in range(rng.integers(1, 3)):
+            name = list(arrays)[rng.integers(len(arrays))]
+            arrays[name] = array_changed(rng, arrays[name])
+    return joined(header, arrays)
+
+
+def array_changed(rng, values):
+    kind = rng.integers(8)
+    if kind == 0:
+        if values.dtype.kind == "U":
+            return values.astype("U1")
+        return values.astype(str(rng.choice(["f4", "i8", "U9", "c16", "?", "u1", "f8"])))
+    if kind == 1:
+        return np.resize(values, tuple(rng.integers(0, 4, rng.integers(4))))
+    if kind == 2:
+        return values[..., None]
+    if kind == 3:
+        return values[:rng.integers(values.shape[0] + 1)] if values.ndim else values
+    if kind == 4:
+        return values.T[::-1] if values.ndim else values
+    if values.size and values.dtype.kind in "iuf":
+        values, spoiled = values.copy(), [0, -1, 1, 3, 1e-300, -1e300, 1e300]
+        if values.dtype.kind == "f":
+            spoiled += [np.nan, np.inf, -np.inf]
+        with np.errstate(over="ignore"):
+            values.flat[rng.integers(values.size)] = np.array(spoiled[
+                rng.integers(len(spoiled))]).astype(values.dtype)
+    return values
+
+
+CHANGES = (mutated_archive, mutated_archive, members_changed, header_changed, arrays_changed)

@@ -119,24 +119,17 @@ def test_missing_values_in_clusters(air, capsys):
         'air.csv: column "ozone" has missing values, and K-means needs them all')
 
 
-def test_factors_classes_and_states(flowers, capsys):
+def test_factors(flowers, capsys):
     run("factors", "iris.csv", "-k", 1, "-o", "one.csv", "--save", "f.emk", "--quiet")
     result(capsys, "predict", "f.emk", "iris.csv", "-o", "two.csv")
     pd.testing.assert_frame_equal(pd.read_csv("one.csv"), pd.read_csv("two.csv"), rtol=1e-9)
-    answers = pd.DataFrame(np.random.default_rng(0).integers(1, 3, (60, 3)), columns=list("abc"))
-    answers.to_csv("answers.csv", index=False)
-    for command, kind in (("classes", "LatentClassAnalysis"), ("states", "GaussianHMM")):
-        found = result(capsys, command, "answers.csv", "-k", 1, "--save", f"{command}.emk")
-        assert found["saved"] == f"{command}.emk"
-        assert type(emkernels.load(f"{command}.emk")).__name__ == kind
-        said = complaint(capsys, "predict", f"{command}.emk", "answers.csv", "-o", "o.csv")
-        assert said.startswith(
-            f"{kind}: predict knows mixtures, K-means, factors and imputers; in Python")
 
 
 def test_what_cannot_be_saved_or_read(flowers, capsys):
-    assert "--save is not for --standardize" in complaint(
-        capsys, "cluster", "iris.csv", "-k", 2, "--standardize", "--save", "m.emk")
+    for command in ("cluster", "factors"):
+        said = complaint(capsys, command, "iris.csv", "-k", 2, "--standardize", "--save", "m.emk")
+        assert said.startswith("--save is not for --standardize: ")
+        assert said.endswith("save without --standardize, or standardise the table first")
     assert "--save needs the name of a file" in complaint(
         capsys, "cluster", "iris.csv", "-k", 2, "--save", "-")
     assert "is OUT, too" in complaint(

@@ -6,9 +6,11 @@ import tracemalloc
 import zipfile
 import zlib
 
-import mutated
+import fuzz_bytes
+import fuzz_files
 import numpy as np
 import pytest
+from fuzz_cases import Finding
 from saved_models import fitted
 
 import emkernels
@@ -37,13 +39,13 @@ def spoil(path, header, arrays, name, value):
     write_archive(path, header, {**arrays, header["state"][name]["array"]: value})
 
 
-def test_a_few_hundred_mutations(tmp_path):
-    assert mutated.run(300, 0, tmp_path) == []
-
-
-@pytest.mark.slow
-def test_thousands_of_mutations(tmp_path):
-    assert mutated.run(10_000, 1, tmp_path) == []
+@pytest.mark.parametrize("mode", [fuzz_files, fuzz_bytes])
+def test_a_few_hundred_mutations(mode):
+    for number in range(300):       # `fuzz.py files`, or bytes, has more of them
+        try:
+            mode.case(number)
+        except Finding as finding:
+            pytest.fail(f"case {number}: {finding}")
 
 
 def test_what_is_no_archive(path):

@@ -166,6 +166,14 @@ def test_nothing_varies(imputer):
     check_finite(fit, X)
 
 
+def test_nothing_varies_and_nothing_is_printed(capfd):
+    with pytest.warns(EMWarning, match="no column varies"):
+        fit = GaussianImputer().fit([[1.0, np.nan], [1.0, 2.0]])
+    drawn = fit.sample([[1.0, np.nan]], 2, method="augmentation", random_state=0)
+    assert_array_equal(drawn, np.full((2, 1, 2), [1, 2]))
+    assert capfd.readouterr() == ("", "")       # LAPACK complains of matrices without columns
+
+
 def test_one_row():
     with pytest.warns(EMWarning, match="the columns 0, 1, 2 have one value only.*nothing is est"):
         fit = GaussianImputer().fit([[1.0, 2.0, 3.0]])

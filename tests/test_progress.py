@@ -150,6 +150,24 @@ def test_the_backend_of_joblib_that_people_choose():
     assert two.table == ek.select_mixture(X, [1, 2, 3], n_init=2, random_state=0).table
 
 
+def no_end(state):
+    return False
+
+
+@pytest.mark.filterwarnings("ignore::emkernels.em.EMWarning")
+def test_a_callback_in_other_processes_is_said():
+    wide = np.hstack([X, X[::-1]])
+    for select, rows, more in ((ek.select_mixture, X, {"n_init": 2}),
+                               (ek.select_factors, wide, {}),
+                               (ek.select_classes, ANSWERS, {"n_init": 3})):
+        with pytest.warns(UserWarning, match="callback is called in the processes of n_jobs: what"):
+            select(rows, [1, 2], random_state=0, n_jobs=2, callback=no_end, **more)
+    seen = []       # in threads it is seen
+    with joblib.parallel_config("threading", n_jobs=2):
+        ek.select_mixture(X, [1, 2], n_init=2, random_state=0, callback=seen.append)
+    assert seen
+
+
 def test_candidates_that_cannot_be_fitted_are_told(capsys):
     rows = np.repeat([[0.0], [1.0]], 3, axis=0)
     with pytest.raises(ek.em.DegenerateFitError):

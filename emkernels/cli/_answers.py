@@ -8,9 +8,9 @@ from emkernels._extras import optional
 from emkernels._inputs import NotANumber
 from emkernels.cli import _memory as memory
 from emkernels.cli import _remarks as remarks
-from emkernels.cli._messages import CommandError, count, quoted
+from emkernels.cli._messages import CommandError, count, listed, quoted
 from emkernels.cli._numbers import Numbers
-from emkernels.cli._spellings import UNKNOWN, stands_for_missing
+from emkernels.cli._spellings import UNKNOWN, is_number, stands_for_missing
 from emkernels.cli._tables import check_values, markers_of
 
 # bytes that a cell takes at the worst moment, as text and as what it is made into
@@ -46,9 +46,7 @@ class Cells:
 
     def shown(self):
         """The levels as texts."""
-        if self.numbers is not None:
-            return [f"{value:.10g}" for value in self.levels.tolist()]
-        return [str(value) for value in self.levels.tolist()]
+        return shown(self.levels)
 
     def values(self):
         """What the classes take: numbers, or a column of categories."""
@@ -58,7 +56,54 @@ class Cells:
             self.codes, categories=self.levels)
 
 
-def read_cells(source, positions, options, console, *, needed=1, times=()):
+def shown(levels):
+    """Answers as texts."""
+    return [f"{value:.10g}" if isinstance(value, (int, float)) and not isinstance(value, bool)
+            else str(value) for value in levels.tolist()]
+
+
+def are_numbers(levels):
+    """Whether answers are numbers."""
+    return levels.dtype.kind in "iuf"
+
+
+def codes_among(source, cells, levels, options):
+    """The codes that answers have among the `levels` of a model, -1 where missing.
+
+    Numbers are compared with numbers, all else as it is shown.
+
+    Raises
+    ------
+    CommandError
+        For an answer that is no level, with its line.
+    """
+    found = cells.shown()
+    if are_numbers(levels):
+        at = {value: code for code, value in enumerate(levels.tolist())}
+        values = cells.levels.tolist()
+        if cells.numbers is None:       # some of it is none
+            values = [float(text.replace(options.decimal, ".")) if is_number(
+                text, options.decimal) else None for text in found]
+        at = [at.get(value, -1) for value in values]
+    else:
+        at = {text: code for code, text in enumerate(shown(levels))}
+        if len(at) < len(levels):
+            raise CommandError(f"{options.model}: has answers in column {quoted(cells.name)} that "
+                               "a table shows alike; emkernels.load in Python reads it")
+        at = [at.get(text, -1) for text in found]
+    at = np.array([*at, -1], np.intp)
+    unknown = np.flatnonzero((at[cells.codes] < 0) & ~cells.missing)
+    if len(unknown):
+        row = int(unknown[0])
+        text = found[cells.codes[row]]
+        raise CommandError(
+            f"{source.path}: {source.place(row)}: column {quoted(cells.name)}: {quoted(text)} is "
+            f"no answer that {options.model} knows, which are "
+            f"{listed([quoted(each) for each in shown(levels)])}" + stands_for_missing(text))
+    return at[cells.codes]
+
+
+def read_cells(source, positions, options, console, *, needed=1, times=(), known=None):
     """Some columns of a table.
 
     Parameters
@@ -72,6 +117,9 @@ def read_cells(source, positions, options, console, *, needed=1, times=()):
         Rows at least.
     times : sequence of int
         Positions of columns that may hold dates and times, which become numbers.
+    known : dict of int to bool, optional
+        Positions of columns of which it is known whether they are of texts: there is nothing to
+        say of these.
 
     Returns
     -------
@@ -94,7 +142,7 @@ def read_cells(source, positions, options, console, *, needed=1, times=()):
             column = [arrays[at] for arrays in parts]
             if j in times:
                 column = [_without_dates(array) for array in column]
-            found = _cells(source, j, column, markers, console)
+            found = _cells(source, j, column, markers, console, (known or {}).get(j))
             if found is None:
                 others.append(source.names[j])
             else:
@@ -102,7 +150,7 @@ def read_cells(source, positions, options, console, *, needed=1, times=()):
     return cells, others
 
 
-def _cells(source, j, arrays, markers, console):
+def _cells(source, j, arrays, markers, console, texts):
     pa = optional("pyarrow", "a table", "cli")
     column, name = pa.chunked_array(arrays), source.names[j]
     kind = column.type
@@ -110,16 +158,22 @@ def _cells(source, j, arrays, markers, console):
         return _of_categories(column, name, j)
     if pa.types.is_boolean(kind):
         return _of_texts(column, name, j)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    numbers = None
     try:
-        numbers = np.concatenate([source.to_numbers(array) for array in arrays])
+        if not (texts and is_text):
+            numbers = np.concatenate([source.to_numbers(array) for array in arrays])
     except NotANumber:
-        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        if not is_text:
             return None
-        _say_mixed(source, j, arrays, console)
+        if texts is None:
+            _say_mixed(source, j, arrays, console)
+    if numbers is None:
         trimmed = optional("pyarrow.compute", "a table", "cli").utf8_trim_whitespace(column)
         gaps = pa.chunked_array([source.gaps(array, of_answers=True) for array in arrays])
         found = _of_texts(trimmed, name, j, gaps)
-        _say_spellings(source, found, console)
+        if texts is None:
+            _say_spellings(source, found, console)
         return found
     numbers = check_values(source, numbers, name, 0, markers)
     levels, codes = np.unique(numbers, return_inverse=True)

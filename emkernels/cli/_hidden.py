@@ -47,15 +47,23 @@ def carries(options):
 def check_new_names(source, options, most):
     """CommandError where the table has a column of a name that is to be added."""
     if carries(options):
-        names = [options.name, f"{options.name}_probability"]
-        names += [f"{options.name}_{c}" for c in range(most)]
+        names = added_names(options.name, most)
         check_names(source, names, "--name says another for the new one")
 
 
-def new_columns(options, labels, resp):
-    """The columns that are written, by name."""
-    added = {options.name: labels.astype(np.int64)}
-    if carries(options):
-        added[f"{options.name}_probability"] = resp[np.arange(len(labels)), labels]
-        added.update((f"{options.name}_{c}", resp[:, c]) for c in range(resp.shape[1]))
-    return added
+def added_names(name, k):
+    """What the columns are called that are added for `k` classes or states."""
+    return [name, f"{name}_probability", *(f"{name}_{c}" for c in range(k))]
+
+
+def new_columns(names, labels, resp):
+    """The columns that are written; those of `names` alone, the first or all."""
+    values = [labels.astype(np.int64)]
+    if len(names) > 1:
+        values += [resp[np.arange(len(labels)), labels], *resp.T]
+    return dict(zip(names, values, strict=True))
+
+
+def names_of(options, k):
+    """The names of the columns that are written."""
+    return added_names(options.name, k) if carries(options) else [options.name]

@@ -26,8 +26,11 @@ def check(options):
             os.path.realpath(path) == os.path.realpath(options.output)):
         raise CommandError(f"--save {path}: is OUT, too")
     if getattr(options, "standardize", False):
+        # a model of standardised columns would be silently wrong about others
         raise CommandError("--save is not for --standardize: the model would be one of "
-                           "standardised columns, and predict has those of the table")
+                           "standardised columns, in the units of the table K-means, factors with "
+                           "one variance and most covariances have none, and a file holds no "
+                           "scales; save without --standardize, or standardise the table first")
     check_output(path, [options.input], force=options.force)
 
 

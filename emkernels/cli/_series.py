@@ -1,13 +1,13 @@
 """Sequences in a table: whose each row is, in which order, and what was measured."""
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from emkernels._extras import optional
 from emkernels.cli import _remarks as remarks
-from emkernels.cli._answers import as_numbers, read_cells
+from emkernels.cli._answers import are_numbers, as_numbers, codes_among, read_cells
 from emkernels.cli._messages import CommandError, count, listed, quoted
 from emkernels.cli._numbers import Numbers
 from emkernels.cli._tables import positions_of, read_numbers
@@ -54,6 +54,13 @@ class Series:
                 self.numbers.X[self.order], columns=self.numbers.names)
         codes = self.symbols.codes[self.order].astype(np.float64)
         return np.where(codes < 0, np.nan, codes)[:, None]
+
+    def told(self, options):
+        """What the file of a model says of the table: columns, and what symbols stand for."""
+        symbols = self.symbols
+        return {"by": options.by, "order": options.order,
+                "symbols": None if symbols is None else symbols.name,
+                "levels": None if symbols is None else symbols.levels.tolist()}
 
     def as_in_file(self, values):
         """Values of the rows in `order`, in the order of the file."""
@@ -135,6 +142,89 @@ def read_series(source, options, console):
     else:
         symbol_cells = _symbols(source, found[symbols], console)
     return Series(numbers, symbol_cells, rows, lengths, names, times, time_name, constant, gathered)
+
+
+def read_series_again(source, options, model, names, console):
+    """The sequences of a table, for a model that was fitted to another.
+
+    Parameters
+    ----------
+    source, options, console
+        As of :func:`read_series`; what is not said by `by`, `order` and `symbols` is as in the
+        table of the fit, so far as the model knows.
+    model : GaussianHMM, MixtureHMM or CategoricalHMM
+    names : list of str or None
+        Columns of numbers; None: those that `options` say.
+    """
+    told = {"by": None, "order": None, "symbols": None, "levels": None,
+            **vars(model).get("table_", {})}
+    for name, instead in (("by", "they are one sequence"),
+                          ("order", "they are in the order of the file")):
+        if getattr(options, name) is None and told[name] is not None:
+            if told[name] in source.names:
+                setattr(options, name, told[name])
+            else:
+                console.warn(f"{source.path}: has no column {quoted(told[name])}, by which "
+                             f"{options.model} had the rows (--{name}): {instead}")
+    by, order = (_position(source, name) for name in (options.by, options.order))
+    symbols, levels = None, None
+    if hasattr(model, "emissionprob_"):
+        symbols = _symbols_again(source, options, model, told["symbols"], {by, order}, console)
+        levels = np.arange(float(model.emissionprob_.shape[1]))
+        if told["levels"] is not None:
+            levels = np.array(told["levels"])
+            if levels.tolist() != told["levels"]:       # of several types
+                levels = np.empty(len(levels), object)
+                levels[:] = told["levels"]
+    elif options.symbols is not None:
+        raise CommandError(f"{options.model}: has states of numbers: --symbols is not for it")
+    used = [j for j in (by, order, symbols) if j is not None]
+    if len(set(used)) < len(used) or {source.names[j] for j in used} & set(names or []):
+        raise CommandError(f"{source.path}: --by, --order and --symbols need columns of their own")
+    cells, others = read_cells(
+        source, sorted(used), options, console, times=[order],
+        known={} if symbols is None else {symbols: not are_numbers(levels)}) if used else ([], [])
+    if others:
+        raise CommandError(f"{source.path}: column {quoted(others[0])} is neither of texts nor of "
+                           "numbers")
+    found = {each.position: each for each in cells}
+    if cells:
+        ordered = _ordered(source, found.get(by), found.get(order), len(cells[0].codes), console)
+    if symbols is None:
+        numbers, symbol_cells = read_numbers(
+            source, options if names is not None else _without(options, source, by, order),
+            console, copies=5, least_rows=1, identifiers=False, empty_too=True), None
+        if not cells:
+            n_rows = len(numbers.X)
+            ordered = np.arange(n_rows), np.array([n_rows]), [""], False
+    else:
+        symbol_cells = replace(found[symbols], levels=levels, codes=codes_among(
+            source, found[symbols], levels, options))
+        numbers = as_numbers(cells, len(symbol_cells.codes))
+    rows, lengths, called, gathered = ordered
+    return Series(numbers, symbol_cells, rows, lengths, called, None, None, [], gathered)
+
+
+def _symbols_again(source, options, model, known, others, console):
+    """The position of the column of symbols."""
+    if options.columns is not None:
+        raise CommandError("--symbols is a column of its own: --columns are of numbers")
+    name = options.symbols or known
+    if name is None and hasattr(model, "feature_names_in_"):
+        name = str(model.feature_names_in_[0])
+    if name is not None:
+        if name not in source.names and options.symbols is None:
+            raise CommandError(f"{source.path}: has no column {quoted(name)}, which "
+                               f"{options.model} was fitted to; --symbols names another")
+        return _position(source, name)
+    ignored = positions_of(source, options.ignore or [], every=True)
+    rest = [j for j in source.usual() if j not in {*others, *ignored}]
+    if len(rest) != 1:
+        raise CommandError(f"{options.model}: knows no name of its column of symbols, and "
+                           f"{source.path} has {count(len(rest), 'column')}: --symbols names it")
+    console.note(f"{options.model}: knows no name of its column of symbols: takes "
+                 f"{quoted(source.names[rest[0]])}")
+    return rest[0]
 
 
 def _position(source, name):

@@ -113,8 +113,8 @@ def run(options, console):
     labels = resp.argmax(axis=1)
     if options.output is not None:
         numbers = as_numbers(items.cells, items.n_rows, items.kept["others"])
-        write_table(options, source, numbers,
-                    [[(numbers.X, None, hidden.new_columns(options, labels, resp))]],
+        added = hidden.new_columns(hidden.names_of(options, best.n_classes), labels, resp)
+        write_table(options, source, numbers, [[(numbers.X, None, added)]],
                     carry=hidden.carries(options))
     n_lines = len(items.used)
     write_plot(options, lambda ax: emkernels.plotting.plot_response_probs(best, ax=ax),

@@ -10,30 +10,43 @@ cluster_1, ..., how probable each cluster is for the row; K-means adds cluster a
 missing value. Imputers fill in what is missing, by the means and correlations of the table that
 they were fitted to. Factors add their scores, factor_1, factor_2, ....
 
+Classes and states add what emkernels classes and emkernels states do: class (or state),
+class_probability, class_0, class_1, .... An answer that the model does not know is an error, which
+names its line; --missing-values takes it for missing. Sequences are found by the columns that
+emkernels states had (--by, --order, --symbols), which the model remembers, or by those that are
+named here; a sequence that the model holds impossible has the state -1.
+
 examples:
   emkernels cluster survey.csv -k 1:6 --save groups.emk
   emkernels predict groups.emk new.csv -o labelled.csv
   emkernels impute survey.csv -o complete.csv --save filler.emk
   emkernels predict filler.emk new.csv -o complete-new.csv
+  emkernels classes votes.csv -k 2 --save blocs.emk
+  emkernels predict blocs.emk other-votes.csv -o blocs.csv
   cat new.csv | emkernels predict groups.emk - -o - | head
 
 --json prints: command, model (the class), file, input, output, rows, columns (the names used),
 matched (by name, or position: the model knows no names), missing (cells), added (names of new
-columns), filled (cells; of an imputer, else null), sizes (rows of each cluster, else null), noise
-(rows in no cluster; null without noise), warnings.
+columns), filled (cells; of an imputer, else null), sizes (rows of each cluster, class or state,
+else null), noise (rows in no cluster; null without noise), and of states, else null: sequences (how
+many), by, order (names of columns), impossible (rows of sequences that are); warnings.
 """
 
 import numpy as np
 
+from emkernels.cli import _hidden as hidden
 from emkernels.cli import _options as options_of
 from emkernels.cli import _saving as saving
+from emkernels.cli._again import by_position, classes_again, states_again
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
 from emkernels.cli._rewriting import check_names, write_table
 from emkernels.cli._tables import check_target, open_table, read_numbers
 
 PACKAGES = ("pandas", "pyarrow", "rich")
-NAMES = {"clusters": "cluster", "factors": "factor", "values": None}
+NAMES = {"clusters": "cluster", "factors": "factor", "values": None, "classes": "class",
+         "states": "state"}
+AGAIN = {"classes": classes_again, "states": states_again}
 
 
 def add_arguments(parser):
@@ -45,7 +58,15 @@ def add_arguments(parser):
                        help="write the new columns alone (not for imputers)")
     group.add_argument("--name", default=None, metavar="NAME",
                        help="name of the column of labels, and how the names of the others begin "
-                            "(default: cluster, factor)")
+                            "(default: cluster, factor, class, state)")
+    group = parser.add_argument_group("sequences, of a model of states")
+    group.add_argument("--by", metavar="A", default=None,
+                       help="the column that says which sequence a row belongs to (default: that "
+                            "of emkernels states, where the table has it)")
+    group.add_argument("--order", metavar="A", default=None,
+                       help="the column that says in which order the rows of a sequence are")
+    group.add_argument("--symbols", metavar="A", default=None,
+                       help="the column of symbols")
     options_of.add_common(parser, seed=False)
 
 
@@ -57,19 +78,30 @@ def run(options, console):
     if kind == "values" and (options.only_labels or options.name is not None):
         raise CommandError(f"{options.model}: is an imputer, which adds no column: --only-labels "
                            "and --name are not for it")
+    for option in ("by", "order", "symbols"):
+        if kind != "states" and getattr(options, option) is not None:
+            raise CommandError(f"{options.model}: is a {type(model).__name__}: --{option} is for "
+                               "models of states")
     if options.threads is not None:
         model.set_params(n_threads=options.threads)
     carry = not options.only_labels
-    source = open_table(options, again=carry)
-    names = _names(options, model, source)
+    source = open_table(options, again=carry or kind == "states")
+    # symbols are found by another option
+    names = None if hasattr(model, "emissionprob_") else _names(options, model, source)
     name = options.name or NAMES[kind]
     added = _added_names(model, kind, name)
     if carry:
         check_names(source, added, "--name says another for the new one")
+    if kind in AGAIN:
+        found = AGAIN[kind](source, options, model, names, console)
+        with about(source.path):
+            write_table(options, source, found.numbers, [found.parts(added)], carry=carry)
+        return _told(options, console, model, found.numbers.n_rows, found.names, found.n_missing,
+                     added, sizes=found.sizes, what=NAMES[kind], **found.facts)
     numbers = read_numbers(source, options, console, copies=4, least_rows=1, identifiers=False,
                            blocks=False, empty_too=True)
     if names is None:
-        names = _by_position(options, model, numbers, console)
+        names = by_position(options, model, numbers.names, console, "number")
     if kind == "clusters" and not hasattr(model, "score_samples") and (
             numbers.incomplete is not None):
         raise CommandError(f"{options.input}: column {quoted(numbers.incomplete)} has missing "
@@ -77,22 +109,16 @@ def run(options, console):
     found = _Found(model, kind, numbers, names, added)
     with about(source.path), console.progress("predicting"):
         write_table(options, source, numbers, [found.parts()], carry=carry)
-    result = {
-        "model": type(model).__name__, "file": options.model, "input": options.input,
-        "output": options.output, "rows": numbers.n_rows, "columns": names,
-        "matched": "name" if hasattr(model, "feature_names_in_") else "position",
-        "missing": int(numbers.n_missing.sum()), "added": added,
-        "filled": found.filled, "sizes": found.sizes, "noise": found.noise}
-    _report(console, result)
-    return result
+    return _told(options, console, model, numbers.n_rows, names, int(numbers.n_missing.sum()),
+                 added, sizes=found.sizes, filled=found.filled, noise=found.noise)
 
 
 def _kind(model):
     """What the model says of rows."""
-    what = type(model).__name__
-    if hasattr(model, "startprob_") or hasattr(model, "response_probs_"):
-        raise CommandError(f"{what}: predict knows mixtures, K-means, factors and imputers; in "
-                           "Python emkernels.load reads this file, too")
+    if hasattr(model, "startprob_"):
+        return "states"
+    if hasattr(model, "response_probs_"):
+        return "classes"
     if hasattr(model, "predict"):
         return "clusters"
     return "values" if hasattr(model, "log_likelihood_") else "factors"
@@ -116,21 +142,12 @@ def _names(options, model, source):
     return names
 
 
-def _by_position(options, model, numbers, console):
-    """The columns of numbers, as many as the model has."""
-    if len(numbers.names) != model.n_features_in_:
-        raise CommandError(
-            f"{options.model}: was fitted to {count(model.n_features_in_, 'column')} without "
-            f"names, and {options.input} has {count(len(numbers.names), 'column')} of numbers: "
-            "--columns says which")
-    console.note(f"{options.model}: knows no names of columns: takes "
-                 f"{listed([quoted(name) for name in numbers.names])} in this order")
-    return numbers.names
-
-
 def _added_names(model, kind, name):
     if kind == "values":
         return []
+    if kind in AGAIN:
+        k = len(model.startprob_ if kind == "states" else model.weights_)
+        return hidden.added_names(name, k)
     if kind == "factors":
         return [f"{name}_{j + 1}" for j in range(len(model.components_))]
     if not hasattr(model, "predict_proba"):
@@ -205,7 +222,20 @@ class _Found:
         return out
 
 
-def _report(console, result):
+def _told(options, console, model, n_rows, names, n_missing, added, *, what="cluster", **facts):
+    """The result, which is reported."""
+    nothing = dict.fromkeys(
+        ("filled", "sizes", "noise", "sequences", "by", "order", "impossible"))
+    result = {
+        "model": type(model).__name__, "file": options.model, "input": options.input,
+        "output": options.output, "rows": n_rows, "columns": names,
+        "matched": "name" if hasattr(model, "feature_names_in_") else "position",
+        "missing": n_missing, "added": added, **nothing, **facts}
+    _report(console, result, what)
+    return result
+
+
+def _report(console, result, what):
     console.say(f"{result['input']}: {count(result['rows'], 'row')}, "
                 f"{count(len(result['columns']), 'column')} of {result['file']} (a "
                 f"{result['model']}), matched by {result['matched']}"
@@ -215,7 +245,7 @@ def _report(console, result):
         lines = list(enumerate(result["sizes"]))
         if result["noise"] is not None:
             lines.append(("noise", result["noise"]))
-        console.table(["cluster", "rows", "share"], [
+        console.table([what, "rows", "share"], [
             [k, n, f"{100 * n / result['rows']:.1f} %"] for k, n in lines])
         console.say()
     if result["filled"] is not None:

@@ -99,9 +99,11 @@ def run(options, console):
         X = series.data()
         path = np.asarray(best.decode(X, series.lengths)[1])
         resp = np.minimum(best.predict_proba(X, series.lengths), 1)     # but for rounding
+    best.table_ = series.told(options)
     saving.write(options, best, console)
     if options.output is not None:
-        added = hidden.new_columns(options, series.as_in_file(path), series.as_in_file(resp))
+        added = hidden.new_columns(hidden.names_of(options, resp.shape[1]),
+                                   series.as_in_file(path), series.as_in_file(resp))
         write_table(options, source, series.numbers, [[(series.numbers.X, None, added)]],
                     carry=hidden.carries(options))
     write_plot(options, lambda ax: _draw(ax, best, X, series), (10, 3.4))

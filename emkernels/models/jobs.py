@@ -7,6 +7,7 @@ import joblib
 import numpy as np
 
 from emkernels import _inputs
+from emkernels._callers import warn
 from emkernels.em.bars import Steps
 
 
@@ -28,7 +29,7 @@ def check_progress(progress):
 
 
 @contextlib.contextmanager
-def fitted(function, tasks, shared, *, n_jobs=None, progress=False, told=str):
+def fitted(function, tasks, shared, *, n_jobs=None, progress=False, told=str, callback=None):
     """An iterator over ``function(*shared, *task)`` of each task, in their order.
 
     Without `n_jobs` each is made when it is asked for; with it they are made in joblib's processes
@@ -47,8 +48,14 @@ def fitted(function, tasks, shared, *, n_jobs=None, progress=False, told=str):
         See :class:`emkernels.em.bars.Steps`.
     told : callable
         ``told(result)``: what progress says of it.
+    callback : callable or None
+        That of the parameters: a copy of it is called in the processes, which is said.
     """
     workers = min(check_n_jobs(n_jobs), len(tasks))
+    if callback is not None and workers > 1 and not getattr(
+            joblib.parallel.get_active_backend()[0], "uses_threads", False):
+        warn("callback is called in the processes of n_jobs: what it changes or keeps there is not "
+             "seen here (progress= is called here)", UserWarning)
     with Steps(len(tasks), check_progress(progress)) as steps:
         if workers <= 1:
             results = (function(*shared, *task) for task in tasks)

@@ -69,7 +69,7 @@ def read(path, what="an estimator"):
     try:
         header, arrays = read_archive(path)
     except ValueError as error:
-        raise ValueError(f"{problem}: {error}") from error
+        raise ValueError(f"{problem}: {_brief(error)}") from error
     return header, arrays, problem
 
 
@@ -98,8 +98,14 @@ def restored(cls, header, arrays, path, problem):
         check_is_fitted(model)
         check(model)
     except _DAMAGE as error:
-        raise ValueError(f"{problem}: {error or type(error).__name__}") from error
+        raise ValueError(f"{problem}: {_brief(error)}") from error
     return model
+
+
+def _brief(error):
+    """What an error says, which may quote much of a file."""
+    text = str(error) or type(error).__name__
+    return text if len(text) <= 500 else f"{text[:497]}..."
 
 
 def check(model):

@@ -128,6 +128,7 @@ class ChainModel(ChunkedFit, FittedChain):
         for name, value in values.items():
             setattr(self, f"{name}_", np.array(value))
         self._remember_kind()
+        vars(self).pop("table_", None)
         self._fitted_fixed = fixed
         self._fitted_zeros = {name: int(np.count_nonzero(value == 0)) for name, value in
                               given.items() if value is not None and name in SHARES}

@@ -85,6 +85,9 @@ class CategoricalHMM(ChainModel):
         Where the column has a name.
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
+    table_ : dict
+        After ``emkernels states`` alone: names of the columns `by`, `order` and `symbols`, and the
+        `levels` that symbols stand for; None where there is none.
 
     See Also
     --------

@@ -362,6 +362,8 @@ class FittedChain(FrameOutput, LatentModel):
         n = vars(self).get("n_features_in_")
         if "means" in values and n not in (None, values["means"].shape[-1]):
             raise ValueError("n_features_in_ is not that of means_")
+        if "table_" in vars(self):
+            _check_table(self.table_, values)
 
     def _try_out(self):
         """ValueError or the like where what was read from a file cannot do the work of a fit.
@@ -369,6 +371,23 @@ class FittedChain(FrameOutput, LatentModel):
         if "_fitted_fixed" in vars(self):
             super()._try_out()
         self._n_parameters()
+
+
+def _check_table(table, values):
+    """ValueError where this is not what a command says of its table."""
+    if not isinstance(table, dict) or table.keys() != {"by", "order", "symbols", "levels"} or not (
+            all(table[name] is None or isinstance(table[name], str)
+                for name in ("by", "order", "symbols"))):
+        raise ValueError("table_ does not say what a table had")
+    levels = table["levels"]
+    if (levels is None) != (table["symbols"] is None) or (levels is None) != (
+            "emissionprob" not in values):
+        raise ValueError("table_ is of another model")
+    if levels is not None and not (
+            isinstance(levels, list) and len(levels) == values["emissionprob"].shape[1]
+            and len(set(levels)) == len(levels)
+            and all(isinstance(each, (str, int, float)) and each == each for each in levels)):
+        raise ValueError("the levels of table_ are not those of the symbols")
 
 
 def draw(probabilities, rows, rng):

@@ -84,6 +84,9 @@ class GaussianHMM(ContinuousChain):
         Where columns have names.
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
+    table_ : dict
+        After ``emkernels states`` alone: names of the columns `by`, `order` and `symbols`, and the
+        `levels` that symbols stand for; None where there is none.
 
     See Also
     --------

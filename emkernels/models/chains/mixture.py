@@ -82,6 +82,9 @@ class MixtureHMM(ContinuousChain):
         Where columns have names.
     n_blocks_, n_rows_ : int
         After :meth:`fit_chunks` alone.
+    table_ : dict
+        After ``emkernels states`` alone: names of the columns `by`, `order` and `symbols`, and the
+        `levels` that symbols stand for; None where there is none.
 
     See Also
     --------

@@ -116,7 +116,8 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     n_jobs : int, optional
         Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
         there are processors. The result has the same bits for every number. A `callback` is
-        called in those processes. None: one after the other, in all threads.
+        called in those processes, unseen by this one, which a warning says. None: one after
+        the other, in all threads.
     progress : bool or callable, default=False
         True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
         candidate. A function is called with (done, total, text).
@@ -174,7 +175,7 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     table, fits, seeded = [], [], Seeded(parameters)
     tasks = [(size, seeded.next()) for size in sizes]
     with fitted(fit_candidate, tasks, (items,), n_jobs=n_jobs, progress=progress,
-                told=_told) as results:
+                told=_told, callback=parameters.get("callback")) as results:
         found = list(results)
     for size, each in zip(sizes, found, strict=True):
         row = {"n_classes": size, "n_parameters": 0, "log_likelihood": -np.inf, "bic": np.inf,

@@ -110,7 +110,8 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     n_jobs : int, optional
         Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
         there are processors. The result has the same bits for every number. A `callback` is
-        called in those processes. None: one after the other, in all threads.
+        called in those processes, unseen by this one, which a warning says. None: one after
+        the other, in all threads.
     progress : bool or callable, default=False
         True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
         candidate. A function is called with (done, total, text).
@@ -165,7 +166,7 @@ def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weigh
     wanted, seeded = [free >= 0 or max(freedom) < 0 for free in freedom], Seeded(parameters, 0)
     tasks = [(q, seeded.next()) for q, is_wanted in zip(sizes, wanted, strict=True) if is_wanted]
     with fitted(fit_candidate, tasks, (rows, sample_weight), n_jobs=n_jobs, progress=progress,
-                told=_told) as results:
+                told=_told, callback=parameters.get("callback")) as results:
         found = iter(list(results))
     for q, free, is_wanted in zip(sizes, freedom, wanted, strict=True):
         row = {"n_components": q, "n_parameters": 0, "degrees_of_freedom": free,

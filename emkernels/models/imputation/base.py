@@ -99,8 +99,8 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
                 check_structure(structure.with_(prior=fitted.prior), p)
             check_mixture(self._raw(), p)
         if "_stream" in vars(self):
-            if not isinstance(self._stream, Stream) or not isinstance(
-                    self._stream.model, Standardised):
+            if not isinstance(self._stream, Stream) or "lower_bounds_" not in vars(self) or (
+                    not isinstance(self._stream.model, Standardised)):
                 raise ValueError("its stream is none")
             check_stream(self._stream, self._fitted_type, len(self._raw().weights), p)
 

@@ -308,7 +308,8 @@ class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstima
             raise ValueError("classes_ are not those of its components")
         self._check_examination(known, n_components, n_features)
         if "_stream" in known:
-            if not isinstance(self._stream, Stream) or isinstance(self._stream.model, Standardised):
+            if not isinstance(self._stream, Stream) or "lower_bounds_" not in known or isinstance(
+                    self._stream.model, Standardised):
                 raise ValueError("its stream is none")
             check_stream(self._stream, self._type, n_components, n_features,
                          noise=self._noise is not None)

@@ -63,7 +63,8 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
     n_jobs : int, optional
         Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
         there are processors. The result has the same bits for every number. A `callback` is
-        called in those processes. Not with Chunks. None: one after the other, in all threads.
+        called in those processes, unseen by this one, which a warning says. Not with Chunks.
+        None: one after the other, in all threads.
     progress : bool or callable, default=False
         True: a bar in a notebook (with tqdm), a line on a terminal, else a line for each
         candidate. A function is called with (done, total, text).
@@ -144,7 +145,7 @@ def select_mixture(X, n_components=range(1, 10), covariance_types=("full",), cri
                 tasks[same] = size, type_, seeded.next()
     fits, table, done = [], [], {}
     with fitted(fit_candidate, list(tasks.values()), (rows, not allow_degenerate), n_jobs=n_jobs,
-                progress=progress, told=_told) as results:
+                progress=progress, told=_told, callback=parameters.get("callback")) as results:
         for type_ in types:
             for size in sizes:
                 row = _empty_row(size, type_)

@@ -24,8 +24,15 @@ def inverse_root(matrix):
     """The inverse of the lower Cholesky factor; None where there is none."""
     lower, info = lapack.dpotrf(matrix, lower=1, clean=1)
     if info == 0:
-        inverse, info = lapack.dtrtri(lower, lower=1)
+        inverse, info = triangular_inverse(lower, lower=1)
     return inverse if info == 0 else None
+
+
+def triangular_inverse(matrix, lower):
+    """The inverse of a triangular matrix, and what LAPACK says of it."""
+    if not matrix.size:     # of no column that varies: LAPACK complains to the terminal
+        return matrix, 0
+    return lapack.dtrtri(matrix, lower=lower)
 
 
 def symmetric(matrices):
@@ -93,7 +100,7 @@ class _Matrices(Structure):
     def from_factors(self, factors):
         out = []
         for upper in self.each(factors):
-            inverse, _ = lapack.dtrtri(upper, lower=0)
+            inverse, _ = triangular_inverse(upper, lower=0)
             out.append(inverse.T @ inverse)
         return out[0] if self.shared else np.array(out)
 
