@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import pickle
 import warnings
 import zipfile
@@ -113,6 +114,26 @@ def test_what_has_no_form(tmp_path):
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):
         emkernels.load(path)
+
+
+def test_what_lies_where_the_file_goes(tmp_path):
+    model = fitted("K-means")[0]
+    path, link, folder = tmp_path / "model.emk", tmp_path / "latest.emk", tmp_path / "folder"
+    link.symlink_to(path)
+    model.save(link)
+    assert link.is_symlink() and path.is_file()
+    model.save(os.fsencode(link))       # bytes are names, too
+    assert emkernels.load(os.fsencode(link)).n_clusters == 3
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        model.save(folder)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileExistsError, match="not a regular file"):
+        model.save(pipe)
+    longest = tmp_path / f"{'m' * 251}.emk"
+    model.save(longest)
+    assert sorted(tmp_path.iterdir()) == sorted([path, link, folder, pipe, longest])
 
 
 def test_parameters_put_in_by_hand(tmp_path):

@@ -54,7 +54,7 @@ def fitted(function, tasks, shared, *, n_jobs=None, progress=False, told=str):
             results = (function(*shared, *task) for task in tasks)
         else:
             results = _side_by_side(
-                [joblib.delayed(function)(*shared, *task) for task in tasks], n_jobs)
+                [joblib.delayed(function)(*shared, *task) for task in tasks], workers)
 
         def counted():
             for result in results:

@@ -14,9 +14,9 @@ from emkernels.models.base import LatentModel
 from emkernels.models.classes.frames import check_kinds, columns_of
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
+from emkernels.models.containers import framed
 from emkernels.models.encoding import count, number
 from emkernels.models.loaded import check_values, check_weights
-from emkernels.models.containers import framed
 from emkernels.models.mixtures import MixtureMethods
 
 
