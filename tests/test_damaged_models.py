@@ -227,6 +227,17 @@ def test_bytes_of_statistics(changes):
         SufficientStatistics.from_bytes(statistics(**changes))
 
 
+def test_text_of_statistics_is_limited():
+    payload = (6_000_002).to_bytes(4, "little") + b"[" + b"[]," * 2_000_000 + b"1"
+    data = b"EMKSTAT1" + zlib.crc32(payload).to_bytes(4, "little") + payload
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="damaged: a header of 6000002 bytes"):
+        SufficientStatistics.from_bytes(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(data)
+
+
 def test_statistics_of_nothing():
     for centers in (np.zeros((0, 2)), np.zeros((2, 0)), [1.0]):
         with pytest.raises(ValueError, match="at least one component and one column"):

@@ -136,6 +136,18 @@ def test_what_lies_where_the_file_goes(tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted([path, link, folder, pipe, longest])
 
 
+def test_classes_of_ones_own(tmp_path):
+    class Groups(KMeans):
+        pass
+
+    Groups(3, random_state=0).fit(X).save(tmp_path / "model.emk")
+    assert type(Groups.load(tmp_path / "model.emk")) is Groups
+    with pytest.raises(ValueError, match="a class of your own reads it, Groups.load"):
+        emkernels.load(tmp_path / "model.emk")
+    with pytest.raises(ValueError, match="is not a KMeans saved by .* it holds emkernels.Groups"):
+        KMeans.load(tmp_path / "model.emk")
+
+
 def test_parameters_put_in_by_hand(tmp_path):
     model = GaussianHMM(2, covariance_type="diag")
     model.startprob_, model.transmat_ = np.array([0.5, 0.5]), np.full((2, 2), 0.5)
