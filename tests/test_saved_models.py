@@ -4,6 +4,8 @@ import copy
 import json
 import os
 import pickle
+import resource
+import signal
 import warnings
 import zipfile
 from pathlib import Path
@@ -109,7 +111,7 @@ def test_what_has_no_form(tmp_path):
         GaussianMixture(2).save(path)
     with pytest.raises(ValueError, match="'n_components' parameter"):
         GaussianMixture(1).fit(X).set_params(n_components=-1).save(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no/model.emk'$"):
         KMeans(2, random_state=0).fit(X).save(tmp_path / "no" / "model.emk")
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):
@@ -134,6 +136,22 @@ def test_what_lies_where_the_file_goes(tmp_path):
     longest = tmp_path / f"{'m' * 251}.emk"
     model.save(longest)
     assert sorted(tmp_path.iterdir()) == sorted([path, link, folder, pipe, longest])
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    path = tmp_path / "model.emk"
+    fitted("K-means")[0].save(path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OSError, match=f"too large: '{path}'"):
+            fitted("mixture")[0].save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
 def test_classes_of_ones_own(tmp_path):

@@ -5,6 +5,7 @@ is read takes no more memory than the file; sizes are compared with what the mem
 before anything is made of them.
 """
 
+import contextlib
 import errno
 import json
 import math
@@ -46,7 +47,7 @@ def write_archive(path, header, arrays):
     target = Path(os.path.realpath(os.fsdecode(path)))      # a link stays one
     if target.exists() and not target.is_file():
         code = errno.EISDIR if target.is_dir() else errno.EEXIST
-        raise OSError(code, "not a regular file", str(path))
+        raise OSError(code, "not a regular file", os.fsdecode(path))
     text = json.dumps(header).encode()
     if len(text) > _TEXT:
         raise ValueError(f"names and other values of {len(text)} bytes, and a file has room for "
@@ -59,8 +60,12 @@ def write_archive(path, header, arrays):
             file.flush()
             os.fsync(file.fileno())     # else a name may come to stand for nothing, at a power cut
         os.replace(temporary, target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):      # where the folder is none
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # of the file that was asked for
+            raise OSError(error.errno, error.strerror, os.fsdecode(path)) from error
         raise
 
 
