@@ -140,7 +140,13 @@ class NamedMatrix(np.ndarray):
         return repr(np.asarray(self))
 
     def __reduce__(self):
-        return NamedMatrix.of, (np.asarray(self), self._labels())
+        if self.names is None:
+            return np.asarray(self).__reduce__()
+        return NamedMatrix.of, (np.asarray(self), self.names)
+
+    def __deepcopy__(self, memo):
+        out = np.array(self)
+        return out if self.names is None else NamedMatrix.of(out, self.names)
 
     def _labels(self):
         return [f"x{j}" for j in range(len(self))] if self.names is None else self.names

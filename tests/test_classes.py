@@ -3,8 +3,10 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import reference
+from numpy.testing import assert_allclose, assert_array_equal
 
 from emkernels import EMWarning, LatentClassAnalysis, select_classes
 from emkernels.data.items import Groups, Items, distinct_rows
@@ -168,6 +170,28 @@ def test_kinds_of_values():
     sampled, classes = model.sample(50)
     assert sampled.shape == (50, 4) and set(classes) <= {0, 1}
     assert set(sampled[:, 0]) <= {"small", "large"}
+
+
+@pytest.mark.parametrize("order", [[10, 2, 7], [3, -1, 5], [2.5, 0.5, 1.0], [True, False]])
+def test_categories_of_numbers_in_any_order(order, tmp_path):
+    values = np.array(order)[[0, 1, 2 % len(order), 1] * 10]
+    other = np.array(["x", "y"] * 20)
+    model = LatentClassAnalysis(2, random_state=0, max_iter=5, tol=0.5).fit(
+        pd.DataFrame({"a": pd.Categorical(values, categories=order), "b": other}))
+    assert model.categories_[0].tolist() == order
+    model.save(tmp_path / "model.emk")
+    assert LatentClassAnalysis.load(tmp_path / "model.emk").categories_[0].tolist() == order
+    # the same values as numbers, and a gap among them
+    plain = pd.DataFrame({"a": values, "b": other})
+    resp = model.predict_proba(plain)
+    gap = plain.astype({"a": float})
+    gap.loc[0, "a"] = np.nan
+    assert_array_equal(model.predict_proba(gap)[1:], resp[1:])
+    by_b = model.weights_ * model.response_probs_[1][:, 0]
+    assert_allclose(model.predict_proba(gap)[0], by_b / by_b.sum(), rtol=1e-12)
+    level = order.index(values[0])
+    both = by_b * model.response_probs_[0][:, level]
+    assert_allclose(resp[0], both / both.sum(), rtol=1e-12)
 
 
 def test_codes_of_half_precision():

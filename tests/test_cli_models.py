@@ -10,7 +10,7 @@ import pytest
 from cli_files import air_quality, complaint, iris, process, result, run
 
 import emkernels
-from emkernels import GaussianImputer, GaussianMixture, KMeans
+from emkernels import FactorAnalysis, GaussianImputer, GaussianMixture, KMeans
 from emkernels.cli import main
 
 
@@ -79,6 +79,32 @@ def test_a_model_that_knows_no_names(flowers, capsys):
                      "petal width") == (
         "model.emk: was fitted to 4 columns without names, and iris.csv has 3 columns of numbers: "
         "--columns says which")
+    # --columns says in which order, too
+    turned = flowers.columns[::-1]
+    assert run("predict", "model.emk", "iris.csv", "-o", "turned.csv", "--columns",
+               ",".join(turned)) == 0
+    labels = emkernels.load("model.emk").predict(flowers[turned].to_numpy())
+    np.testing.assert_array_equal(pd.read_csv("turned.csv")["cluster"], labels)
+    capsys.readouterr()
+    assert complaint(capsys, "predict", "model.emk", "iris.csv", "-o", "o.csv", "--columns",
+                     "petal width") == ('model.emk: was fitted to 4 columns without names, and '
+                                        '--columns says "petal width"')
+
+
+def test_models_that_give_frames_in_python(flowers, capsys):
+    """And OUT is not MODEL."""
+    for name, model in (("arrays", FactorAnalysis(1, noise="isotropic")),
+                        ("frames", FactorAnalysis(1, noise="isotropic").set_output(
+                            transform="pandas"))):
+        model.fit(flowers).save(f"{name}.csv")
+        assert run("predict", f"{name}.csv", "iris.csv", "-o", f"out-{name}.csv") == 0
+    capsys.readouterr()
+    pd.testing.assert_frame_equal(pd.read_csv("out-arrays.csv"), pd.read_csv("out-frames.csv"))
+    assert complaint(
+        capsys, "predict", "frames.csv", "iris.csv", "-o", "frames.csv", "--force") == (
+        "frames.csv: is the input frames.csv, which is never overwritten")
+    assert complaint(capsys, "predict", "frames.csv", "iris.csv", "-o", "o.csv", "--name", " ") == (
+        "--name needs a name")
 
 
 @pytest.mark.parametrize("more", [(), ("--model", "mixture", "-k", 2), ("--clip",)])

@@ -14,7 +14,7 @@ from fuzz_cases import Finding
 from saved_models import fitted
 
 import emkernels
-from emkernels import GaussianMixture, SufficientStatistics
+from emkernels import GaussianMixture, KMeans, SufficientStatistics
 from emkernels.models.archives import read_archive, write_archive
 
 
@@ -98,6 +98,34 @@ def test_heads_of_arrays(path, descr, shape, words):
         archive.writestr("array77.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little")
                          + head + b"\0" * 48)
     refused(path, words)
+
+
+def test_an_indicator_of_columns_that_no_array_accounts_for(path):
+    header, arrays = written("imputer", path)
+    header["state"]["indicator_"]["object"][1]["n_features"] = 30_000_000
+    write_archive(path, header, arrays)
+    tracemalloc.start()
+    refused(path, "an indicator of columns that are not there")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
+
+
+def test_text_is_limited(path):
+    """What JSON makes of a text takes thirty times as much."""
+    with open(path, "wb") as file:
+        np.savez(file, header=np.frombuffer(b"[" + b"[]," * 6_000_000 + b"[]]", np.uint8))
+    tracemalloc.start()
+    refused(path, "its header has 18000004 bytes, and 16777216 at most are read")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * path.stat().st_size
+    model = KMeans(1).fit(np.zeros((2, 1)) + [[0.0], [1.0]])
+    model.feature_names_in_ = np.array(["a" * (1 << 24)], object)
+    path.unlink()
+    with pytest.raises(ValueError, match="cannot be saved: names and other values of"):
+        model.save(path)
+    assert not path.exists()
 
 
 def test_other_versions(path):
@@ -199,6 +227,17 @@ def test_bytes_of_statistics(changes):
     assert SufficientStatistics.from_bytes(statistics()).counts.tolist() == [0.0]
     with pytest.raises(ValueError, match="the sufficient statistics are damaged: ."):
         SufficientStatistics.from_bytes(statistics(**changes))
+
+
+def test_text_of_statistics_is_limited():
+    payload = (6_000_002).to_bytes(4, "little") + b"[" + b"[]," * 2_000_000 + b"1"
+    data = b"EMKSTAT1" + zlib.crc32(payload).to_bytes(4, "little") + payload
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="damaged: a header of 6000002 bytes"):
+        SufficientStatistics.from_bytes(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * len(data)
 
 
 def test_statistics_of_nothing():

@@ -79,6 +79,7 @@ def test_scores_are_densities():
     ({"covariances": [[1.0, 0.0], [1, 1]], "covariance_type": "diag"}, "0 is not positive"),
     ({"covariances": [np.eye(2), 2 * np.eye(2)], "covariance_type": "EII"}, "not of the family of"),
     ({"covariance_type": "round"}, "covariance_type"),
+    ({"n_components": 3}, "n_components=3, and there are 2 rows of means"),
     ({"tol": -1.0}, "'tol' parameter"), ({"means_init": 3, "init_params": ()}, "")])
 def test_what_is_no_mixture(changes, words):
     given = {"weights": [0.5, 0.5], "means": np.zeros((2, 2)), "covariances": [np.eye(2)] * 2}
@@ -88,6 +89,36 @@ def test_what_is_no_mixture(changes, words):
             GaussianMixture.from_parameters(**{**given, **changes})
     with pytest.raises(TypeError, match="unexpected keyword"):
         GaussianMixture.from_parameters(**given, colour=3)
+
+
+def test_names_of_covariances_are_those_of_the_means():
+    means = pd.DataFrame(np.zeros((1, 2)), columns=["a", "b"])
+    for type_, turned, right in (
+            ("diag", pd.DataFrame([[1.0, 4.0]], columns=["b", "a"]), ["a", "b"]),
+            ("full", [pd.DataFrame(np.eye(2), columns=["b", "a"])], ["a", "b"])):
+        with pytest.raises(ValueError, match="covariances must have the names of means in their"):
+            GaussianMixture.from_parameters([1.0], means, turned, type_)
+        part = turned if type_ == "diag" else turned[0]
+        part.columns = right
+        GaussianMixture.from_parameters([1.0], means, turned, type_)
+
+
+def test_what_was_not_fitted_here_has_parts(tmp_path):
+    whole = GaussianMixture(2, random_state=0).fit(X)
+    given = GaussianMixture.from_parameters(
+        whole.weights_, pd.DataFrame(whole.means_, columns=X.columns), whole.covariances_)
+    theirs = GaussianMixture.from_sklearn(whole.to_sklearn())
+    for take in (lambda model: model.marginal(["a", "c"]),
+                 lambda model: model.condition(["b", "d"], [0.0, 1.0])):
+        wanted = take(whole)
+        wanted.save(tmp_path / "part.emk")
+        for part in (take(given), take(theirs), emkernels.load(tmp_path / "part.emk")):
+            assert_allclose(part.score_samples(X[["a", "c"]]),
+                            wanted.score_samples(X[["a", "c"]]), rtol=1e-12)
+            assert part.feature_names_in_.tolist() == ["a", "c"]
+    assert not hasattr(given.marginal([0]), "converged_")
+    assert isinstance(whole.set_output(transform="pandas").marginal(["a"]).sample(2)[0],
+                      pd.DataFrame)
 
 
 # --- scikit-learn ---------------------------------------------------------------------------------
@@ -138,6 +169,18 @@ def test_k_means_of_scikit_learn():
     streamed = KMeans(2, random_state=0).partial_fit(X)
     assert not hasattr(streamed.to_sklearn(), "labels_")
     assert np.isfinite(made.fit(X).inertia_) and np.isfinite(theirs.fit(X).inertia_)
+
+
+def test_what_was_put_together_by_hand():
+    """As people do who have parameters from elsewhere; it predicts in scikit-learn."""
+    by_hand = mixture.GaussianMixture(2)
+    by_hand.weights_, by_hand.means_ = np.array([0.3, 0.7]), np.array([[0.0], [4.0]])
+    by_hand.covariances_ = by_hand.precisions_cholesky_ = np.ones((2, 1, 1))
+    made = GaussianMixture.from_sklearn(by_hand)
+    assert made.n_features_in_ == 1 and not hasattr(made, "converged_")
+    agree(made, by_hand, np.linspace(-1, 5, 20)[:, None], METHODS)
+    again = GaussianMixture.from_sklearn(made.to_sklearn())     # nothing of a fit there either
+    assert_array_equal(again.means_, made.means_)
 
 
 def test_what_cannot_be_carried():

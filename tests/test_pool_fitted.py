@@ -64,6 +64,8 @@ def test_degrees_of_freedom():
     assert_array_equal(pool(fits(None)).df, rubins)
     assert_array_equal(pool(fits(np.inf)).df, rubins)
     assert (rubins > known.df).all()
+    # as the error about other degrees of freedom says
+    assert_array_equal(pool([*fits(23)[:2], *fits(20)[2:]], complete_df=23).df, known.df)
 
 
 def data():
@@ -117,6 +119,8 @@ def with_names(names, at=2):
     (with_names(["(Intercept)", "hyp"]), ValueError,
      r"estimates\[2\] must have the names of estimates\[0\]: it lacks 'bmi' and it has 'hyp'"),
     (with_names(["bmi", "(Intercept)"]), ValueError, r"estimates\[2\] .* in their order: 'bmi'"),
+    ([Fit(pd.Series([1.0, 2.0], at), np.eye(2)) for at in ([0, 1], [1, 0])], ValueError,
+     r"estimates\[1\] .* in their order: '1'"),
     ([*fits()[:2], Fit(np.ones(2), np.eye(2), 23)], ValueError,
      r"estimates\[2\] have no names, and those of estimates\[0\] have some: \(Intercept\), bmi"),
     ([Fit(np.ones(2), np.eye(2), 23), *fits()[:2]], ValueError,
@@ -138,3 +142,9 @@ def with_names(names, at=2):
 def test_errors(results, error, text):
     with pytest.raises(error, match=text):
         pool(results)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 95, np.nan, "0.95", None])
+def test_what_is_no_level(confidence):
+    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+        pool(fits(), confidence=confidence)

@@ -168,6 +168,13 @@ def test_a_callback_in_other_processes_is_said():
     assert seen
 
 
+@pytest.mark.filterwarnings("ignore::emkernels.em.EMWarning")
+def test_no_more_processes_than_candidates():
+    options = {"n_init": 1, "random_state": 0}
+    many = ek.select_mixture(X, [1, 2], n_jobs=100_000, **options)
+    assert many.table == ek.select_mixture(X, [1, 2], **options).table
+
+
 def test_candidates_that_cannot_be_fitted_are_told(capsys):
     rows = np.repeat([[0.0], [1.0]], 3, axis=0)
     with pytest.raises(ek.em.DegenerateFitError):

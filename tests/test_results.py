@@ -1,5 +1,6 @@
 """What every result has: a text, HTML and a frame, with the names of the columns."""
 
+import copy
 import importlib
 import inspect
 import pickle
@@ -185,3 +186,11 @@ def test_every_public_result_says_so():
         if inspect.isclass(item) and name.endswith(("Result", "Selection", "Comparison",
                                                     "Segmentation")):
             assert issubclass(item, Result)
+
+
+def test_copies_of_named_matrices():
+    matrix = NamedMatrix.of([[1.0, 2.0], [2.0, 3.0]], ["a", "b"])
+    for same in (copy.deepcopy(matrix), pickle.loads(pickle.dumps(matrix))):
+        assert same.names == ["a", "b"] and same[0, 1] == 2
+    for part in (matrix.T, matrix.copy()):      # has no names, and gets none
+        assert type(pickle.loads(pickle.dumps(part))) is type(copy.deepcopy(part)) is np.ndarray

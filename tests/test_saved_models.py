@@ -2,7 +2,10 @@
 
 import copy
 import json
+import os
 import pickle
+import resource
+import signal
 import warnings
 import zipfile
 from pathlib import Path
@@ -108,11 +111,59 @@ def test_what_has_no_form(tmp_path):
         GaussianMixture(2).save(path)
     with pytest.raises(ValueError, match="'n_components' parameter"):
         GaussianMixture(1).fit(X).set_params(n_components=-1).save(path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="no/model.emk'$"):
         KMeans(2, random_state=0).fit(X).save(tmp_path / "no" / "model.emk")
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):
         emkernels.load(path)
+
+
+def test_what_lies_where_the_file_goes(tmp_path):
+    model = fitted("K-means")[0]
+    path, link, folder = tmp_path / "model.emk", tmp_path / "latest.emk", tmp_path / "folder"
+    link.symlink_to(path)
+    model.save(link)
+    assert link.is_symlink() and path.is_file()
+    model.save(os.fsencode(link))       # bytes are names, too
+    assert emkernels.load(os.fsencode(link)).n_clusters == 3
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match="folder"):
+        model.save(folder)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(FileExistsError, match="not a regular file"):
+        model.save(pipe)
+    longest = tmp_path / f"{'m' * 251}.emk"
+    model.save(longest)
+    assert sorted(tmp_path.iterdir()) == sorted([path, link, folder, pipe, longest])
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path):
+    path = tmp_path / "model.emk"
+    fitted("K-means")[0].save(path)
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OSError, match=f"too large: '{path}'"):
+            fitted("mixture")[0].save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_classes_of_ones_own(tmp_path):
+    class Groups(KMeans):
+        pass
+
+    Groups(3, random_state=0).fit(X).save(tmp_path / "model.emk")
+    assert type(Groups.load(tmp_path / "model.emk")) is Groups
+    with pytest.raises(ValueError, match="a class of your own reads it, Groups.load"):
+        emkernels.load(tmp_path / "model.emk")
+    with pytest.raises(ValueError, match="is not a KMeans saved by .* it holds emkernels.Groups"):
+        KMeans.load(tmp_path / "model.emk")
 
 
 def test_parameters_put_in_by_hand(tmp_path):

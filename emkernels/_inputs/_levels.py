@@ -319,7 +319,7 @@ def _codes_of_numbers(values, missing, levels):
         return codes
     levels = levels.astype(np.result_type(levels, values), copy=False)
     known = ~missing
-    least, most = levels[0], levels[-1]
+    least, most = levels.min(), levels.max()    # categories of numbers may be in any order
     if least >= 0 and most < COUNTED and (
             levels.dtype.kind != "f" or np.array_equal(levels, np.floor(levels))):
         table = np.full(int(most) + 2, MISSING)

@@ -3,7 +3,7 @@
 MODEL is a file that --save of another command has written, or save(path) in Python. The columns of
 the table are found by the names that the model knows, in any order; what else is in the table comes
 out as it went in. A model that knows no names takes the columns of numbers in their order, and that
-is said.
+is said; or those of --columns, in the order in which they are named there.
 
 Mixtures (of emkernels cluster) add a column cluster (0, 1, ...; -1 for noise) and cluster_0,
 cluster_1, ..., how probable each cluster is for the row; K-means adds cluster alone, and takes no
@@ -40,6 +40,7 @@ from emkernels.cli import _saving as saving
 from emkernels.cli._again import by_position, classes_again, states_again
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
+from emkernels.cli._output import check_output
 from emkernels.cli._rewriting import check_names, write_table
 from emkernels.cli._tables import check_target, open_table, read_numbers
 
@@ -73,7 +74,12 @@ def add_arguments(parser):
 def run(options, console):
     """Predictions for one table."""
     check_target(options)
+    check_output(options.output, [options.model], force=options.force)
+    if options.name is not None and not options.name.strip():
+        raise CommandError("--name needs a name")
     model = saving.read(options.model)
+    if hasattr(model, "set_output"):
+        model.set_output(transform="default")   # files are written of arrays
     kind = _kind(model)
     if kind == "values" and (options.only_labels or options.name is not None):
         raise CommandError(f"{options.model}: is an imputer, which adds no column: --only-labels "
@@ -125,8 +131,17 @@ def _kind(model):
 
 
 def _names(options, model, source):
-    """The columns of the model, which are to be read; None where it knows none."""
+    """The columns of the model, which are to be read; None where it knows none, nor the user."""
     known = getattr(model, "feature_names_in_", None)
+    if known is None and options.columns is not None:
+        # in the order in which they are said
+        names = [name for name in dict.fromkeys(options.columns)
+                 if name not in (options.ignore or [])]
+        if len(names) != model.n_features_in_:
+            raise CommandError(
+                f"{options.model}: was fitted to {count(model.n_features_in_, 'column')} without "
+                f"names, and --columns says {listed([quoted(name) for name in names])}")
+        return names
     if known is None:
         return None
     if options.columns is not None or options.ignore:

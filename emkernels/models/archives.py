@@ -5,6 +5,8 @@ is read takes no more memory than the file; sizes are compared with what the mem
 before anything is made of them.
 """
 
+import contextlib
+import errno
 import json
 import math
 import os
@@ -24,6 +26,8 @@ _HEAD = re.compile(
     rb"'fortran_order': (True|False), 'shape': \(((?:\d{1,18}, ?)*\d{0,18},?)\), ?\} *\n?")
 _NAME = re.compile(r"([A-Za-z_]\w{0,63})\.npy")
 _HEADER = "header"
+# bytes of the JSON text; what is made of them takes up to thirty times as much
+_TEXT = 1 << 24
 # what zipfile says of bytes that are no archive; it trusts some of them
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, ValueError, TypeError,
            NotImplementedError, RuntimeError, OverflowError, AttributeError, IndexError, OSError,
@@ -31,16 +35,37 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, Val
 
 
 def write_archive(path, header, arrays):
-    """A header and arrays in one file, written beside `path` and then renamed."""
-    path = Path(path)
-    arrays = {**arrays, _HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    """A header and arrays in one file, written beside `path` and then renamed.
+
+    Raises
+    ------
+    ValueError
+        The header is longer than it may be on reading.
+    OSError
+        The file cannot be written, or something that is no file has its name.
+    """
+    target = Path(os.path.realpath(os.fsdecode(path)))      # a link stays one
+    if target.exists() and not target.is_file():
+        code = errno.EISDIR if target.is_dir() else errno.EEXIST
+        raise OSError(code, "not a regular file", os.fsdecode(path))
+    text = json.dumps(header).encode()
+    if len(text) > _TEXT:
+        raise ValueError(f"names and other values of {len(text)} bytes, and a file has room for "
+                         f"{_TEXT}")
+    arrays = {**arrays, _HEADER: np.frombuffer(text, dtype=np.uint8)}
+    temporary = target.with_name(f".emkernels-{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         with open(temporary, "xb") as file:
             np.savez(file, **arrays)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            file.flush()
+            os.fsync(file.fileno())     # else a name may come to stand for nothing, at a power cut
+        os.replace(temporary, target)
+    except BaseException as error:
+        with contextlib.suppress(OSError):      # where the folder is none
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            # of the file that was asked for
+            raise OSError(error.errno, error.strerror, os.fsdecode(path)) from error
         raise
 
 
@@ -55,7 +80,7 @@ def read_archive(path):
     OSError
         There is no such file, or it cannot be opened.
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         try:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
@@ -109,6 +134,8 @@ def _header(values):
     """The JSON text of a file."""
     if values.dtype != np.uint8 or values.ndim != 1:
         raise ValueError("its header is no text")
+    if len(values) > _TEXT:
+        raise ValueError(f"its header has {len(values)} bytes, and {_TEXT} at most are read")
     try:
         header = json.loads(values.tobytes(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

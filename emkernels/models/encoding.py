@@ -118,7 +118,7 @@ def _mixture(components, concentration, fixed_weights):
 
 def _indicator(features_, n_features):
     """A fitted MissingIndicator of these columns."""
-    if (features_.size and features_[-1] >= n_features) or not 0 < n_features <= 2**31:
+    if (features_.size and features_[-1] >= n_features) or not n_features:
         raise ValueError("an indicator of columns that are not there")
     row = np.zeros((1, n_features))
     row[0, features_] = np.nan
@@ -262,6 +262,10 @@ def _object(content, arrays):
     for each, part in found.items():
         if not _fits(part, wanted[each]):
             raise ValueError(f"a {name} whose {each} cannot be")
+    # what is as long as a number says is as long as an array of the file
+    if name == MissingIndicator.__name__ and not any(
+            each.shape == (found["n_features"],) for each in arrays.values()):
+        raise ValueError("an indicator of columns that are not there")
     return make(**found)
 
 

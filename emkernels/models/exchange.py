@@ -30,6 +30,7 @@ def shared_parameters(source, target):
 
 def names_between(source, target):
     """The columns of the fit."""
-    target.n_features_in_ = source.n_features_in_
+    if hasattr(source, "n_features_in_"):       # scikit-learn's may be put together by hand
+        target.n_features_in_ = source.n_features_in_
     if hasattr(source, "feature_names_in_"):
         target.feature_names_in_ = source.feature_names_in_.copy()

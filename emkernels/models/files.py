@@ -67,7 +67,10 @@ def load(path):
     kind = header.get("format")
     name = kind.removeprefix("emkernels.") if isinstance(kind, str) else ""
     if name not in ESTIMATORS or kind != f"emkernels.{name}":
+        own = name.isidentifier() and kind == f"emkernels.{name}"
         raise ValueError(f"{problem}: it holds " + (
-            kind[:80] if isinstance(kind, str) else "nothing of it"))
+            kind[:80] if isinstance(kind, str) else "nothing of it") + (
+            f", which is no class of this version; a class of your own reads it, {name[:80]}.load"
+            if own else ""))
     cls = getattr(importlib.import_module(ESTIMATORS[name]), name)
     return persistence.restored(cls, header, arrays, path, problem)

@@ -61,7 +61,7 @@ def fitted(function, tasks, shared, *, n_jobs=None, progress=False, told=str, ca
             results = (function(*shared, *task) for task in tasks)
         else:
             results = _side_by_side(
-                [joblib.delayed(function)(*shared, *task) for task in tasks], n_jobs)
+                [joblib.delayed(function)(*shared, *task) for task in tasks], workers)
 
         def counted():
             for result in results:

@@ -43,6 +43,7 @@ class KMeansExchange:
         model = cls(**shared_parameters(kmeans, cls()))
         model.cluster_centers_ = np.array(kmeans.cluster_centers_, order="C")
         model.n_clusters = model._n_features_out = len(model.cluster_centers_)
+        model.n_features_in_ = model.cluster_centers_.shape[1]
         if hasattr(kmeans, "labels_"):
             model.labels_ = np.array(kmeans.labels_, np.int32)
         model.inertia_, model.n_iter_ = float(kmeans.inertia_), int(kmeans.n_iter_)

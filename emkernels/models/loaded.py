@@ -20,7 +20,12 @@ def _are_places(value):
     return isinstance(value, np.ndarray) and value.dtype == np.int64 and bool((value >= 0).all())
 
 
-_COMMON = {"n_iter_": count, "converged_": _is_flag, "lower_bound_": bound,
+def _is_bound(value):
+    # NaN is that of the mixture of some columns, which was not fitted to them
+    return bound(value) or (isinstance(value, float) and value != value)
+
+
+_COMMON = {"n_iter_": count, "converged_": _is_flag, "lower_bound_": _is_bound,
            "lower_bounds_": _are_bounds, "n_blocks_": count, "n_rows_": count,
            "heywood_": _are_places, "degenerate_components_": _are_places, "n_best_": count,
            "identified_": _is_flag, "entropy_": number}

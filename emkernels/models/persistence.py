@@ -2,8 +2,9 @@
 
 What is promised for files from strangers: reading one runs no code of it and makes no object but
 plain values, arrays and those that :mod:`emkernels.models.encoding` lists; it takes no more memory
-than a few times the size of the file; and it ends with an estimator whose parameters are those of a
-fit, or with ValueError. Whether that is the fit somebody says it is, no file can show.
+than a few times the size of the file, and thirty times that of its text, which is limited; and it
+ends with an estimator whose parameters are those of a fit, or with ValueError. Whether that is the
+fit somebody says it is, no file can show.
 """
 
 import numpy as np
@@ -60,7 +61,10 @@ def save(model, path):
                 raise TypeError(f"{type(model).__name__} cannot be saved: {name} is or has {error}"
                                 ) from None
     header = {"format": format_of(type(model)), "version": VERSION, "emkernels": __version__}
-    write_archive(path, {**header, **parts}, arrays)
+    try:
+        write_archive(path, {**header, **parts}, arrays)
+    except ValueError as error:
+        raise ValueError(f"{type(model).__name__} cannot be saved: {error}") from None
 
 
 def read(path, what="an estimator"):

@@ -9,6 +9,7 @@ import numpy as np
 from emkernels.components.gaussian.structures import kernel_structure
 
 _MAGIC = b"EMKSTAT1"
+_HEADER = 4096      # bytes; what JSON makes of a text takes thirty times as much
 ARRAYS = ("centers", "counts", "first", "second")
 SCALARS = ("n_rows", "total", "noise", "pairs")
 
@@ -42,6 +43,8 @@ def read(data):
     if zlib.crc32(payload) != int.from_bytes(data[len(_MAGIC) : start], "little"):
         raise ValueError("the sufficient statistics are damaged: the checksum differs")
     size = int.from_bytes(payload[:4], "little")
+    if size > _HEADER:
+        raise ValueError(f"the sufficient statistics are damaged: a header of {size} bytes")
     try:
         return _parts(json.loads(payload[4 : 4 + size]), payload[4 + size :])
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,

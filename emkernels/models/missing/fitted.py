@@ -12,9 +12,9 @@ class Names(_inputs.Named):
         self.names = names
 
 
-def estimates_of(results):
-    """Names, estimates (m, p), covariances (m, p, p) and degrees of freedom of fitted results;
-    names and degrees of freedom are None where nothing is known of them.
+def estimates_of(results, complete_df=None):
+    """Names, estimates (m, p), covariances (m, p, p) and degrees of freedom of fitted results, or
+    those that are given; names and degrees of freedom are None where nothing is known of them.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def estimates_of(results):
         values.append(value)
         covariances.append(covariance)
     return (wanted[0] if wanted else None, np.array(values), np.array(covariances),
-            _complete_df(results))
+            _complete_df(results) if complete_df is None else complete_df)
 
 
 def _wanted(got):
@@ -68,6 +68,9 @@ def _named(result, i):
         raise ValueError(f"params of estimates[{i}] must have one dimension, got the shape "
                          f"{np.shape(params)}: pool(estimates, variances) takes arrays")
     names = _inputs.names_of(params)
+    labels = getattr(params, "index", None)
+    if names is None and hasattr(labels, "equals"):     # numbers, of columns without names
+        names = tuple(map(str, labels))
     if names is None:       # statsmodels of arrays
         names = getattr(getattr(result, "model", None), "exog_names", None)
         usable = isinstance(names, list) and len(names) == len(params) and all(

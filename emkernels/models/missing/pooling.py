@@ -1,6 +1,7 @@
 """Pooling what came of multiply imputed data."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
@@ -198,8 +199,7 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     """
     names = None
     if variances is None:
-        names, estimates, variances, known = estimates_of(estimates)
-        complete_df = known if complete_df is None else complete_df
+        names, estimates, variances, complete_df = estimates_of(estimates, complete_df)
     names = _names_of_all(estimates, "estimates", names)
     _names_of_all(variances, "variances", names)
     _inputs.check_names(complete_df, names, "complete_df", "the estimates")
@@ -214,8 +214,8 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     if u.shape not in shapes:
         raise ValueError(f"variances must have shape {' or '.join(map(str, shapes))} for estimates "
                          f"of shape {q.shape}, got {u.shape}")
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    if not isinstance(confidence, Real) or not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence!r}")
     complete = numbers(np.inf if complete_df is None else complete_df, "complete_df")
     if complete.shape not in ((), (p,)) or not (complete > 0).all():
         raise ValueError("complete_df must be a positive number, or one for each parameter, got "

@@ -12,6 +12,7 @@ from emkernels.data import Rows
 from emkernels.data.checks import missing_patterns
 from emkernels.em import EMWarning
 from emkernels.latent.mixture import MixtureParameters
+from emkernels.models.loaded import OUTPUT
 
 # Covariances that differ by less of the deviations are the same but for rounding to float32.
 ROUNDED = 1e-3
@@ -66,10 +67,15 @@ def _derived(model, parameters, columns):
     if hasattr(model, "feature_names_in_"):
         derived.feature_names_in_ = model.feature_names_in_[columns]
     # not fitted to these columns: no bound is known
-    derived.converged_, derived.n_iter_ = model.converged_, model.n_iter_
-    derived.lower_bound_, derived.lower_bounds_ = np.nan, []
+    known = vars(model)
+    if "converged_" in known:       # not of a mixture of given parameters
+        derived.converged_, derived.n_iter_ = known["converged_"], known["n_iter_"]
+        derived.lower_bound_, derived.lower_bounds_ = np.nan, []
     # those that are spikes may be so along other columns
-    derived.degenerate_components_ = model.degenerate_components_.copy()
+    if "degenerate_components_" in known:
+        derived.degenerate_components_ = known["degenerate_components_"].copy()
+    if OUTPUT in known:
+        setattr(derived, OUTPUT, dict(known[OUTPUT]))
     return derived
 
 

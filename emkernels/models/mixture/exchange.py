@@ -35,7 +35,7 @@ class Exchange:
         weights : array-like of shape (n_components,)
             Not negative; they add up to one within 1e-6, and are kept as they are.
         means : array-like of shape (n_components, n_features)
-            A data frame gives the columns their names.
+            A data frame gives the columns their names, which frames of `covariances` must have.
         covariances : array-like
             As `covariances_` of that type: (n_components, n_features, n_features) for 'full' and
             the types of three letters, (n_features, n_features) for 'tied', (n_components,
@@ -73,6 +73,9 @@ class Exchange:
         """
         model = cls(covariance_type=covariance_type, **parameters)
         names = _inputs.names_of(means) if hasattr(means, "columns") else None
+        for part in covariances if isinstance(covariances, (list, tuple)) else [covariances]:
+            if hasattr(part, "columns"):
+                _inputs.check_names(part, names, "covariances", "means")
         weights, means, covariances = (numbers(values, name) for values, name in (
             (weights, "weights"), (means, "means"), (covariances, "covariances")))
         structure = structure_of(covariance_type)
@@ -82,6 +85,9 @@ class Exchange:
         if weights.shape != means.shape[:1]:
             raise ValueError(f"weights must have shape ({len(means)},), one for each row of means, "
                              f"got {weights.shape}")
+        if parameters.get("n_components", len(means)) != len(means):
+            raise ValueError(f"n_components={parameters['n_components']!r}, and there are "
+                             f"{len(means)} rows of means")
         shape = structure.outer_shape(*means.shape)
         if covariances.shape != shape:
             raise ValueError(f"covariances of covariance_type={covariance_type!r} must have shape "
@@ -137,12 +143,15 @@ class Exchange:
             mixture.weights_, mixture.means_, mixture.covariances_, mixture.covariance_type,
             **{name: value for name, value in shared_parameters(mixture, cls()).items()
                if name not in ("n_components", "covariance_type")})
-        # its own factors, which may be rounded otherwise
-        for name in _PARTS[3:]:
-            setattr(model, name, np.array(getattr(mixture, name)))
+        # its own factors, which may be rounded otherwise, where it was fitted and not put together
+        # by hand
+        if all(name in vars(mixture) for name in _PARTS[3:]):
+            for name in _PARTS[3:]:
+                setattr(model, name, np.array(getattr(mixture, name)))
         names_between(mixture, model)
         for name in _FITTED:
-            setattr(model, name, getattr(mixture, name))
+            if name in vars(mixture):
+                setattr(model, name, vars(mixture)[name])
         return model
 
     def to_sklearn(self):
