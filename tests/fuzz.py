@@ -64,8 +64,8 @@ def drive(mode, start, count, seconds, trail):
     if mode in ("files", "bytes"):
         import resource
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    end, number, kinds = time.monotonic() + seconds, start, collections.Counter()
-    while number < start + count and time.monotonic() < end:
+    end, number, kinds = None, start, collections.Counter()
+    while number < start + count and (end is None or time.monotonic() < end):
         trail.write(number, sum(kinds.values()))
         faulthandler.dump_traceback_later(ENDLESS, exit=True)
         try:
@@ -83,6 +83,8 @@ def drive(mode, start, count, seconds, trail):
                 print(f"case {number}: {kind:.400}", flush=True)
         number += 1
         trail.write(number, sum(kinds.values()))
+        if end is None:     # the first case fits the models that the others change
+            end = time.monotonic() + seconds
     faulthandler.cancel_dump_traceback_later()
     for what, times in sorted(COUNTS.items()):
         print(f"{times:9d}  {what}")
