@@ -1,12 +1,13 @@
 """Cases of files of models with something changed in them: refused, or a model that works."""
 
 import functools
+import tempfile
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from fuzz_cases import COUNTS, TYPES, Finding, unheard
-from fuzz_cases import folder as new_folder
 from fuzz_mutations import mutated, mutated_archive
 
 import emkernels
@@ -38,7 +39,7 @@ def fitted():
         (emkernels.GaussianMixtureImputer(2, random_state=0), gaps),
     ]
     found = []
-    folder = new_folder()
+    folder = Path(tempfile.mkdtemp())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for model, rows in models:
