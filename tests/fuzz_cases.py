@@ -1,11 +1,8 @@
 """What the cases of fuzz.py are made of: arrays in odd places, odd values, and what is wrong."""
 
-import atexit
 import collections
-import tempfile
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 
@@ -24,13 +21,6 @@ def unheard():
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
-
-
-def folder():
-    """An empty one, until this process ends."""
-    made = tempfile.TemporaryDirectory()
-    atexit.register(made.cleanup)
-    return Path(made.name)
 
 
 def attempt(name, call):

@@ -4,11 +4,12 @@ import contextlib
 import functools
 import gzip
 import io
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 from fuzz_cases import COUNTS, Finding
-from fuzz_cases import folder as new_folder
 from fuzz_mutations import mutated
 
 from emkernels.cli import main
@@ -22,7 +23,7 @@ TOKENS = (b"nan", b"1e999", b"\x00", b'"', b"\xff\xfe", b"\r", b"\xe2\x80\xa8", 
 def files():
     import pandas as pd
     from PIL import Image
-    folder, rng = new_folder(), np.random.default_rng(0)
+    folder, rng = Path(tempfile.mkdtemp()), np.random.default_rng(0)
     X = rng.normal(size=(12, 3))
     X[rng.random(X.shape) < 0.2] = np.nan
     frame = pd.DataFrame(X, columns=list("abc"))
