@@ -31,6 +31,7 @@ MODULES = (
 )
 # What methods return, and what a loop of one's own needs.
 BESIDES = (
+    "emkernels._results.NamedMatrix",
     "emkernels.em.protocol.Model", "emkernels.em.protocol.Source",
     "emkernels.em.protocol.Statistics",
     "emkernels.models.classes.covariates.ClassCovariates",

@@ -1,7 +1,7 @@
 """Write the Python of README.md and docs/**/*.md into modules: python ci/recipes.py FOLDER
 
-A session is a section of the README, or a page of docs: its blocks go into one module. Lines keep
-their numbers, so that what is said of a module is said of the page.
+A session is a section of the README or of docs/recipes.md, or another page of docs: its blocks
+go into one module. Lines keep their numbers, so that what is said of a module is said of the page.
 """
 
 import re
@@ -15,7 +15,7 @@ FENCE = re.compile(r"^```\s*(?:python|\{code-block\} python)\s*\n(.*?)^```", re.
 def sessions(page):
     """(first character, last) of the parts of a page that are sessions of their own."""
     text = page.read_text(encoding="utf-8")
-    if page.name != "README.md":
+    if page.name not in ("README.md", "recipes.md"):
         return [(0, len(text))]
     starts = [found.start() for found in re.finditer(r"^##+ ", text, re.MULTILINE)]
     return list(zip([0, *starts], [*starts, len(text)]))

@@ -219,7 +219,7 @@ def attributes_of(owner, known):
                 field.default_factory is dataclasses.MISSING) else " = ..."
             lines[field.name] = f"{annotation}{default}"
         return lines
-    if hasattr(owner, "_fields"):
+    if "_fields" in vars(owner):
         return {name: guess(name, P.empty, doc, known) for name in owner._fields}
     if stubs.is_estimator(owner):
         for name, _, default in stubs.parameters(owner.__init__)[1:]:
@@ -240,7 +240,7 @@ def new_class(owner, known):
         lines.append("@dataclass(frozen=True)" if frozen else "@dataclass")
     bases = [OURS.get(base.__name__, base.__name__)
              for base in owner.__bases__ if base is not object]
-    if hasattr(owner, "_fields"):
+    if "_fields" in vars(owner):
         bases = ["NamedTuple"]
     lines.append(f"class {owner.__name__}" + (f"({', '.join(bases)})" if bases else "") + ":")
     lines += [f"    {name}: {text}" for name, text in attributes_of(owner, known).items()]
@@ -360,7 +360,7 @@ def tidy(text):
 def package():
     """The stub of the package: its names, from the modules that define them."""
     lines = [f"from emkernels import {name} as {name}" for name in emkernels._MODULES]
-    lines += [f"from {getattr(emkernels, name).__module__} import {name} as {name}"
+    lines += [f"from {stubs.place_of(name)} import {name} as {name}"
               for name in emkernels.__all__ if not name.startswith("_")]
     names = "".join(f"    {json.dumps(name)},\n" for name in emkernels.__all__)
     return tidy("\n".join([*lines, "", "__version__: str", f"__all__ = [\n{names}]", ""]))

@@ -109,6 +109,6 @@ html_theme_options = {
 html_sidebars = {
     # pages that have none below them
     "install": [], "ten_minutes": [], "benchmarks": [], "numerics": [], "changelog": [],
-    "contributing": [], "citing": [], "scale": [], "overview": [], "beside_others": [],
-    "recipes": [], "index": [],
+    "contributing": [], "security": [], "citing": [], "scale": [], "overview": [],
+    "beside_others": [], "recipes": [], "index": [],
 }

@@ -21,19 +21,22 @@ from emkernels.models.factors.mixture import MixtureOfFactorAnalyzers as Mixture
 from emkernels.models.factors.parallel import parallel_analysis as parallel_analysis
 from emkernels.models.factors.selection import FactorSelection as FactorSelection
 from emkernels.models.factors.selection import select_factors as select_factors
+from emkernels.models.files import load as load
 from emkernels.models.imputation.gaussian import GaussianImputer as GaussianImputer
 from emkernels.models.imputation.mixture import GaussianMixtureImputer as GaussianMixtureImputer
 from emkernels.models.kmeans import KMeans as KMeans
 from emkernels.models.missing.little import little_mcar_test as little_mcar_test
 from emkernels.models.missing.pooling import pool as pool
 from emkernels.models.missing.summary import missing_data_summary as missing_data_summary
+from emkernels.models.mixture.candidates import SelectionResult as SelectionResult
 from emkernels.models.mixture.estimator import GaussianMixture as GaussianMixture
-from emkernels.models.mixture.selection import SelectionResult as SelectionResult
 from emkernels.models.mixture.selection import select_mixture as select_mixture
+from emkernels.models.skops_types import SKOPS_TYPES as SKOPS_TYPES
 from emkernels.models.student.estimator import StudentTMixture as StudentTMixture
 
 __version__: str
 __all__ = [
+    "SKOPS_TYPES",
     "CategoricalHMM",
     "ClusteringComparison",
     "EMWarning",
@@ -55,6 +58,7 @@ __all__ = [
     "blrt",
     "compare_clusterings",
     "little_mcar_test",
+    "load",
     "missing_data_summary",
     "parallel_analysis",
     "pool",

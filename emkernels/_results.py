@@ -57,7 +57,18 @@ class Result:
         return ""
 
     def to_pandas(self):
-        """The table as a pandas data frame; MissingExtraError without pandas."""
+        """The table as a pandas data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The first of the tables that a notebook shows.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         return self._tables()[0].to_pandas()
 
     def __str__(self):
@@ -74,18 +85,33 @@ class Result:
 
 
 class NamedMatrix(np.ndarray):
-    """A square array whose rows and columns have the same names; parts of it and what is computed
-    from it are plain arrays.
+    """A square array whose rows and columns have the same names.
+
+    Parts of it, and what is computed from it, are plain arrays.
 
     Attributes
     ----------
     names : list of str, or None
+        Of the rows and the columns.
+
+    See Also
+    --------
+    emkernels.LatentClassAnalysis : Whose `bivariate_residuals` give it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import LatentClassAnalysis
+    >>> X = np.random.default_rng(0).integers(0, 2, (100, 3))
+    >>> residuals = LatentClassAnalysis(2, random_state=0).fit(X).bivariate_residuals(X)
+    >>> residuals.names, residuals.shape, type(residuals[0]).__name__
+    (['x0', 'x1', 'x2'], (3, 3), 'ndarray')
     """
 
     names = None
 
     @classmethod
-    def of(cls, values, names):
+    def _of(cls, values, names):
         out = np.asarray(values).view(cls)
         out.names = list(map(str, names))
         return out
@@ -100,7 +126,7 @@ class NamedMatrix(np.ndarray):
         return repr(np.asarray(self))
 
     def __reduce__(self):
-        return NamedMatrix.of, (np.asarray(self), self._labels())
+        return NamedMatrix._of, (np.asarray(self), self._labels())
 
     def _labels(self):
         return [f"x{j}" for j in range(len(self))] if self.names is None else self.names
@@ -112,7 +138,18 @@ class NamedMatrix(np.ndarray):
         return str(np.asarray(self)) if self.names is None else _lines(self._table().texts())
 
     def to_pandas(self):
-        """A square pandas data frame with the names; MissingExtraError without pandas."""
+        """A square pandas data frame with the names.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the names on both sides.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         frame = self._table().to_pandas()
         frame.index.name = None
         return frame

@@ -78,6 +78,8 @@ Blocks: TypeAlias = (
 Columns: TypeAlias = Sequence[str | int] | _Array
 RandomState: TypeAlias = int | np.integer[Any] | np.random.RandomState | np.random.Generator
 Callback: TypeAlias = Callable[[EMState], object]
+# of how many fits are done, of how many, and of the last one
+Told: TypeAlias = Callable[[int, int, str], object]
 
 # --- options -----------------------------------------------------------------------------
 

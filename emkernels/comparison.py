@@ -133,7 +133,18 @@ class ClusteringComparison(Result):
                 f"BIC {self.kmeans_bic:.3f} of K-means, {self.mixture_bic:.3f} of EM")
 
     def to_frame(self):
-        """The same as :meth:`to_pandas`: the table of the clusters, one row a cluster."""
+        """The table of the clusters, as :meth:`to_pandas` gives it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a cluster, indexed by `cluster`; the columns are those of `table`.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         return self.to_pandas()
 
     def plot(self, *, axes=None):

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pandas import DataFrame
 
+from emkernels._results import Result
 from emkernels._typing import (
     CovarianceType,
     Flags,
@@ -19,7 +20,7 @@ from emkernels.models.kmeans import KMeans
 from emkernels.models.mixture.estimator import GaussianMixture
 
 @dataclass
-class ClusteringComparison:
+class ClusteringComparison(Result):
     X: Reals
     kmeans: KMeans
     mixture: GaussianMixture

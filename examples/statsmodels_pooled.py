@@ -1,4 +1,4 @@
-"""A logistic regression of statsmodels on 20 imputed tables, pooled with its names."""
+"""Results of statsmodels, pooled: a logistic regression on 20 imputed tables, with its names."""
 
 import sys
 from pathlib import Path

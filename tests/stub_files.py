@@ -33,6 +33,11 @@ def stub_of(module):
     return source.with_name(source.name.partition(".")[0] + ".pyi")
 
 
+def place_of(name):
+    """The module of a name of the package; a constant knows none itself."""
+    return getattr(getattr(emkernels, name), "__module__", emkernels._PUBLIC[name])
+
+
 def exported():
     """Every public name: (module, name) -> object."""
     found = {("emkernels", name): getattr(emkernels, name) for name in emkernels.__all__}

@@ -61,6 +61,13 @@ def test_every_public_name_has_a_stub(name):
     assert declared == public
 
 
+@pytest.mark.parametrize("name", MODULES)
+def test_capsules_of_compiled_functions(name):
+    capsules = getattr(MODULES[name], "__pyx_capi__", {})
+    declared = "__pyx_capi__" in stub_files.names_of(stub(name))
+    assert declared == any(each.endswith("_f64") for each in capsules)
+
+
 def test_every_module_has_its_declarations():
     compiled = {path.name.partition(".")[0] for path in FOLDER.iterdir()
                 if path.suffix in (".so", ".pyd")}
@@ -145,7 +152,7 @@ def test_every_public_name_is_in_the_stub_of_the_package():
     for name in names - {"__version__"} - set(emkernels._MODULES):
         item = getattr(emkernels, name)
         assert item is getattr(importlib.import_module(places[name]), name)
-        assert places[name] == item.__module__, f"{name}: {MEND}"
+        assert places[name] == stub_files.place_of(name), f"{name}: {MEND}"
 
 
 @pytest.mark.parametrize("module", stub_files.stubbed())
@@ -163,6 +170,7 @@ def test_stub(module):
         assert owner is not None or name.startswith("_"), f"there is no {module}.{name}: {MEND}"
         if owner is None:
             continue
+        check_bases(owner, node)
         have = stub_files.functions(node.body)
         annotated = stub_files.attributes(node)
         members = stub_files.members(owner)
@@ -173,13 +181,23 @@ def test_stub(module):
         gone = [each for each in have if not hasattr(owner, each)]
         assert not gone, f"{name} has no {gone}: {MEND}"
         fields = [field.name for field in dataclasses.fields(owner)] if dataclasses.is_dataclass(
-            owner) else getattr(owner, "_fields", None)
+            owner) else vars(owner).get("_fields")
         if fields is not None:
             assert list(annotated) == list(fields), f"fields of {name}: {MEND}"
         if stub_files.is_estimator(owner):
             check_parameters(owner, have["__init__"][0], annotated)
     for name, item in wanted.items():
         assert name in found or not inspect.isclass(item), f"{module}.{name} has no stub: {MEND}"
+
+
+def check_bases(owner, node):
+    """What a class inherits from stands in its stub; scikit-learn's are what _typing.pyi makes of
+    them."""
+    typed = {"BaseEstimator": "Estimator", "TransformerMixin": "Transformer", "tuple": "NamedTuple"}
+    have = {ast.unparse(base).partition("[")[0].rpartition(".")[2] for base in node.bases}
+    wanted = {typed.get(base.__name__, base.__name__) for base in owner.__bases__}
+    assert have - {"Generic"} == wanted - {"object"}, (
+        f"bases of {owner.__name__}: mend them by hand")
 
 
 def check_parameters(owner, node, annotated):

@@ -5,9 +5,11 @@ comment is unnecessary, and that is an error.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, assert_type
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 from numpy.typing import NDArray
 
 import emkernels
@@ -21,6 +23,7 @@ from emkernels import (
     KMeans,
     LatentClassAnalysis,
     MixtureOfFactorAnalyzers,
+    SelectionResult,
     StudentTMixture,
     SufficientStatistics,
     kernels,
@@ -55,11 +58,16 @@ assert_type(gm.condition([0], [1.0]), GaussianMixture)
 assert_type(gm.regress(["height", 1], X), tuple[Floats, Floats])
 assert_type(gm.sample(5), tuple[Floats, Ints])
 assert_type(gm.set_params(tol=1e-4).fit(X).means_, Reals)
-assert_type(GaussianMixture.load("file.npz"), GaussianMixture)
 assert_type(GaussianMixture(2).fit_chunks("rows.parquet", columns=["a", "b"]), GaussianMixture)
 assert_type(GaussianMixture(2).fit_chunks(lambda: iter([X, X])).n_rows_, int)
 assert_type(gm.predict_chunks([X, X]), Iterator[Ints])
 assert_type(gm.predict_chunks(X, "labels.npy"), str)
+
+given = GaussianMixture.from_parameters([1.0], [[0.0, 0.0]], [[1.0, 1.0]], "diag", tol=1e-4)
+assert_type(given, GaussianMixture)
+assert_type(given.predict(X), Ints)
+assert_type(gm.set_output(transform="polars"), GaussianMixture)
+GaussianMixture.from_parameters([1.0], [[0.0]], [[[1.0]]], "VVX")   # type: ignore  # pyright: ignore
 
 GaussianMixture("three")                        # type: ignore  # pyright: ignore
 GaussianMixture(3, covariance_type="VVX")       # type: ignore  # pyright: ignore
@@ -93,6 +101,18 @@ analysers = MixtureOfFactorAnalyzers(3, 2).fit(X)
 assert_type(analysers.components_, Floats)
 assert_type(analysers.transform(X), Reals)
 
+# --- files, and scikit-learn's own -------------------------------------------------------
+
+gm.save(Path("mixture.emk"))
+assert_type(GaussianMixture.load("mixture.emk"), GaussianMixture)
+assert_type(GaussianImputer.load(Path("imputer.emk")).covariance_, Floats)
+emkernels.load("mixture.emk").predict(X)        # of a class that the file says
+assert_type(emkernels.SKOPS_TYPES, tuple[str, ...])
+gm.save(b"mixture.emk")                         # type: ignore  # pyright: ignore
+assert_type(GaussianMixture.from_sklearn(gm.to_sklearn()), GaussianMixture)
+assert_type(KMeans.from_sklearn(KMeans(3).fit(X).to_sklearn()), KMeans)
+analysers.to_sklearn()                          # pyright: ignore[reportAttributeAccessIssue]
+
 # --- K-means, choices --------------------------------------------------------------------
 
 kmeans = KMeans(3, n_init="auto").fit(X)
@@ -104,9 +124,21 @@ KMeans(3, n_init="often")                       # type: ignore  # pyright: ignor
 chosen = emkernels.select_mixture(X, range(1, 6), ("full", "tied"), criterion="icl")
 assert_type(chosen.best, GaussianMixture)
 assert_type(chosen.table, list[dict[str, Any]])
+assert_type(chosen.chosen, dict[str, Any] | None)
+assert_type(chosen.to_pandas(), pd.DataFrame)
 emkernels.select_mixture(X, criterion="dic")    # type: ignore  # pyright: ignore
+emkernels.select_mixture(X, n_jobs="all")       # type: ignore  # pyright: ignore
+
+
+def tell(done: int, total: int, text: str) -> None:
+    print(f"{done} of {total}: {text}")
+
+
+assert_type(emkernels.select_mixture(X, n_jobs=-1, progress=tell), SelectionResult)
+emkernels.select_mixture(X, progress=watch)     # type: ignore  # pyright: ignore
 assert_type(emkernels.select_factors(X).best, FactorAnalysis)
 assert_type(emkernels.compare_clusterings(X, 3).kmeans, KMeans)
+assert_type(emkernels.compare_clusterings(X, 3).to_pandas(), pd.DataFrame)
 
 # --- missing values ----------------------------------------------------------------------
 
@@ -119,6 +151,23 @@ assert_type(GaussianMixtureImputer(3).fit(X).log_likelihood_, float)
 imputer.set_output(transform="arrow")           # type: ignore  # pyright: ignore
 assert_type(emkernels.pool([1.0, 2.0], [0.1, 0.1]).estimate, float)
 assert_type(emkernels.pool(X, X).fmi, Floats)
+
+
+class Fitted:
+    """As those of statsmodels."""
+
+    params = pd.Series([1.0, 2.0], ["const", "x"])
+
+    def cov_params(self) -> pd.DataFrame:
+        return pd.DataFrame(np.eye(2), self.params.index, self.params.index)
+
+
+pooled = emkernels.pool([Fitted(), Fitted()], confidence=0.9)
+assert_type(pooled.estimate, Floats)
+assert_type(pooled.total_covariance, Floats | None)
+assert_type(pooled.names, tuple[str, ...])
+assert_type(pooled.to_pandas(), pd.DataFrame)
+assert_type(emkernels.missing_data_summary(X).to_pandas(), tuple[pd.DataFrame, pd.DataFrame])
 assert_type(emkernels.little_mcar_test(X).p_value, float)
 
 # --- factors, classes, chains ------------------------------------------------------------
@@ -131,6 +180,9 @@ FactorAnalysis(2, rotation="equamax")           # type: ignore  # pyright: ignor
 lca = LatentClassAnalysis(3, continuous=["age"]).fit(answers)
 assert_type(lca.response_probs_, list[Floats])
 assert_type(lca.covariates(X, X, method="bch").coef, Floats)
+assert_type(lca.bivariate_residuals(answers).names, list[str] | None)
+assert_type(lca.bivariate_residuals(answers).to_pandas(), pd.DataFrame)
+assert_type(lca.standard_errors(answers).to_pandas(), pd.DataFrame)
 assert_type(emkernels.blrt(X, 3).log_likelihoods, tuple[float, float])
 
 hmm = GaussianHMM(2, "full").fit([X, X])

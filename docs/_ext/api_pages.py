@@ -21,6 +21,7 @@ MODULES = {
         "Hidden Markov models": ["GaussianHMM", "CategoricalHMM", "MixtureHMM"],
         "Images": ["segment_image", "Segmentation"],
         "Statistics that add up": ["SufficientStatistics"],
+        "Files of models": ["load", "SKOPS_TYPES"],
         "The package": ["show_config", "EMWarning"],
     }),
     "emkernels.plotting": ("Pictures on matplotlib's axes (extra `plot`)", "*"),
@@ -51,6 +52,12 @@ MODULES = {
                                                ["standard_errors", "missing_information"]),
     "emkernels.latent": ("What is hidden: parts of the estimators", "*"),
     "emkernels.components.gaussian": ("Normal components: parts of the estimators", "*"),
+}
+
+# what is neither a class nor a function has no docstring of its own
+DATA = {
+    "emkernels.SKOPS_TYPES": "Names of the types in files of skops: "
+                             "``skops.io.load(file, trusted=emkernels.SKOPS_TYPES)``.",
 }
 
 
@@ -151,7 +158,8 @@ def _page(module, name):
     elif callable(item):
         lines += [f".. autofunction:: {name}", ""]
     else:
-        lines += [f".. data:: {name}", "", f"   ``{item!r}``", ""]
+        lines += [f".. data:: {name}", "", f"   {DATA[f'{module}.{name}']}", "",
+                  *(f"   - ``{each}``" for each in item), ""]
     return "\n".join(lines)
 
 
@@ -254,7 +262,14 @@ def resolve(app, env, node, contnode):
     return contnode if _of_a_class(target) else None
 
 
+def say(app, what, name, item, options, lines):
+    """In tables Sphinx would show the docstring of a constant's type."""
+    if name in DATA:
+        lines[:] = [DATA[name]]
+
+
 def setup(app):
+    app.connect("autodoc-process-docstring", say)
     app.connect("builder-inited", write)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True}

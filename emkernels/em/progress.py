@@ -14,8 +14,10 @@ BAR = 20        # characters
 
 
 class Progress:
-    """Iterations as they come: a line that renews itself on a terminal, a bar in a notebook (where
-    tqdm is installed), plain lines elsewhere.
+    """Iterations as they come, in lines or a bar.
+
+    A line that renews itself on a terminal, a bar in a notebook (where tqdm is installed), plain
+    lines elsewhere.
 
     Parameters
     ----------

@@ -4,14 +4,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import TypeVar
 
+from emkernels._results import Result
 from emkernels._typing import Codes, Flags, Floats, Ints, Names
 from emkernels.models.kmeans import KMeans
+from emkernels.models.mixture.candidates import SelectionResult
 from emkernels.models.mixture.estimator import GaussianMixture
-from emkernels.models.mixture.selection import SelectionResult
 
 _Model = TypeVar("_Model", GaussianMixture, KMeans, default=GaussianMixture)
 
-class Segmentation(Generic[_Model]):
+class Segmentation(Result, Generic[_Model]):
     image: NDArray[Any]
     labels: Codes
     n_segments: int

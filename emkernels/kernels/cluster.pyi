@@ -1,9 +1,12 @@
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from emkernels.kernels.seeding import kmeans_plusplus as kmeans_plusplus
+
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
 
 class KMeansStatistics(NamedTuple):
     labels: NDArray[np.int32] | None

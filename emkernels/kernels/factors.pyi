@@ -4,6 +4,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
+
 class FactorSums(NamedTuple):
     counts: NDArray[np.float64]
     first: NDArray[np.float64]

@@ -1,4 +1,4 @@
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import ArrayLike
 
@@ -9,6 +9,9 @@ from emkernels.kernels.completion import incomplete_e_step as incomplete_e_step
 from emkernels.kernels.mixture import EMStatistics
 from emkernels.kernels.patterns import MissingPatterns as MissingPatterns
 from emkernels.kernels.patterns import missing_patterns as missing_patterns
+
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
 
 _CovarianceType: TypeAlias = Literal["full", "tied", "diag", "spherical"]
 

@@ -1,4 +1,4 @@
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,6 +8,9 @@ from emkernels.kernels.density import log_density as log_density
 from emkernels.kernels.density import responsibilities as responsibilities
 from emkernels.kernels.moments import Moments as Moments
 from emkernels.kernels.moments import weighted_moments as weighted_moments
+
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
 
 _CovarianceType: TypeAlias = Literal["full", "tied", "diag", "spherical"]
 

@@ -1,8 +1,11 @@
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
 
 _Real: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
 

@@ -6,6 +6,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from emkernels.kernels.patterns import MissingPatterns
 
+# capsules of the compiled functions, for cffi and numba
+__pyx_capi__: dict[str, Any]
+
 _CovarianceType: TypeAlias = Literal["full", "tied", "diag", "spherical"]
 
 class StudentMoments(NamedTuple):

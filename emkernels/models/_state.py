@@ -78,6 +78,7 @@ class Stateful:
         Parameters
         ----------
         path : str or path-like
+            Where the file goes; one that is there is replaced.
 
         Raises
         ------
@@ -106,6 +107,7 @@ class Stateful:
         Parameters
         ----------
         path : str or path-like
+            A file of this class.
 
         Returns
         -------

@@ -1,9 +1,7 @@
-from typing import Self
-
 from numpy.typing import ArrayLike
 from sklearn.base import DensityMixin
 
-from emkernels._typing import Estimator, Path, Reals, Table
+from emkernels._typing import Estimator, Reals, Table
 from emkernels.models._state import Stateful
 
 class LatentModel(Stateful, DensityMixin, Estimator):
@@ -23,6 +21,3 @@ class LatentModel(Stateful, DensityMixin, Estimator):
     ) -> float: ...
     def bic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
     def aic(self, X: Table, *, sample_weight: ArrayLike | None = None) -> float: ...
-    def save(self, path: Path) -> None: ...
-    @classmethod
-    def load(cls, path: Path) -> Self: ...

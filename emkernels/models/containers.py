@@ -27,6 +27,7 @@ class FrameOutput:
         Returns
         -------
         self
+            The model itself.
 
         Raises
         ------

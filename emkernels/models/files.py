@@ -30,6 +30,7 @@ def load(path):
     Parameters
     ----------
     path : str or path-like
+        A file that `save` of some estimator wrote.
 
     Returns
     -------

@@ -15,11 +15,13 @@ from emkernels._typing import (
 )
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
+from emkernels.models.kmeans_exchange import KMeansExchange
 from emkernels.models.kmeans_stepwise import StepwiseKMeans
 
 class KMeans(
     ChunkedFit,
     StepwiseKMeans,
+    KMeansExchange,
     Stateful,
     ClassNamePrefixFeaturesOutMixin,
     Transformer,

@@ -52,8 +52,9 @@ class KMeansExchange:
         return model
 
     def to_sklearn(self):
-        """The same clustering as one of scikit-learn, for tools that know that one, as those of
-        ONNX.
+        """The same clustering as one of scikit-learn.
+
+        It is for tools that know that one, as those of ONNX.
 
         Returns
         -------

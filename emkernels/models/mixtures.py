@@ -269,8 +269,8 @@ class MixtureMethods(FrameOutput):
         Returns
         -------
         X : ndarray of shape (n_samples, n_features), or the container of `set_output`
-            Grouped by component; drawn with `random_state`. (Of Student t with degrees of freedom
-            below 0.1, values overflow to infinity.)
+            Grouped by component; drawn with `random_state`. Values of Student t with degrees of
+            freedom below 0.1 overflow to infinity.
         y : ndarray of shape (n_samples,)
             Their components; noise, which is -1, comes last.
 

@@ -1,8 +1,9 @@
 from numpy.typing import ArrayLike
 
 from emkernels._typing import Floats, Ints, Reals, Table
+from emkernels.models.containers import FrameOutput
 
-class MixtureMethods:
+class MixtureMethods(FrameOutput):
     def score_samples(self, X: Table) -> Reals: ...
     def predict(self, X: Table) -> Ints: ...
     def predict_proba(self, X: Table) -> Reals: ...

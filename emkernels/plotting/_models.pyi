@@ -4,7 +4,7 @@ from typing import Any, Literal
 from emkernels._typing import Estimator, OnAxes
 from emkernels.models.classes.selection import ClassSelection
 from emkernels.models.factors.selection import FactorSelection
-from emkernels.models.mixture.selection import SelectionResult
+from emkernels.models.mixture.candidates import SelectionResult
 
 def plot_selection(
     selection: SelectionResult | FactorSelection | ClassSelection,

@@ -5,8 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from emkernels._typing import Floats, Ints, RandomState, Reals, Table
 from emkernels.models.base import LatentModel
+from emkernels.models.containers import FrameOutput
 
-class FittedChain(LatentModel):
+class FittedChain(FrameOutput, LatentModel):
     def score(self, X: Table | Sequence[Table], lengths: ArrayLike | None = None) -> float: ...
     def score_samples(
         self, X: Table | Sequence[Table], lengths: ArrayLike | None = None

@@ -2,10 +2,11 @@ from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
 
+from emkernels._results import Result
 from emkernels._typing import Answers, Columns, Floats, RandomState
 
 @dataclass
-class BootstrapTest:
+class BootstrapTest(Result):
     statistic: float
     p_value: float
     bootstrap_statistics: Floats

@@ -1,10 +1,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from emkernels._results import Result
 from emkernels._typing import Floats, Ints
 
 @dataclass
-class ClassCovariates:
+class ClassCovariates(Result):
     coef: Floats
     standard_errors: Floats
     z: Floats

@@ -3,10 +3,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from emkernels._results import Result
 from emkernels._typing import Floats
 
 @dataclass
-class DistalOutcome:
+class DistalOutcome(Result):
     means: Floats | None
     variances: Floats | None
     probs: Floats | None

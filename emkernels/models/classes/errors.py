@@ -31,8 +31,7 @@ class _Errors(NamedTuple):
 
 
 class ClassErrors(Result, _Errors):
-    """Standard errors, result of :meth:`emkernels.LatentClassAnalysis.standard_errors`; a named
-    tuple.
+    """Result of :meth:`emkernels.LatentClassAnalysis.standard_errors`, a named tuple.
 
     Attributes
     ----------

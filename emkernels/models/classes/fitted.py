@@ -14,9 +14,9 @@ from emkernels.models.base import LatentModel
 from emkernels.models.classes.frames import check_kinds, columns_of
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
+from emkernels.models.containers import framed
 from emkernels.models.encoding import count, number
 from emkernels.models.loaded import check_values, check_weights
-from emkernels.models.containers import framed
 from emkernels.models.mixtures import MixtureMethods
 
 
@@ -190,7 +190,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         items = self._read_weighed(X, sample_weight)
         resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
         titles = checks.titles_of_fit(self)
-        return NamedMatrix.of(bivariate_residuals(
+        return NamedMatrix._of(bivariate_residuals(
             items.codes, items.sample_weight, resp, self.response_probs_),
             [titles[j] for j in items.items])
 
@@ -290,6 +290,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         Parameters
         ----------
         path : str or path-like
+            Where the file goes; one that is there is replaced.
 
         Raises
         ------

@@ -2,7 +2,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from emkernels._typing import Answers, Floats, Ints, Path, Reals
+from emkernels._results import NamedMatrix
+from emkernels._typing import Answers, Ints, Path, Reals
 from emkernels.models.base import LatentModel
 from emkernels.models.classes.inference import ClassInference
 from emkernels.models.mixtures import MixtureMethods
@@ -17,7 +18,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         X: Answers,
         *,
         sample_weight: ArrayLike | None = None,
-    ) -> Floats: ...
+    ) -> NamedMatrix: ...
     def predict(self, X: Answers) -> Ints: ...
     def predict_proba(self, X: Answers) -> Reals: ...
     def score_samples(self, X: Answers) -> Reals: ...

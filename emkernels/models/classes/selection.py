@@ -111,8 +111,8 @@ def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=N
     sample_weight : array-like of shape (n_samples,), optional
         The criteria take a weight for a number of rows.
     n_bootstrap : int
-        Tables for :func:`emkernels.blrt` of each number of classes against a class less; 0: no
-        such tests. (Weights must then be whole numbers.)
+        Tables for :func:`emkernels.blrt` of each number of classes against a class less, whose
+        weights must be whole numbers; 0: no such tests.
     n_jobs : int, optional
         Candidates that are fitted side by side, each in a process of joblib's; -1: as many as
         there are processors. The result has the same bits for every number. A `callback` is

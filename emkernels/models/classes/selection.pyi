@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Answers, Row
+from emkernels._typing import Answers, Row, Told
+from emkernels.models.candidates import Selection
 from emkernels.models.classes.estimator import LatentClassAnalysis
 
 @dataclass
-class ClassSelection:
+class ClassSelection(Selection):
     best: LatentClassAnalysis
     criterion: str
     table: list[Row]
@@ -24,5 +25,7 @@ def select_classes(
     *,
     sample_weight: ArrayLike | None = None,
     n_bootstrap: int = 0,
+    n_jobs: int | None = None,
+    progress: bool | Told = False,
     **parameters: Any,
 ) -> ClassSelection: ...

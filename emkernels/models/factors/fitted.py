@@ -8,8 +8,8 @@ from emkernels import _inputs
 from emkernels.components.factors.posterior import Posterior
 from emkernels.data import Rows, checks
 from emkernels.models.base import LatentModel
-from emkernels.models.encoding import places
 from emkernels.models.containers import framed
+from emkernels.models.encoding import places
 from emkernels.models.factors import errors
 from emkernels.models.loaded import check_values
 

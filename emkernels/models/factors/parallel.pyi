@@ -3,10 +3,11 @@ from typing import Literal
 
 from numpy.typing import ArrayLike
 
+from emkernels._results import Result
 from emkernels._typing import Floats, RandomState, Table
 
 @dataclass
-class ParallelAnalysis:
+class ParallelAnalysis(Result):
     n_components: int
     eigenvalues: Floats
     thresholds: Floats

@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import Row, Table
+from emkernels._typing import Row, Table, Told
+from emkernels.models.candidates import Selection
 from emkernels.models.factors.estimator import FactorAnalysis
 
 @dataclass
-class FactorSelection:
+class FactorSelection(Selection):
     best: FactorAnalysis
     criterion: str
     table: list[Row]
@@ -23,5 +24,7 @@ def select_factors(
     criterion: Literal["bic", "aic"] = "bic",
     *,
     sample_weight: ArrayLike | None = None,
+    n_jobs: int | None = None,
+    progress: bool | Told = False,
     **parameters: Any,
 ) -> FactorSelection: ...

@@ -36,14 +36,31 @@ class _Uncertainty(NamedTuple):
 
 
 class Uncertainty(Result, _Uncertainty):
-    """Of every mean (n_features,) and every covariance (n_features, n_features); a named tuple.
+    """What is said of every mean and every covariance: its standard error, or the share it lost.
 
     Attributes
     ----------
+    location : ndarray of shape (n_features,)
+    covariance : ndarray of shape (n_features, n_features)
+        Symmetric.
     names : list of str, or None
         Of the columns.
     what : str
         Standard errors, or fractions of missing information.
+
+    See Also
+    --------
+    emkernels.GaussianImputer : Whose `standard_errors` and `missing_information` give it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkernels import GaussianImputer
+    >>> X = np.random.default_rng(0).normal(size=(200, 2))
+    >>> X[:100, 1] = np.nan
+    >>> lost = GaussianImputer().fit(X).missing_information(X)
+    >>> lost.location.round(1)
+    array([0. , 0.5])
     """
 
     names, what = None, "Uncertainty"

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
 
+from emkernels._results import Result
 from emkernels._typing import Floats, Table
 
 @dataclass
-class LittleTest:
+class LittleTest(Result):
     statistic: float
     df: int
     p_value: float

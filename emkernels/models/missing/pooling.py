@@ -83,13 +83,30 @@ class PooledEstimates(Result):
         return f"{self.m} imputations, {100 * self.confidence:g} % intervals"
 
     def to_pandas(self):
-        """A pandas data frame of a row for each parameter; MissingExtraError without pandas."""
+        """The estimates and what the test of each against 0 says, as a pandas data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each parameter, with its name.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         frame = super().to_pandas()
         frame.index.name = None
         return frame
 
     def summary(self):
-        """The result itself, which prints as a table, for those who look for `summary`."""
+        """The result itself, which prints as a table, for those who look for `summary`.
+
+        Returns
+        -------
+        PooledEstimates
+            Of the same numbers.
+        """
         return self
 
     def __str__(self):

@@ -52,8 +52,20 @@ class MissingDataSummary(Result):
     n_empty: int
 
     def to_pandas(self):
-        """The columns and the patterns as two pandas data frames; MissingExtraError without
-        pandas."""
+        """The columns and the patterns as two pandas data frames.
+
+        Returns
+        -------
+        columns : pandas.DataFrame
+            A row for each column.
+        patterns : pandas.DataFrame
+            A row for each pattern, the most frequent first.
+
+        Raises
+        ------
+        MissingExtraError
+            pandas is not installed.
+        """
         columns, patterns = self._tables()
         return columns.to_pandas(), patterns.to_pandas()
 

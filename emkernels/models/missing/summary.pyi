@@ -4,10 +4,11 @@ from typing import Any
 from numpy.typing import NDArray
 from pandas import DataFrame
 
+from emkernels._results import Result
 from emkernels._typing import Ints, Table
 
 @dataclass
-class MissingDataSummary:
+class MissingDataSummary(Result):
     columns: dict[str, NDArray[Any]]
     patterns: dict[str, NDArray[Any]]
     pairwise_observed: Ints
@@ -16,6 +17,7 @@ class MissingDataSummary:
     n_missing: int
     n_complete: int
     n_empty: int
-    def to_pandas(self) -> tuple[DataFrame, DataFrame]: ...
+    # of the columns, and of the patterns
+    def to_pandas(self) -> tuple[DataFrame, DataFrame]: ...  # type: ignore[override]
 
 def missing_data_summary(X: Table) -> MissingDataSummary: ...

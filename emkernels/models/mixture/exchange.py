@@ -146,7 +146,9 @@ class Exchange:
         return model
 
     def to_sklearn(self):
-        """The same mixture as one of scikit-learn, for tools that know that one, as those of ONNX.
+        """The same mixture as one of scikit-learn.
+
+        It is for tools that know that one, as those of ONNX.
 
         Returns
         -------

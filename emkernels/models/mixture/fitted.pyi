@@ -1,14 +1,13 @@
-from typing import Self
-
 from numpy.typing import ArrayLike
 from sklearn.base import DensityMixin
 
-from emkernels._typing import Columns, Estimator, Floats, Path, Table
+from emkernels._typing import Columns, Estimator, Floats, Table
 from emkernels.models._state import Stateful
 from emkernels.models.mixture.estimator import GaussianMixture
+from emkernels.models.mixture.exchange import Exchange
 from emkernels.models.mixtures import MixtureMethods
 
-class FittedMixture(MixtureMethods, Stateful, DensityMixin, Estimator):
+class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, Estimator):
     @property
     def n_parameters_(self) -> int: ...
     def score(
@@ -21,6 +20,3 @@ class FittedMixture(MixtureMethods, Stateful, DensityMixin, Estimator):
     def marginal(self, columns: Columns | int) -> GaussianMixture: ...
     def condition(self, columns: Columns | int, values: ArrayLike) -> GaussianMixture: ...
     def regress(self, columns: Columns | int, X: Table) -> tuple[Floats, Floats]: ...
-    def save(self, path: Path) -> None: ...
-    @classmethod
-    def load(cls, path: Path) -> Self: ...

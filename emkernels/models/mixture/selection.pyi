@@ -1,21 +1,10 @@
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 
-from emkernels._typing import CovarianceType, Row, Table
-from emkernels.models.mixture.estimator import GaussianMixture
-
-@dataclass
-class SelectionResult:
-    best: GaussianMixture
-    criterion: str
-    table: list[Row]
-    @property
-    def chosen(self) -> Row | None: ...
-    @staticmethod
-    def remarks(row: Row) -> str: ...
+from emkernels._typing import CovarianceType, Table, Told
+from emkernels.models.mixture.candidates import SelectionResult
 
 def select_mixture(
     X: Table,
@@ -25,5 +14,7 @@ def select_mixture(
     *,
     sample_weight: ArrayLike | None = None,
     allow_degenerate: bool = False,
+    n_jobs: int | None = None,
+    progress: bool | Told = False,
     **parameters: Any,
 ) -> SelectionResult: ...

@@ -1,0 +1,19 @@
+from typing import Any, NamedTuple
+
+import numpy as np
+from pandas import DataFrame
+
+class Table(NamedTuple):
+    columns: list[tuple[str, Any]]
+    n_index: int = 1
+    def to_pandas(self) -> DataFrame: ...
+    def texts(self) -> list[list[str]]: ...
+    def to_html(self) -> str: ...
+
+class Result:
+    def to_pandas(self) -> DataFrame: ...
+
+class NamedMatrix(np.ndarray[Any, np.dtype[np.float64]]):
+    names: list[str] | None
+    def __getitem__(self, key: Any) -> Any: ...
+    def to_pandas(self) -> DataFrame: ...

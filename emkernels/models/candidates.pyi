@@ -1,0 +1,3 @@
+from emkernels._results import Result
+
+class Selection(Result): ...

@@ -1,0 +1,15 @@
+from dataclasses import dataclass
+
+from emkernels._typing import Row
+from emkernels.models.candidates import Selection
+from emkernels.models.mixture.estimator import GaussianMixture
+
+@dataclass
+class SelectionResult(Selection):
+    best: GaussianMixture
+    criterion: str
+    table: list[Row]
+    @property
+    def chosen(self) -> Row | None: ...
+    @staticmethod
+    def remarks(row: Row) -> str: ...

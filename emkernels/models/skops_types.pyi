@@ -1,0 +1,1 @@
+SKOPS_TYPES: tuple[str, ...]
