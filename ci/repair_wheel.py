@@ -106,7 +106,8 @@ def pack(root, info, path):
                          "sha256=" + digest.rstrip(b"=").decode(), file.stat().st_size])
     writer.writerow([(info / "RECORD").relative_to(root).as_posix(), "", ""])
     (info / "RECORD").write_text(rows.getvalue(), "utf-8")
-    moment = time.gmtime(int(os.environ.get("SOURCE_DATE_EPOCH", 315532800)))[:6]
+    first = 315532800           # of 1980: a zip file knows nothing older
+    moment = time.gmtime(max(first, int(os.environ.get("SOURCE_DATE_EPOCH", first))))[:6]
     with zipfile.ZipFile(path, "w") as wheel:
         for file in [*files, info / "RECORD"]:
             entry = zipfile.ZipInfo(file.relative_to(root).as_posix(), moment)

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 exec </dev/null
 mode=${1:?quick, all, leaks or valgrind}
 shift
-PYTHON=$(command -v "${PYTHON:-python3}")
+PYTHON=$(realpath -s "$(command -v "${PYTHON:-python3}")")
 
 if [ -n "${FOLDER:-}" ]; then
     folder=$FOLDER
@@ -22,8 +22,8 @@ else
     folder=$(mktemp -d)
     trap 'rm -rf "$folder"' EXIT
 fi
-# what git knows, or will know; an sdist has no git
-if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
+# what git knows, or will know; an sdist has no git, or lies in the repository of something else
+if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ]; then
     git ls-files -z --cached --others --exclude-standard | xargs -0 cp -pu --parents -t "$folder"
 else
     cp -rpu . "$folder"

@@ -5,8 +5,8 @@ exec </dev/null
 
 tools() {
     local venv=$PWD/build/ci-venv
-    # an environment whose interpreter has gone is of no use
-    "$venv/bin/python" -c '' 2>/dev/null || "$PYTHON" -m venv --clear "$venv"
+    # an environment whose interpreter has gone, or that was not finished, is of no use
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$PYTHON" -m venv --clear "$venv"
     "$venv/bin/python" -m pip install --quiet --quiet "$@"
     PATH=$venv/bin:$PATH
 }

@@ -3,8 +3,8 @@
 # over the last, against an installed package: types.sh PYTHON, whose environment has the extra test
 # and its packages.
 set -euo pipefail
+python=$(realpath -s "$(command -v "$1")")
 cd "$(dirname "$0")/.."
-python=$1
 # shellcheck source=ci/tools.sh
 . ci/tools.sh
 tools 'pyright[nodejs]' mypy

@@ -58,6 +58,8 @@ def test_given_arrays_are_copied():
     ({"offsets": [0, 4, 2, 5]}, "offsets must rise"),
     ({"offsets": [0, 2, 2, 5]}, "offsets must rise"),
     ({"offsets": []}, "offsets must rise"),
+    # whose differences wrap around to positive ones
+    ({"offsets": [0, 2**63 - 1, -2**63 + 6, 5]}, "offsets must rise"),
     ({"offsets": [0, 2, 5]}, r"bits must have shape \(2, 1\), got \(3, 1\)"),
     ({"bits": [[0], [4]]}, r"bits must have shape \(3, 1\), got \(2, 1\)"),
     ({"bits": [0, 4, 3]}, r"bits must have shape \(3, 1\), got \(3,\)"),
@@ -72,6 +74,16 @@ def test_given_arrays_are_copied():
 def test_patterns_of_no_rows_are_refused(changes, match):
     with pytest.raises((ValueError, TypeError), match=match):
         MissingPatterns(**by_hand(**changes))
+
+
+def test_patterns_of_a_subclass_are_refused():
+    class Longer(MissingPatterns):
+        n_patterns = 10**7
+
+    X = np.array([[1, 1, 1], [1, 1, np.nan], [np.nan, np.nan, 1], [1, 1, 1], [1, 1, np.nan]])
+    with pytest.raises(TypeError, match="must come from missing_patterns, got Longer"):
+        kernels.incomplete_statistics(X, [1.0], np.zeros((1, 3)), [1.0], "spherical",
+                                      patterns=Longer(**by_hand()))
 
 
 def test_patterns_made_here_are_not_checked_again(monkeypatch):
@@ -198,3 +210,24 @@ def test_conditional_values_that_are_no_number(simd):
         kernels.conditional_moments(X, *model)
     with pytest.raises(ValueError, match="row 0, column 2 given the observed values overflows"):
         kernels.conditional_draws(X, *model, normals=np.zeros(3))
+
+
+def test_labels_are_not_looked_through(monkeypatch):
+    """Sums alone may overflow; there are as many labels as rows."""
+    X, seen = np.arange(2000.0).reshape(-1, 2), []
+    isnan = np.isnan
+    monkeypatch.setattr(np, "isnan", lambda a: seen.append(np.size(a)) or isnan(a))
+    kernels.kmeans_statistics(X, X[:3])
+    assert seen and max(seen) < 10
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("type_", ["full", "tied"])
+def test_student_rows_of_factors_whose_squares_overflow(simd, dtype, type_):
+    """Infinitely far, as for normal components, and no NaN."""
+    factors = np.array([[1, -1e300], [0, 1e150]])
+    found = kernels.student_e_step(
+        np.array([[0, np.nan]], dtype), [1.0], [[0.0, 0.0]],
+        factors[None] if type_ == "full" else factors, [3.0], type_,
+        want=("resp", "log_prob_norm", "pull"))
+    assert [part.ravel().tolist() for part in found] == [[1], [-np.inf], [0]]

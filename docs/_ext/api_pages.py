@@ -56,6 +56,7 @@ MODULES = {
 
 # what is neither a class nor a function has no docstring of its own
 DATA = {
+    "emkernels.plotting.PALETTE": "The colours of the pictures, in their order.",
     "emkernels.SKOPS_TYPES": "Names of the types in files of skops: "
                              "``skops.io.load(file, trusted=emkernels.SKOPS_TYPES)``.",
 }

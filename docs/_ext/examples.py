@@ -13,7 +13,10 @@ from pathlib import Path
 
 from matplotlib import pyplot
 
-PICTURES = Path(tempfile.mkdtemp(prefix="emkernels-gallery-"))
+# gone when the build ends
+MADE = tempfile.TemporaryDirectory(prefix="emkernels-gallery-")
+PICTURES, SOURCES = Path(MADE.name, "pictures"), Path(MADE.name, "sources")
+PICTURES.mkdir()
 LIST = re.compile(r"^\| \[(\S+?)\]", re.MULTILINE)
 # a script in a folder of its own becomes one of the gallery's, with what lies beside it
 FLAT = {"cython_client/run.py": "cython_client.py"}
@@ -47,7 +50,8 @@ def in_cells(source):
 def prepare(docs):
     """The folder of sources for sphinx-gallery."""
     examples = docs.parent / "examples"
-    folder = Path(tempfile.mkdtemp(prefix="emkernels-examples-"))
+    folder = SOURCES
+    folder.mkdir(exist_ok=True)
     (folder / "GALLERY_HEADER.rst").write_text(
         "Gallery\n=======\n\nScripts that run as they stand, on data that come with scikit-learn, "
         "scikit-image and this package. Each takes a folder for its pictures as its argument.\n",

@@ -221,6 +221,11 @@ cdef void rescue_far(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t s
         for k in range(K):
             far_form(job, p, row, k, &form)
             nu = g.dfs[k]
+            if not (form.root < INFINITY and form.constant < INFINITY):
+                # factors whose squares overflow: no number, and no density
+                lp[k * TILE + j] = bend[k * TILE + j] = -INFINITY
+                pull[k * TILE + j] = 0
+                continue
             z = form.scale * (2 * form.root)
             q = z * z
             log_q = 2 * (log(form.scale) + log(2 * form.root)) if form.root > 0 else -INFINITY

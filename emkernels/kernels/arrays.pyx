@@ -143,7 +143,8 @@ cdef object checked_sums(object sums):
     """A named tuple of sums over finite rows; ValueError where one is infinity less infinity, or
     zero times infinity, and so no number."""
     for name, values in zip(sums._fields, sums):
-        if values is None or not np.isnan(values).any():
+        # labels, of which there are as many as rows, are left alone
+        if values is None or np.asarray(values).dtype.kind != "f" or not np.isnan(values).any():
             continue
         where = np.argwhere(np.isnan(values))[0].tolist()
         raise ValueError(

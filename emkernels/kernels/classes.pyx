@@ -48,7 +48,7 @@ cdef class _Layout:
         self.n_padded = 1 if n_starts == 1 else -(-n_starts // WIDEST) * WIDEST
         self.n_lanes = (-(-n_classes // WIDEST) * WIDEST if n_starts == 1
                         else n_classes * self.n_padded)
-        begins = np.concatenate([[0], ends]).astype(np.intp)[:-1]
+        begins = np.concatenate([[0], ends]).astype(np.intp)[:len(ends)]
         sizes = np.array([np.prod(n_levels[a:b] + 1) for a, b in zip(begins, ends, strict=True)],
                          np.intp)
         self.n_codes, self.n_rows = int(sizes.sum()), int(n_levels.sum())

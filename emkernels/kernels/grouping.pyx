@@ -1,3 +1,4 @@
+# cython: wraparound=True
 """The rows of a table grouped by which of their values are missing, as an object."""
 
 import math
@@ -22,7 +23,7 @@ def _integers(values, name, dtype, shape):
 
 def _checked(n_features, order, offsets, bits, largest):
     """What MissingPatterns holds, copied; an error names what is not of one set of rows."""
-    n_features, largest = operator.index(n_features), float(largest)
+    n_features, largest = int(operator.index(n_features)), float(largest)
     if n_features < 0:
         raise ValueError(f"n_features must not be negative, got {n_features}")
     if not 0 <= largest < math.inf:
@@ -30,7 +31,9 @@ def _checked(n_features, order, offsets, bits, largest):
     order = _integers(order, "order", np.int32, (None,))
     offsets = _integers(offsets, "offsets", np.int64, (None,))
     n, n_patterns = len(order), len(offsets) - 1
-    if n_patterns < 0 or offsets[0] != 0 or offsets[-1] != n or (np.diff(offsets) <= 0).any():
+    # compared and not subtracted: differences of what is far out wrap around
+    rise = (offsets[1:] > offsets[:-1]).all()
+    if n_patterns < 0 or offsets[0] != 0 or offsets[-1] != n or not rise:
         raise ValueError(f"offsets must rise from 0 to the {n} rows that order has")
     bits = _integers(bits, "bits", np.uint64, (n_patterns, max(1, -(-n_features // 64))))
     outside = (order < 0) | (order >= n)

@@ -278,7 +278,8 @@ cdef object as_patterns(object patterns, object X):
     """The patterns of X: found, or those given."""
     if patterns is None:
         return _patterns_of(X)
-    if not isinstance(patterns, MissingPatterns):
+    # of the class itself: a subclass could say other numbers than those that were checked
+    if type(patterns) is not MissingPatterns:
         raise TypeError(
             f"patterns must come from missing_patterns, got {type(patterns).__name__}"
         )
