@@ -92,7 +92,7 @@ class Exchange:
             raise ValueError("weights must not be negative and add up to one, got "
                              f"{weights.min():.6g} and a sum of {weights.sum():.9g}")
         inner = np.ascontiguousarray(structure.inner(covariances))
-        _check_covariances(structure, inner, means.shape)
+        _check_covariances(structure, covariances, inner, means.shape)
         model.set_params(n_components=len(means))
         model._validate_params()
         gaussians = Gaussians(structure, means, inner, structure.factors(inner))
@@ -142,7 +142,8 @@ class Exchange:
             setattr(model, name, np.array(getattr(mixture, name)))
         names_between(mixture, model)
         for name in _FITTED:
-            setattr(model, name, getattr(mixture, name))
+            if hasattr(mixture, name):      # not where to_sklearn made it of given parameters
+                setattr(model, name, getattr(mixture, name))
         return model
 
     def to_sklearn(self):
@@ -212,10 +213,13 @@ def _is_set(value, default):
                                      and value == default))
 
 
-def _check_covariances(structure, covariances, shape):
-    """ValueError where these are not symmetric, positive definite and of their family."""
+def _check_covariances(structure, covariances, inner, shape):
+    """ValueError where these, as given and as the structure keeps them, are not symmetric, positive
+    definite and of their family."""
     n_components, n_features = shape
-    full = np.array([structure.matrix(covariances, k, n_features) for k in range(n_components)])
+    # what was given: a family keeps the diagonal alone, or one matrix, of matrices
+    full = covariances if covariances.ndim == 3 else np.array(
+        [structure.matrix(inner, k, n_features) for k in range(n_components)])
     for k, covariance in enumerate(full):
         diagonal = np.diagonal(covariance)
         deviations = np.sqrt(np.abs(diagonal))
