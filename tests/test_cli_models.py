@@ -193,3 +193,13 @@ def test_bash_completes(flowers, capsys, line, wanted, not_wanted):
     found = set(subprocess.run(["bash", "-c", script], capture_output=True, text=True,
                                check=True).stdout.split())
     assert wanted <= found and not found & not_wanted
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_bash_completes_names_with_spaces(flowers, capsys):
+    Path("two words.csv").write_text("a\n1\n")
+    main(["completions", "bash"])
+    script = (capsys.readouterr().out + "COMP_WORDS=(emkernels describe two); COMP_CWORD=2; "
+              'compopt() { :; }; _emkernels; printf "%s|" "${COMPREPLY[@]}"')
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True,
+                          check=True).stdout == "two words.csv|"

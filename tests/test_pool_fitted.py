@@ -138,3 +138,8 @@ def with_names(names, at=2):
 def test_errors(results, error, text):
     with pytest.raises(error, match=text):
         pool(results)
+
+
+def test_results_bring_their_variances():
+    with pytest.raises(TypeError, match=r"variances is for estimates that are numbers"):
+        pool(fits(), np.ones((5, 2)))

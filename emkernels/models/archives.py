@@ -5,6 +5,7 @@ is read takes no more memory than the file; sizes are compared with what the mem
 before anything is made of them.
 """
 
+import errno
 import json
 import math
 import os
@@ -33,6 +34,10 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, Val
 def write_archive(path, header, arrays):
     """A header and arrays in one file, written beside `path` and then renamed."""
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder", str(path.parent))
     arrays = {**arrays, _HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)}
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:

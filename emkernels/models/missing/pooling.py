@@ -8,7 +8,7 @@ from scipy.special import stdtr, stdtrit
 from emkernels import _inputs
 from emkernels._results import Result, Table
 from emkernels.data.checks import numbers
-from emkernels.models.missing.fitted import estimates_of
+from emkernels.models.missing.fitted import are_results, estimates_of
 from emkernels.models.missing.tables import p_text, text_table
 
 
@@ -144,7 +144,7 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
         results whose parameters have other names than those of the first, or other degrees of
         freedom.
     TypeError
-        Neither variances nor results.
+        Neither variances nor results, or both.
 
     See Also
     --------
@@ -183,6 +183,9 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     if variances is None:
         names, estimates, variances, known = estimates_of(estimates)
         complete_df = known if complete_df is None else complete_df
+    elif are_results(estimates):
+        raise TypeError("variances is for estimates that are numbers: fitted results have theirs "
+                        "in cov_params()")
     names = _names_of_all(estimates, "estimates", names)
     _names_of_all(variances, "variances", names)
     _inputs.check_names(complete_df, names, "complete_df", "the estimates")
