@@ -51,7 +51,7 @@ def add_arguments(parser):
 
 def run(options, console):
     """Predictions for one table."""
-    check_target(options)
+    check_target(options, options.model)
     model = saving.read(options.model)
     kind = _kind(model)
     if kind == "values" and (options.only_labels or options.name is not None):
