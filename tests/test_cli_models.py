@@ -67,6 +67,15 @@ def test_columns_are_found_by_name(flowers, capsys):
     assert list(pd.read_csv("o.csv")) == found["added"] == ["group", "group_0", "group_1"]
 
 
+def test_the_model_is_not_written_over(flowers, capsys):
+    run("cluster", "iris.csv", "-k", 2, "--save", "model.csv", "--quiet")
+    capsys.readouterr()
+    before = Path("model.csv").read_bytes()
+    assert complaint(capsys, "predict", "model.csv", "iris.csv", "-o", "model.csv", "--force") == (
+        "model.csv: is the input model.csv, which is never overwritten")
+    assert Path("model.csv").read_bytes() == before
+
+
 def test_a_model_that_knows_no_names(flowers, capsys):
     GaussianMixture(2, random_state=0).fit(flowers.to_numpy()).save("model.emk")
     assert run("predict", "model.emk", "iris.csv", "-o", "out.csv") == 0
@@ -212,3 +221,13 @@ def test_bash_completes(flowers, capsys, line, wanted, not_wanted):
     found = set(subprocess.run(["bash", "-c", script], capture_output=True, text=True,
                                check=True).stdout.split())
     assert wanted <= found and not found & not_wanted
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_bash_completes_names_with_spaces(flowers, capsys):
+    Path("two words.csv").write_text("a\n1\n")
+    main(["completions", "bash"])
+    script = (capsys.readouterr().out + "COMP_WORDS=(emkernels describe two); COMP_CWORD=2; "
+              'compopt() { :; }; _emkernels; printf "%s|" "${COMPREPLY[@]}"')
+    assert subprocess.run(["bash", "-c", script], capture_output=True, text=True,
+                          check=True).stdout == "two words.csv|"

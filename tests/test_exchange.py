@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 import emkernels
 from emkernels import GaussianMixture, KMeans
-from emkernels.components.gaussian.structures import COVARIANCE_TYPES
+from emkernels.components.gaussian.structures import COVARIANCE_TYPES, LETTERED
 from emkernels.em import EMWarning
 
 TYPES = ("full", "tied", "diag", "spherical")
@@ -47,12 +47,31 @@ def test_the_parameters_of_a_fit_are_that_fit(type_, tmp_path):
     assert made.partial_fit(X).n_iter_ == 1
 
 
+@pytest.mark.parametrize("type_", sorted(LETTERED))
+def test_no_part_of_a_covariance_is_dropped(type_):
+    given = {"weights": [0.5, 0.5], "means": np.zeros((2, 2)), "covariance_type": type_}
+    leaning = np.array([[1, 0.5], [0.5, 2]])
+    for second in (np.diag([1.0, 5]), leaning, np.array([[1, 2.0], [2, 1]]),
+                   np.array([[1, 0.5], [0.1, 1]])):
+        for covariances in ([np.eye(2), second], [leaning, second]):
+            try:
+                made = GaussianMixture.from_parameters(covariances=covariances, **given)
+            except ValueError as error:
+                assert "covariances: that of component" in str(error)
+            else:
+                assert_allclose(made.covariances_, covariances, atol=1e-6)
+                assert second[0, 1] in (0, 0.5) and second[1, 0] in (0, 0.5)
+
+
 def test_scores_are_densities():
     scipy_stats = pytest.importorskip("scipy.stats")
     rng, weights, means = np.random.default_rng(0), [0.3, 0.7], [[0.0, 1.0], [4.0, -1.0]]
     roots = rng.normal(size=(2, 2, 2))
     covariances = roots @ roots.transpose(0, 2, 1) + np.eye(2)
     made = GaussianMixture.from_parameters(weights, means, covariances, random_state=0)
+    back = GaussianMixture.from_sklearn(made.to_sklearn())
+    assert_array_equal(back.covariances_, covariances)
+    assert not hasattr(back, "n_iter_")
     rows = rng.normal(size=(9, 2))
     density = sum(w * scipy_stats.multivariate_normal(m, c).pdf(rows)
                   for w, m, c in zip(weights, means, covariances, strict=True))
@@ -78,6 +97,7 @@ def test_scores_are_densities():
     ({"covariances": [np.eye(2), -np.eye(2)]}, "that of component 1 is not positive definite"),
     ({"covariances": [[1.0, 0.0], [1, 1]], "covariance_type": "diag"}, "0 is not positive"),
     ({"covariances": [np.eye(2), 2 * np.eye(2)], "covariance_type": "EII"}, "not of the family of"),
+    ({"covariances": [np.eye(2), np.diag([1.0, 5])], "covariance_type": "EII"}, "'EII'"),
     ({"covariance_type": "round"}, "covariance_type"),
     ({"n_components": 3}, "n_components=3, and there are 2 rows of means"),
     ({"tol": -1.0}, "'tol' parameter"), ({"means_init": 3, "init_params": ()}, "")])

@@ -148,3 +148,8 @@ def test_errors(results, error, text):
 def test_what_is_no_level(confidence):
     with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
         pool(fits(), confidence=confidence)
+
+
+def test_results_bring_their_variances():
+    with pytest.raises(TypeError, match=r"variances is for estimates that are numbers"):
+        pool(fits(), np.ones((5, 2)))

@@ -111,8 +111,11 @@ def test_what_has_no_form(tmp_path):
         GaussianMixture(2).save(path)
     with pytest.raises(ValueError, match="'n_components' parameter"):
         GaussianMixture(1).fit(X).set_params(n_components=-1).save(path)
-    with pytest.raises(FileNotFoundError, match="no/model.emk'$"):
+    with pytest.raises(FileNotFoundError, match="there is no folder: '.*no'"):
         KMeans(2, random_state=0).fit(X).save(tmp_path / "no" / "model.emk")
+    for folder in (tmp_path, "."):
+        with pytest.raises(IsADirectoryError, match="is a folder; name a file in it"):
+            KMeans(2, random_state=0).fit(X).save(folder)
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):
         emkernels.load(path)

@@ -25,10 +25,11 @@ from emkernels.cli._parquet import ParquetSource
 _LARGEST = np.float64(1e140)      # sums of squares of larger numbers may overflow
 
 
-def check_target(options):
-    """CommandError, before any work, where OUT cannot be written."""
+def check_target(options, *others):
+    """CommandError, before any work, where OUT cannot be written; other files that are read are
+    not written over, either."""
     format_of(options.output, options)
-    check_output(options.output, [options.input], force=options.force)
+    check_output(options.output, [options.input, *others], force=options.force)
 
 
 def open_table(options, *, again=False):

@@ -65,6 +65,7 @@ def _bash(commands):
         *lines, "    esac", '    if [[ "$word" == -* ]] || [ "$command" = completions ]; then',
         '        COMPREPLY=($(compgen -W "$words" -- "$word"))', "    else",
         '        compopt -o filenames 2>/dev/null',
+        "        local IFS=$'\\n'      # names of files may have spaces",
         '        COMPREPLY=($(compgen -f -- "$word"))', "    fi", "}",
         "complete -F _emkernels emkernels", ""])
 

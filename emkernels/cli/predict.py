@@ -40,7 +40,6 @@ from emkernels.cli import _saving as saving
 from emkernels.cli._again import by_position, classes_again, states_again
 from emkernels.cli._formats import FORMATS, STREAM
 from emkernels.cli._messages import CommandError, about, count, listed, quoted
-from emkernels.cli._output import check_output
 from emkernels.cli._rewriting import check_names, write_table
 from emkernels.cli._tables import check_target, open_table, read_numbers
 
@@ -73,8 +72,7 @@ def add_arguments(parser):
 
 def run(options, console):
     """Predictions for one table."""
-    check_target(options)
-    check_output(options.output, [options.model], force=options.force)
+    check_target(options, options.model)
     if options.name is not None and not options.name.strip():
         raise CommandError("--name needs a name")
     model = saving.read(options.model)

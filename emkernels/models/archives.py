@@ -45,9 +45,12 @@ def write_archive(path, header, arrays):
         The file cannot be written, or something that is no file has its name.
     """
     target = Path(os.path.realpath(os.fsdecode(path)))      # a link stays one
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file in it", os.fsdecode(path))
     if target.exists() and not target.is_file():
-        code = errno.EISDIR if target.is_dir() else errno.EEXIST
-        raise OSError(code, "not a regular file", os.fsdecode(path))
+        raise OSError(errno.EEXIST, "not a regular file", os.fsdecode(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no folder", str(target.parent))
     text = json.dumps(header).encode()
     if len(text) > _TEXT:
         raise ValueError(f"names and other values of {len(text)} bytes, and a file has room for "

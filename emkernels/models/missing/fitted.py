@@ -56,6 +56,12 @@ def estimates_of(results, complete_df=None):
             _complete_df(results) if complete_df is None else complete_df)
 
 
+def are_results(estimates):
+    """Whether there are fitted results in a list, which have their covariances."""
+    return isinstance(estimates, (list, tuple)) and any(
+        callable(getattr(each, "cov_params", None)) for each in estimates)
+
+
 def _wanted(got):
     return ("pool needs estimates and variances, or a list of fitted results with params and "
             f"cov_params(): {got}")

@@ -9,7 +9,7 @@ from scipy.special import stdtr, stdtrit
 from emkernels import _inputs
 from emkernels._results import Result, Table
 from emkernels.data.checks import numbers
-from emkernels.models.missing.fitted import estimates_of
+from emkernels.models.missing.fitted import are_results, estimates_of
 from emkernels.models.missing.tables import p_text, text_table
 
 
@@ -162,7 +162,7 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
         results whose parameters have other names than those of the first, or other degrees of
         freedom.
     TypeError
-        Neither variances nor results.
+        Neither variances nor results, or both.
 
     See Also
     --------
@@ -200,6 +200,9 @@ def pool(estimates, variances=None, *, complete_df=None, confidence=0.95):
     names = None
     if variances is None:
         names, estimates, variances, complete_df = estimates_of(estimates, complete_df)
+    elif are_results(estimates):
+        raise TypeError("variances is for estimates that are numbers: fitted results have theirs "
+                        "in cov_params()")
     names = _names_of_all(estimates, "estimates", names)
     _names_of_all(variances, "variances", names)
     _inputs.check_names(complete_df, names, "complete_df", "the estimates")

@@ -98,7 +98,7 @@ class Exchange:
             raise ValueError("weights must not be negative and add up to one, got "
                              f"{weights.min():.6g} and a sum of {weights.sum():.9g}")
         inner = np.ascontiguousarray(structure.inner(covariances))
-        _check_covariances(structure, inner, means.shape)
+        _check_covariances(structure, covariances, inner, means.shape)
         model.set_params(n_components=len(means))
         model._validate_params()
         gaussians = Gaussians(structure, means, inner, structure.factors(inner))
@@ -223,10 +223,13 @@ def _is_set(value, default):
                                      and value == default))
 
 
-def _check_covariances(structure, covariances, shape):
-    """ValueError where these are not symmetric, positive definite and of their family."""
+def _check_covariances(structure, covariances, inner, shape):
+    """ValueError where these, as given and as the structure keeps them, are not symmetric, positive
+    definite and of their family."""
     n_components, n_features = shape
-    full = np.array([structure.matrix(covariances, k, n_features) for k in range(n_components)])
+    # what was given: a family keeps the diagonal alone, or one matrix, of matrices
+    full = covariances if covariances.ndim == 3 else np.array(
+        [structure.matrix(inner, k, n_features) for k in range(n_components)])
     for k, covariance in enumerate(full):
         diagonal = np.diagonal(covariance)
         deviations = np.sqrt(np.abs(diagonal))
