@@ -6,6 +6,7 @@ into a folder, from which a scraper takes them.
 """
 
 import ast
+import atexit
 import re
 import shutil
 import tempfile
@@ -14,8 +15,9 @@ from pathlib import Path
 from matplotlib import pyplot
 
 # gone when the build ends
-MADE = tempfile.TemporaryDirectory(prefix="emkernels-gallery-")
-PICTURES, SOURCES = Path(MADE.name, "pictures"), Path(MADE.name, "sources")
+MADE = tempfile.mkdtemp(prefix="emkernels-gallery-")
+atexit.register(shutil.rmtree, MADE, ignore_errors=True)
+PICTURES, SOURCES = Path(MADE, "pictures"), Path(MADE, "sources")
 PICTURES.mkdir()
 LIST = re.compile(r"^\| \[(\S+?)\]", re.MULTILINE)
 # a script in a folder of its own becomes one of the gallery's, with what lies beside it
