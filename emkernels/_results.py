@@ -111,7 +111,21 @@ class NamedMatrix(np.ndarray):
     names = None
 
     @classmethod
-    def _of(cls, values, names):
+    def of(cls, values, names):
+        """An array with names.
+
+        Parameters
+        ----------
+        values : array-like of shape (n, n)
+            What is in it; an array is not copied.
+        names : sequence of str
+            Of the rows and the columns.
+
+        Returns
+        -------
+        NamedMatrix
+            The values under these names.
+        """
         out = np.asarray(values).view(cls)
         out.names = list(map(str, names))
         return out
@@ -126,7 +140,7 @@ class NamedMatrix(np.ndarray):
         return repr(np.asarray(self))
 
     def __reduce__(self):
-        return NamedMatrix._of, (np.asarray(self), self._labels())
+        return NamedMatrix.of, (np.asarray(self), self._labels())
 
     def _labels(self):
         return [f"x{j}" for j in range(len(self))] if self.names is None else self.names

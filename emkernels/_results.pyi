@@ -1,6 +1,8 @@
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pandas import DataFrame
 
 class Table(NamedTuple):
@@ -15,5 +17,7 @@ class Result:
 
 class NamedMatrix(np.ndarray[Any, np.dtype[np.float64]]):
     names: list[str] | None
+    @classmethod
+    def of(cls, values: ArrayLike, names: Iterable[str]) -> Self: ...
     def __getitem__(self, key: Any) -> Any: ...
     def to_pandas(self) -> DataFrame: ...

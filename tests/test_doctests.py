@@ -60,7 +60,7 @@ def test_the_walk_finds_examples():
     assert {
         "emkernels.distributed", "emkernels.em.protocol.Model",
         "emkernels.image._segment.segment_image",
-        "emkernels.kernels.mixture.em_statistics", "emkernels.kernels.patterns.MissingPatterns",
+        "emkernels.kernels.mixture.em_statistics", "emkernels.kernels.grouping.MissingPatterns",
         "emkernels.models.factors.fitted.FittedFactors.sample",
         "emkernels.models.mixture.estimator.GaussianMixture"} <= EXAMPLES.keys()
 

@@ -680,7 +680,7 @@ def test_save_and_load(tmp_path, covariance_type):
         with pytest.raises(ValueError, match="damaged"):
             GaussianMixture.load(tmp_path / "bad")
     np.savez(tmp_path / "foreign.npz", a=np.zeros(3))
-    with pytest.raises(ValueError, match="not a mixture"):
+    with pytest.raises(ValueError, match="not a GaussianMixture saved"):
         GaussianMixture.load(tmp_path / "foreign.npz")
     with pytest.raises(FileNotFoundError):
         GaussianMixture.load(tmp_path / "missing.npz")

@@ -23,6 +23,7 @@ from emkernels.components.uniform import Uniform, uniform_of
 from emkernels.data import Rows
 from emkernels.em import EMWarning
 from emkernels.kernels import passes
+from emkernels.models.archives import read_archive, write_archive
 from emkernels.starts.noise import cleaned
 
 IRIS = load_iris().data
@@ -728,10 +729,10 @@ def test_files(fitted, tmp_path):
         assert back.noise_log_density_ == fitted.noise_log_density_
         assert_array_equal(back.predict_proba(X), fitted.predict_proba(X))
         assert back.bic(X) == fitted.bic(X)
-    with np.load(tmp_path / "noise.npz") as archive:
-        arrays = dict(archive)
-    np.savez(tmp_path / "bad.npz", **{**arrays, "noise_box_": arrays["noise_box_"][::-1]})
-    with pytest.raises(ValueError, match="noise_box_ is no box"):
+    header, arrays = read_archive(tmp_path / "noise.npz")
+    box = header["state"]["noise_box_"]["array"]
+    write_archive(tmp_path / "bad.npz", header, {**arrays, box: arrays[box][::-1]})
+    with pytest.raises(ValueError, match="the box of noise is none"):
         GaussianMixture.load(tmp_path / "bad.npz")
     # a fit without noise forgets it
     again = pickle.loads(pickle.dumps(fitted)).set_params(noise=None).fit(X)

@@ -159,7 +159,7 @@ def test_values_of_frames(classes):
 
 
 def test_a_matrix_with_names_is_an_array():
-    matrix = NamedMatrix._of([[1.0, np.nan], [2.0, 3.0]], ["a", "b"])
+    matrix = NamedMatrix.of([[1.0, np.nan], [2.0, 3.0]], ["a", "b"])
     assert repr(matrix) == "array([[ 1., nan],\n       [ 2.,  3.]])"
     for part in (matrix[0], matrix > 1, matrix * 2, np.abs(matrix), matrix[:1, :1]):
         assert type(part) is np.ndarray

@@ -29,6 +29,10 @@ class Students(Gaussians):
         super().__init__(structure, means, scatters, precisions_cholesky)
         self.dfs = dfs
 
+    def __reduce__(self):
+        return Students, (self.structure, self.means, self.known_covariances,
+                          self.precisions_cholesky, self.dfs)
+
 
 class StudentStatistics(SufficientStatistics):
     """Sufficient statistics of Student t components, see

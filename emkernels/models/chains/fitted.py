@@ -358,7 +358,9 @@ class FittedChain(FrameOutput, LatentModel):
                         and isinstance(self._fitted_zeros, dict)):
             raise ValueError("what it says of the fit is not what a fit says")
         values = self._values()
-        if "means" in values and values["means"].shape[-1] != self.n_features_in_:
+        # (parameters put in by hand have none)
+        n = vars(self).get("n_features_in_")
+        if "means" in values and n not in (None, values["means"].shape[-1]):
             raise ValueError("n_features_in_ is not that of means_")
 
     def _try_out(self):

@@ -190,7 +190,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         items = self._read_weighed(X, sample_weight)
         resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
         titles = checks.titles_of_fit(self)
-        return NamedMatrix._of(bivariate_residuals(
+        return NamedMatrix.of(bivariate_residuals(
             items.codes, items.sample_weight, resp, self.response_probs_),
             [titles[j] for j in items.items])
 
