@@ -126,7 +126,9 @@ class BuildExt(build_ext):
         if SANITIZE:    # -O3 takes long with checks, which stand for those of the C library
             sanitize = f"-fsanitize={SANITIZE}"
             compile_args += ["-O2", "-g1", "-fno-omit-frame-pointer", "-fno-stack-protector"]
-            return [*compile_args, sanitize], [sanitize], (["-fopenmp"], ["-fopenmp"])
+            # undefined behaviour ends the process, too: gcc's log_path does not hold for it
+            return ([*compile_args, sanitize, "-fno-sanitize-recover=all"], [sanitize],
+                    (["-fopenmp"], ["-fopenmp"]))
         if sys.platform == "darwin":
             return compile_args, [], (["-Xpreprocessor", "-fopenmp"], ["-lomp"])
         compile_args += ["-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from incomplete_problems import incomplete
 from numpy.testing import assert_array_equal
-from problems import problem
+from problems import problem, unaligned
 
 from emkernels import kernels
 from emkernels.kernels import MissingPatterns, missing_patterns
@@ -231,3 +231,15 @@ def test_student_rows_of_factors_whose_squares_overflow(simd, dtype, type_):
         factors[None] if type_ == "full" else factors, [3.0], type_,
         want=("resp", "log_prob_norm", "pull"))
     assert [part.ravel().tolist() for part in found] == [[1], [-np.inf], [0]]
+
+
+def test_what_is_not_aligned_is_copied():
+    weights, labels = np.arange(5.0), np.array([0, 2, -1, 1, 0], np.int32)
+    for check, given in ((lambda w: kernels.check_sample_weight(w, 5), weights),
+                         (lambda y: kernels.check_labels(y, 5, 3), labels)):
+        array = unaligned(given)
+        assert not array.flags.aligned
+        checked = check(array)
+        assert checked.flags.aligned and checked.dtype == given.dtype
+        assert_array_equal(checked, given)
+        assert check(given) is given

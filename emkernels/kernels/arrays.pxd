@@ -6,6 +6,7 @@ from emkernels._simd.table cimport Rows
 
 cdef object as_matrix(object array, str name, bint missing=*)
 cdef object as_centers(object centers, str name, object X)
+cdef object as_packed(object array, object dtype)
 cdef object as_float64(object array, str name, tuple shape)
 cdef object as_weights(object sample_weight, Py_ssize_t n_samples)
 cpdef tuple weights_in_unit(object sample_weight, object dtype)

@@ -27,11 +27,17 @@ cdef object as_matrix(object array, str name, bint missing=False):
     return array
 
 
+cdef object as_packed(object array, object dtype):
+    """Contiguous and aligned, the caller's own where it is."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return array if array.flags.aligned else array.copy()
+
+
 cdef object as_float64(object array, str name, tuple shape):
     """A finite C-contiguous float64 array of the given shape (None: any size)."""
     cdef const double *values
     cdef Py_ssize_t i, n
-    array = np.ascontiguousarray(_inputs.as_rows(array, name, missing=False), dtype=np.float64)
+    array = as_packed(_inputs.as_rows(array, name, missing=False), np.float64)
     if array.ndim != len(shape):
         raise ValueError(f"{name} must have {len(shape)} dimension(s), got shape {array.shape}")
     for i in range(len(shape)):
@@ -107,7 +113,7 @@ cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_componen
             raise ValueError(
                 f"{name} must lie in -1 .. {n_components - 1}, got {labels[i]} at row {i}"
             )
-    labels = np.ascontiguousarray(labels, dtype=np.int32)
+    labels = as_packed(labels, np.int32)
     values = <const int*>address(labels)
     for i in range(n_samples):
         if values[i] < -1 or values[i] >= n_components:

@@ -8,7 +8,8 @@ from libc.string cimport memset
 from emkernels import _inputs
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, check_rows_finite, is_double, output, pointer, set_rows)
+    address, as_centers, as_matrix, as_packed, check_rows_finite, is_double, output, pointer,
+    set_rows)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
@@ -209,8 +210,8 @@ def responsibilities(log_prob, log_weights=None, *, out=None, n_threads=None):
             f"log_prob contains {log_prob[row, column]}, first at row {row}, column {column}"
         )
     if log_weights is not None:
-        log_weights = np.ascontiguousarray(
-            _inputs.as_rows(log_weights, "log_weights", missing=False), dtype=np.float64)
+        log_weights = as_packed(_inputs.as_rows(log_weights, "log_weights", missing=False),
+                                np.float64)
         if log_weights.shape != (log_prob.shape[1],):
             raise ValueError(
                 f"log_weights must have shape ({log_prob.shape[1]},), got {log_weights.shape}"
