@@ -150,12 +150,11 @@ def test_the_backend_of_joblib_that_people_choose():
     assert two.table == ek.select_mixture(X, [1, 2, 3], n_init=2, random_state=0).table
 
 
-def no_end(state):
-    return False
-
-
 @pytest.mark.filterwarnings("ignore::emkernels.em.EMWarning")
 def test_a_callback_in_other_processes_is_said():
+    def no_end(state):      # of a module that other processes need not find
+        return False
+
     wide = np.hstack([X, X[::-1]])
     for select, rows, more in ((ek.select_mixture, X, {"n_init": 2}),
                                (ek.select_factors, wide, {}),

@@ -137,7 +137,8 @@ def test_attributes_of_fits(owner):
                 if value is not None and not isinstance(value, np.ndarray):
                     assert name in types
             seen.update(names)
-    never = {name for name in types if name.endswith("_")} - seen
+    # table_ is what `emkernels states --save` leaves (test_cli_again.py)
+    never = {name for name in types if name.endswith("_")} - seen - {"table_"}
     assert not never, f"{owner.__name__} has no {never}: leave it out of the stub"
 
 
