@@ -154,6 +154,22 @@ def test_missing_values_in_clusters(air, capsys):
         'air.csv: column "ozone" has missing values, and K-means needs them all')
 
 
+@pytest.mark.parametrize("command, more", [
+    ("cluster", ("-k", 2)), ("impute", ("-o", "x.csv")), ("states", ("-k", 2))])
+def test_rows_without_values_are_told(air, capsys, command, more):
+    run(command, "air.csv", *more, "--save", "model.emk", "--quiet")
+    model = emkernels.load("model.emk")
+    table = pd.read_csv("air.csv").astype({name: float for name in model.feature_names_in_})
+    before = result(capsys, "predict", "model.emk", "air.csv", "-o", "out.csv")
+    table.loc[[3, 8], list(model.feature_names_in_)] = np.nan
+    table.to_csv("empty.csv", index=False)
+    found = result(capsys, "predict", "model.emk", "empty.csv", "-o", "out.csv", "--force")
+    assert found["rows_without_values"] == before["rows_without_values"] + 2
+    capsys.readouterr()
+    run("predict", "model.emk", "empty.csv", "-o", "out.csv", "--force")
+    assert "rows without any value: what the model says of them rests on" in capsys.readouterr().out
+
+
 def test_factors(flowers, capsys):
     run("factors", "iris.csv", "-k", 1, "-o", "one.csv", "--save", "f.emk", "--quiet")
     result(capsys, "predict", "f.emk", "iris.csv", "-o", "two.csv")

@@ -111,7 +111,9 @@ def classes_again(source, options, model, names, console):
         resp = model.predict_proba(
             numbers.framed(X, model.feature_names_in_) if named else X)
     return Assigned(numbers, resp.argmax(axis=1), resp, names,
-                    sum(int(each.missing.sum()) for each in cells))
+                    sum(int(each.missing.sum()) for each in cells),
+                    {"rows_without_values": int(np.all([each.missing for each in cells],
+                                                       axis=0).sum())})
 
 
 def _no_number(source, cells, options):
@@ -150,6 +152,6 @@ def states_again(source, options, model, names, console):
         numbers, series.as_in_file(path), series.as_in_file(resp), columns,
         int(series.gaps.sum()),
         {"sequences": len(series.lengths), "by": options.by, "order": options.order,
-         "impossible": n_impossible,
+         "impossible": n_impossible, "rows_without_values": int(series.gaps.all(axis=1).sum()),
          # symbols are found by the name that the model, or the option, has
          **({} if series.symbols is None else {"matched": "name"})})

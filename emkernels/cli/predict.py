@@ -29,7 +29,8 @@ examples:
 matched (by name, or position: the model knows no names), missing (cells), added (names of new
 columns), filled (cells; of an imputer, else null), sizes (rows of each cluster, class or state,
 else null), noise (rows in no cluster; null without noise), and of states, else null: sequences (how
-many), by, order (names of columns), impossible (rows of sequences that are); warnings.
+many), by, order (names of columns), impossible (rows of sequences that are);
+rows_without_values, warnings.
 """
 
 import numpy as np
@@ -114,7 +115,8 @@ def run(options, console):
     with about(source.path), console.progress("predicting"):
         write_table(options, source, numbers, [found.parts()], carry=carry)
     return _told(options, console, model, numbers.n_rows, names, int(numbers.n_missing.sum()),
-                 added, sizes=found.sizes, filled=found.filled, noise=found.noise)
+                 added, sizes=found.sizes, filled=found.filled, noise=found.noise,
+                 rows_without_values=found.n_without)
 
 
 def _kind(model):
@@ -180,6 +182,8 @@ class _Found:
     noise : int or None
     filled : int or None
         Cells.
+    n_without : int
+        Rows without a value in the columns of the model.
     """
 
     def __init__(self, model, kind, numbers, names, added):
@@ -191,10 +195,12 @@ class _Found:
         self.sizes = np.zeros(len(centers), np.int64) if clusters else None
         noise = clusters and any(name.endswith("_noise") for name in added)
         self.noise = 0 if noise else None
+        self.n_without = 0
 
     def parts(self):
         """Parts of the table, filled in or with what is new."""
         for X in self.numbers.parts():
+            self.n_without += int(np.isnan(X[:, self.order]).all(axis=1).sum())
             if self.kind == "values":
                 yield X, self._completed(X), {}
                 continue
@@ -263,5 +269,11 @@ def _report(console, result, what):
         console.say()
     if result["filled"] is not None:
         console.say(f"{count(result['filled'], 'value')} filled in")
+    n = result["rows_without_values"]
+    if n:
+        console.say(f"{count(n, 'row')} without any value: what the model says of "
+                    f"{'it' if n == 1 else 'them'} rests on "
+                    + ("the rows beside" if result["sequences"] is not None else "its weights and "
+                       "means alone"))
     output = "standard output" if result["output"] == STREAM else result["output"]
     console.say(f"{output}: written")
