@@ -184,6 +184,21 @@ def test_parameters_of_a_mixture(path):
         refused(path, words)
 
 
+@pytest.mark.parametrize("name", ["covariances_", "precisions_cholesky_", "precisions_"])
+@pytest.mark.parametrize("covariance_type, at", [("EII", (0, 0, 1)), ("VVI", (1, 1, 0)),
+                                                 ("EEE", (1, 0, 1)), ("VII", (0, 1, 1))])
+def test_what_a_family_does_not_keep(path, covariance_type, at, name):
+    """It would be shown, and not used."""
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    GaussianMixture(2, covariance_type=covariance_type, random_state=0).fit(X).save(path)
+    header, arrays = read_archive(path)
+    value = arrays[header["state"][name]["array"]].copy()
+    value[at] *= 1 + 1e-5
+    value[at] += 1e-5 * np.abs(value).max() * (value[at] == 0)
+    spoil(path, header, arrays, name, value)
+    refused(path, f"{name} are not of the family {covariance_type}")
+
+
 def test_weights_of_others_add_up_to_one(path):
     for name, attribute in (("t", "weights_"), ("classes", "weights_"), ("mixture of factors",
                             "weights_"), ("imputer by a mixture", "weights_"),

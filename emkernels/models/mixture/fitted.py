@@ -298,6 +298,11 @@ class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstima
         own = self._structure.inner(self.precisions_)
         if not np.abs(own - precisions).max() <= 1e-3 * np.abs(precisions).max():
             raise ValueError("precisions_ are not those of precisions_cholesky_")
+        for name in ("covariances_", "precisions_cholesky_", "precisions_"):
+            seen = known[name]      # what a family does not keep is shown, and not used
+            kept = self._structure.outer(self._structure.inner(seen), n_components, n_features)
+            if not np.array_equal(kept, seen):
+                raise ValueError(f"{name} are not of the family {self._structure.name}")
         for name in ("_fitted_weight", "_fitted_rows"):
             value = known.get(name)
             if value is not None and not (number(value) and value >= 0):
