@@ -159,7 +159,7 @@ def test_missing_values_in_clusters(air, capsys):
 def test_rows_without_values_are_told(air, capsys, command, more):
     run(command, "air.csv", *more, "--save", "model.emk", "--quiet")
     model = emkernels.load("model.emk")
-    table = pd.read_csv("air.csv").astype({name: float for name in model.feature_names_in_})
+    table = pd.read_csv("air.csv").astype(dict.fromkeys(model.feature_names_in_, float))
     before = result(capsys, "predict", "model.emk", "air.csv", "-o", "out.csv")
     table.loc[[3, 8], list(model.feature_names_in_)] = np.nan
     table.to_csv("empty.csv", index=False)
