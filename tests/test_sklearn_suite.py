@@ -110,6 +110,8 @@ def test_check_estimator(estimator, expected):
     results = check_estimator(estimator, expected_failed_checks=expected, on_skip=None)
     assert len(results) > 40
     assert {r["status"] for r in results} <= {"passed", "skipped", "xfail"}
-    assert {r["check_name"] for r in results if r["status"] == "xfail"} == expected.keys()
+    # older ones have fewer checks
+    wanted = expected.keys() & {r["check_name"] for r in results}
+    assert {r["check_name"] for r in results if r["status"] == "xfail"} == wanted
     skipped = {r["check_name"] for r in results if r["status"] == "skipped"}
     assert skipped <= {"check_sample_weights_pandas_series", "check_array_api_input"}
