@@ -298,6 +298,55 @@ def mixture_hmm(data, X, n):
     return [model.transmat_, model.means_, model.predict(X, lengths)]
 
 
+# --- rows far beyond those of the fit -----------------------------------------------------------
+
+
+def _fitted(data, X, n):
+    """Any model of numbers, fitted to tame rows."""
+    k, options = 1 + data.seed % 3, {"random_state": 0, "n_threads": n}
+    return data.pick(
+        emkernels.GaussianMixture(k, covariance_type=data.type, noise=data.seed % 5 == 0, **options),
+        emkernels.StudentTMixture(k, covariance_type=data.type, max_iter=20, **options),
+        emkernels.FactorAnalysis(min(2, X.shape[1]), rotation=data.pick(
+            None, "varimax", "promax", by=3) if X.shape[1] > 1 else None, **options),
+        emkernels.MixtureOfFactorAnalyzers(k, 1, max_iter=20, **options),
+        emkernels.GaussianHMM(k, data.type, max_iter=10, **options),
+        emkernels.MixtureHMM(k, 2, covariance_type=data.type, max_iter=10, **options),
+        emkernels.GaussianImputer(n_threads=n),
+        emkernels.GaussianMixtureImputer(k, covariance_type=data.type, **options),
+        emkernels.KMeans(k, **options), by=7).fit(X)
+
+
+@named
+def far_rows(data, X, n):
+    rng = data.rng
+    near = rng.normal(size=(60, X.shape[1])) @ rng.normal(size=(X.shape[1], X.shape[1]))
+    model = _fitted(data, near, n)
+    far = near[:9] * 10.0 ** rng.uniform(0, 308, size=(9, 1))
+    far[rng.random(far.shape) < 0.2] *= 1e-100
+    far = np.clip(np.nan_to_num(far), -1.7e308, 1.7e308)
+    if not isinstance(model, emkernels.KMeans):
+        far[rng.random(far.shape) < data.pick(0, 0.3)] = np.nan
+    found = []
+    for method in ("predict", "predict_proba", "score_samples", "transform", "impute", "score"):
+        if not hasattr(model, method):
+            continue
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            try:
+                values = getattr(model, method)(far)
+            except ValueError as error:
+                COUNTS[f"    far rows: {error!s:.70}"] += 1
+                continue
+        if any(issubclass(each.category, RuntimeWarning) for each in heard):
+            raise Finding(f"{method} of a {type(model).__name__}: {heard[-1].message}")
+        values = values if isinstance(values, tuple) else (values,)
+        if any(np.isnan(each).any() for each in values):
+            raise Finding(f"{method} of a {type(model).__name__} gives NaN")
+        found += values
+    return found
+
+
 # --- a case -------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,9 @@ def test_what_is_not_determined_is_said():
     # three classes of four binary items: L. A. Goodman, Biometrika 61, 1974
     with pytest.warns(EMWarning, match="rank 1., and 1. parameters are free"):
         LatentClassAnalysis(3, random_state=0).fit(VALUES)
+    # ends at a boundary, too, one of its many maxima
+    with pytest.warns(EMWarning, match="rank 3, and 5 parameters are free"):
+        LatentClassAnalysis(2, random_state=0).fit(np.repeat([[0, 0], [1, 1]], 20, axis=0))
     # far too many to look at the matrix
     with pytest.warns(EMWarning, match="items have too few levels"):
         LatentClassAnalysis(300, random_state=0, n_init=1, max_iter=30, tol=10).fit(

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import emkernels.models.kmeans
-from emkernels import KMeans
+from emkernels import KMeans, kernels
 
 
 def problem(seed, dtype="f8", n=None, d=None):
@@ -139,6 +139,19 @@ def test_any_layout_in_place():
         assert_array_equal(model.cluster_centers_, expected.cluster_centers_)
         assert_array_equal(model.transform(rows), expected.transform(X))
         assert_array_equal(rows, X)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_seeds_do_not_depend_on_the_layout_of_wide_rows(simd, dtype):
+    """Rows of one value each, of which many have the same chances but for rounding."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        column = rng.normal(size=(17, 1)).astype(dtype)
+        X = np.repeat(column, 66, axis=1)
+        expected = kernels.kmeans_plusplus(X, 8, random_state=seed)[1]
+        for rows in (np.broadcast_to(column, X.shape), np.asfortranarray(X),
+                     np.repeat(X, 2, axis=1)[:, ::2]):
+            assert_array_equal(kernels.kmeans_plusplus(rows, 8, random_state=seed)[1], expected)
 
 
 def test_far_from_the_origin_no_digit_is_lost():

@@ -12,10 +12,13 @@ from sklearn.datasets import load_iris
 
 from emkernels import (
     EMWarning,
+    FactorAnalysis,
     GaussianImputer,
     GaussianMixture,
     GaussianMixtureImputer,
     KMeans,
+    MixtureOfFactorAnalyzers,
+    StudentTMixture,
     compare_clusterings,
     kernels,
     select_mixture,
@@ -260,3 +263,21 @@ def test_a_picture_takes_the_labels_of_the_fit():
     with pytest.raises(ValueError, match="labels name 'other'.*by number"):
         plotting.plot_mixture(fit(KNOWN), X, labels=["other"] * 150)
     ax.figure.clear()
+
+
+@pytest.mark.parametrize("model", [
+    *(GaussianMixture(2, covariance_type=each, random_state=0) for each in (
+        "full", "tied", "diag", "spherical")),
+    MixtureOfFactorAnalyzers(2, random_state=0), StudentTMixture(2, df=30.0, random_state=0),
+    FactorAnalysis(1, noise="isotropic"), GaussianImputer(),
+    GaussianMixtureImputer(2, random_state=0),
+], ids=repr)
+def test_rows_of_no_weight_have_no_say_however_far(model):
+    model.fit(X)
+    beyond = np.vstack([X, np.full((1, 4), 1e200)])     # its log density is -inf, but for Student t
+    weight = np.append(np.ones(len(X)), 0.0)
+    assert_allclose(model.score(beyond, sample_weight=weight), model.score(X), rtol=1e-12)
+    for criterion in ("aic", "bic", "icl"):
+        if hasattr(model, criterion):
+            assert_allclose(getattr(model, criterion)(beyond, sample_weight=weight),
+                            getattr(model, criterion)(X), rtol=1e-12)

@@ -154,6 +154,19 @@ cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const 
                 form[k * TILE + j + n] = value
 
 
+cdef Rows gather(const Rows *rows, Py_ssize_t start, Py_ssize_t size, real *x) noexcept nogil:
+    """Rows start .. start + size - 1, copied to x (size, n_features)."""
+    cdef Rows out = rows[0]
+    cdef Py_ssize_t D = rows.n_features, j, d
+    for d in range(D):
+        for j in range(size):
+            x[j * D + d] = read(rows.x + row_at(rows, start + j) * rows.row_stride
+                                + d * rows.column_stride)
+    out.x, out.order = <const char*>x, NULL
+    out.row_stride, out.column_stride = D * <Py_ssize_t>sizeof(real), sizeof(real)
+    return out
+
+
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                         const Seeding *seeding) noexcept nogil:
     """k-means++ seeding: take the last seed into `closest`, then potentials of the block's rows
@@ -164,6 +177,7 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef Py_ssize_t t, j, k, v, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef double *potentials
+    cdef Rows gathered
     cdef vec overflow      # 0, or NaN
     cdef vec limit[VECTORS]
     cdef vec value[VECTORS]
@@ -185,6 +199,9 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
             closest[j] = <real>seeding.closest[start + j]
         if D >= 4 * LANES and job.rows.column_stride == sizeof(real):
             wide_forms(&job.rows, start, size, mean, stride, K, <real*>p.resp)
+        elif D >= 4 * LANES:        # the same sums for every layout
+            gathered = gather(&job.rows, start, size, x)
+            wide_forms(&gathered, 0, size, mean, stride, K, <real*>p.resp)
         else:
             pack_tile(&job.rows, start, size, n, x)
             axis_forms(mean, NULL, stride, <const vec*>x, D, K, behind_tile(&job.rows, start),

@@ -196,6 +196,14 @@ def check_magnitude(X, largest, name="X", n_samples=None, names=None):
         )
 
 
+def check_answered(values, rows):
+    """ValueError naming the first of the rows whose answer is no number: infinities met."""
+    if values.size and np.isnan(values.min()):
+        row = np.argwhere(np.isnan(values))[0][0]
+        raise ValueError(f"X is too large for {rows.dtype} at row {row}: what follows from its "
+                         "values overflows. Rescale the columns")
+
+
 def check_magnitude_of(rows):
     """The same of rows, or of blocks of rows."""
     if not hasattr(rows, "n_blocks"):

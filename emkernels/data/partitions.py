@@ -176,7 +176,8 @@ class Partitions(Source):
         name = f"{self.run}-{self.n_passes}-{places[0].number}"
         dumps = dask_module("distributed.protocol.pickle").dumps
         parameters = f"parameters-{name}"
-        graph = {parameters: spec.Task(parameters, _loads, dumps((work, self.run, self.room)))}
+        # as bytes: arrays that move between workers may arrive unaligned
+        graph = {parameters: spec.Task(parameters, bytes, dumps((work, self.run, self.room)))}
         size, keys = self._group_size(), []
         for first in range(0, len(places), size):
             key = f"statistics-{name}", first // size
@@ -265,7 +266,7 @@ def _forget(run, dask_worker):
 
 
 def _statistics(sent, told, names, *inputs):
-    work, run, room = told
+    work, run, room = dask_module("distributed.protocol.pickle").loads(told)
     worker = dask_module("distributed").get_worker()
     return _known(work.of(
         sent.read(dict(zip(names, inputs))), name=f"worker {worker.address}",
@@ -290,10 +291,6 @@ def share_here(n_threads):
     except ValueError:
         return 1 if n_threads is None else n_threads
     return share_of(n_threads, worker.state.nthreads)
-
-
-def _loads(data):
-    return dask_module("distributed.protocol.pickle").loads(data)
 
 
 def _known(part):

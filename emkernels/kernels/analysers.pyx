@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport DIAG, FACTOR_CHUNK, Factors, Job, Rows, Table
-from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
+from emkernels.kernels.arrays cimport address, indices, is_double, pointer, set_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     FACTORS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -89,7 +89,7 @@ def _factor_pass(X, means, model, sample_weight=None, *, order=None, labels=None
     cdef double tail[2]
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
-    rows.order = <const int*>pointer(order)
+    rows.order = indices(order)
     memset(&job, 0, sizeof(Job))
     memset(&factors, 0, sizeof(Factors))
     factors.n_factors = q

@@ -15,6 +15,7 @@ cdef object output(object out, tuple shape, object dtype, str name, dict read)
 cdef object checked_sums(object sums)
 cdef void *address(object array) except? NULL
 cdef const double *pointer(object array) except? NULL
+cdef const int *indices(object array) except? NULL
 cdef int set_rows(Rows *rows, object X) except -1
 cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1
 cdef bint is_double(object X) except -1

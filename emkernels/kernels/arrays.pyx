@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from cpython.buffer cimport PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from libc.string cimport memset
 
 from emkernels import _inputs
@@ -169,11 +170,33 @@ cdef void *address(object array) except? NULL:
     return data
 
 
-cdef const double *pointer(object array) except? NULL:
-    """That of an array of float64; NULL for None."""
+cdef void *checked(object array, char kind, Py_ssize_t itemsize) except? NULL:
+    """Address of a C-contiguous array of this type, NULL for None. ValueError or TypeError for
+    another: what a caller forgot to convert is not read beyond its end."""
+    cdef Py_buffer view
+    cdef void *data
+    cdef bint fits
     if array is None:
         return NULL
-    return <const double*>address(array)
+    PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
+    data = view.buf
+    # "=" stands before the type of an array that is not aligned, as those that Dask moves
+    fits = view.itemsize == itemsize and view.format != NULL and kind == view.format[
+        view.format[0] == c"="]
+    PyBuffer_Release(&view)
+    if not fits:
+        raise TypeError(f"an array of type {chr(kind)!r} is needed, got {array.dtype}")
+    return data
+
+
+cdef const double *pointer(object array) except? NULL:
+    """That of an array of float64; NULL for None."""
+    return <const double*>checked(array, c"d", sizeof(double))
+
+
+cdef const int *indices(object array) except? NULL:
+    """That of an array of int32; NULL for None."""
+    return <const int*>checked(array, c"i", sizeof(int))
 
 
 cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,

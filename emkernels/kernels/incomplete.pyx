@@ -7,8 +7,8 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, checked_sums, is_double, pointer, rows_at,
-    set_rows, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, checked_sums, indices, is_double, pointer,
+    rows_at, set_rows, weights_in_unit)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
     as_factors, as_mixture_weights, covariance_code, empty_statistics, set_noise)
@@ -135,7 +135,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     set_rows(&job.rows, X)
     set_noise(&job, noise)
     job.rows.sample_weight = pointer(sample_weight)
-    job.rows.known = <const int*>pointer(known)
+    job.rows.known = indices(known)
     job.skip = K > 1 and X.shape[1] > 4 and code in (FULL, TIED)
     kept = None
     if code in (FULL, TIED):

@@ -10,8 +10,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, is_double, pointer,
-    rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, indices, is_double,
+    pointer, rows_at, set_rows, weights_in_unit)
 from emkernels.kernels.density cimport run_responsibilities, run_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
@@ -218,8 +218,8 @@ def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_wei
     set_rows(&job.rows, X)
     set_noise(&job, noise)
     job.rows.sample_weight = pointer(sample_weight)
-    job.rows.known = <const int*>pointer(known)
-    job.rows.order = <const int*>pointer(order)
+    job.rows.known = indices(known)
+    job.rows.order = indices(order)
     job.labels_out = NULL if labels is None else <int*>address(labels)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)

@@ -12,7 +12,8 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     FIELD_DIMENSIONS, FULL, TIED, Field, Job, Rows, Table, second_size)
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, checked_sums, is_double, output, pointer, rows_at, set_rows)
+    address, as_centers, as_matrix, checked_sums, indices, is_double, output, pointer,
+    rows_at, set_rows)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 from emkernels.kernels.gaussians cimport (
@@ -367,7 +368,7 @@ def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
     for i in range(FIELD_DIMENSIONS):
         size[i] = grid[0][i]
     set_rows(&rows, X)
-    rows.known = <const int*>pointer(known)
+    rows.known = indices(known)
     counts, first, second = empty_statistics(code, K, X.shape[1])
     prior = np.zeros(K)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)

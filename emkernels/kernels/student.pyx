@@ -11,8 +11,8 @@ from libc.string cimport memset
 from emkernels._simd.table cimport (
     FULL, TIED, Incomplete, Job, Rows, second_size, tail_size)
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_float64, as_matrix, as_weights, checked_sums, is_double, pointer,
-    rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_float64, as_matrix, as_weights, checked_sums, indices, is_double,
+    pointer, rows_at, set_rows, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
@@ -171,7 +171,7 @@ def _student_pass(X, weights, means, precisions_cholesky, dfs, covariance_type,
     job.skip = K > 1 and D > 4 and (code == FULL or (code == TIED and not complete))
     kept = None
     if complete:
-        job.rows.order = <const int*>pointer(order)
+        job.rows.order = indices(order)
         job.labels_out = NULL if labels is None else <int*>address(labels)
     else:
         check_shape(patterns, X)

@@ -4,6 +4,7 @@ import functools
 import inspect
 import warnings
 
+import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import validate_parameter_constraints
 
@@ -47,6 +48,9 @@ class Stateful:
             warnings.warn(VersionWarning(
                 estimator_name=type(self).__name__, current_sklearn_version=__version__,
                 original_sklearn_version=version), stacklevel=2)
+        # arrays of buffers that came by a network need not be aligned
+        state = {name: value.copy() if isinstance(value, np.ndarray) and not value.flags.aligned
+                 else value for name, value in state.items()}
         # parameters that have come since are as they were without
         super().__setstate__({**_defaults(type(self)), **state})
 

@@ -1,6 +1,5 @@
 """What estimators of latent-variable models share."""
 
-import math
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
 
@@ -8,17 +7,16 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Options, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
-from emkernels import _inputs
 from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval
 from emkernels.em import Progress, run_em, warn_about
 from emkernels.models._state import Stateful
+from emkernels.models.likelihood import Likelihood
 
 
-class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
+class LatentModel(Likelihood, Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
     """A model with hidden variables, fitted by EM or its like.
 
     A subclass fits: it reads rows by :meth:`_rows_to_fit`, runs EM by :meth:`_run`, and, when
@@ -101,126 +99,9 @@ class LatentModel(Stateful, DensityMixin, BaseEstimator, metaclass=ABCMeta):
     def _n_parameters(self):
         """How many parameters are free."""
 
-    @property
-    def n_parameters_(self):
-        """Free parameters, which the criteria count."""
-        check_is_fitted(self)
-        return self._n_parameters()
-
     def _read(self, X):
         """Rows of the columns of the fit."""
         return Rows.read(X, self, fitted=True).with_(n_threads=self.n_threads)
-
-    def score_samples(self, X):
-        """Log density of each row, of its observed values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Natural logarithms.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return self._log_density(self._read(X))
-
-    def score(self, X, y=None, *, sample_weight=None):
-        """Mean log density of the rows (weighted where weights are given).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        y : ignored
-            Not used: there for pipelines.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            In natural logarithms.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        total, weight = self._log_likelihood(X, sample_weight)
-        return total / weight
-
-    def bic(self, X, *, sample_weight=None):
-        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
-
-        With weights, n is their sum.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            Of the log-likelihood L of the n rows, with p free parameters.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        total, weight = self._log_likelihood(X, sample_weight)
-        return -2 * total + self._n_parameters() * math.log(weight)
-
-    def aic(self, X, *, sample_weight=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            Of the log-likelihood L of the rows, with p free parameters.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return -2 * self._log_likelihood(X, sample_weight)[0] + 2 * self._n_parameters()
-
-    def _log_likelihood(self, X, sample_weight):
-        """The log-likelihood of the rows and their weight."""
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        values = self._log_density(rows).astype(np.float64)
-        weight = rows.weight_given
-        if weight is None:
-            return float(values.sum()), float(len(rows))
-        inside = weight > 0     # nothing times an infinite log density is nothing
-        return float(weight[inside] @ values[inside]), float(weight.sum())
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

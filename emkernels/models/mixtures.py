@@ -1,16 +1,16 @@
 """What estimators of mixtures share, whatever the components are."""
 
-import math
-
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from emkernels import _inputs
+from emkernels.data import checks
 from emkernels.data.source import Source, Sums
 from emkernels.models.containers import FrameOutput, framed
+from emkernels.models.likelihood import Likelihood, weighted_sum
 
 
-class MixtureMethods(FrameOutput):
+class MixtureMethods(FrameOutput, Likelihood):
     """Methods of a fitted mixture, to be inherited from.
 
     The class gives ``_each(rows, *want)``, outputs of its E-step for each row, ``_read(X)``,
@@ -23,28 +23,6 @@ class MixtureMethods(FrameOutput):
 
     def _log_density(self, rows):
         return self._each(rows, "log_prob_norm")
-
-    def score_samples(self, X):
-        """Log density of each row, of its observed values.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Natural logarithms.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return self._log_density(self._read(X))
 
     def predict(self, X):
         """Most probable component of each row.
@@ -116,60 +94,12 @@ class MixtureMethods(FrameOutput):
         rows = self._read(X)
         if rows.patterns is None:
             return framed(self, rows.X.copy(order="C"), X)
-        return framed(self, self._imputed(rows), X)
+        out = self._imputed(rows)
+        checks.check_answered(out, rows)
+        return framed(self, out, X)
 
     def _imputed(self, rows):
         return self._each(rows, "imputed")
-
-    def bic(self, X, *, sample_weight=None):
-        """Bayesian information criterion ``-2 log L + p log n``; the lower the better.
-
-        p counts the parameters that are estimated; with weights, n is their sum.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            Of the log-likelihood L of the n rows, with p free parameters.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return self._criteria(X, sample_weight)["bic"]
-
-    def aic(self, X, *, sample_weight=None):
-        """Akaike information criterion ``-2 log L + 2 p``; the lower the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            Of the log-likelihood L of the rows, with p free parameters.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return self._criteria(X, sample_weight)["aic"]
 
     def icl(self, X, *, sample_weight=None):
         """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
@@ -236,9 +166,7 @@ class MixtureMethods(FrameOutput):
         n = rows.total if rows.weighted else len(rows)
         sums = rows.reduce(self._evidence, entropy)
         log_likelihood, uncertain = sums.log_likelihood, sums.uncertain
-        p = self._n_parameters()
-        out = {"log_likelihood": log_likelihood, "bic": -2 * log_likelihood + p * math.log(n),
-               "aic": -2 * log_likelihood + 2 * p}
+        out = self._criteria_of(log_likelihood, n)
         if entropy:
             out["icl"] = out["bic"] + 2 * float(uncertain)
         return out
@@ -252,10 +180,11 @@ class MixtureMethods(FrameOutput):
             if entropy:
                 resp, densities = self._each(part, "resp", "log_prob_norm")
                 resp = resp.astype(np.float64)
-                uncertain -= w @ (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1)
+                uncertain -= weighted_sum(
+                    (resp * np.log(np.where(resp > 0, resp, 1))).sum(axis=1), w)
             else:
                 densities = self._each(part, "log_prob_norm")
-            log_likelihood += float(w @ densities.astype(np.float64))
+            log_likelihood += weighted_sum(densities.astype(np.float64), w)
         return Sums(log_likelihood=log_likelihood, uncertain=uncertain)
 
     def sample(self, n_samples=1):

@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from emkernels.components.factors import mixed_gaps
+from emkernels.components.factors.posterior import QUIET
 from emkernels.components.factors.updates import LOG_2_PI
 from emkernels.components.factors.views import views_of
 from emkernels.components.gaussian.moments import seen
@@ -20,8 +21,6 @@ LOOKS = (1 / 8, 1 / 4, 1 / 2, 1)
 FEW = 8
 # Squared lengths of loadings in units of the noise beyond which distances would cancel.
 STIFF = {np.dtype(np.float64): 1e6, np.dtype(np.float32): 2e3}
-# Parameters beyond all numbers are found by looking at what they come to.
-QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 # A component with less than this share of a row stays as it is.
 NOTHING = 1e-12
 

@@ -10,6 +10,8 @@ STACK = 1 << 19         # numbers in a stack of small matrices
 # Loadings in units of the noise beyond which matrices of the factors come from their roots, and
 # means of factors are refined.
 STIFF = 1e2
+# What overflows is found by looking at what it comes to.
+QUIET = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 @dataclass
@@ -150,6 +152,7 @@ class Posterior:
         mean: rounding of m enters squared.
         """
         distance = np.einsum("nd,nd->n", left, left) + ((m @ self.inverse) * m).sum(axis=1)
+        distance[np.isnan(distance)] = np.inf       # infinities met, of a row too far out
         if part.observed is None:
             count, noise = np.array([len(self.mean)]), self.log_noise.sum()
         else:
@@ -160,6 +163,7 @@ class Posterior:
 
     # --- of whole tables -------------------------------------------------------------------
 
+    @QUIET
     def means(self, rows, bartlett=False):
         """E[z | x] of each row, (n_rows, n_factors) float64; or the scores of Bartlett, weighted
         least squares without a prior (of least length where a row has too few values)."""
@@ -183,6 +187,7 @@ class Posterior:
             out[part.rows] = part.covariances[part.pattern]
         return out
 
+    @QUIET
     def log_density(self, rows):
         """Of what is observed in each row, (n_rows,); 0 where nothing is."""
         out = np.empty(len(rows))
@@ -194,6 +199,7 @@ class Posterior:
             out[part.rows] = self.densities(part, m, left)
         return out
 
+    @QUIET
     def impute(self, rows):
         """A copy of the rows with the conditional mean of each missing value."""
         out = rows.X.copy(order="C")

@@ -312,7 +312,7 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         self._tell(result, items)
         examination.say_numbers(items)
         self.identified_ = examination.say(
-            some, components, result.parameters.weights, result.parameters.components, items.total)
+            some, components, self.weights_, self._classes, items.total)
 
     def _acceleration(self, items):
         """What the loop takes."""

@@ -30,6 +30,10 @@ def say(items, components, weights, classes, total):
              f"reg_covar adds ({some(parts, 3)}): a class sits on one value. Fewer classes, a "
              "larger reg_covar or more starts (n_init)", DegenerateWarning)
     rank, free = jacobian_rank(items, components, weights, classes, total)
+    held = (classes.probs <= EDGE) | (classes.probs >= 1 - EDGE)
+    if rank == free and held.any():     # they may be one end of many maxima
+        rank, free = jacobian_rank(
+            items, components, weights, _let_go(held, classes, components), total)
     if rank is None or rank < free:
         why = ("for so many classes items have too few levels" if rank is None else
                f"the Jacobian of the probabilities of the rows has rank {rank}, and {free} "
@@ -98,6 +102,15 @@ def jacobian_rank(items, components, weights, classes, total=None):
     with one_thread(len(table.T)):
         values = np.linalg.eigvalsh(table.T @ table)
     return min(int((values > RANK * values[-1]).sum()), free), free
+
+
+def _let_go(held, classes, components):
+    """The classes with no probability at the boundary, but of items of one level."""
+    item = components.item
+    held = np.logical_or.reduceat(held, components.first)[item]
+    n_levels = np.array(components.n_levels)[item, None]
+    return Classes(np.where(held, 0.9 * classes.probs + 0.1 / n_levels, classes.probs),
+                   classes.means, classes.variances)
 
 
 def _rows_like(items, n, weights, classes):

@@ -16,6 +16,7 @@ from emkernels.models.classes.inference import ClassInference
 from emkernels.models.classes.residuals import bivariate_residuals
 from emkernels.models.containers import framed
 from emkernels.models.encoding import count, number
+from emkernels.models.likelihood import weighted_sum
 from emkernels.models.loaded import check_values, check_weights
 from emkernels.models.mixtures import MixtureMethods
 
@@ -40,7 +41,8 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     def _classes(self):
         n = len(self.weights_)
         probs = np.concatenate([each.T for each in self.response_probs_] or [np.zeros((0, n))])
-        return Classes(probs, self.means_.T, self.variances_.T)
+        return Classes(*(np.asarray(each, dtype=np.float64) for each in (
+            probs, self.means_.T, self.variances_.T)))
 
     @property
     def continuous_(self):
@@ -61,30 +63,33 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
         return Items.read_again(X, self, self.categories_, self._continuous, self._columns,
                                 sample_weight=sample_weight)
 
+    def _rows(self, items, *want):
+        """Outputs of the E-step for each of the distinct rows."""
+        weights = np.asarray(self.weights_, dtype=np.float64)
+        return self._components.rows(items, weights, self._classes, *want)
+
     def _each(self, items, *want):
         """Outputs of the E-step for each row."""
-        out = self._components.rows(items, self.weights_, self._classes, *want)
+        out = self._rows(items, *want)
         out = [out[name][items.inverse] for name in want]
         return out[0] if len(want) == 1 else out
 
     def _log_likelihood(self, X, sample_weight):
         """The log-likelihood of the rows and their weight."""
         items = self._read_weighed(X, sample_weight)
-        values = self._components.rows(items, self.weights_, self._classes, "log_prob_norm")[
-            "log_prob_norm"]
-        inside = items.sample_weight > 0
-        return float(items.sample_weight[inside] @ values[inside]), items.total
+        values = self._rows(items, "log_prob_norm")["log_prob_norm"]
+        return weighted_sum(values, items.sample_weight), items.total
 
     def _criteria(self, X, sample_weight, *, entropy=False):
         items = self._read_weighed(X, sample_weight)
         total, n = self._log_likelihood(items, None)
         p = self._n_parameters()
-        out = {"log_likelihood": total, "bic": -2 * total + p * math.log(n),
-               "aic": -2 * total + 2 * p, "abic": -2 * total + p * math.log((n + 2) / 24),
-               "caic": -2 * total + p * (math.log(n) + 1)}
+        out = self._criteria_of(total, n) | {
+            "abic": -2 * total + p * math.log((n + 2) / 24),
+            "caic": -2 * total + p * (math.log(n) + 1)}
         if entropy:
-            out["icl"] = out["bic"] + 2 * entropy_of(self._components.rows(
-                items, self.weights_, self._classes, "resp")["resp"], items.sample_weight)
+            out["icl"] = out["bic"] + 2 * entropy_of(self._rows(
+                items, "resp")["resp"], items.sample_weight)
         return out
 
     def abic(self, X, *, sample_weight=None):
@@ -188,7 +193,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
                [ 0.,  0., nan]])
         """
         items = self._read_weighed(X, sample_weight)
-        resp = self._components.rows(items, self.weights_, self._classes, "resp")["resp"]
+        resp = self._rows(items, "resp")["resp"]
         titles = checks.titles_of_fit(self)
         return NamedMatrix.of(bivariate_residuals(
             items.codes, items.sample_weight, resp, self.response_probs_),

@@ -103,7 +103,9 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         method = self.scores if method is None else method
         if method not in SCORES:
             raise ValueError(f"method must be 'regression' or 'bartlett', got {method!r}")
-        return self._posterior().means(self._inner(rows), method == "bartlett").astype(rows.dtype)
+        scores = self._posterior().means(self._inner(rows), method == "bartlett")
+        checks.check_answered(scores, rows)
+        return scores.astype(rows.dtype)
 
     def posterior_covariance(self, X=None):
         """Covariance of the factors given a row, ``(Phi^-1 + L' psi^-1 L)^-1``.
@@ -188,6 +190,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         out[:, v] = self._posterior().impute(self._inner(rows))
         fixed = np.setdiff1d(np.arange(len(self.mean_)), v)
         out[:, fixed] = np.where(np.isnan(out[:, fixed]), self.mean_[fixed], out[:, fixed])
+        checks.check_answered(out, rows)
         return framed(self, out, X)
 
     def sample(self, n_samples=1, *, random_state=None):

@@ -8,6 +8,7 @@ from emkernels import _inputs
 from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.factors.posterior import Posterior
 from emkernels.components.gaussian.moments import near_zero
+from emkernels.data import checks
 from emkernels.models.base import LatentModel
 from emkernels.models.encoding import places
 from emkernels.models.loaded import check_values, check_weights
@@ -126,6 +127,7 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
             own = np.flatnonzero(labels == k)
             posterior = Posterior(self.means_[k, v], self.components_[k][:, v], self._noise[k, v])
             out[own] = posterior.means(rows.take(own, v))
+        checks.check_answered(out, rows)
         return out
 
     def fit_transform(self, X, y=None, *, sample_weight=None):

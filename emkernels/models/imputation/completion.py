@@ -9,6 +9,7 @@ from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.kernels import passes
 from emkernels.models._state import Stateful
+from emkernels.models.likelihood import weighted_sum
 
 
 class Completion(Stateful, TransformerMixin, BaseEstimator):
@@ -79,6 +80,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         if np.isfinite(limits[0]).any() or np.isfinite(limits[1]).any():
             low, high = (limit[kept].astype(out.dtype) for limit in limits)
             np.clip(out, low, high, out=out, where=np.isnan(rows[:, kept]))
+        checks.check_answered(out, rows)
         if self.indicator_ is not None:
             out = np.hstack([out, self.indicator_.transform(rows)])
         return out
@@ -172,4 +174,6 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         values = self._densities(rows).astype(np.float64)
         weight = checks.check_sample_weight(sample_weight, values[:, None])
         weight = rows.weight_given if weight is None else weight
-        return float(values.mean() if weight is None else np.average(values, weights=weight))
+        if weight is None:
+            return float(values.mean())
+        return weighted_sum(values, weight) / float(weight.sum())

@@ -79,7 +79,8 @@ def together(rows):
     step = max(1, 2**22 // max(1, seen.shape[1]))
     for first in range(0, len(seen), step):
         block = seen[first:first + step].astype(np.float32)
-        counts += block.T @ block
+        with np.errstate(all="ignore"):     # some processors' products raise flags for nothing
+            counts += block.T @ block
     return counts > 0
 
 

@@ -188,10 +188,11 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
 
     def _raw(self):
         inside = self._columns.inside
-        covariance = np.ascontiguousarray(self.covariance_[np.ix_(inside, inside)])[None]
+        location, covariance = (np.ascontiguousarray(each, dtype=np.float64)[None] for each in (
+            self.location_[inside], self.covariance_[np.ix_(inside, inside)]))
         full = structure_of("full")
         return MixtureParameters(np.ones(1), Gaussians(
-            full, self.location_[inside][None], covariance, full.factors(covariance)))
+            full, location, covariance, full.factors(covariance)))
 
     def _locations(self):
         return self.location_

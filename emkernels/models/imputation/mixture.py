@@ -201,11 +201,11 @@ class GaussianMixtureImputer(BaseGaussianImputer):
 
     def _raw(self):
         structure, inside = structure_of(self._fitted_type), self._columns.inside
-        covariances, factors = (
-            np.ascontiguousarray(structure.select(part, inside))
-            for part in (self.covariances_, self.precisions_cholesky_))
-        return MixtureParameters(self.weights_, Gaussians(
-            structure, np.ascontiguousarray(self.means_[:, inside]), covariances, factors))
+        weights, means, covariances, factors = (
+            np.ascontiguousarray(each, dtype=np.float64) for each in (
+                self.weights_, self.means_[:, inside], structure.select(self.covariances_, inside),
+                structure.select(self.precisions_cholesky_, inside)))
+        return MixtureParameters(weights, Gaussians(structure, means, covariances, factors))
 
     def _locations(self):
         return self.means_[0]

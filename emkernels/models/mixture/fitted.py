@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from emkernels import _inputs, kernels
+from emkernels import kernels
 from emkernels.components.gaussian.degenerate import Examination
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
@@ -93,12 +93,6 @@ class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstima
     def _structure(self):
         return structure_of(self._type)
 
-    @property
-    def n_parameters_(self):
-        """Free parameters of the fit, those that are `fixed` left out."""
-        check_is_fitted(self)
-        return self._n_parameters()
-
     def _n_parameters(self):
         k, n_features = self.means_.shape
         counts = {"covariances": self._structure.n_parameters(k, n_features),
@@ -128,36 +122,6 @@ class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstima
     def _read(self, X):
         """Rows of the columns of the fit."""
         return Rows.read(X, self, fitted=True)
-
-    def score(self, X, y=None, *, sample_weight=None):
-        """Mean log density of the rows (weighted where weights are given).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            NaN where missing.
-        y : ignored
-            Not used: there for pipelines.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            In natural logarithms.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        values = self._each(rows, "log_prob_norm").astype(np.float64)
-        weight = rows.weight_given
-        return float(values.mean() if weight is None else np.average(values, weights=weight))
 
     def _imputed(self, rows):
         known = self._each(rows, "imputed", parameters=self._parameters().without_noise())
