@@ -305,7 +305,8 @@ def _fitted(data, X, n):
     """Any model of numbers, fitted to tame rows."""
     k, options = 1 + data.seed % 3, {"random_state": 0, "n_threads": n}
     return data.pick(
-        emkernels.GaussianMixture(k, covariance_type=data.type, noise=data.seed % 5 == 0, **options),
+        emkernels.GaussianMixture(
+            k, covariance_type=data.type, noise=data.seed % 5 == 0, **options),
         emkernels.StudentTMixture(k, covariance_type=data.type, max_iter=20, **options),
         emkernels.FactorAnalysis(min(2, X.shape[1]), rotation=data.pick(
             None, "varimax", "promax", by=3) if X.shape[1] > 1 else None, **options),
