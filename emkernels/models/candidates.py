@@ -1,12 +1,73 @@
 """Numbers of components, factors or classes of which one is to be chosen."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from emkernels._results import Result, Table
 
+_TITLES = {"degrees_of_freedom": "freedom"}
+
+
+def _width(form):
+    return int(form.lstrip(">").partition(".")[0].rstrip("d"))
+
 
 class Selection(Result):
-    """A `table` of candidates, a dict each with its `error`, and which is `chosen`."""
+    """A `table` of candidates, a dict each, and the `best` by a `criterion`.
+
+    A subclass says what tells candidates apart, and which columns of the table are printed, with
+    their formats; the criterion comes where its name is None.
+    """
+
+    _keys: ClassVar = ("n_components",)
+    _printed: ClassVar = ()
+
+    @property
+    def chosen(self):
+        """The row of `best` in `table`; None without one."""
+        if self.best is None:
+            return None
+        return next(row for row in self.table
+                    if all(row[name] == getattr(self.best, name) for name in self._keys))
+
+    @classmethod
+    def remarks(cls, row):
+        """What there is to say of a row of the table, in a few words.
+
+        Parameters
+        ----------
+        row : dict
+            One of `table`.
+
+        Returns
+        -------
+        str
+            Empty where there is nothing to say.
+        """
+        found = [row["error"]] if row["error"] else []
+        found += cls._remarks(row)
+        if row.get("below"):
+            found.append(f"a poor maximum: likelier with {row['below']}")
+        return "; ".join(found)
+
+    @staticmethod
+    def _remarks(row):
+        """What else there is to say of a row."""
+        return []
+
+    def __str__(self):
+        columns = [(name or self.criterion, form) for name, form in self._printed
+                   if name is None or any(row[name] is not None for row in self.table)]
+        lines = [" ".join(f"{_TITLES.get(name, name):>{_width(form)}}" for name, form in columns)]
+        chosen = self.chosen
+        for row in self.table:
+            cells = (" " * _width(form) if row[name] is None else f"{row[name]:{form}}"
+                     for name, form in columns)
+            remarks = self.remarks(row)
+            lines.append(" ".join(cells) + " *" * (row is chosen)
+                         + (f"  {remarks}" if remarks else ""))
+        return "\n".join(lines)
 
     def _headline(self):
         found = "none" if self.chosen is None else ", ".join(

@@ -1,3 +1,8 @@
 from emkernels._results import Result
+from emkernels._typing import Row
 
-class Selection(Result): ...
+class Selection(Result):
+    @property
+    def chosen(self) -> Row | None: ...
+    @classmethod
+    def remarks(cls, row: Row) -> str: ...

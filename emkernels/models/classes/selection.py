@@ -53,47 +53,13 @@ class ClassSelection(Selection):
     criterion: str
     table: list
 
-    @property
-    def chosen(self):
-        """The row of `best` in `table`."""
-        return next(row for row in self.table if row["n_classes"] == self.best.n_classes)
+    _keys = ("n_classes",)
+    _printed = (("n_classes", "9d"), ("n_parameters", "12d"), ("log_likelihood", "16.3f"),
+                (None, "16.3f"), ("entropy", "8.3f"), ("n_best", "6d"), ("blrt", "8.4f"))
 
     @staticmethod
-    def remarks(row):
-        """What there is to say of a row of the table, in a few words.
-
-        Parameters
-        ----------
-        row : dict
-            One of `table`.
-
-        Returns
-        -------
-        str
-            Empty where there is nothing to say.
-        """
-        found = [row["error"]] if row["error"] else []
-        if row["below"]:
-            found.append(f"a poor maximum: likelier with {row['below']}")
-        if not row["error"] and not row["converged"]:
-            found.append("not converged")
-        return "; ".join(found)
-
-    def __str__(self):
-        tested = any(row["blrt"] is not None for row in self.table)
-        lines = [f"{'n_classes':>9} {'n_parameters':>12} {'log_likelihood':>16} "
-                 f"{self.criterion:>16} {'entropy':>8} {'n_best':>6}"
-                 + (f" {'blrt':>8}" if tested else "")]
-        chosen = self.chosen
-        for row in self.table:
-            line = (f"{row['n_classes']:9d} {row['n_parameters']:12d} "
-                    f"{row['log_likelihood']:16.3f} {row[self.criterion]:16.3f} "
-                    f"{row['entropy']:8.3f} {row['n_best']:6d}")
-            if tested:
-                line += " " * 9 if row["blrt"] is None else f" {row['blrt']:8.4f}"
-            remarks = self.remarks(row)
-            lines.append(line + " *" * (row is chosen) + (f"  {remarks}" if remarks else ""))
-        return "\n".join(lines)
+    def _remarks(row):
+        return [] if row["error"] or row["converged"] else ["not converged"]
 
 
 def select_classes(X, n_classes=range(1, 7), criterion="bic", *, sample_weight=None,

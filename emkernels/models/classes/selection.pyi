@@ -13,10 +13,6 @@ class ClassSelection(Selection):
     best: LatentClassAnalysis
     criterion: str
     table: list[Row]
-    @property
-    def chosen(self) -> Row: ...
-    @staticmethod
-    def remarks(row: Row) -> str: ...
 
 def select_classes(
     X: Answers,

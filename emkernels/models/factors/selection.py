@@ -51,45 +51,12 @@ class FactorSelection(Selection):
     criterion: str
     table: list
 
-    @property
-    def chosen(self):
-        """The row of `best` in `table`."""
-        return next(row for row in self.table
-                    if row["n_components"] == self.best.n_components)
+    _printed = (("n_components", "12d"), ("n_parameters", "12d"), ("degrees_of_freedom", "8d"),
+                ("log_likelihood", "16.3f"), (None, "16.3f"))
 
     @staticmethod
-    def remarks(row):
-        """What there is to say of a row of the table, in a few words.
-
-        Parameters
-        ----------
-        row : dict
-            One of `table`.
-
-        Returns
-        -------
-        str
-            Empty where there is nothing to say.
-        """
-        found = [row["error"]] if row["error"] else []
-        if row["heywood"]:
-            found.append(f"Heywood: {some(row['heywood'], 3)}")
-        if row["below"]:
-            found.append(f"a poor maximum: likelier with {row['below']}")
-        return "; ".join(found)
-
-    def __str__(self):
-        lines = [f"{'n_components':>12} {'n_parameters':>12} {'freedom':>8} "
-                 f"{'log_likelihood':>16} {self.criterion:>16}"]
-        chosen = self.chosen
-        for row in self.table:
-            mark = " *" if row is chosen else ""
-            remarks = self.remarks(row)
-            lines.append(
-                f"{row['n_components']:12d} {row['n_parameters']:12d} "
-                f"{row['degrees_of_freedom']:8d} {row['log_likelihood']:16.3f} "
-                f"{row[self.criterion]:16.3f}{mark}" + (f"  {remarks}" if remarks else ""))
-        return "\n".join(lines)
+    def _remarks(row):
+        return [f"Heywood: {some(row['heywood'], 3)}"] if row["heywood"] else []
 
 
 def select_factors(X, n_components=range(1, 7), criterion="bic", *, sample_weight=None,

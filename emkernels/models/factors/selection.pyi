@@ -13,10 +13,6 @@ class FactorSelection(Selection):
     best: FactorAnalysis
     criterion: str
     table: list[Row]
-    @property
-    def chosen(self) -> Row: ...
-    @staticmethod
-    def remarks(row: Row) -> str: ...
 
 def select_factors(
     X: Table,

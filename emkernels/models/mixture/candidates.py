@@ -44,49 +44,14 @@ class SelectionResult(Selection):
     criterion: str
     table: list
 
-    @property
-    def chosen(self):
-        """The row of `best` in `table`; None without one."""
-        if self.best is None:
-            return None
-        key = self.best.n_components, self.best.covariance_type
-        return next(row for row in self.table
-                    if (row["n_components"], row["covariance_type"]) == key)
+    _keys = "n_components", "covariance_type"
+    _printed = (("n_components", "12d"), ("covariance_type", ">15"), ("n_parameters", "12d"),
+                ("log_likelihood", "16.3f"), (None, "16.3f"))
 
     @staticmethod
-    def remarks(row):
-        """What there is to say of a row of the table, in a few words.
-
-        Parameters
-        ----------
-        row : dict
-            One of `table`.
-
-        Returns
-        -------
-        str
-            Empty where there is nothing to say.
-        """
-        found = [row["error"]] if row["error"] else []
-        if row.get("degenerate"):
-            columns = row["degenerate_columns"]
-            found.append(f"collapsed: {some([str(k) for k in row['degenerate']])}"
-                         + (f" (in {some(list(columns), 3)})" if columns else ""))
-        if row.get("below"):
-            found.append(f"a poor maximum: likelier with {row['below']}")
-        return "; ".join(found)
-
-    def __str__(self):
-        lines = [f"{'n_components':>12} {'covariance_type':>15} {'n_parameters':>12} "
-                 f"{'log_likelihood':>16} {self.criterion:>16}"]
-        chosen = self.chosen
-        for row in self.table:
-            mark = " *" if row is chosen else ""
-            remarks = self.remarks(row)
-            lines.append(
-                f"{row['n_components']:12d} {row['covariance_type']:>15} "
-                f"{row['n_parameters']:12d} {row['log_likelihood']:16.3f} "
-                f"{row[self.criterion]:16.3f}{mark}"
-                + (f"  {remarks}" if remarks else "")
-            )
-        return "\n".join(lines)
+    def _remarks(row):
+        if not row.get("degenerate"):
+            return []
+        columns = row["degenerate_columns"]
+        return [f"collapsed: {some([str(k) for k in row['degenerate']])}"
+                + (f" (in {some(list(columns), 3)})" if columns else "")]

@@ -9,7 +9,3 @@ class SelectionResult(Selection):
     best: GaussianMixture
     criterion: str
     table: list[Row]
-    @property
-    def chosen(self) -> Row | None: ...
-    @staticmethod
-    def remarks(row: Row) -> str: ...
