@@ -1,14 +1,25 @@
 """What the cases of fuzz.py are made of: arrays in odd places, odd values, and what is wrong."""
 
+import atexit
 import collections
+import shutil
+import tempfile
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 
 TYPES = ("full", "tied", "diag", "spherical")
 REFUSALS = (ValueError, TypeError, MemoryError)      # what is documented to be raised
 COUNTS = collections.Counter()                       # what the cases have come to
+
+
+def scratch():
+    """A folder that goes with the process."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 class Finding(Exception):

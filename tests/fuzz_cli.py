@@ -4,12 +4,10 @@ import contextlib
 import functools
 import gzip
 import io
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-from fuzz_cases import COUNTS, Finding, unheard
+from fuzz_cases import COUNTS, Finding, scratch, unheard
 from fuzz_mutations import mutated, mutated_archive
 
 from emkernels.cli import main
@@ -23,7 +21,7 @@ TOKENS = (b"nan", b"1e999", b"\x00", b'"', b"\xff\xfe", b"\r", b"\xe2\x80\xa8", 
 def files():
     import pandas as pd
     from PIL import Image
-    folder, rng = Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    folder, rng = scratch(), np.random.default_rng(0)
     X = rng.normal(size=(12, 3))
     X[rng.random(X.shape) < 0.2] = np.nan
     frame = pd.DataFrame(X, columns=list("abc"))
@@ -44,7 +42,7 @@ def files():
 def models():
     """Files of models that were fitted to the tables, by the endings of their names."""
     folder, _ = files()
-    table, kept = str(folder / "texts.csv"), Path(tempfile.mkdtemp())
+    table, kept = str(folder / "texts.csv"), scratch()
     for command in (
             ["impute", "-o", str(kept / "out.csv"), "--columns", "a,b"],
             ["cluster", "-k", "2", "--columns", "a,b,c"],

@@ -2,13 +2,11 @@
 
 import copy
 import functools
-import tempfile
 import time
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
-from fuzz_cases import COUNTS, Finding, unheard
+from fuzz_cases import COUNTS, Finding, scratch, unheard
 from fuzz_mutations import CHANGES, mutated
 from saved_models import MODELS, STREAMS, answers, fitted
 
@@ -20,7 +18,7 @@ SLOW = 10       # seconds for one file of some kB
 @functools.cache
 def originals():
     """A folder, and of every estimator its class, rows and the bytes of its file."""
-    folder, found = Path(tempfile.mkdtemp()), []
+    folder, found = scratch(), []
     path = folder / "whole.emk"
 
     def add(model, rows):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from os import PathLike
 
 import numpy as np
 
@@ -84,6 +85,10 @@ class Raster:
 def read_raster(image, channel_axis="auto", mask=None, alpha=None, nodata=None, together=False):
     """The Raster of an image, checked; ValueError or TypeError says what is wrong with it.
     `together`: a pixel without one of its channels is not known."""
+    if isinstance(image, (str, PathLike)):
+        raise TypeError(
+            f"image must be an array, got the name {str(image)!r}: read the file first, as by "
+            f"skimage.io.imread, or use the command `emkernels segment {image}`")
     image, hidden = _unmasked(image)
     if image.dtype.kind not in "buif" or image.dtype.itemsize > 8:
         raise TypeError(
