@@ -4,6 +4,9 @@
 #   sanitize.sh all        the whole suite, in hours: before a release
 #   sanitize.sh leaks      the kernels, and what they do not give back (LeakSanitizer)
 #   sanitize.sh valgrind   the kernels at the baseline level under valgrind, without sanitizers
+#   sanitize.sh threads    the kernels built by clang with its ThreadSanitizer, four threads: data
+#                          races. Archer (of libomp) tells it where OpenMP's threads wait; with gcc's
+#                          libgomp, which tells nothing, every barrier would be a report
 # What Python and NumPy never give back, or read without harm, is not told: the last two tell what
 # has a frame of emkernels next to the allocation, or anywhere in an error.
 # More arguments go to pytest. PYTHON is an interpreter with '.[test]' installed; the checkout is
@@ -11,7 +14,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec </dev/null
-mode=${1:?quick, all, leaks or valgrind}
+mode=${1:?quick, all, leaks, valgrind or threads}
 shift
 PYTHON=$(realpath -s "$(command -v "${PYTHON:-python3}")")
 
@@ -32,11 +35,15 @@ cd "$folder"
 rm -rf reports
 mkdir reports
 
-if [ "$mode" != valgrind ]; then
-    export EMKERNELS_SANITIZE=address,undefined
-fi
+compiler=gcc
+case $mode in
+valgrind) ;;
+threads) compiler=clang EMKERNELS_SANITIZE=thread ;;
+*) EMKERNELS_SANITIZE=address,undefined ;;
+esac
+export EMKERNELS_SANITIZE
 # some interpreters link with flags that sanitizers do not go with
-LDSHARED="gcc -shared" "$PYTHON" setup.py -q build_ext --inplace
+CC=$compiler LDSHARED="$compiler -shared" "$PYTHON" setup.py -q build_ext --inplace
 printf 'sanitize: built in %d s\n' "$SECONDS"
 
 export PYTHONPATH=$PWD PYTHONMALLOC=malloc
@@ -91,8 +98,25 @@ valgrind)
         "$PYTHON" tests/fuzz.py kernels --seconds 900 "$@" || status=$?
     own "/emkernels/"
     ;;
+threads)
+    # the archer of clang's libomp, and the runtime of gcc, which can be loaded before Python; both
+    # need addresses that are not drawn at random. Python and NumPy are not instrumented
+    OMP_TOOL_LIBRARIES=$(realpath "$(dirname "$(readlink -f "$(command -v clang)")")/../lib/libarcher.so")
+    export OMP_TOOL_LIBRARIES ARCHER_OPTIONS=verbose=1 OMP_NUM_THREADS=4
+    export TSAN_OPTIONS="ignore_noninstrumented_modules=1:exitcode=0:die_after_fork=0"
+    TSAN_OPTIONS+=":log_path=$PWD/reports/tsan"
+    sanitizers=$(gcc -print-file-name=libtsan.so)
+    racing() {
+        setarch -R env LD_PRELOAD="$sanitizers" "$@" || status=$?
+    }
+    racing "$PYTHON" -c 'from emkernels import kernels; import numpy as np
+kernels.kmeans_plusplus(np.ones((9000, 3)), 2, n_threads=4)' 2>&1 | tee archer.txt
+    grep -q "^Archer detected" archer.txt || { echo "sanitize: Archer is not there" >&2; exit 1; }
+    racing "${pytest[@]}" "${kernels[@]}" "$@"
+    racing "$PYTHON" tests/fuzz.py kernels --seconds 120
+    ;;
 *)
-    echo "sanitize: quick, all, leaks or valgrind, not $mode" >&2
+    echo "sanitize: quick, all, leaks, valgrind or threads, not $mode" >&2
     exit 2
     ;;
 esac
