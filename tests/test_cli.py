@@ -55,7 +55,7 @@ def test_version(capsys):
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["imput"], "invalid choice: 'imput'"),
+    (["imput"], "did you mean 'impute'? (see"),
     (["impute"], "the following arguments are required: IN, -o/--output (see emkernels impute "),
     (["info", "--nonsense"], "unrecognized arguments: --nonsense (see emkernels info --help)"),
     (["describe", "x.csv", "--seed", "3"], "--seed 3 (see emkernels describe --help)"),

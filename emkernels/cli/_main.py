@@ -7,8 +7,10 @@ is the command's, its docstring the help. To add one, name it here.
 
 import argparse
 import contextlib
+import difflib
 import io
 import os
+import re
 import signal
 import sys
 
@@ -41,7 +43,12 @@ class _Parser(argparse.ArgumentParser):
     """argparse, with its complaints in one line."""
 
     def error(self, message):
-        raise CommandError(f"{one_line(message)} (see {self.prog} --help)")
+        message = one_line(message)
+        wrong = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if wrong:
+            near = difflib.get_close_matches(wrong[1], re.findall(r"[\w-]+", wrong[2]), 1)
+            message += f"; did you mean {near[0]!r}?" if near else ""
+        raise CommandError(f"{message} (see {self.prog} --help)")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
