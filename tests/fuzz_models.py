@@ -344,6 +344,9 @@ def far_rows(data, X, n):
         values = values if isinstance(values, tuple) else (values,)
         if any(np.isnan(each).any() for each in values):
             raise Finding(f"{method} of a {type(model).__name__} gives NaN")
+        if (method in ("impute", "transform") and not isinstance(model, emkernels.KMeans)
+                and np.isinf(values[0]).any()):
+            raise Finding(f"{method} of a {type(model).__name__} gives infinities")
         found += values
     return found
 

@@ -172,7 +172,6 @@ def test_kinds_of_values():
     assert set(sampled[:, 0]) <= {"small", "large"}
 
 
-@pytest.mark.filterwarnings("ignore:the rows do not determine the classes")
 @pytest.mark.parametrize("order", [[10, 2, 7], [3, -1, 5], [2.5, 0.5, 1.0], [True, False]])
 def test_categories_of_numbers_in_any_order(order, tmp_path):
     values = np.array(order)[[0, 1, 2 % len(order), 1] * 10]

@@ -11,11 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import reference
+from test_classes_references import TITANIC
 
 from emkernels import LatentClassAnalysis
 from emkernels.components.categorical import ClassComponents, Classes
 from emkernels.data.items import Items
 from emkernels.em import DegenerateFitError, DegenerateWarning, EMWarning
+from emkernels.models.classes import examination
 from emkernels.models.classes.examination import generic, jacobian_rank
 
 
@@ -179,13 +181,56 @@ def test_what_is_not_determined_is_said():
     # three classes of four binary items: L. A. Goodman, Biometrika 61, 1974
     with pytest.warns(EMWarning, match="rank 1., and 1. parameters are free"):
         LatentClassAnalysis(3, random_state=0).fit(VALUES)
-    # ends at a boundary, too, one of its many maxima
-    with pytest.warns(EMWarning, match="rank 3, and 5 parameters are free"):
-        LatentClassAnalysis(2, random_state=0).fit(np.repeat([[0, 0], [1, 1]], 20, axis=0))
     # far too many to look at the matrix
     with pytest.warns(EMWarning, match="items have too few levels"):
         LatentClassAnalysis(300, random_state=0, n_init=1, max_iter=30, tol=10).fit(
             rng.integers(0, 2, (100, 4)))
+
+
+def test_only_zeros_that_could_as_well_be_larger_count():
+    """Fits end with zeros; those whose derivative is negative belong there."""
+    with pytest.warns(EMWarning, match="rank .., and .. parameters are free"):
+        model = LatentClassAnalysis(5, random_state=0).fit(TITANIC)
+    probs = np.concatenate([each.T for each in model.response_probs_])
+    n_levels = [each.shape[1] for each in model.response_probs_]
+    codes, counts = np.unique(TITANIC, axis=0, return_counts=True)
+    levels = [np.unique(item) for item in TITANIC.T]
+    codes = np.stack([np.searchsorted(a, b) for a, b in zip(levels, codes.T)], axis=1)
+    items = Items(codes.astype(np.uint8), levels, sample_weight=counts.astype(float), n_threads=1)
+    components, held = ClassComponents(n_levels), probs <= 1e-5
+    classes = Classes(probs, *np.zeros((2, 0, 5)))
+    resting = examination._resting(items, components, model.weights_, classes, held)
+    first = np.concatenate([[0], np.cumsum(n_levels)])
+
+    def log_likelihood(p):
+        return counts @ np.log(np.prod(p[first[:-1] + codes], axis=1) @ model.weights_)
+
+    at = log_likelihood(probs)
+    for row, k in np.argwhere(held):
+        item = np.searchsorted(first, row, "right") - 1
+        own, moved = slice(first[item], first[item + 1]), probs.copy()
+        moved[own, k] *= 1 - 1e-6
+        moved[row, k] += 1e-6
+        slope = (log_likelihood(moved) - at) / (1e-6 * counts.sum() * model.weights_[k])
+        assert resting[row, k] == (slope > -1e-3)
+    assert 0 < resting.sum() < held.sum()
+
+
+@pytest.mark.parametrize("rows", [
+    [[0, 0], [1, 1]], [[0] * 5, [1, 1, 0, 0, 0], [1] * 5], np.eye(3, dtype=int)], ids=str)
+def test_a_maximum_of_zeros_that_belong_there_is_one(rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = LatentClassAnalysis(len(rows), random_state=0).fit(np.repeat(rows, 20, axis=0))
+    assert model.identified_
+
+
+def test_zeros_that_are_given_stay():
+    rng = np.random.default_rng(0)
+    probs = np.array([[1, 1, 1, 1], [0] * 4, [0.3, 0.5, 0.4, 0.6]])
+    X = (rng.random((2000, 4)) < probs[rng.choice(3, 2000, p=[0.3, 0.3, 0.4])]).astype(int)
+    start = [np.stack([1 - p, p], axis=1) for p in probs.T]
+    assert LatentClassAnalysis(3, response_probs_init=start).fit(X).identified_
 
 
 # --- residuals and criteria -------------------------------------------------------------------

@@ -157,11 +157,13 @@ cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const 
 cdef Rows gather(const Rows *rows, Py_ssize_t start, Py_ssize_t size, real *x) noexcept nogil:
     """Rows start .. start + size - 1, copied to x (size, n_features)."""
     cdef Rows out = rows[0]
+    cdef const char *row[TILE]
     cdef Py_ssize_t D = rows.n_features, j, d
+    for j in range(size):
+        row[j] = rows.x + row_at(rows, start + j) * rows.row_stride
     for d in range(D):
         for j in range(size):
-            x[j * D + d] = read(rows.x + row_at(rows, start + j) * rows.row_stride
-                                + d * rows.column_stride)
+            x[j * D + d] = read(row[j] + d * rows.column_stride)
     out.x, out.order = <const char*>x, NULL
     out.row_stride, out.column_stride = D * <Py_ssize_t>sizeof(real), sizeof(real)
     return out

@@ -196,12 +196,17 @@ def check_magnitude(X, largest, name="X", n_samples=None, names=None):
         )
 
 
-def check_answered(values, rows):
-    """ValueError naming the first of the rows whose answer is no number: infinities met."""
-    if values.size and np.isnan(values.min()):
-        row = np.argwhere(np.isnan(values))[0][0]
+def answered(values, rows):
+    """What follows from rows, in their type; ValueError naming the first row of which it is not
+    finite, as where its values are so large that it overflows."""
+    with np.errstate(over="ignore"):
+        values = values.astype(rows.dtype, copy=False)
+    if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):
+        row = np.argwhere(~np.isfinite(values))[0][0]
         raise ValueError(f"X is too large for {rows.dtype} at row {row}: what follows from its "
-                         "values overflows. Rescale the columns")
+                         "values overflows. Rescale the columns"
+                         + (" or pass float64" if rows.dtype == np.float32 else ""))
+    return values
 
 
 def check_magnitude_of(rows):

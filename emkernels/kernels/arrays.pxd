@@ -16,6 +16,8 @@ cdef object checked_sums(object sums)
 cdef void *address(object array) except? NULL
 cdef const double *pointer(object array) except? NULL
 cdef const int *indices(object array) except? NULL
+cdef const double *shaped(object array, str name, tuple shape) except? NULL
+cdef Py_ssize_t length_of(object array) except -1
 cdef int set_rows(Rows *rows, object X) except -1
 cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1
 cdef bint is_double(object X) except -1

@@ -170,7 +170,7 @@ cdef void *address(object array) except? NULL:
     return data
 
 
-cdef void *checked(object array, char kind, Py_ssize_t itemsize) except? NULL:
+cdef void *checked(object array, bytes kinds, Py_ssize_t itemsize) except? NULL:
     """Address of a C-contiguous array of this type, NULL for None. ValueError or TypeError for
     another: what a caller forgot to convert is not read beyond its end."""
     cdef Py_buffer view
@@ -181,22 +181,35 @@ cdef void *checked(object array, char kind, Py_ssize_t itemsize) except? NULL:
     PyObject_GetBuffer(array, &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT)
     data = view.buf
     # "=" stands before the type of an array that is not aligned, as those that Dask moves
-    fits = view.itemsize == itemsize and view.format != NULL and kind == view.format[
-        view.format[0] == c"="]
+    fits = view.itemsize == itemsize and view.format != NULL and (
+        view.format[view.format[0] == c"="] in kinds)
     PyBuffer_Release(&view)
     if not fits:
-        raise TypeError(f"an array of type {chr(kind)!r} is needed, got {array.dtype}")
+        raise TypeError(f"an array of type {chr(kinds[0])!r} is needed, got {array.dtype}")
     return data
 
 
 cdef const double *pointer(object array) except? NULL:
     """That of an array of float64; NULL for None."""
-    return <const double*>checked(array, c"d", sizeof(double))
+    return <const double*>checked(array, b"d", sizeof(double))
+
+
+cdef const double *shaped(object array, str name, tuple shape) except? NULL:
+    """The same of an array that must have this shape; ValueError names it where it has another, as
+    where a user has set it by hand."""
+    if array is not None and np.shape(array) != shape:
+        raise ValueError(f"{name} has shape {np.shape(array)}, and {shape} is needed")
+    return pointer(array)
+
+
+cdef Py_ssize_t length_of(object array) except -1:
+    """Along the first axis; 1 of a number, whose shape is then found wrong."""
+    return np.shape(array)[0] if np.ndim(array) else 1
 
 
 cdef const int *indices(object array) except? NULL:
     """That of an array of int32; NULL for None."""
-    return <const int*>checked(array, c"i", sizeof(int))
+    return <const int*>checked(array, b"il", sizeof(int))
 
 
 cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,

@@ -7,7 +7,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Rows
-from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
+from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -101,8 +101,8 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     cdef Bounds bounds
     cdef int threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = centers.shape[0], D = X.shape[1]
-    cdef const double *center = <const double*>address(centers)
+    cdef Py_ssize_t K = length_of(centers), D = X.shape[1]
+    cdef const double *center = shaped(centers, "centers", (K, D))
     cdef int *label = <int*>address(labels)
     cdef double *out
     set_rows(&rows, X)

@@ -9,11 +9,12 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport Chain, Job, second_size
 from emkernels.kernels.arrays cimport (
-    address, as_float64, as_matrix, is_double, pointer, set_rows, weights_in_unit)
+    address, as_float64, as_matrix, is_double, length_of, pointer, set_rows, shaped,
+    weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    add_statistics, covariance_code, empty_statistics, set_model)
+    add_statistics, covariance_code, empty_statistics, factor_shape, set_model)
 from emkernels.kernels.streams cimport _Streams, up
 from emkernels.kernels.threads cimport check_threads
 
@@ -87,7 +88,10 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
     cdef _Streams streams
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t M = means.shape[0], D = X.shape[1], K = startprob.shape[0], row_bytes
+    cdef Py_ssize_t M = length_of(means), D = X.shape[1], K = startprob.shape[0], row_bytes
+    cdef const double *log_w
+    cdef const double *mean
+    cdef const double *factor
     cdef double *c
     cdef double *f
     cdef double *s
@@ -100,8 +104,9 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
     job.first_moments = job.second_moments = True
     counts, first, second = empty_statistics(code, M, D)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
-    status = set_model(&job, table_of(double_), code, M, pointer(log_weights), pointer(means),
-                       pointer(precisions_cholesky))
+    log_w, mean = shaped(log_weights, "weights", (M,)), shaped(means, "means", (M, D))
+    factor = shaped(precisions_cholesky, "precisions_cholesky", factor_shape(code, M, D))
+    status = set_model(&job, table_of(double_), code, M, log_w, mean, factor)
     check_status(status)
     try:
         streams.expect(&job, M + M * D + second_size(&job.gaussians), threads)

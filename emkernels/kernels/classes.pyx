@@ -8,7 +8,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from emkernels._simd.table cimport Classes, Job
-from emkernels.kernels.arrays cimport address, pointer
+from emkernels.kernels.arrays cimport address, pointer, shaped
 from emkernels.kernels.driver cimport (
     CLASSES, Plan, check_status, free_plan, make_plan, run)
 from emkernels.kernels.threads cimport check_threads
@@ -151,7 +151,9 @@ def _class_pass(layout, codes, weights, probs, sample_weight=None, *, numbers=No
     cdef const Py_ssize_t *first_row = <const Py_ssize_t*>address(lay.item_)
     memset(&m, 0, sizeof(Classes))
     memset(&job, 0, sizeof(Job))
-    shape = weights.shape
+    shape = np.shape(weights)
+    if shape != (C, lay.n_starts) and (lay.n_starts > 1 or shape != (C,)):
+        raise ValueError(f"weights has shape {shape}, and {(C,)} is needed")
     n_total = W * (1 + R + lay.n_codes + 3 * p)
     memory = <char*>calloc(8 * n_total + 64, 1)
     if memory == NULL:
@@ -161,18 +163,18 @@ def _class_pass(layout, codes, weights, probs, sample_weight=None, *, numbers=No
         fill(lay, pointer(weights), 1, at, True, NOTHING)
         m.log_weights, at = at, at + W
         items, at = at, at + R * W
-        fill(lay, pointer(probs), R, items, True, 0)
+        fill(lay, shaped(probs, "probs", (R, *shape)), R, items, True, 0)
         m.tables = at
         spread(levels, ends, first_code, first_row, lay.n_groups, W, items, at, False)
         at += lay.n_codes * W
         if p > 0:
-            m.n_numbers, m.numbers = p, pointer(numbers)
+            m.n_numbers, m.numbers = p, shaped(numbers, "numbers", (n, p))
             m.means = at
-            fill(lay, pointer(means), p, at, False, 0)
+            fill(lay, shaped(means, "means", (p, *shape)), p, at, False, 0)
             at += p * W
             scales = 1 / np.sqrt(variances)
             m.scales = at
-            fill(lay, pointer(scales), p, at, False, 1)
+            fill(lay, shaped(scales, "variances", (p, *shape)), p, at, False, 1)
             at += p * W
             scales = np.log(scales) - 0.5 * np.log(2 * np.pi)
             m.log_scales = at

@@ -9,8 +9,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums,
-    is_double, output, pointer, rows_at, set_rows, stored, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, is_double,
+    length_of, output, pointer, rows_at, set_rows, shaped, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -178,8 +178,8 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
     cdef Rows rows
     cdef int threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X), about = about_centers
-    cdef Py_ssize_t K = centers.shape[0]
-    cdef const double *center = <const double*>address(centers)
+    cdef Py_ssize_t K = length_of(centers)
+    cdef const double *center = shaped(centers, "centers", (K, X.shape[1]))
     cdef int *label = NULL if labels is None else <int*>address(labels)
     cdef double *c
     cdef double *s

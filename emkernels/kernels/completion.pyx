@@ -8,10 +8,10 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_float64, as_matrix, is_double, pointer, set_rows)
+    address, as_centers, as_float64, as_matrix, is_double, length_of, pointer, set_rows, shaped)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, set_noise)
+    as_factors, as_mixture_weights, covariance_code, factor_shape, set_noise)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport as_patterns, check_shape
 from emkernels.kernels.threads cimport check_threads
@@ -60,10 +60,11 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, pa
     cdef Schedule schedule
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean
-    cdef const double *factor
+    cdef Py_ssize_t K = length_of(means)
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))
     check_shape(patterns, X)
@@ -102,7 +103,6 @@ def _incomplete_rows(X, weights, means, precisions_cholesky, covariance_type, pa
     kept = None
     if code in (FULL, TIED) or "imputed" in want:
         kept = schedule_of(patterns, double_, False, &schedule)
-    mean, factor = pointer(means), pointer(precisions_cholesky)
     with nogil:
         status = run_incomplete(&job, &inc, double_, NULL, &schedule, w, mean, factor, K, code,
                                 NULL, NULL, NULL, NULL, threads, True)

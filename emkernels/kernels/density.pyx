@@ -8,12 +8,12 @@ from libc.string cimport memset
 from emkernels import _inputs
 from emkernels._simd.table cimport Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_packed, check_rows_finite, is_double, output, pointer,
-    set_rows)
+    address, as_centers, as_matrix, as_packed, check_rows_finite, is_double, length_of, output,
+    pointer, set_rows, shaped)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, run_job, set_model, set_noise)
+    as_factors, as_mixture_weights, covariance_code, factor_shape, run_job, set_model, set_noise)
 from emkernels.kernels.threads cimport check_threads
 
 cdef int run_rows(const Rows *rows, bint double_, const double *log_weights, const double *means,
@@ -313,10 +313,11 @@ def _complete_rows(X, weights, means, precisions_cholesky, covariance_type, want
     cdef Job job
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0]
+    cdef Py_ssize_t K = length_of(means)
     cdef const double *log_w
-    cdef const double *mean
-    cdef const double *factor
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
     memset(&job, 0, sizeof(Job))
     set_rows(&job.rows, X)
     set_noise(&job, noise)
@@ -337,7 +338,7 @@ def _complete_rows(X, weights, means, precisions_cholesky, covariance_type, want
             )
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
-    log_w, mean, factor = pointer(log_weights), pointer(means), pointer(precisions_cholesky)
+    log_w = shaped(log_weights, "weights", (K,))
     with nogil:
         status = run_rows_job(&job, double_, log_w, mean, factor, K, code, threads, True)
     check_status(status)

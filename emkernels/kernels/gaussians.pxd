@@ -18,6 +18,7 @@ cdef void add_statistics(const Gaussians *g, int type_, const double *sums, doub
                          double *first, double *second, double *tail) noexcept nogil
 
 cdef int covariance_code(object covariance_type) except -1
+cdef tuple factor_shape(int code, object K, object D)
 cdef object as_factors(object factors, int code, Py_ssize_t K, Py_ssize_t D)
 cdef object as_mixture_weights(object weights, Py_ssize_t K)
 cdef int set_noise(Job *job, object noise) except -1

@@ -7,11 +7,11 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, checked_sums, indices, is_double, pointer,
-    rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, checked_sums, indices, is_double, length_of,
+    pointer, rows_at, set_rows, shaped, weights_in_unit)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_noise)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, factor_shape, set_noise)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport (
     Patterns, as_patterns, check_shape, find_patterns, free_patterns, known_patterns)
@@ -118,10 +118,11 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     cdef Schedule schedule
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
+    cdef Py_ssize_t K = length_of(means)
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
     cdef double *c
     cdef double *f
     cdef double *s

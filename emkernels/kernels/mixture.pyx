@@ -10,13 +10,14 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, indices, is_double,
-    pointer, rows_at, set_rows, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, indices,
+    is_double, length_of, pointer, rows_at, set_rows, shaped, weights_in_unit)
 from emkernels.kernels.density cimport run_responsibilities, run_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
-    as_factors, as_mixture_weights, covariance_code, empty_statistics, set_model, set_noise)
+    as_factors, as_mixture_weights, covariance_code, empty_statistics, factor_shape, set_model,
+    set_noise)
 from emkernels.kernels.moments cimport run_moments, run_statistics, run_tied_scatter
 from emkernels.kernels.threads cimport check_threads
 
@@ -204,12 +205,13 @@ def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_wei
     cdef Job job
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t K = means.shape[0]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
-    cdef const double *total = pointer(scatter)
-    cdef const double *origin = pointer(centre)
+    cdef Py_ssize_t K = length_of(means)
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
+    cdef const double *total = shaped(scatter, "scatter", (X.shape[1], X.shape[1]))
+    cdef const double *origin = shaped(centre, "centre", (X.shape[1],))
     cdef double *c
     cdef double *f
     cdef double *s

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
     second_size, tail_size)
-from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows
+from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport add_statistics, run_job, set_model
@@ -223,7 +223,7 @@ def _observed_kmeans_pass(X, centers, labels, sample_weight=None, n_threads=None
     inc.count_observed = True
     counts, first, observed = np.zeros(K), np.zeros((K, D)), np.zeros((K, D))
     ones = np.ones((K, D))
-    cdef const double *mean = pointer(centers)
+    cdef const double *mean = shaped(centers, "centers", (K, X.shape[1]))
     cdef const double *factor = pointer(ones)
     cdef double *c = <double*>address(counts)
     cdef double *f = <double*>address(first)
@@ -253,7 +253,7 @@ def _observed_distances(X, centers, n_threads=None):
     job.log_prob_out = <char*>address(out)
     inc.hard = True
     ones = np.ones(centers.shape)
-    cdef const double *mean = pointer(centers)
+    cdef const double *mean = shaped(centers, "centers", (K, X.shape[1]))
     cdef const double *factor = pointer(ones)
     with nogil:
         status = run_incomplete(&job, &inc, double_, NULL, NULL, NULL, mean, factor, K, DIAG,

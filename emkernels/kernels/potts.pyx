@@ -12,13 +12,13 @@ from libc.string cimport memcpy, memset
 from emkernels._simd.table cimport (
     FIELD_DIMENSIONS, FULL, TIED, Field, Job, Rows, Table, second_size)
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, checked_sums, indices, is_double, output, pointer,
-    rows_at, set_rows)
+    address, as_centers, as_matrix, checked_sums, indices, is_double, output, rows_at, set_rows,
+    shaped)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 from emkernels.kernels.gaussians cimport (
     add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics,
-    run_job, set_model)
+    factor_shape, run_job, set_model)
 from emkernels.kernels.threads cimport check_threads
 
 MOST_SMOOTHNESS = 1e6       # far beyond what makes neighbours the same
@@ -354,9 +354,10 @@ def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
     cdef bint double_ = is_double(X)
     cdef Py_ssize_t K = means.shape[0], n_even = grid[2], n_present = len(grid[1]), i
     cdef Py_ssize_t size[FIELD_DIMENSIONS]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
     cdef const int *order = <const int*>address(grid[1])
     cdef const unsigned char *links = <const unsigned char*>address(grid[3])
     cdef char *q = <char*>address(resp)

@@ -12,12 +12,12 @@ from emkernels._simd.table cimport (
     FULL, TIED, Incomplete, Job, Rows, second_size, tail_size)
 from emkernels.kernels.arrays cimport (
     address, as_centers, as_float64, as_matrix, as_weights, checked_sums, indices, is_double,
-    pointer, rows_at, set_rows, weights_in_unit)
+    length_of, pointer, rows_at, set_rows, shaped, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
-    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics, run_job,
-    set_model)
+    add_statistics, as_factors, as_mixture_weights, covariance_code, empty_statistics,
+    factor_shape, run_job, set_model)
 from emkernels.kernels.observed cimport Schedule, run_incomplete, schedule_of
 from emkernels.kernels.patterns cimport as_patterns, check_shape
 from emkernels.kernels.threads cimport check_threads
@@ -154,11 +154,12 @@ def _student_pass(X, weights, means, precisions_cholesky, dfs, covariance_type,
     cdef Schedule schedule
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X), complete = patterns is None
-    cdef Py_ssize_t K = means.shape[0], D = X.shape[1]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
-    cdef const double *df = pointer(dfs)
+    cdef Py_ssize_t K = length_of(means), D = X.shape[1]
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
+    cdef const double *df = shaped(dfs, "dfs", (K,))
     cdef double *buffer = NULL
     cdef double *c
     cdef double *f
@@ -205,11 +206,12 @@ def _student_rows(X, weights, means, precisions_cholesky, dfs, covariance_type, 
     cdef Schedule schedule
     cdef int code = covariance_code(covariance_type), threads = check_threads(n_threads), status
     cdef bint double_ = is_double(X), complete = patterns is None
-    cdef Py_ssize_t K = means.shape[0], n = X.shape[0]
-    cdef const double *w = pointer(weights)
-    cdef const double *mean = pointer(means)
-    cdef const double *factor = pointer(precisions_cholesky)
-    cdef const double *df = pointer(dfs)
+    cdef Py_ssize_t K = length_of(means), n = X.shape[0]
+    cdef const double *w = shaped(weights, "weights", (K,))
+    cdef const double *mean = shaped(means, "means", (K, X.shape[1]))
+    cdef const double *factor = shaped(
+        precisions_cholesky, "precisions_cholesky", factor_shape(code, K, X.shape[1]))
+    cdef const double *df = shaped(dfs, "dfs", (K,))
     cdef double *buffer = NULL
     memset(&job, 0, sizeof(Job))
     memset(&inc, 0, sizeof(Incomplete))

@@ -10,9 +10,9 @@ from emkernels import _inputs
 
 def weighted_sum(values, weight):
     """``sum_i weight_i values_i`` of the rows of positive weight: nothing times an infinite log
-    density is nothing."""
+    density is nothing. (Not a product of vectors, whose bits depend on its threads.)"""
     inside = weight > 0
-    return float(weight[inside] @ values[inside])
+    return float((weight[inside] * values[inside]).sum())
 
 
 class Likelihood:

@@ -94,9 +94,7 @@ class MixtureMethods(FrameOutput, Likelihood):
         rows = self._read(X)
         if rows.patterns is None:
             return framed(self, rows.X.copy(order="C"), X)
-        out = self._imputed(rows)
-        checks.check_answered(out, rows)
-        return framed(self, out, X)
+        return framed(self, checks.answered(self._imputed(rows), rows), X)
 
     def _imputed(self, rows):
         return self._each(rows, "imputed")

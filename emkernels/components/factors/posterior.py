@@ -179,6 +179,7 @@ class Posterior:
                 out[part.rows] = self.scores(part)
         return out
 
+    @QUIET
     def posterior_covariances(self, rows):
         """Of the factors given each row, (n_rows, n_factors, n_factors)."""
         q = len(self.components)

@@ -108,8 +108,9 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         where every row is sure of its class, and for one class.
     identified_ : bool
         Whether rows can tell these parameters from others near by: the derivatives of the
-        probabilities of rows by the parameters have full rank (local identification). A warning
-        says where not, as with two items and three classes.
+        probabilities of rows by the parameters have full rank (local identification), those that
+        are 0 being taken as held there unless the likelihood is as high with larger ones. A
+        warning says where not, as with two items and three classes.
     n_iter_ : int
     converged_ : bool
     lower_bound_ : float

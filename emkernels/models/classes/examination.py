@@ -11,6 +11,8 @@ from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.models.classes.information import one_hot
 
 EDGE = 1e-5             # probabilities so near to 0 or 1 are taken as held there
+AT_REST = 1e-5          # factors of steps so near to one are one
+BLOCK = 1 << 21         # numbers in a block of rows
 RANK = 1e-12            # eigenvalues of the Gram matrix below that share of the largest are zero
 # parameters of whose Jacobian a rank is had where levels leave no doubt, and where they do
 LARGE, LARGEST = 300, 2000
@@ -30,10 +32,13 @@ def say(items, components, weights, classes, total):
              f"reg_covar adds ({some(parts, 3)}): a class sits on one value. Fewer classes, a "
              "larger reg_covar or more starts (n_init)", DegenerateWarning)
     rank, free = jacobian_rank(items, components, weights, classes, total)
-    held = (classes.probs <= EDGE) | (classes.probs >= 1 - EDGE)
-    if rank == free and held.any():     # they may be one end of many maxima
-        rank, free = jacobian_rank(
-            items, components, weights, _let_go(held, classes, components), total)
+    held = classes.probs <= EDGE
+    if rank is not None and rank == free and held.any():
+        resting = _resting(items, components, weights, classes, held)
+        if resting.any():       # the fit has ended at one end of many maxima
+            more = jacobian_rank(
+                items, components, weights, _let_go(resting, classes, components), total)
+            rank, free = (rank, free) if more[0] is None else more
     if rank is None or rank < free:
         why = ("for so many classes items have too few levels" if rank is None else
                f"the Jacobian of the probabilities of the rows has rank {rank}, and {free} "
@@ -104,13 +109,39 @@ def jacobian_rank(items, components, weights, classes, total=None):
     return min(int((values > RANK * values[-1]).sum()), free), free
 
 
-def _let_go(held, classes, components):
-    """The classes with no probability at the boundary, but of items of one level."""
+def _resting(items, components, weights, classes, held):
+    """Of probabilities held at zero those that could as well be larger: a step of EM would change
+    them, were they a little larger, by a factor of one (of less than one, where they belong there).
+
+    The factor of level l of item j in class k is ``sum_i w_i 1[x_ij = l] p(x_i without item j | k) /
+    p(x_i) / sum_i w_i``.
+    """
+    logs = np.log(np.where(held, 1.0, classes.probs))
+    factors = np.zeros(held.shape)
+    norm = components.rows(items, weights, classes, "log_prob_norm")["log_prob_norm"]
+    step = max(1, BLOCK // len(held))
+    for first in range(0, len(norm), step):
+        part = slice(first, first + step)
+        answers = one_hot(items.codes[part], items.n_levels)
+        others = answers @ logs - norm[part, None]
+        for j in range(len(classes.means)):
+            e = items.numbers[part, j, None] - classes.means[j]
+            others += np.nan_to_num(
+                -0.5 * (e * e / classes.variances[j] + np.log(2 * np.pi * classes.variances[j])))
+        alone = answers @ held == 1     # another zero makes the row impossible in that class
+        with np.errstate(over="ignore"):
+            share = np.where(alone, np.exp(np.minimum(others, 700)), 0.0)
+        factors += answers.T @ (share * items.sample_weight[part, None])
+    return held & (np.abs(factors / items.sample_weight.sum() - 1) < AT_REST)
+
+
+def _let_go(resting, classes, components):
+    """The classes with some of their zeros larger."""
     item = components.item
-    held = np.logical_or.reduceat(held, components.first)[item]
     n_levels = np.array(components.n_levels)[item, None]
-    return Classes(np.where(held, 0.9 * classes.probs + 0.1 / n_levels, classes.probs),
-                   classes.means, classes.variances)
+    gain = np.where(resting, 0.1 / n_levels, 0.0)
+    left = 1 - np.add.reduceat(gain, components.first)[item]
+    return Classes(classes.probs * left + gain, classes.means, classes.variances)
 
 
 def _rows_like(items, n, weights, classes):

@@ -104,8 +104,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         if method not in SCORES:
             raise ValueError(f"method must be 'regression' or 'bartlett', got {method!r}")
         scores = self._posterior().means(self._inner(rows), method == "bartlett")
-        checks.check_answered(scores, rows)
-        return scores.astype(rows.dtype)
+        return checks.answered(scores, rows)
 
     def posterior_covariance(self, X=None):
         """Covariance of the factors given a row, ``(Phi^-1 + L' psi^-1 L)^-1``.
@@ -158,8 +157,9 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         if scores.shape[1] != self._n_features_out:
             raise ValueError(f"X must have shape (n_samples, {self._n_features_out}), "
                              f"got {scores.shape}")
-        out = scores.astype(np.float64) @ self.components_ + self.mean_
-        return out.astype(scores.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = scores.astype(np.float64) @ self.components_ + self.mean_
+        return checks.answered(out, scores)
 
     def impute(self, X):
         """X with every missing value replaced by its mean given the row's observed values.
@@ -190,8 +190,7 @@ class FittedFactors(ClassNamePrefixFeaturesOutMixin, TransformerMixin, LatentMod
         out[:, v] = self._posterior().impute(self._inner(rows))
         fixed = np.setdiff1d(np.arange(len(self.mean_)), v)
         out[:, fixed] = np.where(np.isnan(out[:, fixed]), self.mean_[fixed], out[:, fixed])
-        checks.check_answered(out, rows)
-        return framed(self, out, X)
+        return framed(self, checks.answered(out, rows), X)
 
     def sample(self, n_samples=1, *, random_state=None):
         """Draw rows from the model.

@@ -122,13 +122,12 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         """
         rows = self._read(X)
         labels, v = self._each(rows, "labels"), self._varying
-        out = np.empty((len(rows), self._n_features_out), rows.dtype)
+        out = np.empty((len(rows), self._n_features_out))
         for k in np.unique(labels):
             own = np.flatnonzero(labels == k)
             posterior = Posterior(self.means_[k, v], self.components_[k][:, v], self._noise[k, v])
             out[own] = posterior.means(rows.take(own, v))
-        checks.check_answered(out, rows)
-        return out
+        return checks.answered(out, rows)
 
     def fit_transform(self, X, y=None, *, sample_weight=None):
         """Fit, then :meth:`transform` of the same rows; parameters as in :meth:`fit`.
@@ -154,6 +153,7 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         """
         return self.fit(X, sample_weight=sample_weight).transform(X)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _imputed(self, rows):
         out = rows.X.copy(order="C")
         out[:, self._varying] = self._each(rows, "imputed")

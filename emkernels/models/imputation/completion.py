@@ -80,7 +80,7 @@ class Completion(Stateful, TransformerMixin, BaseEstimator):
         if np.isfinite(limits[0]).any() or np.isfinite(limits[1]).any():
             low, high = (limit[kept].astype(out.dtype) for limit in limits)
             np.clip(out, low, high, out=out, where=np.isnan(rows[:, kept]))
-        checks.check_answered(out, rows)
+        out = checks.answered(out, rows)
         if self.indicator_ is not None:
             out = np.hstack([out, self.indicator_.transform(rows)])
         return out

@@ -8,7 +8,7 @@ from scipy.linalg import cho_factor, cho_solve
 from emkernels import _inputs, kernels
 from emkernels._callers import warn
 from emkernels.components.gaussian.parameters import Gaussians
-from emkernels.data import Rows
+from emkernels.data import Rows, checks
 from emkernels.data.checks import missing_patterns
 from emkernels.em import EMWarning
 from emkernels.latent.mixture import MixtureParameters
@@ -150,8 +150,11 @@ def condition(model, columns, values):
                              part.structure.kernel, want=["resp"])[0][0]
     means, covariances = [], []
     for k, (coefficients, residual) in enumerate(_regressions(model, given, others)):
-        means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            means.append(model.means_[k, others] + coefficients @ (values - model.means_[k, given]))
         covariances.append(residual)
+    if not np.isfinite(means).all():
+        raise ValueError(f"values are too large: what follows from {values.tolist()} overflows")
     structure = model._structure.conditional()
     if structure.diagonal:
         # given the component, the columns say nothing of each other
@@ -174,15 +177,17 @@ def regress(model, columns, X):
     names = getattr(model, "feature_names_in_", None)
     patterns = missing_patterns(X, None if names is None else names[given])
     if patterns.n_patterns == 1 and not patterns.n_missing[0]:
-        return _regress(model, given, others, X)
+        mean, covariance = _regress(model, given, others, X)
+        return checks.answered(mean, mean), checks.answered(covariance, covariance)
     mean, covariance = np.empty((len(X), len(others))), np.empty((len(X), len(others), len(others)))
     for p, missing in enumerate(patterns.masks):
         rows = patterns.order[patterns.offsets[p]:patterns.offsets[p + 1]]
         mean[rows], covariance[rows] = _regress(
             model, given[~missing], others, np.ascontiguousarray(X[rows][:, ~missing]))
-    return mean, covariance
+    return checks.answered(mean, mean), checks.answered(covariance, covariance)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _regress(model, given, others, X):
     """The mean and covariance of the others for complete rows of the given columns."""
     if len(given):
