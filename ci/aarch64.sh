@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The aarch64 wheel, cross-built on x86_64, and its tests under qemu-user. Hours, so not in the gate;
+# The aarch64 wheel, cross-built on x86_64, and its tests under qemu-user. Half an hour: not in the gate;
 # what came of the last run stands in ci/aarch64.txt, which a run without arguments writes anew.
 #   aarch64.sh [test files]       on Debian 12, with its packages gcc-aarch64-linux-gnu,
 #   libc6-dev-arm64-cross and qemu-user-static; all else goes to build/aarch64
