@@ -8,7 +8,6 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from saved_models import MODELS, answers, fitted
 from scipy import stats
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_iris
@@ -437,46 +436,3 @@ def test_defaults_of_a_subclass_are_looked_at():
 
     with pytest.raises(ValueError, match="n_components"):
         Mine().fit(np.random.default_rng(0).normal(size=(20, 3)))
-
-
-def _laid_out(values, how):
-    if how in ("f4", ">f8"):
-        return values.astype(how)
-    if how == "unaligned":
-        out = np.frombuffer(bytearray(values.nbytes + 1), np.float64, values.size, offset=1)
-        out = out.reshape(values.shape)
-    else:
-        out = np.empty([2 * n for n in values.shape])[(slice(None, None, 2),) * values.ndim]
-    out[...] = values
-    return out
-
-
-@pytest.mark.parametrize("how", ["f4", ">f8", "strided", "unaligned"])
-@pytest.mark.parametrize("name", MODELS)
-def test_parameters_put_in_by_hand_in_any_type_and_layout(name, how):
-    model, rows = fitted(name)
-    expected, other = answers(model, rows), copy.deepcopy(model)
-    for attribute, value in vars(model).items():
-        parts = value if isinstance(value, list) else [value]
-        if attribute.endswith("_") and all(
-                isinstance(part, np.ndarray) and part.dtype == np.float64 for part in parts):
-            parts = [_laid_out(part, how) for part in parts]
-            setattr(other, attribute, parts if isinstance(value, list) else parts[0])
-    found = answers(other, rows)
-    for method in ("score_samples", "transform", "predict_proba"):
-        if method in found:     # (of a chain the density of the rows, and the posteriors)
-            one, two = (each if isinstance(each, tuple) else (each,) for each in (
-                found[method], expected[method]))
-            for a, b in zip(one, two, strict=True):
-                assert_allclose(a, b, rtol=1e-2 if how == "f4" else 0,
-                                atol=1e-3 if how == "f4" else 0)
-
-
-def test_arrays_of_a_pickle_that_are_not_aligned_are_copied():
-    model = GaussianMixture(2, random_state=0).fit(X)
-    state = model.__getstate__()
-    state["means_"] = _laid_out(model.means_, "unaligned")
-    other = GaussianMixture.__new__(GaussianMixture)
-    other.__setstate__(state)
-    assert other.means_.flags.aligned and not state["means_"].flags.aligned
-    assert_array_equal(other.means_, model.means_)
