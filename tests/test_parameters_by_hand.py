@@ -1,4 +1,4 @@
-"""Parameters that were put into fitted models by hand: of any type and layout, of no other shape."""
+"""Parameters put into fitted models by hand: of any type and layout, of no other shape."""
 
 import copy
 
