@@ -113,8 +113,8 @@ def _resting(items, components, weights, classes, held):
     """Of probabilities held at zero those that could as well be larger: a step of EM would change
     them, were they a little larger, by a factor of one (of less than one, where they belong there).
 
-    The factor of level l of item j in class k is ``sum_i w_i 1[x_ij = l] p(x_i without item j | k) /
-    p(x_i) / sum_i w_i``.
+    The factor of level l of item j in class k is ``sum_i w_i 1[x_ij = l] p(x_i without item j | k)
+    / p(x_i) / sum_i w_i``.
     """
     logs = np.log(np.where(held, 1.0, classes.probs))
     factors = np.zeros(held.shape)
