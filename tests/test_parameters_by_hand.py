@@ -67,7 +67,7 @@ def test_arrays_of_a_pickle_that_are_not_aligned_are_copied():
     ("classes", "means_", lambda a: a[:1], "means has shape"),
     ("K-means", "cluster_centers_", lambda a: a[:, :3], "features|shape"),
     ("chain", "means_", lambda a: a[:, :3], "shape|dimension"),
-], ids=str)
+], ids=lambda value: value if isinstance(value, str) else "")
 def test_parameters_of_another_shape_are_refused(name, attribute, change, message):
     """Kernels would read beyond their ends."""
     model, rows = fitted(name)
