@@ -117,7 +117,7 @@ def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
     with pytest.raises(RuntimeError) as caught:
         distributed.fit(GaussianMixture(callback=kill, **OPTIONS), X)
     # (copies of others may have been let go since)
-    found = re.fullmatch(r"blocks ([\d, ]+) were in the memory of a lost worker; give a "
+    found = re.fullmatch(r"blocks? ([\d, ]+) (?:were|was) in the memory of a lost worker; give a "
                          "collection that can be computed again", str(caught.value))
     named = [int(number) for number in found[1].split(", ")]
     assert len(only) > 1 and set(only) <= set(named) < set(range(len(blocks)))
