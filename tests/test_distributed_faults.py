@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -105,14 +106,14 @@ def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
     held = [client.scatter(block, workers=[addresses[i % 3]]) for i, block in enumerate(blocks)]
     X = da.concatenate([da.from_delayed(block, (np.nan, 3), dtype=float) for block in held],
                        allow_unknown_chunksizes=True)
-    pid = client.run(os.getpid)[addresses[1]]
-
-    only = []
+    pids, only = client.run(os.getpid), []
 
     def kill(state):        # (workers that have read a block of another keep a copy)
         holders = client.who_has(held)
-        only.extend(i for i, each in enumerate(held) if holders[each.key] == (addresses[1],))
-        os.kill(pid, signal.SIGKILL)
+        alone = Counter(holders[each.key][0] for each in held if len(holders[each.key]) == 1)
+        victim = alone.most_common(1)[0][0]
+        only.extend(i for i, each in enumerate(held) if holders[each.key] == (victim,))
+        os.kill(pids[victim], signal.SIGKILL)
 
     with pytest.raises(RuntimeError) as caught:
         distributed.fit(GaussianMixture(callback=kill, **OPTIONS), X)
@@ -120,7 +121,7 @@ def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
     found = re.fullmatch(r"blocks? ([\d, ]+) (?:were|was) in the memory of a lost worker; give a "
                          "collection that can be computed again", str(caught.value))
     named = [int(number) for number in found[1].split(", ")]
-    assert len(only) > 1 and set(only) <= set(named) < set(range(len(blocks)))
+    assert only and set(only) <= set(named) < set(range(len(blocks)))
     assert named == sorted(named)
     assert set(left_over(client)) <= {each.key for each in held}
     held.clear()
