@@ -59,7 +59,7 @@ def test_arrays_of_a_pickle_that_are_not_aligned_are_copied():
 
 
 @pytest.mark.parametrize(("name", "attribute", "change", "message"), [
-    ("t", "dfs_", lambda a: np.float64(30), r"dfs has shape \(1,\), and \(2,\) is needed"),
+    ("t", "dfs_", lambda a: np.float64(30), r"dfs has shape \(\), and \(2,\) is needed"),
     ("t", "weights_", lambda a: a[:1], "weights has shape"),
     ("t", "precisions_cholesky_", lambda a: a[:1], "precisions_cholesky has shape"),
     ("classes", "weights_", lambda a: np.ones(2000) / 2000, "probs has shape"),

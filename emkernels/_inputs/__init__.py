@@ -28,7 +28,7 @@ from emkernels._inputs._names import (
     names_of,
     place,
 )
-from emkernels._inputs._numbers import real, switch, whole
+from emkernels._inputs._numbers import float64, real, switch, whole
 from emkernels._inputs._random import as_random_state
 from emkernels._inputs._tables import (
     TEXTS,
@@ -59,6 +59,7 @@ __all__ = [
     "check_number_type",
     "check_same_rows",
     "codes_of",
+    "float64",
     "is_number_type",
     "is_single_type",
     "levels_of",

@@ -32,3 +32,9 @@ def switch(value, name):
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def float64(values):
+    """Parameters as kernels read them, whatever they were when they were put in: float64, in C
+    order, aligned; copied only where they are not."""
+    return np.require(values, np.float64, ["C_CONTIGUOUS", "ALIGNED"])

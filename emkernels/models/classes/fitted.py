@@ -41,7 +41,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
     def _classes(self):
         n = len(self.weights_)
         probs = np.concatenate([each.T for each in self.response_probs_] or [np.zeros((0, n))])
-        return Classes(*(np.asarray(each, dtype=np.float64) for each in (
+        return Classes(*(_inputs.float64(each) for each in (
             probs, self.means_.T, self.variances_.T)))
 
     @property
@@ -65,7 +65,7 @@ class FittedClasses(ClassInference, MixtureMethods, LatentModel):
 
     def _rows(self, items, *want):
         """Outputs of the E-step for each of the distinct rows."""
-        weights = np.asarray(self.weights_, dtype=np.float64)
+        weights = _inputs.float64(self.weights_)
         return self._components.rows(items, weights, self._classes, *want)
 
     def _each(self, items, *want):

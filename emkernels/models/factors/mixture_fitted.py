@@ -56,8 +56,8 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         v = self._varying
         family = FactorComponents(self._center, self._scale, np.zeros(len(v)))
         return family, Analysers(
-            np.ascontiguousarray(self.means_[:, v], float),
-            np.ascontiguousarray(self.components_[:, :, v], float),
+            _inputs.float64(self.means_[:, v]),
+            _inputs.float64(self.components_[:, :, v]),
             np.ascontiguousarray(np.sqrt(self._noise[:, v])))
 
     def _n_parameters(self):
@@ -87,7 +87,7 @@ class FittedFactorMixture(MixtureMethods, ClassNamePrefixFeaturesOutMixin, Trans
         rows = rows.take(columns=self._varying)
         inner, origin = near_zero(rows, self._center, self._scale)
         parameters.means = parameters.means - origin
-        out = family.each(inner, np.ascontiguousarray(self.weights_, float), parameters, want)
+        out = family.each(inner, _inputs.float64(self.weights_), parameters, want)
         if "imputed" in want:
             out["imputed"] = np.where(np.isnan(rows.X), out["imputed"] + origin, rows.X).astype(
                 rows.dtype, copy=False)

@@ -188,7 +188,7 @@ class GaussianImputer(StepwiseImputer, BaseGaussianImputer):
 
     def _raw(self):
         inside = self._columns.inside
-        location, covariance = (np.ascontiguousarray(each, dtype=np.float64)[None] for each in (
+        location, covariance = (_inputs.float64(each)[None] for each in (
             self.location_[inside], self.covariance_[np.ix_(inside, inside)]))
         full = structure_of("full")
         return MixtureParameters(np.ones(1), Gaussians(

@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from emkernels import _inputs
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.data.checks import Interval
@@ -202,7 +203,7 @@ class GaussianMixtureImputer(BaseGaussianImputer):
     def _raw(self):
         structure, inside = structure_of(self._fitted_type), self._columns.inside
         weights, means, covariances, factors = (
-            np.ascontiguousarray(each, dtype=np.float64) for each in (
+            _inputs.float64(each) for each in (
                 self.weights_, self.means_[:, inside], structure.select(self.covariances_, inside),
                 structure.select(self.precisions_cholesky_, inside)))
         return MixtureParameters(weights, Gaussians(structure, means, covariances, factors))

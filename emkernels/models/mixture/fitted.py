@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from emkernels import kernels
+from emkernels import _inputs, kernels
 from emkernels.components.gaussian.degenerate import Examination
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import structure_of
@@ -34,7 +34,7 @@ class FittedMixture(Exchange, MixtureMethods, Stateful, DensityMixin, BaseEstima
 
     def _parameters(self):
         weights, means, covariances, factors = (
-            np.ascontiguousarray(p, dtype=np.float64) for p in (
+            _inputs.float64(p) for p in (
                 self.weights_, self.means_, self.covariances_, self.precisions_cholesky_))
         structure = self._structure
         return MixtureParameters(weights, Gaussians(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from emkernels import _inputs
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.kernels import passes
 from emkernels.models.base import LatentModel
@@ -46,7 +47,7 @@ class FittedStudents(MixtureMethods, LatentModel):
 
     def _each(self, rows, *want):
         """Outputs of the E-step for each row."""
-        weights, means, factors, dfs = (np.ascontiguousarray(p, dtype=np.float64) for p in (
+        weights, means, factors, dfs = (_inputs.float64(p) for p in (
             self.weights_, self.means_, self.precisions_cholesky_, self.dfs_))
         out = passes.student_rows(
             rows.X, weights, means, factors, dfs, self._structure.kernel, rows.patterns, want,
