@@ -109,6 +109,7 @@ def jacobian_rank(items, components, weights, classes, total=None):
     return min(int((values > RANK * values[-1]).sum()), free), free
 
 
+@np.errstate(over="ignore")      # rows far from a class of little variance
 def _resting(items, components, weights, classes, held):
     """Of probabilities held at zero those that could as well be larger: a step of EM would change
     them, were they a little larger, by a factor of one (of less than one, where they belong there).
@@ -129,8 +130,7 @@ def _resting(items, components, weights, classes, held):
             others += np.nan_to_num(
                 -0.5 * (e * e / classes.variances[j] + np.log(2 * np.pi * classes.variances[j])))
         alone = answers @ held == 1     # another zero makes the row impossible in that class
-        with np.errstate(over="ignore"):
-            share = np.where(alone, np.exp(np.minimum(others, 700)), 0.0)
+        share = np.where(alone, np.exp(np.minimum(others, 700)), 0.0)
         factors += answers.T @ (share * items.sample_weight[part, None])
     return held & (np.abs(factors / items.sample_weight.sum() - 1) < AT_REST)
 
