@@ -1,5 +1,6 @@
 """Bytes, JSON texts and archives with a little changed in them."""
 
+import copy
 import io
 import json
 import struct
@@ -198,6 +199,11 @@ def places(value, at=()):
         yield from places(each, (*at, key))
 
 
+def _value(rng):
+    # the next change may be in it, and the next case must not know
+    return copy.deepcopy(VALUES[rng.integers(len(VALUES))])
+
+
 def header_changed(rng, data):
     header, arrays = parts(data)
     for _ in range(rng.integers(1, 3)):
@@ -212,9 +218,9 @@ def header_changed(rng, data):
         elif kind == 1:
             del inside[at[-1]]
         elif kind == 2 and isinstance(inside, dict):
-            inside[str(rng.choice(NAMES))] = VALUES[rng.integers(len(VALUES))]
+            inside[str(rng.choice(NAMES))] = _value(rng)
         else:
-            inside[at[-1]] = VALUES[rng.integers(len(VALUES))]
+            inside[at[-1]] = _value(rng)
     text = None
     if rng.integers(20) == 0:
         text = ["[" * 10**5, "{}", "[]", "NaN", '{"version": ' + "9" * 9999 + "}", '"'][
