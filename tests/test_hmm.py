@@ -441,7 +441,7 @@ def test_files_of_parameters_put_in_by_hand(tmp_path):
     again = GaussianHMM.load(tmp_path / "hand.npz")
     X = np.concatenate(problem(19)[0])
     assert again.score(X) == model.score(X)
-    codes = np.array([[0], [1], [1], [0], [2]])
+    codes = np.array([[0], [1], [1], [0], [2], [2], [1], [0]])
     fitted = CategoricalHMM(2, fixed=("startprob",), random_state=0).fit(codes)
     fitted.save(tmp_path / "fitted.npz")
     again = CategoricalHMM.load(tmp_path / "fitted.npz")

@@ -8,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
 from emkernels.data.sequences import Sequences
+from emkernels.em import DegenerateWarning
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(12, 2)) + 5 * (np.arange(12) % 2)[:, None]
@@ -161,8 +162,18 @@ def test_symbols(codes, text):
         CategoricalHMM(2).fit(codes)
 
 
+def test_more_parameters_than_values_are_told():
+    few = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.warns(DegenerateWarning, match="111 free parameters are more than the 60 values"):
+        GaussianHMM(8, random_state=0).fit(few)
+    with pytest.warns(DegenerateWarning, match="17 free parameters are more than the 6 values"):
+        CategoricalHMM(3, n_symbols=4, n_init=1, random_state=0).fit(CODES)
+    GaussianHMM(2, random_state=0).fit(few)     # 19, which is said to nobody
+
+
 def test_numbers_of_symbols():
-    model = CategoricalHMM(2, n_symbols=3, random_state=0).fit(CODES)
+    codes = np.tile(CODES, (3, 1))
+    model = CategoricalHMM(2, n_symbols=3, random_state=0).fit(codes)
     assert model.emissionprob_.shape == (2, 3)
     text = r"the symbol 3 at row 1, but the model knows those from 0 to 2 \(n_symbols=3\)"
     with pytest.raises(ValueError, match=text):
@@ -172,10 +183,10 @@ def test_numbers_of_symbols():
     with pytest.raises(ValueError, match=text):
         CategoricalHMM(2, emissionprob_init=np.full((2, 3), 1 / 3)).fit([[0], [3]])
     with pytest.raises(ValueError, match=r"emissionprob_init must have shape \(2, 4\)"):
-        CategoricalHMM(2, n_symbols=4, emissionprob_init=np.full((2, 3), 1 / 3)).fit(CODES)
-    assert CategoricalHMM(2, n_symbols=5, random_state=0).fit(CODES).emissionprob_.shape == (2, 5)
-    assert CategoricalHMM(2, random_state=0).fit(CODES).emissionprob_.shape == (2, 3)
-    wide = CategoricalHMM(1, n_symbols=4).fit(CODES)
+        CategoricalHMM(2, n_symbols=4, emissionprob_init=np.full((2, 3), 1 / 3)).fit(codes)
+    assert CategoricalHMM(2, n_symbols=5, random_state=0).fit(codes).emissionprob_.shape == (2, 5)
+    assert CategoricalHMM(2, random_state=0).fit(codes).emissionprob_.shape == (2, 3)
+    wide = CategoricalHMM(1, n_symbols=4).fit(codes)
     assert wide.emissionprob_[0, 3] == 0 and wide.score([[3]]) == -np.inf
     assert wide.score([[np.nan]]) == 0
 

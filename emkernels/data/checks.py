@@ -24,6 +24,11 @@ class Interval(_param_validation.Interval):
         return not isinstance(val, (bool, np.bool_)) and super().is_satisfied_by(val)
 
 
+def one_of(*names):
+    """Any of these texts; a message lists them in this order, not in that of a set."""
+    return _param_validation.StrOptions(dict.fromkeys(names).keys())
+
+
 def patterns_where_missing(X, names=None):
     """The patterns of missing values, None where there are none, and the largest absolute value;
     ValueError for an infinity."""

@@ -6,11 +6,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils._param_validation import Options
 
 from emkernels._callers import warn
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.em import Progress, run_em, warn_about
 from emkernels.models._state import Stateful
 from emkernels.models.likelihood import Likelihood
@@ -29,8 +29,8 @@ class LatentModel(Likelihood, Stateful, DensityMixin, BaseEstimator, metaclass=A
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "convergence": [StrOptions({"lower_bound", "parameters", "distance"})],
-        "acceleration": [StrOptions({"squarem"}), None],
+        "convergence": [one_of("lower_bound", "parameters", "distance")],
+        "acceleration": [one_of("squarem"), None],
         "random_state": ["random_state", np.random.Generator],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "verbose": ["verbose"],

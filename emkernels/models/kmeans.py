@@ -13,12 +13,12 @@ from sklearn.base import (
 )
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils._param_validation import Options
 
 from emkernels import _inputs, kernels
 from emkernels._callers import warn
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
@@ -136,14 +136,14 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [StrOptions({"k-means++", "random"}), callable, "array-like"],
-        "n_init": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "init": [one_of("k-means++", "random"), callable, "array-like"],
+        "n_init": [one_of("auto"), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "random_state": ["random_state", np.random.Generator],
         "copy_x": ["boolean"],
-        "algorithm": [StrOptions({"lloyd", "elkan"})],
+        "algorithm": [one_of("lloyd", "elkan")],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         **STEPS,
     }

@@ -133,6 +133,10 @@ class ChainModel(ChunkedFit, FittedChain):
         self._fitted_zeros = {name: int(np.count_nonzero(value == 0)) for name, value in
                               given.items() if value is not None and name in SHARES}
         self._tell(result, sequences)
+        n_free, n_values = self._n_parameters(), sequences.n_positive * rows.n_features
+        if n_free > n_values and result.history and all(each is None for each in given.values()):
+            texts.append(f"{n_free} free parameters are more than the {n_values} values of X: what "
+                         "the states differ in is chance. Use fewer states, or priors")
         for text in texts:
             warn(text, DegenerateWarning)
 

@@ -3,7 +3,6 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels.components.emissions import GaussianEmissions, GaussianStates
@@ -15,7 +14,7 @@ from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
 from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.data.sequence_blocks import rows_of
 from emkernels.latent.chain import Chain
 from emkernels.latent.mixture import MixtureParameters
@@ -39,11 +38,11 @@ class ContinuousChain(ChainModel):
     _saved = (*ChainModel._saved, "_fitted_type")
     _parameter_constraints: dict = {
         **ChainModel._parameter_constraints,
-        "covariance_type": [StrOptions(set(PLAIN))],
+        "covariance_type": [one_of(*PLAIN)],
         "means_init": ["array-like", None],
         "covars_init": ["array-like", None],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "covariance_prior": [StrOptions({"empirical"}), tuple, list, None],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), one_of("auto")],
+        "covariance_prior": [one_of("empirical"), tuple, list, None],
     }
 
     # --- fit ----------------------------------------------------------------------------------

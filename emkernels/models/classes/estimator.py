@@ -4,11 +4,10 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from emkernels.components.probabilities import check_probabilities, exact
 from emkernels.data import checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.data.item_blocks import ItemBlocks, ItemTables
 from emkernels.data.items import Items
 from emkernels.data.source import Sums
@@ -173,8 +172,8 @@ class LatentClassAnalysis(ChunkedFit, FittedClasses):
         "means_init": ["array-like", None],
         "variances_init": ["array-like", None],
         "response_concentration": [Interval(Real, 1, None, closed="left"), None],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "acceleration": [StrOptions({"auto", "squarem"}), None],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), one_of("auto")],
+        "acceleration": [one_of("auto", "squarem"), None],
     }
 
     def __init__(self, n_classes=2, *, continuous=None, n_init=50, tol=1e-6, max_iter=2000,

@@ -4,14 +4,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
 from emkernels._words import some
 from emkernels.components.factors import updates
 from emkernels.data import Rows
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.em import EMWarning
 from emkernels.models.base import LatentModel
 from emkernels.models.chunked import ChunkedFit
@@ -166,11 +165,11 @@ class FactorAnalysis(ChunkedFit, FittedFactors):
         **LatentModel._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "n_init": [Interval(Integral, 1, None, closed="left"), None],
-        "noise": [StrOptions({"diagonal", "isotropic"})],
-        "rotation": [StrOptions(set(ROTATIONS)), None],
+        "noise": [one_of("diagonal", "isotropic")],
+        "rotation": [one_of(*ROTATIONS), None],
         "kaiser": ["boolean", None],
-        "scores": [StrOptions(set(SCORES))],
-        "method": [StrOptions({"newton", "em"})],
+        "scores": [one_of(*SCORES)],
+        "method": [one_of("newton", "em")],
         "min_uniqueness": [Interval(Real, 0.0, 1.0, closed="neither")],
         "noise_variance_init": ["array-like", Interval(Real, 0.0, None, closed="neither"), None],
         "components_init": ["array-like", None],

@@ -5,7 +5,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels._callers import warn
@@ -15,7 +14,7 @@ from emkernels.components.factors.mixed import Analysers, FactorComponents
 from emkernels.components.gaussian import arguments
 from emkernels.components.gaussian.moments import column_means, near_zero, seen
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.em import DegenerateWarning, EMWarning
 from emkernels.kernels import weighted_moments
 from emkernels.latent.mixture import Mixture
@@ -174,7 +173,7 @@ shared, default=None
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "shared_noise": ["boolean"],
         "min_uniqueness": [Interval(Real, 0.0, 1.0, closed="neither")],
-        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
+        "init_params": [one_of(*arguments.STARTS), tuple],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "components_init": ["array-like", None],

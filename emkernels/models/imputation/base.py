@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import MissingIndicator
-from sklearn.utils._param_validation import MissingValues, Options, StrOptions
+from sklearn.utils._param_validation import MissingValues, Options
 
 from emkernels._callers import warn
 from emkernels._one_thread import one_thread
@@ -17,7 +17,7 @@ from emkernels.components.gaussian.density import GaussianComponents
 from emkernels.components.gaussian.parameters import Scaling
 from emkernels.components.gaussian.structures import structure_of
 from emkernels.data import Rows, checks
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
 from emkernels.latent.mixture import Mixture
@@ -41,10 +41,10 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
         "keep_empty_features": ["boolean"],
         "min_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
         "max_value": [None, Interval(Real, None, None, closed="both"), "array-like"],
-        "prior": [StrOptions({"ridge"}), tuple, list, None],
+        "prior": [one_of("ridge"), tuple, list, None],
         "tol": [Interval(Real, 0.0, None, closed="left")],
         "max_iter": [Interval(Integral, 0, None, closed="left")],
-        "acceleration": [StrOptions({"squarem"}), None],
+        "acceleration": [one_of("squarem"), None],
         "n_threads": [Interval(Integral, 1, None, closed="left"), Options(Integral, {-1}), None],
         "random_state": ["random_state", np.random.Generator],
         "verbose": ["verbose"],

@@ -3,12 +3,11 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
 from emkernels import _inputs
 from emkernels.components.gaussian.parameters import Gaussians
 from emkernels.components.gaussian.structures import PLAIN, structure_of
-from emkernels.data.checks import Interval
+from emkernels.data.checks import Interval, one_of
 from emkernels.latent.mixture import MixtureParameters
 from emkernels.models.imputation.base import BaseGaussianImputer, raw_components
 from emkernels.models.loaded import check_values, check_weights
@@ -127,9 +126,9 @@ class GaussianMixtureImputer(BaseGaussianImputer):
     _parameter_constraints: dict = {
         **BaseGaussianImputer._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(PLAIN))],
+        "covariance_type": [one_of(*PLAIN)],
         "n_init": [Interval(Integral, 1, None, closed="left")],
-        "init_params": [StrOptions({"kmeans", "random", "random_from_data", "k-means++"})],
+        "init_params": [one_of("kmeans", "random", "random_from_data", "k-means++")],
     }
 
     def __init__(self, n_components=2, *, covariance_type="full", n_init=1,

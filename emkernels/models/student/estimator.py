@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Options, StrOptions
+from sklearn.utils._param_validation import Options
 
 from emkernels import _inputs
 from emkernels._callers import warn
@@ -15,7 +15,7 @@ from emkernels.components.gaussian.statistics import SufficientStatistics
 from emkernels.components.gaussian.structures import COVARIANCE_TYPES, structure_of
 from emkernels.components.student import StudentComponents
 from emkernels.data import Rows
-from emkernels.data.checks import Interval, check_numbers_finite, numbers
+from emkernels.data.checks import Interval, check_numbers_finite, numbers, one_of
 from emkernels.em import DegenerateWarning
 from emkernels.latent.mixture import Mixture
 from emkernels.models.chunked import ChunkedFit
@@ -146,11 +146,11 @@ default='kmeans'
     _parameter_constraints: dict = {
         **FittedStudents._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "df": [StrOptions({"shared"}), Interval(Real, 0, None, closed="neither"),
+        "covariance_type": [one_of(*COVARIANCE_TYPES)],
+        "df": [one_of("shared"), Interval(Real, 0, None, closed="neither"),
                Options(Real, {np.inf}), "array-like", None],
-        "reg_covar": [Interval(Real, 0.0, None, closed="left"), StrOptions({"auto"})],
-        "init_params": [StrOptions(set(arguments.STARTS)), tuple],
+        "reg_covar": [Interval(Real, 0.0, None, closed="left"), one_of("auto")],
+        "init_params": [one_of(*arguments.STARTS), tuple],
         "weights_init": ["array-like", None],
         "means_init": ["array-like", None],
         "scatters_init": ["array-like", None],
