@@ -53,6 +53,9 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef int found[TILE]
     cdef Rows needed = job.rows
     cdef Doubts p
+    if job.nearest != NULL:
+        nearest_bounded_block(job, first, count, scratch, accumulators)
+        return
     carve_doubts(job, scratch, &p)
     if not all_rows:
         n_needed = doubtful_rows(job, first, count, &p)

@@ -1,12 +1,13 @@
 # The block kernels of one SIMD level and one precision. Every module of this folder
 # that is named LEVEL_PRECISION includes this text; setup.py gives each its flags.
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
+from libc.math cimport (
+    INFINITY, M_PI, NAN, exp, fabs, frexp, ldexp, log, log1p, sqrt, sqrtf)
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table,
+    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Rows, Seeding, Span, Table,
     second_size)
 
 cdef extern from "vector.h" nogil:
@@ -59,6 +60,30 @@ cdef extern from "distances.h" nogil:
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
 
+cdef extern from "nearest.h" nogil:
+    enum:
+        CROWD "EMK_CROWD"
+        PANEL "EMK_PANEL"
+        DEPTH "EMK_DEPTH"
+        PART "EMK_PART"
+        FLANES "EMK_FLANES"
+    const double UNIT "EMK_UNIT"
+    const float FAR "EMK_FAR"
+    void pack_crowd "emk_pack_crowd"(
+        const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
+        float *y, float *x, float *norm)
+    void products "emk_products"(
+        const float *x, const float *panels, Py_ssize_t stride, const float *half,
+        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, float *form, float *best)
+    void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
+                             double relative, float *limit, float *square)
+    unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
+    void least_others "emk_least_others"(const float *form, int n, int first, const int *own,
+                                         float *least)
+    real pair_square "emk_pair_square"(const char *x, const real *c, Py_ssize_t n_features)
+    void add_deviations "emk_add_deviations"(const char *x, const double *origin, Py_ssize_t n,
+                                             double weight, double *sums)
+
 cdef extern from "factors.h" nogil:
     enum:
         CHUNK "EMK_CHUNK"
@@ -86,6 +111,7 @@ include "incomplete.pxi"
 include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
+include "nearest.pxi"
 include "factors.pxi"
 include "classes.pxi"
 include "chain.pxi"
@@ -114,6 +140,10 @@ table_.best_path = best_path
 table_.mixture_block = mixture_block
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
+table_.panel = PANEL
+table_.prepare_nearest = prepare_nearest
+table_.pair_square = square_of_pair
+table_.add_rows = add_rows
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

@@ -91,7 +91,8 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
             counts, sums = _sums(rows, labels, centers, origin)
             most = counts.copy()
         if report:
-            inertia = passes.kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
+            inertia = passes.kmeans_pass(
+                X, centers, None, sample_weight, n_threads, with_sums=False)[2]
             report(f"Iteration {n_iter}, inertia {unit * inertia:.10g}")
         if changed == 0 and before is not None:
             end = "no label changed (strict convergence)"
@@ -107,7 +108,8 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     del bounds
-    counts, _, inertia, _ = passes.kmeans_pass(X, centers, labels, sample_weight, n_threads)
+    counts, _, inertia, _ = passes.kmeans_pass(
+        X, centers, labels, sample_weight, n_threads, with_sums=False)
     return Clustering(labels, centers, unit * inertia, n_iter, end is not None, unit * counts,
                       np.count_nonzero(np.bincount(labels)))
 
