@@ -81,6 +81,9 @@ cdef extern from "nearest.h" nogil:
     void least_others "emk_least_others"(const float *form, int n, int first, const int *own,
                                          float *least)
     real pair_square "emk_pair_square"(const char *x, const real *c, Py_ssize_t n_features)
+    double gap_square "emk_gap_square"(
+        const char *x, Py_ssize_t step, const double *c, const double *rounding,
+        Py_ssize_t n_features, unsigned char *away)
     void add_deviations "emk_add_deviations"(const char *x, const double *origin, Py_ssize_t n,
                                              double weight, double *sums)
 
@@ -144,6 +147,7 @@ table_.panel = PANEL
 table_.prepare_nearest = prepare_nearest
 table_.pair_square = square_of_pair
 table_.add_rows = add_rows
+table_.gap_squares = gap_squares
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

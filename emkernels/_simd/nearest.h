@@ -288,6 +288,25 @@ static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssiz
   return total;
 }
 
+/* |x - c|^2 in float64 of a row whose values are `step` bytes apart; away: whether any gap is larger
+   than what rounding leaves. */
+static inline double emk_gap_square(const char *x, Py_ssize_t step, const double *c,
+                                    const double *rounding, Py_ssize_t n_features,
+                                    unsigned char *away) {
+  double acc[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  int far = 0;
+  for (Py_ssize_t d = 0; d < n_features; d += 8) {
+    const int n = n_features - d < 8 ? (int)(n_features - d) : 8;
+    for (int i = 0; i < n; i++) {
+      double gap = (double)emk_at(x + (d + i) * step, 0) - c[d + i];
+      acc[i] += gap * gap;
+      far |= fabs(gap) > rounding[d + i];
+    }
+  }
+  *away = (unsigned char)far;
+  return ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]));
+}
+
 /* sums += weight * (row - origin), n columns of a contiguous row. */
 static inline void emk_add_deviations(const char *x, const double *origin, Py_ssize_t n, double weight,
                                double *sums) {

@@ -257,7 +257,8 @@ cdef inline void all_panels(const Nearest *nearest, Crowd *p) noexcept nogil:
 
 cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                                double *accumulators) noexcept nogil:
-    """Labels of rows first .. first + count - 1. Accumulators: inertia | labels that changed."""
+    """Labels of rows first .. first + count - 1, unless they are given. Accumulators: inertia |
+    labels that changed."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef Py_ssize_t t, j, start, size, row
     cdef double square, weight
@@ -268,8 +269,13 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
         start = first + t * CROWD
         size = min(<Py_ssize_t>CROWD, first + count - start)
         open_crowd(&job.rows, start, size, &p)
-        crowd_forms(job, size, job.nearest.n_panels, &p)
-        settle(job.nearest, K, D, job.nearest.n_panels, &p)
+        if job.labels != NULL:
+            for j in range(size):
+                p.found[j] = job.labels[start + j]
+                p.exact[j] = -1
+        else:
+            crowd_forms(job, size, job.nearest.n_panels, &p)
+            settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             row = start + j
             square = settled_square(job, j, &p)
@@ -416,9 +422,23 @@ cdef void add_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, const 
     cdef const char *x
     for i in range(n_rows):
         x = rows.x + order[i] * rows.row_stride + first * rows.column_stride
+        if i + 2 < n_rows and rows.column_stride == sizeof(real):
+            for d in range(n_columns * <Py_ssize_t>sizeof(real) // CACHE_LINE + 1):
+                prefetch(x + (order[i + 2] - order[i]) * rows.row_stride + d * CACHE_LINE)
         weight = sign * (rows.sample_weight[order[i]] if rows.sample_weight != NULL else 1.0)
         if rows.column_stride == sizeof(real):
             add_deviations(x, origin, n_columns, weight, sums)
             continue
         for d in range(n_columns):
             sums[d] += weight * (<double>read(x + d * rows.column_stride) - origin[d])
+
+
+cdef void gap_squares(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
+                      const double *centers, const double *rounding, double *squares,
+                      unsigned char *away) noexcept nogil:
+    """Of rows first .. first + count - 1 the squared distances to their centres, in float64."""
+    cdef Py_ssize_t i
+    for i in range(first, first + count):
+        squares[i] = gap_square(rows.x + i * rows.row_stride, rows.column_stride,
+                                centers + labels[i] * rows.n_features, rounding, rows.n_features,
+                                away + i)

@@ -314,6 +314,9 @@ ctypedef struct Table:
     void (*add_rows)(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
                      Py_ssize_t first, Py_ssize_t n_columns, double sign,
                      double *sums) noexcept nogil
+    void (*gap_squares)(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
+                        const double *centers, const double *rounding, double *squares,
+                        unsigned char *away) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

@@ -138,6 +138,7 @@ class _LloydBounds:
         self.panel = 1
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).panel
+            self.few = len(X)
         self.set_groups(min(CENTRE_GROUPS, max(8, X.itemsize * X.shape[1] // 2)))
         self.n_groups, self.fill = 0, False
         self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)

@@ -61,9 +61,9 @@ class KMeansStatistics(NamedTuple):
 
 cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                     int *labels, double *counts, double *sums, double *tail, int n_threads,
-                    bint interruptible, bint about_centers) noexcept nogil:
+                    bint interruptible, bint about_centers, bint given=False) noexcept nogil:
     """tail (2,) += inertia, number of labels that changed. about_centers: sums of x - center; sums
-    may be NULL."""
+    may be NULL. given: the labels are right."""
     cdef Job job
     cdef Plan plan
     cdef Py_ssize_t D = rows.n_features, k, d
@@ -73,7 +73,7 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
     if is_crowded(K, D):
         free(ones)
         return run_crowded(rows, double_, centers, K, labels, counts, sums, tail, n_threads,
-                           interruptible, about_centers)
+                           interruptible, about_centers, given)
     if ones == NULL:
         return OUT_OF_MEMORY
     memset(&job, 0, sizeof(Job))
@@ -105,7 +105,7 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
 
 cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                      int *labels, double *counts, double *sums, double *tail, int n_threads,
-                     bint interruptible, bint about_centers) noexcept nogil:
+                     bint interruptible, bint about_centers, bint given) noexcept nogil:
     """The same with many centres: labels, then the sums of each cluster."""
     cdef Job job
     cdef Plan plan
@@ -123,6 +123,8 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.labels_out = found
+    if given:
+        job.labels = found
     status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K)
     if found == NULL or count == NULL or about == NULL or (sum_ == NULL and sums != NULL):
         status = OUT_OF_MEMORY
@@ -229,16 +231,16 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
 
 
 def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
-                 about_centers=False, with_sums=True):
+                 about_centers=False, with_sums=True, given=False):
     """kmeans_statistics for Lloyd's loop: every array already checked and contiguous.
 
     Returns counts, sums, inertia and the number of labels (int32, overwritten) that changed.
     about_centers: the sums are of x - center, which lose no digits far from the origin. with_sums
-    False leaves them None.
+    False leaves them None. given: the labels are those of these centres, and need not be looked for.
     """
     cdef Rows rows
     cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X), about = about_centers
+    cdef bint double_ = is_double(X), about = about_centers, labelled = given
     cdef Py_ssize_t K = length_of(centers)
     cdef const double *center = shaped(centers, "centers", (K, X.shape[1]))
     cdef int *label = NULL if labels is None else <int*>address(labels)
@@ -255,7 +257,7 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
     tail[0] = tail[1] = 0
     with nogil:
         status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True,
-                            about)
+                            about, labelled)
     check_status(status)
     return counts, sums, tail[0], int(tail[1])
 

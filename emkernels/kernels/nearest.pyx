@@ -1,13 +1,16 @@
 """What passes of K-means with many centres share."""
 
+import numpy as np
+
 from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport SPHERICAL
+from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport OUT_OF_MEMORY
-from emkernels.kernels.threads cimport forked, note_threads
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
+from emkernels.kernels.threads cimport check_threads, forked, note_threads
 
 cdef extern from "parallel.h" nogil:
     int emk_in_parallel()
@@ -16,6 +19,7 @@ cdef enum:
     FEW_FEATURES = 16       # and centres times features: below, tiles of differences are faster
     LITTLE = 512
     BAND = 256              # columns that a thread sums
+    SOME_ROWS = 512         # that a thread looks at
 
 
 cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
@@ -119,3 +123,52 @@ cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ss
         for i in range(n if first == 0 else 0):
             counts[k] += (1 - 2 * side) * (
                 rows.sample_weight[row[i]] if rows.sample_weight != NULL else 1.0)
+
+
+def _cluster_sums(X, labels, origin, n_clusters, sample_weight=None, n_threads=None):
+    """Counts, and sums of x - origin, of the rows of each cluster. Every array already checked and
+    contiguous, labels int32."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = n_clusters
+    cdef const int *label = <const int*>address(labels)
+    cdef const double *about = <const double*>address(origin)
+    cdef double *c
+    cdef double *s
+    set_rows(&rows, X)
+    rows.sample_weight = pointer(sample_weight)
+    counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
+    c, s = <double*>address(counts), <double*>address(sums)
+    with nogil:
+        status = add_by_cluster(&rows, double_, label, NULL, about, 0, K, c, s, threads)
+    check_status(status)
+    return counts, sums
+
+
+def _gap_squares(X, labels, centers, rounding, n_threads=None):
+    """Squared distances of rows to their centres, in float64, and whether each is away from it by
+    more than `rounding` (n_features,) in any column. Every array already checked and contiguous."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads)
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t n = X.shape[0], i
+    cdef const int *label = <const int*>address(labels)
+    cdef const double *center = shaped(centers, "centers", (length_of(centers), X.shape[1]))
+    cdef const double *limit = <const double*>address(rounding)
+    cdef double *square
+    cdef unsigned char *far
+    cdef const Table *table = table_of(double_)
+    set_rows(&rows, X)
+    squares, away = np.empty(n), np.empty(n, np.uint8)
+    square, far = <double*>address(squares), <unsigned char*>address(away)
+    with nogil:
+        if threads == 1 or forked() or emk_in_parallel():
+            table.gap_squares(&rows, 0, n, label, center, limit, square, far)
+        else:
+            note_threads()
+            for i in prange((n + SOME_ROWS - 1) // SOME_ROWS, schedule="static",
+                            num_threads=threads):
+                table.gap_squares(&rows, i * SOME_ROWS, min(SOME_ROWS, n - i * SOME_ROWS), label,
+                                  center, limit, square, far)
+    return squares, away
