@@ -69,6 +69,7 @@ cdef extern from "nearest.h" nogil:
         FLANES "EMK_FLANES"
     const double UNIT "EMK_UNIT"
     const float FAR "EMK_FAR"
+    const double UNDERFLOW "EMK_UNDERFLOW"
     void pack_crowd "emk_pack_crowd"(
         const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
         float *y, float *x, float *norm)
@@ -78,8 +79,16 @@ cdef extern from "nearest.h" nogil:
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
-    void least_others "emk_least_others"(const float *form, int n, int first, const int *own,
-                                         float *least)
+    void group_bounds "emk_group_bounds"(
+        const float *form, int n, int first, const int *own, const double *near, double unit,
+        float down, float travelled, unsigned short *out)
+    int list_below "emk_list_below"(const unsigned short *a, const float *b, int n, float limit,
+                                    int *found)
+    float pack_line "emk_pack_line"(const char *row, Py_ssize_t n_features, const real *origin,
+                                    real scale, float more, float *line)
+    void line_products "emk_line_products"(
+        const float *line, float norm, const float *c, const float *half, int n,
+        Py_ssize_t n_features, float *l)
     real pair_square "emk_pair_square"(const char *x, const real *c, Py_ssize_t n_features)
     double gap_square "emk_gap_square"(
         const char *x, Py_ssize_t step, const double *c, const double *rounding,

@@ -224,14 +224,88 @@ static inline unsigned long long emk_not_above(const float *a, const float *limi
   return bits;
 }
 
-/* least[j] = min(least[j], form[k][j]) over n centres, k + first != own[j]; form (n, CROWD). */
-static inline void emk_least_others(const float *form, int n, int first, const int *own,
-                                    float *least) {
+/* What bounds.pxi keeps of the least distance of CROWD rows to n centres, from `first` on, but their
+   own: form (n, CROWD) has l, `near` at most |x - o|^2, and unit times a square is scaled. */
+static inline void emk_group_bounds(const float *form, int n, int first, const int *own,
+                                    const double *near, double unit, float down, float travelled,
+                                    uint16_t *out) {
+  float least[EMK_CROWD];
+  for (int j = 0; j < EMK_CROWD; j++) least[j] = INFINITY;
   for (int k = 0; k < n; k++, form += EMK_CROWD)
     for (int j = 0; j < EMK_CROWD; j++) {
       float value = own[j] == first + k ? INFINITY : form[j];
       least[j] = value < least[j] ? value : least[j];
     }
+  for (int j = 0; j < EMK_CROWD; j++) {
+    double low = near[j] + 2 * (double)least[j];
+    low = low > 0 ? low * unit : 0;     /* and where nothing is known */
+    low = low < 1e30 ? low : 1e30;
+    float far = (sqrtf((float)low) * down + travelled) * (1 - 2e-7f);
+    uint32_t bits;
+    memcpy(&bits, &far, 4);
+    out[j] = (uint16_t)(bits >> 16);
+  }
+}
+
+/* Of n numbers as in emk_bits_below those below, listed; how many. Without a list, whether any. */
+static inline int emk_list_below(const uint16_t *a, const float *b, int n, float limit, int *list) {
+  int found = 0;
+  for (int i = 0; i < n; i += 64) {
+    unsigned long long bits = emk_bits_below(a + i, b + i, n - i < 64 ? n - i : 64, limit);
+    if (!list && bits) return 1;
+    for (; bits; bits &= bits - 1) list[found++] = i + emk_lowest_bit(bits);
+  }
+  return found;
+}
+
+/* As emk_pack_crowd, of one row, which stays a row; its length. */
+static inline float emk_pack_line(const char *row, Py_ssize_t n_features, const emk_real *origin,
+                                  emk_real scale, float more, float *line) {
+  float total = 0, part[16] = {0};
+  for (Py_ssize_t d = 0; d < n_features; d++)
+    line[d] = (float)((emk_at(row, d) - origin[d]) * scale);
+  Py_ssize_t d = 0;
+  for (; d + 16 <= n_features; d += 16)
+    for (int i = 0; i < 16; i++) part[i] += line[d + i] * line[d + i];
+  for (; d < n_features; d++) total += line[d] * line[d];
+  for (int i = 0; i < 16; i++) total += part[i];
+  return sqrtf(total) * more;
+}
+
+/* l (n,) of one such row of length `norm` and n centres c (n, n_features + 1), sums of DEPTH columns
+   being added up. */
+static inline void emk_line_products(const float *line, float norm, const float *c,
+                                     const float *half, int n, Py_ssize_t n_features, float *l) {
+  for (int k = 0; k < n; k++, c += n_features + 1) {
+    emk_fvec total = emk_fsplat(0);
+    float lane[EMK_FLANES], rest = 0;
+    Py_ssize_t d = 0;
+    while (d + EMK_FLANES <= n_features) {
+      Py_ssize_t end = n_features - d < EMK_DEPTH ? n_features : d + EMK_DEPTH;
+      emk_fvec acc[4], a, b;
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) acc[i] = emk_fsplat(0);
+      for (; d + 4 * EMK_FLANES <= end; d += 4 * EMK_FLANES) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+          memcpy(&a, line + d + i * EMK_FLANES, sizeof a);
+          memcpy(&b, c + d + i * EMK_FLANES, sizeof b);
+          acc[i] = acc[i] + a * b;
+        }
+      }
+      for (; d + EMK_FLANES <= end; d += EMK_FLANES) {
+        memcpy(&a, line + d, sizeof a);
+        memcpy(&b, c + d, sizeof b);
+        acc[0] = acc[0] + a * b;
+      }
+      total = total + ((acc[0] + acc[1]) + (acc[2] + acc[3]));
+    }
+    memcpy(lane, &total, sizeof total);
+    for (; d < n_features; d++) rest += line[d] * c[d];
+    for (int w = EMK_FLANES / 2; w > 0; w /= 2)
+      for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+    l[k] = half[k] - (lane[0] + rest + norm * c[n_features]);
+  }
 }
 
 /* The largest l that the nearest centre of each of CROWD rows may have, given norms and the least l;
@@ -239,7 +313,7 @@ static inline void emk_least_others(const float *form, int n, int first, const i
    nearest.pxi. */
 #define EMK_UNIT 5.9604644775390625e-8
 #define EMK_FAR 1e9f
-#define EMK_TINY 1e-20
+#define EMK_UNDERFLOW 1e-20
 static inline void emk_limits(const float *norm, const float *best, Py_ssize_t size, double slope,
                               double relative, float *limit, float *square) {
   for (int j = 0; j < EMK_CROWD; j++) {
@@ -248,7 +322,7 @@ static inline void emk_limits(const float *norm, const float *best, Py_ssize_t s
     double most = (1 + 12 * slope) * near + 14 * slope * x * x;
     double far = x + sqrt(most);        /* of the nearest centre from the origin, at most */
     double error = 1.1 * (slope * x * far + 4 * EMK_UNIT * far * far);
-    double top = low + 2 * error + 1.05 * relative * most + EMK_TINY;
+    double top = low + 2 * error + 1.05 * relative * most + EMK_UNDERFLOW;
     top += 2e-7 * fabs(top);
     limit[j] = norm[j] < EMK_FAR ? (float)top : INFINITY;
     square[j] = norm[j] < EMK_FAR && 0.999 * most <= near ? (float)(most * (1 + 1e-6)) : INFINITY;

@@ -92,7 +92,8 @@ cdef enum:
 ctypedef struct Bounds:
     double scale
     double slack                  # relative error of a distance, and of a float32
-    Py_ssize_t n_groups           # of centres side by side, at most CENTRE_GROUPS; 0: no bounds
+    # of centres side by side, at most CENTRE_GROUPS but in nearest.pxi; 0: no bounds
+    Py_ssize_t n_groups
     Py_ssize_t group_size
     float *upper                  # (n_samples,) the distance to the row's own centre
     unsigned short *lower         # (n_samples, n_groups) upper halves of float32: to any other
@@ -115,6 +116,7 @@ ctypedef struct Nearest:
     double *sums                  # (n_features,) scratch
     float *panels                 # (n_panels, n_features + 1, panel)
     float *half                   # (n_panels, panel)
+    float *lines                  # (n_clusters, n_features + 1) what panels have, by centre
     double scale                  # a power of two
     double slope                  # what is a in nearest.pxi
     double relative               # error of a distance by difference, squared

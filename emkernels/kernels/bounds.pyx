@@ -120,8 +120,9 @@ class _LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
-    pass on that finds few. For each row they are a float32 and at most 64 numbers of 2 bytes, which
-    are 16 bytes or no more than the row has.
+    pass on that finds few, with many centres from the pass on after which less than half do. For each
+    row they are a float32 and numbers of 2 bytes, which are 16 bytes or no more than the row has;
+    without many centres at most 64.
 
     Parameters
     ----------
@@ -138,18 +139,15 @@ class _LloydBounds:
         self.panel = 1
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).panel
-            self.few = len(X)
-        self.set_groups(min(CENTRE_GROUPS, max(8, X.itemsize * X.shape[1] // 2)))
+            self.few = 2 * len(X) // 5
+        most = max(8, X.itemsize * X.shape[1] // 2)
+        self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
         self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)
 
     def set_groups(self, most):
-        """At most so many groups of centres. Where the kernel takes panels of these, a panel has
-        whole groups, or a group whole panels."""
-        size = -(-len(self.travelled) // most)
-        while size < self.panel and self.panel % size:
-            size += 1
-        self.group_size = size if size < self.panel else -(-size // self.panel) * self.panel
+        """At most so many groups of centres."""
+        self.group_size = -(-len(self.travelled) // most)
 
     def follow(self, before, centers):
         """The centres have moved."""

@@ -37,8 +37,10 @@ cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double
     nearest.sums = <double*>malloc(D * sizeof(double))
     nearest.panels = <float*>malloc(nearest.n_panels * table.panel * (D + 1) * sizeof(float))
     nearest.half = <float*>malloc(nearest.n_panels * table.panel * sizeof(float))
+    nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))
     if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
-            or nearest.sums == NULL or nearest.panels == NULL or nearest.half == NULL):
+            or nearest.sums == NULL or nearest.panels == NULL or nearest.half == NULL
+            or nearest.lines == NULL):
         return OUT_OF_MEMORY
     table.prepare_nearest(nearest, centers, n_clusters, D)
     job.nearest = nearest
@@ -55,6 +57,7 @@ cdef void free_nearest(Nearest *nearest) noexcept nogil:
     free(nearest.sums)
     free(nearest.panels)
     free(nearest.half)
+    free(nearest.lines)
     memset(nearest, 0, sizeof(Nearest))
 
 
