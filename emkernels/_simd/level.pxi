@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table,
+    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Panel, Rows, Seeding, Span, Table,
     second_size)
 
 cdef extern from "vector.h" nogil:
@@ -79,6 +79,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "panels.pxi"
 include "student.pxi"
 include "field.pxi"
 include "dense.pxi"
@@ -112,6 +113,10 @@ table_.chain_block = chain_block
 table_.chain_cuts = chain_cuts
 table_.best_path = best_path
 table_.mixture_block = mixture_block
+table_.panel_bytes = panel_bytes
+table_.share_bytes = share_bytes
+table_.panel_rows = panel_rows
+table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
 table_.closest_block = closest_block

@@ -5,7 +5,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport FULL
+from emkernels._simd.table cimport FULL, TIED, second_size
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.threads cimport forked, note_threads
 
@@ -20,6 +20,13 @@ cdef enum:
     MAX_GROUPS = 64
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
+    SHARED_LENGTH = 65536           # sums from which on there is one copy of them
+    PANEL_BUDGET = 25165824         # bytes of a panel
+    PANEL_TILES = 256
+    PANEL_BLOCKS = 64               # at least, where there are so many tiles
+    MOST_UNITS = 256
+    BAND_FEATURES = 64              # at least
+    TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
 
@@ -43,9 +50,11 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     if job.chain != NULL:
         n = job.chain.n_blocks
     plan.n_positions = n
+    plan.accumulator_length = accumulator_length
+    if is_shared(job, work, accumulator_length):
+        return plan_panels(plan, n_threads)
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
-    plan.accumulator_length = accumulator_length
     plan.n_groups = MAX_GROUPS
     budget = ACCUMULATOR_BUDGET // (8 * max(<Py_ssize_t>1, accumulator_length))
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
@@ -54,9 +63,7 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
             plan.n_groups, n // (32 * job.gaussians.n_components)))
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
-    plan.n_threads = <int>min(<Py_ssize_t>n_threads, plan.n_groups)
-    if forked() or emk_in_parallel():
-        plan.n_threads = 1
+    plan.n_threads = allowed_threads(n_threads, plan.n_groups)
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
                      * (30 + job.gaussians.n_features * (4.0 + (
                          2.0 * job.gaussians.n_features
@@ -76,14 +83,106 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         1 + STEP_WORK * <double>plan.n_threads / plan.n_groups / work_of_block)
     plan.blocks_per_step = max(<Py_ssize_t>1, plan.blocks_per_step)
     plan.n_steps = (most_blocks + plan.blocks_per_step - 1) // plan.blocks_per_step
-    plan.scratch_bytes = (plan.table.scratch_bytes(job) + 4096 + 127) // 64 * 64
-    plan.memory = malloc(plan.n_threads * plan.scratch_bytes + 64)
-    plan.accumulators = <double*>calloc(plan.n_groups * max(<Py_ssize_t>1, accumulator_length), 8)
+    return allocate(plan, plan.table.scratch_bytes(job), 0)
+
+
+cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
+    plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
+    plan.memory = malloc(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
+    plan.accumulators = <double*>calloc(
+        plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length), 8)
     if plan.memory == NULL or plan.accumulators == NULL:
         free_plan(plan)
         return OUT_OF_MEMORY
     plan.scratch = <char*>((<uintptr_t>plan.memory + 63) // 64 * 64)
+    plan.panel.memory = plan.scratch + plan.n_threads * plan.scratch_bytes
     return 0
+
+
+cdef int allowed_threads(int n_threads, Py_ssize_t parts) noexcept nogil:
+    if forked() or emk_in_parallel():
+        return 1
+    return <int>min(<Py_ssize_t>n_threads, parts)
+
+
+cdef bint is_shared(const Job *job, Work work, Py_ssize_t accumulator_length) noexcept nogil:
+    """Whether the sums are too many to have them several times. That the threads share the rows
+    instead depends on the shape of the problem alone."""
+    return (work == MIXTURE and accumulator_length >= SHARED_LENGTH and job.first_moments
+            and job.incomplete == NULL and job.field == NULL and job.gaussians.dfs == NULL
+            and job.gaussians.covariance_type != TIED)
+
+
+cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
+    """Panels of rows, their blocks and the parts of the sums; -1 when memory is short."""
+    cdef Job *job = plan.job
+    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components
+    cdef Py_ssize_t D = job.gaussians.n_features, tiles, all_tiles, most, block
+    all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
+    most = PANEL_BUDGET // plan.table.panel_bytes(job, 1)
+    tiles = min(all_tiles, max(<Py_ssize_t>8, min(<Py_ssize_t>PANEL_TILES, most)))
+    plan.n_panels = (all_tiles + tiles - 1) // tiles
+    tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
+    # work is left out from the second tile of a block on
+    block = max(<Py_ssize_t>1, min(<Py_ssize_t>(4 if job.skip else 2), tiles // PANEL_BLOCKS))
+    tiles = (tiles + block - 1) // block * block
+    plan.shared = True
+    plan.n_groups = 1
+    plan.panel.n_tiles = tiles
+    plan.panel.n_bands = 1
+    job.block_rows = block * tile
+    plan.n_blocks = tiles // block      # of a panel
+    if job.gaussians.covariance_type == FULL and K < PANEL_BLOCKS:
+        plan.panel.n_bands = max(<Py_ssize_t>1, min(
+            (PANEL_BLOCKS + K - 1) // K, D // BAND_FEATURES))
+    plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
+    if plan.panel.n_bands > 1:
+        plan.n_units = K * plan.panel.n_bands
+    plan.n_threads = allowed_threads(n_threads, max(plan.n_blocks, plan.n_units))
+    plan.tails = <double*>malloc(plan.n_blocks * TAIL * sizeof(double))
+    if plan.tails == NULL:
+        return OUT_OF_MEMORY
+    return allocate(plan, plan.table.share_bytes(job), plan.table.panel_bytes(job, tiles))
+
+
+cdef void run_panel(Plan *plan, Py_ssize_t index) noexcept nogil:
+    """The densities of a panel's blocks, side by side, then all parts of the sums."""
+    cdef const Job *job = plan.job
+    cdef Py_ssize_t tile = plan.table.tile, rows = plan.panel.n_tiles * tile
+    cdef Py_ssize_t first = index * rows, count = min(rows, plan.n_positions - first), i, j
+    cdef Py_ssize_t n_blocks = (count + job.block_rows - 1) // job.block_rows
+    cdef Py_ssize_t n_tiles = (count + tile - 1) // tile, n_units = plan.n_units
+    cdef double *tail
+    if plan.n_threads == 1:
+        for i in range(n_blocks):
+            panel_block(plan, first, count, i, plan.scratch)
+    else:
+        note_threads()
+        for i in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
+            panel_block(plan, first, count, i, plan.scratch + emk_thread_num() * plan.scratch_bytes)
+    tail = plan.accumulators + (
+        job.gaussians.n_components * (1 + job.gaussians.n_features)
+        + second_size(&job.gaussians))
+    for i in range(n_blocks):
+        for j in range(2 + (job.noise != NULL)):
+            tail[j] += plan.tails[i * TAIL + j]
+    if plan.n_threads == 1:
+        for i in range(n_units):
+            plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units, plan.scratch,
+                                  plan.accumulators)
+        return
+    for i in prange(n_units, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
+        plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units,
+                              plan.scratch + emk_thread_num() * plan.scratch_bytes,
+                              plan.accumulators)
+
+
+cdef void panel_block(Plan *plan, Py_ssize_t first, Py_ssize_t count, Py_ssize_t block,
+                      char *scratch) noexcept nogil:
+    """Block `block` of the panel whose rows are first .. first + count - 1."""
+    cdef Py_ssize_t rows = plan.job.block_rows, start = block * rows
+    plan.table.panel_rows(plan.job, &plan.panel, start // plan.table.tile, first + start,
+                          min(rows, count - start), scratch, plan.tails + block * TAIL)
 
 
 cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil:
@@ -145,6 +244,8 @@ cdef void merge(Plan *plan) noexcept nogil:
 cdef void free_plan(Plan *plan) noexcept nogil:
     free(plan.memory)
     free(plan.accumulators)
+    free(plan.tails)
+    plan.tails = NULL
     plan.memory = NULL
     plan.accumulators = NULL
 
@@ -152,10 +253,13 @@ cdef void free_plan(Plan *plan) noexcept nogil:
 cdef int run(Plan *plan, bint interruptible) noexcept nogil:
     """All steps, then the merge. INTERRUPTED, with the exception set, when a signal
     handler raised between two steps; only callers from Python ask for that."""
-    cdef Py_ssize_t step
-    for step in range(plan.n_steps):
-        run_step(plan, step)
-        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
+    cdef Py_ssize_t step, n_steps = plan.n_panels if plan.shared else plan.n_steps
+    for step in range(n_steps):
+        if plan.shared:
+            run_panel(plan, step)
+        else:
+            run_step(plan, step)
+        if interruptible and step + 1 < n_steps and look_for_signal() != 0:
             return INTERRUPTED
     merge(plan)
     return 0
