@@ -22,10 +22,9 @@ cdef enum:
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_BUDGET = 25165824         # bytes of a panel
-    PANEL_TILES = 256
-    PANEL_BLOCKS = 64               # at least, where there are so many tiles
+    PANEL_BLOCKS = 64               # at most of a panel; and bands where components are fewer than half
     MOST_UNITS = 256
-    BAND_FEATURES = 64              # at least
+    BAND_FEATURES = 128             # at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
@@ -118,13 +117,15 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     cdef Job *job = plan.job
     cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components
     cdef Py_ssize_t D = job.gaussians.n_features, tiles, all_tiles, most, block
+    # work is left out from the second tile of a block on
+    block = 2 if job.skip and K >= PANEL_BLOCKS else 1
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
+    if all_tiles < block * PANEL_BLOCKS:
+        block = 1
     most = PANEL_BUDGET // plan.table.panel_bytes(job, 1)
-    tiles = min(all_tiles, max(<Py_ssize_t>8, min(<Py_ssize_t>PANEL_TILES, most)))
+    tiles = min(all_tiles, max(<Py_ssize_t>8, min(block * PANEL_BLOCKS, most)))
     plan.n_panels = (all_tiles + tiles - 1) // tiles
     tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
-    # work is left out from the second tile of a block on
-    block = max(<Py_ssize_t>1, min(<Py_ssize_t>(4 if job.skip else 2), tiles // PANEL_BLOCKS))
     tiles = (tiles + block - 1) // block * block
     plan.shared = True
     plan.n_groups = 1
@@ -132,9 +133,9 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.panel.n_bands = 1
     job.block_rows = block * tile
     plan.n_blocks = tiles // block      # of a panel
-    if job.gaussians.covariance_type == FULL and K < PANEL_BLOCKS:
+    if job.gaussians.covariance_type == FULL and 2 * K < PANEL_BLOCKS:
         plan.panel.n_bands = max(<Py_ssize_t>1, min(
-            (PANEL_BLOCKS + K - 1) // K, D // BAND_FEATURES))
+            (PANEL_BLOCKS // 2 + K - 1) // K, D // BAND_FEATURES))
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands
