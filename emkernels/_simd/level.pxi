@@ -26,6 +26,7 @@ cdef extern from "vector.h" nogil:
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
+    vec vroot "emk_root"(vec x)
     dvec dsplat "emk_dsplat"(double x)
     dvec droot "emk_droot"(dvec x)
     dvec dmax "emk_dmax"(dvec a, dvec b)

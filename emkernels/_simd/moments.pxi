@@ -165,8 +165,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
                              + k * component_stride(&job.gaussians) + HEADER)
     cdef bint any_ = False
     cdef bint far = p.n_tiles * n * TILE * <Py_ssize_t>sizeof(real) > NEAR_BYTES
-    cdef vec weight[VECTORS]
-    cdef vec total = splat(0)
+    cdef vec total = splat(0), weight
     cdef const vec *r
     cdef const vec *w
     for t in range(p.n_tiles):
@@ -180,9 +179,9 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
         r = p.resp + (t * K + k) * VECTORS
         w = p.weight + t * VECTORS
         for v in range(VECTORS):
-            weight[v] = r[v] * w[v]
-            total = total + weight[v]
-        square_roots(<const real*>weight, <real*>(p.roots + c * VECTORS))
+            weight = r[v] * w[v]
+            total = total + weight
+            p.roots[c * VECTORS + v] = vroot(weight)
         p.tile_index[c] = t
         if p.best != NULL or p.mask != NULL:
             scale_filled(p, t, k, n, mean, c)
@@ -209,21 +208,29 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, co
     cdef const vec *x
     cdef const vec *root
     cdef vec *e
-    cdef vec m, first, value
+    cdef const Py_ssize_t *tile = p.tile_index
+    cdef const vec *rows
+    cdef vec m, value
+    cdef vec first[VECTORS]
     for d in range(band.end * FEATURES if p.best == NULL and p.mask == NULL else 0):
         m = splat(mean[d])
-        first = p.lane_first[d]
+        for v in range(VECTORS):
+            first[v] = splat(0)
         e = p.scaled + d * CHUNK_STRIDE
         root = p.roots
+        rows = p.x + d * VECTORS
         for c in range(n_tiles):
-            x = p.x + (p.tile_index[c] * n_padded + d) * VECTORS
+            x = rows + tile[c] * n_padded * VECTORS
             for v in range(VECTORS):
                 value = root[v] * (x[v] - m)
                 e[v] = value
-                first = first + root[v] * value
+                first[v] = first[v] + root[v] * value
             e += VECTORS
             root += VECTORS
-        p.lane_first[d] = first
+        m = first[0]
+        for v in range(1, VECTORS):
+            m = m + first[v]
+        p.lane_first[d] = p.lane_first[d] + m
     add_products(p.scaled, band, n_tiles * VECTORS, ahead, p.spare)
 
 
@@ -244,12 +251,6 @@ cdef void scale_filled(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssize_t n
             e[v] = keep_if_ge(root[v] * p.diff[d * VECTORS + v], root[v], least)
             sum_ = sum_ + root[v] * e[v]
         p.lane_first[d] = p.lane_first[d] + sum_
-
-
-cdef inline void square_roots(const real *w, real *root) noexcept nogil:
-    cdef Py_ssize_t j
-    for j in range(TILE):
-        root[j] = <real>sqrt(w[j]) if IS_DOUBLE else sqrtf(w[j])
 
 
 cdef void diag_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
