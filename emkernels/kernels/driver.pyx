@@ -17,9 +17,13 @@ cdef extern from "parallel.h" nogil:
     int emk_in_parallel()
 
 cdef enum:
-    MAX_GROUPS = 64
+    GROUPS = 64
+    MOST_GROUPS = 256               # of small sums of many rows, so that many threads end together
+    GROUP_ROWS = 1024               # of each of these at least
+    SMALL_BUDGET = 8388608          # bytes for all of these
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
+    SLICE = 8192                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_BUDGET = 25165824         # bytes of a panel
     PANEL_BLOCKS = 64               # at most of a panel; and bands where components are fewer than half
@@ -37,7 +41,7 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     accumulators, and they are merged in order: the result has the same bits for every
     number of threads.
     """
-    cdef Py_ssize_t n = job.rows.n_samples, budget, most_blocks
+    cdef Py_ssize_t n = job.rows.n_samples, budget, each, most_blocks
     cdef double work_of_block, m
     memset(plan, 0, sizeof(Plan))
     plan.table = table_of(is_double)
@@ -54,8 +58,10 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         return plan_panels(plan, n_threads)
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
-    plan.n_groups = MAX_GROUPS
-    budget = ACCUMULATOR_BUDGET // (8 * max(<Py_ssize_t>1, accumulator_length))
+    each = 8 * max(<Py_ssize_t>1, accumulator_length)
+    plan.n_groups = max(<Py_ssize_t>GROUPS, min(
+        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each))
+    budget = ACCUMULATOR_BUDGET // each
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
     if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
@@ -235,10 +241,19 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
 
 cdef void merge(Plan *plan) noexcept nogil:
     """Add the groups into the first, in order."""
+    cdef Py_ssize_t i, n = plan.accumulator_length, n_slices = (n + SLICE - 1) // SLICE
+    if plan.n_threads == 1 or n_slices * plan.n_groups < 64:
+        merge_slice(plan, 0, n)
+        return
+    for i in prange(n_slices, schedule="static", num_threads=plan.n_threads):
+        merge_slice(plan, i * SLICE, min(n, (i + 1) * SLICE))
+
+
+cdef void merge_slice(Plan *plan, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t i, g, n = plan.accumulator_length
     cdef double *total = plan.accumulators
     for g in range(1, plan.n_groups):
-        for i in range(n):
+        for i in range(first, end):
             total[i] += plan.accumulators[g * n + i]
 
 
