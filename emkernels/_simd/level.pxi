@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Rows, Seeding, Span, Table,
+    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Panel, Rows, Seeding, Span, Table,
     second_size)
 
 cdef extern from "vector.h" nogil:
@@ -26,6 +26,7 @@ cdef extern from "vector.h" nogil:
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
+    vec vroot "emk_root"(vec x)
     dvec dsplat "emk_dsplat"(double x)
     dvec droot "emk_droot"(dvec x)
     dvec dmax "emk_dmax"(dvec a, dvec b)
@@ -79,6 +80,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "panels.pxi"
 include "student.pxi"
 include "field.pxi"
 include "dense.pxi"
@@ -112,6 +114,10 @@ table_.chain_block = chain_block
 table_.chain_cuts = chain_cuts
 table_.best_path = best_path
 table_.mixture_block = mixture_block
+table_.panel_bytes = panel_bytes
+table_.share_bytes = share_bytes
+table_.panel_rows = panel_rows
+table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
 table_.closest_block = closest_block

@@ -232,6 +232,13 @@ ctypedef struct Job:
     char *pull_out                # Student t: posterior means of the weights u, (n_samples,)
 
 
+# Rows of a large model that all threads share: densities first, then every component's sums
+ctypedef struct Panel:
+    char *memory                  # Table.panel_bytes of it
+    Py_ssize_t n_tiles            # there is room for
+    Py_ssize_t n_bands            # parts of one triangle of second moments
+
+
 ctypedef struct Seeding:
     double *closest               # (n_samples,) squared distance to the nearest seed
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
@@ -284,6 +291,12 @@ ctypedef struct Table:
     void (*best_path)(const Job *job, Py_ssize_t span, char *scratch) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
+    Py_ssize_t (*panel_bytes)(const Job *job, Py_ssize_t n_tiles) noexcept nogil
+    Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
+    void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
+                       Py_ssize_t count, char *scratch, double *tail) noexcept nogil
+    void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
+                       Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

@@ -58,6 +58,33 @@ static inline emk_vec emk_max(emk_vec a, emk_vec b) { return (emk_vec)_mm512_max
 static inline emk_vec emk_min(emk_vec a, emk_vec b) { return emk_where_less(a, b, a, b); }
 static inline emk_vec emk_max(emk_vec a, emk_vec b) { return emk_where_less(b, a, a, b); }
 #endif
+/* Square roots to an ulp or two, 0 where x is below the normal numbers: an estimate and two steps
+   of Goldschmidt's iteration take a third of the time of the instruction. */
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+static inline emk_vec emk_root(emk_vec x) {
+  __mmask8 some = _mm512_cmp_pd_mask((__m512d)x, _mm512_set1_pd(1e-300), _CMP_GE_OQ);
+  emk_vec y = (emk_vec)_mm512_maskz_rsqrt14_pd(some, (__m512d)x);
+  emk_vec root = x * y, half = emk_splat(0.5) * y, rest = emk_splat(0.5) - root * half;
+  root = root + root * rest;
+  half = half + half * rest;
+  return root + root * (emk_splat(0.5) - root * half);
+}
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+static inline emk_vec emk_root(emk_vec x) {
+  __mmask16 some = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(1e-37f), _CMP_GE_OQ);
+  emk_vec y = (emk_vec)_mm512_maskz_rsqrt14_ps(some, (__m512)x);
+  emk_vec root = x * y;
+  return root + root * (emk_splat(0.5f) - root * (emk_splat(0.5f) * y));
+}
+#else
+static inline emk_vec emk_root(emk_vec x) {
+  emk_real lane[EMK_LANES];
+  memcpy(lane, &x, sizeof x);
+  for (int i = 0; i < EMK_LANES; i++) lane[i] = EMK_DOUBLE ? (emk_real)sqrt(lane[i]) : sqrtf(lane[i]);
+  memcpy(&x, lane, sizeof x);
+  return x;
+}
+#endif
 #if EMK_LANES == 2
 #define EMK_EVEN 0, 2
 #define EMK_ODD 1, 3
@@ -169,6 +196,7 @@ static inline emk_vec emk_where_less(emk_vec x, emk_vec y, emk_vec a, emk_vec b)
 static inline emk_vec emk_min(emk_vec a, emk_vec b) { return a < b ? a : b; }
 static inline emk_vec emk_max(emk_vec a, emk_vec b) { return a > b ? a : b; }
 static inline emk_vec emk_pair_add(emk_vec a, emk_vec b) { (void)b; return a; }
+static inline emk_vec emk_root(emk_vec x) { return EMK_DOUBLE ? (emk_real)sqrt(x) : sqrtf(x); }
 static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset, emk_vec *v) {
   memcpy(v, row[0] + offset, sizeof(emk_vec));
 }

@@ -1,6 +1,6 @@
 """The driver of block kernels: a plan is made from a job, run in steps, merged and freed."""
 
-from emkernels._simd.table cimport Job, Seeding, Table
+from emkernels._simd.table cimport Job, Panel, Seeding, Table
 
 cdef enum Work:
     MIXTURE
@@ -35,6 +35,12 @@ ctypedef struct Plan:
     char *scratch
     const Seeding *seeding      # CLOSEST only
     void *memory
+    # large models: one copy of the sums, rows in panels that all threads share (see panels.pxi)
+    bint shared
+    Panel panel
+    Py_ssize_t n_panels
+    Py_ssize_t n_units          # parts of the sums, which threads take one after the other
+    double *tails               # (blocks of a panel, TAIL)
 
 
 cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
