@@ -334,13 +334,13 @@ cdef inline void noise_densities(const Job *job, Py_ssize_t start, Py_ssize_t si
 cdef Py_ssize_t nearest_mean(const Panels *p, const Gaussians *g) noexcept nogil:
     """The component whose mean is nearest to the first row in the first features: a guess at the
     most probable one, on which no result depends."""
-    cdef Py_ssize_t stride = component_stride(g), n = padded(g.n_features) // LANES, k, d, nearest = 0
+    cdef Py_ssize_t stride = component_stride(g), k, d, nearest = 0
+    cdef Py_ssize_t n = min(<Py_ssize_t>8, padded(g.n_features) // LANES)
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef const real *x = <const real*>p.x
     cdef real row[8 * LANES]
     cdef vec total, part
     cdef double value, least = INFINITY
-    n = min(n, <Py_ssize_t>8)
     for d in range(n * LANES):
         row[d] = x[d * TILE]
     for k in range(g.n_components):
