@@ -26,7 +26,7 @@ cdef enum:
     SLICE = 8192                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_BUDGET = 25165824         # bytes of a panel
-    PANEL_BLOCKS = 64               # at most of a panel; and bands where components are fewer than half
+    PANEL_BLOCKS = 64               # at most of a panel; components of half as many have no bands
     MOST_UNITS = 256
     BAND_FEATURES = 128             # at least
     TAIL = 3
