@@ -196,18 +196,12 @@ cdef void axis_forms(const real *mean, const real *scale, Py_ssize_t stride, con
 cdef void whiten(const real *shared, const vec *x, vec *diff, Py_ssize_t n_padded,
                  vec *y) noexcept nogil:
     """y = P (x - centre) for one tile: the tied case becomes the spherical one."""
-    cdef Py_ssize_t d, g, r, v, rows
+    cdef Py_ssize_t d, first, v
     cdef const real *factor = shared + n_padded
-    cdef vec z
     for d in range(n_padded):
         for v in range(VECTORS):
             diff[d * VECTORS + v] = x[d * VECTORS + v] - splat(shared[d])
-    for g in range(n_padded // FEATURES):
-        rows = (g + 1) * FEATURES
-        for r in range(FEATURES):
-            for v in range(VECTORS):
-                z = splat(0)
-                for d in range(rows):
-                    z = z + splat(factor[d * FEATURES + r]) * diff[d * VECTORS + v]
-                y[(g * FEATURES + r) * VECTORS + v] = z
-        factor += FEATURES * rows
+    for d in range(n_padded // FEATURES):
+        first = d * FEATURES
+        put_rows(factor, diff, first, y + first * VECTORS)
+        factor += FEATURES * (first + FEATURES)

@@ -48,10 +48,11 @@ static EMK_ALWAYS_INLINE void emk_axis_group(const emk_real *mean, const emk_rea
   }
 }
 
-/* q (TILE) += the squares of 4 rows of a lower triangle P times diff (first + 4, TILE): P is packed
-   column by column, its last 4 columns are a triangle. */
-static EMK_ALWAYS_INLINE void emk_add_rows(const emk_real *factor, const emk_vec *diff,
-                                           Py_ssize_t first, emk_vec *q) {
+/* Four rows of a lower triangle P times diff (first + 4, TILE): P is packed column by column, its
+   last 4 columns are a triangle. out (4, TILE) gets them; or out (TILE) their squares added. */
+static EMK_ALWAYS_INLINE void emk_triangle_rows(const emk_real *factor, const emk_vec *diff,
+                                                Py_ssize_t first, const int squares,
+                                                emk_vec *out) {
   for (int part = 0; part < EMK_VECTORS; part += EMK_WIDTH) {
     const emk_real *f = factor;
     const emk_vec *x = diff + part;
@@ -79,9 +80,20 @@ static EMK_ALWAYS_INLINE void emk_add_rows(const emk_real *factor, const emk_vec
       }
     }
 #pragma GCC unroll 16
-    for (int i = 0; i < 4 * EMK_WIDTH; i++)
-      q[part + i % EMK_WIDTH] = q[part + i % EMK_WIDTH] + acc[i] * acc[i];
+    for (int i = 0; i < 4 * EMK_WIDTH; i++) {
+      const int at = part + i % EMK_WIDTH;
+      if (squares) out[at] = out[at] + acc[i] * acc[i];
+      else out[i / EMK_WIDTH * EMK_VECTORS + at] = acc[i];
+    }
   }
+}
+static inline void emk_add_rows(const emk_real *factor, const emk_vec *diff, Py_ssize_t first,
+                                emk_vec *q) {
+  emk_triangle_rows(factor, diff, first, 1, q);
+}
+static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_ssize_t first,
+                                emk_vec *y) {
+  emk_triangle_rows(factor, diff, first, 0, y);
 }
 
 /* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
