@@ -68,28 +68,6 @@ cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *out) 
         out[i] += sums[i]
 
 
-cdef void add_products(const vec *e, const Band *band, Py_ssize_t n_vectors, const char *ahead,
-                       double *out) noexcept nogil:
-    """out += sum e e' of a chunk: register tile after register tile, see `unpack`. `ahead`: rows
-    that are read next and may be in no near cache, or NULL; they are fetched meanwhile."""
-    cdef Py_ssize_t group, b, i, lines = 0
-    cdef const vec *left = e + band.first * FEATURES * CHUNK_STRIDE
-    if ahead != NULL:       # so many lines with every register tile
-        lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
-                     // (CACHE_LINE * FEATURES * FEATURES
-                         * (band.end - band.first) * (band.end + band.first)))
-    for group in range(band.first, band.end):
-        for b in range(group * FEATURES // MB):
-            for i in range(lines):
-                prefetch(ahead)
-                ahead += CACHE_LINE
-            pair_tile(left, e + b * MB * CHUNK_STRIDE, n_vectors, out)
-            out += ACC
-        diagonal_tile(left, n_vectors, out)
-        out += FEATURES * FEATURES
-        left += FEATURES * CHUNK_STRIDE
-
-
 cdef void unpack(const double *tiles, const Band *band, Py_ssize_t n_features,
                  double *second) noexcept nogil:
     """second, packed by rows, += register tiles."""
@@ -203,16 +181,45 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
 
 cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, const real *mean,
                       Py_ssize_t n_tiles, const char *ahead) noexcept nogil:
-    """The sums of a chunk of tiles, which are scaled here where their values are all there."""
+    """p.spare += sum e e' of a chunk: register tile after register tile, see `unpack`. Features are
+    scaled just before they are first read, where their values are all there. `ahead`: rows that
+    are read next and may be in no near cache, or NULL; they are fetched meanwhile."""
+    cdef Py_ssize_t group, b, i, n_vectors = n_tiles * VECTORS, lines = 0
+    cdef bint scaled = p.best != NULL or p.mask != NULL
+    cdef const vec *left
+    cdef double *out = p.spare
+    if ahead != NULL:       # so many lines with every register tile
+        lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
+                     // (CACHE_LINE * FEATURES * FEATURES
+                         * (band.end - band.first) * (band.end + band.first)))
+    for group in range(band.end):
+        if not scaled:
+            scale_group(p, n_padded, group, mean, n_tiles)
+        if group < band.first:
+            continue
+        left = p.scaled + group * FEATURES * CHUNK_STRIDE
+        for b in range(group * FEATURES // MB):
+            for i in range(lines):
+                prefetch(ahead)
+                ahead += CACHE_LINE
+            pair_tile(left, p.scaled + b * MB * CHUNK_STRIDE, n_vectors, out)
+            out += ACC
+        diagonal_tile(left, n_vectors, out)
+        out += FEATURES * FEATURES
+
+
+cdef void scale_group(const Panels *p, Py_ssize_t n_padded, Py_ssize_t group, const real *mean,
+                      Py_ssize_t n_tiles) noexcept nogil:
+    """Some features of a chunk, and their part of the first moments."""
     cdef Py_ssize_t d, c, v
-    cdef const vec *x
-    cdef const vec *root
-    cdef vec *e
     cdef const Py_ssize_t *tile = p.tile_index
+    cdef const vec *root
     cdef const vec *rows
+    cdef const vec *x
+    cdef vec *e
     cdef vec m, value
     cdef vec first[VECTORS]
-    for d in range(band.end * FEATURES if p.best == NULL and p.mask == NULL else 0):
+    for d in range(group * FEATURES, (group + 1) * FEATURES):
         m = splat(mean[d])
         for v in range(VECTORS):
             first[v] = splat(0)
@@ -231,7 +238,6 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, co
         for v in range(1, VECTORS):
             m = m + first[v]
         p.lane_first[d] = p.lane_first[d] + m
-    add_products(p.scaled, band, n_tiles * VECTORS, ahead, p.spare)
 
 
 cdef void scale_filled(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssize_t n_padded,
