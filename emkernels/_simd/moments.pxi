@@ -9,6 +9,7 @@ cdef enum:
     MOMENT_TILES = 12       # of a chunk: four features of it fit the first cache twice
     CHUNK_STRIDE = MOMENT_TILES * VECTORS + 1
     NEAR_BYTES = 524288     # of rows that stay in the second cache
+    NEAR_GROUPS = 64        # of features of a chunk, likewise
 
 
 # Rows of the triangle of second moments, in groups of FEATURES
@@ -181,31 +182,37 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
 
 cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, const real *mean,
                       Py_ssize_t n_tiles, const char *ahead) noexcept nogil:
-    """p.spare += sum e e' of a chunk: register tile after register tile, see `unpack`. Features are
-    scaled just before they are first read, where their values are all there. `ahead`: rows that
-    are read next and may be in no near cache, or NULL; they are fetched meanwhile."""
-    cdef Py_ssize_t group, b, i, n_vectors = n_tiles * VECTORS, lines = 0
+    """p.spare += sum e e' of a chunk: register tiles, which lie as `unpack` reads them, of all
+    features with some that stay near, then with others. Features are scaled just before they are
+    first read, where their values are all there. `ahead`: rows that are read next and may be in
+    no near cache, or NULL; they are fetched meanwhile."""
+    cdef Py_ssize_t block, group, b, i, n_vectors = n_tiles * VECTORS, line, lines = 0
     cdef bint scaled = p.best != NULL or p.mask != NULL
     cdef const vec *left
-    cdef double *out = p.spare
+    cdef double *out
     if ahead != NULL:       # so many lines with every register tile
         lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
                      // (CACHE_LINE * FEATURES * FEATURES
                          * (band.end - band.first) * (band.end + band.first)))
-    for group in range(band.end):
-        if not scaled:
-            scale_group(p, n_padded, group, mean, n_tiles)
-        if group < band.first:
-            continue
-        left = p.scaled + group * FEATURES * CHUNK_STRIDE
-        for b in range(group * FEATURES // MB):
-            for i in range(lines):
-                prefetch(ahead)
-                ahead += CACHE_LINE
-            pair_tile(left, p.scaled + b * MB * CHUNK_STRIDE, n_vectors, out)
-            out += ACC
-        diagonal_tile(left, n_vectors, out)
-        out += FEATURES * FEATURES
+    for group in range(0 if scaled else band.first):
+        scale_group(p, n_padded, group, mean, n_tiles)
+    for i in range((band.end + NEAR_GROUPS - 1) // NEAR_GROUPS):
+        block = i * NEAR_GROUPS
+        for group in range(max(block, band.first), band.end):
+            if block == 0 and not scaled:
+                scale_group(p, n_padded, group, mean, n_tiles)
+            left = p.scaled + group * FEATURES * CHUNK_STRIDE
+            out = p.spare + FEATURES * FEATURES * (
+                (group - band.first) * (group + band.first + 1) // 2 + block)
+            for b in range(block * FEATURES // MB, min(block + NEAR_GROUPS, group)
+                           * FEATURES // MB):
+                for line in range(lines):
+                    prefetch(ahead)
+                    ahead += CACHE_LINE
+                pair_tile(left, p.scaled + b * MB * CHUNK_STRIDE, n_vectors, out)
+                out += ACC
+            if group < block + NEAR_GROUPS:
+                diagonal_tile(left, n_vectors, out)
 
 
 cdef void scale_group(const Panels *p, Py_ssize_t n_padded, Py_ssize_t group, const real *mean,

@@ -133,6 +133,7 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.n_panels = (all_tiles + tiles - 1) // tiles
     tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
     tiles = (tiles + block - 1) // block * block
+    plan.n_panels = (all_tiles + tiles - 1) // tiles    # fewer, where tiles were rounded up
     plan.shared = True
     plan.n_groups = 1
     plan.panel.n_tiles = tiles
