@@ -232,6 +232,26 @@ ctypedef struct Job:
     char *pull_out                # Student t: posterior means of the weights u, (n_samples,)
 
 
+cdef enum:
+    # parts of the work on a triangle: all of it; panels first .. end packed; the pivots of panel
+    # `first`, the panel being packed and all before it done; the tile of panel `first` below the
+    # pivots of panel `end`; panels first .. end, few, of the inverse
+    WHOLE = 0
+    PACK = 1
+    PIVOTS = 2
+    BELOW = 3
+    INVERSE_ROWS = 4
+
+
+# A covariance and the factor of its inverse (see triangles.pxi)
+ctypedef struct Triangle:
+    const double *matrix          # (n, n), of which the lower triangle is read
+    Py_ssize_t n
+    double *inverse               # (n, n) upper U with U U' the inverse of the matrix
+    double *lower                 # packed, and one over its diagonal: Table.triangle_size
+    double limit                  # what every value of U has to be below
+
+
 ctypedef struct Seeding:
     double *closest               # (n_samples,) squared distance to the nearest seed
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
@@ -294,3 +314,7 @@ ctypedef struct Table:
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
+    Py_ssize_t panel
+    Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
+    bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t first, Py_ssize_t end,
+                      double *rows) noexcept nogil

@@ -127,7 +127,7 @@ class StudentComponents:
         out.pulls, out.sizes, out.bends = pulls, sizes, bends
         if rows.unit != 1:
             out.scale(rows.unit)
-        out.total, out.n_rows = rows.total, rows.n_rows
+        out.total, out.n_rows, out.n_threads = rows.total, rows.n_rows, rows.n_threads
         return out
 
     def maximise(self, statistics, parameters):
