@@ -5,9 +5,9 @@ from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    BELOW, CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_ROWS, MIXED, MIXED_MISSING, PACK,
-    PIVOTS, SAME, TIED, WIDE, Bounds, Chain, Classes, Factors, Field, Gaussians, Incomplete, Job,
-    Rows, Seeding, Span, Table, Triangle, second_size)
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
+    PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
+    Gaussians, Incomplete, Job, Rows, Seeding, Span, Table, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -81,7 +81,7 @@ cdef extern from "triangles.h" nogil:
     bint strip_pivots "emk_strip_pivots"(
         Py_ssize_t width, double *x, Py_ssize_t lane, Py_ssize_t first, double *inverse_roots)
     bint strip_inverse "emk_strip_inverse"(
-        double *m, Py_ssize_t first, Py_ssize_t lane, Py_ssize_t begin, const double *lower,
+        double *m, Py_ssize_t first, Py_ssize_t lane, const double *lower,
         Py_ssize_t q, Py_ssize_t p, Py_ssize_t q_width, Py_ssize_t p_width,
         const double *inverse_roots, double limit)
 

@@ -233,14 +233,13 @@ ctypedef struct Job:
 
 
 cdef enum:
-    # parts of the work on a triangle: all of it; panels first .. end packed; the pivots of panel
-    # `first`, the panel being packed and all before it done; the tile of panel `first` below the
-    # pivots of panel `end`; panels first .. end, few, of the inverse
-    WHOLE = 0
-    PACK = 1
-    PIVOTS = 2
-    BELOW = 3
-    INVERSE_ROWS = 4
+    # parts of the work on a triangle, by panels of its rows: all of it; panel p packed; the tile
+    # of panel p in the columns of panel q, whose own tile (p = q) comes before those below it and
+    # behind all tiles on its left; panel p of the inverse, when the factor is there
+    WHOLE_TRIANGLE = 0
+    PACKED_PANEL = 1
+    TRIANGLE_TILE = 2
+    INVERSE_PANEL = 3
 
 
 # A covariance and the factor of its inverse (see triangles.pxi)
@@ -316,5 +315,5 @@ ctypedef struct Table:
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     Py_ssize_t panel
     Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
-    bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t first, Py_ssize_t end,
+    bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t p, Py_ssize_t q,
                       double *rows) noexcept nogil

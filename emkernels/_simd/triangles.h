@@ -123,13 +123,12 @@ static EMK_ALWAYS_INLINE int emk_pivots(int nv, double *x, Py_ssize_t lane, Py_s
   return 1;
 }
 
-/* Columns first .. first + EMK_STRIP of rows of the inverse, which has the columns behind them
-   in m already (from `begin`, where the rows' panel begins, it is the identity that is solved
-   for). `l` is the panel of the factor that has the strip's own rows, from `lane` on; of the
-   `n_between` whole panels behind it and of the last, `last_width` wide, l_at says where columns
-   begin. Returns whether all values are below the limit. */
+/* Columns first .. first + EMK_STRIP of panel p of the inverse, which has the columns behind them
+   in m already. Their rows are in panel q of the factor `lower`, from `lane` on; where q = p it is
+   the identity that is solved for. m may be panel p of the factor, of which it takes the place.
+   Returns whether all values are below the limit. */
 static EMK_ALWAYS_INLINE int emk_inverse_strip(int nv, double *m, Py_ssize_t first, Py_ssize_t lane,
-                                 Py_ssize_t begin, const double *lower, Py_ssize_t q, Py_ssize_t p,
+                                 const double *lower, Py_ssize_t q, Py_ssize_t p,
                                  Py_ssize_t q_width, Py_ssize_t p_width,
                                  const double *inverse_roots, double limit) {
   const Py_ssize_t width = nv * EMK_DLANES;
@@ -144,12 +143,10 @@ static EMK_ALWAYS_INLINE int emk_inverse_strip(int nv, double *m, Py_ssize_t fir
 #pragma GCC unroll 4
     for (int i = 0; i < nv; i++) acc[c][i] = emk_dsplat(0);
   }
-  if (first >= begin) {
-    for (int c = 0; c < EMK_STRIP; c++) {
-      memset(target + c * width, 0, width * sizeof(double));
-      target[c * width + first - begin + c] = 1;
-    }
-    emk_load_strip(nv, acc, target, width);
+  if (q == p) {
+    double unit[EMK_STRIP * EMK_PANEL] = {0};
+    for (int c = 0; c < EMK_STRIP; c++) unit[c * width + lane + c] = 1;
+    emk_load_strip(nv, acc, unit, width);
   }
   {
     Py_ssize_t rest = q_width - lane - EMK_STRIP;
@@ -211,10 +208,10 @@ static int emk_strip_pivots(Py_ssize_t width, double *x, Py_ssize_t lane, Py_ssi
 #undef EMK_CALL
 }
 
-static int emk_strip_inverse(double *m, Py_ssize_t first, Py_ssize_t lane, Py_ssize_t begin,
+static int emk_strip_inverse(double *m, Py_ssize_t first, Py_ssize_t lane,
                              const double *lower, Py_ssize_t q, Py_ssize_t p, Py_ssize_t q_width,
                              Py_ssize_t p_width, const double *inverse_roots, double limit) {
-#define EMK_CALL(nv) emk_inverse_strip(nv, m, first, lane, begin, lower, q, p, q_width, p_width, \
+#define EMK_CALL(nv) emk_inverse_strip(nv, m, first, lane, lower, q, p, q_width, p_width, \
                                        inverse_roots, limit)
   EMK_BY_WIDTH(p_width, EMK_CALL)
 #undef EMK_CALL

@@ -24,11 +24,9 @@ cdef inline Py_ssize_t width_of(const Triangle *t, Py_ssize_t p) noexcept nogil:
 
 
 cdef Py_ssize_t triangle_size(Py_ssize_t n, bint rows) noexcept nogil:
-    """Values of a packed triangle and its roots; or of what inverse rows are made in."""
+    """Values of a packed triangle and its roots; or of what a panel of the inverse is made in."""
     cdef Py_ssize_t p = panels_of(n)
-    if rows:
-        return together(n) * p * PANEL * PANEL
-    return PANEL * PANEL * (p * (p + 1) // 2) + p * PANEL
+    return PANEL * PANEL * p if rows else PANEL * PANEL * (p * (p + 1) // 2) + PANEL * p
 
 
 cdef inline Py_ssize_t together(Py_ssize_t n) noexcept nogil:
@@ -72,49 +70,69 @@ cdef bint factor_tile(const Triangle *t, Py_ssize_t p, Py_ssize_t q) noexcept no
     return True
 
 
-cdef bint inverse_rows(const Triangle *t, Py_ssize_t first, Py_ssize_t end,
-                       double *rows) noexcept nogil:
-    """Rows of the inverse factor, which are columns of t.inverse; `rows`: (triangle_size,).
+cdef bint inverse_tile(const Triangle *t, Py_ssize_t p, Py_ssize_t q, double *m) noexcept nogil:
+    """Columns of panel q of the inverse in the rows of panel p, which has those behind them in m;
     False where a value is at the limit."""
-    cdef Py_ssize_t p, q, lane, strip, c, r, width, n_rows
-    cdef Py_ssize_t step = panels_of(t.n) * PANEL * PANEL
+    cdef Py_ssize_t q_width = width_of(t, q), strip
     cdef bint fine = True
-    cdef double *m
-    cdef double *target
-    for q in range(end - 1, -1, -1):
-        for p in range(max(q, first), end):
-            for strip in range(width_of(t, q) // STRIP - 1, -1, -1):
-                lane = strip * STRIP
-                fine &= strip_inverse(
-                    rows + (p - first) * step, q * PANEL + lane, lane, p * PANEL, t.lower, q, p,
-                    width_of(t, q), width_of(t, p), inverse_roots_of(t), t.limit)
-    for c in range(t.n):
-        target = t.inverse + c * t.n
-        for p in range(first, end):
-            width = width_of(t, p)
-            n_rows = min(width, t.n - p * PANEL)
-            m = rows + (p - first) * step + c * width
-            for r in range(n_rows):
-                target[p * PANEL + r] = m[r] if p * PANEL + r >= c else 0
+    for strip in range(q_width // STRIP - 1, -1, -1):
+        fine &= strip_inverse(m, q * PANEL + strip * STRIP, strip * STRIP, t.lower, q, p, q_width,
+                              width_of(t, p), inverse_roots_of(t), t.limit)
     return fine
 
 
-cdef bint factorise(const Triangle *t, int part, Py_ssize_t first, Py_ssize_t end,
+cdef inline void write_inverse(const Triangle *t, Py_ssize_t p, Py_ssize_t c,
+                               const double *m) noexcept nogil:
+    """Column c of the rows of panel p of the inverse, where U has it."""
+    cdef Py_ssize_t n_rows = min(PANEL, t.n - p * PANEL), begin, r
+    cdef double *target = t.inverse + c * t.n + p * PANEL
+    m += c * width_of(t, p)
+    begin = max(<Py_ssize_t>0, min(n_rows, c - p * PANEL))
+    for r in range(begin):
+        target[r] = 0
+    for r in range(begin, n_rows):
+        target[r] = m[r]
+
+
+cdef bint inverse_rows(const Triangle *t, Py_ssize_t p, double *m) noexcept nogil:
+    """One panel of the inverse, made in m, while the factor stays."""
+    cdef Py_ssize_t q, c
+    cdef bint fine = True
+    for q in range(p, -1, -1):
+        fine &= inverse_tile(t, p, q, m)
+    for c in range(t.n):
+        write_inverse(t, p, c, m)
+    return fine
+
+
+cdef bint invert(const Triangle *t) noexcept nogil:
+    """The whole inverse, in the place of the factor; the last panels first, as none needs those
+    behind it."""
+    cdef Py_ssize_t side = together(t.n), begin, end = panels_of(t.n), p, q, c
+    cdef bint fine = True
+    while end > 0:
+        begin = max(<Py_ssize_t>0, end - side)
+        for q in range(end - 1, -1, -1):
+            for p in range(end - 1, max(q, begin) - 1, -1):
+                fine &= inverse_tile(t, p, q, panel_of(t, p))
+        end = begin
+    for c in range(t.n):
+        for p in range(panels_of(t.n)):
+            write_inverse(t, p, c, panel_of(t, p))
+    return fine
+
+
+cdef bint factorise(const Triangle *t, int part, Py_ssize_t p, Py_ssize_t q,
                     double *rows) noexcept nogil:
     """A part of the work on a matrix, see `Triangle`; False where it is not well enough defined."""
-    cdef Py_ssize_t n_panels = panels_of(t.n), side = together(t.n), begin, p, q
-    cdef bint fine = True
-    if part == PACK:
-        for p in range(first, end):
-            pack_panel(t, p)
+    cdef Py_ssize_t n_panels = panels_of(t.n), side = together(t.n), begin = 0, end
+    if part == PACKED_PANEL:
+        pack_panel(t, p)
         return True
-    if part == PIVOTS:
-        return factor_tile(t, first, first)
-    if part == BELOW:
-        return factor_tile(t, first, end)
-    if part == INVERSE_ROWS:
-        return inverse_rows(t, first, end, rows)
-    begin = 0
+    if part == TRIANGLE_TILE:
+        return factor_tile(t, p, q)
+    if part == INVERSE_PANEL:
+        return inverse_rows(t, p, rows)
     while begin < n_panels:
         end = min(begin + side, n_panels)
         for p in range(begin, end):
@@ -124,8 +142,4 @@ cdef bint factorise(const Triangle *t, int part, Py_ssize_t first, Py_ssize_t en
                 if not factor_tile(t, p, q):
                     return False
         begin = end
-    begin = 0
-    while begin < n_panels:
-        fine &= inverse_rows(t, begin, min(begin + side, n_panels), rows)
-        begin += side
-    return fine
+    return invert(t)

@@ -7,7 +7,8 @@ from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free, malloc
 
-from emkernels._simd.table cimport BELOW, INVERSE_ROWS, PACK, PIVOTS, WHOLE, Table, Triangle
+from emkernels._simd.table cimport (
+    INVERSE_PANEL, PACKED_PANEL, TRIANGLE_TILE, WHOLE_TRIANGLE, Table, Triangle)
 from emkernels.kernels.arrays cimport address, pointer
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport INTERRUPTED, OUT_OF_MEMORY, check_status, look_for_signal
@@ -128,8 +129,7 @@ cdef struct Factors:
 
 cdef void factor_whole(const Factors *f, Py_ssize_t k, int thread) noexcept nogil:
     f.triangles[k].lower = f.lower + thread * f.lower_size
-    f.failed[k] = not f.table.factorise(
-        f.triangles + k, WHOLE, 0, 0, f.rows + thread * f.rows_size)
+    f.failed[k] = not f.table.factorise(f.triangles + k, WHOLE_TRIANGLE, 0, 0, NULL)
 
 
 cdef int by_component(const Factors *f, double work, bint interruptible) noexcept nogil:
@@ -152,20 +152,16 @@ cdef int by_component(const Factors *f, double work, bint interruptible) noexcep
     return 0
 
 
-cdef void pivots_of(const Factors *f, Py_ssize_t k, Py_ssize_t q) noexcept nogil:
-    if not f.failed[k] and not f.table.factorise(f.triangles + k, PIVOTS, q, 0, NULL):
-        f.failed[k] = True
-
-
 cdef void tile_of(const Factors *f, Py_ssize_t k, Py_ssize_t p, Py_ssize_t q) noexcept nogil:
-    if not f.failed[k]:
-        f.table.factorise(f.triangles + k, BELOW, p, q, NULL)
+    # (below the pivots no tile fails)
+    if not f.failed[k] and not f.table.factorise(f.triangles + k, TRIANGLE_TILE, p, q, NULL):
+        f.failed[k] = True
 
 
 cdef bint rows_of(const Factors *f, Py_ssize_t k, Py_ssize_t p) noexcept nogil:
     if f.failed[k]:
         return False
-    return f.table.factorise(f.triangles + k, INVERSE_ROWS, p, p + 1,
+    return f.table.factorise(f.triangles + k, INVERSE_PANEL, p, 0,
                              f.rows + emk_thread_num() * f.rows_size)
 
 
@@ -179,16 +175,16 @@ cdef int side_by_side(const Factors *f, double work, bint interruptible) noexcep
     for k in range(K):
         f.triangles[k].lower = f.lower + k * f.lower_size
     for i in prange(K * P, schedule="static", num_threads=f.n_threads):
-        f.table.factorise(f.triangles + i // P, PACK, i % P, i % P + 1, NULL)
+        f.table.factorise(f.triangles + i // P, PACKED_PANEL, i % P, 0, NULL)
     for q in range(P):
         if q % 8 == 7 and interruptible and K * work > STEP_WORK and look_for_signal() != 0:
             free(fine)
             return INTERRUPTED
         if K == 1:
-            pivots_of(f, 0, q)
+            tile_of(f, 0, q, q)
         else:
             for k in prange(K, schedule="static", chunksize=1, num_threads=f.n_threads):
-                pivots_of(f, k, q)
+                tile_of(f, k, q, q)
         left = P - q - 1
         for i in prange(K * left, schedule="static", num_threads=f.n_threads):
             tile_of(f, i // left, q + 1 + i % left, q)
@@ -223,7 +219,7 @@ cdef int factor_all(const double *covariances, Py_ssize_t K, Py_ssize_t D, doubl
         f.n_threads = <int>min(<Py_ssize_t>f.n_threads, K)
     n_lower = K if shared else f.n_threads
     f.lower_size = (f.table.triangle_size(D, False) + 7) // 8 * 8
-    f.rows_size = f.table.triangle_size(D, True)
+    f.rows_size = f.table.triangle_size(D, True) if shared else 0
     memory = <char*>malloc((n_lower * f.lower_size + f.n_threads * f.rows_size) * sizeof(double)
                            + 64 + K * (sizeof(Triangle) + 1))
     if memory == NULL:
