@@ -198,10 +198,9 @@ cdef int side_by_side(const Factors *f, double work, bint interruptible) noexcep
     return 0
 
 
-cdef int factor_all(const double *covariances, Py_ssize_t K, Py_ssize_t D, double *out,
-                    Py_ssize_t *component, int n_threads, bint interruptible) noexcept nogil:
-    """Factors of the precisions of all components, (K, D, D) both; *component: the first whose
-    covariance has none, -1 where all have one. The bits do not depend on the threads."""
+cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D, double *out,
+                           Py_ssize_t *component, int n_threads,
+                           bint interruptible) noexcept nogil:
     cdef Factors f
     cdef Py_ssize_t k, n_lower
     cdef double work = 30.0 * D + 2.0 / 3 * D * D * D
@@ -260,6 +259,6 @@ def _precision_factors(covariances, n_threads=None):
     out = np.empty_like(covariances)
     cdef double *target = <double*>address(out)
     with nogil:
-        status = factor_all(given, K, D, target, &component, threads, True)
+        status = precision_factors(given, K, D, target, &component, threads, True)
     check_status(status)
     return out, component
