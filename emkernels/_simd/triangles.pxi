@@ -3,7 +3,7 @@
 # threads can share a matrix.
 
 cdef enum:
-    TOGETHER = 65536    # values of panels that are worked on side by side, to stay in cache
+    TOGETHER = 32768    # values of panels that are worked on side by side, to stay in cache
 
 
 cdef inline Py_ssize_t panels_of(Py_ssize_t n) noexcept nogil:

@@ -20,8 +20,11 @@ cdef extern from "parallel.h" nogil:
 
 cdef enum:
     BAND = 32           # rows of a scatter that are made together, and mirrored by squares
-    SHARED = 192        # columns from where on several threads may work on one matrix
-    THREAD_WORK = 2000000       # operations that are worth a thread
+    MANY = 3            # threads for each matrix, from where on they share one
+    PANELS = 4          # of a matrix that threads share, between two waits for each other
+    LONG = 2000         # columns of one that takes so long that a signal is looked for
+    THREAD_WORK = 3000000       # operations that are worth a thread
+    SHARED_WORK = 10000000      # the same where threads share a matrix, and wait more often
     STEP_WORK = 1000000000      # of one thread between looks for a signal
 
 cdef double LARGEST = 1e153     # below the square root of what float64 holds
@@ -37,10 +40,11 @@ cdef struct Scatter:
     double *out
 
 
-cdef int threads_worth(double work, int n_threads) noexcept nogil:
+cdef int threads_worth(double work, double least, int n_threads) noexcept nogil:
+    """How many threads have at least so many operations each, of those that there may be."""
     if forked() or emk_in_parallel():
         return 1
-    return <int>max(1.0, min(<double>n_threads, work / THREAD_WORK))
+    return <int>max(1.0, min(<double>n_threads, work / least))
 
 
 # --- scatters ----------------------------------------------------------------------------
@@ -78,7 +82,7 @@ cdef void scatter_band(const Scatter *s, Py_ssize_t k, Py_ssize_t band) noexcept
 cdef void make_scatters(const Scatter *s, int n_threads) noexcept nogil:
     cdef Py_ssize_t D = s.n_features, n_bands = (D + BAND - 1) // BAND, i
     cdef Py_ssize_t n_tasks = s.n_components * n_bands
-    n_threads = threads_worth(8.0 * s.n_components * D * D, n_threads)
+    n_threads = threads_worth(8.0 * s.n_components * D * D, THREAD_WORK, n_threads)
     if n_threads == 1:
         for i in range(n_tasks):
             scatter_band(s, i // n_bands, i % n_bands)
@@ -152,10 +156,23 @@ cdef int by_component(const Factors *f, double work, bint interruptible) noexcep
     return 0
 
 
-cdef void tile_of(const Factors *f, Py_ssize_t k, Py_ssize_t p, Py_ssize_t q) noexcept nogil:
-    # (below the pivots no tile fails)
-    if not f.failed[k] and not f.table.factorise(f.triangles + k, TRIANGLE_TILE, p, q, NULL):
-        f.failed[k] = True
+cdef void tiles_of(const Factors *f, Py_ssize_t k, Py_ssize_t p, Py_ssize_t first,
+                   Py_ssize_t end) noexcept nogil:
+    """The tiles of panel p in the columns of panels first .. end, as far as it has them."""
+    cdef Py_ssize_t q
+    if first == 0:
+        f.table.factorise(f.triangles + k, PACKED_PANEL, p, 0, NULL)
+    for q in range(first, min(end, p + 1)):
+        # (below the pivots no tile fails)
+        if not f.failed[k] and not f.table.factorise(f.triangles + k, TRIANGLE_TILE, p, q, NULL):
+            f.failed[k] = True
+
+
+cdef void pivots_of(const Factors *f, Py_ssize_t k, Py_ssize_t first,
+                    Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t p
+    for p in range(first, end):
+        tiles_of(f, k, p, first, end)
 
 
 cdef bint rows_of(const Factors *f, Py_ssize_t k, Py_ssize_t p) noexcept nogil:
@@ -165,29 +182,29 @@ cdef bint rows_of(const Factors *f, Py_ssize_t k, Py_ssize_t p) noexcept nogil:
                              f.rows + emk_thread_num() * f.rows_size)
 
 
-cdef int side_by_side(const Factors *f, double work, bint interruptible) noexcept nogil:
-    """All matrices by all threads, a panel of columns after the other."""
-    cdef Py_ssize_t K = f.n_components, P = (f.n + f.table.panel - 1) // f.table.panel, k, q, i
-    cdef Py_ssize_t left
+cdef int side_by_side(const Factors *f, bint interruptible) noexcept nogil:
+    """All matrices by all threads: the pivots of some panels, then what is below them, again and
+    again; then the inverse, whose rows do not wait for each other."""
+    cdef Py_ssize_t K = f.n_components, P = (f.n + f.table.panel - 1) // f.table.panel
+    cdef Py_ssize_t n_steps = (P + PANELS - 1) // PANELS, step, first, end, left, k, i
     cdef unsigned char *fine = <unsigned char*>calloc(K * P, 1)
     if fine == NULL:
         return OUT_OF_MEMORY
     for k in range(K):
         f.triangles[k].lower = f.lower + k * f.lower_size
-    for i in prange(K * P, schedule="static", num_threads=f.n_threads):
-        f.table.factorise(f.triangles + i // P, PACKED_PANEL, i % P, 0, NULL)
-    for q in range(P):
-        if q % 8 == 7 and interruptible and K * work > STEP_WORK and look_for_signal() != 0:
+    for step in range(n_steps):
+        if interruptible and f.n > LONG and look_for_signal() != 0:
             free(fine)
             return INTERRUPTED
+        first, end = step * PANELS, min((step + 1) * PANELS, P)
+        left = P - end
         if K == 1:
-            tile_of(f, 0, q, q)
+            pivots_of(f, 0, first, end)
         else:
             for k in prange(K, schedule="static", chunksize=1, num_threads=f.n_threads):
-                tile_of(f, k, q, q)
-        left = P - q - 1
+                pivots_of(f, k, first, end)
         for i in prange(K * left, schedule="static", num_threads=f.n_threads):
-            tile_of(f, i // left, q + 1 + i % left, q)
+            tiles_of(f, i // left, end + i % left, first, end)
     # those that are most work first
     for i in prange(K * P, schedule="dynamic", chunksize=1, num_threads=f.n_threads):
         fine[i] = rows_of(f, i % K, P - 1 - i // K)
@@ -212,10 +229,10 @@ cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D
         return 0
     f.table = table_of(True)
     f.n_components, f.n = K, D
-    f.n_threads = threads_worth(work * K, n_threads)
-    shared = D >= SHARED and f.n_threads > K
+    f.n_threads = threads_worth(work * K, SHARED_WORK, n_threads)
+    shared = f.n_threads >= MANY * K
     if not shared:
-        f.n_threads = <int>min(<Py_ssize_t>f.n_threads, K)
+        f.n_threads = <int>min(<Py_ssize_t>threads_worth(work * K, THREAD_WORK, n_threads), K)
     n_lower = K if shared else f.n_threads
     f.lower_size = (f.table.triangle_size(D, False) + 7) // 8 * 8
     f.rows_size = f.table.triangle_size(D, True) if shared else 0
@@ -236,7 +253,7 @@ cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D
     if f.n_threads > 1:
         note_threads()
     if shared:
-        status = side_by_side(&f, work, interruptible)
+        status = side_by_side(&f, interruptible)
     else:
         status = by_component(&f, work, interruptible)
     if status == 0:
