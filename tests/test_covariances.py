@@ -3,9 +3,9 @@
 import mpmath
 import numpy as np
 import pytest
+import reference
 from numpy.testing import assert_allclose, assert_array_equal
 
-import reference
 from emkernels import GaussianMixture
 from emkernels.components.gaussian.structures import Full, Tied
 from emkernels.data import Rows
