@@ -142,7 +142,8 @@ class StudentComponents:
             previous=parameters.precisions_cholesky)
         if structure.own_volumes:
             mean_pulls = (pulls / counts).reshape(-1, *[1] * (factors.ndim - 1))
-            scatters, factors = scatters / mean_pulls, factors * np.sqrt(mean_pulls)
+            scatters /= mean_pulls      # (both are new)
+            factors *= np.sqrt(mean_pulls)
         return Students(structure, means, scatters, factors,
                         self._new_dfs(statistics, counts, pulls, parameters.dfs))
 

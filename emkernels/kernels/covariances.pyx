@@ -23,7 +23,7 @@ cdef enum:
     MANY = 3            # threads for each matrix, from where on they share one
     PANELS = 4          # of a matrix that threads share, between two waits for each other
     LONG = 2000         # columns of one that takes so long that a signal is looked for
-    THREAD_WORK = 3000000       # operations that are worth a thread
+    THREAD_WORK = 5000000       # operations that are worth a thread
     SHARED_WORK = 10000000      # the same where threads share a matrix, and wait more often
     STEP_WORK = 1000000000      # of one thread between looks for a signal
 
