@@ -88,8 +88,8 @@ cdef int check_threads(object n_threads) except -1:
 
 @contextlib.contextmanager
 def own_n_threads(n_threads):
-    """What ``n_threads=None`` means to the kernels that this thread calls meanwhile: an M-step knows
-    no rows, and has the threads that their passes had."""
+    """What ``n_threads=None`` means to the kernels that this thread calls meanwhile: an M-step
+    knows no rows, and has the threads that their passes had."""
     global emk_own_threads
     cdef int before = emk_own_threads
     emk_own_threads = check_threads(n_threads)
