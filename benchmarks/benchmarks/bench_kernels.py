@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from emkernels import SufficientStatistics
+from emkernels.components.gaussian import GaussianComponents, structure_of
+
 from ._cases import CASES, TYPES, Problem
 
 SHAPES = {"100000x2 K=8": (100_000, 2, 8), "20000x16 K=16": (20_000, 16, 16),
@@ -60,3 +63,27 @@ class Layouts:
 
     def time_em_statistics(self, layout):
         self.call()
+
+
+class MSteps:
+    """Means, covariances and factors from statistics, without a row."""
+
+    params = [["10x784", "8x512", "256x128", "256x64", "32x16", "8x2"], [1, 2]]
+    param_names = ["components x columns", "n_threads"]
+
+    def setup(self, shape, n_threads):
+        k, d = map(int, shape.split("x"))
+        rng = np.random.default_rng(0)
+        means = rng.normal(size=(k, d))
+        second = np.empty((k, d, d))
+        for each in second:
+            rows = rng.normal(size=(d + 50, d))
+            each[:] = rows.T @ rows
+        counts = np.full(k, d + 50.0)
+        self.statistics = SufficientStatistics.trusted(
+            "full", means, counts, 1e-3 * rng.normal(size=(k, d)), second, 0.0)
+        self.statistics.n_threads = n_threads
+        self.components = GaussianComponents(structure_of("full", reg_covar=1e-6))
+
+    def time_m_step(self, shape, n_threads):
+        self.components.maximise(self.statistics, None)

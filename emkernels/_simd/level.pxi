@@ -5,9 +5,9 @@ from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Panel, Rows, Seeding, Span, Table,
-    second_size)
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
+    PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
+    Gaussians, Incomplete, Job, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -73,6 +73,21 @@ cdef extern from "factors.h" nogil:
         const real **row, Py_ssize_t n_rows, const real *coefficients, Py_ssize_t n_coefficients,
         const real *mean, const real *scale, Py_ssize_t n_padded, double *out)
 
+cdef extern from "triangles.h" nogil:
+    enum:
+        STRIP "EMK_STRIP"
+        STEP "EMK_STEP"
+        PANEL "EMK_PANEL"
+    bint strip_below "emk_strip_below"(
+        Py_ssize_t width, double *x, const double *l, Py_ssize_t l_width, Py_ssize_t lane,
+        Py_ssize_t first, const double *inverse_roots)
+    bint strip_pivots "emk_strip_pivots"(
+        Py_ssize_t width, double *x, Py_ssize_t lane, Py_ssize_t first, double *inverse_roots)
+    bint strip_inverse "emk_strip_inverse"(
+        double *m, Py_ssize_t first, Py_ssize_t lane, const double *lower,
+        Py_ssize_t q, Py_ssize_t p, Py_ssize_t q_width, Py_ssize_t p_width,
+        const double *inverse_roots, double limit)
+
 # Features are padded to a multiple of FEATURES, the height of a register tile.
 cdef enum:
     FEATURES = 4
@@ -97,6 +112,7 @@ include "chain_densities.pxi"
 include "cuts.pxi"
 include "plain.pxi"
 include "paths.pxi"
+include "triangles.pxi"
 
 
 cdef Table table_
@@ -126,6 +142,10 @@ table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array
 table_.log_array = log_array
+table_.triangle_panel = PANEL
+if IS_DOUBLE:    # whatever the rows are, so it is there once
+    table_.triangle_size = triangle_size
+    table_.factorise = factorise
 
 
 table = PyCapsule_New(&table_, b"emkernels._simd.Table", NULL)

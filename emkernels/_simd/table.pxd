@@ -239,6 +239,25 @@ ctypedef struct Panel:
     Py_ssize_t n_bands            # parts of one triangle of second moments
 
 
+cdef enum:
+    # parts of the work on a triangle, by panels of its rows: all of it; panel p packed; the tile
+    # of panel p in the columns of panel q, whose own tile (p = q) comes before those below it and
+    # behind all tiles on its left; panel p of the inverse, when the factor is there
+    WHOLE_TRIANGLE = 0
+    PACKED_PANEL = 1
+    TRIANGLE_TILE = 2
+    INVERSE_PANEL = 3
+
+
+# A covariance and the factor of its inverse (see triangles.pxi)
+ctypedef struct Triangle:
+    const double *matrix          # (n, n), of which the lower triangle is read
+    Py_ssize_t n
+    double *inverse               # (n, n) upper U with U U' the inverse of the matrix
+    double *lower                 # packed, and one over its diagonal: Table.triangle_size
+    double limit                  # what every value of U has to be below
+
+
 ctypedef struct Seeding:
     double *closest               # (n_samples,) squared distance to the nearest seed
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
@@ -307,3 +326,7 @@ ctypedef struct Table:
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
+    Py_ssize_t triangle_panel
+    Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
+    bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t p, Py_ssize_t q,
+                      double *rows) noexcept nogil
