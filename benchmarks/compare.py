@@ -49,8 +49,9 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from threadpoolctl import threadpool_limits
 
 import emkernels
-from emkernels import DegenerateWarning, GaussianMixture
+from emkernels import GaussianMixture
 from emkernels._config import config
+from emkernels.em import DegenerateWarning
 from emkernels.kernels.passes import em_pass
 
 FULL_SHAPES = [(10**6, 2, 8), (2 * 10**5, 8, 16), (2 * 10**5, 16, 32), (5 * 10**4, 32, 32),
