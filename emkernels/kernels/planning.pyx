@@ -185,7 +185,7 @@ cdef list group_steps(const Plan *plan):
     """Rows of every group in every step, as run_group walks over its blocks."""
     cdef Py_ssize_t g, s, per = plan.blocks_per_step, n = plan.n_blocks, G = plan.n_groups
     cdef Py_ssize_t rows = plan.job.block_rows
-    steps = [[] for s in range(plan.n_steps)]
+    steps = [[] for _ in range(plan.n_steps)]
     for s in range(plan.n_steps):
         for g in range(G):
             if plan.dealt:
