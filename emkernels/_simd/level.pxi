@@ -53,6 +53,8 @@ cdef extern from "distances.h" nogil:
     void axis_group "emk_axis_group"(const real *mean, const real *scale, Py_ssize_t stride,
                                      const vec *x, Py_ssize_t n_features, int n,
                                      const char *ahead, vec *q)
+    void add_rows "emk_add_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *q)
+    void put_rows "emk_put_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *y)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(

@@ -9,6 +9,7 @@ cdef enum:
     MOMENT_TILES = 12       # of a chunk: four features of it fit the first cache twice
     CHUNK_STRIDE = MOMENT_TILES * VECTORS + 1
     NEAR_BYTES = 524288     # of rows that stay in the second cache
+    NEAR_GROUPS = 64        # of features of a chunk, likewise
 
 
 # Rows of the triangle of second moments, in groups of FEATURES
@@ -66,28 +67,6 @@ cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *out) 
     lane_sums(acc, 10, sums)
     for i in range(10):
         out[i] += sums[i]
-
-
-cdef void add_products(const vec *e, const Band *band, Py_ssize_t n_vectors, const char *ahead,
-                       double *out) noexcept nogil:
-    """out += sum e e' of a chunk: register tile after register tile, see `unpack`. `ahead`: rows
-    that are read next and may be in no near cache, or NULL; they are fetched meanwhile."""
-    cdef Py_ssize_t group, b, i, lines = 0
-    cdef const vec *left = e + band.first * FEATURES * CHUNK_STRIDE
-    if ahead != NULL:       # so many lines with every register tile
-        lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
-                     // (CACHE_LINE * FEATURES * FEATURES
-                         * (band.end - band.first) * (band.end + band.first)))
-    for group in range(band.first, band.end):
-        for b in range(group * FEATURES // MB):
-            for i in range(lines):
-                prefetch(ahead)
-                ahead += CACHE_LINE
-            pair_tile(left, e + b * MB * CHUNK_STRIDE, n_vectors, out)
-            out += ACC
-        diagonal_tile(left, n_vectors, out)
-        out += FEATURES * FEATURES
-        left += FEATURES * CHUNK_STRIDE
 
 
 cdef void unpack(const double *tiles, const Band *band, Py_ssize_t n_features,
@@ -203,16 +182,51 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
 
 cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, const real *mean,
                       Py_ssize_t n_tiles, const char *ahead) noexcept nogil:
-    """The sums of a chunk of tiles, which are scaled here where their values are all there."""
+    """p.spare += sum e e' of a chunk: register tiles, which lie as `unpack` reads them, of all
+    features with some that stay near, then with others. Features are scaled just before they are
+    first read, where their values are all there. `ahead`: rows that are read next and may be in
+    no near cache, or NULL; they are fetched meanwhile."""
+    cdef Py_ssize_t block, group, b, i, n_vectors = n_tiles * VECTORS, line, lines = 0
+    cdef bint scaled = p.best != NULL or p.mask != NULL
+    cdef const vec *left
+    cdef double *out
+    if ahead != NULL:       # so many lines with every register tile
+        lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
+                     // (CACHE_LINE * FEATURES * FEATURES
+                         * (band.end - band.first) * (band.end + band.first)))
+    for group in range(0 if scaled else band.first):
+        scale_group(p, n_padded, group, mean, n_tiles)
+    for i in range((band.end + NEAR_GROUPS - 1) // NEAR_GROUPS):
+        block = i * NEAR_GROUPS
+        for group in range(max(block, band.first), band.end):
+            if block == 0 and not scaled:
+                scale_group(p, n_padded, group, mean, n_tiles)
+            left = p.scaled + group * FEATURES * CHUNK_STRIDE
+            out = p.spare + FEATURES * FEATURES * (
+                (group - band.first) * (group + band.first + 1) // 2 + block)
+            for b in range(block * FEATURES // MB, min(block + NEAR_GROUPS, group)
+                           * FEATURES // MB):
+                for line in range(lines):
+                    prefetch(ahead)
+                    ahead += CACHE_LINE
+                pair_tile(left, p.scaled + b * MB * CHUNK_STRIDE, n_vectors, out)
+                out += ACC
+            if group < block + NEAR_GROUPS:
+                diagonal_tile(left, n_vectors, out)
+
+
+cdef void scale_group(const Panels *p, Py_ssize_t n_padded, Py_ssize_t group, const real *mean,
+                      Py_ssize_t n_tiles) noexcept nogil:
+    """Some features of a chunk, and their part of the first moments."""
     cdef Py_ssize_t d, c, v
-    cdef const vec *x
-    cdef const vec *root
-    cdef vec *e
     cdef const Py_ssize_t *tile = p.tile_index
+    cdef const vec *root
     cdef const vec *rows
+    cdef const vec *x
+    cdef vec *e
     cdef vec m, value
     cdef vec first[VECTORS]
-    for d in range(band.end * FEATURES if p.best == NULL and p.mask == NULL else 0):
+    for d in range(group * FEATURES, (group + 1) * FEATURES):
         m = splat(mean[d])
         for v in range(VECTORS):
             first[v] = splat(0)
@@ -231,7 +245,6 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, co
         for v in range(1, VECTORS):
             m = m + first[v]
         p.lane_first[d] = p.lane_first[d] + m
-    add_products(p.scaled, band, n_tiles * VECTORS, ahead, p.spare)
 
 
 cdef void scale_filled(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssize_t n_padded,

@@ -206,6 +206,13 @@ static inline void emk_load_transposed(const char *const *row, Py_ssize_t offset
 #define EMK_VECTORS 4
 #define EMK_TILE (EMK_VECTORS * EMK_LANES)
 
+/* Vectors of a tile that four features are multiplied with at a time: what registers there are for. */
+#if EMK_VECTOR_BYTES == 64
+#define EMK_WIDTH 4
+#else
+#define EMK_WIDTH 2
+#endif
+
 /* float64 lanes, whatever the precision of the rows: small matrices, one for each lane. */
 #if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
 #define EMK_DLANES (EMK_VECTOR_BYTES / 8)

@@ -26,7 +26,7 @@ cdef enum:
     SLICE = 8192                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_BUDGET = 25165824         # bytes of a panel
-    PANEL_BLOCKS = 64               # at most of a panel; and bands where components are fewer than half
+    PANEL_BLOCKS = 64               # at most of a panel; components of half as many have no bands
     MOST_UNITS = 256
     BAND_FEATURES = 128             # at least
     TAIL = 3
@@ -133,6 +133,7 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.n_panels = (all_tiles + tiles - 1) // tiles
     tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
     tiles = (tiles + block - 1) // block * block
+    plan.n_panels = (all_tiles + tiles - 1) // tiles    # fewer, where tiles were rounded up
     plan.shared = True
     plan.n_groups = 1
     plan.panel.n_tiles = tiles
