@@ -47,5 +47,7 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
                    int n_threads) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef double *take_sums(Plan *plan) noexcept nogil
+cdef void *room(size_t n_bytes) noexcept nogil
 cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1

@@ -2,7 +2,7 @@
 
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, second_size
@@ -15,6 +15,8 @@ cdef extern from "Python.h":
 cdef extern from "parallel.h" nogil:
     int emk_thread_num()
     int emk_in_parallel()
+    void *emk_room(size_t n_bytes)
+    void *emk_zeros(size_t n_bytes)
 
 cdef enum:
     GROUPS = 64
@@ -93,9 +95,9 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
 
 cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
     plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
-    plan.memory = malloc(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
-    plan.accumulators = <double*>calloc(
-        plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length), 8)
+    plan.memory = emk_room(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
+    plan.accumulators = <double*>emk_zeros(
+        8 * plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length))
     if plan.memory == NULL or plan.accumulators == NULL:
         free_plan(plan)
         return OUT_OF_MEMORY
@@ -280,6 +282,18 @@ cdef int run(Plan *plan, bint interruptible) noexcept nogil:
             return INTERRUPTED
     merge(plan)
     return 0
+
+
+cdef double *take_sums(Plan *plan) noexcept nogil:
+    """The merged sums, which are the caller's to free."""
+    cdef double *sums = plan.accumulators
+    plan.accumulators = NULL
+    return sums
+
+
+cdef void *room(size_t n_bytes) noexcept nogil:
+    """Memory to be freed."""
+    return emk_room(n_bytes)
 
 
 cdef int look_for_signal() noexcept nogil:
