@@ -1,6 +1,7 @@
 """The threads section of compare.py: how work is dealt out, and what that makes of an iteration."""
 
 import math
+import time
 
 import _timing as timing
 import numpy as np
@@ -10,6 +11,7 @@ from benchmarks._cases import blobs
 from emkernels import GaussianMixture, kernels
 from emkernels.kernels.passes import em_pass
 from emkernels.kernels.planning import plan_of, shares
+from emkernels.latent.mixture import Mixture
 
 COUNTS = (8, 16, 32, 48, 60, 64, 96, 128)
 PLANNED = [("full", 60_000, 64, 256, 0), ("full", 20_000, 128, 256, 0),
@@ -37,8 +39,36 @@ def planned():
         yield name_of(type_, n, d, k, missing), at_32, cells
 
 
+class Watched:
+    """Median seconds of the E-steps, the M-steps and whole iterations of fits in the block."""
+
+    def __enter__(self):
+        self.kept = {name: getattr(Mixture, name) for name in ("accumulate", "maximise")}
+        self.seen = {name: [] for name in self.kept}
+        for name, method in self.kept.items():
+            setattr(Mixture, name, self.timed(name, method))
+        return self
+
+    def timed(self, name, method):
+        def call(*arguments):
+            began = time.perf_counter()
+            result = method(*arguments)
+            self.seen[name].append((began, time.perf_counter()))
+            return result
+        return call
+
+    def __exit__(self, *exception):
+        for name, method in self.kept.items():
+            setattr(Mixture, name, method)
+        self.median = {name: float(np.median([end - began for began, end in times]))
+                       for name, times in self.seen.items()}
+        # from one E-step to the next
+        begins = [began for began, _ in self.seen["accumulate"]]
+        self.median["iteration"] = float(np.median(np.diff(begins)))
+
+
 def measured(X, k, threads, run):
-    """Seconds of one iteration and of its parts on so many threads."""
+    """Median seconds of an iteration and of its parts on so many threads."""
     start = given_start(X, k)
     covariances = np.linalg.inv(start["precisions_init"])
     # (upper factors of precisions, as scikit-learn keeps them)
@@ -50,11 +80,15 @@ def measured(X, k, threads, run):
         "moments": lambda: kernels.weighted_moments(
             X, resp, model[1], n_threads=threads, check_finite=False).counts,
     }, run.rounds, run.least)
-    # nothing is left out of the iterations either: one heap, and few of them
-    fit = lambda n: mixture(  # noqa: E731
-        GaussianMixture, X, k, start, n, reg_covar=1e-2, n_threads=threads)
-    seconds, _ = timing.per_iteration({"fit": fit}, run.low, run.high, run.rounds, run.least)
-    return parts | {"iteration": seconds["fit"]}
+    with Watched() as watched:
+        mixture(GaussianMixture, X, k, start, run.high, reg_covar=1e-2, n_threads=threads)
+    found = watched.median
+    # the E-step of the fit, in the proportions of the kernels by themselves
+    share = min(1.0, parts["moments"] / parts["pass"])
+    return {"densities": found["accumulate"] * (1 - share),
+            "moments": found["accumulate"] * share, "m_step": found["maximise"],
+            "python": found["iteration"] - found["accumulate"] - found["maximise"],
+            "iteration": found["iteration"]}
 
 
 def merging(plan, run):
@@ -73,11 +107,10 @@ def modelled(shape, run):
     X = blobs(n, d, k, 0.05)
     one, two = (measured(X, k, threads, run) for threads in (1, 2))
     merge = merging(plan_of(n, d, k, n_threads=1), run)
-    moments = min(one["moments"], one["pass"])
-    densities = one["pass"] - moments
-    rest = [max(0.0, each["iteration"] - each["pass"]) for each in (one, two)]
-    # of the M-step and Python, what a second thread takes away, twice, is shared out
-    spread = min(rest[0], max(0.0, 2 * (rest[0] - rest[1])))
+    densities, moments = one["densities"], max(0.0, one["moments"] - merge)
+    # of the M-step what a second thread takes away, twice, is shared out by components
+    spread = min(one["m_step"], max(0.0, 2 * (one["m_step"] - two["m_step"])))
+    serial = one["python"] + one["m_step"] - spread
     times = {}
     for count in MODEL_COUNTS:
         plan = plan_of(n, d, k, n_threads=count)
@@ -85,9 +118,9 @@ def modelled(shape, run):
         dealt = (densities / share.get("densities", share.get("both"))
                  + moments / share.get("moments", share.get("both"))) / count
         slices = max(1, min(count, plan.sum_bytes // 8 // plan.n_groups // SLICE))
-        times[count] = dealt + merge / slices + rest[0] - spread + spread / min(count, k)
+        times[count] = dealt + merge / slices + serial + spread / min(count, k)
     return {"shape": list(shape), "densities": densities, "moments": moments, "merge": merge,
-            "m_step_shared": spread, "serial": rest[0] - spread, "times": times,
+            "m_step_shared": spread, "serial": serial, "python": one["python"], "times": times,
             "measured_one": one["iteration"], "measured_two": two["iteration"]}
 
 
