@@ -28,6 +28,26 @@ class Kernels:
         self.call()
 
 
+class Large:
+    """Models whose threads share panels of rows, wide ones by bands of their triangles."""
+
+    params = [["10000x64 K=128/full", "5000x128 K=64/full", "20000x64 K=1024/diag",
+               "3000x512 K=12/full", "4000x390 K=1/full"], list(DTYPES)]
+    param_names = ["shape", "dtype"]
+
+    def setup(self, shape, dtype):
+        sizes, _, type_ = shape.partition("/")
+        n, d, k = (int(each) for each in sizes.replace(" K=", "x").split("x"))
+        problem = Problem(n, d, k, type_, DTYPES[dtype])
+        # the plain answer takes rows times components times squared columns
+        few = problem.head(max(2, 2**24 // (k * d * d)))
+        CASES["em_statistics"].check(few)
+        self.call = CASES["em_statistics"].call(problem)
+
+    def time_em_statistics(self, shape, dtype):
+        self.call()
+
+
 class Overhead:
     """Calls on ten rows: all of it is validation and set-up."""
 

@@ -116,6 +116,11 @@ def threads():
                    "scikit-learn, mixture", "scikit-learn, K-means"], numerics.threads())
 
 
+def plans():
+    return _table(["covariances, rows x columns, K", "copies of the sums", "all copies",
+                   *map(str, numerics.PLANNED_COUNTS)], numerics.plans())
+
+
 def write(app):
     folder = Path(app.srcdir) / "figures"
     kept = json.loads((Path(app.srcdir) / "benchmarks.json").read_text(encoding="utf-8"))
@@ -123,6 +128,7 @@ def write(app):
     if not (folder / "numerics.md").exists():       # a clean build begins without it
         keep(folder / "numerics.md", shifts(folder))
         keep(folder / "threads.md", threads())
+        keep(folder / "plans.md", plans())
 
 
 def setup(app):
