@@ -53,6 +53,9 @@ cdef void bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     cdef int found[TILE]
     cdef Rows needed = job.rows
     cdef Doubts p
+    if job.nearest != NULL:
+        nearest_bounded_block(job, first, count, scratch, accumulators)
+        return
     carve_doubts(job, scratch, &p)
     if not all_rows:
         n_needed = doubtful_rows(job, first, count, &p)
@@ -91,22 +94,29 @@ cdef Py_ssize_t doubtful_rows(const Job *job, Py_ssize_t first, Py_ssize_t count
                               const Doubts *p) noexcept nogil:
     """How many rows of the block may change their cluster, and p.order, their positions by
     cluster."""
-    cdef Py_ssize_t K = job.gaussians.n_components, j, k, n = 0
+    cdef Py_ssize_t K = job.gaussians.n_components, j, n = 0
     cdef const int *label = job.labels_out + first
     cdef unsigned long long doubt
     for j in range(count):
         p.need[n] = <int>j
         n += in_doubt(job.bounds, first + j, label[j], &doubt)
-    memset(p.starts, 0, (K + 1) * sizeof(int))
-    for j in range(n):
-        p.starts[label[p.need[j]] + 1] += 1
-    for k in range(K):
-        p.starts[k + 1] += p.starts[k]
-    for j in range(n):
-        k = label[p.need[j]]
-        p.order[p.starts[k]] = p.need[j]
-        p.starts[k] += 1
+    order_by_cluster(label, p.need, n, K, p.starts, p.order)
     return n
+
+
+cdef void order_by_cluster(const int *label, const int *need, Py_ssize_t n, Py_ssize_t K,
+                           int *starts, int *order) noexcept nogil:
+    """Put n positions side by side by cluster; starts (K + 1,) is scratch."""
+    cdef Py_ssize_t j, k
+    memset(starts, 0, (K + 1) * sizeof(int))
+    for j in range(n):
+        starts[label[need[j]] + 1] += 1
+    for k in range(K):
+        starts[k + 1] += starts[k]
+    for j in range(n):
+        k = label[need[j]]
+        order[starts[k]] = need[j]
+        starts[k] += 1
 
 
 cdef inline void fetch_tile(const Rows *rows, Py_ssize_t start, Py_ssize_t end) noexcept nogil:

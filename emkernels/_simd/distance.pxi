@@ -2,32 +2,36 @@
 # cancels), nearest centre, sums about the centres. The centres are read from
 # job.gaussians.means, packed like a diagonal model whose scale is one.
 
-cdef double far_distance(const real *x, Py_ssize_t j, const real *centre, Py_ssize_t n_features,
-                         double *scaled) noexcept nogil:
-    """|x - centre|^2 of row j of a tile in float64, where `real` overflows; and 1e-154 of the
-    distance, which does not overflow."""
+cdef enum:
+    ACROSS = TILE * sizeof(real)    # bytes from a value of a row of a tile to the next
+
+
+cdef double far_distance(const char *x, Py_ssize_t step, const real *centre,
+                         Py_ssize_t n_features, double *scaled) noexcept nogil:
+    """|x - centre|^2 of a row, whose values are `step` bytes apart, in float64, where `real`
+    overflows; and 1e-154 of the distance, which does not overflow."""
     cdef double scale = 0, q = 0, half
     cdef Py_ssize_t d
     for d in range(n_features):
-        scale = max(scale, fabs(0.5 * x[d * TILE + j] - 0.5 * centre[d]))
+        scale = max(scale, fabs(0.5 * read(x + d * step) - 0.5 * centre[d]))
     scaled[0] = 0
     if scale == 0:
         return 0
     for d in range(n_features):
-        half = (0.5 * x[d * TILE + j] - 0.5 * centre[d]) / scale
+        half = (0.5 * read(x + d * step) - 0.5 * centre[d]) / scale
         q += half * half
     scaled[0] = 1e-154 * scale * sqrt(q)
     return 4 * scale * scale * q
 
 
-cdef Py_ssize_t nearest_far(const real *x, Py_ssize_t j, const real *centre, Py_ssize_t stride,
+cdef Py_ssize_t nearest_far(const char *x, Py_ssize_t step, const real *centre, Py_ssize_t stride,
                             Py_ssize_t n_features, Py_ssize_t n_centers,
                             double *square) noexcept nogil:
-    """The centre nearest to row j of a tile and its squared distance, in float64."""
+    """The centre nearest to such a row and its squared distance, in float64."""
     cdef double value, scaled, least = INFINITY
     cdef Py_ssize_t k, nearest = 0
     for k in range(n_centers):
-        value = far_distance(x, j, centre + k * stride, n_features, &scaled)
+        value = far_distance(x, step, centre + k * stride, n_features, &scaled)
         if scaled < least:
             least = scaled
             nearest = k
@@ -96,6 +100,9 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     cdef vec best[VECTORS]
     cdef vec label[VECTORS]
     cdef Panels p
+    if job.nearest != NULL:
+        nearest_kmeans_block(job, first, count, scratch, accumulators)
+        return
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
@@ -112,7 +119,7 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
             weight = w[j]
             square = (<const real*>best)[j]
             if square == INFINITY:
-                k = nearest_far(x, j, mean, stride, D, K, &square)
+                k = nearest_far(<const char*>(x + j), ACROSS, mean, stride, D, K, &square)
             accumulators[k] += weight
             inertia += weight * square if weight != 0 else 0
             add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
@@ -236,8 +243,9 @@ cdef void closest_far(const Job *job, const Seeding *seeding, Py_ssize_t start, 
     cdef double scaled
     for j in range(size):
         if new:
-            closest[j] = min(closest[j], far_distance(x, j, mean, D, &scaled))
+            closest[j] = min(closest[j], far_distance(
+                <const char*>(x + j), ACROSS, mean, D, &scaled))
         if w[j] != 0:
             for k in range(seeding.n_candidates):
                 potentials[k] += w[j] * min(closest[j], far_distance(
-                    x, j, mean + (new + k) * stride, D, &scaled))
+                    <const char*>(x + j), ACROSS, mean + (new + k) * stride, D, &scaled))

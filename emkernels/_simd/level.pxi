@@ -1,13 +1,14 @@
 # The block kernels of one SIMD level and one precision. Every module of this folder
 # that is named LEVEL_PRECISION includes this text; setup.py gives each its flags.
 from cpython.pycapsule cimport PyCapsule_New
-from libc.math cimport INFINITY, M_PI, NAN, exp, fabs, log, log1p, sqrt, sqrtf
+from libc.math cimport (
+    INFINITY, M_PI, NAN, exp, fabs, frexp, ldexp, log, log1p, sqrt, sqrtf)
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
     PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
-    Gaussians, Incomplete, Job, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
+    Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -62,6 +63,42 @@ cdef extern from "distances.h" nogil:
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
 
+cdef extern from "nearest.h" nogil:
+    enum:
+        CROWD "EMK_CROWD"
+        CENTRE_PANEL "EMK_CENTRE_PANEL"
+        DEPTH "EMK_DEPTH"
+        PART "EMK_PART"
+        FLANES "EMK_FLANES"
+    const double UNIT "EMK_UNIT"
+    const float FAR "EMK_FAR"
+    const double UNDERFLOW "EMK_UNDERFLOW"
+    void pack_crowd "emk_pack_crowd"(
+        const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
+        float *y, float *x, float *norm)
+    void products "emk_products"(
+        const float *x, const float *panels, Py_ssize_t stride, const float *half,
+        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, float *form, float *best)
+    void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
+                             double relative, float *limit, float *square)
+    unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
+    void group_bounds "emk_group_bounds"(
+        const float *form, int n, int first, const int *own, const double *near, double unit,
+        float down, float travelled, unsigned short *out)
+    int list_below "emk_list_below"(const unsigned short *a, const float *b, int n, float limit,
+                                    int *found)
+    float pack_line "emk_pack_line"(const char *row, Py_ssize_t n_features, const real *origin,
+                                    real scale, float more, float *line)
+    void line_products "emk_line_products"(
+        const float *line, float norm, const float *c, const float *half, int n,
+        Py_ssize_t n_features, float *l)
+    real pair_square "emk_pair_square"(const char *x, const real *c, Py_ssize_t n_features)
+    double gap_square "emk_gap_square"(
+        const char *x, Py_ssize_t step, const double *c, const double *rounding,
+        Py_ssize_t n_features, unsigned char *away)
+    void add_deviations "emk_add_deviations"(const char *x, const double *origin, Py_ssize_t n,
+                                             double weight, double *sums)
+
 cdef extern from "factors.h" nogil:
     enum:
         CHUNK "EMK_CHUNK"
@@ -105,6 +142,7 @@ include "incomplete.pxi"
 include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
+include "nearest.pxi"
 include "factors.pxi"
 include "classes.pxi"
 include "chain.pxi"
@@ -138,6 +176,11 @@ table_.panel_rows = panel_rows
 table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
+table_.centre_panel = CENTRE_PANEL
+table_.prepare_nearest = prepare_nearest
+table_.pair_square = square_of_pair
+table_.add_gap_rows = add_gap_rows
+table_.gap_squares = gap_squares
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

@@ -63,6 +63,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
         return CLASS_ROWS
     if job.chain != NULL:
         return 1        # positions are blocks
+    if job.nearest != NULL:
+        return nearest_block_rows(job)
     if job.bounds != NULL:
         # long ones have more rows of a cluster; enough of them for many threads
         return TILE * max(<Py_ssize_t>8, min(<Py_ssize_t>4096, job.rows.n_samples // 64) // TILE)
@@ -190,6 +192,7 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
 cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
     cdef Panels p
     cdef Doubts doubts
+    cdef Crowd crowd
     cdef FactorPanels panels
     if job.factors != NULL:
         return carve_factors(job, NULL, &panels)
@@ -197,6 +200,8 @@ cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:
         return class_bytes(job)
     if job.chain != NULL:
         return chain_bytes(job)
+    if job.nearest != NULL:
+        return carve_crowd(job, NULL, &crowd)
     if job.bounds != NULL:
         return carve_doubts(job, NULL, &doubts)
     return carve(job, NULL, &p)

@@ -92,7 +92,8 @@ cdef enum:
 ctypedef struct Bounds:
     double scale
     double slack                  # relative error of a distance, and of a float32
-    Py_ssize_t n_groups           # of centres side by side, at most CENTRE_GROUPS; 0: no bounds
+    # of centres side by side, at most CENTRE_GROUPS but in nearest.pxi; 0: no bounds
+    Py_ssize_t n_groups
     Py_ssize_t group_size
     float *upper                  # (n_samples,) the distance to the row's own centre
     unsigned short *lower         # (n_samples, n_groups) upper halves of float32: to any other
@@ -103,6 +104,24 @@ ctypedef struct Bounds:
     const double *origin          # (n_features,) the point that sums are taken about
     bint fill                     # they are not set yet
     bint first_pass               # there are no labels yet
+
+
+# Centres as nearest.pxi takes them: in the precision of the rows, and packed for a product in
+# float32. All is filled by Table.prepare_nearest but n_panels and the addresses.
+ctypedef struct Nearest:
+    Py_ssize_t n_panels           # of Table.panel centres
+    char *centers                 # (n_clusters, n_features)
+    char *origin                  # (n_features,) in the precision of the rows
+    double *norms                 # (n_clusters,) distances of the centres to it
+    double *sums                  # (n_features,) scratch
+    float *panels                 # (n_panels, n_features + 1, panel)
+    float *half                   # (n_panels, panel)
+    float *lines                  # (n_clusters, n_features + 1) what panels have, by centre
+    double scale                  # a power of two
+    double slope                  # what is a in nearest.pxi
+    double relative               # error of a distance by difference, squared
+    float more                    # what norms of rows are rounded up by
+    bint usable                   # the product says something
 
 
 cdef enum:
@@ -204,6 +223,7 @@ ctypedef struct Job:
     const Incomplete *incomplete  # NULL where no value is missing
     const Field *field            # NULL where rows are independent
     const Bounds *bounds          # NULL but in bounded passes of K-means
+    const Nearest *nearest        # NULL but in passes of K-means with many centres
     const Factors *factors        # NULL but in passes of factor analysers
     const Classes *classes        # NULL but in passes of latent classes
     const Chain *chain            # NULL but in passes of hidden Markov models
@@ -320,6 +340,17 @@ ctypedef struct Table:
                          char *scratch, double *accumulators) noexcept nogil
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
+    Py_ssize_t centre_panel
+    void (*prepare_nearest)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
+                            Py_ssize_t n_features) noexcept nogil
+    double (*pair_square)(const char *x, const char *centre,
+                          Py_ssize_t n_features) noexcept nogil
+    void (*add_gap_rows)(const Rows *rows, const int *order, Py_ssize_t n_rows,
+                         const double *origin, Py_ssize_t first, Py_ssize_t n_columns, double sign,
+                         double *sums) noexcept nogil
+    void (*gap_squares)(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
+                        const double *centers, const double *rounding, double *squares,
+                        unsigned char *away) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

@@ -4,15 +4,22 @@ import numpy as np
 
 from libc.math cimport sqrt
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Rows
+from cython.parallel cimport prange
+
+from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Nearest, Rows, Table
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
-from emkernels.kernels.threads cimport check_threads
+from emkernels.kernels.nearest cimport (
+    add_by_cluster, free_nearest, is_crowded, set_nearest)
+from emkernels.kernels.threads cimport check_threads, forked, note_threads
+
+cdef extern from "parallel.h" nogil:
+    int emk_in_parallel()
 
 cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
@@ -47,12 +54,75 @@ cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_s
     return status
 
 
+cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                     int *labels, Bounds *bounds, bint with_sums, double *changes,
+                     int n_threads) noexcept nogil:
+    """The same with many centres; changes of counts and sums where they are wanted."""
+    cdef Job job
+    cdef Plan plan
+    cdef Nearest nearest
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples
+    cdef const Table *table = table_of(double_)
+    cdef int *before = <int*>malloc(n * sizeof(int))
+    cdef int status
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = labels
+    job.bounds = bounds
+    status = set_nearest(&job, &nearest, table, double_, centers, K)
+    if before == NULL:
+        status = OUT_OF_MEMORY
+    if status == 0:
+        memcpy(before, labels, n * sizeof(int))
+        if bounds.n_groups > 0 and not bounds.fill:
+            set_half_gaps(&nearest, table, K, D, bounds, n_threads)
+        status = make_plan(&plan, &job, double_, BOUNDED, 1, n_threads)
+    if status == 0:
+        status = run(&plan, True)
+        changes[K + K * D] += plan.accumulators[0]
+        free_plan(&plan)
+    if status == 0 and with_sums:
+        status = add_by_cluster(rows, double_, labels, NULL if bounds.first_pass else before,
+                                bounds.origin, 0, K, changes, changes + K, n_threads)
+    free_nearest(&nearest)
+    free(before)
+    return status
+
+
+cdef void set_half_gaps(const Nearest *nearest, const Table *table, Py_ssize_t K, Py_ssize_t D,
+                        Bounds *bounds, int n_threads) noexcept nogil:
+    """Half the distance of each centre to its nearest other centre, where bounds tell it."""
+    cdef Py_ssize_t i
+    cdef Py_ssize_t size = (8 if table == table_of(True) else 4) * D
+    if n_threads == 1 or forked() or emk_in_parallel():
+        for i in range(K):
+            set_half_gap(nearest, table, i, K, D, size, bounds)
+        return
+    note_threads()
+    for i in prange(K, schedule="static", num_threads=n_threads):
+        set_half_gap(nearest, table, i, K, D, size, bounds)
+
+
+cdef void set_half_gap(const Nearest *nearest, const Table *table, Py_ssize_t i, Py_ssize_t K,
+                       Py_ssize_t D, Py_ssize_t size, Bounds *bounds) noexcept nogil:
+    cdef double least = bounds.half_gap[i], gap
+    cdef Py_ssize_t j
+    for j in range(K if least > 0 else 0):
+        if j != i:
+            gap = table.pair_square(nearest.centers + i * size, nearest.centers + j * size, D)
+            gap = sqrt(gap) * bounds.scale * (1 - bounds.slack) / 2
+            if gap < least:
+                least = gap
+    (<float*>bounds.half_gap)[i] = <float>(least * (1 - 1e-6))
+
+
 class _LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
-    pass on that finds few. For each row they are a float32 and at most 64 numbers of 2 bytes, which
-    are 16 bytes or no more than the row has.
+    pass on that finds few, with many centres from the pass on after which less than half do. For
+    each row they are a float32 and numbers of 2 bytes, which are 16 bytes or no more than the row
+    has; without many centres at most 64.
 
     Parameters
     ----------
@@ -65,11 +135,19 @@ class _LloydBounds:
     def __init__(self, X, n_clusters, scale):
         self.n_samples, self.scale = len(X), scale
         self.few = len(X) // FEW if n_clusters * X.shape[1] > NO_BOUNDS else -1
-        most = min(CENTRE_GROUPS, max(8, X.itemsize * X.shape[1] // 2))
-        self.group_size = -(-n_clusters // most)
+        self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
+        self.panel = 1
+        if is_crowded(n_clusters, X.shape[1]):
+            self.panel = table_of(is_double(X)).centre_panel
+            self.few = 2 * len(X) // 5
+        most = max(8, X.itemsize * X.shape[1] // 2)
+        self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
         self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)
-        self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
+
+    def set_groups(self, most):
+        """At most so many groups of centres."""
+        self.group_size = -(-len(self.travelled) // most)
 
     def follow(self, before, centers):
         """The centres have moved."""
@@ -90,12 +168,13 @@ class _LloydBounds:
 
 
 def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=None,
-                  n_threads=None):
+                  n_threads=None, *, with_sums=True):
     """One Lloyd pass for a loop: every array already checked and contiguous.
 
     labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres
     of the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
-    changes of the counts and of the sums of x - origin, and how many labels changed.
+    changes of the counts and of the sums of x - origin, and how many labels changed; the first two
+    may be left out by with_sums.
     """
     cdef Rows rows
     cdef Bounds bounds
@@ -105,6 +184,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     cdef const double *center = shaped(centers, "centers", (K, D))
     cdef int *label = <int*>address(labels)
     cdef double *out
+    cdef bint crowded, sums
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
     memset(&bounds, 0, sizeof(Bounds))
@@ -124,21 +204,28 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     bounds.absolute = 4e-7 * known.group_travelled.max()
     bounds.origin = <const double*>address(origin)
     bounds.fill, bounds.first_pass = known.fill, before is None
+    crowded, sums = is_crowded(K, D), with_sums
     if known.n_groups and not known.fill:
-        set_half_gaps(center, K, D, <double*>address(half_gap))
+        if not crowded:
+            half_gaps(center, K, D, <double*>address(half_gap))
+        elif K * K > len(X):
+            half_gap[:] = 0     # they would take longer than what they save
     half_gap = (half_gap / known.scale * (1 - 1e-6)).astype(np.float32)
     bounds.half_gap = <const float*>address(half_gap)
     changes = np.zeros(K + K * D + 1)
     out = <double*>address(changes)
     with nogil:
-        status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
+        if crowded:
+            status = run_crowded(&rows, double_, center, K, label, &bounds, sums, out, threads)
+        else:
+            status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
     check_status(status)
     n_changed = int(changes[K + K * D])
     known.note(n_changed)
     return changes[:K], changes[K : K + K * D].reshape(K, D), n_changed
 
 
-cdef void set_half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:
+cdef void half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:
     """Half the distance of each centre to its nearest other centre."""
     cdef double total[4]
     cdef double gap

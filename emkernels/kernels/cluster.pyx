@@ -7,7 +7,7 @@ import numpy as np
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport Job, Rows
+from emkernels._simd.table cimport Job, Nearest, Rows
 from emkernels.kernels.arrays cimport (
     address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, is_double,
     length_of, output, pointer, rows_at, set_rows, shaped, stored, weights_in_unit)
@@ -15,6 +15,8 @@ from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
+from emkernels.kernels.nearest cimport (
+    add_by_cluster, free_nearest, is_crowded, set_nearest)
 from emkernels.kernels.seeding cimport run_plusplus
 from emkernels.kernels.threads cimport check_threads
 
@@ -59,14 +61,19 @@ class KMeansStatistics(NamedTuple):
 
 cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
                     int *labels, double *counts, double *sums, double *tail, int n_threads,
-                    bint interruptible, bint about_centers) noexcept nogil:
-    """tail (2,) += inertia, number of labels that changed. about_centers: sums of x - center."""
+                    bint interruptible, bint about_centers, bint given=False) noexcept nogil:
+    """tail (2,) += inertia, number of labels that changed. about_centers: sums of x - center; sums
+    may be NULL. given: the labels are right."""
     cdef Job job
     cdef Plan plan
     cdef Py_ssize_t D = rows.n_features, k, d
     cdef double *ones = <double*>malloc(K * sizeof(double))
     cdef double *acc
     cdef int status
+    if is_crowded(K, D):
+        free(ones)
+        return run_crowded(rows, double_, centers, K, labels, counts, sums, tail, n_threads,
+                           interruptible, about_centers, given)
     if ones == NULL:
         return OUT_OF_MEMORY
     memset(&job, 0, sizeof(Job))
@@ -81,7 +88,7 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
             acc = plan.accumulators
             for k in range(K):
                 counts[k] += acc[k]
-                for d in range(D):
+                for d in range(D if sums != NULL else 0):
                     # summed about the centre, so that a far origin costs no digits
                     if about_centers:
                         sums[k * D + d] += acc[K + k * D + d]
@@ -93,6 +100,61 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
         free_plan(&plan)
     free(job.gaussians.packed)
     free(ones)
+    return status
+
+
+cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
+                     int *labels, double *counts, double *sums, double *tail, int n_threads,
+                     bint interruptible, bint about_centers, bint given) noexcept nogil:
+    """The same with many centres: labels, then the sums of each cluster."""
+    cdef Job job
+    cdef Plan plan
+    cdef Nearest nearest
+    cdef Py_ssize_t D = rows.n_features, k, d
+    cdef int *found = labels
+    cdef double *count = <double*>malloc(K * sizeof(double))
+    cdef double *about = <double*>malloc(K * D * sizeof(double))
+    cdef double *sum_ = NULL
+    cdef int status
+    if sums != NULL:
+        sum_ = <double*>malloc(K * D * sizeof(double))
+    if labels == NULL:
+        found = <int*>malloc(rows.n_samples * sizeof(int))
+    memset(&job, 0, sizeof(Job))
+    job.rows = rows[0]
+    job.labels_out = found
+    if given:
+        job.labels = found
+    status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K)
+    if found == NULL or count == NULL or about == NULL or (sum_ == NULL and sums != NULL):
+        status = OUT_OF_MEMORY
+    if status == 0:
+        if labels == NULL:
+            memset(found, 0, rows.n_samples * sizeof(int))
+        memset(count, 0, K * sizeof(double))
+        if sums != NULL:
+            memset(sum_, 0, K * D * sizeof(double))
+        for d in range(K * D):
+            about[d] = stored(centers[d], double_)
+        status = make_plan(&plan, &job, double_, KMEANS, 2, n_threads)
+    if status == 0:
+        status = run(&plan, interruptible)
+        tail[0] += plan.accumulators[0]
+        tail[1] += plan.accumulators[1]
+        free_plan(&plan)
+    if status == 0:
+        status = add_by_cluster(rows, double_, found, NULL, about, D, K, count, sum_, n_threads)
+    if status == 0:
+        for k in range(K):
+            counts[k] += count[k]
+            for d in range(k * D, (k + 1) * D if sums != NULL else 0):
+                sums[d] += sum_[d] + (0 if about_centers else count[k] * about[d])
+    free_nearest(&nearest)
+    free(count)
+    free(sum_)
+    free(about)
+    if labels == NULL:
+        free(found)
     return status
 
 
@@ -169,29 +231,33 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
 
 
 def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
-                 about_centers=False):
+                 about_centers=False, with_sums=True, given=False):
     """kmeans_statistics for Lloyd's loop: every array already checked and contiguous.
 
     Returns counts, sums, inertia and the number of labels (int32, overwritten) that changed.
-    about_centers: the sums are of x - center, which lose no digits far from the origin.
+    about_centers: the sums are of x - center, which lose no digits far from the origin. with_sums
+    False leaves them None. given: the labels are those of these centres and are not looked for.
     """
     cdef Rows rows
     cdef int threads = check_threads(n_threads), status
-    cdef bint double_ = is_double(X), about = about_centers
+    cdef bint double_ = is_double(X), about = about_centers, labelled = given
     cdef Py_ssize_t K = length_of(centers)
     cdef const double *center = shaped(centers, "centers", (K, X.shape[1]))
     cdef int *label = NULL if labels is None else <int*>address(labels)
     cdef double *c
-    cdef double *s
+    cdef double *s = NULL
     cdef double tail[2]
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
-    counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
-    c, s = <double*>address(counts), <double*>address(sums)
+    counts, sums = np.zeros(K), None
+    c = <double*>address(counts)
+    if with_sums:
+        sums = np.zeros((K, X.shape[1]))
+        s = <double*>address(sums)
     tail[0] = tail[1] = 0
     with nogil:
         status = run_kmeans(&rows, double_, center, K, label, c, s, tail, threads, True,
-                            about)
+                            about, labelled)
     check_status(status)
     return counts, sums, tail[0], int(tail[1])
 

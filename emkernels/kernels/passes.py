@@ -23,6 +23,8 @@ from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
 from emkernels.kernels.moments import _total_scatter as total_scatter
+from emkernels.kernels.nearest import _cluster_sums as cluster_sums
+from emkernels.kernels.nearest import _gap_squares as gap_squares
 from emkernels.kernels.observed import _available_moments as available_moments
 from emkernels.kernels.observed import _observed_distances as observed_distances
 from emkernels.kernels.observed import _observed_kmeans_pass as observed_kmeans_pass
@@ -40,6 +42,7 @@ __all__ = [
     "chain_gaussian",
     "chain_symbols",
     "class_pass",
+    "cluster_sums",
     "column_reach",
     "complete_rows",
     "df_roots",
@@ -48,6 +51,7 @@ __all__ = [
     "exact_grids",
     "exact_sums",
     "factor_pass",
+    "gap_squares",
     "incomplete_pass",
     "incomplete_rows",
     "kmeans_pass",

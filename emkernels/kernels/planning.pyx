@@ -195,7 +195,7 @@ cdef list group_steps(const Plan *plan):
                                min((g + 1) * n // G, g * n // G + (s + 1) * per))
             if len(blocks):
                 # the last block of all may be short
-                short = n * rows - plan.n_positions if blocks[-1] == n - 1 else 0
+                short = n * rows - plan.n_positions if max(blocks) == n - 1 else 0
                 steps[s].append(len(blocks) * rows - short)
     return steps
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from emkernels.components.gaussian.moments import seen
-from emkernels.kernels import passes, weighted_moments
+from emkernels.kernels import passes
 
 
 class Clustering(NamedTuple):
@@ -88,10 +88,12 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
         most = np.maximum(most, counts)
         if (counts < 1e-6 * most).any():
             # what is left of a sum when its rows have gone is rounding
-            counts, sums = _sums(rows, labels, centers, origin)
+            counts, sums = passes.cluster_sums(
+                X, labels, origin, len(centers), sample_weight, n_threads)
             most = counts.copy()
         if report:
-            inertia = passes.kmeans_pass(X, centers, None, sample_weight, n_threads)[2]
+            inertia = passes.kmeans_pass(
+                X, centers, None, sample_weight, n_threads, with_sums=False)[2]
             report(f"Iteration {n_iter}, inertia {unit * inertia:.10g}")
         if changed == 0 and before is not None:
             end = "no label changed (strict convergence)"
@@ -106,8 +108,14 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
             break
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
+    # what is known leaves little of the last look for labels
+    known = bounds.panel > 1
+    if known and not (changed == 0 and end):
+        passes.bounded_pass(X, centers, labels, bounds, origin, sample_weight, before, n_threads,
+                            with_sums=False)
     del bounds
-    counts, _, inertia, _ = passes.kmeans_pass(X, centers, labels, sample_weight, n_threads)
+    counts, _, inertia, _ = passes.kmeans_pass(
+        X, centers, labels, sample_weight, n_threads, with_sums=False, given=known)
     return Clustering(labels, centers, unit * inertia, n_iter, end is not None, unit * counts,
                       np.count_nonzero(np.bincount(labels)))
 
@@ -123,13 +131,6 @@ def _mean_and_variance(rows):
     mean = sums[0] / n
     shift = mean - origin[0]
     return mean, max(0.0, (inertia / n - shift @ shift) / X.shape[1])
-
-
-def _sums(rows, labels, centers, origin):
-    """Counts and sums of x - origin of every cluster, from all rows."""
-    moments = weighted_moments(rows.X, labels, centers, "spherical", rows.sample_weight,
-                               n_threads=rows.n_threads, check_finite=False)
-    return moments.counts, moments.first + moments.counts[:, None] * (centers - origin)
 
 
 def new_centers(counts, sums, origins, far):
@@ -155,19 +156,13 @@ def distances_to_centers(rows, labels, centers):
     """Squared distances of the rows to their centres, and whether any row of positive weight is
     away from its centre by more than rounding."""
     sample_weight = rows.sample_weight
-    distances, somewhere = np.empty(len(rows)), False
     # column by column: what one rounds away may be all that another holds
     rounding = 2 * np.finfo(rows.dtype).eps * np.abs(centers).max(axis=0)
-    for start in range(0, len(rows), 4096):
-        part = slice(start, start + 4096)
-        # one order of the sums for every layout of X
-        gaps = rows.X[part].astype(np.float64, order="C") - centers[labels[part]]
-        distances[part] = (gaps ** 2).sum(axis=1)
-        weighed = slice(None) if sample_weight is None else sample_weight[part] > 0
-        somewhere = somewhere or bool((np.abs(gaps[weighed]) > rounding).any())
+    distances, away = passes.gap_squares(rows.X, labels, centers, rounding, rows.n_threads)
     if sample_weight is not None:
         distances[sample_weight == 0] = -1
-    return distances, somewhere
+        away = away[sample_weight > 0]
+    return distances, bool(away.any())
 
 
 def _farthest(rows, labels, centers, n):

@@ -33,8 +33,8 @@ class Bounded:
         See ``passes.exact_grids``; the last column is of the weights.
     scale : float
         A typical distance.
-    group_size : int
-        Centres of a group.
+    n_groups : int
+        Of centres, at most.
     n_weighted : int
         Rows, where they have weights of their own; else 0.
     key : bytes
@@ -43,7 +43,7 @@ class Bounded:
 
     grids: np.ndarray
     scale: float
-    group_size: int
+    n_groups: int
     n_weighted: int
     key: bytes
 
@@ -61,7 +61,7 @@ class Bounded:
             return None
         grids = passes.exact_grids(largest, source.total, source.n_rows)
         key = hashlib.blake2b(grids.tobytes(), digest_size=16).digest()
-        made = cls(grids, spread.scale, -(-len(centers) // n_groups),
+        made = cls(grids, spread.scale, n_groups,
                    source.n_rows if source.weighted else 0, key)
         return made if made.resolves(counts, centers) else None
 
@@ -88,7 +88,7 @@ class Bounded:
             known = Known.of(rows, centers, self)
         labels = known.labels.astype(np.int32)
         passes.bounded_pass(rows.X, centers, labels, known.bounds, np.zeros(rows.n_features), None,
-                            known.centers, rows.n_threads)
+                            known.centers, rows.n_threads, with_sums=False)
         known.take(rows, labels, centers, self)
         rows.lasting["clusters"] = self.key, known
         return Sums(parts=known.parts.copy(), checksums=known.checksums.copy())
@@ -142,7 +142,7 @@ class Known:
         """Nothing yet."""
         n_clusters, n_features = centers.shape
         bounds = passes.LloydBounds(rows.X, n_clusters, bounded.scale)
-        bounds.group_size = bounded.group_size
+        bounds.set_groups(bounded.n_groups)
         bounds.note(0)      # so that the first pass fills them
         return cls(np.zeros(len(rows), _smallest(n_clusters)), bounds,
                    np.zeros((n_clusters, 3, n_features + 1)))

@@ -1,0 +1,390 @@
+/* Many rows against many centres as a product in float32, and exact distances of single pairs: the
+   loops of nearest.pxi, which says what is computed. */
+#ifndef EMK_NEAREST_H
+#define EMK_NEAREST_H
+
+#include "distances.h"
+
+/* float32 lanes, whatever the precision of the rows. */
+#if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
+#define EMK_FLANES (EMK_VECTOR_BYTES / 4)
+typedef float emk_fvec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+typedef int32_t emk_fivec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
+static inline emk_fvec emk_fsplat(float x) { return x - (emk_fvec){0}; }
+#else
+#define EMK_FLANES 1
+typedef float emk_fvec;
+static inline emk_fvec emk_fsplat(float x) { return x; }
+#endif
+
+/* A wide tile is CROWD rows, in SUBS parts of SUB vectors; a panel is CENTRE_PANEL centres, side by side
+   column by column. CENTRE_PANEL * SUB sums, SUB vectors of rows and a centre's value fit the registers:
+   32 of them, or 16. Rows and centres are taken DEPTH columns at a time: those of a part are in the
+   first cache while all panels go by. */
+#define EMK_CROWD 64
+#define EMK_CENTRE_PANEL 6
+#define EMK_DEPTH 128
+#if defined(__AVX512F__) || defined(__aarch64__)
+#define EMK_SUB 4
+#else
+#define EMK_SUB 2
+#endif
+#define EMK_PART (EMK_SUB * EMK_FLANES)
+#define EMK_PARTS (EMK_CROWD / EMK_PART)
+
+/* form (CENTRE_PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
+   CENTRE_PANEL), added to what is there unless `first`; when `last`, half less the sum, and best (PART,)
+   is the least so far. first and last are literals. */
+static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, Py_ssize_t depth,
+                                                const int first, const int last,
+                                                const float *half, float *form, float *best) {
+  emk_fvec acc[EMK_CENTRE_PANEL * EMK_SUB];
+#pragma GCC unroll 6
+  for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+#pragma GCC unroll 4
+    for (int v = 0; v < EMK_SUB; v++) {
+      if (first)
+        acc[m * EMK_SUB + v] = emk_fsplat(0);
+      else
+        memcpy(&acc[m * EMK_SUB + v], form + m * EMK_CROWD + v * EMK_FLANES, sizeof(emk_fvec));
+    }
+  }
+  for (Py_ssize_t d = 0; d < depth; d++) {
+    emk_fvec row[EMK_SUB];
+#pragma GCC unroll 4
+    for (int v = 0; v < EMK_SUB; v++)
+      row[v] = *(const emk_fvec *)(x + d * EMK_PART + v * EMK_FLANES);
+#pragma GCC unroll 6
+    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+      emk_fvec value = emk_fsplat(c[d * EMK_CENTRE_PANEL + m]);
+#pragma GCC unroll 4
+      for (int v = 0; v < EMK_SUB; v++)
+        acc[m * EMK_SUB + v] = acc[m * EMK_SUB + v] + value * row[v];
+    }
+  }
+  emk_fence();
+#pragma GCC unroll 4
+  for (int v = 0; v < EMK_SUB; v++) {
+    emk_fvec least;
+    if (last) memcpy(&least, best + v * EMK_FLANES, sizeof least);
+#pragma GCC unroll 6
+    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+      emk_fvec value = acc[m * EMK_SUB + v];
+      if (last) {
+        value = emk_fsplat(half[m]) - value;
+#if EMK_FLANES == 1
+        least = value < least ? value : least;
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+        least = (emk_fvec)_mm512_min_ps((__m512)value, (__m512)least);
+#else
+        emk_fivec less = value < least;
+        least = (emk_fvec)(((emk_fivec)value & less) | ((emk_fivec)least & ~less));
+#endif
+      }
+      memcpy(form + m * EMK_CROWD + v * EMK_FLANES, &value, sizeof value);
+    }
+    if (last) memcpy(best + v * EMK_FLANES, &least, sizeof least);
+  }
+}
+
+/* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
+   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. */
+static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
+                                const float *half, Py_ssize_t n_features, const int *chosen,
+                                Py_ssize_t n_chosen, float *form, float *best) {
+  for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
+    const int first = at == 0, last = n_features - at <= EMK_DEPTH;
+    const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
+    for (Py_ssize_t i = 0; i < n_chosen; i++) {
+      const float *c = panels + chosen[i] * stride + at * EMK_CENTRE_PANEL;
+      const float *h = half + chosen[i] * EMK_CENTRE_PANEL;
+      for (int s = 0; s < EMK_PARTS; s++) {
+        const float *rows = x + s * depth * EMK_PART;
+        float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        if (first && last)
+          emk_part_products(rows, c, depth, 1, 1, h, f, b);
+        else if (first)
+          emk_part_products(rows, c, depth, 1, 0, h, f, b);
+        else if (last)
+          emk_part_products(rows, c, depth, 0, 1, h, f, b);
+        else
+          emk_part_products(rows, c, depth, 0, 0, h, f, b);
+      }
+    }
+    x += depth * EMK_CROWD;
+  }
+}
+
+/* out[i * PART] = FLANES values of column i: FLANES rows, `stride` floats apart, transposed. */
+static EMK_ALWAYS_INLINE void emk_put_columns(const float *in, Py_ssize_t stride, float *out) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; q++) {
+    __m512 a[4];
+    __m512d b[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      const float *at = in + i * stride + 4 * q;
+      a[i] = _mm512_castps128_ps512(_mm_loadu_ps(at));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x00f0, _mm_loadu_ps(at + 4 * stride));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x0f00, _mm_loadu_ps(at + 8 * stride));
+      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0xf000, _mm_loadu_ps(at + 12 * stride));
+    }
+    b[0] = _mm512_castps_pd(_mm512_unpacklo_ps(a[0], a[1]));
+    b[1] = _mm512_castps_pd(_mm512_unpacklo_ps(a[2], a[3]));
+    b[2] = _mm512_castps_pd(_mm512_unpackhi_ps(a[0], a[1]));
+    b[3] = _mm512_castps_pd(_mm512_unpackhi_ps(a[2], a[3]));
+    float *to = out + 4 * q * EMK_PART;
+    _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpacklo_pd(b[0], b[1])));
+    _mm512_storeu_ps(to + EMK_PART, _mm512_castpd_ps(_mm512_unpackhi_pd(b[0], b[1])));
+    _mm512_storeu_ps(to + 2 * EMK_PART, _mm512_castpd_ps(_mm512_unpacklo_pd(b[2], b[3])));
+    _mm512_storeu_ps(to + 3 * EMK_PART, _mm512_castpd_ps(_mm512_unpackhi_pd(b[2], b[3])));
+  }
+#else
+  for (int i = 0; i < EMK_FLANES; i++)
+    for (int j = 0; j < EMK_FLANES; j++) out[i * EMK_PART + j] = in[j * stride + i];
+#endif
+}
+
+#if defined(__GNUC__)
+typedef emk_real emk_loose __attribute__((aligned(1), may_alias));
+#endif
+static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
+#if defined(__GNUC__)
+  return ((const emk_loose *)x)[i];
+#else
+  emk_real value;
+  memcpy(&value, x + i * (Py_ssize_t)sizeof value, sizeof value);
+  return value;
+#endif
+}
+
+/* Pack scale * (row - origin) of CROWD contiguous rows, rounded to float32, for emk_products: x by
+   DEPTH columns, in each (PARTS, depth, PART); norm (CROWD,) are their lengths, rounded up by
+   `more`, and the column behind the last. y (CROWD, DEPTH) is scratch; x has room for FLANES * PART
+   floats more. */
+static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
+                                  const emk_real *origin, emk_real scale, float more, float *y,
+                                  float *x, float *norm) {
+  for (int j = 0; j < EMK_CROWD; j++) norm[j] = 0;
+  for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
+    const int last = n_features - at <= EMK_DEPTH;
+    const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
+    const Py_ssize_t n_padded = (n + EMK_FLANES - 1) / EMK_FLANES * EMK_FLANES;
+    const emk_real *o = origin + at;
+    for (int j = 0; j < EMK_CROWD; j++) {
+      const char *in = row[j] + at * (Py_ssize_t)sizeof(emk_real);
+      float *out = y + j * EMK_DEPTH;
+      emk_fvec squares = emk_fsplat(0);
+      float lane[EMK_FLANES];
+      for (Py_ssize_t d = 0; d < n; d++) out[d] = (float)((emk_at(in, d) - o[d]) * scale);
+      for (Py_ssize_t d = n; d < n_padded; d++) out[d] = 0;
+      for (Py_ssize_t d = 0; d < n_padded; d += EMK_FLANES) {
+        emk_fvec value;
+        memcpy(&value, out + d, sizeof value);
+        squares = squares + value * value;
+      }
+      memcpy(lane, &squares, sizeof squares);
+      for (int i = 1; i < EMK_FLANES; i++) lane[0] += lane[i];
+      norm[j] += lane[0];
+    }
+    for (int s = 0; s < EMK_PARTS; s++)
+      for (int v = 0; v < EMK_SUB; v++)
+        for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
+          // columns past the last are written over by the next part
+          emk_put_columns(y + (s * EMK_PART + v * EMK_FLANES) * EMK_DEPTH + d, EMK_DEPTH,
+                          x + (s * depth + d) * EMK_PART + v * EMK_FLANES);
+    if (last) {
+      for (int j = 0; j < EMK_CROWD; j++) norm[j] = sqrtf(norm[j]) * more;
+      for (int s = 0; s < EMK_PARTS; s++)
+        memcpy(x + (s * depth + n) * EMK_PART, norm + s * EMK_PART, EMK_PART * sizeof(float));
+    }
+    x += depth * EMK_CROWD;
+  }
+}
+
+/* Bit j: whether not a[j] > limit[j], of CROWD values. */
+static inline unsigned long long emk_not_above(const float *a, const float *limit) {
+  unsigned long long bits = 0;
+#if defined(__AVX512F__)
+  for (int j = 0; j < EMK_CROWD; j += 16)
+    bits |= (unsigned long long)_mm512_cmp_ps_mask(
+              _mm512_loadu_ps(a + j), _mm512_loadu_ps(limit + j), _CMP_NGT_UQ) << j;
+#elif defined(__AVX__)
+  for (int j = 0; j < EMK_CROWD; j += 8)
+    bits |= (unsigned long long)(unsigned)_mm256_movemask_ps(_mm256_cmp_ps(
+              _mm256_loadu_ps(a + j), _mm256_loadu_ps(limit + j), _CMP_NGT_UQ)) << j;
+#elif defined(__SSE4_1__)
+  for (int j = 0; j < EMK_CROWD; j += 4)
+    bits |= (unsigned long long)(unsigned)_mm_movemask_ps(_mm_cmpngt_ps(
+              _mm_loadu_ps(a + j), _mm_loadu_ps(limit + j))) << j;
+#else
+  for (int j = 0; j < EMK_CROWD; j++) bits |= (unsigned long long)!(a[j] > limit[j]) << j;
+#endif
+  return bits;
+}
+
+/* What bounds.pxi keeps of the least distance of CROWD rows to n centres, from `first` on, but their
+   own: form (n, CROWD) has l, `near` at most |x - o|^2, and unit times a square is scaled. */
+static inline void emk_group_bounds(const float *form, int n, int first, const int *own,
+                                    const double *near, double unit, float down, float travelled,
+                                    uint16_t *out) {
+  float least[EMK_CROWD];
+  for (int j = 0; j < EMK_CROWD; j++) least[j] = INFINITY;
+  for (int k = 0; k < n; k++, form += EMK_CROWD)
+    for (int j = 0; j < EMK_CROWD; j++) {
+      float value = own[j] == first + k ? INFINITY : form[j];
+      least[j] = value < least[j] ? value : least[j];
+    }
+  for (int j = 0; j < EMK_CROWD; j++) {
+    double low = near[j] + 2 * (double)least[j];
+    low = low > 0 ? low * unit : 0;     /* and where nothing is known */
+    low = low < 1e30 ? low : 1e30;
+    float far = (sqrtf((float)low) * down + travelled) * (1 - 2e-7f);
+    uint32_t bits;
+    memcpy(&bits, &far, 4);
+    out[j] = (uint16_t)(bits >> 16);
+  }
+}
+
+/* Of n numbers as in emk_bits_below those below, listed; how many. Without a list, whether any. */
+static inline int emk_list_below(const uint16_t *a, const float *b, int n, float limit, int *list) {
+  int found = 0;
+  for (int i = 0; i < n; i += 64) {
+    unsigned long long bits = emk_bits_below(a + i, b + i, n - i < 64 ? n - i : 64, limit);
+    if (!list && bits) return 1;
+    for (; bits; bits &= bits - 1) list[found++] = i + emk_lowest_bit(bits);
+  }
+  return found;
+}
+
+/* As emk_pack_crowd, of one row, which stays a row; its length. */
+static inline float emk_pack_line(const char *row, Py_ssize_t n_features, const emk_real *origin,
+                                  emk_real scale, float more, float *line) {
+  float total = 0, part[16] = {0};
+  for (Py_ssize_t d = 0; d < n_features; d++)
+    line[d] = (float)((emk_at(row, d) - origin[d]) * scale);
+  Py_ssize_t d = 0;
+  for (; d + 16 <= n_features; d += 16)
+    for (int i = 0; i < 16; i++) part[i] += line[d + i] * line[d + i];
+  for (; d < n_features; d++) total += line[d] * line[d];
+  for (int i = 0; i < 16; i++) total += part[i];
+  return sqrtf(total) * more;
+}
+
+/* l (n,) of one such row of length `norm` and n centres c (n, n_features + 1), sums of DEPTH columns
+   being added up. */
+static inline void emk_line_products(const float *line, float norm, const float *c,
+                                     const float *half, int n, Py_ssize_t n_features, float *l) {
+  for (int k = 0; k < n; k++, c += n_features + 1) {
+    emk_fvec total = emk_fsplat(0);
+    float lane[EMK_FLANES], rest = 0;
+    Py_ssize_t d = 0;
+    while (d + EMK_FLANES <= n_features) {
+      Py_ssize_t end = n_features - d < EMK_DEPTH ? n_features : d + EMK_DEPTH;
+      emk_fvec acc[4], a, b;
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; i++) acc[i] = emk_fsplat(0);
+      for (; d + 4 * EMK_FLANES <= end; d += 4 * EMK_FLANES) {
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+          memcpy(&a, line + d + i * EMK_FLANES, sizeof a);
+          memcpy(&b, c + d + i * EMK_FLANES, sizeof b);
+          acc[i] = acc[i] + a * b;
+        }
+      }
+      for (; d + EMK_FLANES <= end; d += EMK_FLANES) {
+        memcpy(&a, line + d, sizeof a);
+        memcpy(&b, c + d, sizeof b);
+        acc[0] = acc[0] + a * b;
+      }
+      total = total + ((acc[0] + acc[1]) + (acc[2] + acc[3]));
+    }
+    memcpy(lane, &total, sizeof total);
+    for (; d < n_features; d++) rest += line[d] * c[d];
+    for (int w = EMK_FLANES / 2; w > 0; w /= 2)
+      for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+    l[k] = half[k] - (lane[0] + rest + norm * c[n_features]);
+  }
+}
+
+/* The largest l that the nearest centre of each of CROWD rows may have, given norms and the least l;
+   and a bound on the squared distance to it, infinite where most of that would be error. See
+   nearest.pxi. */
+#define EMK_UNIT 5.9604644775390625e-8
+#define EMK_FAR 1e9f
+#define EMK_UNDERFLOW 1e-20
+static inline void emk_limits(const float *norm, const float *best, Py_ssize_t size, double slope,
+                              double relative, float *limit, float *square) {
+  for (int j = 0; j < EMK_CROWD; j++) {
+    double x = norm[j], low = best[j], near = x * x + 2 * low;
+    near = near > 0 ? near : 0;
+    double most = (1 + 12 * slope) * near + 14 * slope * x * x;
+    double far = x + sqrt(most);        /* of the nearest centre from the origin, at most */
+    double error = 1.1 * (slope * x * far + 4 * EMK_UNIT * far * far);
+    double top = low + 2 * error + 1.05 * relative * most + EMK_UNDERFLOW;
+    top += 2e-7 * fabs(top);
+    limit[j] = norm[j] < EMK_FAR ? (float)top : INFINITY;
+    square[j] = norm[j] < EMK_FAR && 0.999 * most <= near ? (float)(most * (1 + 1e-6)) : INFINITY;
+  }
+  for (Py_ssize_t j = size; j < EMK_CROWD; j++) limit[j] = -INFINITY;
+}
+
+/* |x - c|^2 of one row and one centre, both contiguous: sums of lanes, then what is left. */
+static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssize_t n_features) {
+  Py_ssize_t d = 0;
+  emk_vec acc[4], a, b;
+  emk_real lane[EMK_LANES], total;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) acc[i] = emk_splat(0);
+  for (; d + 4 * EMK_LANES <= n_features; d += 4 * EMK_LANES) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      memcpy(&a, x + (d + i * EMK_LANES) * (Py_ssize_t)sizeof(emk_real), sizeof a);
+      memcpy(&b, c + d + i * EMK_LANES, sizeof b);
+      acc[i] = acc[i] + (a - b) * (a - b);
+    }
+  }
+  for (; d + EMK_LANES <= n_features; d += EMK_LANES) {
+    memcpy(&a, x + d * (Py_ssize_t)sizeof(emk_real), sizeof a);
+    memcpy(&b, c + d, sizeof b);
+    acc[0] = acc[0] + (a - b) * (a - b);
+  }
+  acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
+  memcpy(lane, &acc[0], sizeof a);
+  for (int w = EMK_LANES / 2; w > 0; w /= 2)
+    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+  total = lane[0];
+  for (; d < n_features; d++) {
+    emk_real gap = emk_at(x, d) - c[d];
+    total += gap * gap;
+  }
+  return total;
+}
+
+/* |x - c|^2 in float64 of a row whose values are `step` bytes apart; away: whether any gap is larger
+   than what rounding leaves. */
+static inline double emk_gap_square(const char *x, Py_ssize_t step, const double *c,
+                                    const double *rounding, Py_ssize_t n_features,
+                                    unsigned char *away) {
+  double acc[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+  int far = 0;
+  for (Py_ssize_t d = 0; d < n_features; d += 8) {
+    const int n = n_features - d < 8 ? (int)(n_features - d) : 8;
+    for (int i = 0; i < n; i++) {
+      double gap = (double)emk_at(x + (d + i) * step, 0) - c[d + i];
+      acc[i] += gap * gap;
+      far |= fabs(gap) > rounding[d + i];
+    }
+  }
+  *away = (unsigned char)far;
+  return ((acc[0] + acc[4]) + (acc[1] + acc[5])) + ((acc[2] + acc[6]) + (acc[3] + acc[7]));
+}
+
+/* sums += weight * (row - origin), n columns of a contiguous row. */
+static inline void emk_add_deviations(const char *x, const double *origin, Py_ssize_t n, double weight,
+                               double *sums) {
+  for (Py_ssize_t d = 0; d < n; d++) sums[d] += weight * ((double)emk_at(x, d) - origin[d]);
+}
+
+#endif

@@ -1,0 +1,550 @@
+# The nearest of many centres. A product in float32 leaves few centres for each row, and distances
+# by difference, in the precision of the rows, say which of these it is: labels are those of
+# distances by difference to all centres, ties going to the lower one.
+#
+# With an origin o near the centres, and everything multiplied by a power of two that brings
+# centres to about 1 from it, s_k = |c_k - o|^2 / 2 - (x - o)(c_k - o) is half of the squared
+# distance less |x - o|^2 / 2. Its error, with rows, centres and squares rounded to float32 (u =
+# 2^-24) and sums of DEPTH columns and of those, is at most e_k = a |x - o| |c_k - o| + 4 u |c_k -
+# o|^2 / 2 with a = SLOPE (DEPTH + D / DEPTH + 11) u (N. J. Higham, Accuracy and stability of
+# numerical algorithms, 2002, 3.1). The product has a column more, |x - o| times a |c_k - o|, and
+# the squares are less by their part, so what is computed, l_k, lies between s_k - 2 e_k and s_k.
+# Where l is least, at b, |c_b - o| is at most |x - o| + |x - c_b|, so e_b has a bound in terms of
+# the row and l_b. A centre with l_k > l_b + 2 e_b + r |x - c_b|^2 is not the nearest by difference
+# either, r being the relative error of that form. What underflows is below UNDERFLOW, unless the
+# row is further than FAR from o; then the row is compared with all centres, as all rows are where
+# centres are that far.
+
+cdef enum:
+    NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
+    FEW_ROWS = 20           # at which a product takes as long as rows by themselves
+
+
+cdef double SLOPE = 1.05
+
+
+ctypedef struct Crowd:
+    # of one wide tile: scratch
+    const char *row[CROWD]      # contiguous rows
+    float *x                    # packed rows, see emk_pack_crowd
+    float *y                    # (CROWD, DEPTH)
+    float *form                 # (n_panels, CENTRE_PANEL, CROWD) l of the chosen panels
+    float *norm                 # (CROWD,) at least |x - o|
+    float *best                 # the least l
+    float *limit                # the largest l of the nearest
+    float *square               # at least the squared distance to it; infinite: not known
+    double *near                # (CROWD,) at most |x - o|^2, scaled
+    unsigned short *lower       # (n_groups, CROWD)
+    int *doubts                 # (n_groups,) of one row
+    float *line                 # (D,) one row, packed
+    float *value                # (n_clusters,) its l
+    int *found                  # (CROWD,)
+    double *exact               # (CROWD,) its squared distance by difference; -1: not computed
+    int *chosen                 # (n_panels,)
+    real *copied                # (CROWD, D) rows whose columns are apart
+    int *need                   # (block_rows,) positions of rows in doubt
+    int *order                  # (block_rows,) the same by cluster
+    int *starts                 # (n_clusters + 1,)
+
+
+cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept nogil:
+    """Lay the arrays out in `scratch`; the number of bytes they take."""
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components, used = 0
+    cdef Py_ssize_t row = CROWD * sizeof(float), n = job.nearest.n_panels
+    cdef Py_ssize_t G = job.bounds.n_groups if job.bounds != NULL else 0
+    p.x = <float*>(scratch + used)
+    used = aligned(used + (D + 1) * row + FLANES * PART * <Py_ssize_t>sizeof(float))
+    p.y = <float*>(scratch + used)
+    used += DEPTH * row
+    p.form = <float*>(scratch + used)
+    used += n * CENTRE_PANEL * row
+    p.norm = <float*>(scratch + used)
+    p.best = p.norm + CROWD
+    p.limit = p.best + CROWD
+    p.square = p.limit + CROWD
+    p.found = <int*>(p.square + CROWD)
+    used += 5 * row
+    p.exact = <double*>(scratch + used)
+    used += CROWD * sizeof(double)
+    p.near = <double*>(scratch + used)
+    used += CROWD * sizeof(double)
+    p.lower = <unsigned short*>(scratch + used)
+    used = aligned(used + G * CROWD * <Py_ssize_t>sizeof(short))
+    p.doubts = <int*>(scratch + used)
+    used = aligned(used + G * <Py_ssize_t>sizeof(int))
+    p.line = <float*>(scratch + used)
+    used = aligned(used + D * <Py_ssize_t>sizeof(float))
+    p.value = <float*>(scratch + used)
+    used = aligned(used + K * <Py_ssize_t>sizeof(float))
+    p.copied = <real*>(scratch + used)
+    if job.rows.column_stride != sizeof(real):
+        used = aligned(used + CROWD * D * <Py_ssize_t>sizeof(real))
+    p.chosen = <int*>(scratch + used)
+    used = aligned(used + n * <Py_ssize_t>sizeof(int))
+    p.need = <int*>(scratch + used)
+    used = aligned(used + job.block_rows * <Py_ssize_t>sizeof(int))
+    p.order = <int*>(scratch + used)
+    used = aligned(used + job.block_rows * <Py_ssize_t>sizeof(int))
+    p.starts = <int*>(scratch + used)
+    return aligned(used + (K + 1) * <Py_ssize_t>sizeof(int))
+
+
+cdef Py_ssize_t nearest_block_rows(const Job *job) noexcept nogil:
+    return CROWD * max(<Py_ssize_t>2, min(
+        <Py_ssize_t>NEAREST_ROWS, job.rows.n_samples // 64) // CROWD)
+
+
+cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
+                          Py_ssize_t D) noexcept nogil:
+    """Centres as they are and as the product wants them."""
+    cdef real *exact = <real*>p.centers
+    cdef real *origin = <real*>p.origin
+    cdef Py_ssize_t k, d, stride = (D + 1) * CENTRE_PANEL
+    cdef double *norm = p.norms
+    cdef double most = 0, middle, value
+    cdef float *panel
+    cdef float *line
+    cdef int exponent
+    for d in range(K * D):
+        exact[d] = <real>centers[d]
+    middle = middle_of_most(exact, K, D, origin, norm, p.sums)
+    for k in range(K):
+        most = max(most, norm[k])
+    p.scale, p.usable = 1, middle > 0 and most < INFINITY
+    if p.usable:
+        frexp(middle, &exponent)
+        exponent = max(-1000 if IS_DOUBLE else -100, min(1000 if IS_DOUBLE else 100, 1 - exponent))
+        p.scale = ldexp(1, exponent)
+        p.usable = most * p.scale < 1e15
+    value = DEPTH + (D // DEPTH + 1) + 11
+    p.slope = SLOPE * value * UNIT
+    p.more = 1 + (2 * DEPTH + D // DEPTH + 16) * UNIT
+    p.relative = <double>(1.1 * (D // LANES + LANES + 12)) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
+    if not p.usable:
+        return
+    for k in range(p.n_panels * CENTRE_PANEL):
+        panel = p.panels + k // CENTRE_PANEL * stride + k % CENTRE_PANEL
+        if k >= K:
+            for d in range(D + 1):
+                panel[d * CENTRE_PANEL] = 0
+            p.half[k] = INFINITY
+            continue
+        line = p.lines + k * (D + 1)
+        for d in range(D):
+            line[d] = <float>((exact[k * D + d] - origin[d]) * <real>p.scale)
+        value = norm[k] * p.scale
+        line[D] = <float>(p.slope * value)
+        for d in range(D + 1):
+            panel[d * CENTRE_PANEL] = line[d]
+        p.half[k] = <float>(0.5 * value * value * (1 - 4 * UNIT))
+
+
+cdef double middle_of_most(const real *centers, Py_ssize_t K, Py_ssize_t D, real *origin,
+                           double *norm, double *sums) noexcept nogil:
+    """A point near most of the centres: their mean, without those that are much further from it
+    than half of them. Norms are the distances from it, and what comes back is that of the middle
+    one."""
+    cdef double limit = INFINITY, middle = 0, total, gap
+    cdef Py_ssize_t trial, k, d, n, dropped
+    for trial in range(4):
+        n = 0
+        for d in range(D):
+            sums[d] = 0
+        for k in range(K):
+            if trial == 0 or norm[k] <= limit:
+                n += 1
+                for d in range(D):
+                    sums[d] += centers[k * D + d]
+        for d in range(D):
+            origin[d] = <real>(sums[d] / n)
+        for k in range(K):
+            total = 0
+            for d in range(D):
+                gap = <double>centers[k * D + d] - <double>origin[d]
+                sums[d] = gap * gap
+            for d in range(D):
+                total += sums[d]
+            norm[k] = sqrt(total)
+        middle = median_of(norm, K)
+        limit = 8 * middle
+        dropped = 0
+        for k in range(K):
+            dropped += not norm[k] <= limit
+        if dropped == 0 or not limit > 0:
+            break
+    return middle
+
+
+cdef double median_of(const double *values, Py_ssize_t n) noexcept nogil:
+    """About the median of numbers that are not negative: the least power of two that half of them
+    do not exceed."""
+    cdef int low = -1080, high = 1030, middle
+    cdef Py_ssize_t i, count
+    cdef double limit
+    while high - low > 1:
+        middle = (low + high) // 2
+        limit = ldexp(1, middle)
+        count = 0
+        for i in range(n):
+            count += values[i] <= limit
+        if 2 * count >= n:
+            high = middle
+        else:
+            low = middle
+    if high == 1030:
+        return INFINITY
+    return 0 if high == -1079 else ldexp(1, high)
+
+
+cdef void open_crowd(const Rows *rows, Py_ssize_t start, Py_ssize_t size,
+                     Crowd *p) noexcept nogil:
+    """Where the rows of a wide tile are; lanes past `size` repeat the first."""
+    cdef Py_ssize_t D = rows.n_features, j, d
+    for j in range(CROWD):
+        p.row[j] = rows.x + row_at(rows, start + (j if j < size else 0)) * rows.row_stride
+    if rows.column_stride != sizeof(real):
+        for d in range(D):
+            for j in range(CROWD):
+                p.copied[j * D + d] = read(p.row[j] + d * rows.column_stride)
+        for j in range(CROWD):
+            p.row[j] = <const char*>(p.copied + j * D)
+
+
+cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t n_chosen,
+                 Crowd *p) noexcept nogil:
+    """The nearest centre of each row, of those of the chosen panels."""
+    cdef const real *centers = <const real*>nearest.centers
+    cdef Py_ssize_t i, m, j, k
+    cdef unsigned long long hits
+    cdef double value
+    for i in range(n_chosen):
+        for m in range(CENTRE_PANEL):
+            k = p.chosen[i] * CENTRE_PANEL + m
+            if k >= K:
+                break
+            hits = not_above(p.form + (i * CENTRE_PANEL + m) * CROWD, p.limit)
+            while hits != 0:
+                j = lowest_bit(hits)
+                hits &= hits - 1
+                if p.found[j] < 0:
+                    p.found[j] = <int>k
+                    continue
+                if p.exact[j] < 0:
+                    p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
+                value = pair_square(p.row[j], centers + k * D, D)
+                if value < p.exact[j]:
+                    p.exact[j] = value
+                    p.found[j] = <int>k
+
+
+cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
+                      Crowd *p) noexcept nogil:
+    """l of the rows of a wide tile and of the chosen panels, and which centres may be nearest."""
+    cdef const Nearest *nearest = job.nearest
+    cdef Py_ssize_t D = job.gaussians.n_features, j
+    for j in range(CROWD):
+        p.best[j] = INFINITY
+        p.norm[j] = INFINITY
+        p.found[j] = -1
+        p.exact[j] = -1
+    if nearest.usable:
+        pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
+                   p.x, p.norm)
+        products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen, n_chosen,
+                 p.form, p.best)
+    else:
+        memset(p.form, 0, n_chosen * CENTRE_PANEL * CROWD * sizeof(float))
+    limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
+
+
+cdef double settled_square(const Job *job, Py_ssize_t j, Crowd *p) noexcept nogil:
+    """The squared distance of a row to its centre, which is looked for in float64 where distances
+    overflow."""
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components
+    cdef const real *centers = <const real*>job.nearest.centers
+    if p.exact[j] < 0:
+        p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
+    if p.exact[j] == INFINITY:
+        p.found[j] = <int>nearest_far(p.row[j], sizeof(real), centers, D, D, K, &p.exact[j])
+    return p.exact[j]
+
+
+cdef inline void all_panels(const Nearest *nearest, Crowd *p) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in range(nearest.n_panels):
+        p.chosen[i] = <int>i
+
+
+cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
+                               double *accumulators) noexcept nogil:
+    """Labels of rows first .. first + count - 1, unless they are given. Accumulators: inertia |
+    labels that changed."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
+    cdef Py_ssize_t t, j, start, size, row
+    cdef double square, weight
+    cdef Crowd p
+    carve_crowd(job, scratch, &p)
+    all_panels(job.nearest, &p)
+    for t in range((count + CROWD - 1) // CROWD):
+        start = first + t * CROWD
+        size = min(<Py_ssize_t>CROWD, first + count - start)
+        open_crowd(&job.rows, start, size, &p)
+        if job.labels != NULL:
+            for j in range(size):
+                p.found[j] = job.labels[start + j]
+                p.exact[j] = -1
+        else:
+            crowd_forms(job, size, job.nearest.n_panels, &p)
+            settle(job.nearest, K, D, job.nearest.n_panels, &p)
+        for j in range(size):
+            row = start + j
+            square = settled_square(job, j, &p)
+            weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
+            accumulators[0] += weight * square if weight != 0 else 0
+            accumulators[1] += job.labels_out[row] != p.found[j]
+            job.labels_out[row] = p.found[j]
+
+
+cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
+                                double *accumulators) noexcept nogil:
+    """The same with bounds. A row in doubt about few centres is compared with these alone.
+    Accumulators: labels that changed."""
+    cdef const Bounds *bounds = job.bounds
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
+    cdef Py_ssize_t t, j, row, size, n = count
+    cdef Rows needed = job.rows
+    cdef Crowd p
+    carve_crowd(job, scratch, &p)
+    all_panels(job.nearest, &p)
+    needed.x += first * needed.row_stride
+    if not (bounds.fill or bounds.n_groups == 0):
+        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, accumulators)
+        needed.order = p.order
+    for t in range((n + CROWD - 1) // CROWD):
+        size = min(<Py_ssize_t>CROWD, n - t * CROWD)
+        open_crowd(&needed, t * CROWD, size, &p)
+        crowd_forms(job, size, job.nearest.n_panels, &p)
+        settle(job.nearest, K, D, job.nearest.n_panels, &p)
+        for j in range(size):
+            if p.exact[j] == INFINITY:
+                settled_square(job, j, &p)
+        if bounds.n_groups > 0:
+            bound_crowd(job, &needed, first, t * CROWD, size, &p)
+        for j in range(size):
+            row = first + row_at(&needed, t * CROWD + j)
+            accumulators[0] += bounds.first_pass or job.labels_out[row] != p.found[j]
+            job.labels_out[row] = p.found[j]
+
+
+cdef inline int groups_in_doubt(const Bounds *bounds, Py_ssize_t row, Py_ssize_t own,
+                                int *groups) noexcept nogil:
+    """As in_doubt: how many groups, and which; without a list, whether there are any."""
+    cdef Py_ssize_t G = bounds.n_groups
+    cdef float limit = ((bounds.upper[row] + bounds.travelled[own]) * <float>(1 + 4e-7)
+                        + bounds.absolute)
+    if limit <= bounds.half_gap[own]:
+        return 0
+    return list_below(bounds.lower + row * G, bounds.group_travelled, <int>G, limit, groups)
+
+
+cdef Py_ssize_t rows_in_doubt(const Job *job, Py_ssize_t first, Py_ssize_t count,
+                              const Crowd *p) noexcept nogil:
+    """How many rows of the block may change their cluster, and p.order, their positions by
+    cluster."""
+    cdef Py_ssize_t j, n = 0
+    for j in range(count):
+        p.need[n] = <int>j
+        n += groups_in_doubt(job.bounds, first + j, job.labels_out[first + j], NULL)
+    order_by_cluster(job.labels_out + first, p.need, n, job.gaussians.n_components, p.starts,
+                     p.order)
+    return n
+
+
+cdef Py_ssize_t settle_some(const Job *job, Py_ssize_t first, Py_ssize_t n, Crowd *p,
+                            double *accumulators) noexcept nogil:
+    """Settle the rows of p.order whose distance to their own centre leaves no or few others; how
+    many are left in it."""
+    cdef const Bounds *bounds = job.bounds
+    cdef const real *centers = <const real*>job.nearest.centers
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components, i, row, own
+    cdef Py_ssize_t left = 0, n_rest
+    cdef double square
+    cdef Rows block = job.rows
+    # of a product with all centres, in pairs of which the row is read by itself
+    cdef double affordable = K / (3 + 480.0 / D)
+    cdef int n_groups
+    block.x += first * block.row_stride
+    block.order = p.order
+    for i in range(n):
+        row = first + p.order[i]
+        own = job.labels_out[row]
+        if i + 2 < n:
+            fetch_row(&block, i + 2)
+        open_row(&block, i, p)
+        square = pair_square(p.row[0], centers + own * D, D)
+        bounds.upper[row] = upper_bound(bounds, square * bounds.scale * bounds.scale, own)
+        n_groups = groups_in_doubt(bounds, row, own, p.doubts)
+        if n_groups == 0:
+            continue
+        if (n_groups * bounds.group_size > affordable or not job.nearest.usable
+                or not square < INFINITY or not settle_row(job, row, square, n_groups, p,
+                                                           accumulators)):
+            p.order[left] = p.order[i]
+            left += 1
+    n_rest = left % CROWD
+    if n_rest > FEW_ROWS or not job.nearest.usable:
+        return left
+    # too few for a product
+    for n_groups in range(<int>bounds.n_groups):
+        p.doubts[n_groups] = n_groups
+    n, left = left, left - n_rest
+    for i in range(left, n):
+        row = first + p.order[i]
+        open_row(&block, i, p)
+        square = pair_square(p.row[0], centers + job.labels_out[row] * D, D)
+        if not square < INFINITY or not settle_row(job, row, square, <int>bounds.n_groups, p,
+                                                   accumulators):
+            p.order[left] = p.order[i]
+            left += 1
+    return left
+
+
+cdef inline void open_row(const Rows *rows, Py_ssize_t position, Crowd *p) noexcept nogil:
+    """Where a row is, as the first of a wide tile."""
+    cdef Py_ssize_t d
+    p.row[0] = rows.x + row_at(rows, position) * rows.row_stride
+    if rows.column_stride != sizeof(real):
+        for d in range(rows.n_features):
+            p.copied[d] = read(p.row[0] + d * rows.column_stride)
+        p.row[0] = <const char*>p.copied
+
+
+cdef bint settle_row(const Job *job, Py_ssize_t row, double own_square, int n_groups, Crowd *p,
+                     double *accumulators) noexcept nogil:
+    """Label and bounds of a row that may be of some groups of centres (p.doubts), or of its own
+    centre; False where it is too far from the origin."""
+    cdef const Bounds *bounds = job.bounds
+    cdef const Nearest *nearest = job.nearest
+    cdef const real *centers = <const real*>nearest.centers
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
+    cdef Py_ssize_t m = bounds.group_size, own = job.labels_out[row], found = own, i, k, g, at = 0
+    cdef double best = own_square, square, near, low, top
+    cdef double unit = 1 / (nearest.scale * nearest.scale), scaled = bounds.scale * bounds.scale
+    cdef float down = <float>(1 - bounds.slack), least
+    cdef float norm = pack_line(p.row[0], D, <const real*>nearest.origin, <real>nearest.scale,
+                                nearest.more, p.line)
+    cdef unsigned short *lower = bounds.lower + row * bounds.n_groups
+    if not norm < FAR:
+        return False
+    near = near_square(nearest, norm)
+    top = largest_l(nearest, best, near)
+    for i in range(n_groups):
+        g = p.doubts[i] * m
+        line_products(p.line, norm, nearest.lines + g * (D + 1), nearest.half + g,
+                      <int>min(m, K - g), D, p.value + at)
+        for k in range(g, min(K, g + m)):
+            if not p.value[at] > top and k != own:
+                square = pair_square(p.row[0], centers + k * D, D)
+                if square < best or (square == best and k < found):
+                    best = square
+                    found = k
+                    top = largest_l(nearest, best, near)
+            at += 1
+    at = 0
+    for i in range(n_groups):
+        g = p.doubts[i]
+        least = INFINITY
+        for k in range(g * m, min(K, (g + 1) * m)):
+            if k != own and k != found and not p.value[at] > least:
+                least = p.value[at]
+            at += 1
+        low = near + 2 * <double>least
+        low = unit * low if low > 0 else 0
+        lower[g] = lower_bound(low * scaled, down, bounds.group_travelled[g])
+    if found != own:
+        g = own // m
+        lower[g] = min(lower[g],
+                       lower_bound(own_square * scaled, down, bounds.group_travelled[g]))
+    bounds.upper[row] = upper_bound(bounds, best * scaled, found)
+    accumulators[0] += found != own
+    job.labels_out[row] = <int>found
+    return True
+
+
+cdef inline double near_square(const Nearest *nearest, double norm) noexcept nogil:
+    """At most |x - o|^2, scaled, of a row of some length."""
+    return (1 - 2.2 * (nearest.more - 1)) * norm * norm
+
+
+cdef inline double largest_l(const Nearest *nearest, double square, double near) noexcept nogil:
+    """l of a centre that is at least as near by difference is at most this."""
+    cdef double top = 0.5 * (
+        (1 + 2.2 * nearest.relative) * square * nearest.scale * nearest.scale - near)
+    return top + 1e-9 * fabs(top) + UNDERFLOW
+
+
+cdef void bound_crowd(const Job *job, const Rows *needed, Py_ssize_t first, Py_ssize_t start,
+                      Py_ssize_t size, Crowd *p) noexcept nogil:
+    """Bounds of the rows of a wide tile from l of all centres."""
+    cdef const Bounds *bounds = job.bounds
+    cdef const Nearest *nearest = job.nearest
+    cdef const real *centers = <const real*>nearest.centers
+    cdef Py_ssize_t G = bounds.n_groups, m = bounds.group_size, K = job.gaussians.n_components
+    cdef Py_ssize_t D = job.gaussians.n_features, g, j, row
+    cdef double unit = bounds.scale * bounds.scale / (nearest.scale * nearest.scale), square
+    cdef float down = <float>(1 - bounds.slack)
+    cdef unsigned short *target
+    for j in range(CROWD):
+        p.near[j] = near_square(nearest, p.norm[j]) if p.norm[j] < FAR else -INFINITY
+    for g in range(G):
+        group_bounds(p.form + g * m * CROWD, <int>min(m, K - g * m), <int>(g * m), p.found, p.near,
+                     unit, down, bounds.group_travelled[g], p.lower + g * CROWD)
+    for j in range(size):
+        row = first + row_at(needed, start + j)
+        target = bounds.lower + row * G
+        for g in range(G):
+            target[g] = p.lower[g * CROWD + j]
+        if p.exact[j] < 0 and p.square[j] < INFINITY:
+            square = p.square[j] * unit
+        else:
+            if p.exact[j] < 0:
+                p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
+            square = p.exact[j] * bounds.scale * bounds.scale
+        bounds.upper[row] = upper_bound(bounds, square, p.found[j])
+
+
+cdef double square_of_pair(const char *x, const char *centre,
+                           Py_ssize_t n_features) noexcept nogil:
+    return pair_square(x, <const real*>centre, n_features)
+
+
+cdef void add_gap_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
+                       Py_ssize_t first, Py_ssize_t n_columns, double sign,
+                       double *sums) noexcept nogil:
+    """sums (n_columns,) += sign * weight * (x - origin) of some rows, of columns from `first` on,
+    which `origin` and `sums` begin with."""
+    cdef Py_ssize_t i, d
+    cdef double weight
+    cdef const char *x
+    for i in range(n_rows):
+        x = rows.x + order[i] * rows.row_stride + first * rows.column_stride
+        if i + 2 < n_rows and rows.column_stride == sizeof(real):
+            for d in range(n_columns * <Py_ssize_t>sizeof(real) // CACHE_LINE + 1):
+                prefetch(x + (order[i + 2] - order[i]) * rows.row_stride + d * CACHE_LINE)
+        weight = sign * (rows.sample_weight[order[i]] if rows.sample_weight != NULL else 1.0)
+        if rows.column_stride == sizeof(real):
+            add_deviations(x, origin, n_columns, weight, sums)
+            continue
+        for d in range(n_columns):
+            sums[d] += weight * (<double>read(x + d * rows.column_stride) - origin[d])
+
+
+cdef void gap_squares(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
+                      const double *centers, const double *rounding, double *squares,
+                      unsigned char *away) noexcept nogil:
+    """Of rows first .. first + count - 1 the squared distances to their centres, in float64."""
+    cdef Py_ssize_t i
+    for i in range(first, first + count):
+        squares[i] = gap_square(rows.x + i * rows.row_stride, rows.column_stride,
+                                centers + labels[i] * rows.n_features, rounding, rows.n_features,
+                                away + i)

@@ -1,0 +1,177 @@
+"""What passes of K-means with many centres share."""
+
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+
+from emkernels._simd.table cimport SPHERICAL
+from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
+from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
+from emkernels.kernels.threads cimport check_threads, forked, note_threads
+
+cdef extern from "parallel.h" nogil:
+    int emk_in_parallel()
+
+cdef enum:
+    FEW_FEATURES = 16       # and centres times features: below, tiles of differences are faster
+    LITTLE = 512
+    BAND = 256              # columns that a thread sums
+    SOME_ROWS = 512         # that a thread looks at
+
+
+cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
+    return n_clusters > 1 and n_features >= FEW_FEATURES and n_clusters * n_features >= LITTLE
+
+
+cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double_,
+                     const double *centers, Py_ssize_t n_clusters) noexcept nogil:
+    cdef Py_ssize_t D = job.rows.n_features, size = 8 if double_ else 4
+    memset(nearest, 0, sizeof(Nearest))
+    nearest.n_panels = (n_clusters + table.centre_panel - 1) // table.centre_panel
+    nearest.centers = <char*>malloc(n_clusters * D * size)
+    nearest.origin = <char*>malloc(D * size)
+    nearest.norms = <double*>malloc(n_clusters * sizeof(double))
+    nearest.sums = <double*>malloc(D * sizeof(double))
+    nearest.panels = <float*>malloc(nearest.n_panels * table.centre_panel * (D + 1) * sizeof(float))
+    nearest.half = <float*>malloc(nearest.n_panels * table.centre_panel * sizeof(float))
+    nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))
+    if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
+            or nearest.sums == NULL or nearest.panels == NULL or nearest.half == NULL
+            or nearest.lines == NULL):
+        return OUT_OF_MEMORY
+    table.prepare_nearest(nearest, centers, n_clusters, D)
+    job.nearest = nearest
+    job.gaussians.covariance_type = SPHERICAL
+    job.gaussians.n_components = n_clusters
+    job.gaussians.n_features = D
+    return 0
+
+
+cdef void free_nearest(Nearest *nearest) noexcept nogil:
+    free(nearest.centers)
+    free(nearest.origin)
+    free(nearest.norms)
+    free(nearest.sums)
+    free(nearest.panels)
+    free(nearest.half)
+    free(nearest.lines)
+    memset(nearest, 0, sizeof(Nearest))
+
+
+cdef int add_by_cluster(const Rows *rows, bint double_, const int *labels, const int *before,
+                        const double *origins, Py_ssize_t origin_stride, Py_ssize_t n_clusters,
+                        double *counts, double *sums, int n_threads) noexcept nogil:
+    """Each sum by one thread, over the rows in their order."""
+    cdef Py_ssize_t n = rows.n_samples, K = n_clusters
+    cdef int *order = <int*>malloc(2 * n * sizeof(int))
+    cdef Py_ssize_t *starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
+    cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND if sums != NULL else 1, i
+    cdef int threads = <int>min(<Py_ssize_t>n_threads, K * n_bands)
+    if order == NULL or starts == NULL:
+        free(order)
+        free(starts)
+        return OUT_OF_MEMORY
+    sort_moved(labels, labels, before, n, K, order, starts)
+    if before != NULL:
+        sort_moved(before, labels, before, n, K, order + n, starts + K + 1)
+    if forked() or emk_in_parallel():
+        threads = 1
+    if threads == 1:
+        for i in range(K * n_bands):
+            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
+                     n_bands, counts, sums)
+    else:
+        note_threads()
+        for i in prange(K * n_bands, schedule="dynamic", chunksize=1, num_threads=threads):
+            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
+                     n_bands, counts, sums)
+    free(order)
+    free(starts)
+    return 0
+
+
+cdef void sort_moved(const int *key, const int *labels, const int *before, Py_ssize_t n,
+                     Py_ssize_t K, int *order, Py_ssize_t *starts) noexcept nogil:
+    """Rows whose labels differ, by key, in their order."""
+    cdef Py_ssize_t i, k
+    memset(starts, 0, (K + 1) * sizeof(Py_ssize_t))
+    for i in range(n):
+        if before == NULL or labels[i] != before[i]:
+            starts[key[i]] += 1
+    for k in range(1, K + 1):
+        starts[k] += starts[k - 1]
+    for i in range(n - 1, -1, -1):
+        if before == NULL or labels[i] != before[i]:
+            starts[key[i]] -= 1
+            order[starts[key[i]]] = <int>i
+
+
+cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ssize_t *starts,
+                   bint subtract, const double *origins, Py_ssize_t origin_stride, Py_ssize_t K,
+                   Py_ssize_t at, Py_ssize_t n_bands, double *counts, double *sums) noexcept nogil:
+    """Some columns of one cluster."""
+    cdef Py_ssize_t k = at // n_bands, first = at % n_bands * BAND, D = rows.n_features
+    cdef Py_ssize_t width = min(D - first, <Py_ssize_t>BAND), side, n, i
+    cdef const Table *table = table_of(double_)
+    cdef const int *row
+    for side in range(1 + subtract):
+        row = order + side * rows.n_samples + starts[side * (K + 1) + k]
+        n = starts[side * (K + 1) + k + 1] - starts[side * (K + 1) + k]
+        if sums != NULL:
+            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first, width,
+                               1 - 2 * side, sums + k * D + first)
+        for i in range(n if first == 0 else 0):
+            counts[k] += (1 - 2 * side) * (
+                rows.sample_weight[row[i]] if rows.sample_weight != NULL else 1.0)
+
+
+def _cluster_sums(X, labels, origin, n_clusters, sample_weight=None, n_threads=None):
+    """Counts, and sums of x - origin, of the rows of each cluster. Every array already checked and
+    contiguous, labels int32."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads), status
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t K = n_clusters
+    cdef const int *label = <const int*>address(labels)
+    cdef const double *about = <const double*>address(origin)
+    cdef double *c
+    cdef double *s
+    set_rows(&rows, X)
+    rows.sample_weight = pointer(sample_weight)
+    counts, sums = np.zeros(K), np.zeros((K, X.shape[1]))
+    c, s = <double*>address(counts), <double*>address(sums)
+    with nogil:
+        status = add_by_cluster(&rows, double_, label, NULL, about, 0, K, c, s, threads)
+    check_status(status)
+    return counts, sums
+
+
+def _gap_squares(X, labels, centers, rounding, n_threads=None):
+    """Squared distances of rows to their centres, in float64, and whether each is away from it by
+    more than `rounding` (n_features,) in any column. Every array already checked and contiguous."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads)
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t n = X.shape[0], i
+    cdef const int *label = <const int*>address(labels)
+    cdef const double *center = shaped(centers, "centers", (length_of(centers), X.shape[1]))
+    cdef const double *limit = <const double*>address(rounding)
+    cdef double *square
+    cdef unsigned char *far
+    cdef const Table *table = table_of(double_)
+    set_rows(&rows, X)
+    squares, away = np.empty(n), np.empty(n, np.uint8)
+    square, far = <double*>address(squares), <unsigned char*>address(away)
+    with nogil:
+        if threads == 1 or forked() or emk_in_parallel():
+            table.gap_squares(&rows, 0, n, label, center, limit, square, far)
+        else:
+            note_threads()
+            for i in prange((n + SOME_ROWS - 1) // SOME_ROWS, schedule="static",
+                            num_threads=threads):
+                table.gap_squares(&rows, i * SOME_ROWS, min(SOME_ROWS, n - i * SOME_ROWS), label,
+                                  center, limit, square, far)
+    return squares, away
