@@ -125,7 +125,7 @@ def write(app):
     folder = Path(app.srcdir) / "figures"
     kept = json.loads((Path(app.srcdir) / "benchmarks.json").read_text(encoding="utf-8"))
     keep(folder / "curves.md", machine(kept) + curves(kept, folder))
-    if not (folder / "numerics.md").exists():       # a clean build begins without it
+    if not (folder / "plans.md").exists():       # a clean build begins without it
         keep(folder / "numerics.md", shifts(folder))
         keep(folder / "threads.md", threads())
         keep(folder / "plans.md", plans())
