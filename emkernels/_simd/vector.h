@@ -58,11 +58,13 @@ static inline emk_vec emk_max(emk_vec a, emk_vec b) { return (emk_vec)_mm512_max
 static inline emk_vec emk_min(emk_vec a, emk_vec b) { return emk_where_less(a, b, a, b); }
 static inline emk_vec emk_max(emk_vec a, emk_vec b) { return emk_where_less(b, a, a, b); }
 #endif
-/* Square roots to an ulp or two, 0 where x is below the normal numbers: an estimate and two steps
-   of Goldschmidt's iteration take a third of the time of the instruction. */
+/* Square roots to an ulp or two: an estimate and two steps of Goldschmidt's iteration take a third of
+   the time of the instruction, which is there for what is close to no normal number. */
 #if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
 static inline emk_vec emk_root(emk_vec x) {
-  __mmask8 some = _mm512_cmp_pd_mask((__m512d)x, _mm512_set1_pd(1e-300), _CMP_GE_OQ);
+  __mmask8 some = _mm512_cmp_pd_mask((__m512d)x, _mm512_setzero_pd(), _CMP_GT_OQ);
+  if (some & _mm512_cmp_pd_mask((__m512d)x, _mm512_set1_pd(1e-300), _CMP_LT_OQ))
+    return (emk_vec)_mm512_sqrt_pd((__m512d)x);
   emk_vec y = (emk_vec)_mm512_maskz_rsqrt14_pd(some, (__m512d)x);
   emk_vec root = x * y, half = emk_splat(0.5) * y, rest = emk_splat(0.5) - root * half;
   root = root + root * rest;
@@ -71,7 +73,9 @@ static inline emk_vec emk_root(emk_vec x) {
 }
 #elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
 static inline emk_vec emk_root(emk_vec x) {
-  __mmask16 some = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(1e-37f), _CMP_GE_OQ);
+  __mmask16 some = _mm512_cmp_ps_mask((__m512)x, _mm512_setzero_ps(), _CMP_GT_OQ);
+  if (some & _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(1e-37f), _CMP_LT_OQ))
+    return (emk_vec)_mm512_sqrt_ps((__m512)x);
   emk_vec y = (emk_vec)_mm512_maskz_rsqrt14_ps(some, (__m512)x);
   emk_vec root = x * y;
   return root + root * (emk_splat(0.5f) - root * (emk_splat(0.5f) * y));
