@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 PAUSE = 0.05        # seconds; worker threads of BLAS spin for a while after a call
 LEAST = 0.2         # seconds of one turn: what is quick runs several times in its turn
@@ -74,6 +75,29 @@ def matmul_peak(n=2048):
     a = np.random.default_rng(0).normal(size=(n, n))
     best, _ = alternate({"product": lambda: a @ a}, 5)
     return 2 * n**3 / best["product"]
+
+
+PINS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def unpin():
+    """Begin again where the environment has NumPy's matrix product run an older kernel: every ratio
+    to it, and to peers that use it, would flatter us."""
+    pinned = [name for name in PINS if os.environ.pop(name, None) is not None]
+    if pinned:
+        print(f"{' and '.join(pinned)} taken out of the environment: NumPy's own product",
+              flush=True)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def matrix_product():
+    """Which library and kernel NumPy's products run."""
+    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    # SciPy and oneDAL bring libraries of their own
+    own = [each for each in found if "numpy" in Path(each["filepath"]).parent.name] or found
+    return ", ".join(dict.fromkeys(
+        f"{each['internal_api']} {each['version']} {each.get('architecture', '')}".strip()
+        for each in own)) or "unknown"
 
 
 def geometric_mean(values):

@@ -36,10 +36,13 @@ from _contenders import (
 )
 from _distributed import section_dask  # noqa: F401
 from _factor_mixture import section_digits  # noqa: F401
+from _kernels import section_kernels  # noqa: F401
 from _kmeans import section_kmeans  # noqa: F401
 from _latent import section_latent  # noqa: F401
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
 from _segmentation import section_phantoms, section_photo  # noqa: F401
+from _threads import section_threads  # noqa: F401
+from _wide import section_wide  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -48,6 +51,7 @@ from threadpoolctl import threadpool_limits
 import emkernels
 from emkernels import GaussianMixture
 from emkernels._config import config
+from emkernels.em import DegenerateWarning
 from emkernels.kernels.passes import em_pass
 
 FULL_SHAPES = [(10**6, 2, 8), (2 * 10**5, 8, 16), (2 * 10**5, 16, 32), (5 * 10**4, 32, 32),
@@ -347,7 +351,7 @@ def facts():
                      if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    found = config() | {"cpu": model}
+    found = config() | {"cpu": model, "product": timing.matrix_product()}
     for package in ("daal", "scikit-learn-intelex", "scipy", "hmmlearn", "stepmix"):
         try:
             found[package] = importlib.metadata.version(package)
@@ -369,10 +373,11 @@ def main(arguments=None):
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {', '.join(sorted(unknown))}; there are {', '.join(SECTIONS)}")
-    warnings.simplefilter("ignore", ConvergenceWarning)
+    for expected in (ConvergenceWarning, DegenerateWarning):    # a few iterations of blobs
+        warnings.simplefilter("ignore", expected)
     found = facts()
     emkernels.show_config()
-    for name in ("scipy", "daal", "cpu"):
+    for name in ("scipy", "daal", "cpu", "product"):
         print(f"{name:<15} {found[name]}")
     print(f"every contender on {options.threads} threads" + ("; QUICK" if options.quick else ""))
     if daal4py is None:
@@ -412,4 +417,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    timing.unpin()
     sys.exit(main())

@@ -55,8 +55,10 @@ ASAN_OPTIONS+=":log_path=$PWD/reports/asan"
 export UBSAN_OPTIONS="print_stacktrace=1:log_path=$PWD/reports/ubsan"
 sanitizers="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 
-# hypothesis has deadlines for cases, which are slow here; compiled clients are without sanitizers
-pytest=("$PYTHON" -m pytest -p no:cacheprovider -q --deselect tests/test_cimport.py)
+# compiled clients are without sanitizers; memory that is free is kept by them, so that tests of how
+# much is in use say nothing
+pytest=("$PYTHON" -m pytest -p no:cacheprovider -q --deselect tests/test_cimport.py
+    --deselect tests/test_memory_of_blocks.py --deselect tests/test_process.py::test_no_leak)
 kernels=(tests/test_kernels.py tests/test_kernel_errors.py tests/test_missing_patterns.py
     tests/test_incomplete_kernels.py tests/test_incomplete_errors.py
     tests/test_student_kernels.py tests/test_factor_kernels.py tests/test_chain_kernels.py

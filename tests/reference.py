@@ -4,7 +4,7 @@ import itertools
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import linalg, stats
 from scipy.special import logsumexp
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
@@ -677,3 +677,9 @@ def best_paths(log_b, startprob, transmat, lengths=None):
             for t in range(length - 1, 0, -1):
                 paths[first + t - 1] = back[t][paths[first + t]]
     return paths, np.array(logs)
+
+
+def precision_factor(covariance):
+    """Upper triangular U with U U' = covariance^-1."""
+    lower = linalg.cholesky(covariance, lower=True)
+    return linalg.solve_triangular(lower, np.eye(len(covariance)), lower=True).T

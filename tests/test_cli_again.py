@@ -270,7 +270,7 @@ def test_states_from_python(capsys):
 
 
 def test_sequences_that_are_impossible(capsys):
-    model = CategoricalHMM(2, n_init=1, random_state=0).fit([[0], [1], [0], [1], [2]])
+    model = CategoricalHMM(2, n_init=1, random_state=0).fit([[0], [1], [0], [1], [2]] * 2)
     model.startprob_, model.transmat_ = np.array([1.0, 0.0]), np.eye(2)
     model.emissionprob_ = np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]])
     model.save("m.emk")
@@ -294,7 +294,7 @@ def test_sequences_that_are_impossible(capsys):
     {"by": None, "order": None, "symbols": "mood", "levels": ["a", ()]}])
 def test_files_that_say_another_table(folder, table):
     model = CategoricalHMM(2, n_init=1, random_state=0, max_iter=3)
-    model.fit([[0], [1], [0], [1]])
+    model.fit([[0], [1], [0], [1]] * 2)
     model.table_ = table
     with pytest.raises(ValueError, match="CategoricalHMM cannot be saved: .*table_"):
         model.save("m.emk")

@@ -530,8 +530,8 @@ def test_parts_of_a_nearly_singular_fit_in_float32(covariance_type):
     for name in ("weights_", "means_", "covariances_", "precisions_cholesky_"):     # as of float32
         setattr(model, name, getattr(model, name).astype(np.float32))
     covariances = model.covariances_.astype(float)
-    with pytest.raises(np.linalg.LinAlgError):      # (so that this is such a fit)
-        np.linalg.cholesky(covariances)
+    lengths = np.linalg.eigvalsh(covariances)       # the least is lost in what float32 rounds
+    assert (lengths[:, 0] < np.finfo(np.float32).eps * lengths[:, -1]).all()
     columns = np.array([3, 0, 2, 1])
     whole = model.marginal(columns)
     assert_allclose(whole.covariances_, covariances[:, columns[:, None], columns], rtol=1e-3)

@@ -471,3 +471,12 @@ def test_same_bits_for_every_number_of_threads(simd, covariance_type, D, dtype, 
         again = all_kernels(p.X, p, covariance_type, resp, n_threads=n_threads)
         for a, b in zip(first, again):
             assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("dtype, tiny", [(np.float32, 2.0**-124), (np.float64, 2.0**-1000)])
+def test_faint_responsibilities_count(simd, dtype, tiny):
+    X = np.random.default_rng(0).normal(size=(90, 6)).astype(dtype)
+    plain = kernels.weighted_moments(X, np.ones((90, 1), dtype), np.zeros((1, 6)))
+    faint = kernels.weighted_moments(X, np.full((90, 1), tiny, dtype), np.zeros((1, 6)))
+    for one, other in zip(plain, faint, strict=True):
+        assert_allclose(other / tiny, one, rtol=1e-5, atol=1e-4)

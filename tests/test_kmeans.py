@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from problems import unaligned
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.cluster import KMeans as Peer
@@ -404,3 +405,12 @@ def test_names_of_two_kinds_are_refused_before_any_work():
     with (mock.patch("emkernels.models.kmeans.lloyd", side_effect=AssertionError),
           pytest.raises(TypeError, match="string")):
         KMeans(2).fit(frame)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_rows_that_are_not_aligned(dtype):
+    X, weights = problem(3, dtype)
+    plain = KMeans(7, random_state=0).fit(X, sample_weight=weights)
+    again = KMeans(7, random_state=0).fit(unaligned(X), sample_weight=weights)
+    assert_array_equal(again.cluster_centers_, plain.cluster_centers_)
+    assert_array_equal(again.labels_, plain.labels_)

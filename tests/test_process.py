@@ -279,8 +279,10 @@ INTERRUPT = """
     ("kernels.em_statistics(X, np.ones(2), np.zeros((2, 1)), np.ones(2), 'spherical', n_threads=2",
      1 << 45, 1),
     ("kernels.em_statistics(X, np.ones(8), np.zeros((8, 16)), np.eye(16), 'tied'", 1 << 40, 16),
+    ("kernels.em_statistics(X, np.ones(512), np.zeros((512, 16)), np.array([np.eye(16)] * 512)",
+     1 << 40, 16),
     ("kernels.kmeans_statistics(X, np.zeros((8, 4)), return_labels=False", 1 << 40, 4),
-], ids=["full", "spherical", "tied", "kmeans"])
+], ids=["full", "spherical", "tied", "panels", "kmeans"])
 def test_interrupt(call, rows, columns, check_finite):
     code = INTERRUPT.replace("ROWS", str(rows)).replace("COLUMNS", str(columns))
     delay = output(code.replace("CALL", f"{call}, check_finite={check_finite})"))

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from emkernels import SufficientStatistics
+from emkernels.components.gaussian import GaussianComponents, structure_of
+
 from ._cases import CASES, TYPES, Problem
 
 SHAPES = {"100000x2 K=8": (100_000, 2, 8), "20000x16 K=16": (20_000, 16, 16),
@@ -22,6 +25,26 @@ class Kernels:
         self.call = CASES[name].call(problem)
 
     def time_call(self, name, shape, dtype):
+        self.call()
+
+
+class Large:
+    """Models whose threads share panels of rows, wide ones by bands of their triangles."""
+
+    params = [["10000x64 K=128/full", "5000x128 K=64/full", "20000x64 K=1024/diag",
+               "3000x512 K=12/full", "4000x390 K=1/full"], list(DTYPES)]
+    param_names = ["shape", "dtype"]
+
+    def setup(self, shape, dtype):
+        sizes, _, type_ = shape.partition("/")
+        n, d, k = (int(each) for each in sizes.replace(" K=", "x").split("x"))
+        problem = Problem(n, d, k, type_, DTYPES[dtype])
+        # the plain answer takes rows times components times squared columns
+        few = problem.head(max(2, 2**24 // (k * d * d)))
+        CASES["em_statistics"].check(few)
+        self.call = CASES["em_statistics"].call(problem)
+
+    def time_em_statistics(self, shape, dtype):
         self.call()
 
 
@@ -60,3 +83,27 @@ class Layouts:
 
     def time_em_statistics(self, layout):
         self.call()
+
+
+class MSteps:
+    """Means, covariances and factors from statistics, without a row."""
+
+    params = [["10x784", "8x512", "256x128", "256x64", "32x16", "8x2"], [1, 2]]
+    param_names = ["components x columns", "n_threads"]
+
+    def setup(self, shape, n_threads):
+        k, d = map(int, shape.split("x"))
+        rng = np.random.default_rng(0)
+        means = rng.normal(size=(k, d))
+        second = np.empty((k, d, d))
+        for each in second:
+            rows = rng.normal(size=(d + 50, d))
+            each[:] = rows.T @ rows
+        counts = np.full(k, d + 50.0)
+        self.statistics = SufficientStatistics.trusted(
+            "full", means, counts, 1e-3 * rng.normal(size=(k, d)), second, 0.0)
+        self.statistics.n_threads = n_threads
+        self.components = GaussianComponents(structure_of("full", reg_covar=1e-6))
+
+    def time_m_step(self, shape, n_threads):
+        self.components.maximise(self.statistics, None)

@@ -51,6 +51,21 @@ class Threads:
         self.call()
 
 
+class LargeThreads:
+    """Threads that share panels of rows."""
+
+    params = [n for n in (1, 2, 4, 8, 16, 32) if n <= (os.cpu_count() or 1)]
+    param_names = ["n_threads"]
+
+    def setup(self, n_threads):
+        problem = Problem(20_000, 64, 128)
+        CASE.check(problem)
+        self.call = CASE.call(problem, n_threads=n_threads)
+
+    def time_em_statistics(self, n_threads):
+        self.call()
+
+
 class Memory:
     """Peak of the whole process; `data` is what the rows take without any kernel."""
 

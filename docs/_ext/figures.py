@@ -116,13 +116,19 @@ def threads():
                    "scikit-learn, mixture", "scikit-learn, K-means"], numerics.threads())
 
 
+def plans():
+    return _table(["covariances, rows x columns, K", "copies of the sums", "all copies",
+                   *map(str, numerics.PLANNED_COUNTS)], numerics.plans())
+
+
 def write(app):
     folder = Path(app.srcdir) / "figures"
     kept = json.loads((Path(app.srcdir) / "benchmarks.json").read_text(encoding="utf-8"))
     keep(folder / "curves.md", machine(kept) + curves(kept, folder))
-    if not (folder / "numerics.md").exists():       # a clean build begins without it
+    if not (folder / "plans.md").exists():       # a clean build begins without it
         keep(folder / "numerics.md", shifts(folder))
         keep(folder / "threads.md", threads())
+        keep(folder / "plans.md", plans())
 
 
 def setup(app):

@@ -9,9 +9,16 @@ from sklearn.mixture import GaussianMixture as SklearnMixture
 from threadpoolctl import threadpool_limits
 
 from emkernels import GaussianMixture, KMeans
+from emkernels.kernels.planning import plan_of, shares
 
 SHIFTS = {"float64": 10.0 ** np.arange(9), "float32": 10.0 ** np.arange(5)}
 KINDS = ("full", "tied", "diag")
+# covariances, rows, columns, components, values missing of a row
+PLANNED = [("full", 1_000_000, 2, 8, 0), ("full", 200_000, 16, 32, 0), ("full", 50_000, 64, 64, 0),
+           ("full", 60_000, 64, 256, 0), ("full", 20_000, 128, 256, 0),
+           ("diag", 100_000, 64, 1024, 0), ("full", 20_000, 256, 16, 0),
+           ("full", 4_000, 784, 10, 0), ("full", 20_000, 784, 1, 78)]
+PLANNED_COUNTS = (8, 16, 32, 48, 60, 64, 96, 128)
 
 
 def exact(X):
@@ -76,4 +83,20 @@ def threads(counts=(1, 2, 3, 4)):
     for column in (1, 2):
         if len({row[column] for row in rows}) != 1:
             raise AssertionError("emkernels: other bits on another number of threads")
+    return rows
+
+
+def plans():
+    """Rows of a table: what each part of a pass has of so many threads, per cent."""
+    rows = []
+    for kind, n, d, k, missing in PLANNED:
+        cells = []
+        for count in PLANNED_COUNTS:
+            plan = plan_of(n, d, k, kind, n_threads=count, missing=missing)
+            cells.append(" / ".join(f"{100 * share.efficiency:.0f}"
+                                    for share in shares(plan, count).values()))
+        gaps = f", {missing} missing" if missing else ""
+        plan = plan_of(n, d, k, kind, n_threads=1, missing=missing)
+        rows.append([f"{kind}, {n:,} x {d}, {k}{gaps}", plan.n_groups,
+                     f"{plan.sum_bytes / 1e6:.1f} MB", *cells])
     return rows

@@ -66,8 +66,6 @@ cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept 
     used += T * n * tile
     p.whitened = <vec*>(scratch + used)
     used += n * tile
-    p.scaled = <vec*>(scratch + used)
-    used += sub * max(n, <Py_ssize_t>1) * tile
     p.resp = <vec*>(scratch + used)
     used += T * max(M, m.n_lanes) * tile
     p.weight = <vec*>(scratch + used)
@@ -106,12 +104,7 @@ cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept 
     used += m.chunk * HALVES * sizeof(dvec)
     s.leads = <dvec*>(scratch + used)
     used += m.chunk * HALVES * sizeof(dvec)
-    p.lane_first = <vec*>(scratch + used)
-    used += aligned(n * sizeof(vec))
-    p.spare = <double*>(scratch + used)
-    used += aligned(n * (n + 1) // 2 * sizeof(double))
-    p.tile_index = <Py_ssize_t*>(scratch + used)
-    used += aligned(T * sizeof(Py_ssize_t))
+    used = carve_moments(scratch, used, n, T, p)
     s.row = <Py_ssize_t*>(scratch + used)
     used += m.chunk * LANES * sizeof(Py_ssize_t)
     s.span = <Py_ssize_t*>(scratch + used)

@@ -128,9 +128,8 @@ cdef inline bint quadratic_full(const real *mean, const real *factor, const vec 
                                 const vec *best, const vec *limit) noexcept nogil:
     """q (TILE) = |P (x - mean)|^2; False when cut short because out of reach: by far of the best
     log densities or, unless NULL, all above a limit."""
-    cdef vec acc[8]
     cdef vec m
-    cdef Py_ssize_t g, d, r, v, half, first
+    cdef Py_ssize_t g, d, v, first
     for v in range(VECTORS):
         q[v] = splat(0)
     for g in range(groups):
@@ -139,23 +138,7 @@ cdef inline bint quadratic_full(const real *mean, const real *factor, const vec 
             m = splat(mean[d])
             for v in range(VECTORS):
                 diff[d * VECTORS + v] = x[d * VECTORS + v] - m
-        for half in range(0, VECTORS, 2):
-            for r in range(8):
-                acc[r] = splat(0)
-            for d in range(first):
-                for r in range(FEATURES):
-                    m = splat(factor[d * FEATURES + r])
-                    for v in range(2):
-                        acc[r * 2 + v] = acc[r * 2 + v] + m * diff[d * VECTORS + half + v]
-            fence()
-            for d in range(FEATURES):
-                for r in range(d, FEATURES):
-                    m = splat(factor[(first + d) * FEATURES + r])
-                    for v in range(2):
-                        acc[r * 2 + v] = acc[r * 2 + v] + m * diff[(first + d) * VECTORS + half + v]
-            for r in range(FEATURES):
-                for v in range(2):
-                    q[half + v] = q[half + v] + acc[r * 2 + v] * acc[r * 2 + v]
+        add_rows(factor, diff, first, q)
         factor += FEATURES * (first + FEATURES)
         # after 4, 8, 16, 32 ... rows of P: often enough, at a negligible cost
         if skip and (g & (g + 1)) == 0 and g + 1 < groups:
@@ -213,18 +196,12 @@ cdef void axis_forms(const real *mean, const real *scale, Py_ssize_t stride, con
 cdef void whiten(const real *shared, const vec *x, vec *diff, Py_ssize_t n_padded,
                  vec *y) noexcept nogil:
     """y = P (x - centre) for one tile: the tied case becomes the spherical one."""
-    cdef Py_ssize_t d, g, r, v, rows
+    cdef Py_ssize_t d, first, v
     cdef const real *factor = shared + n_padded
-    cdef vec z
     for d in range(n_padded):
         for v in range(VECTORS):
             diff[d * VECTORS + v] = x[d * VECTORS + v] - splat(shared[d])
-    for g in range(n_padded // FEATURES):
-        rows = (g + 1) * FEATURES
-        for r in range(FEATURES):
-            for v in range(VECTORS):
-                z = splat(0)
-                for d in range(rows):
-                    z = z + splat(factor[d * FEATURES + r]) * diff[d * VECTORS + v]
-                y[(g * FEATURES + r) * VECTORS + v] = z
-        factor += FEATURES * rows
+    for d in range(n_padded // FEATURES):
+        first = d * FEATURES
+        put_rows(factor, diff, first, y + first * VECTORS)
+        factor += FEATURES * (first + FEATURES)

@@ -243,7 +243,8 @@ cdef void closest_far(const Job *job, const Seeding *seeding, Py_ssize_t start, 
     cdef double scaled
     for j in range(size):
         if new:
-            closest[j] = min(closest[j], far_distance(<const char*>(x + j), ACROSS, mean, D, &scaled))
+            closest[j] = min(closest[j], far_distance(
+                <const char*>(x + j), ACROSS, mean, D, &scaled))
         if w[j] != 0:
             for k in range(seeding.n_candidates):
                 potentials[k] += w[j] * min(closest[j], far_distance(

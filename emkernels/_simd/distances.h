@@ -48,6 +48,54 @@ static EMK_ALWAYS_INLINE void emk_axis_group(const emk_real *mean, const emk_rea
   }
 }
 
+/* Four rows of a lower triangle P times diff (first + 4, TILE): P is packed column by column, its
+   last 4 columns are a triangle. out (4, TILE) gets them; or out (TILE) their squares added. */
+static EMK_ALWAYS_INLINE void emk_triangle_rows(const emk_real *factor, const emk_vec *diff,
+                                                Py_ssize_t first, const int squares,
+                                                emk_vec *out) {
+  for (int part = 0; part < EMK_VECTORS; part += EMK_WIDTH) {
+    const emk_real *f = factor;
+    const emk_vec *x = diff + part;
+    emk_vec acc[4 * EMK_WIDTH];
+#pragma GCC unroll 16
+    for (int i = 0; i < 4 * EMK_WIDTH; i++) acc[i] = emk_splat(0);
+    for (Py_ssize_t d = 0; d < first; d++, f += 4, x += EMK_VECTORS) {
+#pragma GCC unroll 4
+      for (int r = 0; r < 4; r++) {
+        emk_vec m = emk_splat(f[r]);
+#pragma GCC unroll 4
+        for (int v = 0; v < EMK_WIDTH; v++)
+          acc[r * EMK_WIDTH + v] = acc[r * EMK_WIDTH + v] + m * x[v];
+      }
+    }
+    emk_fence();
+#pragma GCC unroll 4
+    for (int d = 0; d < 4; d++) {
+#pragma GCC unroll 4
+      for (int r = d; r < 4; r++) {
+        emk_vec m = emk_splat(f[4 * d + r]);
+#pragma GCC unroll 4
+        for (int v = 0; v < EMK_WIDTH; v++)
+          acc[r * EMK_WIDTH + v] = acc[r * EMK_WIDTH + v] + m * x[d * EMK_VECTORS + v];
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < 4 * EMK_WIDTH; i++) {
+      const int at = part + i % EMK_WIDTH;
+      if (squares) out[at] = out[at] + acc[i] * acc[i];
+      else out[i / EMK_WIDTH * EMK_VECTORS + at] = acc[i];
+    }
+  }
+}
+static inline void emk_add_rows(const emk_real *factor, const emk_vec *diff, Py_ssize_t first,
+                                emk_vec *q) {
+  emk_triangle_rows(factor, diff, first, 1, q);
+}
+static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_ssize_t first,
+                                emk_vec *y) {
+  emk_triangle_rows(factor, diff, first, 0, y);
+}
+
 /* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
    and n centres, `stride` apart; n is a literal, at most EMK_SOME. */
 #define EMK_SOME 8

@@ -6,9 +6,9 @@ from libc.math cimport (
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, MIXED, MIXED_MISSING, SAME, TIED, WIDE, Bounds,
-    Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Rows, Seeding, Span, Table,
-    second_size)
+    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
+    PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
+    Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -27,6 +27,7 @@ cdef extern from "vector.h" nogil:
     vec splat "emk_splat"(real x)
     vec keep_if_ge "emk_keep_if_ge"(vec v, vec a, vec b)
     vec vmax "emk_max"(vec a, vec b)
+    vec vroot "emk_root"(vec x)
     dvec dsplat "emk_dsplat"(double x)
     dvec droot "emk_droot"(dvec x)
     dvec dmax "emk_dmax"(dvec a, dvec b)
@@ -53,6 +54,8 @@ cdef extern from "distances.h" nogil:
     void axis_group "emk_axis_group"(const real *mean, const real *scale, Py_ssize_t stride,
                                      const vec *x, Py_ssize_t n_features, int n,
                                      const char *ahead, vec *q)
+    void add_rows "emk_add_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *q)
+    void put_rows "emk_put_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *y)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(
@@ -63,7 +66,7 @@ cdef extern from "distances.h" nogil:
 cdef extern from "nearest.h" nogil:
     enum:
         CROWD "EMK_CROWD"
-        PANEL "EMK_PANEL"
+        CENTRE_PANEL "EMK_CENTRE_PANEL"
         DEPTH "EMK_DEPTH"
         PART "EMK_PART"
         FLANES "EMK_FLANES"
@@ -107,6 +110,21 @@ cdef extern from "factors.h" nogil:
         const real **row, Py_ssize_t n_rows, const real *coefficients, Py_ssize_t n_coefficients,
         const real *mean, const real *scale, Py_ssize_t n_padded, double *out)
 
+cdef extern from "triangles.h" nogil:
+    enum:
+        STRIP "EMK_STRIP"
+        STEP "EMK_STEP"
+        PANEL "EMK_PANEL"
+    bint strip_below "emk_strip_below"(
+        Py_ssize_t width, double *x, const double *l, Py_ssize_t l_width, Py_ssize_t lane,
+        Py_ssize_t first, const double *inverse_roots)
+    bint strip_pivots "emk_strip_pivots"(
+        Py_ssize_t width, double *x, Py_ssize_t lane, Py_ssize_t first, double *inverse_roots)
+    bint strip_inverse "emk_strip_inverse"(
+        double *m, Py_ssize_t first, Py_ssize_t lane, const double *lower,
+        Py_ssize_t q, Py_ssize_t p, Py_ssize_t q_width, Py_ssize_t p_width,
+        const double *inverse_roots, double limit)
+
 # Features are padded to a multiple of FEATURES, the height of a register tile.
 cdef enum:
     FEATURES = 4
@@ -116,6 +134,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "panels.pxi"
 include "student.pxi"
 include "field.pxi"
 include "dense.pxi"
@@ -131,6 +150,7 @@ include "chain_densities.pxi"
 include "cuts.pxi"
 include "plain.pxi"
 include "paths.pxi"
+include "triangles.pxi"
 
 
 cdef Table table_
@@ -150,17 +170,25 @@ table_.chain_block = chain_block
 table_.chain_cuts = chain_cuts
 table_.best_path = best_path
 table_.mixture_block = mixture_block
+table_.panel_bytes = panel_bytes
+table_.share_bytes = share_bytes
+table_.panel_rows = panel_rows
+table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
-table_.panel = PANEL
+table_.centre_panel = CENTRE_PANEL
 table_.prepare_nearest = prepare_nearest
 table_.pair_square = square_of_pair
-table_.add_rows = add_rows
+table_.add_gap_rows = add_gap_rows
 table_.gap_squares = gap_squares
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array
 table_.log_array = log_array
+table_.triangle_panel = PANEL
+if IS_DOUBLE:    # whatever the rows are, so it is there once
+    table_.triangle_size = triangle_size
+    table_.factorise = factorise
 
 
 table = PyCapsule_New(&table_, b"emkernels._simd.Table", NULL)

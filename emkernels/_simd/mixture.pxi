@@ -9,12 +9,13 @@ ctypedef struct Panels:
     Py_ssize_t n_tiles
     vec *x                  # (n_tiles, n_padded, TILE)
     vec *whitened           # (n_padded, TILE), tied only
-    vec *scaled             # the same: rows weighted for one component
+    vec *scaled             # (n_padded, CHUNK_STRIDE): rows weighted for one component
+    vec *roots              # (MOMENT_TILES, TILE) of their weights
     vec *resp               # (n_tiles, n_components, TILE): log densities, then resp
     vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser
     vec *diff               # (n_padded, TILE)
     vec *lane_first         # (n_padded,)
-    double *spare           # (n_padded (n_padded + 1) / 2,)
+    double *spare           # sums of products, by register tiles
     Py_ssize_t *tile_index  # (n_tiles,)
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
     unsigned char *flags    # (n_tiles, TILE)
@@ -79,30 +80,9 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
 cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     """Lay the panels out in `scratch`; the number of bytes they take."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t T = job.block_rows // TILE, n = padded(g.n_features), K = g.n_components
-    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0, kept
-    p.x = <vec*>(scratch + used)
-    used += T * n * tile
-    p.whitened = <vec*>(scratch + used)
-    used += n * tile
-    p.scaled = <vec*>(scratch + used)
-    used += T * n * tile
-    p.resp = <vec*>(scratch + used)
-    used += T * K * tile
-    p.weight = <vec*>(scratch + used)
-    used += T * tile
-    p.diff = <vec*>(scratch + used)
-    used += n * tile
-    p.lane_first = <vec*>(scratch + used)
-    used += n * sizeof(vec) + 64
-    p.spare = <double*>(scratch + used)
-    used += n * (n + 1) // 2 * sizeof(double)
-    p.tile_index = <Py_ssize_t*>(scratch + used)
-    used += T * sizeof(Py_ssize_t)
-    p.active = <unsigned char*>(scratch + used)
-    used += T * K
-    p.flags = <unsigned char*>(scratch + used)
-    used += T * TILE
+    cdef Py_ssize_t T = job.block_rows // TILE, K = g.n_components, used, kept
+    cdef Py_ssize_t tile = TILE * sizeof(real)
+    used = carve_work(job, scratch, carve_rows(job, scratch, T, p), T, p)
     p.mask = NULL
     p.best = NULL
     p.pull = NULL
@@ -127,6 +107,33 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     if job.incomplete != NULL and not job.incomplete.indicator:
         used = carve_incomplete(job, scratch, aligned(used), p)
     return used
+
+
+cdef Py_ssize_t carve_rows(const Job *job, char *memory, Py_ssize_t T, Panels *p) noexcept nogil:
+    """The rows of T tiles, and what their densities become."""
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), K = job.gaussians.n_components
+    cdef Py_ssize_t tile = TILE * sizeof(real), used = 0
+    p.x = <vec*>memory
+    used += T * n * tile
+    p.resp = <vec*>(memory + used)
+    used += T * K * tile
+    p.weight = <vec*>(memory + used)
+    used += T * tile
+    p.active = <unsigned char*>(memory + used)
+    return aligned(used + T * K)
+
+
+cdef Py_ssize_t carve_work(const Job *job, char *scratch, Py_ssize_t used, Py_ssize_t T,
+                           Panels *p) noexcept nogil:
+    """What one thread needs beside them."""
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), tile = TILE * sizeof(real)
+    p.whitened = <vec*>(scratch + used)
+    used += n * tile
+    p.diff = <vec*>(scratch + used)
+    used += n * tile
+    used = carve_moments(scratch, used, n, T, p)
+    p.flags = <unsigned char*>(scratch + used)
+    return aligned(used + T * TILE)
 
 
 cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
@@ -263,6 +270,8 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
     cdef Py_ssize_t skipped = K      # in the last tile that was looked at
     cdef vec best[VECTORS]
     cdef vec *lp
+    if skip and g.covariance_type == FULL:
+        hint = nearest_mean(p, g)
     for t in range(p.n_tiles):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
@@ -325,6 +334,31 @@ cdef inline void noise_densities(const Job *job, Py_ssize_t start, Py_ssize_t si
         lane[j] = <real>job.noise[row * job.noise_stride]
         if job.rows.known != NULL and job.rows.known[row] >= 0:
             lane[j] = -INFINITY
+
+
+cdef Py_ssize_t nearest_mean(const Panels *p, const Gaussians *g) noexcept nogil:
+    """The component whose mean is nearest to the first row in the first features: a guess at the
+    most probable one, on which no result depends."""
+    cdef Py_ssize_t stride = component_stride(g), k, d, nearest = 0
+    cdef Py_ssize_t n = min(<Py_ssize_t>8, padded(g.n_features) // LANES)
+    cdef const real *mean = <const real*>g.packed + HEADER
+    cdef const real *x = <const real*>p.x
+    cdef real row[8 * LANES]
+    cdef vec total, part
+    cdef double value, least = INFINITY
+    for d in range(n * LANES):
+        row[d] = x[d * TILE]
+    for k in range(g.n_components):
+        total = splat(0)
+        for d in range(n):
+            memcpy(&part, mean + k * stride + d * LANES, sizeof(vec))
+            part = (<const vec*>row)[d] - part
+            total = total + part * part
+        value = lanes(&total)
+        if value < least:
+            least = value
+            nearest = k
+    return nearest
 
 
 cdef inline Py_ssize_t best_component(const Panels *p, Py_ssize_t t, Py_ssize_t K) noexcept nogil:
@@ -673,12 +707,21 @@ cdef void given_log_densities(const Panels *p, const Job *job, Py_ssize_t first,
         normalise(p, job, t, first + t * TILE, size, best, lp, &unused_sum, &unused_sum)
 
 
+cdef void pack_rows(const Panels *p, const Job *job, Py_ssize_t first,
+                    Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t n = padded(job.gaussians.n_features), t, size
+    for t in range(p.n_tiles):
+        size = min(<Py_ssize_t>TILE, count - t * TILE)
+        pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
+        pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
+
+
 cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                         double *accumulators) noexcept nogil:
     """Rows (positions) first .. first + count - 1, at most job.block_rows of them: write
     the row outputs, add the statistics into the accumulators."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), t, size
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), t
     cdef double log_likelihood = 0
     cdef double pairs[2]
     cdef double *tail
@@ -694,10 +737,8 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
         memset(p.weight, 0, p.n_tiles * TILE * sizeof(real))
         given_log_densities(&p, job, first, count)
         return
+    pack_rows(&p, job, first, count)
     for t in range(p.n_tiles):
-        size = min(<Py_ssize_t>TILE, count - t * TILE)
-        pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
-        pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
         if job.incomplete != NULL and p.best == NULL:
             open_tile(&p, job, t)
         if job.field != NULL:

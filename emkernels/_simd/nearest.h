@@ -17,12 +17,12 @@ typedef float emk_fvec;
 static inline emk_fvec emk_fsplat(float x) { return x; }
 #endif
 
-/* A wide tile is CROWD rows, in SUBS parts of SUB vectors; a panel is PANEL centres, side by side
-   column by column. PANEL * SUB sums, SUB vectors of rows and a centre's value fit the registers:
+/* A wide tile is CROWD rows, in SUBS parts of SUB vectors; a panel is CENTRE_PANEL centres, side by side
+   column by column. CENTRE_PANEL * SUB sums, SUB vectors of rows and a centre's value fit the registers:
    32 of them, or 16. Rows and centres are taken DEPTH columns at a time: those of a part are in the
    first cache while all panels go by. */
 #define EMK_CROWD 64
-#define EMK_PANEL 6
+#define EMK_CENTRE_PANEL 6
 #define EMK_DEPTH 128
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define EMK_SUB 4
@@ -32,15 +32,15 @@ static inline emk_fvec emk_fsplat(float x) { return x; }
 #define EMK_PART (EMK_SUB * EMK_FLANES)
 #define EMK_PARTS (EMK_CROWD / EMK_PART)
 
-/* form (PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
-   PANEL), added to what is there unless `first`; when `last`, half less the sum, and best (PART,)
+/* form (CENTRE_PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
+   CENTRE_PANEL), added to what is there unless `first`; when `last`, half less the sum, and best (PART,)
    is the least so far. first and last are literals. */
 static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, Py_ssize_t depth,
                                                 const int first, const int last,
                                                 const float *half, float *form, float *best) {
-  emk_fvec acc[EMK_PANEL * EMK_SUB];
+  emk_fvec acc[EMK_CENTRE_PANEL * EMK_SUB];
 #pragma GCC unroll 6
-  for (int m = 0; m < EMK_PANEL; m++) {
+  for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
 #pragma GCC unroll 4
     for (int v = 0; v < EMK_SUB; v++) {
       if (first)
@@ -55,8 +55,8 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
     for (int v = 0; v < EMK_SUB; v++)
       row[v] = *(const emk_fvec *)(x + d * EMK_PART + v * EMK_FLANES);
 #pragma GCC unroll 6
-    for (int m = 0; m < EMK_PANEL; m++) {
-      emk_fvec value = emk_fsplat(c[d * EMK_PANEL + m]);
+    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+      emk_fvec value = emk_fsplat(c[d * EMK_CENTRE_PANEL + m]);
 #pragma GCC unroll 4
       for (int v = 0; v < EMK_SUB; v++)
         acc[m * EMK_SUB + v] = acc[m * EMK_SUB + v] + value * row[v];
@@ -68,7 +68,7 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
     emk_fvec least;
     if (last) memcpy(&least, best + v * EMK_FLANES, sizeof least);
 #pragma GCC unroll 6
-    for (int m = 0; m < EMK_PANEL; m++) {
+    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
       emk_fvec value = acc[m * EMK_SUB + v];
       if (last) {
         value = emk_fsplat(half[m]) - value;
@@ -87,8 +87,8 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
   }
 }
 
-/* form (n_chosen, PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, PANEL). The rows have n_features columns and one more. */
+/* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
+   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. */
 static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
                                 const float *half, Py_ssize_t n_features, const int *chosen,
                                 Py_ssize_t n_chosen, float *form, float *best) {
@@ -96,11 +96,11 @@ static inline void emk_products(const float *x, const float *panels, Py_ssize_t 
     const int first = at == 0, last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
     for (Py_ssize_t i = 0; i < n_chosen; i++) {
-      const float *c = panels + chosen[i] * stride + at * EMK_PANEL;
-      const float *h = half + chosen[i] * EMK_PANEL;
+      const float *c = panels + chosen[i] * stride + at * EMK_CENTRE_PANEL;
+      const float *h = half + chosen[i] * EMK_CENTRE_PANEL;
       for (int s = 0; s < EMK_PARTS; s++) {
         const float *rows = x + s * depth * EMK_PART;
-        float *f = form + i * EMK_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
         if (first && last)
           emk_part_products(rows, c, depth, 1, 1, h, f, b);
         else if (first)

@@ -2,17 +2,18 @@
 # by difference, in the precision of the rows, say which of these it is: labels are those of
 # distances by difference to all centres, ties going to the lower one.
 #
-# With an origin o near the centres, and everything multiplied by a power of two that brings centres
-# to about 1 from it, s_k = |c_k - o|^2 / 2 - (x - o)(c_k - o) is half of the squared distance less
-# |x - o|^2 / 2. Its error, with rows, centres and squares rounded to float32 (u = 2^-24) and sums of
-# DEPTH columns and of those, is at most e_k = a |x - o| |c_k - o| + 4 u |c_k - o|^2 / 2 with
-# a = SLOPE (DEPTH + D / DEPTH + 11) u (N. J. Higham, Accuracy and stability of numerical algorithms,
-# 2002, 3.1). The product has a column more, |x - o| times a |c_k - o|, and the squares are less by
-# their part, so what is computed, l_k, lies between s_k - 2 e_k and s_k. Where l is least, at b,
-# |c_b - o| is at most |x - o| + |x - c_b|, so e_b has a bound in terms of the row and l_b. A centre
-# with l_k > l_b + 2 e_b + r |x - c_b|^2 is not the nearest by difference either, r being the relative
-# error of that form. What underflows is below UNDERFLOW, unless the row is further than FAR from o; then
-# the row is compared with all centres, as all rows are where centres are that far.
+# With an origin o near the centres, and everything multiplied by a power of two that brings
+# centres to about 1 from it, s_k = |c_k - o|^2 / 2 - (x - o)(c_k - o) is half of the squared
+# distance less |x - o|^2 / 2. Its error, with rows, centres and squares rounded to float32 (u =
+# 2^-24) and sums of DEPTH columns and of those, is at most e_k = a |x - o| |c_k - o| + 4 u |c_k -
+# o|^2 / 2 with a = SLOPE (DEPTH + D / DEPTH + 11) u (N. J. Higham, Accuracy and stability of
+# numerical algorithms, 2002, 3.1). The product has a column more, |x - o| times a |c_k - o|, and
+# the squares are less by their part, so what is computed, l_k, lies between s_k - 2 e_k and s_k.
+# Where l is least, at b, |c_b - o| is at most |x - o| + |x - c_b|, so e_b has a bound in terms of
+# the row and l_b. A centre with l_k > l_b + 2 e_b + r |x - c_b|^2 is not the nearest by difference
+# either, r being the relative error of that form. What underflows is below UNDERFLOW, unless the
+# row is further than FAR from o; then the row is compared with all centres, as all rows are where
+# centres are that far.
 
 cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
@@ -27,7 +28,7 @@ ctypedef struct Crowd:
     const char *row[CROWD]      # contiguous rows
     float *x                    # packed rows, see emk_pack_crowd
     float *y                    # (CROWD, DEPTH)
-    float *form                 # (n_panels, PANEL, CROWD) l of the chosen panels
+    float *form                 # (n_panels, CENTRE_PANEL, CROWD) l of the chosen panels
     float *norm                 # (CROWD,) at least |x - o|
     float *best                 # the least l
     float *limit                # the largest l of the nearest
@@ -56,7 +57,7 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     p.y = <float*>(scratch + used)
     used += DEPTH * row
     p.form = <float*>(scratch + used)
-    used += n * PANEL * row
+    used += n * CENTRE_PANEL * row
     p.norm = <float*>(scratch + used)
     p.best = p.norm + CROWD
     p.limit = p.best + CROWD
@@ -98,7 +99,7 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
     """Centres as they are and as the product wants them."""
     cdef real *exact = <real*>p.centers
     cdef real *origin = <real*>p.origin
-    cdef Py_ssize_t k, d, stride = (D + 1) * PANEL
+    cdef Py_ssize_t k, d, stride = (D + 1) * CENTRE_PANEL
     cdef double *norm = p.norms
     cdef double most = 0, middle, value
     cdef float *panel
@@ -121,11 +122,11 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
     p.relative = <double>(1.1 * (D // LANES + LANES + 12)) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
     if not p.usable:
         return
-    for k in range(p.n_panels * PANEL):
-        panel = p.panels + k // PANEL * stride + k % PANEL
+    for k in range(p.n_panels * CENTRE_PANEL):
+        panel = p.panels + k // CENTRE_PANEL * stride + k % CENTRE_PANEL
         if k >= K:
             for d in range(D + 1):
-                panel[d * PANEL] = 0
+                panel[d * CENTRE_PANEL] = 0
             p.half[k] = INFINITY
             continue
         line = p.lines + k * (D + 1)
@@ -134,7 +135,7 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
         value = norm[k] * p.scale
         line[D] = <float>(p.slope * value)
         for d in range(D + 1):
-            panel[d * PANEL] = line[d]
+            panel[d * CENTRE_PANEL] = line[d]
         p.half[k] = <float>(0.5 * value * value * (1 - 4 * UNIT))
 
 
@@ -217,11 +218,11 @@ cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t 
     cdef unsigned long long hits
     cdef double value
     for i in range(n_chosen):
-        for m in range(PANEL):
-            k = p.chosen[i] * PANEL + m
+        for m in range(CENTRE_PANEL):
+            k = p.chosen[i] * CENTRE_PANEL + m
             if k >= K:
                 break
-            hits = not_above(p.form + (i * PANEL + m) * CROWD, p.limit)
+            hits = not_above(p.form + (i * CENTRE_PANEL + m) * CROWD, p.limit)
             while hits != 0:
                 j = lowest_bit(hits)
                 hits &= hits - 1
@@ -249,10 +250,10 @@ cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
     if nearest.usable:
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
-        products(p.x, nearest.panels, (D + 1) * PANEL, nearest.half, D, p.chosen, n_chosen, p.form,
-                 p.best)
+        products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen, n_chosen,
+                 p.form, p.best)
     else:
-        memset(p.form, 0, n_chosen * PANEL * CROWD * sizeof(float))
+        memset(p.form, 0, n_chosen * CENTRE_PANEL * CROWD * sizeof(float))
     limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
 
 
@@ -517,9 +518,9 @@ cdef double square_of_pair(const char *x, const char *centre,
     return pair_square(x, <const real*>centre, n_features)
 
 
-cdef void add_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
-                   Py_ssize_t first, Py_ssize_t n_columns, double sign,
-                   double *sums) noexcept nogil:
+cdef void add_gap_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
+                       Py_ssize_t first, Py_ssize_t n_columns, double sign,
+                       double *sums) noexcept nogil:
     """sums (n_columns,) += sign * weight * (x - origin) of some rows, of columns from `first` on,
     which `origin` and `sums` begin with."""
     cdef Py_ssize_t i, d

@@ -252,6 +252,32 @@ ctypedef struct Job:
     char *pull_out                # Student t: posterior means of the weights u, (n_samples,)
 
 
+# Rows of a large model that all threads share: densities first, then every component's sums
+ctypedef struct Panel:
+    char *memory                  # Table.panel_bytes of it
+    Py_ssize_t n_tiles            # there is room for
+    Py_ssize_t n_bands            # parts of one triangle of second moments
+
+
+cdef enum:
+    # parts of the work on a triangle, by panels of its rows: all of it; panel p packed; the tile
+    # of panel p in the columns of panel q, whose own tile (p = q) comes before those below it and
+    # behind all tiles on its left; panel p of the inverse, when the factor is there
+    WHOLE_TRIANGLE = 0
+    PACKED_PANEL = 1
+    TRIANGLE_TILE = 2
+    INVERSE_PANEL = 3
+
+
+# A covariance and the factor of its inverse (see triangles.pxi)
+ctypedef struct Triangle:
+    const double *matrix          # (n, n), of which the lower triangle is read
+    Py_ssize_t n
+    double *inverse               # (n, n) upper U with U U' the inverse of the matrix
+    double *lower                 # packed, and one over its diagonal: Table.triangle_size
+    double limit                  # what every value of U has to be below
+
+
 ctypedef struct Seeding:
     double *closest               # (n_samples,) squared distance to the nearest seed
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
@@ -304,18 +330,24 @@ ctypedef struct Table:
     void (*best_path)(const Job *job, Py_ssize_t span, char *scratch) noexcept nogil
     void (*mixture_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
+    Py_ssize_t (*panel_bytes)(const Job *job, Py_ssize_t n_tiles) noexcept nogil
+    Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
+    void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
+                       Py_ssize_t count, char *scratch, double *tail) noexcept nogil
+    void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
+                       Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
-    Py_ssize_t panel
+    Py_ssize_t centre_panel
     void (*prepare_nearest)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
                             Py_ssize_t n_features) noexcept nogil
     double (*pair_square)(const char *x, const char *centre,
                           Py_ssize_t n_features) noexcept nogil
-    void (*add_rows)(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
-                     Py_ssize_t first, Py_ssize_t n_columns, double sign,
-                     double *sums) noexcept nogil
+    void (*add_gap_rows)(const Rows *rows, const int *order, Py_ssize_t n_rows,
+                         const double *origin, Py_ssize_t first, Py_ssize_t n_columns, double sign,
+                         double *sums) noexcept nogil
     void (*gap_squares)(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
                         const double *centers, const double *rounding, double *squares,
                         unsigned char *away) noexcept nogil
@@ -325,3 +357,7 @@ ctypedef struct Table:
                                   double *largest) noexcept nogil
     void (*exp_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
     void (*log_array)(const char *x, char *out, Py_ssize_t n) noexcept nogil
+    Py_ssize_t triangle_panel
+    Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
+    bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t p, Py_ssize_t q,
+                      double *rows) noexcept nogil

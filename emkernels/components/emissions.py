@@ -72,6 +72,7 @@ class GaussianEmissions:
         statistics = SufficientStatistics.trusted(
             kernel, centers, counts, first, second, 0.0, sequences.total / sequences.unit,
             sequences.n_rows)
+        statistics.n_threads = sequences.n_threads
         if sequences.unit != 1:
             statistics.scale(sequences.unit)
         return log_likelihoods, starts, transitions, statistics
@@ -166,6 +167,7 @@ class GaussianEmissions:
             statistics.covariance_type, statistics.centers[own], statistics.counts[own],
             statistics.first[own], structure.reordered(statistics.second, own), 0.0,
             statistics.total, statistics.n_rows)
+        part.n_threads = statistics.n_threads
         new = self.components.maximise(part, Gaussians(
             structure, before.means[own], structure.reordered(before.covariances, own),
             structure.reordered(before.precisions_cholesky, own)))

@@ -127,7 +127,7 @@ class StudentComponents:
         out.pulls, out.sizes, out.bends = pulls, sizes, bends
         if rows.unit != 1:
             out.scale(rows.unit)
-        out.total, out.n_rows = rows.total, rows.n_rows
+        out.total, out.n_rows, out.n_threads = rows.total, rows.n_rows, rows.n_threads
         return out
 
     def maximise(self, statistics, parameters):
@@ -142,7 +142,8 @@ class StudentComponents:
             previous=parameters.precisions_cholesky)
         if structure.own_volumes:
             mean_pulls = (pulls / counts).reshape(-1, *[1] * (factors.ndim - 1))
-            scatters, factors = scatters / mean_pulls, factors * np.sqrt(mean_pulls)
+            scatters /= mean_pulls      # (both are new)
+            factors *= np.sqrt(mean_pulls)
         return Students(structure, means, scatters, factors,
                         self._new_dfs(statistics, counts, pulls, parameters.dfs))
 

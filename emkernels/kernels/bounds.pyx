@@ -120,9 +120,9 @@ class _LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
-    pass on that finds few, with many centres from the pass on after which less than half do. For each
-    row they are a float32 and numbers of 2 bytes, which are 16 bytes or no more than the row has;
-    without many centres at most 64.
+    pass on that finds few, with many centres from the pass on after which less than half do. For
+    each row they are a float32 and numbers of 2 bytes, which are 16 bytes or no more than the row
+    has; without many centres at most 64.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ class _LloydBounds:
         self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
         self.panel = 1
         if is_crowded(n_clusters, X.shape[1]):
-            self.panel = table_of(is_double(X)).panel
+            self.panel = table_of(is_double(X)).centre_panel
             self.few = 2 * len(X) // 5
         most = max(8, X.itemsize * X.shape[1] // 2)
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))

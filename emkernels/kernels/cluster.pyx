@@ -236,7 +236,7 @@ def _kmeans_pass(X, centers, labels=None, sample_weight=None, n_threads=None, *,
 
     Returns counts, sums, inertia and the number of labels (int32, overwritten) that changed.
     about_centers: the sums are of x - center, which lose no digits far from the origin. with_sums
-    False leaves them None. given: the labels are those of these centres, and need not be looked for.
+    False leaves them None. given: the labels are those of these centres and are not looked for.
     """
     cdef Rows rows
     cdef int threads = check_threads(n_threads), status

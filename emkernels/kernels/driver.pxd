@@ -1,6 +1,6 @@
 """The driver of block kernels: a plan is made from a job, run in steps, merged and freed."""
 
-from emkernels._simd.table cimport Job, Seeding, Table
+from emkernels._simd.table cimport Job, Panel, Seeding, Table
 
 cdef enum Work:
     MIXTURE
@@ -35,11 +35,19 @@ ctypedef struct Plan:
     char *scratch
     const Seeding *seeding      # CLOSEST only
     void *memory
+    # large models: one copy of the sums, rows in panels that all threads share (see panels.pxi)
+    bint shared
+    Panel panel
+    Py_ssize_t n_panels
+    Py_ssize_t n_units          # parts of the sums, which threads take one after the other
+    double *tails               # (blocks of a panel, TAIL)
 
 
 cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
                    int n_threads) noexcept nogil
 cdef void free_plan(Plan *plan) noexcept nogil
 cdef int run(Plan *plan, bint interruptible) noexcept nogil
+cdef double *take_sums(Plan *plan) noexcept nogil
+cdef void *room(size_t n_bytes) noexcept nogil
 cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1

@@ -2,10 +2,10 @@
 
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport FULL
+from emkernels._simd.table cimport FULL, TIED, second_size
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.threads cimport forked, note_threads
 
@@ -15,11 +15,23 @@ cdef extern from "Python.h":
 cdef extern from "parallel.h" nogil:
     int emk_thread_num()
     int emk_in_parallel()
+    void *emk_room(size_t n_bytes)
+    void *emk_zeros(size_t n_bytes)
 
 cdef enum:
-    MAX_GROUPS = 64
+    GROUPS = 64
+    MOST_GROUPS = 256               # of small sums of many rows, so that many threads end together
+    GROUP_ROWS = 1024               # of each of these at least
+    SMALL_BUDGET = 8388608          # bytes for all of these
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
+    SLICE = 8192                    # sums that one thread merges at a time
+    SHARED_LENGTH = 65536           # sums from which on there is one copy of them
+    PANEL_BUDGET = 25165824         # bytes of a panel
+    PANEL_BLOCKS = 64               # at most of a panel; components of half as many have no bands
+    MOST_UNITS = 256
+    BAND_FEATURES = 128             # at least
+    TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
 
@@ -31,7 +43,7 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     accumulators, and they are merged in order: the result has the same bits for every
     number of threads.
     """
-    cdef Py_ssize_t n = job.rows.n_samples, budget, most_blocks
+    cdef Py_ssize_t n = job.rows.n_samples, budget, each, most_blocks
     cdef double work_of_block, m
     memset(plan, 0, sizeof(Plan))
     plan.table = table_of(is_double)
@@ -43,20 +55,22 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     if job.chain != NULL:
         n = job.chain.n_blocks
     plan.n_positions = n
+    plan.accumulator_length = accumulator_length
+    if is_shared(job, work, accumulator_length):
+        return plan_panels(plan, n_threads)
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
-    plan.accumulator_length = accumulator_length
-    plan.n_groups = MAX_GROUPS
-    budget = ACCUMULATOR_BUDGET // (8 * max(<Py_ssize_t>1, accumulator_length))
+    each = 8 * max(<Py_ssize_t>1, accumulator_length)
+    plan.n_groups = max(<Py_ssize_t>GROUPS, min(
+        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each))
+    budget = ACCUMULATOR_BUDGET // each
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
     if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
         plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
             plan.n_groups, n // (32 * job.gaussians.n_components)))
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
-    plan.n_threads = <int>min(<Py_ssize_t>n_threads, plan.n_groups)
-    if forked() or emk_in_parallel():
-        plan.n_threads = 1
+    plan.n_threads = allowed_threads(n_threads, plan.n_groups)
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
                      * (30 + job.gaussians.n_features * (4.0 + (
                          2.0 * job.gaussians.n_features
@@ -76,14 +90,109 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         1 + STEP_WORK * <double>plan.n_threads / plan.n_groups / work_of_block)
     plan.blocks_per_step = max(<Py_ssize_t>1, plan.blocks_per_step)
     plan.n_steps = (most_blocks + plan.blocks_per_step - 1) // plan.blocks_per_step
-    plan.scratch_bytes = (plan.table.scratch_bytes(job) + 4096 + 127) // 64 * 64
-    plan.memory = malloc(plan.n_threads * plan.scratch_bytes + 64)
-    plan.accumulators = <double*>calloc(plan.n_groups * max(<Py_ssize_t>1, accumulator_length), 8)
+    return allocate(plan, plan.table.scratch_bytes(job), 0)
+
+
+cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
+    plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
+    plan.memory = emk_room(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
+    plan.accumulators = <double*>emk_zeros(
+        8 * plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length))
     if plan.memory == NULL or plan.accumulators == NULL:
         free_plan(plan)
         return OUT_OF_MEMORY
     plan.scratch = <char*>((<uintptr_t>plan.memory + 63) // 64 * 64)
+    plan.panel.memory = plan.scratch + plan.n_threads * plan.scratch_bytes
     return 0
+
+
+cdef int allowed_threads(int n_threads, Py_ssize_t parts) noexcept nogil:
+    if forked() or emk_in_parallel():
+        return 1
+    return <int>min(<Py_ssize_t>n_threads, parts)
+
+
+cdef bint is_shared(const Job *job, Work work, Py_ssize_t accumulator_length) noexcept nogil:
+    """Whether the sums are too many to have them several times. That the threads share the rows
+    instead depends on the shape of the problem alone."""
+    return (work == MIXTURE and accumulator_length >= SHARED_LENGTH and job.first_moments
+            and job.incomplete == NULL and job.field == NULL and job.gaussians.dfs == NULL
+            and job.gaussians.covariance_type != TIED)
+
+
+cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
+    """Panels of rows, their blocks and the parts of the sums; -1 when memory is short."""
+    cdef Job *job = plan.job
+    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components
+    cdef Py_ssize_t D = job.gaussians.n_features, tiles, all_tiles, most, block
+    # work is left out from the second tile of a block on
+    block = 2 if job.skip and K >= PANEL_BLOCKS else 1
+    all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
+    if all_tiles < block * PANEL_BLOCKS:
+        block = 1
+    most = PANEL_BUDGET // plan.table.panel_bytes(job, 1)
+    tiles = min(all_tiles, max(<Py_ssize_t>8, min(block * PANEL_BLOCKS, most)))
+    plan.n_panels = (all_tiles + tiles - 1) // tiles
+    tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
+    tiles = (tiles + block - 1) // block * block
+    plan.n_panels = (all_tiles + tiles - 1) // tiles    # fewer, where tiles were rounded up
+    plan.shared = True
+    plan.n_groups = 1
+    plan.panel.n_tiles = tiles
+    plan.panel.n_bands = 1
+    job.block_rows = block * tile
+    plan.n_blocks = tiles // block      # of a panel
+    if job.gaussians.covariance_type == FULL and 2 * K < PANEL_BLOCKS:
+        plan.panel.n_bands = max(<Py_ssize_t>1, min(
+            (PANEL_BLOCKS // 2 + K - 1) // K, D // BAND_FEATURES))
+    plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
+    if plan.panel.n_bands > 1:
+        plan.n_units = K * plan.panel.n_bands
+    plan.n_threads = allowed_threads(n_threads, max(plan.n_blocks, plan.n_units))
+    plan.tails = <double*>malloc(plan.n_blocks * TAIL * sizeof(double))
+    if plan.tails == NULL:
+        return OUT_OF_MEMORY
+    return allocate(plan, plan.table.share_bytes(job), plan.table.panel_bytes(job, tiles))
+
+
+cdef void run_panel(Plan *plan, Py_ssize_t index) noexcept nogil:
+    """The densities of a panel's blocks, side by side, then all parts of the sums."""
+    cdef const Job *job = plan.job
+    cdef Py_ssize_t tile = plan.table.tile, rows = plan.panel.n_tiles * tile
+    cdef Py_ssize_t first = index * rows, count = min(rows, plan.n_positions - first), i, j
+    cdef Py_ssize_t n_blocks = (count + job.block_rows - 1) // job.block_rows
+    cdef Py_ssize_t n_tiles = (count + tile - 1) // tile, n_units = plan.n_units
+    cdef double *tail
+    if plan.n_threads == 1:
+        for i in range(n_blocks):
+            panel_block(plan, first, count, i, plan.scratch)
+    else:
+        note_threads()
+        for i in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
+            panel_block(plan, first, count, i, plan.scratch + emk_thread_num() * plan.scratch_bytes)
+    tail = plan.accumulators + (
+        job.gaussians.n_components * (1 + job.gaussians.n_features)
+        + second_size(&job.gaussians))
+    for i in range(n_blocks):
+        for j in range(2 + (job.noise != NULL)):
+            tail[j] += plan.tails[i * TAIL + j]
+    if plan.n_threads == 1:
+        for i in range(n_units):
+            plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units, plan.scratch,
+                                  plan.accumulators)
+        return
+    for i in prange(n_units, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
+        plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units,
+                              plan.scratch + emk_thread_num() * plan.scratch_bytes,
+                              plan.accumulators)
+
+
+cdef void panel_block(Plan *plan, Py_ssize_t first, Py_ssize_t count, Py_ssize_t block,
+                      char *scratch) noexcept nogil:
+    """Block `block` of the panel whose rows are first .. first + count - 1."""
+    cdef Py_ssize_t rows = plan.job.block_rows, start = block * rows
+    plan.table.panel_rows(plan.job, &plan.panel, start // plan.table.tile, first + start,
+                          min(rows, count - start), scratch, plan.tails + block * TAIL)
 
 
 cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil:
@@ -135,16 +244,27 @@ cdef void run_group(const Plan *plan, Py_ssize_t g, Py_ssize_t step, char *scrat
 
 cdef void merge(Plan *plan) noexcept nogil:
     """Add the groups into the first, in order."""
+    cdef Py_ssize_t i, n = plan.accumulator_length, n_slices = (n + SLICE - 1) // SLICE
+    if plan.n_threads == 1 or n_slices * plan.n_groups < 64:
+        merge_slice(plan, 0, n)
+        return
+    for i in prange(n_slices, schedule="static", num_threads=plan.n_threads):
+        merge_slice(plan, i * SLICE, min(n, (i + 1) * SLICE))
+
+
+cdef void merge_slice(Plan *plan, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t i, g, n = plan.accumulator_length
     cdef double *total = plan.accumulators
     for g in range(1, plan.n_groups):
-        for i in range(n):
+        for i in range(first, end):
             total[i] += plan.accumulators[g * n + i]
 
 
 cdef void free_plan(Plan *plan) noexcept nogil:
     free(plan.memory)
     free(plan.accumulators)
+    free(plan.tails)
+    plan.tails = NULL
     plan.memory = NULL
     plan.accumulators = NULL
 
@@ -152,13 +272,28 @@ cdef void free_plan(Plan *plan) noexcept nogil:
 cdef int run(Plan *plan, bint interruptible) noexcept nogil:
     """All steps, then the merge. INTERRUPTED, with the exception set, when a signal
     handler raised between two steps; only callers from Python ask for that."""
-    cdef Py_ssize_t step
-    for step in range(plan.n_steps):
-        run_step(plan, step)
-        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
+    cdef Py_ssize_t step, n_steps = plan.n_panels if plan.shared else plan.n_steps
+    for step in range(n_steps):
+        if plan.shared:
+            run_panel(plan, step)
+        else:
+            run_step(plan, step)
+        if interruptible and step + 1 < n_steps and look_for_signal() != 0:
             return INTERRUPTED
     merge(plan)
     return 0
+
+
+cdef double *take_sums(Plan *plan) noexcept nogil:
+    """The merged sums, which are the caller's to free."""
+    cdef double *sums = plan.accumulators
+    plan.accumulators = NULL
+    return sums
+
+
+cdef void *room(size_t n_bytes) noexcept nogil:
+    """Memory to be freed."""
+    return emk_room(n_bytes)
 
 
 cdef int look_for_signal() noexcept nogil:

@@ -36,11 +36,13 @@ def _exact_grids(largest, total, n_rows):
 cdef void read_row(const Rows *rows, bint double_, Py_ssize_t row, double *x) noexcept nogil:
     cdef const char *at = rows.x + row * rows.row_stride
     cdef Py_ssize_t d
+    cdef float value
     if double_ and rows.column_stride == sizeof(double):
         memcpy(x, at, rows.n_features * sizeof(double))
     elif not double_ and rows.column_stride == sizeof(float):
         for d in range(rows.n_features):
-            x[d] = (<const float*>at)[d]
+            memcpy(&value, at + d * <Py_ssize_t>sizeof(float), sizeof(float))   # may be unaligned
+            x[d] = value
     else:
         for d in range(rows.n_features):
             x[d] = real_at(at + d * rows.column_stride, double_)

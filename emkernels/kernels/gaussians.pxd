@@ -12,7 +12,7 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
                    const double *precisions_cholesky) noexcept nogil
 cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssize_t K,
                      double *ones) noexcept nogil
-cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
+cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double **sums,
                  int n_threads, bint interruptible) noexcept nogil
 cdef void add_statistics(const Gaussians *g, int type_, const double *sums, double *counts,
                          double *first, double *second, double *tail) noexcept nogil

@@ -7,7 +7,7 @@ from libc.stdlib cimport malloc
 from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size, tail_size
 from emkernels.kernels.arrays cimport address, as_float64, pointer
 from emkernels.kernels.driver cimport (
-    MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, run)
+    MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, room, run, take_sums)
 
 
 cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
@@ -21,7 +21,7 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
     g.log_weights = log_weights
     g.means = means
     g.precisions_cholesky = precisions_cholesky
-    g.packed = <char*>malloc(table.packed_bytes(g))
+    g.packed = <char*>room(table.packed_bytes(g))
     if g.packed == NULL:
         return OUT_OF_MEMORY
     table.prepare(g)
@@ -48,17 +48,15 @@ cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssi
     return 0
 
 
-cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *target,
+cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double **sums,
                  int n_threads, bint interruptible) noexcept nogil:
-    """Run the blocks and copy the merged accumulators to `target`."""
+    """Run the blocks; *sums, unless `sums` is NULL, is the merged accumulators, to be freed."""
     cdef Plan plan
-    cdef Py_ssize_t i
     cdef int status = make_plan(&plan, job, double_, MIXTURE, accumulator_length, n_threads)
     if status == 0:
         status = run(&plan, interruptible)
-        if status == 0:
-            for i in range(accumulator_length):
-                target[i] = plan.accumulators[i]
+        if status == 0 and sums != NULL:
+            sums[0] = take_sums(&plan)
         free_plan(&plan)
     return status
 

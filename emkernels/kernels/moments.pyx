@@ -67,19 +67,18 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     cdef int type_ = job.gaussians.covariance_type
     cdef Py_ssize_t length = K + K * D + second_size(&job.gaussians) + 2 + (
         job.noise != NULL)
-    cdef double *sums = <double*>malloc(length * sizeof(double))
-    cdef double *moments
-    cdef int status = OUT_OF_MEMORY
-    if sums != NULL:
-        moments = sums + K + K * D
-        job.first_moments = True
-        # the scatter of all rows has that of the noise in it
-        job.second_moments = type_ != TIED or job.noise != NULL
-        status = run_job(job, double_, length, sums, n_threads, interruptible)
-        if status == 0 and not job.second_moments and not tied_second(
-                job, double_, sums, scatter, centre, moments):
-            job.second_moments = True
-            status = run_job(job, double_, length, sums, n_threads, interruptible)
+    cdef double *sums = NULL
+    cdef int status
+    job.first_moments = True
+    # the scatter of all rows has that of the noise in it
+    job.second_moments = type_ != TIED or job.noise != NULL
+    status = run_job(job, double_, length, &sums, n_threads, interruptible)
+    if status == 0 and not job.second_moments and not tied_second(
+            job, double_, sums, scatter, centre, sums + K + K * D):
+        free(sums)
+        sums = NULL
+        job.second_moments = True
+        status = run_job(job, double_, length, &sums, n_threads, interruptible)
     free(job.gaussians.packed)
     job.gaussians.packed = NULL
     if status == 0:

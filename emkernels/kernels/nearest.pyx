@@ -30,13 +30,13 @@ cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double
                      const double *centers, Py_ssize_t n_clusters) noexcept nogil:
     cdef Py_ssize_t D = job.rows.n_features, size = 8 if double_ else 4
     memset(nearest, 0, sizeof(Nearest))
-    nearest.n_panels = (n_clusters + table.panel - 1) // table.panel
+    nearest.n_panels = (n_clusters + table.centre_panel - 1) // table.centre_panel
     nearest.centers = <char*>malloc(n_clusters * D * size)
     nearest.origin = <char*>malloc(D * size)
     nearest.norms = <double*>malloc(n_clusters * sizeof(double))
     nearest.sums = <double*>malloc(D * sizeof(double))
-    nearest.panels = <float*>malloc(nearest.n_panels * table.panel * (D + 1) * sizeof(float))
-    nearest.half = <float*>malloc(nearest.n_panels * table.panel * sizeof(float))
+    nearest.panels = <float*>malloc(nearest.n_panels * table.centre_panel * (D + 1) * sizeof(float))
+    nearest.half = <float*>malloc(nearest.n_panels * table.centre_panel * sizeof(float))
     nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))
     if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
             or nearest.sums == NULL or nearest.panels == NULL or nearest.half == NULL
@@ -121,8 +121,8 @@ cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ss
         row = order + side * rows.n_samples + starts[side * (K + 1) + k]
         n = starts[side * (K + 1) + k + 1] - starts[side * (K + 1) + k]
         if sums != NULL:
-            table.add_rows(rows, row, n, origins + k * origin_stride + first, first, width,
-                           1 - 2 * side, sums + k * D + first)
+            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first, width,
+                               1 - 2 * side, sums + k * D + first)
         for i in range(n if first == 0 else 0):
             counts[k] += (1 - 2 * side) * (
                 rows.sample_weight[row[i]] if rows.sample_weight != NULL else 1.0)

@@ -182,11 +182,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
             job.second_moments = True
             length = (K + K * D + second_size(&job.gaussians) + tail_size(&job.gaussians)
                       + (job.noise != NULL))
-            sums = <double*>malloc(length * sizeof(double))
-            if sums == NULL:
-                status = OUT_OF_MEMORY
-        if status == 0:
-            status = run_job(job, double_, length, sums, n_threads, interruptible)
+        status = run_job(job, double_, length, &sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
             add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
             if job.noise != NULL:

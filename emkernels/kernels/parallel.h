@@ -17,6 +17,32 @@ static inline int emk_thread_num(void) { return 0; }
 static inline int emk_in_parallel(void) { return 0; }
 #endif
 
+/* Memory to be freed with free(): large pieces in large pages, which there is less to wait for, of
+   several threads above all. */
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+static inline void *emk_room(size_t n_bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const size_t page = (size_t)1 << 21;
+  if (n_bytes >= 2 * page) {
+    void *room = aligned_alloc(page, (n_bytes + page - 1) / page * page);
+    if (room) madvise(room, n_bytes, MADV_HUGEPAGE);
+    return room;
+  }
+#endif
+  return malloc(n_bytes);
+}
+static inline void *emk_zeros(size_t n_bytes) {
+  void *room;
+  if (n_bytes < (size_t)1 << 22) return calloc(n_bytes ? n_bytes : 1, 1);
+  room = emk_room(n_bytes);
+  if (room) memset(room, 0, n_bytes);
+  return room;
+}
+
 #ifdef _WIN32
 static inline long emk_process(void) { return 0; }
 #else

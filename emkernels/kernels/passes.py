@@ -10,6 +10,8 @@ from emkernels.kernels.classes import _class_pass as class_pass
 from emkernels.kernels.classes import _Layout as ClassLayout
 from emkernels.kernels.cluster import _kmeans_pass as kmeans_pass
 from emkernels.kernels.completion import _incomplete_rows as incomplete_rows
+from emkernels.kernels.covariances import _precision_factors as precision_factors
+from emkernels.kernels.covariances import _scatters as scatters
 from emkernels.kernels.degrees import _df_roots as df_roots
 from emkernels.kernels.density import _complete_rows as complete_rows
 from emkernels.kernels.exact import _column_reach as column_reach
@@ -30,7 +32,7 @@ from emkernels.kernels.potts import _potts_grid as potts_grid
 from emkernels.kernels.potts import _potts_pass as potts_pass
 from emkernels.kernels.student import _student_pass as student_pass
 from emkernels.kernels.student import _student_rows as student_rows
-from emkernels.kernels.threads import effective_n_threads
+from emkernels.kernels.threads import effective_n_threads, own_n_threads
 
 __all__ = [
     "ClassLayout",
@@ -57,8 +59,11 @@ __all__ = [
     "observed_distances",
     "observed_kmeans_pass",
     "order_by_label",
+    "own_n_threads",
     "potts_grid",
     "potts_pass",
+    "precision_factors",
+    "scatters",
     "student_pass",
     "student_rows",
     "total_scatter",

@@ -154,16 +154,13 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
                        precisions_cholesky)
     tail_at = K + K * D + second_size(&job.gaussians)
     length = tail_at + 2 + 1 + K
-    sums = <double*>malloc(length * sizeof(double))
-    if sums == NULL:
-        status = OUT_OF_MEMORY
     for half in range(2):
         job.rows.order = order if half == 0 else order + n_even
         job.rows.n_samples = n_even if half == 0 else n_present - n_even
         if status != 0 or job.rows.n_samples == 0:
             continue
         field.first_half = half == 0
-        status = run_job(&job, double_, length, sums, n_threads, interruptible)
+        status = run_job(&job, double_, length, &sums, n_threads, interruptible)
         if status == 0:
             tail[0] = tail[1] = 0
             add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
@@ -172,10 +169,10 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
                 log_likelihood[0] += tail[0]
             for k in range(K if prior != NULL else 0):
                 prior[k] += sums[tail_at + 3 + k]
+            free(sums)
             if interruptible:
                 status = look_for_signal()
     free(job.gaussians.packed)
-    free(sums)
     free(factors)
     free(log_weights)
     return status

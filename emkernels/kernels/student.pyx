@@ -126,11 +126,8 @@ cdef int run_student(Job *job, bint double_, const double *weights, const double
         job.second_moments = True
         length = (K + K * job.gaussians.n_features + second_size(&job.gaussians)
                   + tail_size(&job.gaussians))
-        sums = <double*>malloc(length * sizeof(double))
-        if sums == NULL:
-            status = OUT_OF_MEMORY
     if status == 0:
-        status = run_job(job, double_, length, sums, n_threads, interruptible)
+        status = run_job(job, double_, length, &sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
             add_statistics(&job.gaussians, covariance_type, sums, counts, first, second, tail)
     free(job.gaussians.packed)

@@ -1,5 +1,6 @@
 """How many threads a kernel may start, and whether it may start any."""
 
+import contextlib
 import math
 import warnings
 
@@ -10,6 +11,16 @@ cdef extern from "parallel.h" nogil:
     int emk_max_threads()
     int emk_num_procs()
     long emk_process()
+
+cdef extern from *:
+    """
+    #if defined(_MSC_VER)
+    static __declspec(thread) int emk_own_threads = 0;
+    #else
+    static __thread int emk_own_threads = 0;
+    #endif
+    """
+    int emk_own_threads     # what None means in this thread; 0: effective_n_threads()
 
 cdef int cgroup_threads = 0
 cdef long threaded_process = 0      # the process that has started OpenMP threads
@@ -53,7 +64,7 @@ cdef int check_threads(object n_threads) except -1:
     global fork_warned
     cdef int n
     if n_threads is None:
-        n = effective_n_threads()
+        n = emk_own_threads or effective_n_threads()
     elif isinstance(n_threads, (bool, np.bool_)) or not hasattr(n_threads, "__index__"):
         raise TypeError(f"n_threads must be None, -1 or a positive integer, got {n_threads!r}")
     elif n_threads == -1:
@@ -73,6 +84,19 @@ cdef int check_threads(object n_threads) except -1:
             )
         n = 1
     return n
+
+
+@contextlib.contextmanager
+def own_n_threads(n_threads):
+    """What ``n_threads=None`` means to the kernels that this thread calls meanwhile: an M-step
+    knows no rows, and has the threads that their passes had."""
+    global emk_own_threads
+    cdef int before = emk_own_threads
+    emk_own_threads = check_threads(n_threads)
+    try:
+        yield
+    finally:
+        emk_own_threads = before
 
 
 cdef bint forked() noexcept nogil:

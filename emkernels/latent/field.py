@@ -192,7 +192,7 @@ class PottsMixture:
         out = FieldStatistics.trusted(
             self.components.structure.kernel, seen(parameters.means, rows), counts, first, second,
             log_likelihood, float(field.n_known), len(rows))
-        out.prior = prior
+        out.prior, out.n_threads = prior, rows.n_threads
         return out
 
     def objective(self, statistics, parameters):

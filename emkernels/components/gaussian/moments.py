@@ -22,6 +22,7 @@ def statistics_of(rows, covariance_type, centers, counts, first, second, log_lik
     if rows.unit != 1:
         out.scale(rows.unit)
     out.total, out.n_rows = rows.total if total is None else total, rows.n_rows
+    out.n_threads = rows.n_threads
     return out
 
 

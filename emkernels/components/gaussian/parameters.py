@@ -102,5 +102,5 @@ class Scaling:
             raw.covariance_type, (raw.centers - self.center) / self.scale, raw.counts,
             raw.first / self.scale, raw.second / structure.units(self.scale), raw.log_likelihood,
             raw.total, raw.n_rows)
-        out.noise = raw.noise
+        out.noise, out.n_threads = raw.noise, raw.n_threads
         return out

@@ -49,6 +49,8 @@ class SufficientStatistics:
     pairs : float or None
         Pairs of a row and a component with a responsibility above 1e-19, where a pass has counted
         them.
+    n_threads : int or None
+        What the pass had, and the M-step has; None, as after a journey: the default.
 
     Raises
     ------
@@ -74,7 +76,7 @@ class SufficientStatistics:
     """
 
     __slots__ = ("centers", "counts", "covariance_type", "first", "log_likelihood", "n_rows",
-                 "noise", "pairs", "second", "total")
+                 "n_threads", "noise", "pairs", "second", "total")
     _sums = ("counts", "first", "second")       # what adds up
 
     def __init__(self, covariance_type, centers, counts=None, first=None, second=None,
@@ -92,7 +94,7 @@ class SufficientStatistics:
         self.log_likelihood = float(log_likelihood)
         if np.isnan(self.log_likelihood):
             raise ValueError("log_likelihood is NaN")
-        self.total = self.n_rows = self.noise = self.pairs = None
+        self.total = self.n_rows = self.noise = self.pairs = self.n_threads = None
 
     @classmethod
     def trusted(cls, covariance_type, centers, counts, first, second, log_likelihood, total=None,
@@ -121,7 +123,7 @@ class SufficientStatistics:
         out.covariance_type, out.centers = covariance_type, centers
         out.counts, out.first, out.second = counts, first, second
         out.log_likelihood, out.total, out.n_rows = log_likelihood, total, n_rows
-        out.noise = out.pairs = None
+        out.noise = out.pairs = out.n_threads = None
         return out
 
     @classmethod
@@ -240,7 +242,7 @@ class SufficientStatistics:
         out = self.trusted(
             self.covariance_type, self.centers.copy(), None, None, None, self.log_likelihood,
             self.total, self.n_rows)
-        out.noise, out.pairs = self.noise, self.pairs
+        out.noise, out.pairs, out.n_threads = self.noise, self.pairs, self.n_threads
         for name in self._sums:
             setattr(out, name, getattr(self, name).copy())
         return out

@@ -13,6 +13,7 @@ class SufficientStatistics:
     log_likelihood: float
     total: float | None
     n_rows: float | None
+    n_threads: int | None
     noise: float | None
     pairs: float | None
     def __init__(

@@ -5,11 +5,7 @@ import numpy as np
 
 from emkernels.components.gaussian.structures.base import ill_defined
 from emkernels.components.gaussian.structures.lettered import VVI, VVV, Constrained
-from emkernels.components.gaussian.structures.matrices import (
-    Full,
-    inverse_root,
-    symmetric,
-)
+from emkernels.components.gaussian.structures.matrices import Full, factor, symmetric
 from emkernels.components.gaussian.structures.variances import Diagonal
 from emkernels.em import DegenerateFitError
 
@@ -86,10 +82,8 @@ def one_matrix(scatter, counts, precision=None):
 
 
 def _inverse(matrix):
-    root = inverse_root(matrix)
-    if root is None:
-        raise np.linalg.LinAlgError("not positive definite")
-    return root.T @ root
+    root = factor(matrix, "what components share")
+    return root @ root.T
 
 
 def along_axes(vectors, lengths):

@@ -13,6 +13,7 @@ import numpy as np
 from emkernels.components.gaussian.priors import CovariancePrior
 from emkernels.data.checks import check_numbers_finite
 from emkernels.em import DegenerateFitError
+from emkernels.kernels import passes
 
 
 def ill_defined(what):
@@ -173,9 +174,7 @@ class Structure(ABC):
         previous : ndarray, optional
             Factors of the covariances before, where the step goes on from these.
         """
-        scatter = self.about_means(statistics.second, counts, offsets)
-        if residual is not None:
-            scatter = scatter + self.between(counts, residual)
+        scatter = self.scatter(statistics.second, counts, offsets, residual)
         sizes = counts if sizes is None else sizes
         scatter, divisor, extra = self.divided(scatter, sizes, offsets.shape[1])
         if self.prior is not None:
@@ -183,11 +182,17 @@ class Structure(ABC):
         return self.imposed(scatter, divisor, offsets.shape[1], previous)
 
     def imposed(self, scatter, divisor, n_features, previous=None):
-        """The family's covariances for scatters and what divides them, the prior in both; with
-        the ridge."""
-        covariances = scatter / divisor
+        """The family's covariances for scatters, which need not be kept, and what divides them,
+        the prior in both; with the ridge."""
+        covariances = np.divide(scatter, divisor, out=scatter)
         covariances[self.variances(n_features)] += self.reg_covar
         return covariances
+
+    def scatter(self, second, counts, offsets, residual=None):
+        """Second moments about the means, or `residual` away from them, in an array of its own;
+        matrices symmetric to the bit."""
+        scatter = self.about_means(second, counts, offsets)
+        return scatter if residual is None else scatter + self.between(counts, residual)
 
     @abstractmethod
     def about_means(self, second, counts, offsets):
@@ -221,6 +226,10 @@ class Structure(ABC):
                  previous=None):
         """Covariances, their factors and whether the floor had to lift any; DegenerateFitError
         where one collapsed. See :meth:`covariances`."""
+        with passes.own_n_threads(statistics.n_threads):
+            return self._maximised(statistics, counts, offsets, means, residual, sizes, previous)
+
+    def _maximised(self, statistics, counts, offsets, means, residual, sizes, previous):
         covariances = self.covariances(statistics, counts, offsets, residual, sizes, previous)
         if self.floor:
             return self._above_floor(covariances, statistics)

@@ -69,7 +69,8 @@ class Lettered(Structure):
         full, bare = Full(), self.bare
         spreads = full.from_factors(full.from_precisions(precisions))
         second = np.array(self.second_of(weights[:, None, None] * spreads))
-        scatter, divisor, _ = self.divided(second, weights, n_features)
+        scatter = self.scatter(second, weights, np.zeros((n_components, n_features)))
+        scatter, divisor, _ = self.divided(scatter, weights, n_features)
         return bare.factors(bare.imposed(scatter, divisor, n_features))
 
 

@@ -6,26 +6,16 @@ import numpy as np
 from scipy.linalg import lapack
 
 from emkernels.components.gaussian.structures.base import Structure, ill_defined
-
-LARGEST = 1e153     # entry of a factor
+from emkernels.kernels import passes
 
 
 def factor(covariance, what):
     """Upper triangular U with U U' = covariance^-1 (the transpose of the inverse of the
     Cholesky factor), or DegenerateFitError naming `what`."""
-    inverse = inverse_root(covariance)
-    # the precisions are squares of the factor: they must be finite too
-    if inverse is None or not np.abs(inverse).max() < LARGEST:
+    factors, failed = passes.precision_factors(covariance[None])
+    if failed >= 0:
         raise ill_defined(what)
-    return inverse.T
-
-
-def inverse_root(matrix):
-    """The inverse of the lower Cholesky factor; None where there is none."""
-    lower, info = lapack.dpotrf(matrix, lower=1, clean=1)
-    if info == 0:
-        inverse, info = triangular_inverse(lower, lower=1)
-    return inverse if info == 0 else None
+    return factors[0]
 
 
 def triangular_inverse(matrix, lower):
@@ -161,14 +151,17 @@ class Full(_Matrices):
     def within(self, weights, covariances, n_features):
         return np.tensordot(weights, covariances, 1)
 
+    def scatter(self, second, counts, offsets, residual=None):
+        return passes.scatters(second, counts, offsets, residual)
+
     def about_means(self, second, counts, offsets):
-        return second - counts[:, None, None] * offsets[:, :, None] * offsets[:, None, :]
+        return second - self.between(counts, offsets)
 
     def between(self, counts, residual):
         return counts[:, None, None] * residual[:, :, None] * residual[:, None, :]
 
     def divided(self, scatter, counts, n_features):
-        return symmetric(scatter), counts[:, None, None], n_features + 1
+        return scatter, counts[:, None, None], n_features + 1
 
     def central(self, second, counts, safe, offsets):
         return second / safe[:, None, None] - offsets[:, :, None] * offsets[:, None, :]
@@ -186,13 +179,9 @@ class Full(_Matrices):
         return np.multiply.outer(counts, covariance)
 
     def factors(self, covariances):
-        out = np.empty_like(covariances)
-        for k, covariance in enumerate(covariances):
-            inverse = inverse_root(covariance)
-            out[k] = np.nan if inverse is None else inverse.T
-        if not np.abs(out).max(initial=0) < LARGEST:
-            usable = np.abs(out).max(axis=(1, 2)) < LARGEST
-            raise ill_defined(f"the covariance of component {int(usable.argmin())}")
+        out, failed = passes.precision_factors(covariances)
+        if failed >= 0:
+            raise ill_defined(f"the covariance of component {failed}")
         return out
 
 
@@ -212,6 +201,9 @@ class Tied(_Matrices):
     def within(self, weights, covariances, n_features):
         return covariances
 
+    def scatter(self, second, counts, offsets, residual=None):
+        return symmetric(super().scatter(second, counts, offsets, residual))
+
     def about_means(self, second, counts, offsets):
         return second - self.between(counts, offsets)
 
@@ -219,7 +211,7 @@ class Tied(_Matrices):
         return (counts[:, None] * residual).T @ residual
 
     def divided(self, scatter, counts, n_features):
-        return symmetric(scatter), counts.sum(), n_features + 1
+        return scatter, counts.sum(), n_features + 1
 
     def central(self, second, counts, safe, offsets):
         return (second - self.between(counts, offsets)) / max(counts.sum(), np.finfo(float).tiny)
@@ -237,4 +229,4 @@ class Tied(_Matrices):
         return float(counts.sum()) * covariance
 
     def factors(self, covariances):
-        return np.ascontiguousarray(factor(covariances, "the tied covariance"))
+        return factor(covariances, "the tied covariance")

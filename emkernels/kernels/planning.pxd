@@ -1,0 +1,1 @@
+"""Nothing to cimport here: plans are looked at from Python."""

@@ -1,0 +1,219 @@
+"""How passes are dealt out to threads, and large models, whose threads share panels of rows."""
+
+import numpy as np
+import pytest
+import reference
+from numpy.testing import assert_array_equal
+from problems import problem
+from test_kernels import LOG_DENSITY, MOMENTS, RESP, assert_moments, assert_near, moment_scales
+
+from emkernels import kernels
+from emkernels.kernels import threads
+from emkernels.kernels.passes import em_pass
+from emkernels.kernels.planning import plan_of, shares
+
+THREADS = (1, 2, 3, 7, 16, 32)
+DTYPES = ("f4", "f8")
+# as large models are met: rows, features, components; and on how many threads they ran when each
+# had sums of its own
+FORMER = {(60_000, 64, 256, "full"): 4, (20_000, 128, 256, "full"): 4,
+          (100_000, 64, 1024, "diag"): 16}
+FORMER_SCRATCH = 1_000_000      # bytes of each of them
+LARGE = list(FORMER)
+# the least that share panels: like these; wide ones whose triangles are cut into bands; features
+# that fill no register tile; one row; less than a tile; several panels
+SHARED = [(500, 64, 32, "full"), (300, 128, 9, "full"), (150, 64, 512, "diag"),
+          (150, 64, 512, "spherical"), (450, 390, 1, "full"), (300, 301, 3, "full"),
+          (400, 47, 60, "full"), (1, 64, 32, "full"), (7, 30, 150, "full"),
+          (2200, 45, 64, "full")]
+several = pytest.mark.skipif(not threads.has_openmp(), reason="needs OpenMP")
+
+
+def shape_id(shape):
+    return " ".join(map(str, shape))
+
+
+def same(function):
+    """The result, which must have the same bits on any number of threads."""
+    results = [function(n) for n in THREADS]
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            assert_array_equal(a, b)
+    return results[0]
+
+
+# --- the plan ----------------------------------------------------------------------------
+
+@several
+@pytest.mark.parametrize("shape", LARGE, ids=shape_id)
+def test_large_models_use_all_threads(shape):
+    plan = plan_of(*shape, n_threads=32)
+    assert plan.shared and plan.n_threads >= 30 and plan.n_groups == 1
+    for part, (efficiency, least) in shares(plan).items():
+        assert efficiency >= 0.9, part
+        assert least >= 0.5, part
+
+
+@several
+@pytest.mark.parametrize("shape", LARGE, ids=shape_id)
+def test_there_is_one_copy_of_the_sums(shape):
+    n, D, K, covariance_type = shape
+    plan = plan_of(*shape, n_threads=32)
+    sums = 8 * (K + K * D + K * (D * (D + 1) // 2 if covariance_type == "full" else D) + 2)
+    assert plan.sum_bytes == sums
+    # 23, 47 and 27 MB, where it was 22, 73 and 33
+    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= 1.1 * FORMER[shape] * (
+        sums + FORMER_SCRATCH)
+
+
+@pytest.mark.parametrize("shape", [*LARGE, (200_000, 16, 32, "full"), (4000, 784, 10, "full"),
+                                   (10**6, 2, 8, "diag"), (1000, 8, 4, "tied")], ids=shape_id)
+@pytest.mark.parametrize("missing", [0, 1])
+def test_a_plan_depends_on_the_shape_alone(shape, missing):
+    plans = [plan_of(*shape, n_threads=n, missing=missing) for n in THREADS]
+    for n, plan in zip(THREADS, plans, strict=True):
+        assert plan.n_threads <= n
+        # when a signal is looked for may depend on threads, where the sums go to may not
+        own = {"n_threads": 0, "scratch_bytes": 0}
+        if not plan.shared:
+            own |= {"n_steps": 0, "steps": []}
+        assert plan._replace(**own) == plans[0]._replace(**own)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [
+    (1, 64, 32, "full"), (33, 64, 32, "full"), (50_000, 64, 3000, "full"),
+    (20_000, 256, 16, "full"), (4096, 5, 6250, "full"), (100_000, 64, 1024, "diag"),
+    (100_001, 16, 32, "full"), (10**6, 2, 8, "full"), (1000, 8, 4, "tied")], ids=shape_id)
+def test_every_row_and_every_sum_is_dealt_out_once(simd, shape, dtype):
+    n, _, K, _ = shape
+    plan = plan_of(*shape, dtype, n_threads=4)
+    assert len(plan.steps) == plan.n_steps      # no step without a row
+    given = {}
+    for step in plan.steps:
+        for part, pieces in step:
+            assert min(pieces) > 0
+            given[part] = given.get(part, 0) + sum(pieces)
+    if plan.shared:
+        assert given.keys() == {"densities", "moments"} and given["densities"] == n
+        assert given["moments"] == pytest.approx(n * K, rel=1e-12)
+    else:
+        assert given == {"both": n}
+
+
+@several
+def test_small_sums_have_groups_for_many_threads():
+    plan = plan_of(10**6, 2, 8, n_threads=60)
+    assert not plan.shared and plan.n_groups > 64
+    assert shares(plan)["both"].efficiency > 0.8
+
+
+@several
+def test_an_imputer_of_wide_rows_has_few_groups():
+    """The known limit: conditional covariances are sums of the densities' part."""
+    plan = plan_of(20_000, 784, 1, missing=78, n_threads=32)
+    assert not plan.shared and plan.n_groups == plan.n_threads == 8
+    assert shares(plan, 32)["both"].efficiency <= 0.25
+
+
+def test_shares_are_those_of_a_list_schedule():
+    plan = plan_of(100, 2, 2, n_threads=1)._replace(
+        n_threads=2, steps=[[("both", [3, 1, 1, 1])], [("both", [2])]])
+    # 3 | 1 1 1, then 2 | nothing: as long as 5, of 8 in all
+    assert shares(plan)["both"] == pytest.approx((8 / 10, 2 * 3 / 8))
+    assert shares(plan, 4)["both"] == pytest.approx((8 / 20, 0))
+
+
+@pytest.mark.parametrize("changed, message", [
+    ({"n_samples": 0}, "n_samples must be at least 1, got 0"),
+    ({"n_components": -1}, "n_components must be at least 1"),
+    ({"covariance_type": "round"}, "covariance_type must be"),
+    ({"dtype": "float16"}, "dtype must be 'float64' or 'float32', got 'float16'"),
+    ({"missing": 3}, "missing must be 0 to n_features, got 3"),
+    ({"n_threads": 0}, "n_threads must be")])
+def test_a_shape_that_cannot_be_one(changed, message):
+    with pytest.raises(ValueError, match=message):
+        plan_of(**{"n_samples": 10, "n_features": 2, "n_components": 2} | changed)
+
+
+# --- what large models give -----------------------------------------------------------------
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHARED, ids=shape_id)
+class TestSharedPanels:
+    @pytest.fixture
+    def p(self, shape, dtype):
+        assert plan_of(*shape, "float32" if dtype == "f4" else "float64").shared
+        return problem(*shape, dtype)
+
+    def test_em_statistics(self, p, shape, dtype):
+        *moments, log_likelihood = same(lambda n: kernels.em_statistics(
+            p.X, p.weights, p.means, p.factors, shape[3], p.sample_weight, n_threads=n))
+        expected = reference.em_statistics(
+            p.X, p.weights, p.means, p.factors, shape[3], p.sample_weight)
+        ones = np.ones((len(p.X), len(p.means)))
+        scales = [s + 1 for s in moment_scales(p.X, ones, p.means, shape[3], p.sample_weight)]
+        assert_moments(moments, expected[:3], scales, RESP[dtype] / 10)
+        norm = reference.responsibilities(
+            reference.log_density(p.X, p.means, p.factors, shape[3]), np.log(p.weights))[1]
+        assert_near(log_likelihood, expected[3],
+                    LOG_DENSITY[dtype] * (1 + 2 * np.abs(norm) @ p.sample_weight))
+
+    def test_given_responsibilities_and_labels(self, p, shape, dtype):
+        rng, K = np.random.default_rng(3), len(p.means)
+        soft = rng.dirichlet(np.full(K, 0.5), size=len(p.X)).astype(dtype)
+        for resp in (soft, rng.integers(-1, K, size=len(p.X))):
+            moments = same(lambda n, resp=resp: kernels.weighted_moments(
+                p.X, resp, p.means, shape[3], p.sample_weight, n_threads=n))
+            expected = reference.weighted_moments(
+                p.X, resp, p.means, shape[3], p.sample_weight)
+            scales = moment_scales(p.X, resp, p.means, shape[3], p.sample_weight)
+            assert_moments(moments, expected, scales, MOMENTS[dtype])
+
+    def test_known_components_and_noise(self, p, shape, dtype):
+        rng, (n, K) = np.random.default_rng(4), (len(p.X), len(p.means))
+        joint = reference.log_density(p.X, p.means, p.factors, shape[3]) + np.log(p.weights)
+        known = np.where(rng.random(n) < 0.3, rng.integers(K, size=n), -1).astype(np.int32)
+        noise = np.quantile(joint.max(axis=1), 0.5) + rng.normal(size=n)
+        labels = np.empty(n, np.int32)
+        *moments, log_likelihood, _, weight = same(lambda threads: em_pass(
+            p.X, p.weights, p.means, p.factors, shape[3], p.sample_weight, known=known,
+            noise=noise, labels=labels, n_threads=threads))
+        all_ = np.column_stack([joint, noise])
+        is_known = known >= 0
+        chosen = joint[is_known, known[is_known]]
+        all_[is_known] = -np.inf
+        all_[is_known, known[is_known]] = chosen
+        resp, norm = reference.responsibilities(all_)
+        expected = reference.weighted_moments(
+            p.X, resp[:, :K], p.means, shape[3], p.sample_weight)
+        scales = [s + 1 for s in moment_scales(
+            p.X, np.ones((n, K)), p.means, shape[3], p.sample_weight)]
+        assert_moments(moments, expected, scales, RESP[dtype] / 10)
+        assert_near(log_likelihood, p.sample_weight @ norm,
+                    LOG_DENSITY[dtype] * (1 + 2 * p.sample_weight @ np.abs(norm)))
+        assert_near(weight, p.sample_weight @ resp[:, K], RESP[dtype] * n)
+        wanted = resp.argmax(axis=1)
+        assert_array_equal(labels, np.where(wanted == K, -1, wanted))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(300, 64, 32, "full"), (200, 301, 3, "full"),
+                                   (200, 64, 512, "diag")], ids=shape_id)
+def test_every_level_shares_panels_alike(simd, shape, dtype):
+    p = problem(*shape, dtype)
+    *moments, _ = kernels.em_statistics(
+        p.X, p.weights, p.means, p.factors, shape[3], p.sample_weight, n_threads=2)
+    expected = reference.em_statistics(
+        p.X, p.weights, p.means, p.factors, shape[3], p.sample_weight)
+    ones = np.ones((len(p.X), len(p.means)))
+    scales = [s + 1 for s in moment_scales(p.X, ones, p.means, shape[3], p.sample_weight)]
+    assert_moments(moments, expected[:3], scales, RESP[dtype] / 10)
+
+
+def test_rows_that_fill_their_panels_exactly():
+    """No panel is left over, whatever the rounding of tiles to blocks does."""
+    n, D, K = 4096, 5, 6250
+    p = problem(n, D, K, "full", "f8")
+    counts = kernels.em_statistics(p.X, p.weights, p.means, p.factors, n_threads=2).counts
+    assert counts.sum() == pytest.approx(n, rel=1e-12)
