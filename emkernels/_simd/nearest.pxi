@@ -110,7 +110,8 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
     middle = middle_of_most(exact, K, D, origin, norm, p.sums)
     for k in range(K):
         most = max(most, norm[k])
-    p.scale, p.usable = 1, middle > 0 and most < INFINITY
+    # squares that underflow are no distances that an error bound is known of
+    p.scale, p.usable = 1, middle > (1e-145 if IS_DOUBLE else 1e-10) and most < INFINITY
     if p.usable:
         frexp(middle, &exponent)
         exponent = max(-1000 if IS_DOUBLE else -100, min(1000 if IS_DOUBLE else 100, 1 - exponent))

@@ -30,6 +30,7 @@ from emkernels.models.steps import STEPS
 from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
 from emkernels.starts.lloyd import lloyd
 from emkernels.starts.lloyd_blocks import lloyd_of_blocks
+from emkernels.starts.oversampling import oversampled
 
 
 class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePrefixFeaturesOutMixin,
@@ -45,9 +46,10 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     ----------
     n_clusters : int, default=8
         Number of clusters.
-    init : {'k-means++', 'random'}, callable or array-like, default='k-means++'
-        'k-means++': rows far from each other, by greedy draws; 'random': rows drawn at random;
-        an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
+    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
+        'k-means++': rows far from each other, by greedy draws; 'k-means||' (*more*): K-means of
+        rows that are drawn in four passes, for many clusters; 'random': rows drawn at random; an
+        array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
         random_state)`` returns them, and sees X as it is and read-only. See Notes for blocks.
     n_init : 'auto' or int, default='auto'
         Number of starts, of which the one of the lowest inertia is kept. 'auto': 10 for
@@ -105,7 +107,8 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     of several empty clusters the first gets the farthest row, ties going to the lower one. It keeps
     bounds where those of all rows take no more memory than one block; else each iteration computes
     all distances. Starts
-    of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++' at rows
+    of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++', and
+    'k-means||', which is the same there, at rows
     that stand for all of them, those of small groups and far ones included, where it runs three
     times to the end of K-means, and the best goes on with all rows; a callable at rows drawn by
     weight; 'random' draws from all rows, by weight.
@@ -114,6 +117,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     ----------
     S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory 28, 1982.
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
+    B. Bahmani et al., Scalable k-means++, PVLDB 5, 2012 (k-means||).
     C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003.
     Y. Ding et al., Yinyang k-means, ICML 2015 (groups of centres).
     O. Bachem, M. Lucic, A. Krause, Practical coreset constructions for machine learning, 2017
@@ -136,7 +140,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [one_of("k-means++", "random"), callable, "array-like"],
+        "init": [one_of("k-means++", "k-means||", "random"), callable, "array-like"],
         "n_init": [one_of("auto"), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -295,9 +299,11 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     def _starts(self, rows, random_state):
         """A function of no arguments that makes the centres of a start, and how many starts."""
         k, init, n_init = self.n_clusters, self.init, self.n_init
-        if isinstance(init, str) and init == "k-means++":
+        if isinstance(init, str) and init != "random":
+            seeds = plusplus if init == "k-means++" else oversampled
+
             def start():
-                return plusplus(rows, k, random_state)
+                return seeds(rows, k, random_state)
         elif isinstance(init, str):
             draw = drawing(rows, k)
 
@@ -318,7 +324,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
                 )
             return lambda: centers, 1
         if n_init == "auto":
-            n_init = 1 if isinstance(init, str) and init == "k-means++" else 10
+            n_init = 1 if isinstance(init, str) and init != "random" else 10
         return start, n_init
 
     def fit_predict(self, X, y=None, sample_weight=None):

@@ -29,7 +29,7 @@ class KMeans(
     Estimator,
 ):
     n_clusters: int
-    init: Literal["k-means++", "random"] | Callable[..., ArrayLike] | ArrayLike
+    init: Literal["k-means++", "k-means||", "random"] | Callable[..., ArrayLike] | ArrayLike
     n_init: int | Literal["auto"]
     max_iter: int
     tol: float
@@ -49,7 +49,9 @@ class KMeans(
         self,
         n_clusters: int = 8,
         *,
-        init: Literal["k-means++", "random"] | Callable[..., ArrayLike] | ArrayLike = "k-means++",
+        init: (
+            Literal["k-means++", "k-means||", "random"] | Callable[..., ArrayLike] | ArrayLike
+        ) = "k-means++",
         n_init: int | Literal["auto"] = "auto",
         max_iter: int = 300,
         tol: float = 0.0001,

@@ -75,7 +75,7 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     labels = np.zeros(X.shape[0], np.int32)
     bounds = passes.LloydBounds(X, len(centers), scale)
     # counts and sums about one point, kept up to date by the rows that move
-    origin = centers.mean(axis=0)
+    origin = np.median(centers, axis=0)     # one centre that is far takes no digits from others
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
         origin = mean       # sums about a point far from all rows would lose digits
     counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
