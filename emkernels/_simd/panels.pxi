@@ -35,6 +35,7 @@ cdef void open_panel(const Job *job, const Panel *panel, Py_ssize_t tile, char *
 
 cdef inline void skip_tiles(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
     cdef Py_ssize_t K = job.gaussians.n_components
+    p.start += tile * TILE
     p.x += tile * padded(job.gaussians.n_features) * VECTORS
     p.resp += tile * K * VECTORS
     p.weight += tile * VECTORS
@@ -60,7 +61,7 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
                      Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil:
     """One part of all sums, over the tiles of the panel: some components, or a band of one."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, t
-    cdef Py_ssize_t first, end, step = n_tiles, groups = padded(D) // FEATURES
+    cdef Py_ssize_t first, end, step = n_tiles, groups = bands_of(D)
     cdef Panels p
     cdef Band band
     band.first, band.end = 0, groups
@@ -74,6 +75,7 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
     elif job.gaussians.covariance_type != FULL or D <= 4:
         step = sub_tiles(job)
     open_panel(job, panel, 0, scratch, &p)
+    p.start, p.direct = panel.first, True
     for t in range((n_tiles + step - 1) // step):
         p.n_tiles = min(step, n_tiles - t * step)
         for k in range(first, end):

@@ -255,6 +255,7 @@ ctypedef struct Job:
 # Rows of a large model that all threads share: densities first, then every component's sums
 ctypedef struct Panel:
     char *memory                  # Table.panel_bytes of it
+    Py_ssize_t first              # the position of its first row
     Py_ssize_t n_tiles            # there is room for
     Py_ssize_t n_bands            # parts of one triangle of second moments
 

@@ -163,6 +163,7 @@ cdef void run_panel(Plan *plan, Py_ssize_t index) noexcept nogil:
     cdef Py_ssize_t n_blocks = (count + job.block_rows - 1) // job.block_rows
     cdef Py_ssize_t n_tiles = (count + tile - 1) // tile, n_units = plan.n_units
     cdef double *tail
+    plan.panel.first = first
     if plan.n_threads == 1:
         for i in range(n_blocks):
             panel_block(plan, first, count, i, plan.scratch)
