@@ -173,7 +173,7 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_features, const Band *band, 
                       Py_ssize_t n_rows, bint direct, const char *ahead,
                       double *second) noexcept nogil:
     """second += sum e e' of a chunk: LEFT features with some strips that stay near, then with
-    others. A strip is scaled just before it is first read. `ahead`: rows that are read next and
+    others. Strips are scaled just before they are first read. `ahead`: rows that are read next and
     may be in no near cache, or NULL; they are fetched meanwhile."""
     cdef Py_ssize_t D = n_features, n_strips = strips_of(D), near = NEAR_FEATURES // LANES
     cdef Py_ssize_t start, end, block, a, i, s, whole, total, line, lines = 0, done = 0
@@ -190,10 +190,10 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_features, const Band *band, 
             whole = a // LANES      # strips that are wholly before the diagonal
             total = min(n_strips, (a + LEFT + LANES - 1) // LANES)
             while done < total:
-                scale_strip(p.row if direct else NULL, done * LANES * <Py_ssize_t>sizeof(real),
-                            <int>min(<Py_ssize_t>LANES, D - done * LANES), mean + done * LANES,
-                            p.roots, n_rows, e + done * STRIP_REALS, p.sums + done * LANES)
-                done += 1
+                done += scale_strips(
+                    p.row if direct else NULL, done * LANES * <Py_ssize_t>sizeof(real),
+                    D - done * LANES, mean + done * LANES, p.roots, n_rows,
+                    e + done * STRIP_REALS, p.sums + done * LANES)
             for i in range(LEFT):
                 out[i] = (second + (a + i) * (a + i + 1) // 2) if a + i < D else p.unused
             s = start
