@@ -255,6 +255,7 @@ ctypedef struct Job:
 # Rows of a large model that all threads share: densities first, then every component's sums
 ctypedef struct Panel:
     char *memory                  # Table.panel_bytes of it
+    Py_ssize_t first              # the position of its first row
     Py_ssize_t n_tiles            # there is room for
     Py_ssize_t n_bands            # parts of one triangle of second moments
 
@@ -332,6 +333,8 @@ ctypedef struct Table:
                           char *scratch, double *accumulators) noexcept nogil
     Py_ssize_t (*panel_bytes)(const Job *job, Py_ssize_t n_tiles) noexcept nogil
     Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
+    double (*unit_share)(const Job *job, const Panel *panel, Py_ssize_t unit,
+                         Py_ssize_t n_units) noexcept nogil
     void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
                        Py_ssize_t count, char *scratch, double *tail) noexcept nogil
     void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
