@@ -20,8 +20,6 @@ cdef extern from "vector.h" nogil:
         DLANES "EMK_DLANES"
         VECTORS "EMK_VECTORS"
         TILE "EMK_TILE"
-        MB "EMK_MB"
-        ACC "EMK_ACC"
         AHEAD "EMK_AHEAD"
         HALVES "EMK_HALVES"
     vec splat "emk_splat"(real x)
@@ -47,6 +45,21 @@ cdef extern from "vector.h" nogil:
     void prefetch "emk_prefetch"(const char *address)
     void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
+
+cdef extern from "products.h" nogil:
+    enum:
+        MOMENT_ROWS "EMK_MOMENT_ROWS"
+        STRIP_REALS "EMK_STRIP_REALS"
+        LEFT "EMK_LEFT"
+        ABREAST "EMK_ABREAST"
+        CORNERS "EMK_CORNERS"
+    void scale_strip "emk_scale_strip"(
+        const char **row, Py_ssize_t offset, int n, const real *mean, const real *root,
+        Py_ssize_t n_rows, real *e, double *first)
+    void strip_products "emk_strip_products"(
+        const real *left, const real *right, Py_ssize_t n_rows, int l, int m, bint last,
+        double **out, Py_ssize_t column, double *corner)
+    Py_ssize_t weighted_lanes "emk_weighted_lanes"(const vec *weight, real *root, int *lane)
 
 cdef extern from "distances.h" nogil:
     enum:

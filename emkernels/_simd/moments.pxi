@@ -1,93 +1,47 @@
 # Weighted moments about the components' current means, from the panels of a block:
 # n_k = sum r, s_k = sum r d, S_k = sum r d d' with d = x - mean_k, added in float64 into
-# the accumulators. The rows run along the vector lanes. A chunk of tiles is scaled for the
-# component, feature by feature, with one vector between features, so that no two of them fall
-# on the same lines of the first cache; a register tile of feature pairs is summed over the chunk,
-# then over its lanes.
+# the accumulators. The rows that have any weight for the component are gathered, up to
+# MOMENT_ROWS of them, and scaled to e = sqrt(r) d, with features along the vector lanes;
+# products of pairs of features are summed over them in registers (see products.h).
 
 cdef enum:
-    MOMENT_TILES = 12       # of a chunk: four features of it fit the first cache twice
-    CHUNK_STRIDE = MOMENT_TILES * VECTORS + 1
     NEAR_BYTES = 524288     # of rows that stay in the second cache
-    NEAR_GROUPS = 64        # of features of a chunk, likewise
+    NEAR_FEATURES = 256     # of a chunk, likewise
 
 
-# Rows of the triangle of second moments, in groups of FEATURES
+# Rows of the triangle of second moments, in groups of LEFT
 ctypedef struct Band:
     Py_ssize_t first
     Py_ssize_t end
 
 
-cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_padded,
+cdef inline Py_ssize_t bands_of(Py_ssize_t n_features) noexcept nogil:
+    """The groups of LEFT features."""
+    return (n_features + LEFT - 1) // LEFT
+
+
+cdef inline Py_ssize_t strips_of(Py_ssize_t n_features) noexcept nogil:
+    return (n_features + LANES - 1) // LANES
+
+
+cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_features,
                               Py_ssize_t n_tiles, Panels *p) noexcept nogil:
     """Lay out what the moments of blocks of n_tiles tiles are made in."""
+    cdef Py_ssize_t n_strips = strips_of(n_features), tile = TILE * sizeof(real)
     p.scaled = <vec*>(scratch + used)
-    used += max(n_tiles * VECTORS, n_padded * CHUNK_STRIDE) * <Py_ssize_t>sizeof(vec)
-    p.roots = <vec*>(scratch + used)
-    used += MOMENT_TILES * VECTORS * sizeof(vec)
-    p.lane_first = <vec*>(scratch + used)
-    used = aligned(used + n_padded * <Py_ssize_t>sizeof(vec))
-    p.spare = <double*>(scratch + used)
-    used += n_padded * (n_padded + FEATURES) // 2 * sizeof(double)
+    used += max(n_tiles * tile, n_strips * STRIP_REALS * <Py_ssize_t>sizeof(real))
+    p.roots = <real*>(scratch + used)
+    used = aligned(used + (MOMENT_ROWS + LANES) * sizeof(real))
+    p.row = <const char**>(scratch + used)
+    used += MOMENT_ROWS * sizeof(char*)
+    p.sums = <double*>(scratch + used)
+    used += n_strips * LANES * sizeof(double)
+    p.unused = <double*>(scratch + used)
+    used = aligned(used + n_strips * LANES * sizeof(double))
+    p.corner = <double*>(scratch + used)
+    used += bands_of(n_features) * CORNERS * LEFT * LANES * <Py_ssize_t>sizeof(double)
     p.tile_index = <Py_ssize_t*>(scratch + used)
-    return aligned(used + max(n_tiles, <Py_ssize_t>MOMENT_TILES) * <Py_ssize_t>sizeof(Py_ssize_t))
-
-
-cdef inline void pair_tile(const vec *left, const vec *right, Py_ssize_t n_vectors,
-                           double *out) noexcept nogil:
-    """out (FEATURES, MB) += the products of FEATURES features and MB others, before them."""
-    cdef vec acc[ACC]
-    cdef real sums[16]
-    cdef Py_ssize_t v, i, j
-    for i in range(ACC):
-        acc[i] = splat(0)
-    for v in range(n_vectors):
-        for i in range(FEATURES):
-            for j in range(MB):
-                acc[i * MB + j] = (acc[i * MB + j]
-                                   + left[i * CHUNK_STRIDE + v] * right[j * CHUNK_STRIDE + v])
-    lane_sums(acc, ACC, sums)
-    for i in range(ACC):
-        out[i] += sums[i]
-
-
-cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *out) noexcept nogil:
-    """out (10,) += the products of FEATURES features with themselves, lower triangle."""
-    cdef vec acc[10]
-    cdef real sums[16]
-    cdef Py_ssize_t v, i, j
-    for i in range(10):
-        acc[i] = splat(0)
-    for v in range(n_vectors):
-        for i in range(FEATURES):
-            for j in range(i + 1):
-                acc[i * (i + 1) // 2 + j] = (
-                    acc[i * (i + 1) // 2 + j]
-                    + x[i * CHUNK_STRIDE + v] * x[j * CHUNK_STRIDE + v])
-    lane_sums(acc, 10, sums)
-    for i in range(10):
-        out[i] += sums[i]
-
-
-cdef void unpack(const double *tiles, const Band *band, Py_ssize_t n_features,
-                 double *second) noexcept nogil:
-    """second, packed by rows, += register tiles."""
-    cdef Py_ssize_t group, a, b, i, j, rows
-    cdef double *row
-    for group in range(band.first, band.end):
-        a = group * FEATURES
-        rows = min(<Py_ssize_t>FEATURES, n_features - a)
-        for b in range(a // MB):
-            for i in range(rows):
-                row = second + (a + i) * (a + i + 1) // 2 + b * MB
-                for j in range(MB):
-                    row[j] += tiles[i * MB + j]
-            tiles += ACC
-        for i in range(rows):
-            row = second + (a + i) * (a + i + 1) // 2 + a
-            for j in range(i + 1):
-                row[j] += tiles[i * (i + 1) // 2 + j]
-        tiles += FEATURES * FEATURES
+    return aligned(used + n_tiles * <Py_ssize_t>sizeof(Py_ssize_t))
 
 
 cdef inline void small_moments(const vec *x, const vec *r, Py_ssize_t r_stride, const vec *w,
@@ -138,132 +92,137 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
     """One component: the rows that matter are scaled to e = sqrt(r) (x - mean), and
     S_k = sum e e', a band of it. The first moments are those of the band, the count is made with
     the first."""
-    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), K = job.gaussians.n_components
-    cdef Py_ssize_t t, d, v, c = 0
-    cdef const real *mean = (<const real*>job.gaussians.packed
-                             + k * component_stride(&job.gaussians) + HEADER)
-    cdef bint any_ = False
-    cdef bint far = p.n_tiles * n * TILE * <Py_ssize_t>sizeof(real) > NEAR_BYTES
-    cdef vec total = splat(0), weight
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components
+    cdef Py_ssize_t t, d, i, v, n_lanes, c = 0
+    cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
+    cdef bint filled = p.best != NULL or p.mask != NULL
+    cdef bint direct = p.direct and not filled and job.rows.column_stride == sizeof(real)
+    # u r of a Student t component may be small where its row is far
+    cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
+    cdef vec least = splat(<real>1e-19 if skip else 0)
+    cdef vec total = splat(0)
+    cdef vec weight[VECTORS]
+    cdef int lane[TILE + LANES]
     cdef const vec *r
-    cdef const vec *w
+    cdef const char *ahead = NULL
+    cdef bint far = p.n_tiles * n * TILE * <Py_ssize_t>sizeof(real) > NEAR_BYTES
+    memset(p.sums, 0, strips_of(D) * LANES * sizeof(double))
+    memset(p.corner, 0, bands_of(D) * CORNERS * LEFT * LANES * <Py_ssize_t>sizeof(double))
     for t in range(p.n_tiles):
         if not p.active[t * K + k]:
             continue
-        if not any_:
-            any_ = True
-            for d in range(n):
-                p.lane_first[d] = splat(0)
-            memset(p.spare, 0, n * (n + FEATURES) // 2 * sizeof(double))
         r = p.resp + (t * K + k) * VECTORS
-        w = p.weight + t * VECTORS
         for v in range(VECTORS):
-            weight = r[v] * w[v]
-            total = total + weight
-            p.roots[c * VECTORS + v] = vroot(weight)
-        p.tile_index[c] = t
-        if p.best != NULL or p.mask != NULL:
-            scale_filled(p, t, k, n, mean, c)
-        c += 1
-        if c == MOMENT_TILES:
-            close_chunk(p, n, band, mean, c,
-                        <const char*>(p.x + (t + 1) * n * VECTORS) if far else NULL)
+            weight[v] = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
+            total = total + weight[v]
+        n_lanes = weighted_lanes(weight, p.roots + c, lane)
+        if direct:
+            for i in range(n_lanes):
+                p.row[c + i] = job.rows.x + (row_at(&job.rows, p.start + t * TILE + lane[i])
+                                             * job.rows.row_stride)
+        elif n_lanes > 0:
+            if filled:
+                filled_deviations(p, t, k, n, mean, p.diff)
+            else:
+                for d in range(n):
+                    for v in range(VECTORS):
+                        p.diff[d * VECTORS + v] = (p.x[(t * n + d) * VECTORS + v]
+                                                   - splat(mean[d]))
+            turn_rows(p, D, lane, n_lanes, c)
+        c += n_lanes
+        if c + TILE > MOMENT_ROWS:
+            if far and direct and job.rows.order == NULL:
+                ahead = job.rows.x + (p.start + (t + 1) * TILE) * job.rows.row_stride
+            elif far:
+                ahead = <const char*>(p.x + (t + 1) * n * VECTORS)
+            close_chunk(p, D, band, mean, c, direct, ahead, second)
             c = 0
-    if not any_:
-        return
     if c > 0:
-        close_chunk(p, n, band, mean, c, NULL)
+        close_chunk(p, D, band, mean, c, direct, NULL, second)
     if band.first == 0:
         count[0] += lanes(&total)
-    for d in range(band.first * FEATURES, min(D, band.end * FEATURES)):
-        first[d] += lanes(&p.lane_first[d])
-    unpack(p.spare, band, D, second)
+    for d in range(band.first * LEFT, min(D, band.end * LEFT)):
+        first[d] += p.sums[d]
+    for i in range(band.first, band.end):
+        add_corners(p, D, i, second)
 
 
-cdef void close_chunk(const Panels *p, Py_ssize_t n_padded, const Band *band, const real *mean,
-                      Py_ssize_t n_tiles, const char *ahead) noexcept nogil:
-    """p.spare += sum e e' of a chunk: register tiles, which lie as `unpack` reads them, of all
-    features with some that stay near, then with others. Features are scaled just before they are
-    first read, where their values are all there. `ahead`: rows that are read next and may be in
-    no near cache, or NULL; they are fetched meanwhile."""
-    cdef Py_ssize_t block, group, b, i, n_vectors = n_tiles * VECTORS, line, lines = 0
-    cdef bint scaled = p.best != NULL or p.mask != NULL
-    cdef const vec *left
-    cdef double *out
+cdef void turn_rows(const Panels *p, Py_ssize_t n_features, const int *lane, Py_ssize_t n_lanes,
+                    Py_ssize_t c) noexcept nogil:
+    """The chosen lanes of p.diff into the chunk, from row c on."""
+    cdef Py_ssize_t n = padded(n_features), s, d, v, i, j
+    cdef const char *feature[LANES]
+    cdef vec block[LANES]
+    cdef real nothing[TILE]
+    memset(nothing, 0, sizeof(nothing))
+    for s in range(strips_of(n_features)):
+        for i in range(LANES):
+            d = s * LANES + i
+            feature[i] = <const char*>(p.diff + d * VECTORS) if d < n else <const char*>nothing
+        i = 0
+        for v in range(VECTORS):
+            load_transposed(feature, v * <Py_ssize_t>sizeof(vec), block)
+            while i < n_lanes and lane[i] < (v + 1) * LANES:
+                memcpy(<real*>p.scaled + s * STRIP_REALS + (c + i) * LANES,
+                       block + lane[i] - v * LANES, sizeof(vec))
+                i += 1
+
+
+cdef void close_chunk(const Panels *p, Py_ssize_t n_features, const Band *band, const real *mean,
+                      Py_ssize_t n_rows, bint direct, const char *ahead,
+                      double *second) noexcept nogil:
+    """second += sum e e' of a chunk: LEFT features with some strips that stay near, then with
+    others. A strip is scaled just before it is first read. `ahead`: rows that are read next and
+    may be in no near cache, or NULL; they are fetched meanwhile."""
+    cdef Py_ssize_t D = n_features, n_strips = strips_of(D), near = NEAR_FEATURES // LANES
+    cdef Py_ssize_t start, end, block, a, i, s, whole, total, line, lines = 0, done = 0
+    cdef int m
+    cdef real *e = <real*>p.scaled
+    cdef double *out[LEFT]
     if ahead != NULL:       # so many lines with every register tile
-        lines = 1 + (2 * band.end * FEATURES * n_vectors * <Py_ssize_t>sizeof(vec) * ACC
-                     // (CACHE_LINE * FEATURES * FEATURES
-                         * (band.end - band.first) * (band.end + band.first)))
-    for group in range(0 if scaled else band.first):
-        scale_group(p, n_padded, group, mean, n_tiles)
-    for i in range((band.end + NEAR_GROUPS - 1) // NEAR_GROUPS):
-        block = i * NEAR_GROUPS
-        for group in range(max(block, band.first), band.end):
-            if block == 0 and not scaled:
-                scale_group(p, n_padded, group, mean, n_tiles)
-            left = p.scaled + group * FEATURES * CHUNK_STRIDE
-            out = p.spare + FEATURES * FEATURES * (
-                (group - band.first) * (group + band.first + 1) // 2 + block)
-            for b in range(block * FEATURES // MB, min(block + NEAR_GROUPS, group)
-                           * FEATURES // MB):
+        lines = 1 + (2 * D * n_rows * <Py_ssize_t>sizeof(real) * ABREAST * LANES
+                     // (CACHE_LINE * LEFT * (band.end - band.first) * (band.end + band.first)))
+    start = 0
+    while start < n_strips:
+        for block in range(max(band.first, start * LANES // LEFT), band.end):
+            a = block * LEFT
+            whole = a // LANES      # strips that are wholly before the diagonal
+            total = min(n_strips, (a + LEFT + LANES - 1) // LANES)
+            while done < total:
+                scale_strip(p.row if direct else NULL, done * LANES * <Py_ssize_t>sizeof(real),
+                            <int>min(<Py_ssize_t>LANES, D - done * LANES), mean + done * LANES,
+                            p.roots, n_rows, e + done * STRIP_REALS, p.sums + done * LANES)
+                done += 1
+            for i in range(LEFT):
+                out[i] = (second + (a + i) * (a + i + 1) // 2) if a + i < D else p.unused
+            s = start
+            end = min(total, start + near)
+            while s < end:
+                m = <int>(ABREAST if end - s > 4 or end - s == ABREAST else min(<Py_ssize_t>2, end - s))
+                if CORNERS > 1 and s + m > whole:
+                    m = <int>max(<Py_ssize_t>1, min(<Py_ssize_t>m, whole - s))
                 for line in range(lines):
                     prefetch(ahead)
                     ahead += CACHE_LINE
-                pair_tile(left, p.scaled + b * MB * CHUNK_STRIDE, n_vectors, out)
-                out += ACC
-            if group < block + NEAR_GROUPS:
-                diagonal_tile(left, n_vectors, out)
+                strip_products(e + whole * STRIP_REALS + a % LANES, e + s * STRIP_REALS, n_rows,
+                               LEFT if D - a > LEFT // 2 else LEFT // 2, m, s + m > whole,
+                               out, s * LANES,
+                               p.corner + (block * CORNERS + s + m - 1 - whole) * LEFT * LANES)
+                s += m
+        start += near
 
 
-cdef void scale_group(const Panels *p, Py_ssize_t n_padded, Py_ssize_t group, const real *mean,
-                      Py_ssize_t n_tiles) noexcept nogil:
-    """Some features of a chunk, and their part of the first moments."""
-    cdef Py_ssize_t d, c, v
-    cdef const Py_ssize_t *tile = p.tile_index
-    cdef const vec *root
-    cdef const vec *rows
-    cdef const vec *x
-    cdef vec *e
-    cdef vec m, value
-    cdef vec first[VECTORS]
-    for d in range(group * FEATURES, (group + 1) * FEATURES):
-        m = splat(mean[d])
-        for v in range(VECTORS):
-            first[v] = splat(0)
-        e = p.scaled + d * CHUNK_STRIDE
-        root = p.roots
-        rows = p.x + d * VECTORS
-        for c in range(n_tiles):
-            x = rows + tile[c] * n_padded * VECTORS
-            for v in range(VECTORS):
-                value = root[v] * (x[v] - m)
-                e[v] = value
-                first[v] = first[v] + root[v] * value
-            e += VECTORS
-            root += VECTORS
-        m = first[0]
-        for v in range(1, VECTORS):
-            m = m + first[v]
-        p.lane_first[d] = p.lane_first[d] + m
-
-
-cdef void scale_filled(const Panels *p, Py_ssize_t t, Py_ssize_t k, Py_ssize_t n_padded,
-                       const real *mean, Py_ssize_t c) noexcept nogil:
-    """Tile c of the chunk from tile t of rows whose missing values are filled in."""
-    cdef Py_ssize_t d, v
-    cdef vec least = splat(<real>(1e-162 if IS_DOUBLE else 1e-23))   # less than any positive root
-    cdef const vec *root = p.roots + c * VECTORS
-    cdef vec sum_
-    cdef vec *e
-    filled_deviations(p, t, k, n_padded, mean, p.diff)
-    for d in range(n_padded):
-        sum_ = splat(0)
-        e = p.scaled + d * CHUNK_STRIDE + c * VECTORS
-        for v in range(VECTORS):
-            # a fill may have overflowed where the row has no weight here
-            e[v] = keep_if_ge(root[v] * p.diff[d * VECTORS + v], root[v], least)
-            sum_ = sum_ + root[v] * e[v]
-        p.lane_first[d] = p.lane_first[d] + sum_
+cdef void add_corners(const Panels *p, Py_ssize_t n_features, Py_ssize_t block,
+                      double *second) noexcept nogil:
+    """The sums of LEFT features with themselves and their neighbours."""
+    cdef Py_ssize_t a = block * LEFT, first = a // LANES * LANES, i, j
+    cdef const double *corner = p.corner + block * CORNERS * LEFT * LANES
+    cdef double *row
+    for i in range(min(<Py_ssize_t>LEFT, n_features - a)):
+        row = second + (a + i) * (a + i + 1) // 2
+        for j in range(first, a + i + 1):
+            row[j] += corner[((j - first) // LANES * LEFT + i) * LANES + (j - first) % LANES]
 
 
 cdef void diag_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
@@ -317,7 +276,7 @@ cdef void diag_moments(const Panels *p, const Job *job, Py_ssize_t k, const real
 cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcept nogil:
     cdef Py_ssize_t k
     cdef Band band
-    band.first, band.end = 0, padded(job.gaussians.n_features) // FEATURES
+    band.first, band.end = 0, bands_of(job.gaussians.n_features)
     for k in range(job.gaussians.n_components):
         component_moments(p, job, k, &band, accumulators)
 

@@ -24,7 +24,7 @@ cdef Py_ssize_t carve_share(const Job *job, char *scratch, Panels *p) noexcept n
     p.diff = <vec*>scratch
     if g.covariance_type != FULL:
         return carve_moments(scratch, 0, 0, sub_tiles(job), p)
-    return carve_moments(scratch, n * TILE * <Py_ssize_t>sizeof(real), n, 0, p)
+    return carve_moments(scratch, n * TILE * <Py_ssize_t>sizeof(real), g.n_features, 0, p)
 
 
 cdef Py_ssize_t share_bytes(const Job *job) noexcept nogil:
@@ -44,6 +44,7 @@ cdef void open_panel(const Job *job, const Panel *panel, Py_ssize_t tile, char *
 
 cdef inline void skip_tiles(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
     cdef Py_ssize_t K = job.gaussians.n_components
+    p.start += tile * TILE
     p.x += tile * padded(job.gaussians.n_features) * VECTORS
     p.resp += tile * K * VECTORS
     p.weight += tile * VECTORS
@@ -69,7 +70,7 @@ cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_
                   Py_ssize_t *first, Py_ssize_t *end, Band *band) noexcept nogil:
     """Which components, or which band of one, of about the same area as the others."""
     cdef Py_ssize_t K = job.gaussians.n_components
-    cdef Py_ssize_t groups = padded(job.gaussians.n_features) // FEATURES
+    cdef Py_ssize_t groups = bands_of(job.gaussians.n_features)
     band.first, band.end = 0, groups
     first[0], end[0] = unit * K // n_units, (unit + 1) * K // n_units
     if panel.n_bands > 1:
@@ -90,7 +91,7 @@ cdef double unit_share(const Job *job, const Panel *panel, Py_ssize_t unit,
     cdef Py_ssize_t first, end, whole
     cdef Band band
     unit_of(job, panel, unit, n_units, &first, &end, &band)
-    whole = padded(job.gaussians.n_features) // FEATURES
+    whole = bands_of(job.gaussians.n_features)
     return (<double>(end - first) / job.gaussians.n_components
             * (band.end * (band.end + 1.0) - band.first * (band.first + 1.0))
             / (whole * (whole + 1.0)))
@@ -106,6 +107,7 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
     if job.gaussians.covariance_type != FULL or job.gaussians.n_features <= 4:
         step = sub_tiles(job)
     open_panel(job, panel, 0, scratch, &p)
+    p.start, p.direct = panel.first, True
     for t in range((n_tiles + step - 1) // step):
         p.n_tiles = min(step, n_tiles - t * step)
         for k in range(first, end):

@@ -471,13 +471,7 @@ static inline emk_vec emk_near_inverse(emk_vec z, emk_vec *c, emk_vec *minus_log
 #endif
 }
 
-/* Width of the register tile of the moment update: 4 x EMK_MB features. */
-#ifndef EMK_MB
-#define EMK_MB 4
-#endif
-#define EMK_ACC (4 * EMK_MB)
-
-/* Sums over the lanes of 4 * nb accumulators (nb = EMK_MB or 4), in order. A tree of
+/* Sums over the lanes of n <= 16 accumulators, in order. A tree of
    pairwise adds: n vectors become n / LANES vectors of sums. */
 static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
 #if EMK_LANES == 1

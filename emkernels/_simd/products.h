@@ -1,0 +1,192 @@
+/* Sums of products of pairs of features over scaled rows: the loops of moments.pxi.
+
+   The rows of a chunk lie by strips of LANES features: a strip has the values of the first row, those
+   of the second, and so on, EMK_STRIP_REALS in all. LEFT features of every row, one by one, times up
+   to EMK_ABREAST strips: their sums are in registers while the rows go by. One more row's room between the
+   strips keeps them off the same lines of the first cache. */
+#ifndef EMK_PRODUCTS_H
+#define EMK_PRODUCTS_H
+
+#include "distances.h"
+
+#define EMK_MOMENT_ROWS 128
+#define EMK_STRIP_REALS ((EMK_MOMENT_ROWS + 1) * EMK_LANES)
+#if EMK_VECTOR_BYTES == 64
+#define EMK_LEFT 8
+#else
+#define EMK_LEFT 4
+#endif
+#if defined(__FMA__) || defined(__aarch64__)
+#define EMK_ABREAST 3
+#else
+#define EMK_ABREAST 2      /* the products take registers as well */
+#endif
+
+/* Strips that a group of LEFT features has columns of behind its first row. */
+#if EMK_LEFT > EMK_LANES
+#define EMK_CORNERS (EMK_LEFT / EMK_LANES)
+#else
+#define EMK_CORNERS 1
+#endif
+
+/* target += v, in float64 */
+static EMK_ALWAYS_INLINE void emk_add_wide(double *target, emk_vec v) {
+  emk_real lane[EMK_LANES];
+  memcpy(lane, &v, sizeof v);
+  for (int i = 0; i < EMK_HALVES; i++) {
+    emk_dvec t;
+    memcpy(&t, target + i * EMK_DLANES, sizeof t);
+    t += emk_widen(lane + i * EMK_DLANES);
+    memcpy(target + i * EMK_DLANES, &t, sizeof t);
+  }
+}
+
+/* The first n values at an address, zeros behind them. */
+static EMK_ALWAYS_INLINE emk_vec emk_load_some(const void *x, int n) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+  return (emk_vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), x);
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  return (emk_vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
+#else
+  emk_real lane[EMK_LANES] = {0};
+  emk_vec v;
+  memcpy(lane, x, n * sizeof(emk_real));
+  memcpy(&v, lane, sizeof v);
+  return v;
+#endif
+}
+
+/* One strip: e = root (x - mean) of its n features, of rows wherever they are, or of what is there
+   already (row NULL); first (LANES,) += sum root e. */
+static EMK_ALWAYS_INLINE void emk_scale(const char *const *row, Py_ssize_t offset, const int n,
+                                        const emk_real *mean, const emk_real *root,
+                                        Py_ssize_t n_rows, emk_real *e, double *first) {
+  emk_vec m = emk_load_some(mean, n), sum[4], total;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) sum[i] = emk_splat(0);
+  for (Py_ssize_t c = 0; c < n_rows; c += 4) {
+    const int rows = n_rows - c < 4 ? (int)(n_rows - c) : 4;
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      emk_vec x;
+      if (i >= rows) break;
+      if (row == NULL)
+        memcpy(&x, e + (c + i) * EMK_LANES, sizeof x);
+      else if (n == EMK_LANES)
+        memcpy(&x, row[c + i] + offset, sizeof x);
+      else
+        x = emk_load_some(row[c + i] + offset, n);
+      if (row != NULL) x = x - m;
+      x = emk_splat(root[c + i]) * x;
+      sum[i] = sum[i] + emk_splat(root[c + i]) * x;
+      memcpy(e + (c + i) * EMK_LANES, &x, sizeof x);
+    }
+  }
+  total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  emk_add_wide(first, total);
+}
+
+static void emk_scale_strip(const char *const *row, Py_ssize_t offset, int n, const emk_real *mean,
+                            const emk_real *root, Py_ssize_t n_rows, emk_real *e, double *first) {
+  if (row == NULL)
+    emk_scale(NULL, 0, n, mean, root, n_rows, e, first);
+  else if (n == EMK_LANES)
+    emk_scale(row, offset, EMK_LANES, mean, root, n_rows, e, first);
+  else
+    emk_scale(row, offset, n, mean, root, n_rows, e, first);
+}
+
+/* out[i] (from `column` on) += the products of feature i of `left` and m strips; the last strip's go to
+   corner (l, LANES) where it has columns beyond its rows. l, m and `last` are literals. */
+static EMK_ALWAYS_INLINE void emk_tile_products(const emk_real *left, const emk_real *right,
+                                                Py_ssize_t n_rows, const int l, const int m,
+                                                const int last, double *const *out,
+                                                Py_ssize_t column, double *corner) {
+  emk_vec acc[EMK_LEFT * EMK_ABREAST];
+#pragma GCC unroll 24
+  for (int i = 0; i < l * m; i++) acc[i] = emk_splat(0);
+  for (Py_ssize_t c = 0; c < n_rows; c++) {
+    emk_vec x[EMK_ABREAST];
+#pragma GCC unroll 3
+    for (int v = 0; v < m; v++)
+      x[v] = *(const emk_vec *)(right + v * EMK_STRIP_REALS + c * EMK_LANES);
+#pragma GCC unroll 8
+    for (int i = 0; i < l; i++) {
+      emk_vec value = emk_splat(left[i / EMK_LANES * EMK_STRIP_REALS + c * EMK_LANES + i % EMK_LANES]);
+#pragma GCC unroll 3
+      for (int v = 0; v < m; v++) acc[i * m + v] = acc[i * m + v] + value * x[v];
+    }
+  }
+  emk_fence();
+#pragma GCC unroll 8
+  for (int i = 0; i < l; i++) {
+#pragma GCC unroll 3
+    for (int v = 0; v < m; v++)
+      emk_add_wide(last && v == m - 1 ? corner + i * EMK_LANES : out[i] + column + v * EMK_LANES,
+                   acc[i * m + v]);
+  }
+}
+
+static inline void emk_strip_products(const emk_real *left, const emk_real *right,
+                                      Py_ssize_t n_rows, int l, int m, int last,
+                                      double *const *out, Py_ssize_t column, double *corner) {
+#define EMK_CASE(L, M)                                                              \
+  if (m == M && last)                                                               \
+    emk_tile_products(left, right, n_rows, L, M, 1, out, column, corner);           \
+  else if (m == M)                                                                  \
+    emk_tile_products(left, right, n_rows, L, M, 0, out, column, corner);
+  if (l == EMK_LEFT) {
+    EMK_CASE(EMK_LEFT, 1)
+    EMK_CASE(EMK_LEFT, 2)
+#if EMK_ABREAST == 3
+    EMK_CASE(EMK_LEFT, 3)
+#endif
+  } else {
+    EMK_CASE(EMK_LEFT / 2, 1)
+    EMK_CASE(EMK_LEFT / 2, 2)
+#if EMK_ABREAST == 3
+    EMK_CASE(EMK_LEFT / 2, 3)
+#endif
+  }
+#undef EMK_CASE
+}
+
+/* The lanes of a tile whose weight is positive: their roots behind one another, which lane each is,
+   and how many. There is room for one vector more in `root`, for LANES more in `lane`. */
+static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *root, int *lane) {
+  Py_ssize_t n = 0;
+  for (int v = 0; v < EMK_VECTORS; v++) {
+    emk_vec roots = emk_root(weight[v]);
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+    __mmask8 some = _mm512_cmp_pd_mask((__m512d)weight[v], _mm512_setzero_pd(), _CMP_GT_OQ);
+    __m512i at = _mm512_add_epi32(_mm512_set1_epi32(v * EMK_LANES), _mm512_setr_epi32(
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    roots = (emk_vec)_mm512_maskz_compress_pd(some, (__m512d)roots);
+    at = _mm512_maskz_compress_epi32(some, at);
+    memcpy(root + n, &roots, sizeof roots);
+    _mm256_storeu_si256((__m256i *)(lane + n), _mm512_castsi512_si256(at));
+    n += __builtin_popcount(some);
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+    __mmask16 some = _mm512_cmp_ps_mask((__m512)weight[v], _mm512_setzero_ps(), _CMP_GT_OQ);
+    __m512i at = _mm512_add_epi32(_mm512_set1_epi32(v * EMK_LANES), _mm512_setr_epi32(
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    roots = (emk_vec)_mm512_maskz_compress_ps(some, (__m512)roots);
+    at = _mm512_maskz_compress_epi32(some, at);
+    memcpy(root + n, &roots, sizeof roots);
+    memcpy(lane + n, &at, sizeof at);
+    n += __builtin_popcount(some);
+#else
+    emk_real w[EMK_LANES], r[EMK_LANES];
+    memcpy(w, &weight[v], sizeof w);
+    memcpy(r, &roots, sizeof r);
+    for (int i = 0; i < EMK_LANES; i++) {
+      root[n] = r[i];
+      lane[n] = v * EMK_LANES + i;
+      n += w[i] > 0;
+    }
+#endif
+  }
+  return n;
+}
+
+#endif
