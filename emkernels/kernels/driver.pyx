@@ -33,13 +33,13 @@ cdef enum:
     PANEL_TILES = 64                # at most
     FORMER_GROUPS = 4               # extra memory is at most what so many groups of rows, each
     FORMER_SUMS = 16777216          # with sums of its own, would take: so many bytes at least,
-    FORMER_SCRATCH = 1048576        # and scratch for each
+    FORMER_SCRATCH = 1000000        # and scratch for each, and more of wide rows
     MANY_THREADS = 32               # that this is kept with
     PANEL_BUDGET = 67108864         # bytes of both panels at most
     LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
     UNITS = 32                      # at least, by bands where components are fewer
-    BAND_FEATURES = 48              # at least
+    BAND_FEATURES = 128              # at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
@@ -137,7 +137,8 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components, tiles, all_tiles, room
     cdef Py_ssize_t each = 8 * plan.accumulator_length, share = plan.table.share_bytes(job)
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
-    room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * FORMER_SCRATCH
+    room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
+        FORMER_SCRATCH + 4 * job.gaussians.n_features * job.gaussians.n_features)
     room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
     tiles = PANEL_TILES
     while tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
