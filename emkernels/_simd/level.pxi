@@ -185,6 +185,7 @@ table_.best_path = best_path
 table_.mixture_block = mixture_block
 table_.panel_bytes = panel_bytes
 table_.share_bytes = share_bytes
+table_.unit_share = unit_share
 table_.panel_rows = panel_rows
 table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block

@@ -333,6 +333,8 @@ ctypedef struct Table:
                           char *scratch, double *accumulators) noexcept nogil
     Py_ssize_t (*panel_bytes)(const Job *job, Py_ssize_t n_tiles) noexcept nogil
     Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
+    double (*unit_share)(const Job *job, const Panel *panel, Py_ssize_t unit,
+                         Py_ssize_t n_units) noexcept nogil
     void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
                        Py_ssize_t count, char *scratch, double *tail) noexcept nogil
     void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
