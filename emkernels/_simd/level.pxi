@@ -52,6 +52,8 @@ cdef extern from "products.h" nogil:
         STRIP_REALS "EMK_STRIP_REALS"
         LEFT "EMK_LEFT"
         ABREAST "EMK_ABREAST"
+        NARROW "EMK_NARROW"
+        PAIRED "EMK_PAIRED"
         CORNERS "EMK_CORNERS"
     Py_ssize_t scale_strips "emk_scale_strips"(
         const char **row, Py_ssize_t offset, Py_ssize_t n_left, const real *mean,

@@ -4,8 +4,6 @@
 # tile of feature pairs is summed over a chunk of rows, then over its lanes; of more see products.pxi.
 
 cdef enum:
-    NARROW = 24
-    NARROW_PAIRS = 300
     NARROW_TILES = 12           # of a chunk: four features of it fit the first cache twice
     NARROW_STRIDE = NARROW_TILES * VECTORS + 1      # keeps features off the same lines of it
 
@@ -55,23 +53,23 @@ cdef inline void small_moments(const vec *x, const vec *r, Py_ssize_t r_stride, 
 
 cdef inline void pair_tile(const vec *left, const vec *right, Py_ssize_t n_vectors,
                            double *second, Py_ssize_t row) noexcept nogil:
-    """The products of FEATURES features, from the one numbered `row` on, and FEATURES others before
+    """The products of FEATURES features, from the one numbered `row` on, and PAIRED others before
     them, which begin where `second` does."""
     cdef vec acc[16]
     cdef real sums[16]
     cdef Py_ssize_t v, i, j
-    for i in range(16):
+    for i in range(FEATURES * PAIRED):
         acc[i] = splat(0)
     for v in range(n_vectors):
         for i in range(FEATURES):
-            for j in range(FEATURES):
-                acc[i * FEATURES + j] = (
-                    acc[i * FEATURES + j]
+            for j in range(PAIRED):
+                acc[i * PAIRED + j] = (
+                    acc[i * PAIRED + j]
                     + left[i * NARROW_STRIDE + v] * right[j * NARROW_STRIDE + v])
-    lane_sums(acc, 16, sums)
+    lane_sums(acc, FEATURES * PAIRED, sums)
     for i in range(FEATURES):
-        for j in range(FEATURES):
-            second[j] += sums[i * FEATURES + j]
+        for j in range(PAIRED):
+            second[j] += sums[i * PAIRED + j]
         second += row + i + 1
 
 
@@ -102,8 +100,8 @@ cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t
     e = sqrt(r) (x - mean)."""
     cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i, j
     cdef vec total = splat(0), weight
-    cdef vec sums[NARROW]
-    cdef double products[NARROW_PAIRS]
+    cdef vec *sums = <vec*>p.sums
+    cdef double *products = p.corner
     cdef Py_ssize_t tile[NARROW_TILES]
     cdef vec *roots = <vec*>p.roots
     cdef const vec *r
@@ -162,8 +160,8 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py
             for v in range(1, VECTORS):
                 m = m + sum_[v]
             sums[d] = sums[d] + m
-        for j in range(i):
-            b = j * FEATURES
+        for j in range(a // PAIRED):
+            b = j * PAIRED
             pair_tile(p.scaled + a * NARROW_STRIDE, p.scaled + b * NARROW_STRIDE, n_vectors,
                       second + a * (a + 1) // 2 + b, a)
         diagonal_tile(p.scaled + a * NARROW_STRIDE, n_vectors, second + a * (a + 1) // 2 + a, a)

@@ -9,7 +9,7 @@
 
 #include "distances.h"
 
-#define EMK_MOMENT_ROWS 64
+#define EMK_MOMENT_ROWS (EMK_DOUBLE ? 64 : 128)
 #define EMK_TOGETHER 4      /* strips whose rows are read at once: what adjacent lines of the cache have */
 #define EMK_STRIP_REALS ((EMK_MOMENT_ROWS + 1) * EMK_LANES)
 #if EMK_VECTOR_BYTES == 64
@@ -23,6 +23,20 @@
 #define EMK_ABREAST 2      /* the products take registers as well */
 #endif
 
+/* Up to so many features, rows along the lanes are faster: products with features along them spend
+   more on what they do not need, above the diagonal. */
+#if EMK_LANES == 16
+#define EMK_NARROW 128
+#else
+#define EMK_NARROW 24
+#endif
+/* Features that FEATURES others are multiplied with at a time then. */
+#if EMK_VECTOR_BYTES == 64 || defined(__aarch64__)
+#define EMK_PAIRED 4
+#else
+#define EMK_PAIRED 2
+#endif
+
 /* Strips that a group of LEFT features has columns of behind its first row. */
 #if EMK_LEFT > EMK_LANES
 #define EMK_CORNERS (EMK_LEFT / EMK_LANES)
@@ -31,13 +45,11 @@
 #endif
 
 /* target += v, in float64 */
-static EMK_ALWAYS_INLINE void emk_add_wide(double *target, emk_vec v) {
-  emk_real lane[EMK_LANES];
-  memcpy(lane, &v, sizeof v);
+static EMK_ALWAYS_INLINE void emk_add_wide(double *target, const emk_vec *v) {
   for (int i = 0; i < EMK_HALVES; i++) {
     emk_dvec t;
     memcpy(&t, target + i * EMK_DLANES, sizeof t);
-    t += emk_widen(lane + i * EMK_DLANES);
+    t += emk_widen((const emk_real *)v + i * EMK_DLANES);
     memcpy(target + i * EMK_DLANES, &t, sizeof t);
   }
 }
@@ -94,7 +106,10 @@ static EMK_ALWAYS_INLINE void emk_scale(const char *const *row, Py_ssize_t offse
     }
   }
 #pragma GCC unroll 4
-  for (int s = 0; s < n_strips; s++) emk_add_wide(sums + s * EMK_LANES, sum[0][s] + sum[1][s]);
+  for (int s = 0; s < n_strips; s++) {
+    const emk_vec total = sum[0][s] + sum[1][s];
+    emk_add_wide(sums + s * EMK_LANES, &total);
+  }
 }
 
 /* The strips from that at `offset` on, as many as go well together, of n_left features that are left;
@@ -148,12 +163,21 @@ static EMK_ALWAYS_INLINE void emk_tile_products(const emk_real *left, const emk_
     }
   }
   emk_fence();
+#if !EMK_DOUBLE && EMK_LANES > 1
+  /* halves are taken from memory: a register of which halves are taken is none of the upper 16 */
+  emk_vec kept[EMK_LEFT * EMK_ABREAST];
+#pragma GCC unroll 24
+  for (int i = 0; i < l * m; i++) kept[i] = acc[i];
+  __asm__ volatile("" : : "r"(kept) : "memory");
+#else
+  const emk_vec *kept = acc;
+#endif
 #pragma GCC unroll 8
   for (int i = 0; i < l; i++) {
 #pragma GCC unroll 3
     for (int v = 0; v < m; v++)
       emk_add_wide(last && v == m - 1 ? corner + i * EMK_LANES : out[i] + column + v * EMK_LANES,
-                   acc[i * m + v]);
+                   kept + i * m + v);
   }
 }
 

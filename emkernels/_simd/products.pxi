@@ -25,20 +25,24 @@ cdef inline Py_ssize_t strips_of(Py_ssize_t n_features) noexcept nogil:
 cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_features,
                               Py_ssize_t n_tiles, Panels *p) noexcept nogil:
     """Lay out what the moments of blocks of n_tiles tiles are made in."""
-    cdef Py_ssize_t n_strips = strips_of(n_features), tile = TILE * sizeof(real)
+    cdef Py_ssize_t n = padded(n_features), n_strips = strips_of(n_features)
+    cdef Py_ssize_t tile = TILE * sizeof(real)
+    cdef bint narrow = n_features <= NARROW
     p.scaled = <vec*>(scratch + used)
     used += max(n_tiles * tile, n_strips * STRIP_REALS * <Py_ssize_t>sizeof(real),
-                min(padded(n_features), <Py_ssize_t>NARROW) * NARROW_STRIDE * <Py_ssize_t>sizeof(vec))
+                n * NARROW_STRIDE * <Py_ssize_t>sizeof(vec) if narrow else 0)
     p.roots = <real*>(scratch + used)
     used = aligned(used + max((MOMENT_ROWS + LANES) * <Py_ssize_t>sizeof(real), NARROW_TILES * tile))
     p.row = <const char**>(scratch + used)
     used += MOMENT_ROWS * sizeof(char*)
     p.sums = <double*>(scratch + used)
-    used += n_strips * LANES * sizeof(double)
+    used += (n * <Py_ssize_t>sizeof(vec) if narrow
+             else n_strips * LANES * <Py_ssize_t>sizeof(double))
     p.unused = <double*>(scratch + used)
     used = aligned(used + n_strips * LANES * sizeof(double))
     p.corner = <double*>(scratch + used)
-    used += bands_of(n_features) * CORNERS * LEFT * LANES * <Py_ssize_t>sizeof(double)
+    used += <Py_ssize_t>sizeof(double) * max(
+        bands_of(n_features) * CORNERS * LEFT * LANES, n * (n + 1) // 2 if narrow else 0)
     p.tile_index = <Py_ssize_t*>(scratch + used)
     return aligned(used + n_tiles * <Py_ssize_t>sizeof(Py_ssize_t))
 
