@@ -25,10 +25,11 @@ cdef enum:
     GROUPS = 64
     MOST_GROUPS = 256               # of small sums of many rows, so that many threads end together
     GROUP_ROWS = 1024               # of each of these at least
+    EVEN_BLOCKS = 8                 # of a group, up to which they are made even
     SMALL_BUDGET = 8388608          # bytes for all of these
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
-    SLICE = 8192                    # sums that one thread merges at a time
+    SLICE = 1024                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_TILES = 64                # at most
     FORMER_GROUPS = 4               # extra memory is at most what so many groups of rows, each
@@ -73,13 +74,15 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
     each = 8 * max(<Py_ssize_t>1, accumulator_length)
     plan.n_groups = max(<Py_ssize_t>GROUPS, min(
-        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each))
+        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each) // GROUPS * GROUPS)
     budget = ACCUMULATOR_BUDGET // each
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
     if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
         plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
             plan.n_groups, n // (32 * job.gaussians.n_components)))
+    if work == MIXTURE and plan.n_groups >= GROUPS and not plan.dealt:
+        even_blocks(plan)
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
     plan.n_threads = allowed_threads(n_threads, plan.n_groups)
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
@@ -102,6 +105,17 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     plan.blocks_per_step = max(<Py_ssize_t>1, plan.blocks_per_step)
     plan.n_steps = (most_blocks + plan.blocks_per_step - 1) // plan.blocks_per_step
     return allocate(plan, plan.table.scratch_bytes(job), 0)
+
+
+cdef void even_blocks(Plan *plan) noexcept nogil:
+    """Blocks that are few for a group are made shorter, so that it has a whole number of them."""
+    cdef Py_ssize_t n = plan.n_positions, G = plan.n_groups, tile = plan.table.tile
+    cdef Py_ssize_t of_group = (n + G - 1) // G, blocks
+    blocks = (of_group + plan.job.block_rows - 1) // plan.job.block_rows
+    if plan.n_blocks <= G or blocks > EVEN_BLOCKS:
+        return
+    plan.job.block_rows = (of_group + blocks * tile - 1) // (blocks * tile) * tile
+    plan.n_blocks = (n + plan.job.block_rows - 1) // plan.job.block_rows
 
 
 cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
