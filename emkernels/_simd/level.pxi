@@ -53,9 +53,9 @@ cdef extern from "products.h" nogil:
         LEFT "EMK_LEFT"
         ABREAST "EMK_ABREAST"
         CORNERS "EMK_CORNERS"
-    void scale_strip "emk_scale_strip"(
-        const char **row, Py_ssize_t offset, int n, const real *mean, const real *root,
-        Py_ssize_t n_rows, real *e, double *first)
+    Py_ssize_t scale_strips "emk_scale_strips"(
+        const char **row, Py_ssize_t offset, Py_ssize_t n_left, const real *mean,
+        const real *root, Py_ssize_t n_rows, real *e, double *sums)
     void strip_products "emk_strip_products"(
         const real *left, const real *right, Py_ssize_t n_rows, int l, int m, bint last,
         double **out, Py_ssize_t column, double *corner)
@@ -146,6 +146,7 @@ include "elementary.pxi"
 include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
+include "products.pxi"
 include "mixture.pxi"
 include "panels.pxi"
 include "student.pxi"

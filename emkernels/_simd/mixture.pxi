@@ -11,8 +11,8 @@ ctypedef struct Panels:
     bint direct             # and the others follow
     vec *x                  # (n_tiles, n_padded, TILE)
     vec *whitened           # (n_padded, TILE), tied only
-    vec *scaled             # rows weighted for one component, by strips (see moments.pxi)
-    real *roots             # (MOMENT_ROWS,) of their weights
+    vec *scaled             # rows weighted for one component, by strips (see products.pxi)
+    real *roots             # of their weights
     const char **row        # (MOMENT_ROWS,) where they are
     vec *resp               # (n_tiles, n_components, TILE): log densities, then resp
     vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser

@@ -9,7 +9,8 @@
 
 #include "distances.h"
 
-#define EMK_MOMENT_ROWS 128
+#define EMK_MOMENT_ROWS 64
+#define EMK_TOGETHER 4      /* strips whose rows are read at once: what adjacent lines of the cache have */
 #define EMK_STRIP_REALS ((EMK_MOMENT_ROWS + 1) * EMK_LANES)
 #if EMK_VECTOR_BYTES == 64
 #define EMK_LEFT 8
@@ -56,44 +57,73 @@ static EMK_ALWAYS_INLINE emk_vec emk_load_some(const void *x, int n) {
 #endif
 }
 
-/* One strip: e = root (x - mean) of its n features, of rows wherever they are, or of what is there
-   already (row NULL); first (LANES,) += sum root e. */
-static EMK_ALWAYS_INLINE void emk_scale(const char *const *row, Py_ssize_t offset, const int n,
-                                        const emk_real *mean, const emk_real *root,
-                                        Py_ssize_t n_rows, emk_real *e, double *first) {
-  emk_vec m = emk_load_some(mean, n), sum[4], total;
+/* Some strips: e = root (x - mean) of their features, of which the last has n, of rows wherever they are,
+   or of what is there already (row NULL); sums (n_strips, LANES) += sum root e. n_strips is a literal. */
+static EMK_ALWAYS_INLINE void emk_scale(const char *const *row, Py_ssize_t offset,
+                                        const int n_strips, const int n, const emk_real *mean,
+                                        const emk_real *root, Py_ssize_t n_rows, emk_real *e,
+                                        double *sums) {
+  emk_vec m[EMK_TOGETHER], sum[2][EMK_TOGETHER];
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) sum[i] = emk_splat(0);
-  for (Py_ssize_t c = 0; c < n_rows; c += 4) {
-    const int rows = n_rows - c < 4 ? (int)(n_rows - c) : 4;
+  for (int s = 0; s < n_strips; s++) {
+    m[s] = emk_load_some(mean + s * EMK_LANES, s < n_strips - 1 ? EMK_LANES : n);
+    sum[0][s] = sum[1][s] = emk_splat(0);
+  }
+  for (Py_ssize_t c = 0; c < n_rows; c += 2) {
+#pragma GCC unroll 2
+    for (int i = 0; i < 2; i++) {
+      if (i == 1 && c + 1 == n_rows) break;
+      const emk_vec r = emk_splat(root[c + i]);
+      const char *from = row == NULL ? NULL : row[c + i] + offset;
+      emk_real *to = e + (c + i) * EMK_LANES;
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-      emk_vec x;
-      if (i >= rows) break;
-      if (row == NULL)
-        memcpy(&x, e + (c + i) * EMK_LANES, sizeof x);
-      else if (n == EMK_LANES)
-        memcpy(&x, row[c + i] + offset, sizeof x);
-      else
-        x = emk_load_some(row[c + i] + offset, n);
-      if (row != NULL) x = x - m;
-      x = emk_splat(root[c + i]) * x;
-      sum[i] = sum[i] + emk_splat(root[c + i]) * x;
-      memcpy(e + (c + i) * EMK_LANES, &x, sizeof x);
+      for (int s = 0; s < n_strips; s++, to += EMK_STRIP_REALS) {
+        emk_vec x;
+        emk_prefetch_to(to + 8 * EMK_LANES);   /* stores wait for their lines one by one */
+        if (row == NULL)
+          memcpy(&x, to, sizeof x);
+        else if (s < n_strips - 1 || n == EMK_LANES)
+          memcpy(&x, from + s * sizeof x, sizeof x);
+        else
+          x = emk_load_some(from + s * sizeof x, n);
+        if (row != NULL) x = x - m[s];
+        x = r * x;
+        sum[i][s] = sum[i][s] + r * x;
+        memcpy(to, &x, sizeof x);
+      }
     }
   }
-  total = (sum[0] + sum[1]) + (sum[2] + sum[3]);
-  emk_add_wide(first, total);
+#pragma GCC unroll 4
+  for (int s = 0; s < n_strips; s++) emk_add_wide(sums + s * EMK_LANES, sum[0][s] + sum[1][s]);
 }
 
-static void emk_scale_strip(const char *const *row, Py_ssize_t offset, int n, const emk_real *mean,
-                            const emk_real *root, Py_ssize_t n_rows, emk_real *e, double *first) {
+/* The strips from that at `offset` on, as many as go well together, of n_left features that are left;
+   how many strips. */
+static Py_ssize_t emk_scale_strips(const char *const *row, Py_ssize_t offset, Py_ssize_t n_left,
+                                   const emk_real *mean, const emk_real *root, Py_ssize_t n_rows,
+                                   emk_real *e, double *sums) {
+  const int n = EMK_LANES;
+  if (n_left >= EMK_TOGETHER * n) {
+    if (row == NULL)
+      emk_scale(NULL, 0, EMK_TOGETHER, n, mean, root, n_rows, e, sums);
+    else
+      emk_scale(row, offset, EMK_TOGETHER, n, mean, root, n_rows, e, sums);
+    return EMK_TOGETHER;
+  }
+  if (n_left >= 2 * n) {
+    if (row == NULL)
+      emk_scale(NULL, 0, 2, n, mean, root, n_rows, e, sums);
+    else
+      emk_scale(row, offset, 2, n, mean, root, n_rows, e, sums);
+    return 2;
+  }
   if (row == NULL)
-    emk_scale(NULL, 0, n, mean, root, n_rows, e, first);
-  else if (n == EMK_LANES)
-    emk_scale(row, offset, EMK_LANES, mean, root, n_rows, e, first);
+    emk_scale(NULL, 0, 1, n_left < n ? (int)n_left : n, mean, root, n_rows, e, sums);
+  else if (n_left >= n)
+    emk_scale(row, offset, 1, n, mean, root, n_rows, e, sums);
   else
-    emk_scale(row, offset, n, mean, root, n_rows, e, first);
+    emk_scale(row, offset, 1, (int)n_left, mean, root, n_rows, e, sums);
+  return 1;
 }
 
 /* out[i] (from `column` on) += the products of feature i of `left` and m strips; the last strip's go to

@@ -386,7 +386,9 @@ static inline double emk_tile_dot(const emk_real *a, const emk_real *b) {
 /* Ask for the cache line of an address that will be read soon; any address will do. */
 #if defined(__GNUC__)
 #define emk_prefetch(address) __builtin_prefetch(address, 0, 2)
+#define emk_prefetch_to(address) __builtin_prefetch(address, 1, 3)
 #else
+#define emk_prefetch_to(address) ((void)(address))
 #define emk_prefetch(address) ((void)(address))
 #endif
 /* How many bytes ahead of a stream, as measured: into the second cache, not the first. */
