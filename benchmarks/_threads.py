@@ -21,7 +21,7 @@ PLANNED = [("full", 60_000, 64, 256, 0), ("full", 20_000, 128, 256, 0),
 MODELLED = [(200_000, 16, 32), (20_000, 64, 256), (4_000, 784, 10)]
 TINY_SHAPES = [(2_000, 8, 4), (500, 70, 40)]
 MODEL_COUNTS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128)
-SLICE = 8192        # sums that a thread merges at a time
+SLICE = 1024        # sums that a thread merges at a time
 WORTH = 1.2         # what twice as many threads should gain at least
 
 

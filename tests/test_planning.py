@@ -108,11 +108,21 @@ def test_small_sums_have_groups_for_many_threads():
 
 
 @several
-def test_an_imputer_of_wide_rows_has_few_groups():
-    """The known limit: conditional covariances are sums of the densities' part."""
-    plan = plan_of(20_000, 784, 1, missing=78, n_threads=32)
-    assert not plan.shared and plan.n_groups == plan.n_threads == 8
-    assert shares(plan, 32).efficiency <= 0.25
+@pytest.mark.parametrize("missing", [39, 78])
+def test_an_imputer_of_wide_rows_uses_all_threads(missing):
+    plan = plan_of(20_000, 784, 1, missing=missing, n_threads=32)
+    assert plan.shared and plan.n_threads >= 30 and plan.n_groups == 1
+    efficiency, least = shares(plan, 32)
+    assert efficiency >= 0.9 and least >= 0.5
+    # eight groups of rows took 69 MB on as many threads
+    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= 80e6
+
+
+@several
+def test_several_wide_components_with_gaps_have_few_groups():
+    """The known limit: the conditional covariances of a panel would be too many."""
+    plan = plan_of(20_000, 784, 10, missing=78, n_threads=32)
+    assert not plan.shared and plan.n_groups == 4
 
 
 def test_shares_are_those_of_a_list_schedule():
@@ -194,6 +204,31 @@ class TestSharedPanels:
         assert_near(weight, p.sample_weight @ resp[:, K], RESP[dtype] * n)
         wanted = resp.argmax(axis=1)
         assert_array_equal(labels, np.where(wanted == K, -1, wanted))
+
+
+# rows, features, components, share of values missing: mixed tiles, and tiles of one pattern
+GAPS = [(150, 370, 1, 0.1), (70, 370, 1, 0.3), (30, 370, 1, 0.6), (200, 150, 8, 0.02),
+        (1, 370, 1, 0.1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", GAPS, ids=shape_id)
+def test_rows_with_gaps_share_panels(simd, shape, dtype):
+    n, D, K, share = shape
+    assert plan_of(n, D, K, "full", "float32" if dtype == "f4" else "float64",
+                   missing=min(64, int(share * D))).shared
+    p = problem(n, D, K, "full", dtype)
+    X = p.X.copy()
+    X[np.random.default_rng(5).random(X.shape) < share] = np.nan
+    *moments, log_likelihood = same(lambda threads: kernels.incomplete_statistics(
+        X, p.weights, p.means, p.factors, "full", p.sample_weight, n_threads=threads))
+    expected = reference.incomplete_statistics(
+        X, p.weights, p.means, p.factors, "full", p.sample_weight)
+    exact = dtype == "f8"
+    for found, wanted in zip(moments, expected, strict=False):
+        scale = np.abs(wanted).max() + 1
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=scale * (1e-10 if exact else 1e-3))
+    assert log_likelihood == pytest.approx(expected[3], rel=1e-10 if exact else 1e-3)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

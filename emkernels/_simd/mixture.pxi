@@ -43,6 +43,7 @@ ctypedef struct Panels:
     Py_ssize_t missing_stride
     vec *fill               # conditional mean - mean, (n_components, n_missing, TILE) a tile
     Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
+    real *ready             # (n_tiles, n_components, TILE, n_features): filled deviations, of panels
     vec *best               # (n_tiles, TILE)
     double *inverse         # conditional covariances, packed, of one pattern or mixed tile
     double *small           # four matrices `small_stride` apart
@@ -88,6 +89,7 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     cdef Py_ssize_t tile = TILE * sizeof(real)
     used = carve_work(job, scratch, carve_rows(job, scratch, T, p), T, p)
     p.direct = False
+    p.ready = NULL
     p.mask = NULL
     p.best = NULL
     p.pull = NULL

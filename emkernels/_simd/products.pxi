@@ -56,8 +56,9 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
     cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components
     cdef Py_ssize_t t, d, i, v, n_lanes, c = 0
     cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
-    cdef bint filled = p.best != NULL or p.mask != NULL
-    cdef bint direct = p.direct and not filled and job.rows.column_stride == sizeof(real)
+    cdef bint filled = p.ready == NULL and (p.best != NULL or p.mask != NULL)
+    cdef bint direct = p.ready != NULL or (
+        p.direct and not filled and job.rows.column_stride == sizeof(real))
     # u r of a Student t component may be small where its row is far
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
     cdef vec least = splat(<real>1e-19 if skip else 0)
@@ -68,6 +69,8 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
     cdef const char *ahead = NULL
     cdef bint far = p.n_tiles * n * TILE * <Py_ssize_t>sizeof(real) > NEAR_BYTES
     memset(p.sums, 0, strips_of(D) * LANES * sizeof(double))
+    if p.ready != NULL:
+        mean = p.zeros
     memset(p.corner, 0, bands_of(D) * CORNERS * LEFT * LANES * <Py_ssize_t>sizeof(double))
     for t in range(p.n_tiles):
         if not p.active[t * K + k]:
@@ -77,7 +80,10 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
             weight[v] = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
             total = total + weight[v]
         n_lanes = weighted_lanes(weight, p.roots + c, lane)
-        if direct:
+        if p.ready != NULL:
+            for i in range(n_lanes):
+                p.row[c + i] = <const char*>(p.ready + ((t * K + k) * TILE + lane[i]) * D)
+        elif direct:
             for i in range(n_lanes):
                 p.row[c + i] = job.rows.x + (row_at(&job.rows, p.start + t * TILE + lane[i])
                                              * job.rows.row_stride)
@@ -92,7 +98,9 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
             turn_rows(p, D, lane, n_lanes, c)
         c += n_lanes
         if c + TILE > MOMENT_ROWS:
-            if far and direct and job.rows.order == NULL:
+            if far and p.ready != NULL:
+                ahead = <const char*>(p.ready + ((t + 1) * K + k) * TILE * D)
+            elif far and direct and job.rows.order == NULL:
                 ahead = job.rows.x + (p.start + (t + 1) * TILE) * job.rows.row_stride
             elif far:
                 ahead = <const char*>(p.x + (t + 1) * n * VECTORS)

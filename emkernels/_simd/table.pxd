@@ -50,6 +50,7 @@ ctypedef struct Incomplete:
     # schedule: one kind for each tile of positions; the other types take them as they come
     const signed char *kinds
     Py_ssize_t n_tiles
+    Py_ssize_t n_runs             # tiles that open a pattern, or are mixed
     Py_ssize_t typical_missing    # of a row, rounded up
     Py_ssize_t most_missing       # of a row in a tile of one pattern
     Py_ssize_t most_mixed         # of a row in a mixed tile

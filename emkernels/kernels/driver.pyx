@@ -5,7 +5,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport FULL, TIED, second_size
+from emkernels._simd.table cimport FULL, TIED, Incomplete, second_size
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.threads cimport forked, note_threads
 
@@ -25,10 +25,11 @@ cdef enum:
     GROUPS = 64
     MOST_GROUPS = 256               # of small sums of many rows, so that many threads end together
     GROUP_ROWS = 1024               # of each of these at least
+    EVEN_BLOCKS = 8                 # of a group, up to which they are made even
     SMALL_BUDGET = 8388608          # bytes for all of these
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
-    SLICE = 8192                    # sums that one thread merges at a time
+    SLICE = 1024                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
     PANEL_TILES = 64                # at most
     FORMER_GROUPS = 4               # extra memory is at most what so many groups of rows, each
@@ -39,7 +40,12 @@ cdef enum:
     LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
     UNITS = 32                      # at least, by bands where components are fewer
-    BAND_FEATURES = 128              # at least
+    BAND_FEATURES = 128             # at least
+    # rows with missing values
+    RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
+    GAP_TILES = 16                  # of a panel at least, at most twice as many
+    GAP_BUDGET = 33554432           # bytes of both panels at most
+    GAP_FEATURES = 48               # of a band at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
@@ -67,19 +73,21 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         n = job.chain.n_blocks
     plan.n_positions = n
     plan.accumulator_length = accumulator_length
-    if is_shared(job, work, accumulator_length):
+    if is_shared(plan):
         return plan_panels(plan, n_threads)
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
     each = 8 * max(<Py_ssize_t>1, accumulator_length)
     plan.n_groups = max(<Py_ssize_t>GROUPS, min(
-        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each))
+        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each) // GROUPS * GROUPS)
     budget = ACCUMULATOR_BUDGET // each
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
     if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
         plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
             plan.n_groups, n // (32 * job.gaussians.n_components)))
+    if work == MIXTURE and plan.n_groups >= GROUPS and not plan.dealt:
+        even_blocks(plan)
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
     plan.n_threads = allowed_threads(n_threads, plan.n_groups)
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
@@ -104,6 +112,19 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     return allocate(plan, plan.table.scratch_bytes(job), 0)
 
 
+cdef void even_blocks(Plan *plan) noexcept nogil:
+    """Blocks that are few for a group are made a little longer or shorter, so that every group has
+    as many."""
+    cdef Py_ssize_t n = plan.n_positions, G = plan.n_groups, tile = plan.table.tile
+    cdef Py_ssize_t of_group = (n + G - 1) // G, old = plan.job.block_rows, rows, blocks
+    for blocks in range(max(<Py_ssize_t>1, of_group // old), of_group // old + 2):
+        rows = (of_group + blocks * tile - 1) // (blocks * tile) * tile
+        if blocks <= EVEN_BLOCKS and plan.n_blocks > G and 7 * old <= 8 * rows <= 9 * old:
+            plan.job.block_rows = rows
+            plan.n_blocks = (n + rows - 1) // rows
+            return
+
+
 cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
     plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
     plan.memory = emk_room(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
@@ -123,12 +144,21 @@ cdef int allowed_threads(int n_threads, Py_ssize_t parts) noexcept nogil:
     return <int>min(<Py_ssize_t>n_threads, parts)
 
 
-cdef bint is_shared(const Job *job, Work work, Py_ssize_t accumulator_length) noexcept nogil:
+cdef bint is_shared(const Plan *plan) noexcept nogil:
     """Whether the sums are too many to have them several times. That the threads share the rows
     instead depends on the shape of the problem alone."""
-    return (work == MIXTURE and accumulator_length >= SHARED_LENGTH and job.first_moments
-            and job.incomplete == NULL and job.field == NULL and job.gaussians.dfs == NULL
-            and job.gaussians.covariance_type != TIED)
+    cdef const Job *job = plan.job
+    cdef const Incomplete *inc = job.incomplete
+    if not (plan.work == MIXTURE and plan.accumulator_length >= SHARED_LENGTH
+            and job.first_moments and job.field == NULL and job.gaussians.dfs == NULL
+            and job.gaussians.covariance_type != TIED):
+        return False
+    if inc == NULL:
+        return True
+    # tiles of one pattern would each have its matrices made again
+    return (plan.dealt and job.second_moments and job.gaussians.n_features > 4
+            and RUN_QUARTERS * inc.n_runs >= 4 * inc.n_tiles
+            and 2 * plan.table.panel_bytes(job, GAP_TILES) <= GAP_BUDGET)
 
 
 cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
@@ -141,7 +171,9 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
         FORMER_SCRATCH + 4 * job.gaussians.n_features * job.gaussians.n_features)
     room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
     tiles = PANEL_TILES
-    while tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
+    if job.incomplete != NULL:
+        tiles = min(<Py_ssize_t>GAP_TILES * 2, GAP_BUDGET // (2 * plan.table.panel_bytes(job, 1)))
+    while job.incomplete == NULL and tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
             room, LEAST_BUDGET if tiles <= PANEL_TILES // 2 else 0):
         tiles //= 2
     plan.n_panels = (all_tiles + tiles - 1) // tiles
@@ -155,7 +187,8 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.panel_bytes = plan.table.panel_bytes(job, tiles)
     if job.gaussians.covariance_type == FULL and K < UNITS:
         plan.panel.n_bands = max(<Py_ssize_t>1, min(
-            (UNITS + K - 1) // K, job.gaussians.n_features // BAND_FEATURES))
+            (UNITS + K - 1) // K, job.gaussians.n_features
+            // (BAND_FEATURES if job.incomplete == NULL else GAP_FEATURES)))
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands

@@ -132,6 +132,7 @@ def plan_of(n_samples, n_features, n_components, covariance_type="full", dtype="
         if job.gaussians.covariance_type == FULL:
             incomplete.kinds = &kind        # not looked into before the pass
             incomplete.n_tiles = -(-n_samples // table_of(double_).tile)
+            incomplete.n_runs = incomplete.n_tiles
         job.incomplete = &incomplete
     length = n_components + n_components * n_features + second_size(&job.gaussians) + 2
     check_status(make_plan(&plan, &job, double_, MIXTURE, length, check_threads(n_threads)))
