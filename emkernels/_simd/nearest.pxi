@@ -17,6 +17,7 @@
 
 cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
+    IN_FLIGHT = 2048        # bytes of rows apart that are asked for before they are read
     FEW_ROWS = 20           # at which a product takes as long as rows by themselves
 
 
@@ -524,14 +525,14 @@ cdef void add_gap_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, co
                        double *sums) noexcept nogil:
     """sums (n_columns,) += sign * weight * (x - origin) of some rows, of columns from `first` on,
     which `origin` and `sums` begin with."""
-    cdef Py_ssize_t i, d
+    cdef Py_ssize_t i, d, ahead = 2 + IN_FLIGHT // (n_columns * <Py_ssize_t>sizeof(real))
     cdef double weight
     cdef const char *x
     for i in range(n_rows):
         x = rows.x + order[i] * rows.row_stride + first * rows.column_stride
-        if i + 2 < n_rows and rows.column_stride == sizeof(real):
+        if i + ahead < n_rows and rows.column_stride == sizeof(real):
             for d in range(n_columns * <Py_ssize_t>sizeof(real) // CACHE_LINE + 1):
-                prefetch(x + (order[i + 2] - order[i]) * rows.row_stride + d * CACHE_LINE)
+                prefetch(x + (order[i + ahead] - order[i]) * rows.row_stride + d * CACHE_LINE)
         weight = sign * (rows.sample_weight[order[i]] if rows.sample_weight != NULL else 1.0)
         if rows.column_stride == sizeof(real):
             add_deviations(x, origin, n_columns, weight, sums)

@@ -20,6 +20,7 @@ cdef enum:
     LITTLE = 512
     BAND = 256              # columns that a thread sums
     SOME_ROWS = 512         # that a thread looks at
+    FEW_MOVED = 256         # rows that are added sooner than threads begin
 
 
 cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
@@ -65,48 +66,61 @@ cdef int add_by_cluster(const Rows *rows, bint double_, const int *labels, const
                         const double *origins, Py_ssize_t origin_stride, Py_ssize_t n_clusters,
                         double *counts, double *sums, int n_threads) noexcept nogil:
     """Each sum by one thread, over the rows in their order."""
-    cdef Py_ssize_t n = rows.n_samples, K = n_clusters
-    cdef int *order = <int*>malloc(2 * n * sizeof(int))
-    cdef Py_ssize_t *starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
-    cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND if sums != NULL else 1, i
+    cdef Py_ssize_t n = rows.n_samples, K = n_clusters, n_moved = 0, i
+    cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND
     cdef int threads = <int>min(<Py_ssize_t>n_threads, K * n_bands)
-    if order == NULL or starts == NULL:
-        free(order)
+    cdef int *moved
+    cdef Py_ssize_t *starts
+    if sums == NULL and before == NULL:
+        for i in range(n):
+            counts[labels[i]] += row_weight(rows, i)
+        return 0
+    # rows that have moved, these by cluster, and by the cluster before
+    moved = <int*>malloc((3 if before != NULL else 2) * n * sizeof(int))
+    starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
+    if moved == NULL or starts == NULL:
+        free(moved)
         free(starts)
         return OUT_OF_MEMORY
-    sort_moved(labels, labels, before, n, K, order, starts)
+    for i in range(n):
+        moved[n_moved] = <int>i
+        n_moved += before == NULL or labels[i] != before[i]
+    sort_moved(labels, moved, n_moved, K, moved + n, starts)
     if before != NULL:
-        sort_moved(before, labels, before, n, K, order + n, starts + K + 1)
-    if forked() or emk_in_parallel():
+        sort_moved(before, moved, n_moved, K, moved + 2 * n, starts + K + 1)
+    if n_moved < FEW_MOVED or forked() or emk_in_parallel():
         threads = 1
     if threads == 1:
         for i in range(K * n_bands):
-            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
+            add_band(rows, double_, moved + n, starts, before != NULL, origins, origin_stride, K, i,
                      n_bands, counts, sums)
     else:
         note_threads()
         for i in prange(K * n_bands, schedule="dynamic", chunksize=1, num_threads=threads):
-            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
+            add_band(rows, double_, moved + n, starts, before != NULL, origins, origin_stride, K, i,
                      n_bands, counts, sums)
-    free(order)
+    free(moved)
     free(starts)
     return 0
 
 
-cdef void sort_moved(const int *key, const int *labels, const int *before, Py_ssize_t n,
-                     Py_ssize_t K, int *order, Py_ssize_t *starts) noexcept nogil:
-    """Rows whose labels differ, by key, in their order."""
+cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
+    return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
+
+
+cdef void sort_moved(const int *key, const int *moved, Py_ssize_t n, Py_ssize_t K, int *order,
+                     Py_ssize_t *starts) noexcept nogil:
+    """Rows of a list by key, in their order."""
     cdef Py_ssize_t i, k
     memset(starts, 0, (K + 1) * sizeof(Py_ssize_t))
     for i in range(n):
-        if before == NULL or labels[i] != before[i]:
-            starts[key[i]] += 1
+        starts[key[moved[i]]] += 1
     for k in range(1, K + 1):
         starts[k] += starts[k - 1]
     for i in range(n - 1, -1, -1):
-        if before == NULL or labels[i] != before[i]:
-            starts[key[i]] -= 1
-            order[starts[key[i]]] = <int>i
+        k = key[moved[i]]
+        starts[k] -= 1
+        order[starts[k]] = moved[i]
 
 
 cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ssize_t *starts,
@@ -124,8 +138,7 @@ cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ss
             table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first, width,
                                1 - 2 * side, sums + k * D + first)
         for i in range(n if first == 0 else 0):
-            counts[k] += (1 - 2 * side) * (
-                rows.sample_weight[row[i]] if rows.sample_weight != NULL else 1.0)
+            counts[k] += (1 - 2 * side) * row_weight(rows, row[i])
 
 
 def _cluster_sums(X, labels, origin, n_clusters, sample_weight=None, n_threads=None):
