@@ -88,10 +88,14 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
 }
 
 /* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. */
+   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. From
+   `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
 static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
                                 const float *half, Py_ssize_t n_features, const int *chosen,
-                                Py_ssize_t n_chosen, float *form, float *best) {
+                                Py_ssize_t n_chosen, const char *ahead, Py_ssize_t n_bytes,
+                                float *form, float *best) {
+  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_chosen * EMK_PARTS;
+  const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_steps - 1) / (64 * n_steps)) : 0;
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int first = at == 0, last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
@@ -101,6 +105,7 @@ static inline void emk_products(const float *x, const float *panels, Py_ssize_t 
       for (int s = 0; s < EMK_PARTS; s++) {
         const float *rows = x + s * depth * EMK_PART;
         float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
         if (first && last)
           emk_part_products(rows, c, depth, 1, 1, h, f, b);
         else if (first)

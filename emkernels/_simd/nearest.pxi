@@ -212,6 +212,14 @@ cdef void open_crowd(const Rows *rows, Py_ssize_t start, Py_ssize_t size,
             p.row[j] = <const char*>(p.copied + j * D)
 
 
+cdef inline const char *behind_crowd(const Rows *rows, Py_ssize_t start) noexcept nogil:
+    """Where the wide tile behind the one at `start` is, if all rows are one piece of memory."""
+    if (rows.order != NULL or rows.column_stride != sizeof(real)
+            or rows.row_stride != rows.n_features * <Py_ssize_t>sizeof(real)):
+        return NULL
+    return rows.x + (start + CROWD) * rows.row_stride
+
+
 cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t n_chosen,
                  Crowd *p) noexcept nogil:
     """The nearest centre of each row, of those of the chosen panels."""
@@ -239,7 +247,7 @@ cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t 
                     p.found[j] = <int>k
 
 
-cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
+cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen, const char *ahead,
                       Crowd *p) noexcept nogil:
     """l of the rows of a wide tile and of the chosen panels, and which centres may be nearest."""
     cdef const Nearest *nearest = job.nearest
@@ -253,7 +261,7 @@ cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
         products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen, n_chosen,
-                 p.form, p.best)
+                 ahead, CROWD * D * sizeof(real), p.form, p.best)
     else:
         memset(p.form, 0, n_chosen * CENTRE_PANEL * CROWD * sizeof(float))
     limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
@@ -296,7 +304,7 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
                 p.found[j] = job.labels[start + j]
                 p.exact[j] = -1
         else:
-            crowd_forms(job, size, job.nearest.n_panels, &p)
+            crowd_forms(job, size, job.nearest.n_panels, behind_crowd(&job.rows, start), &p)
             settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             row = start + j
@@ -325,7 +333,7 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
     for t in range((n + CROWD - 1) // CROWD):
         size = min(<Py_ssize_t>CROWD, n - t * CROWD)
         open_crowd(&needed, t * CROWD, size, &p)
-        crowd_forms(job, size, job.nearest.n_panels, &p)
+        crowd_forms(job, size, job.nearest.n_panels, behind_crowd(&needed, t * CROWD), &p)
         settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             if p.exact[j] == INFINITY:

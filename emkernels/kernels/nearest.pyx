@@ -3,7 +3,7 @@
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport atoi, free, getenv, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport SPHERICAL
@@ -23,8 +23,21 @@ cdef enum:
     FEW_MOVED = 256         # rows that are added sooner than threads begin
 
 
+ctypedef struct Moved:
+    # rows that have changed their cluster, or all
+    Py_ssize_t n
+    Py_ssize_t n_sides      # 2: there was a cluster before
+    int *list               # (n,) in their order; by cluster; by that before
+    Py_ssize_t *starts      # (n_sides, n_clusters + 1) of these
+
+
 cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
-    return n_clusters > 1 and n_features >= FEW_FEATURES and n_clusters * n_features >= LITTLE
+    cdef Py_ssize_t few = FEW_FEATURES, little = LITTLE
+    if getenv("EMK_FEWF") != NULL:
+        few = atoi(getenv("EMK_FEWF"))
+    if getenv("EMK_LITTLE") != NULL:
+        little = atoi(getenv("EMK_LITTLE"))
+    return n_clusters > 1 and n_features >= few and n_clusters * n_features >= little
 
 
 cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double_,
@@ -69,38 +82,38 @@ cdef int add_by_cluster(const Rows *rows, bint double_, const int *labels, const
     cdef Py_ssize_t n = rows.n_samples, K = n_clusters, n_moved = 0, i
     cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND
     cdef int threads = <int>min(<Py_ssize_t>n_threads, K * n_bands)
-    cdef int *moved
-    cdef Py_ssize_t *starts
+    cdef Moved moved
     if sums == NULL and before == NULL:
         for i in range(n):
             counts[labels[i]] += row_weight(rows, i)
         return 0
-    # rows that have moved, these by cluster, and by the cluster before
-    moved = <int*>malloc((3 if before != NULL else 2) * n * sizeof(int))
-    starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
-    if moved == NULL or starts == NULL:
-        free(moved)
-        free(starts)
-        return OUT_OF_MEMORY
     for i in range(n):
-        moved[n_moved] = <int>i
         n_moved += before == NULL or labels[i] != before[i]
-    sort_moved(labels, moved, n_moved, K, moved + n, starts)
+    moved.n_sides = 1 if before == NULL else 2
+    moved.list = <int*>malloc((3 * n_moved + 1) * sizeof(int))
+    moved.starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
+    if moved.list == NULL or moved.starts == NULL:
+        free(moved.list)
+        free(moved.starts)
+        return OUT_OF_MEMORY
+    moved.n = 0
+    for i in range(n):
+        moved.list[moved.n] = <int>i     # written over unless it has
+        moved.n += before == NULL or labels[i] != before[i]
+    sort_moved(&moved, 0, labels, K)
     if before != NULL:
-        sort_moved(before, moved, n_moved, K, moved + 2 * n, starts + K + 1)
+        sort_moved(&moved, 1, before, K)
     if n_moved < FEW_MOVED or forked() or emk_in_parallel():
         threads = 1
     if threads == 1:
         for i in range(K * n_bands):
-            add_band(rows, double_, moved + n, starts, before != NULL, origins, origin_stride, K, i,
-                     n_bands, counts, sums)
+            add_band(rows, double_, &moved, origins, origin_stride, K, i, counts, sums)
     else:
         note_threads()
         for i in prange(K * n_bands, schedule="dynamic", chunksize=1, num_threads=threads):
-            add_band(rows, double_, moved + n, starts, before != NULL, origins, origin_stride, K, i,
-                     n_bands, counts, sums)
-    free(moved)
-    free(starts)
+            add_band(rows, double_, &moved, origins, origin_stride, K, i, counts, sums)
+    free(moved.list)
+    free(moved.starts)
     return 0
 
 
@@ -108,35 +121,39 @@ cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
     return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
 
 
-cdef void sort_moved(const int *key, const int *moved, Py_ssize_t n, Py_ssize_t K, int *order,
-                     Py_ssize_t *starts) noexcept nogil:
-    """Rows of a list by key, in their order."""
+cdef void sort_moved(const Moved *moved, int side, const int *key, Py_ssize_t K) noexcept nogil:
+    """Those rows by key, in their order."""
     cdef Py_ssize_t i, k
+    cdef int *order = moved.list + (1 + side) * moved.n
+    cdef Py_ssize_t *starts = moved.starts + side * (K + 1)
     memset(starts, 0, (K + 1) * sizeof(Py_ssize_t))
-    for i in range(n):
-        starts[key[moved[i]]] += 1
+    for i in range(moved.n):
+        starts[key[moved.list[i]]] += 1
     for k in range(1, K + 1):
         starts[k] += starts[k - 1]
-    for i in range(n - 1, -1, -1):
-        k = key[moved[i]]
+    for i in range(moved.n - 1, -1, -1):
+        k = key[moved.list[i]]
         starts[k] -= 1
-        order[starts[k]] = moved[i]
+        order[starts[k]] = moved.list[i]
 
 
-cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ssize_t *starts,
-                   bint subtract, const double *origins, Py_ssize_t origin_stride, Py_ssize_t K,
-                   Py_ssize_t at, Py_ssize_t n_bands, double *counts, double *sums) noexcept nogil:
+cdef void add_band(const Rows *rows, bint double_, const Moved *moved, const double *origins,
+                   Py_ssize_t origin_stride, Py_ssize_t K, Py_ssize_t at, double *counts,
+                   double *sums) noexcept nogil:
     """Some columns of one cluster."""
-    cdef Py_ssize_t k = at // n_bands, first = at % n_bands * BAND, D = rows.n_features
-    cdef Py_ssize_t width = min(D - first, <Py_ssize_t>BAND), side, n, i
+    cdef Py_ssize_t D = rows.n_features, n_bands = (D + BAND - 1) // BAND
+    cdef Py_ssize_t k = at // n_bands, first = at % n_bands * BAND, side, n, i
     cdef const Table *table = table_of(double_)
+    cdef const Py_ssize_t *starts
     cdef const int *row
-    for side in range(1 + subtract):
-        row = order + side * rows.n_samples + starts[side * (K + 1) + k]
-        n = starts[side * (K + 1) + k + 1] - starts[side * (K + 1) + k]
+    for side in range(moved.n_sides):
+        starts = moved.starts + side * (K + 1) + k
+        row = moved.list + (1 + side) * moved.n + starts[0]
+        n = starts[1] - starts[0]
         if sums != NULL:
-            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first, width,
-                               1 - 2 * side, sums + k * D + first)
+            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first,
+                               min(D - first, <Py_ssize_t>BAND), 1 - 2 * side,
+                               sums + k * D + first)
         for i in range(n if first == 0 else 0):
             counts[k] += (1 - 2 * side) * row_weight(rows, row[i])
 
