@@ -3,7 +3,7 @@
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.stdlib cimport atoi, free, getenv, malloc
+from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
 from emkernels._simd.table cimport SPHERICAL
@@ -16,8 +16,11 @@ cdef extern from "parallel.h" nogil:
     int emk_in_parallel()
 
 cdef enum:
-    FEW_FEATURES = 16       # and centres times features: below, tiles of differences are faster
+    # centres times features from which tiles of differences are slower; and of few features
     LITTLE = 512
+    FEW_FEATURES = 16
+    MUCH = 4096
+    LEAST_FEATURES = 8
     BAND = 256              # columns that a thread sums
     SOME_ROWS = 512         # that a thread looks at
     FEW_MOVED = 256         # rows that are added sooner than threads begin
@@ -32,12 +35,9 @@ ctypedef struct Moved:
 
 
 cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
-    cdef Py_ssize_t few = FEW_FEATURES, little = LITTLE
-    if getenv("EMK_FEWF") != NULL:
-        few = atoi(getenv("EMK_FEWF"))
-    if getenv("EMK_LITTLE") != NULL:
-        little = atoi(getenv("EMK_LITTLE"))
-    return n_clusters > 1 and n_features >= few and n_clusters * n_features >= little
+    cdef Py_ssize_t size = n_clusters * n_features
+    return n_clusters > 1 and (size >= LITTLE if n_features >= FEW_FEATURES else
+                               size >= MUCH and n_features >= LEAST_FEATURES)
 
 
 cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double_,
