@@ -23,6 +23,7 @@ cdef enum:
     LEAST_FEATURES = 8
     BAND = 256              # columns that a thread sums
     SOME_ROWS = 512         # that a thread looks at
+    FEW_ROWS = 64           # the same where each has many distances
     FEW_MOVED = 256         # rows that are added sooner than threads begin
 
 
@@ -205,3 +206,30 @@ def _gap_squares(X, labels, centers, rounding, n_threads=None):
                 table.gap_squares(&rows, i * SOME_ROWS, min(SOME_ROWS, n - i * SOME_ROWS), label,
                                   center, limit, square, far)
     return squares, away
+
+
+def _center_distances(X, centers, n_threads=None):
+    """Distances (n_samples, n_centers) by difference, in the precision of X. Every array already
+    checked; the rows contiguous, the centres rounded to their precision and contiguous."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads)
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t n = X.shape[0], K = length_of(centers), size = K * X.itemsize, i
+    cdef const char *center = <const char*>address(centers)
+    cdef char *to
+    cdef const Table *table = table_of(double_)
+    set_rows(&rows, X)
+    if centers.dtype != X.dtype or centers.shape[1] != X.shape[1] or X.strides[1] != X.itemsize:
+        raise ValueError("rows and centres are not alike")
+    out = np.empty((n, K), X.dtype)
+    to = <char*>address(out)
+    with nogil:
+        if threads == 1 or forked() or emk_in_parallel():
+            table.center_distances(&rows, 0, n, center, K, to)
+        else:
+            note_threads()
+            for i in prange((n + FEW_ROWS - 1) // FEW_ROWS, schedule="static",
+                            num_threads=threads):
+                table.center_distances(&rows, i * FEW_ROWS, min(FEW_ROWS, n - i * FEW_ROWS), center,
+                                       K, to + i * FEW_ROWS * size)
+    return out

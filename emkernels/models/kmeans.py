@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,6 +19,7 @@ from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
+from emkernels.kernels import passes
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.encoding import number, numbers
@@ -432,12 +432,15 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         return self._distances(self._read(X).X)
 
     def _distances(self, X):
-        centers = self.cluster_centers_.astype(np.float64)
+        # by difference: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
+        centers = np.ascontiguousarray(self.cluster_centers_, X.dtype)
+        if X.strides[1] == X.itemsize:
+            return passes.center_distances(X, centers, self.n_threads)
         out = np.empty((len(X), len(centers)), X.dtype)
-        # by difference, in float64: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
         for first in range(0, len(X), 4096):
             rows = slice(first, first + 4096)
-            out[rows] = cdist(X[rows], centers)
+            out[rows] = passes.center_distances(
+                np.ascontiguousarray(X[rows]), centers, self.n_threads)
         return out
 
     def score(self, X, y=None, sample_weight=None):
