@@ -156,7 +156,7 @@ def test_a_coreset_stands_for_all_rows():
         expected = np.average(X ** power, axis=0, weights=weight)
         spread = np.sqrt(np.average(X ** 2, axis=0, weights=weight)) if power == 1 else expected
         found = np.average(few.X ** power, axis=0, weights=few.weight_given)
-        assert (np.abs(found - expected) < 0.05 * spread).all()
+        assert (np.abs(found - expected) < 0.1 * spread).all()
     same = coreset(Rows.read(np.ones((100, 2))), 30, np.random.RandomState(0))
     assert_allclose(same.weight_given.sum(), 100)
 
