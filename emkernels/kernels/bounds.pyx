@@ -155,7 +155,9 @@ class _LloydBounds:
     def follow(self, before, centers):
         """The centres have moved."""
         if self.n_groups:
-            shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / self.scale * (1 + 1e-6)
+            shift = centers - before
+            shift = np.square(shift, out=shift).sum(axis=1)
+            shift = np.sqrt(shift) / self.scale * (1 + 1e-6)
             self.travelled += shift
             self.group_travelled += np.maximum.reduceat(
                 shift, np.arange(0, len(shift), self.group_size))
