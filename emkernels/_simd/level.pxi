@@ -71,6 +71,8 @@ cdef extern from "distances.h" nogil:
                                      const char *ahead, vec *q)
     void add_rows "emk_add_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *q)
     void put_rows "emk_put_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *y)
+    bint roots "emk_roots"(real *x, Py_ssize_t n)
+    bint is_root "emk_is_root"(real x)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(
@@ -93,7 +95,8 @@ cdef extern from "nearest.h" nogil:
         float *y, float *x, float *norm)
     void products "emk_products"(
         const float *x, const float *panels, Py_ssize_t stride, const float *half,
-        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, float *form, float *best)
+        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, const char *ahead,
+        Py_ssize_t n_bytes, float *form, float *best)
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
@@ -159,6 +162,8 @@ include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
 include "nearest.pxi"
+include "nearest_bounds.pxi"
+include "nearest_pairs.pxi"
 include "factors.pxi"
 include "classes.pxi"
 include "chain.pxi"
@@ -198,6 +203,7 @@ table_.prepare_nearest = prepare_nearest
 table_.pair_square = square_of_pair
 table_.add_gap_rows = add_gap_rows
 table_.gap_squares = gap_squares
+table_.center_distances = center_distances
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

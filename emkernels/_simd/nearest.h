@@ -88,10 +88,14 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
 }
 
 /* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. */
+   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. From
+   `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
 static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
                                 const float *half, Py_ssize_t n_features, const int *chosen,
-                                Py_ssize_t n_chosen, float *form, float *best) {
+                                Py_ssize_t n_chosen, const char *ahead, Py_ssize_t n_bytes,
+                                float *form, float *best) {
+  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_chosen * EMK_PARTS;
+  const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_steps - 1) / (64 * n_steps)) : 0;
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int first = at == 0, last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
@@ -101,6 +105,7 @@ static inline void emk_products(const float *x, const float *panels, Py_ssize_t 
       for (int s = 0; s < EMK_PARTS; s++) {
         const float *rows = x + s * depth * EMK_PART;
         float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
         if (first && last)
           emk_part_products(rows, c, depth, 1, 1, h, f, b);
         else if (first)
@@ -166,7 +171,8 @@ static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
 static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
                                   const emk_real *origin, emk_real scale, float more, float *y,
                                   float *x, float *norm) {
-  for (int j = 0; j < EMK_CROWD; j++) norm[j] = 0;
+  emk_fvec squares[EMK_CROWD / EMK_FLANES];
+  for (int v = 0; v < EMK_CROWD / EMK_FLANES; v++) squares[v] = emk_fsplat(0);
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
@@ -175,26 +181,25 @@ static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
     for (int j = 0; j < EMK_CROWD; j++) {
       const char *in = row[j] + at * (Py_ssize_t)sizeof(emk_real);
       float *out = y + j * EMK_DEPTH;
-      emk_fvec squares = emk_fsplat(0);
-      float lane[EMK_FLANES];
       for (Py_ssize_t d = 0; d < n; d++) out[d] = (float)((emk_at(in, d) - o[d]) * scale);
       for (Py_ssize_t d = n; d < n_padded; d++) out[d] = 0;
-      for (Py_ssize_t d = 0; d < n_padded; d += EMK_FLANES) {
-        emk_fvec value;
-        memcpy(&value, out + d, sizeof value);
-        squares = squares + value * value;
-      }
-      memcpy(lane, &squares, sizeof squares);
-      for (int i = 1; i < EMK_FLANES; i++) lane[0] += lane[i];
-      norm[j] += lane[0];
     }
     for (int s = 0; s < EMK_PARTS; s++)
-      for (int v = 0; v < EMK_SUB; v++)
+      for (int v = 0; v < EMK_SUB; v++) {
+        float *to = x + s * depth * EMK_PART + v * EMK_FLANES;
+        emk_fvec total = emk_fsplat(0);
         for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
           // columns past the last are written over by the next part
           emk_put_columns(y + (s * EMK_PART + v * EMK_FLANES) * EMK_DEPTH + d, EMK_DEPTH,
-                          x + (s * depth + d) * EMK_PART + v * EMK_FLANES);
+                          to + d * EMK_PART);
+        for (Py_ssize_t d = 0; d < n; d++) {
+          emk_fvec value = *(const emk_fvec *)(to + d * EMK_PART);
+          total = total + value * value;
+        }
+        squares[s * EMK_SUB + v] = squares[s * EMK_SUB + v] + total;
+      }
     if (last) {
+      memcpy(norm, squares, sizeof squares);
       for (int j = 0; j < EMK_CROWD; j++) norm[j] = sqrtf(norm[j]) * more;
       for (int s = 0; s < EMK_PARTS; s++)
         memcpy(x + (s * depth + n) * EMK_PART, norm + s * EMK_PART, EMK_PART * sizeof(float));

@@ -355,6 +355,8 @@ ctypedef struct Table:
     void (*gap_squares)(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
                         const double *centers, const double *rounding, double *squares,
                         unsigned char *away) noexcept nogil
+    void (*center_distances)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                             const char *centers, Py_ssize_t n_centers, char *out) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
