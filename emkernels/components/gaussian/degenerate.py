@@ -189,7 +189,7 @@ def _spikes(parameters, least, total=None):
     factors = structure.each(parameters.precisions_cholesky)
     # a trace of a product with the precision is at least the inverse of the smallest
     # eigenvalue: most components need no second look
-    traces = (factors * (total @ factors)).sum(axis=(1, 2))
+    traces = np.array([(factor * (total @ factor)).sum() for factor in factors])
     if (traces < 1 / SHARE).all():
         return
     bound = bound()
@@ -209,6 +209,8 @@ def _spikes(parameters, least, total=None):
 def _narrow_direction(covariance, factor, total, bound, tiny):
     """A direction in which a covariance, of this factor of its inverse, is too small, or None;
     `tiny`: whether it may be by LEAST_SHARE."""
+    if _all_below_one(SHARE * (factor.T @ total @ factor)):
+        return None     # the data have too little everywhere
     scale, best = np.sqrt(np.maximum(np.diagonal(total), 1e-300)), None
     # the precision in units of the bounds: in those of the covariance, what is narrow drowns
     # beside columns whose bounds are smaller by many orders
@@ -231,10 +233,10 @@ def _narrow_direction(covariance, factor, total, bound, tiny):
 def _all_below_one(matrix):
     """Whether every eigenvalue is: a factorisation takes a tenth of the time of eigenvectors."""
     try:
-        np.linalg.cholesky(np.eye(len(matrix)) - matrix)
+        root = np.linalg.cholesky(np.eye(len(matrix)) - matrix)
     except np.linalg.LinAlgError:
         return False
-    return True
+    return np.isfinite(root).all()
 
 
 def _smallest_share(covariance, total, basis):
