@@ -63,6 +63,17 @@ cdef extern from "distances.h" nogil:
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
 
+cdef extern from "diagonal.h" nogil:
+    enum:
+        AXES "EMK_AXES"
+    void near_forms "emk_near_forms"(const real *scale, const real *offset, Py_ssize_t stride,
+                                     const vec *z, Py_ssize_t n_features, int n, vec *q)
+    void axis_sums "emk_axis_sums"(
+        const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
+        const real *about, int n, bint differences, real *out)
+    void four_sums "emk_four_sums"(const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
+                                   const vec *r, const real *about, real *out)
+
 cdef extern from "nearest.h" nogil:
     enum:
         CROWD "EMK_CROWD"
@@ -134,6 +145,7 @@ include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
 include "mixture.pxi"
+include "diagonal.pxi"
 include "panels.pxi"
 include "student.pxi"
 include "field.pxi"
