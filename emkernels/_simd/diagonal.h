@@ -49,19 +49,20 @@ static inline void emk_near_forms(const emk_real *scale, const emk_real *offset,
 }
 
 /* One feature of tiles at x + at[0], x + at[1], ... under the weights r (n, r_stride) of n components:
-   out = the n sums of r y, then those of r y^2. `about` is one centre, y = x - centre, or, by
-   differences, as many means, y = x - mean. */
+   out = the n sums of r y, then those of r y^2. `about` is one centre, y = x - centre, or as many
+   means, y = x - mean. MASKED: y is 0 where no component has any weight, as its square may overflow. */
+enum { EMK_CENTRED, EMK_MASKED, EMK_DIFFERENCES };
 static EMK_ALWAYS_INLINE void emk_feature_sums(const emk_vec *x, const Py_ssize_t *at,
                                                Py_ssize_t n_tiles, const emk_vec *r,
                                                Py_ssize_t r_stride, const emk_real *about,
-                                               const int n, const int differences, emk_real *out) {
+                                               const int n, const int way, emk_real *out) {
   emk_vec acc[2 * EMK_AXES];
 #pragma GCC unroll 16
   for (int i = 0; i < 2 * n; i++) acc[i] = emk_splat(0);
   for (Py_ssize_t t = 0; t < n_tiles; t++) {
     const emk_vec *tile = x + at[t];
     for (int v = 0; v < EMK_VECTORS; v++, r++) {
-      if (differences) {
+      if (way == EMK_DIFFERENCES) {
 #pragma GCC unroll 8
         for (int k = 0; k < n; k++) {
           emk_vec y = tile[v] - emk_splat(about[k]), w = r[k * r_stride] * y;
@@ -69,7 +70,13 @@ static EMK_ALWAYS_INLINE void emk_feature_sums(const emk_vec *x, const Py_ssize_
           acc[n + k] = acc[n + k] + w * y;
         }
       } else {
-        emk_vec y = tile[v] - emk_splat(about[0]), square = y * y;
+        emk_vec y = tile[v] - emk_splat(about[0]), square;
+        if (way == EMK_MASKED) {
+          emk_vec most = r[0];
+          for (int k = 1; k < n; k++) most = emk_max(most, r[k * r_stride]);
+          y = emk_keep_if_ge(y, most, emk_splat(EMK_DOUBLE ? (emk_real)4e-324 : (emk_real)1e-45));
+        }
+        square = y * y;
 #pragma GCC unroll 8
         for (int k = 0; k < n; k++) {
           emk_vec w = r[k * r_stride];
@@ -84,11 +91,13 @@ static EMK_ALWAYS_INLINE void emk_feature_sums(const emk_vec *x, const Py_ssize_
 
 static inline void emk_axis_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
                                  const emk_vec *r, Py_ssize_t r_stride, const emk_real *about,
-                                 int n, int differences, emk_real *out) {
+                                 int n, int way, emk_real *out) {
+#define EMK_SUMS(n, way) emk_feature_sums(x, at, n_tiles, r, r_stride, about, n, way, out)
 #define EMK_CASE(n) \
   case n: \
-    if (differences) emk_feature_sums(x, at, n_tiles, r, r_stride, about, n, 1, out); \
-    else emk_feature_sums(x, at, n_tiles, r, r_stride, about, n, 0, out); \
+    if (way == EMK_CENTRED) EMK_SUMS(n, EMK_CENTRED); \
+    else if (way == EMK_MASKED) EMK_SUMS(n, EMK_MASKED); \
+    else EMK_SUMS(n, EMK_DIFFERENCES); \
     break;
   switch (n) {
     EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4)
@@ -97,6 +106,7 @@ static inline void emk_axis_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssiz
 #endif
   }
 #undef EMK_CASE
+#undef EMK_SUMS
 }
 
 /* The same of one component by differences and 4 features, EMK_VECTORS vectors apart, of which the

@@ -11,6 +11,7 @@
 cdef enum:
     NEAR_PLACE = 8          # in the header of a component: whether it is near the centre
     CHUNK_TILES = 16        # rows whose weights for some components fit the first cache
+    SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which they do not fall on the same lines
 
 
 cdef inline real near_limit() noexcept nogil:
@@ -105,7 +106,7 @@ ctypedef struct Axes:
     Py_ssize_t n_tiles
     Py_ssize_t at[CHUNK_TILES]  # where the tiles are
     double count[AXES]
-    vec share[AXES * CHUNK_TILES * VECTORS]     # weights
+    vec share[AXES * SHARE_STRIDE]              # weights
 
 
 cdef void axis_moments(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t end,
@@ -152,7 +153,7 @@ cdef void chunks_of(const Panels *p, Axes *axes, Py_ssize_t first, Py_ssize_t n,
     for t in range(p.n_tiles + 1):
         if axes.n_tiles == CHUNK_TILES or (t == p.n_tiles and axes.n_tiles > 0):
             for k in range(n):
-                share = axes.share + k * CHUNK_TILES * VECTORS
+                share = axes.share + k * SHARE_STRIDE
                 total = splat(0)
                 for v in range(axes.n_tiles * VECTORS):
                     total = total + share[v]
@@ -173,33 +174,27 @@ cdef void chunks_of(const Panels *p, Axes *axes, Py_ssize_t first, Py_ssize_t n,
         w = p.weight + t * VECTORS
         for k in range(n):
             r = p.resp + (t * K + first + k) * VECTORS
-            share = axes.share + (k * CHUNK_TILES + c) * VECTORS
+            share = axes.share + k * SHARE_STRIDE + c * VECTORS
             for v in range(VECTORS):
                 share[v] = r[v] * w[v] if p.active[t * K + first + k] else splat(0)
 
 
-cdef inline double gap_of(const Axes *axes, Py_ssize_t k, Py_ssize_t d) noexcept nogil:
-    """The mean of a component less the centre."""
-    cdef const Gaussians *g = &axes.job.gaussians
-    cdef const real *mean = (<const real*>g.packed + (axes.first + k) * component_stride(g)
-                             + HEADER)
-    return <double>mean[d] - <double>axes.centre[d]
-
-
-cdef bint is_close(const Axes *axes, Py_ssize_t d) noexcept nogil:
+cdef inline bint is_close(const Axes *axes, const real *mean, Py_ssize_t stride,
+                          Py_ssize_t d) noexcept nogil:
     """Whether a feature of all these components goes by the centre."""
     cdef const Gaussians *g = &axes.job.gaussians
-    cdef Py_ssize_t D = g.n_features, k
-    cdef double scale, largest = 0
+    cdef Py_ssize_t k
+    cdef real largest = 0, offset
+    if not axes.known_scale:
+        return False
     for k in range(axes.n):
         if g.covariance_type == TIED:
-            scale = g.precisions_cholesky[d * D + d]
-        elif g.covariance_type == DIAG:
-            scale = g.precisions_cholesky[(axes.first + k) * D + d]
+            offset = (mean[k * stride + d] - axes.centre[d]) * <real>g.precisions_cholesky[
+                d * g.n_features + d]
         else:
-            scale = g.precisions_cholesky[axes.first + k]
-        largest = max(largest, fabs(gap_of(axes, k, d)) * scale)
-    return axes.known_scale and largest <= close_limit()
+            offset = mean[k * stride + 2 * padded(g.n_features) + d]
+        largest = fabs(offset) if not fabs(offset) <= largest else largest
+    return largest <= close_limit()
 
 
 cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
@@ -211,8 +206,8 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
     cdef const vec *x
     cdef real about[AXES]
     cdef real out[2 * AXES]
-    cdef double gap, largest
-    cdef bint good
+    cdef double gap
+    cdef int way
     if n == 1:
         while d + 4 <= D:
             four_sums(p.x + d * VECTORS, axes.at, axes.n_tiles, axes.share, mean + d, out)
@@ -223,28 +218,32 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
             d += 4
     while d < D:
         x = p.x + d * VECTORS
-        good = n > 1 and is_close(axes, d)
-        if good:
-            axis_sums(x, axes.at, axes.n_tiles, axes.share, CHUNK_TILES * VECTORS,
-                      axes.centre + d, <int>n, False, out)
-            largest = 0
-            for i in range(2 * n):
-                largest += fabs(out[i])
-            # a square that overflows is none of a row without weight
-            good = largest < INFINITY
-        if good:
-            for k in range(n):
-                gap = gap_of(axes, k, d)
-                sums[k * D + d] += out[k] - axes.count[k] * gap
-                if squares != NULL:
-                    squares[k * D + d] += out[n + k] - gap * (2 * out[k] - axes.count[k] * gap)
-        else:
+        way = CENTRED if n > 1 and is_close(axes, mean, stride, d) else DIFFERENCES
+        if way == CENTRED:
+            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d, <int>n,
+                      CENTRED, out)
+            if not all_finite(out, 2 * n):
+                axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d,
+                          <int>n, MASKED, out)
+            if not all_finite(out, 2 * n):
+                way = DIFFERENCES
+        if way == DIFFERENCES:
             for k in range(n):
                 about[k] = mean[k * stride + d]
-            axis_sums(x, axes.at, axes.n_tiles, axes.share, CHUNK_TILES * VECTORS, about, <int>n,
-                      True, out)
-            for k in range(n):
-                sums[k * D + d] += out[k]
-                if squares != NULL:
-                    squares[k * D + d] += out[n + k]
+            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, about, <int>n,
+                      DIFFERENCES, out)
+        for k in range(n):
+            gap = 0 if way == DIFFERENCES else (
+                <double>mean[k * stride + d] - <double>axes.centre[d])
+            sums[k * D + d] += out[k] - axes.count[k] * gap
+            if squares != NULL:
+                squares[k * D + d] += out[n + k] - gap * (2 * out[k] - axes.count[k] * gap)
         d += 1
+
+
+cdef inline bint all_finite(const real *x, Py_ssize_t n) noexcept nogil:
+    cdef real total = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        total += x[i] * 0
+    return total == 0

@@ -66,11 +66,14 @@ cdef extern from "distances.h" nogil:
 cdef extern from "diagonal.h" nogil:
     enum:
         AXES "EMK_AXES"
+        CENTRED "EMK_CENTRED"
+        MASKED "EMK_MASKED"
+        DIFFERENCES "EMK_DIFFERENCES"
     void near_forms "emk_near_forms"(const real *scale, const real *offset, Py_ssize_t stride,
                                      const vec *z, Py_ssize_t n_features, int n, vec *q)
     void axis_sums "emk_axis_sums"(
         const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
-        const real *about, int n, bint differences, real *out)
+        const real *about, int n, int way, real *out)
     void four_sums "emk_four_sums"(const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
                                    const vec *r, const real *about, real *out)
 
