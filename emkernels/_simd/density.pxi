@@ -27,12 +27,17 @@ cdef inline Py_ssize_t triangle(Py_ssize_t n_padded) noexcept nogil:
 
 cdef inline Py_ssize_t component_stride(const Gaussians *g) noexcept nogil:
     cdef Py_ssize_t n = padded(g.n_features)
-    return HEADER + n + (triangle(n) if g.covariance_type == FULL else n)
+    if g.covariance_type == FULL:
+        return HEADER + n + triangle(n)
+    # mean and scale; and offsets from the centre that components share
+    return HEADER + (2 if g.covariance_type == TIED or g.only_means else 3) * n
 
 
 cdef Py_ssize_t packed_bytes(const Gaussians *g) noexcept nogil:
     cdef Py_ssize_t n = padded(g.n_features)
-    cdef Py_ssize_t shared = n + triangle(n) if g.covariance_type == TIED else 0
+    cdef Py_ssize_t shared = 0 if g.covariance_type == FULL or g.only_means else n
+    if g.covariance_type == TIED:
+        shared += triangle(n)
     return (g.n_components * component_stride(g) + shared) * sizeof(real)
 
 
@@ -59,15 +64,12 @@ cdef void prepare(Gaussians *g) noexcept nogil:
     cdef real *out = <real*>g.packed
     cdef real *shared = out + g.n_components * stride
     cdef real *factor
-    cdef double log_det = 0, offset, centre, value
+    cdef double log_det = 0, offset, value
     memset(out, 0, packed_bytes(g))
+    if g.covariance_type != FULL and not g.only_means:
+        set_centre(g, shared)
     if g.covariance_type == TIED:
         log_det = pack_triangle(g.precisions_cholesky, D, shared + n)
-        for d in range(D):
-            centre = 0
-            for k in range(g.n_components):
-                centre += g.means[k * D + d] / g.n_components
-            shared[d] = <real>centre
     for k in range(g.n_components):
         factor = out + HEADER + n
         for d in range(D):
@@ -88,6 +90,8 @@ cdef void prepare(Gaussians *g) noexcept nogil:
                 value = g.precisions_cholesky[k * D + d if g.covariance_type == DIAG else k]
                 log_det += log(value)
                 factor[d] = <real>value
+            if not g.only_means:
+                set_offsets(g, shared, out)
         value = log_det - 0.5 * D * log(2 * M_PI)
         if g.log_weights != NULL:
             value += g.log_weights[k]

@@ -80,6 +80,20 @@ cdef extern from "distances.h" nogil:
     int count_bits "emk_count_bits"(unsigned long long bits)
     int lowest_bit "emk_lowest_bit"(unsigned long long bits)
 
+cdef extern from "diagonal.h" nogil:
+    enum:
+        AXES "EMK_AXES"
+        CENTRED "EMK_CENTRED"
+        MASKED "EMK_MASKED"
+        DIFFERENCES "EMK_DIFFERENCES"
+    void near_forms "emk_near_forms"(const real *scale, const real *offset, Py_ssize_t stride,
+                                     const vec *z, Py_ssize_t n_features, int n, vec *q)
+    void axis_sums "emk_axis_sums"(
+        const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
+        const real *about, int n, int way, real *out)
+    void four_sums "emk_four_sums"(const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
+                                   const vec *r, const real *about, real *out)
+
 cdef extern from "nearest.h" nogil:
     enum:
         CROWD "EMK_CROWD"
@@ -153,6 +167,7 @@ include "density.pxi"
 include "moments.pxi"
 include "products.pxi"
 include "mixture.pxi"
+include "diagonal.pxi"
 include "panels.pxi"
 include "student.pxi"
 include "field.pxi"

@@ -79,7 +79,8 @@ cdef Py_ssize_t block_rows(const Job *job) noexcept nogil:
             each += 2 * K
     tiles = PANEL_BYTES // (tile * each)
     # sums over lanes want long blocks; few features stay in the first cache with short ones
-    return TILE * max(<Py_ssize_t>4, min(tiles, (8192 if n >= 16 else 4096) // tile))
+    return TILE * max(<Py_ssize_t>(4 if job.gaussians.covariance_type == FULL else 8),
+                      min(tiles, (8192 if n >= 16 else 4096) // tile))
 
 
 cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
@@ -241,30 +242,6 @@ cdef bint tile_density(const Gaussians *g, Py_ssize_t k, const Panels *p, Py_ssi
     for v in range(VECTORS):
         out[v] = q[v] if g.dfs != NULL else splat(constant) - splat(0.5) * q[v]
     return True
-
-
-cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec *best,
-                         vec *out) noexcept nogil:
-    """The same for all components of the types that are diagonal, or become so by whitening."""
-    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), stride = component_stride(g), k, v
-    cdef const real *mean = <const real*>g.packed + HEADER
-    cdef const vec *x = p.x + t * n * VECTORS
-    cdef vec constant
-    if g.covariance_type == TIED:
-        whiten(<const real*>g.packed + K * stride, x, p.diff, n, p.whitened)
-        axis_forms(mean + n, NULL, stride, p.whitened, g.n_features, K, NULL, out)
-    else:
-        axis_forms(mean, mean + n, stride, x, g.n_features, K, NULL, out)
-    for k in range(K):
-        p.active[t * K + k] = True
-    if g.dfs != NULL:
-        power_law(p, g, t, 0, K, out, best)
-        return
-    for k in range(K):
-        constant = splat((mean + k * stride)[-HEADER])
-        for v in range(VECTORS):
-            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
-            best[v] = vmax(out[k * VECTORS + v], best[v])
 
 
 cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t count,

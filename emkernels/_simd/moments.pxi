@@ -167,60 +167,22 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py
         diagonal_tile(p.scaled + a * NARROW_STRIDE, n_vectors, second + a * (a + 1) // 2 + a, a)
 
 
-cdef void diag_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
-                       double *count, double *first, double *second) noexcept nogil:
-    """One component, S_k kept to its diagonal, or not at all."""
-    cdef Py_ssize_t D = job.gaussians.n_features, stride = padded(D) * VECTORS
-    cdef Py_ssize_t K = job.gaussians.n_components, t, d, v, active = 0
-    cdef vec total = splat(0), m, diff, weighted
-    cdef vec s[VECTORS]
-    cdef vec q[VECTORS]
-    cdef const vec *x
-    cdef const vec *r
-    cdef const vec *w
-    for t in range(p.n_tiles):
-        if not p.active[t * K + k]:
-            continue
-        r = p.resp + (t * K + k) * VECTORS
-        w = p.weight + t * VECTORS
-        for v in range(VECTORS):
-            p.scaled[active * VECTORS + v] = r[v] * w[v]
-            total = total + p.scaled[active * VECTORS + v]
-        p.tile_index[active] = t
-        active += 1
-    if active == 0:
-        return
-    count[0] += lanes(&total)
-    for d in range(D):
-        m = splat(mean[d])
-        for v in range(VECTORS):
-            s[v] = splat(0)
-            q[v] = splat(0)
-        for t in range(active):
-            x = p.x + p.tile_index[t] * stride + d * VECTORS
-            for v in range(VECTORS):
-                diff = x[v] - m
-                weighted = p.scaled[t * VECTORS + v] * diff
-                s[v] = s[v] + weighted
-                if job.second_moments:
-                    q[v] = q[v] + weighted * diff
-        total = s[0]
-        for v in range(1, VECTORS):
-            total = total + s[v]
-        first[d] += lanes(&total)
-        if job.second_moments:
-            total = q[0]
-            for v in range(1, VECTORS):
-                total = total + q[v]
-            second[d] += lanes(&total)
-
-
 cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcept nogil:
-    cdef Py_ssize_t k
     cdef Band band
     band.first, band.end = 0, bands_of(job.gaussians.n_features)
-    for k in range(job.gaussians.n_components):
-        component_moments(p, job, k, &band, accumulators)
+    some_moments(p, job, 0, job.gaussians.n_components, &band, accumulators)
+
+
+cdef void some_moments(const Panels *p, const Job *job, Py_ssize_t begin, Py_ssize_t end,
+                       const Band *band, double *accumulators) noexcept nogil:
+    """Components begin .. end - 1."""
+    cdef Py_ssize_t k
+    cdef int type_ = job.gaussians.covariance_type
+    if p.mask == NULL and type_ != FULL and not (type_ == TIED and job.second_moments):
+        axis_moments(p, job, begin, end, accumulators)
+        return
+    for k in range(begin, end):
+        component_moments(p, job, k, band, accumulators)
 
 
 cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
@@ -240,8 +202,6 @@ cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const
         full_moments(p, job, k, band, count, first, second)
     elif p.mask != NULL and g.covariance_type != FULL:
         masked_moments(p, job, k, mean, count, first, second)
-    elif g.covariance_type != FULL:
-        diag_moments(p, job, k, mean, count, first, second)
     elif p.best != NULL or p.mask != NULL or D > NARROW:
         full_moments(p, job, k, band, count, first, second)
     elif D > 4:

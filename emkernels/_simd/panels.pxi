@@ -15,7 +15,7 @@ cdef Py_ssize_t panel_bytes(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
 
 cdef inline Py_ssize_t sub_tiles(const Job *job) noexcept nogil:
     """How many tiles fit the second cache."""
-    return max(<Py_ssize_t>1, SHARED_BYTES // (
+    return max(<Py_ssize_t>8, SHARED_BYTES // (
         padded(job.gaussians.n_features) * TILE * <Py_ssize_t>sizeof(real)))
 
 
@@ -113,7 +113,7 @@ cdef double unit_share(const Job *job, const Panel *panel, Py_ssize_t unit,
 cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
                      Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil:
     """One part of all sums, over the tiles of the panel: some components, or a band of one."""
-    cdef Py_ssize_t first, end, step = n_tiles, k, t
+    cdef Py_ssize_t first, end, step = n_tiles, t
     cdef Panels p
     cdef Band band
     unit_of(job, panel, unit, n_units, &first, &end, &band)
@@ -126,8 +126,7 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
     p.start, p.direct = panel.first, True
     for t in range((n_tiles + step - 1) // step):
         p.n_tiles = min(step, n_tiles - t * step)
-        for k in range(first, end):
-            component_moments(&p, job, k, &band, accumulators)
+        some_moments(&p, job, first, end, &band, accumulators)
         skip_tiles(job, &p, step)
 
 

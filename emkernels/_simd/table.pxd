@@ -34,6 +34,7 @@ ctypedef struct Gaussians:
     const double *dfs                   # (n_components,) degrees of freedom
     const double *excess                # (n_components, n_features + 1), see student.pxi
     char *packed                        # filled by Table.prepare
+    bint only_means                     # of scale one: K-means, by differences
 
 
 cdef enum:

@@ -21,6 +21,7 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
     g.log_weights = log_weights
     g.means = means
     g.precisions_cholesky = precisions_cholesky
+    g.only_means = False
     g.packed = <char*>room(table.packed_bytes(g))
     if g.packed == NULL:
         return OUT_OF_MEMORY
@@ -40,6 +41,7 @@ cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssi
     g.n_features = job.rows.n_features
     g.means = centers
     g.precisions_cholesky = ones
+    g.only_means = True
     if g.packed == NULL:
         g.packed = <char*>malloc(table.packed_bytes(g))
         if g.packed == NULL:

@@ -32,7 +32,7 @@ class Spikes:
     structure: object
 
     def __call__(self, parameters):
-        return bool(find_spikes(parameters, lambda: self.least))
+        return any(True for _ in _spikes(parameters, lambda: self.least))
 
     @property
     def least(self):
@@ -157,9 +157,17 @@ def find_spikes(parameters, least, total=None):
     total : ndarray of shape (n_features, n_features), optional
         Of :func:`total_covariance_of`, where it is known.
     """
-    n_components = len(parameters.means)
-    if n_components == 1 and parameters.noise is None:
-        return {}
+    found = {k: (columns, share) for k, columns, share in _spikes(parameters, least, total)}
+    if parameters.structure.shared and found:
+        found = dict.fromkeys(range(len(parameters.means)), found[0])
+    return found
+
+
+def _spikes(parameters, least, total=None):
+    """The same one by one, as who asks for any needs no more than the first: component, columns,
+    deviation. A shared covariance is that of component 0."""
+    if len(parameters.means) == 1 and parameters.noise is None:
+        return
     total = total_covariance_of(parameters) if total is None else total
     variances = np.maximum(np.diagonal(total), 1e-300)
     structure, covariances = parameters.structure, parameters.covariances
@@ -171,52 +179,64 @@ def find_spikes(parameters, least, total=None):
         own = structure.by_column(covariances)
         shares = own / variances
         if shares.min() > SHARE:
-            return {}
+            return
         narrow = ((own <= bound()) & (shares <= SHARE)) | (shares <= LEAST_SHARE)
-        return {int(k): ([int(j) for j in np.argsort(shares[k], kind="stable") if narrow[k, j]],
-                         float(np.sqrt(shares[k].min()))) for k in np.flatnonzero(
-                             narrow.any(axis=1))}
+        for k in np.flatnonzero(narrow.any(axis=1)).tolist():
+            columns = [int(j) for j in np.argsort(shares[k], kind="stable") if narrow[k, j]]
+            yield k, columns, float(np.sqrt(shares[k].min()))
+        return
     covariances = structure.each(covariances)
     factors = structure.each(parameters.precisions_cholesky)
     # a trace of a product with the precision is at least the inverse of the smallest
     # eigenvalue: most components need no second look
-    traces = (factors * (total @ factors)).sum(axis=(1, 2))
+    traces = np.array([(factor * (total @ factor)).sum() for factor in factors])
     if (traces < 1 / SHARE).all():
-        return {}
+        return
     bound = bound()
-    narrow = (traces >= 1 / LEAST_SHARE) | ((factors**2).sum(axis=2) @ bound >= 1)
-    suspects = np.flatnonzero(narrow).tolist()
-    found = {}
-    for k in suspects:
-        direction = _narrow_direction(covariances[k], factors[k], total, bound)
+    tiny = traces >= 1 / LEAST_SHARE
+    suspects = tiny | ((traces >= 1 / SHARE) & ((factors**2).sum(axis=2) @ bound >= 1))
+    for k in np.flatnonzero(suspects).tolist():
+        direction = _narrow_direction(covariances[k], factors[k], total, bound, tiny[k])
         if direction is not None:
             parts = np.abs(direction) * np.sqrt(variances)
             columns = [int(j) for j in np.argsort(-parts, kind="stable")
                        if parts[j] > 0.3 * parts.max()]
             own = direction @ covariances[k] @ direction
-            found[k] = columns, float(
+            yield k, columns, float(
                 np.sqrt(max(own, 0.0) / (direction @ total @ direction)))
-    if structure.shared and found:
-        found = dict.fromkeys(range(n_components), found[0])
-    return found
 
 
-def _narrow_direction(covariance, factor, total, bound):
-    """A direction in which a covariance, of this factor of its inverse, is too small, or None."""
-    # eigenvectors of the precision in units of the bounds: in those of the covariance, what is
-    # narrow drowns beside columns whose bounds are smaller by many orders
+def _narrow_direction(covariance, factor, total, bound, tiny):
+    """A direction in which a covariance, of this factor of its inverse, is too small, or None;
+    `tiny`: whether it may be by LEAST_SHARE."""
+    if _all_below_one(SHARE * (factor.T @ total @ factor)):
+        return None     # the data have too little everywhere
+    scale, best = np.sqrt(np.maximum(np.diagonal(total), 1e-300)), None
+    # the precision in units of the bounds: in those of the covariance, what is narrow drowns
+    # beside columns whose bounds are smaller by many orders
     scaled = np.sqrt(bound)[:, None] * factor
-    values, vectors = np.linalg.eigh(scaled @ scaled.T)
-    scale = np.sqrt(np.maximum(np.diagonal(total), 1e-300))
-    few = scale[:, None] * (factor @ (scaled.T @ vectors[:, values >= 1]))
-    few = few / np.abs(few).max(axis=0) / scale[:, None]    # of a size that can be squared
-    best = None
-    if few.shape[1]:        # among these, where the data have the most
-        share, direction = _smallest_share(covariance, total, few)
-        if share <= SHARE:
-            best = direction
+    precision = scaled @ scaled.T
+    if not _all_below_one(precision):
+        values, vectors = np.linalg.eigh(precision)
+        few = scale[:, None] * (factor @ (scaled.T @ vectors[:, values >= 1]))
+        few = few / np.abs(few).max(axis=0) / scale[:, None]    # of a size that can be squared
+        if few.shape[1]:        # among these, where the data have the most
+            share, direction = _smallest_share(covariance, total, few)
+            if share <= SHARE:
+                best = direction
+    if not tiny:
+        return best
     share, direction = _smallest_share(covariance, total, np.diag(1 / scale))
     return direction if share <= LEAST_SHARE else best
+
+
+def _all_below_one(matrix):
+    """Whether every eigenvalue is: a factorisation takes a tenth of the time of eigenvectors."""
+    try:
+        root = np.linalg.cholesky(np.eye(len(matrix)) - matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return np.isfinite(root).all()
 
 
 def _smallest_share(covariance, total, basis):
@@ -227,7 +247,8 @@ def _smallest_share(covariance, total, basis):
         return np.inf, basis[:, 0]
     # the inverse ratio, as the covariance is definite and the total need not be
     try:
-        values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2)
+        values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2,
+                               subset_by_index=[len(a) - 1, len(a) - 1])
     except np.linalg.LinAlgError:       # rounding is all that is left of its smallest variance
         direction = np.linalg.eigh((a + a.T) / 2)[1][:, 0]
         own = max(direction @ a @ direction, 0.0)

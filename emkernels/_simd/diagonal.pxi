@@ -1,0 +1,249 @@
+# Components without correlations, or none after whitening: densities and moments of the types
+# diag, spherical and tied.
+#
+# Both go by a centre c that the components share, where a component is near it. A form is
+# |p (x - c) + o|^2 with o = -p (m - c), rounded once: its error is that of p (x - m) times
+# |p (m - c)|. Moments of many components are made together, sums of r y and r y^2 with
+# y = x - c, and moved to the means in float64, which costs the square of |p (m - c)| of their
+# digits. So a component that is farther than NEAR, or a feature of it than CLOSE, goes by
+# differences, as does all where p says nothing about the rows.
+
+cdef enum:
+    NEAR_PLACE = 8          # in the header of a component: whether it is near the centre
+    CHUNK_TILES = 16        # rows whose weights for some components fit the first cache
+    SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which they do not fall on the same lines
+
+
+cdef inline real near_limit() noexcept nogil:
+    return 64 if IS_DOUBLE else 8
+
+
+cdef inline real close_limit() noexcept nogil:
+    return 8 if IS_DOUBLE else 2
+
+
+cdef void set_centre(const Gaussians *g, real *centre) noexcept nogil:
+    """The mean of the means, as the kernels see it."""
+    cdef Py_ssize_t D = g.n_features, k, d
+    cdef double value
+    for d in range(D):
+        value = 0
+        for k in range(g.n_components):
+            value += g.means[k * D + d] / g.n_components
+        centre[d] = <real>value
+
+
+cdef void set_offsets(const Gaussians *g, const real *centre, real *out) noexcept nogil:
+    """Behind mean and scale of a packed component: o; in its header, whether it is near."""
+    cdef Py_ssize_t D = g.n_features, n = padded(D), d
+    cdef const real *mean = out + HEADER
+    cdef real value, largest = 0
+    cdef bint near = True
+    for d in range(D):
+        value = <real>(-<double>mean[n + d] * (<double>mean[d] - <double>centre[d]))
+        out[HEADER + 2 * n + d] = value
+        near &= fabs(value) <= near_limit()
+    out[NEAR_PLACE] = near
+
+
+cdef inline bint are_near(const real *header, Py_ssize_t stride, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        if header[k * stride + NEAR_PLACE] == 0:
+            return False
+    return True
+
+
+cdef void axis_densities(const Gaussians *g, const Panels *p, Py_ssize_t t, vec *best,
+                         vec *out) noexcept nogil:
+    """out (K, TILE) = log weight + log N(x | k) of all components, -inf where it overflows, or the
+    forms of Student t components; best log densities are raised to them."""
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), k, v, d
+    cdef Py_ssize_t stride = component_stride(g), size
+    cdef const real *header = <const real*>g.packed
+    cdef const real *centre = header + K * stride
+    cdef const real *mean
+    cdef const vec *x = p.x + t * n * VECTORS
+    cdef bint ready = False
+    cdef vec constant
+    if g.covariance_type == TIED:
+        whiten(centre, x, p.diff, n, p.whitened)
+        axis_forms(header + HEADER + n, NULL, stride, p.whitened, D, K, NULL, out)
+    k = 0
+    while k < K and g.covariance_type != TIED:
+        size = min(<Py_ssize_t>4, K - k)
+        mean = header + k * stride + HEADER
+        # fewer components than these are not worth the differences to the centre
+        if K < 4 or not are_near(mean - HEADER, stride, size):
+            axis_forms(mean, mean + n, stride, x, D, size, NULL, out + k * VECTORS)
+        else:
+            if not ready:
+                ready = True
+                for d in range(D):
+                    for v in range(VECTORS):
+                        p.diff[d * VECTORS + v] = x[d * VECTORS + v] - splat(centre[d])
+            near_forms(mean + n, mean + 2 * n, stride, p.diff, D, <int>size, out + k * VECTORS)
+        k += size
+    for k in range(K):
+        p.active[t * K + k] = True
+    if g.dfs != NULL:
+        power_law(p, g, t, 0, K, out, best)
+        return
+    for k in range(K):
+        constant = splat(header[k * stride])
+        for v in range(VECTORS):
+            out[k * VECTORS + v] = constant - splat(0.5) * out[k * VECTORS + v]
+            best[v] = vmax(out[k * VECTORS + v], best[v])
+
+
+# Some components, whose sums over a chunk of tiles are made together.
+ctypedef struct Axes:
+    const Job *job
+    Py_ssize_t first            # of the components
+    Py_ssize_t n
+    const real *centre
+    bint known_scale            # whether precisions say how far a mean is
+    Py_ssize_t n_tiles
+    Py_ssize_t at[CHUNK_TILES]  # where the tiles are
+    double count[AXES]
+    vec share[AXES * SHARE_STRIDE]              # weights
+
+
+cdef void axis_moments(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t end,
+                       double *accumulators) noexcept nogil:
+    """Components first .. end - 1, S_k kept to its diagonal, or not at all."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, k, t, n, any_, both, pairs
+    cdef Axes axes
+    axes.job = job
+    axes.centre = <const real*>g.packed + K * component_stride(g)
+    axes.known_scale = not (job.resp != NULL or job.labels != NULL or job.all_ones)
+    while first < end:
+        n = min(<Py_ssize_t>AXES, end - first)
+        both = pairs = 0
+        for t in range(p.n_tiles):
+            any_ = 0
+            for k in range(first, first + n):
+                any_ += p.active[t * K + k] != 0
+            both += any_ > 0
+            pairs += any_
+        # a tile that matters to one component only is not visited for the others
+        if 2 * pairs >= n * both:
+            chunks_of(p, &axes, first, n, accumulators)
+        else:
+            for k in range(first, first + n):
+                chunks_of(p, &axes, k, 1, accumulators)
+        first += n
+
+
+cdef void chunks_of(const Panels *p, Axes *axes, Py_ssize_t first, Py_ssize_t n,
+                    double *accumulators) noexcept nogil:
+    """Components first .. first + n - 1 over the tiles that matter to any of them."""
+    cdef const Gaussians *g = &axes.job.gaussians
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, t, k, v, any_, c
+    cdef double *sums = accumulators + K + first * D
+    cdef double *squares = accumulators + K + K * D + first * D
+    cdef const vec *r
+    cdef const vec *w
+    cdef vec *share
+    cdef vec total
+    axes.first, axes.n, axes.n_tiles = first, n, 0
+    if not axes.job.second_moments or g.covariance_type == TIED:
+        squares = NULL
+    for t in range(p.n_tiles + 1):
+        if axes.n_tiles == CHUNK_TILES or (t == p.n_tiles and axes.n_tiles > 0):
+            for k in range(n):
+                share = axes.share + k * SHARE_STRIDE
+                total = splat(0)
+                for v in range(axes.n_tiles * VECTORS):
+                    total = total + share[v]
+                axes.count[k] = lanes(&total)
+                accumulators[first + k] += axes.count[k]
+            add_axes(p, axes, sums, squares)
+            axes.n_tiles = 0
+        if t == p.n_tiles:
+            return
+        any_ = 0
+        for k in range(first, first + n):
+            any_ |= p.active[t * K + k]
+        if not any_:
+            continue
+        c = axes.n_tiles
+        axes.n_tiles += 1
+        axes.at[c] = t * padded(D) * VECTORS
+        w = p.weight + t * VECTORS
+        for k in range(n):
+            r = p.resp + (t * K + first + k) * VECTORS
+            share = axes.share + k * SHARE_STRIDE + c * VECTORS
+            for v in range(VECTORS):
+                share[v] = r[v] * w[v] if p.active[t * K + first + k] else splat(0)
+
+
+cdef inline bint is_close(const Axes *axes, const real *mean, Py_ssize_t stride,
+                          Py_ssize_t d) noexcept nogil:
+    """Whether a feature of all these components goes by the centre."""
+    cdef const Gaussians *g = &axes.job.gaussians
+    cdef Py_ssize_t k
+    cdef real largest = 0, offset
+    if not axes.known_scale:
+        return False
+    for k in range(axes.n):
+        if g.covariance_type == TIED:
+            offset = (mean[k * stride + d] - axes.centre[d]) * <real>g.precisions_cholesky[
+                d * g.n_features + d]
+        else:
+            offset = mean[k * stride + 2 * padded(g.n_features) + d]
+        largest = fabs(offset) if not fabs(offset) <= largest else largest
+    return largest <= close_limit()
+
+
+cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
+                   double *squares) noexcept nogil:
+    """The sums of a chunk; `squares` may be NULL."""
+    cdef const Gaussians *g = &axes.job.gaussians
+    cdef Py_ssize_t D = g.n_features, stride = component_stride(g), n = axes.n, k, i, d = 0
+    cdef const real *mean = <const real*>g.packed + axes.first * stride + HEADER
+    cdef const vec *x
+    cdef real about[AXES]
+    cdef real out[2 * AXES]
+    cdef double gap
+    cdef int way
+    if n == 1:
+        while d + 4 <= D:
+            four_sums(p.x + d * VECTORS, axes.at, axes.n_tiles, axes.share, mean + d, out)
+            for i in range(4):
+                sums[d + i] += out[i]
+                if squares != NULL:
+                    squares[d + i] += out[4 + i]
+            d += 4
+    while d < D:
+        x = p.x + d * VECTORS
+        way = CENTRED if n > 1 and is_close(axes, mean, stride, d) else DIFFERENCES
+        if way == CENTRED:
+            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d, <int>n,
+                      CENTRED, out)
+            if not all_finite(out, 2 * n):
+                axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d,
+                          <int>n, MASKED, out)
+            if not all_finite(out, 2 * n):
+                way = DIFFERENCES
+        if way == DIFFERENCES:
+            for k in range(n):
+                about[k] = mean[k * stride + d]
+            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, about, <int>n,
+                      DIFFERENCES, out)
+        for k in range(n):
+            gap = 0 if way == DIFFERENCES else (
+                <double>mean[k * stride + d] - <double>axes.centre[d])
+            sums[k * D + d] += out[k] - axes.count[k] * gap
+            if squares != NULL:
+                squares[k * D + d] += out[n + k] - gap * (2 * out[k] - axes.count[k] * gap)
+        d += 1
+
+
+cdef inline bint all_finite(const real *x, Py_ssize_t n) noexcept nogil:
+    cdef real total = 0
+    cdef Py_ssize_t i
+    for i in range(n):
+        total += x[i] * 0
+    return total == 0
