@@ -62,6 +62,40 @@ def test_nearest_by_difference(simd, n, d, k, kind, dtype):
         before, centers = centers, np.array(means).astype(dtype).astype(np.float64)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [1024, 1536, 4096])
+def test_rounding_that_goes_one_way(simd, d, dtype):
+    """Rows and centres with one number in all columns: equal products, whose sums round alike."""
+    rng = np.random.default_rng(d)
+    centers = np.sort(rng.uniform(-1, 1, 40)).astype(dtype).astype("f8")
+    X = (rng.choice((centers[1:] + centers[:-1]) / 2, 1500)
+         * (1 + rng.choice([-1, 1], 1500) * 10 ** rng.uniform(-6, -4, 1500))).astype(dtype)
+    labels = np.zeros(1500, np.int32)
+    kmeans_pass(np.repeat(X[:, None], d, 1), np.repeat(centers[:, None], d, 1), labels)
+    squares = (X.astype("f8")[:, None] - centers) ** 2
+    mine = squares[np.arange(1500), labels]
+    assert (mine <= (1 + 4 * d * np.finfo(dtype).eps) * squares.min(axis=1)).all()
+
+
+@pytest.mark.parametrize("d", [5120, 8192])
+def test_rows_of_one_number_far_from_all_centres(simd, d):
+    """Their lengths round one way, too: bounds may not take them for longer than they are."""
+    rng = np.random.default_rng(0)
+    scale = 1 / np.sqrt(d)
+    centers, before = scale * rng.normal(size=(30, d)), None
+    centers = np.concatenate([centers, -centers])
+    X = centers[rng.integers(60, size=200)] + 1e-3 * scale * rng.normal(size=(200, d))
+    X[:3] = 1024 * np.array([[1.4086459875106812], [1.73670494556427], [1.9248898]])
+    labels, bounds = np.zeros(200, np.int32), LloydBounds(X, 60, 1.0)
+    for i in range(6):
+        bounded_pass(X, centers, labels, bounds, np.zeros(d), None, before, 1)
+        exact = ((X[:3, None] - centers) ** 2).sum(axis=2)
+        assert_array_equal(labels[:3], exact.argmin(axis=1), err_msg=f"pass {i}")
+        step = scale * (0.02 * rng.normal(size=(30, d)) + 0.006 * rng.normal(size=(30, 1)))
+        before, centers = centers, centers + np.concatenate([step, -step])
+    assert bounds.n_groups
+
+
 def test_equal_centres_are_the_first():
     X = np.random.default_rng(0).normal(size=(200, 40))
     centers = np.concatenate([X[:10], X[:10], X[:10]])

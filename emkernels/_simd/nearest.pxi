@@ -14,6 +14,21 @@
 # either, r being the relative error of that form. What underflows is below UNDERFLOW, unless the
 # row is further than FAR from o; then the row is compared with all centres, as all rows are where
 # centres are that far.
+#
+# Line by line, P = ceil(D / DEPTH), n u standing for n u / (1 - n u), which SLOPE covers while
+# (DEPTH + P) u < 0.04:
+# - x - o or what it is in float32, and c - o: u each (their difference in float64, or the
+#   conversion of one in float32, adds next to nothing); the power of two nothing.
+# - a part of DEPTH columns from zero, the last with a column more: DEPTH + 1; the parts: P - 1;
+#   half less the sum: u of both. So DEPTH + P + 3 of |x - o| |c_k - o|, of which a has 8 more.
+#   The order of sums differs by loop (emk_line_products) and level; none has more.
+# - the square, rounded, less 4 u, and u of the subtraction: -6 u to -2 u of it.
+# - |x - o|^2: 2 for the rows, DEPTH for a part, P - 1; half of that for the root, u for rounding
+#   it, u for the product with `more` and u for `more` itself: (DEPTH + P + 1) / 2 + 3 at most,
+#   which is less than `more` - 1, so that N = `norm` is between |x - o| and |x - o| (1 + 2 m), m
+#   being `more` as it is in float32, less 1; then N^2 (1 - 4.2 m) is at most |x - o|^2.
+# - a form by difference: 3 for the square of a gap, D / (4 LANES) + 3 for those of a lane,
+#   2 + log2(LANES) for the sum of lanes, LANES - 1 for the columns behind these; r is twice that.
 
 cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
@@ -119,7 +134,7 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
         p.usable = most * p.scale < 1e15
     value = DEPTH + (D // DEPTH + 1) + 11
     p.slope = SLOPE * value * UNIT
-    p.more = 1 + (2 * DEPTH + D // DEPTH + 16) * UNIT
+    p.more = 1 + SLOPE * (0.5 * (DEPTH + D // DEPTH + 1) + 4) * UNIT
     p.relative = <double>(1.1 * (D // LANES + LANES + 12)) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
     if not p.usable:
         return

@@ -167,8 +167,8 @@ cdef bint settle_row(const Job *job, Py_ssize_t row, double own_square, int n_gr
 
 
 cdef inline double near_square(const Nearest *nearest, double norm) noexcept nogil:
-    """At most |x - o|^2, scaled, of a row of some length."""
-    return (1 - 2.2 * (nearest.more - 1)) * norm * norm
+    """At most |x - o|^2, scaled, of a row of some length: see nearest.pxi."""
+    return (1 - 4.2 * (<double>nearest.more - 1)) * norm * norm
 
 
 cdef inline double largest_l(const Nearest *nearest, double square, double near) noexcept nogil:

@@ -51,7 +51,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         Number of clusters.
     init : {'k-means++', 'k-means||', 'coreset', 'random'}, callable or array-like
         'k-means++', the default: rows far from each other, by greedy draws; 'k-means||' (*more*):
-        K-means of rows that are drawn in four passes, for many clusters; 'coreset' (*more*):
+        K-means of rows that are drawn in four rounds, for many clusters; 'coreset' (*more*):
         K-means of 50 rows a cluster that stand for all, for many rows; 'random': rows drawn at
         random; an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
         random_state)`` returns them, and sees X as it is and read-only. See Notes for blocks.
@@ -108,11 +108,12 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     Notes
     -----
     What seeds cost, for n rows of d columns and K clusters: 'k-means++' compares each row with
-    K (3 + log K) others, one cluster after the other; 'k-means||' with about 4 K, all of a pass at
-    once, and is the faster the more clusters and columns there are; 'coreset' looks at each row
-    twice, whatever K, and then runs 'k-means||' and 20 iterations on 20,000 rows, or 50 K where
-    these are more: of use where n is far more than that (else it is 'k-means||'), and it
-    may miss a cluster of very few rows. In the end all give about the same inertia.
+    K (3 + log K) others, one cluster after the other; 'k-means||' with about 4 K, all of a round at
+    once, reads the rows ten times, and is the faster the more clusters and columns there are;
+    'coreset' looks at each row twice, whatever K, and then runs 'k-means||' and 20 iterations on
+    20,000 rows, or 50 K where these are more: of use where n is far more than that (else it is
+    'k-means||'), and it may miss a cluster of very few rows. In the end all give about the same
+    inertia.
 
     From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many
     iterations; of several empty clusters the first gets the farthest row, ties going to the lower
