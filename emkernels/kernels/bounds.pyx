@@ -24,7 +24,8 @@ cdef extern from "parallel.h" nogil:
 cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
     FEW = 20            # one row in so many
-    MUCH = 1000000      # centres times features at which bounds always cost less than a product
+    READ = 24           # centres that a row could be compared with in the time that reading takes
+    MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
 
 
 cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
@@ -140,8 +141,8 @@ class _LloydBounds:
         self.panel = 1
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).centre_panel
-            # a product with all centres costs little where they and the columns are few
-            share = min(0.4, max(0.003, n_clusters * X.shape[1] / MUCH))
+            # to read a row and compare it with all centres costs little where there are few numbers
+            share = min(0.4, max(0.003, (n_clusters + READ) * X.shape[1] / MUCH))
             self.few = int(share * len(X))
         most = max(8, X.itemsize * X.shape[1] // 2)
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
