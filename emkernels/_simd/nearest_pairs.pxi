@@ -2,7 +2,7 @@
 
 cdef enum:
     IN_FLIGHT = 2048        # bytes of rows apart that are asked for before they are read
-    NARROW = 4 * LANES      # features below which rows are put into tiles
+    TILED = 4 * LANES      # features below which rows are put into tiles
 
 
 cdef double square_of_pair(const char *x, const char *centre,
@@ -49,21 +49,21 @@ cdef void center_distances(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
     cdef real *o = <real*>out
     cdef Py_ssize_t D = rows.n_features, n_vectors = D // LANES, i, j, k, d, n, size
     cdef const char *row[2]
-    cdef vec x[NARROW * VECTORS]
+    cdef vec x[TILED * VECTORS]
     cdef vec form[SOME * VECTORS]
     cdef real total[2 * SOME]
     cdef real gap
     i = 0
     while i < count:
-        size = min(<Py_ssize_t>2 if D >= NARROW else <Py_ssize_t>TILE, count - i)
-        if D < NARROW:
+        size = min(<Py_ssize_t>2 if D >= TILED else <Py_ssize_t>TILE, count - i)
+        if D < TILED:
             pack_tile(rows, first + i, size, D, <real*>x)
         for j in range(2):
             row[j] = rows.x + (first + i + min(j, size - 1)) * rows.row_stride
         k = 0
         while k < n_centers:
             n = min(<Py_ssize_t>SOME, n_centers - k)
-            if D < NARROW:
+            if D < TILED:
                 axis_forms(center + k * D, NULL, D, x, D, n, NULL, form)
                 for j in range(size):
                     for d in range(n):
