@@ -16,7 +16,8 @@ def oversampled(rows, n_clusters, random_state):
     """Centres far from each other, of rows, or of what stands for blocks of rows.
 
     Each round draws every row by itself, with a chance in proportion to its weight times its
-    squared distance to the nearest of those before, so that about as many come as there are clusters.
+    squared distance to the nearest of those drawn before, so that about as many come as there are
+    clusters.
     K-means of these, with the weights of the rows that are nearest to each, gives the centres (B.
     Bahmani et al., Scalable k-means++, PVLDB 5, 2012, with r = 4 and l = k). A row is compared with
     about four candidates a cluster, all of a round at once; k-means++ compares it with 3 +
