@@ -280,9 +280,8 @@ static inline float emk_pack_line(const char *row, Py_ssize_t n_features, const 
 }
 
 /* l (n,) of one such row of length `norm` and n centres c (n, n_features + 1), sums of DEPTH columns
-   being added up. An accumulator has at most DEPTH / (4 FLANES) + 3 terms of a part, and goes through 2
-   additions, those of the parts, log2(FLANES) and 2; `rest` has less than FLANES: in all less than DEPTH
-   and the parts. */
+   being added up: in acc DEPTH / (4 FLANES) + 3 of a part at most, then 2 additions, those of the parts,
+   log2(FLANES) and 2; in rest less than FLANES. */
 static inline void emk_line_products(const float *line, float norm, const float *c,
                                      const float *half, int n, Py_ssize_t n_features, float *l) {
   for (int k = 0; k < n; k++, c += n_features + 1) {
