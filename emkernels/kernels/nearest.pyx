@@ -9,7 +9,7 @@ from libc.string cimport memset
 from emkernels._simd.table cimport SPHERICAL
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 from emkernels.kernels.threads cimport check_threads, forked, note_threads
 
 cdef extern from "parallel.h" nogil:
@@ -24,6 +24,7 @@ cdef enum:
     BAND = 256              # columns that a thread sums
     SOME_ROWS = 512         # that a thread looks at
     FEW_ROWS = 64           # the same where each has many distances
+    SOME_WORK = 1 << 28     # differences between looks for a signal
     FEW_MOVED = 256         # rows that are added sooner than threads begin
 
 
@@ -214,7 +215,8 @@ def _center_distances(X, centers, n_threads=None):
     cdef Rows rows
     cdef int threads = check_threads(n_threads)
     cdef bint double_ = is_double(X)
-    cdef Py_ssize_t n = X.shape[0], K = length_of(centers), size = K * X.itemsize, i
+    cdef Py_ssize_t n = X.shape[0], K = length_of(centers), width = K * X.itemsize
+    cdef Py_ssize_t first, size, some, i
     cdef const char *center = <const char*>address(centers)
     cdef char *to
     cdef const Table *table = table_of(double_)
@@ -223,13 +225,18 @@ def _center_distances(X, centers, n_threads=None):
         raise ValueError("rows and centres are not alike")
     out = np.empty((n, K), X.dtype)
     to = <char*>address(out)
-    with nogil:
-        if threads == 1 or forked() or emk_in_parallel():
-            table.center_distances(&rows, 0, n, center, K, to)
-        else:
-            note_threads()
-            for i in prange((n + FEW_ROWS - 1) // FEW_ROWS, schedule="static",
-                            num_threads=threads):
-                table.center_distances(&rows, i * FEW_ROWS, min(FEW_ROWS, n - i * FEW_ROWS), center,
-                                       K, to + i * FEW_ROWS * size)
+    some = max(1, SOME_WORK // (K * X.shape[1]) // FEW_ROWS) * FEW_ROWS
+    for first in range(0, n, some):
+        size = min(some, n - first)
+        with nogil:
+            if threads == 1 or forked() or emk_in_parallel():
+                table.center_distances(&rows, first, size, center, K, to + first * width)
+            else:
+                note_threads()
+                for i in prange((size + FEW_ROWS - 1) // FEW_ROWS, schedule="static",
+                                num_threads=threads):
+                    table.center_distances(
+                        &rows, first + i * FEW_ROWS, min(FEW_ROWS, size - i * FEW_ROWS), center, K,
+                        to + (first + i * FEW_ROWS) * width)
+        check_status(look_for_signal())
     return out
