@@ -1,7 +1,7 @@
 # Weighted moments about the components' current means, from the panels of a block:
 # n_k = sum r, s_k = sum r d, S_k = sum r d d' with d = x - mean_k, added in float64 into
 # the accumulators. Of up to NARROW features the rows run along the vector lanes, and a register
-# tile of feature pairs is summed over a chunk of rows, then over its lanes; of more see products.pxi.
+# tile of feature pairs is summed over a chunk of rows, then over its lanes. More: products.pxi.
 
 cdef enum:
     NARROW_TILES = 12           # of a chunk: four features of it fit the first cache twice
@@ -94,8 +94,9 @@ cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *secon
         second += row + i + 1
 
 
-cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t D, const real *mean,
-                         double *count, double *first, double *second) noexcept nogil:
+cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t D,
+                         const real *mean, double *count, double *first,
+                         double *second) noexcept nogil:
     """One component of at most NARROW features, complete rows: S_k = sum e e' with
     e = sqrt(r) (x - mean)."""
     cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i, j

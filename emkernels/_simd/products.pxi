@@ -32,7 +32,8 @@ cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_featu
     used += max(n_tiles * tile, n_strips * STRIP_REALS * <Py_ssize_t>sizeof(real),
                 n * NARROW_STRIDE * <Py_ssize_t>sizeof(vec) if narrow else 0)
     p.roots = <real*>(scratch + used)
-    used = aligned(used + max((MOMENT_ROWS + LANES) * <Py_ssize_t>sizeof(real), NARROW_TILES * tile))
+    used = aligned(used + max((MOMENT_ROWS + LANES) * <Py_ssize_t>sizeof(real),
+                              NARROW_TILES * tile))
     p.row = <const char**>(scratch + used)
     used += MOMENT_ROWS * sizeof(char*)
     p.sums = <double*>(scratch + used)
@@ -167,7 +168,9 @@ cdef void close_chunk(const Panels *p, Py_ssize_t n_features, const Band *band, 
             s = start
             end = min(total, start + near)
             while s < end:
-                m = <int>(ABREAST if end - s > 4 or end - s == ABREAST else min(<Py_ssize_t>2, end - s))
+                m = <int>min(<Py_ssize_t>2, end - s)
+                if end - s > 4 or end - s == ABREAST:
+                    m = ABREAST
                 if CORNERS > 1 and s + m > whole:
                     m = <int>max(<Py_ssize_t>1, min(<Py_ssize_t>m, whole - s))
                 for line in range(lines):
