@@ -208,7 +208,7 @@ class TestSharedPanels:
 
 # rows, features, components, share of values missing: mixed tiles, and tiles of one pattern
 GAPS = [(150, 370, 1, 0.1), (70, 370, 1, 0.3), (30, 370, 1, 0.6), (200, 150, 8, 0.02),
-        (1, 370, 1, 0.1)]
+        (1, 370, 1, 0.1), (60, 265, 2, 0.03)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -221,6 +221,8 @@ def test_rows_with_gaps_share_panels(simd, shape, dtype):
     p = problem(n, D, K, "full", dtype)
     X = p.X.copy()
     X[np.random.default_rng(5).random(X.shape) < share] = np.nan
+    if n == 60:     # nearly all and all are missing, beside mixed tiles
+        X[5:7], X[7, 1:], X[8, :200] = np.nan, np.nan, np.nan
     *moments, log_likelihood = same(lambda threads: kernels.incomplete_statistics(
         X, p.weights, p.means, p.factors, "full", p.sample_weight, n_threads=threads))
     expected = reference.incomplete_statistics(

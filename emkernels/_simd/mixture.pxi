@@ -43,7 +43,7 @@ ctypedef struct Panels:
     Py_ssize_t missing_stride
     vec *fill               # conditional mean - mean, (n_components, n_missing, TILE) a tile
     Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
-    real *ready             # (n_tiles, n_components, TILE, n_features) filled, of panels
+    real *ready             # (n_tiles, n_components, TILE, n_features): filled deviations
     vec *best               # (n_tiles, TILE)
     double *inverse         # conditional covariances, packed, of one pattern or mixed tile
     double *small           # four matrices `small_stride` apart

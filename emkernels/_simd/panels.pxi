@@ -133,10 +133,10 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
 # --- rows with missing values: what is filled in, and the conditional covariances ---------
 
 cdef inline Py_ssize_t inverse_stride(const Job *job) noexcept nogil:
-    """Of the conditional covariances of a tile."""
+    """Of the conditional covariances of a tile: whole vectors."""
     cdef const Incomplete *inc = job.incomplete
-    return job.gaussians.n_components * max(row_of(inc.most_missing),
-                                            row_of(inc.most_mixed) * TILE)
+    return (job.gaussians.n_components * max(
+        row_of(inc.most_missing), row_of(inc.most_mixed) * TILE) + WIDE - 1) // WIDE * WIDE
 
 
 cdef Py_ssize_t carve_gaps(const Job *job, char *memory, Py_ssize_t T, Panels *p) noexcept nogil:

@@ -58,7 +58,8 @@ cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 
-cdef inline Py_ssize_t piece_at(Py_ssize_t i, Py_ssize_t n_units, Py_ssize_t n_blocks) noexcept nogil:
+cdef inline Py_ssize_t piece_at(Py_ssize_t i, Py_ssize_t n_units,
+                                Py_ssize_t n_blocks) noexcept nogil:
     """The i-th piece that is dealt out: below n_units, a unit of sums, else a block of rows; those
     that take longer come first."""
     return (i + n_units) % (n_units + n_blocks) if n_blocks < n_units else i

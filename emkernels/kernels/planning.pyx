@@ -13,6 +13,7 @@ from emkernels.kernels.driver cimport (
 from emkernels.kernels.gaussians cimport covariance_code
 from emkernels.kernels.threads cimport check_threads
 
+
 class ThreadPlan(NamedTuple):
     """What the driver makes of a shape.
 
