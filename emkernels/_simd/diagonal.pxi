@@ -240,18 +240,21 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
             for d in range(size):
                 gap[d] = (<double>mean[k * stride + first + d] - <double>axes.centre[first + d]
                           if centred[d] else 0)
-            move_sums(strips + k * AXIS_STRIP, strips + (n + k) * AXIS_STRIP, gap, axes.count[k], size,
-                      sums + k * D + first, squares + k * D + first if squares != NULL else NULL)
+            move_sums(strips + k * AXIS_STRIP, strips + (n + k) * AXIS_STRIP, gap,
+                      axes.count[k], size, sums + k * D + first,
+                      squares + k * D + first if squares != NULL else NULL)
         first += AXIS_STRIP
 
 
 cdef inline bint centred_sums(const Axes *axes, const vec *x, const real *centre,
                               real *out) noexcept nogil:
     """Whether nothing overflows that has a weight."""
-    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, CENTRED, out)
+    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, CENTRED,
+              out)
     if all_finite(out, 2 * axes.n):
         return True
-    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, MASKED, out)
+    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, MASKED,
+              out)
     return all_finite(out, 2 * axes.n)
 
 
