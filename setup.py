@@ -30,17 +30,17 @@ DIRECTIVES = {
 
 
 def simd_levels():
-    """Name -> (compiler flags, vector bytes, width of the moment tile)."""
+    """Name -> (compiler flags, vector bytes)."""
     if sys.platform == "win32":
-        return {"baseline": ([], 0, 4)}
+        return {"baseline": ([], 0)}
     # of what is built for, by a cross compiler perhaps, and not of this machine
     if sysconfig.get_platform().endswith(("x86_64", "amd64")):
         return {
-            "baseline": (["-march=x86-64-v2"], 16, 2),
-            "v3": (["-march=x86-64-v3"], 32, 2),
-            "v4": (["-march=x86-64-v4", "-mprefer-vector-width=512"], 64, 4),
+            "baseline": (["-march=x86-64-v2"], 16),
+            "v3": (["-march=x86-64-v3"], 32),
+            "v4": (["-march=x86-64-v4", "-mprefer-vector-width=512"], 64),
         }
-    return {"baseline": ([], 16, 4)}
+    return {"baseline": ([], 16)}
 
 
 def extension(source, flags, macros):
@@ -60,10 +60,10 @@ def extension(source, flags, macros):
 
 def extensions():
     modules = []
-    for level, (flags, vector_bytes, width) in simd_levels().items():
+    for level, (flags, vector_bytes) in simd_levels().items():
         for real in ("double", "float"):
             macros = [("EMK_DOUBLE", str(int(real == "double"))),
-                      ("EMK_VECTOR_BYTES", str(vector_bytes)), ("EMK_MB", str(width))]
+                      ("EMK_VECTOR_BYTES", str(vector_bytes))]
             modules.append(extension(f"emkernels/_simd/{level}_{real}.pyx", flags, macros))
     best_first = '"' + ",".join(reversed(simd_levels())) + '"'
     for source in sorted(Path("emkernels/kernels").glob("*.pyx")):

@@ -21,7 +21,7 @@ PLANNED = [("full", 60_000, 64, 256, 0), ("full", 20_000, 128, 256, 0),
 MODELLED = [(200_000, 16, 32), (20_000, 64, 256), (4_000, 784, 10)]
 TINY_SHAPES = [(2_000, 8, 4), (500, 70, 40)]
 MODEL_COUNTS = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128)
-SLICE = 8192        # sums that a thread merges at a time
+SLICE = 1024        # sums that a thread merges at a time
 WORTH = 1.2         # what twice as many threads should gain at least
 
 
@@ -30,12 +30,12 @@ def name_of(type_, n, d, k, missing=0):
 
 
 def planned():
-    """Rows of the planner's table: efficiencies of the parts of a pass on so many threads."""
+    """Rows of the planner's table: efficiencies of a pass on so many threads."""
     for type_, n, d, k, missing in PLANNED:
         cells, at_32 = [], plan_of(n, d, k, type_, n_threads=32, missing=missing)
         for count in COUNTS:
             plan = plan_of(n, d, k, type_, n_threads=count, missing=missing)
-            cells.append([share.efficiency for share in shares(plan, count).values()])
+            cells.append(shares(plan, count).efficiency)
         yield name_of(type_, n, d, k, missing), at_32, cells
 
 
@@ -114,9 +114,7 @@ def modelled(shape, run):
     times = {}
     for count in MODEL_COUNTS:
         plan = plan_of(n, d, k, n_threads=count)
-        share = {part: value.efficiency for part, value in shares(plan, count).items()}
-        dealt = (densities / share.get("densities", share.get("both"))
-                 + moments / share.get("moments", share.get("both"))) / count
+        dealt = (densities + moments) / shares(plan, count).efficiency / count
         slices = max(1, min(count, plan.sum_bytes // 8 // plan.n_groups // SLICE))
         times[count] = dealt + merge / slices + serial + spread / min(count, k)
     return {"shape": list(shape), "densities": densities, "moments": moments, "merge": merge,
@@ -139,9 +137,8 @@ def section_threads(run):
     timing.table(
         ["efficiency on threads", "sums MB", "32: scratch", "panel", *map(str, COUNTS)],
         [[name, plan.sum_bytes / 1e6, plan.scratch_bytes / 1e6, plan.panel_bytes / 1e6,
-          *("/".join(f"{v:.2f}" for v in cell) for cell in cells)] for name, plan, cells in plans])
-    print("  work over threads times what the busiest has, densities/moments where threads share "
-          "panels of rows")
+          *(f"{cell:.2f}" for cell in cells)] for name, plan, cells in plans])
+    print("  work over threads times what the busiest has")
     shapes = TINY_SHAPES if run.quick else MODELLED
     models = [modelled(shape, run) for shape in shapes]
     timing.table(

@@ -35,6 +35,7 @@ from _contenders import (
     share_that_matters,
 )
 from _distributed import section_dask  # noqa: F401
+from _embeddings import section_embeddings  # noqa: F401
 from _factor_mixture import section_digits  # noqa: F401
 from _kernels import section_kernels  # noqa: F401
 from _kmeans import section_kmeans  # noqa: F401
@@ -352,7 +353,7 @@ def facts():
     except (OSError, StopIteration):
         pass
     found = config() | {"cpu": model, "product": timing.matrix_product()}
-    for package in ("daal", "scikit-learn-intelex", "scipy", "hmmlearn", "stepmix"):
+    for package in ("daal", "scikit-learn-intelex", "scipy", "hmmlearn", "stepmix", "faiss-cpu"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

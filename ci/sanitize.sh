@@ -62,7 +62,9 @@ pytest=("$PYTHON" -m pytest -p no:cacheprovider -q --deselect tests/test_cimport
 kernels=(tests/test_kernels.py tests/test_kernel_errors.py tests/test_missing_patterns.py
     tests/test_incomplete_kernels.py tests/test_incomplete_errors.py
     tests/test_student_kernels.py tests/test_factor_kernels.py tests/test_chain_kernels.py
-    tests/test_kmeans_bounds.py tests/test_potts.py tests/test_elementary.py)
+    tests/test_kmeans_bounds.py tests/test_crowded.py tests/test_lloyd.py
+    tests/test_covariances.py tests/test_planning.py tests/test_potts.py
+    tests/test_elementary.py)
 
 status=0
 run() {

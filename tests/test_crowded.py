@@ -6,10 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from emkernels import KMeans
 from emkernels.data import Rows
-from emkernels.kernels.passes import LloydBounds, bounded_pass, kmeans_pass
-from emkernels.starts.kmeans import plusplus
+from emkernels.kernels.passes import LloydBounds, bounded_pass, center_distances, kmeans_pass
+from emkernels.models.kmeans import SEEDS
+from emkernels.starts import coresets
+from emkernels.starts.coresets import coreset
 from emkernels.starts.lloyd import lloyd
-from emkernels.starts.oversampling import oversampled
 
 KINDS = ["plain", "shifted", "ties", "duplicates", "a far row", "tight", "huge", "small", "columns"]
 
@@ -61,6 +62,40 @@ def test_nearest_by_difference(simd, n, d, k, kind, dtype):
         before, centers = centers, np.array(means).astype(dtype).astype(np.float64)
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [1024, 1536, 4096])
+def test_rounding_that_goes_one_way(simd, d, dtype):
+    """Rows and centres with one number in all columns: equal products, whose sums round alike."""
+    rng = np.random.default_rng(d)
+    centers = np.sort(rng.uniform(-1, 1, 40)).astype(dtype).astype("f8")
+    X = (rng.choice((centers[1:] + centers[:-1]) / 2, 1500)
+         * (1 + rng.choice([-1, 1], 1500) * 10 ** rng.uniform(-6, -4, 1500))).astype(dtype)
+    labels = np.zeros(1500, np.int32)
+    kmeans_pass(np.repeat(X[:, None], d, 1), np.repeat(centers[:, None], d, 1), labels)
+    squares = (X.astype("f8")[:, None] - centers) ** 2
+    mine = squares[np.arange(1500), labels]
+    assert (mine <= (1 + 4 * d * np.finfo(dtype).eps) * squares.min(axis=1)).all()
+
+
+@pytest.mark.parametrize("d", [5120, 8192])
+def test_rows_of_one_number_far_from_all_centres(simd, d):
+    """Their lengths round one way, too: bounds may not take them for longer than they are."""
+    rng = np.random.default_rng(0)
+    scale = 1 / np.sqrt(d)
+    centers, before = scale * rng.normal(size=(30, d)), None
+    centers = np.concatenate([centers, -centers])
+    X = centers[rng.integers(60, size=200)] + 1e-3 * scale * rng.normal(size=(200, d))
+    X[:3] = 1024 * np.array([[1.4086459875106812], [1.73670494556427], [1.9248898]])
+    labels, bounds = np.zeros(200, np.int32), LloydBounds(X, 60, 1.0)
+    for i in range(6):
+        bounded_pass(X, centers, labels, bounds, np.zeros(d), None, before, 1)
+        exact = ((X[:3, None] - centers) ** 2).sum(axis=2)
+        assert_array_equal(labels[:3], exact.argmin(axis=1), err_msg=f"pass {i}")
+        step = scale * (0.02 * rng.normal(size=(30, d)) + 0.006 * rng.normal(size=(30, 1)))
+        before, centers = centers, centers + np.concatenate([step, -step])
+    assert bounds.n_groups
+
+
 def test_equal_centres_are_the_first():
     X = np.random.default_rng(0).normal(size=(200, 40))
     centers = np.concatenate([X[:10], X[:10], X[:10]])
@@ -81,20 +116,83 @@ def test_a_far_row_takes_no_digits(d, k):
     assert_allclose(model.cluster_centers_[near], centers[near], rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("far", [1e9, 1e15])
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
-def test_seeds_of_a_few_passes(dtype):
+@pytest.mark.parametrize("d, k", [(3, 12), (40, 30)])
+def test_labels_and_inertia_beside_a_far_row(simd, d, k, dtype, far, own):
+    """Against squares in extended precision; the far row has a centre of its own, or moves one."""
+    rng = np.random.default_rng(d)
+    X = 3 * rng.normal(size=(k, d))[rng.integers(k, size=1000)] + rng.normal(size=(1000, d))
+    X[17, d // 2] += far
+    X = X.astype(dtype)
+    model = KMeans(k, init=np.concatenate([X[100:99 + k], X[17:18] if own else X[99:100]]),
+                   tol=0, max_iter=20).fit(X)
+    rows, centers = X.astype(np.longdouble), model.cluster_centers_.astype(np.longdouble)
+    squares = np.array([((rows - c) ** 2).sum(axis=1) for c in centers]).T
+    mine = squares[np.arange(1000), model.labels_]
+    assert (mine <= squares.min(axis=1) * (1 + 8 * d * np.finfo(dtype).eps)).all()
+    assert_allclose(model.inertia_, float(mine.sum()), rtol=1e-12 if dtype == "f8" else 1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("kind", ["plain", "shifted", "a far row", "huge", "small", "columns"])
+@pytest.mark.parametrize("n, d, k", [(101, 1, 3), (203, 16, 11), (101, 67, 9), (77, 257, 20)])
+def test_distances_to_centres(simd, n, d, k, kind, dtype):
+    X = table(kind, n, d, k, dtype)
+    if kind == "huge":
+        X = (X * {"f4": 10, "f8": 1e40}[dtype]).astype(dtype)     # squares overflow
+    centers = X[:k]
+    found = center_distances(X, centers, 2)
+    unit = np.abs(X).max()
+    gaps = (X[:, None].astype("f8") - centers[None]) / float(unit)
+    expected = np.sqrt((gaps ** 2).sum(axis=2)) * float(unit)
+    assert found.dtype == X.dtype
+    assert_array_equal(found[:k].diagonal(), 0)
+    assert_allclose(found, expected, rtol=(8 + d) * np.finfo(dtype).eps, atol=0)
+    assert_array_equal(found, center_distances(X, centers, 1))
+    assert_array_equal(found[5:6], center_distances(X[5:6], centers, 1))
+    if kind == "huge":
+        return      # refused
+    model = KMeans(k, init=centers, max_iter=1, n_threads=1).fit(X)
+    assert_array_equal(model.transform(np.asfortranarray(X)), model.transform(X))
+
+
+@pytest.mark.parametrize("init", ["k-means||", "coreset"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_seeds_of_a_few_passes(dtype, init, monkeypatch):
     """As good as those of k-means++, the same for every number of threads."""
+    monkeypatch.setattr(coresets, "n_sampled", lambda n_clusters: 50 * n_clusters)
     rng = np.random.default_rng(4)
     X = (1.5 * rng.normal(size=(90, 20))[rng.integers(90, size=6000)]
          + rng.normal(size=(6000, 20))).astype(dtype)
     rows, found = Rows.read(X), {}
-    for seeds in (plusplus, oversampled):
+    for seeds in (SEEDS["k-means++"], SEEDS[init]):
         found[seeds] = np.mean([
             lloyd(rows, seeds(rows, 60, np.random.RandomState(i))).inertia for i in range(3)])
-    assert found[oversampled] <= 1.05 * found[plusplus]
-    fits = [KMeans(60, init="k-means||", random_state=0, n_threads=t).fit(X) for t in (1, 2, 3)]
+    assert found[SEEDS[init]] <= 1.05 * found[SEEDS["k-means++"]]
+    fits = [KMeans(60, init=init, random_state=0, n_threads=t).fit(X) for t in (1, 2, 3)]
     for fit in fits[1:]:
         assert_array_equal(fit.cluster_centers_, fits[0].cluster_centers_)
+
+
+def test_a_coreset_stands_for_all_rows():
+    """Weighted sums over it are those over all rows, as far as chance leaves them so; what has no
+    weight is never drawn."""
+    rng = np.random.default_rng(6)
+    X, weight = rng.normal(size=(50_000, 3)) ** 3, rng.gamma(0.5, size=50_000)
+    weight[::3] = 0
+    X[::3] = 1e6
+    few = coreset(Rows.read(X).weighed(weight), 8000, np.random.RandomState(0))
+    assert len(few) <= 8000 and np.abs(few.X).max() < 1e6
+    assert_allclose(few.weight_given.sum(), weight.sum(), rtol=0.02)
+    for power in (1, 2):
+        expected = np.average(X ** power, axis=0, weights=weight)
+        spread = np.sqrt(np.average(X ** 2, axis=0, weights=weight)) if power == 1 else expected
+        found = np.average(few.X ** power, axis=0, weights=few.weight_given)
+        assert (np.abs(found - expected) < 0.1 * spread).all()
+    same = coreset(Rows.read(np.ones((100, 2))), 30, np.random.RandomState(0))
+    assert_allclose(same.weight_given.sum(), 100)
 
 
 def test_seeds_where_few_rows_differ_or_weigh():

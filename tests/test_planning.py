@@ -1,5 +1,7 @@
 """How passes are dealt out to threads, and large models, whose threads share panels of rows."""
 
+import signal
+
 import numpy as np
 import pytest
 import reference
@@ -14,11 +16,11 @@ from emkernels.kernels.planning import plan_of, shares
 
 THREADS = (1, 2, 3, 7, 16, 32)
 DTYPES = ("f4", "f8")
-# as large models are met: rows, features, components; and on how many threads they ran when each
-# had sums of its own
-FORMER = {(60_000, 64, 256, "full"): 4, (20_000, 128, 256, "full"): 4,
-          (100_000, 64, 1024, "diag"): 16}
-FORMER_SCRATCH = 1_000_000      # bytes of each of them
+# as large models are met: rows, features, components; and the extra memory in MB that four threads
+# took when each group of rows had sums of its own: sums of all groups and scratch
+FORMER = {(60_000, 64, 256, "full"): 21.6, (20_000, 128, 256, "full"): 73.0,
+          (100_000, 64, 1024, "diag"): 21.1, (20_000, 256, 16, "full"): 22.4,
+          (5_000, 512, 8, "full"): 43.0, (4_000, 784, 10, "full"): 116.0}
 LARGE = list(FORMER)
 # the least that share panels: like these; wide ones whose triangles are cut into bands; features
 # that fill no register tile; one row; less than a tile; several panels
@@ -48,10 +50,10 @@ def same(function):
 @pytest.mark.parametrize("shape", LARGE, ids=shape_id)
 def test_large_models_use_all_threads(shape):
     plan = plan_of(*shape, n_threads=32)
-    assert plan.shared and plan.n_threads >= 30 and plan.n_groups == 1
-    for part, (efficiency, least) in shares(plan).items():
-        assert efficiency >= 0.9, part
-        assert least >= 0.5, part
+    assert plan.shared and plan.n_threads == 32 and plan.n_groups == 1
+    efficiency, least = shares(plan)
+    assert efficiency >= (0.95 if shape[2] >= 256 else 0.8)     # few panels, and bands
+    assert least >= 0.7
 
 
 @several
@@ -61,9 +63,7 @@ def test_there_is_one_copy_of_the_sums(shape):
     plan = plan_of(*shape, n_threads=32)
     sums = 8 * (K + K * D + K * (D * (D + 1) // 2 if covariance_type == "full" else D) + 2)
     assert plan.sum_bytes == sums
-    # 23, 47 and 27 MB, where it was 22, 73 and 33
-    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= 1.1 * FORMER[shape] * (
-        sums + FORMER_SCRATCH)
+    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= 1e6 * FORMER[shape]
 
 
 @pytest.mark.parametrize("shape", [*LARGE, (200_000, 16, 32, "full"), (4000, 784, 10, "full"),
@@ -74,7 +74,7 @@ def test_a_plan_depends_on_the_shape_alone(shape, missing):
     for n, plan in zip(THREADS, plans, strict=True):
         assert plan.n_threads <= n
         # when a signal is looked for may depend on threads, where the sums go to may not
-        own = {"n_threads": 0, "scratch_bytes": 0}
+        own = {"n_threads": 0, "scratch_bytes": 0, "panel_bytes": 0}
         if not plan.shared:
             own |= {"n_steps": 0, "steps": []}
         assert plan._replace(**own) == plans[0]._replace(**own)
@@ -91,12 +91,11 @@ def test_every_row_and_every_sum_is_dealt_out_once(simd, shape, dtype):
     assert len(plan.steps) == plan.n_steps      # no step without a row
     given = {}
     for step in plan.steps:
-        for part, pieces in step:
-            assert min(pieces) > 0
-            given[part] = given.get(part, 0) + sum(pieces)
+        for part, piece in step:
+            assert piece > 0
+            given[part] = given.get(part, 0) + piece
     if plan.shared:
-        assert given.keys() == {"densities", "moments"} and given["densities"] == n
-        assert given["moments"] == pytest.approx(n * K, rel=1e-12)
+        assert given == {"densities": n, "moments": pytest.approx(n, rel=1e-12)}
     else:
         assert given == {"both": n}
 
@@ -105,23 +104,33 @@ def test_every_row_and_every_sum_is_dealt_out_once(simd, shape, dtype):
 def test_small_sums_have_groups_for_many_threads():
     plan = plan_of(10**6, 2, 8, n_threads=60)
     assert not plan.shared and plan.n_groups > 64
-    assert shares(plan)["both"].efficiency > 0.8
+    assert shares(plan).efficiency > 0.8
 
 
 @several
-def test_an_imputer_of_wide_rows_has_few_groups():
-    """The known limit: conditional covariances are sums of the densities' part."""
-    plan = plan_of(20_000, 784, 1, missing=78, n_threads=32)
-    assert not plan.shared and plan.n_groups == plan.n_threads == 8
-    assert shares(plan, 32)["both"].efficiency <= 0.25
+@pytest.mark.parametrize("missing", [39, 78])
+def test_an_imputer_of_wide_rows_uses_all_threads(missing):
+    plan = plan_of(20_000, 784, 1, missing=missing, n_threads=32)
+    assert plan.shared and plan.n_threads >= 30 and plan.n_groups == 1
+    efficiency, least = shares(plan, 32)
+    assert efficiency >= 0.65 and least >= 0.5
+    # eight groups of rows took 69 MB on as many threads
+    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= 80e6
+
+
+@several
+def test_several_wide_components_with_gaps_have_few_groups():
+    """The known limit: the conditional covariances of a panel would be too many."""
+    plan = plan_of(20_000, 784, 10, missing=78, n_threads=32)
+    assert not plan.shared and plan.n_groups == 4
 
 
 def test_shares_are_those_of_a_list_schedule():
     plan = plan_of(100, 2, 2, n_threads=1)._replace(
-        n_threads=2, steps=[[("both", [3, 1, 1, 1])], [("both", [2])]])
+        n_threads=2, steps=[[("moments", 3), *[("densities", 1)] * 3], [("both", 2)]])
     # 3 | 1 1 1, then 2 | nothing: as long as 5, of 8 in all
-    assert shares(plan)["both"] == pytest.approx((8 / 10, 2 * 3 / 8))
-    assert shares(plan, 4)["both"] == pytest.approx((8 / 20, 0))
+    assert shares(plan) == pytest.approx((8 / 10, 2 * 3 / 8))
+    assert shares(plan, 4) == pytest.approx((8 / 20, 0))
 
 
 @pytest.mark.parametrize("changed, message", [
@@ -197,6 +206,32 @@ class TestSharedPanels:
         assert_array_equal(labels, np.where(wanted == K, -1, wanted))
 
 
+# rows, features, components, share of values missing: mixed tiles, and tiles of one pattern
+GAPS = [(150, 370, 1, 0.1), (70, 370, 1, 0.3), (30, 370, 1, 0.6), (200, 150, 8, 0.02),
+        (1, 370, 1, 0.1)]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", GAPS, ids=shape_id)
+def test_rows_with_gaps_share_panels(simd, shape, dtype):
+    n, D, K, share = shape
+    if share <= 0.1:    # else no tile is mixed, of which a plan without rows does not know
+        assert plan_of(n, D, K, "full", "float32" if dtype == "f4" else "float64",
+                       missing=int(share * D)).shared
+    p = problem(n, D, K, "full", dtype)
+    X = p.X.copy()
+    X[np.random.default_rng(5).random(X.shape) < share] = np.nan
+    *moments, log_likelihood = same(lambda threads: kernels.incomplete_statistics(
+        X, p.weights, p.means, p.factors, "full", p.sample_weight, n_threads=threads))
+    expected = reference.incomplete_statistics(
+        X, p.weights, p.means, p.factors, "full", p.sample_weight)
+    exact = dtype == "f8"
+    for found, wanted in zip(moments, expected, strict=False):
+        scale = np.abs(wanted).max() + 1
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=scale * (1e-10 if exact else 1e-3))
+    assert log_likelihood == pytest.approx(expected[3], rel=1e-10 if exact else 1e-3)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(300, 64, 32, "full"), (200, 301, 3, "full"),
                                    (200, 64, 512, "diag")], ids=shape_id)
@@ -217,3 +252,32 @@ def test_rows_that_fill_their_panels_exactly():
     p = problem(n, D, K, "full", "f8")
     counts = kernels.em_statistics(p.X, p.weights, p.means, p.factors, n_threads=2).counts
     assert counts.sum() == pytest.approx(n, rel=1e-12)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="signals of POSIX")
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_signal_ends_a_pass_before_its_panel(n_threads):
+    """A panel of a large model takes long: a signal is looked for between its pieces."""
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    n, D, K = 6000, 400, 80
+    rng = np.random.default_rng(0)
+    X, means = rng.normal(size=(n, D)), rng.normal(size=(K, D))
+    factors = np.repeat(np.eye(D)[None], K, axis=0)
+    labels = np.full(n, -2, np.int32)
+    plan = plan_of(n, D, K)
+    assert plan.shared and plan.n_blocks * plan.block_rows > 2000
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        with pytest.raises(Stop):
+            signal.setitimer(signal.ITIMER_REAL, 0.03)
+            em_pass(X, np.full(K, 1 / K), means, factors, "full", None, labels=labels,
+                    n_threads=n_threads)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert (labels != -2).sum() < plan.n_blocks * plan.block_rows

@@ -32,6 +32,28 @@ def blobs(n_samples, n_features, n_components, separation=1.0, seed=0, dtype=np.
     return X
 
 
+def embeddings(n_samples, n_features, n_topics, seed=0, dtype=np.float32):
+    """Rows of length 1 as embeddings are: directions of decreasing weight, more topics than
+    clusters that are looked for, some far more often than others, all about a common direction."""
+    rng = np.random.default_rng(seed)
+    spectrum = (1 + np.arange(n_features)) ** -0.4
+    topics = rng.normal(size=(min(3 * n_topics, n_samples), n_features)) * spectrum
+    share = rng.gamma(0.7, size=len(topics))
+    common = 0.5 * spectrum.mean() * rng.normal(size=n_features)
+    X = np.empty((n_samples, n_features), dtype)
+    for first in range(0, n_samples, 4096):
+        rows = X[first:first + 4096]
+        topic = rng.choice(len(topics), len(rows), p=share / share.sum())
+        drawn = topics[topic] + 0.9 * rng.normal(size=rows.shape) * spectrum + common
+        rows[:] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    return X
+
+
+def first_centers(X, n_clusters, seed=1):
+    """Different rows, drawn at random, for all contenders."""
+    return X[np.random.default_rng(seed).choice(len(X), n_clusters, replace=False)]
+
+
 @dataclass
 class Problem:
     """Data and the parameters of a mixture of one covariance type for them."""

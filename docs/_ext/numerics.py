@@ -87,14 +87,13 @@ def threads(counts=(1, 2, 3, 4)):
 
 
 def plans():
-    """Rows of a table: what each part of a pass has of so many threads, per cent."""
+    """Rows of a table: what a pass has of so many threads, per cent."""
     rows = []
     for kind, n, d, k, missing in PLANNED:
         cells = []
         for count in PLANNED_COUNTS:
             plan = plan_of(n, d, k, kind, n_threads=count, missing=missing)
-            cells.append(" / ".join(f"{100 * share.efficiency:.0f}"
-                                    for share in shares(plan, count).values()))
+            cells.append(f"{100 * shares(plan, count).efficiency:.0f}")
         gaps = f", {missing} missing" if missing else ""
         plan = plan_of(n, d, k, kind, n_threads=1, missing=missing)
         rows.append([f"{kind}, {n:,} x {d}, {k}{gaps}", plan.n_groups,

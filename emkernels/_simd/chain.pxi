@@ -104,7 +104,7 @@ cdef Py_ssize_t carve_chain(const Job *job, char *scratch, Streams *s) noexcept 
     used += m.chunk * HALVES * sizeof(dvec)
     s.leads = <dvec*>(scratch + used)
     used += m.chunk * HALVES * sizeof(dvec)
-    used = carve_moments(scratch, used, n, T, p)
+    used = carve_moments(scratch, used, job.gaussians.n_features, T, p)
     s.row = <Py_ssize_t*>(scratch + used)
     used += m.chunk * LANES * sizeof(Py_ssize_t)
     s.span = <Py_ssize_t*>(scratch + used)

@@ -5,11 +5,13 @@
 cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
                             double *log_likelihood, double *pairs, double *second) noexcept nogil:
     """The full type: e_step, pattern by pattern; the conditional covariances are added into
-    the second moments."""
+    the second moments, unless that is NULL."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, t = 0, end, s, hint = 0
+    cdef Band band
+    cdef Py_ssize_t K = g.n_components, t = 0, end, s, k, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
     cdef vec *lp
+    band.first, band.end = 0, bands_of(g.n_features)
     for s in range(p.n_tiles):
         noise_densities(job, first + s * TILE, TILE, p.best + s * VECTORS)
     while t < p.n_tiles:
@@ -38,8 +40,9 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
                 hint = best_component(p, s, K)
             if job.incomplete.imputed_out != NULL:
                 write_missing(p, job, s, first + s * TILE)
-        if job.second_moments and p.n_missing[t] > 0:
-            add_conditional(p, job, t, end, second)
+        if job.second_moments and second != NULL and p.n_missing[t] > 0:
+            for k in range(K):
+                add_conditional(p, job, t, end, k, &band, p.inverse, second)
         if g.dfs != NULL:
             for s in range(t, end):
                 pull_rows(p, job, s, first + s * TILE, TILE)
@@ -47,11 +50,13 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
 
 
 cdef void add_conditional(const Panels *p, const Job *job, Py_ssize_t begin, Py_ssize_t end,
+                          Py_ssize_t k, const Band *band, const double *inverses,
                           double *second) noexcept nogil:
-    """second_k += sum of responsibilities times L_mm^-1, of the tiles of one pattern or of
-    one mixed tile."""
+    """second_k, a band of it, += sum of responsibilities times L_mm^-1, of the tiles of one
+    pattern or of one mixed tile, whose matrices are given for all components."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
-    cdef Py_ssize_t m = p.n_missing[begin], k, t, i, j, v, lane, size = row_of(m), at
+    cdef Py_ssize_t m = p.n_missing[begin], t, i, j, v, lane, size = row_of(m), at
+    cdef Py_ssize_t first = band.first * LEFT, last = band.end * LEFT
     cdef const int *lists = p.missing + begin * p.missing_stride
     cdef const int *lengths = p.lane_missing + begin * TILE
     cdef const double *inverse
@@ -59,35 +64,37 @@ cdef void add_conditional(const Panels *p, const Job *job, Py_ssize_t begin, Py_
     cdef vec total
     cdef vec product[VECTORS]
     cdef const real *values = <const real*>product
-    for k in range(K):
-        if p.mixed[begin]:
-            if not p.active[begin * K + k]:
+    second += k * row_of(D)
+    if p.mixed[begin]:
+        if not p.active[begin * K + k]:
+            return
+        for v in range(VECTORS):
+            product[v] = p.resp[(begin * K + k) * VECTORS + v] * p.weight[begin * VECTORS + v]
+        for lane in range(TILE):
+            if not values[lane] > 0:
                 continue
-            for v in range(VECTORS):
-                product[v] = (p.resp[(begin * K + k) * VECTORS + v]
-                              * p.weight[begin * VECTORS + v])
-            for lane in range(TILE):
-                if not values[lane] > 0:
+            inverse = inverses + k * size * TILE + lane
+            for i in range(lengths[lane]):
+                at = lists[i * TILE + lane]
+                if not first <= at < last:
                     continue
-                inverse = p.inverse + k * size * TILE + lane
-                for i in range(lengths[lane]):
-                    at = k * row_of(D) + row_of(lists[i * TILE + lane])
-                    for j in range(i + 1):
-                        second[at + lists[j * TILE + lane]] += (
-                            values[lane] * inverse[(row_of(i) + j) * TILE])
-            continue
-        weight = 0
-        for t in range(begin, end):
-            if p.active[t * K + k]:
-                total = splat(0)
-                for v in range(VECTORS):
-                    total = total + (p.resp[(t * K + k) * VECTORS + v]
-                                     * p.weight[t * VECTORS + v])
-                weight += lanes(&total)
-        if weight > 0:
-            inverse = p.inverse + k * size
-            for i in range(m):
-                at = k * row_of(D) + row_of(lists[i])
+                at = row_of(at)
+                for j in range(i + 1):
+                    second[at + lists[j * TILE + lane]] += (
+                        values[lane] * inverse[(row_of(i) + j) * TILE])
+        return
+    weight = 0
+    for t in range(begin, end):
+        if p.active[t * K + k]:
+            total = splat(0)
+            for v in range(VECTORS):
+                total = total + p.resp[(t * K + k) * VECTORS + v] * p.weight[t * VECTORS + v]
+            weight += lanes(&total)
+    if weight > 0:
+        inverse = inverses + k * size
+        for i in range(m):
+            if first <= lists[i] < last:
+                at = row_of(lists[i])
                 for j in range(i + 1):
                     second[at + lists[j]] += weight * inverse[row_of(i) + j]
 

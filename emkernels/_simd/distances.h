@@ -133,6 +133,22 @@ static inline void emk_row_forms(const char *row0, const char *row1, const emk_r
 #undef EMK_CASE
 }
 
+/* Whether a root is of a square that has neither overflown nor lost digits to underflow. */
+static inline int emk_is_root(emk_real x) {
+  return x > (sizeof(emk_real) == 8 ? (emk_real)1e-140 : (emk_real)1e-15) && x < INFINITY;
+}
+
+/* x (n,) = their roots; whether all are such. */
+static inline int emk_roots(emk_real *x, Py_ssize_t n) {
+  int bad = 0;
+  for (Py_ssize_t i = 0; i < n; i++) {
+    emk_real root = sizeof(emk_real) == 8 ? (emk_real)sqrt(x[i]) : (emk_real)sqrtf((float)x[i]);
+    x[i] = root;
+    bad |= !emk_is_root(root);
+  }
+  return !bad;
+}
+
 /* Bit i, i < n <= 64: whether a[i] - b[i] < limit; a holds the upper halves of float32. */
 static inline unsigned long long emk_bits_below(const uint16_t *a, const float *b, int n,
                                                 float limit) {

@@ -20,8 +20,6 @@ cdef extern from "vector.h" nogil:
         DLANES "EMK_DLANES"
         VECTORS "EMK_VECTORS"
         TILE "EMK_TILE"
-        MB "EMK_MB"
-        ACC "EMK_ACC"
         AHEAD "EMK_AHEAD"
         HALVES "EMK_HALVES"
     vec splat "emk_splat"(real x)
@@ -48,6 +46,23 @@ cdef extern from "vector.h" nogil:
     void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
+cdef extern from "products.h" nogil:
+    enum:
+        MOMENT_ROWS "EMK_MOMENT_ROWS"
+        STRIP_REALS "EMK_STRIP_REALS"
+        LEFT "EMK_LEFT"
+        ABREAST "EMK_ABREAST"
+        NARROW "EMK_NARROW"
+        PAIRED "EMK_PAIRED"
+        CORNERS "EMK_CORNERS"
+    Py_ssize_t scale_strips "emk_scale_strips"(
+        const char **row, Py_ssize_t offset, Py_ssize_t n_left, const real *mean,
+        const real *root, Py_ssize_t n_rows, real *e, double *sums)
+    void strip_products "emk_strip_products"(
+        const real *left, const real *right, Py_ssize_t n_rows, int l, int m, bint last,
+        double **out, Py_ssize_t column, double *corner)
+    Py_ssize_t weighted_lanes "emk_weighted_lanes"(const vec *weight, real *root, int *lane)
+
 cdef extern from "distances.h" nogil:
     enum:
         SOME "EMK_SOME"
@@ -56,6 +71,8 @@ cdef extern from "distances.h" nogil:
                                      const char *ahead, vec *q)
     void add_rows "emk_add_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *q)
     void put_rows "emk_put_rows"(const real *factor, const vec *diff, Py_ssize_t first, vec *y)
+    bint roots "emk_roots"(real *x, Py_ssize_t n)
+    bint is_root "emk_is_root"(real x)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
     unsigned long long bits_below "emk_bits_below"(
@@ -97,7 +114,8 @@ cdef extern from "nearest.h" nogil:
         float *y, float *x, float *norm)
     void products "emk_products"(
         const float *x, const float *panels, Py_ssize_t stride, const float *half,
-        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, float *form, float *best)
+        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, const char *ahead,
+        Py_ssize_t n_bytes, float *form, float *best)
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
@@ -152,6 +170,7 @@ include "elementary.pxi"
 include "rows.pxi"
 include "density.pxi"
 include "moments.pxi"
+include "products.pxi"
 include "mixture.pxi"
 include "diagonal.pxi"
 include "panels.pxi"
@@ -163,6 +182,8 @@ include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
 include "nearest.pxi"
+include "nearest_bounds.pxi"
+include "nearest_pairs.pxi"
 include "factors.pxi"
 include "classes.pxi"
 include "chain.pxi"
@@ -192,6 +213,7 @@ table_.best_path = best_path
 table_.mixture_block = mixture_block
 table_.panel_bytes = panel_bytes
 table_.share_bytes = share_bytes
+table_.unit_share = unit_share
 table_.panel_rows = panel_rows
 table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
@@ -201,6 +223,7 @@ table_.prepare_nearest = prepare_nearest
 table_.pair_square = square_of_pair
 table_.add_gap_rows = add_gap_rows
 table_.gap_squares = gap_squares
+table_.center_distances = center_distances
 table_.closest_block = closest_block
 table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array

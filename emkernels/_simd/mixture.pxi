@@ -7,15 +7,19 @@ cdef enum:
 
 ctypedef struct Panels:
     Py_ssize_t n_tiles
+    Py_ssize_t start        # the position of the first row
+    bint direct             # and the others follow
     vec *x                  # (n_tiles, n_padded, TILE)
     vec *whitened           # (n_padded, TILE), tied only
-    vec *scaled             # (n_padded, CHUNK_STRIDE): rows weighted for one component
-    vec *roots              # (MOMENT_TILES, TILE) of their weights
+    vec *scaled             # rows weighted for one component, by strips (see products.pxi)
+    real *roots             # of their weights
+    const char **row        # (MOMENT_ROWS,) where they are
     vec *resp               # (n_tiles, n_components, TILE): log densities, then resp
     vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser
     vec *diff               # (n_padded, TILE)
-    vec *lane_first         # (n_padded,)
-    double *spare           # sums of products, by register tiles
+    double *sums            # (features,) of their products with the weights
+    double *corner          # (n_features / LEFT, CORNERS, LEFT, LANES) sums at the diagonal
+    double *unused          # like sums: of features past the last
     Py_ssize_t *tile_index  # (n_tiles,)
     unsigned char *active   # (n_tiles, n_components): any responsibility that matters
     unsigned char *flags    # (n_tiles, TILE)
@@ -39,6 +43,7 @@ ctypedef struct Panels:
     Py_ssize_t missing_stride
     vec *fill               # conditional mean - mean, (n_components, n_missing, TILE) a tile
     Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
+    real *ready             # (n_tiles, n_components, TILE, n_features) filled, of panels
     vec *best               # (n_tiles, TILE)
     double *inverse         # conditional covariances, packed, of one pattern or mixed tile
     double *small           # four matrices `small_stride` apart
@@ -84,6 +89,8 @@ cdef Py_ssize_t carve(const Job *job, char *scratch, Panels *p) noexcept nogil:
     cdef Py_ssize_t T = job.block_rows // TILE, K = g.n_components, used, kept
     cdef Py_ssize_t tile = TILE * sizeof(real)
     used = carve_work(job, scratch, carve_rows(job, scratch, T, p), T, p)
+    p.direct = False
+    p.ready = NULL
     p.mask = NULL
     p.best = NULL
     p.pull = NULL
@@ -132,7 +139,7 @@ cdef Py_ssize_t carve_work(const Job *job, char *scratch, Py_ssize_t used, Py_ss
     used += n * tile
     p.diff = <vec*>(scratch + used)
     used += n * tile
-    used = carve_moments(scratch, used, n, T, p)
+    used = carve_moments(scratch, used, job.gaussians.n_features, T, p)
     p.flags = <unsigned char*>(scratch + used)
     return aligned(used + T * TILE)
 
@@ -706,6 +713,7 @@ cdef void mixture_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
     pairs[0] = pairs[1] = 0
     carve(job, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
+    p.start, p.direct = first, True
     if g.dfs != NULL:
         open_student(&p, g, accumulators)
     if job.field != NULL:

@@ -33,22 +33,15 @@ static inline emk_fvec emk_fsplat(float x) { return x; }
 #define EMK_PARTS (EMK_CROWD / EMK_PART)
 
 /* form (CENTRE_PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
-   CENTRE_PANEL), added to what is there unless `first`; when `last`, half less the sum, and best (PART,)
-   is the least so far. first and last are literals. */
+   CENTRE_PANEL), summed from zero, and then added to what is there unless `first`: sums that went on from
+   there would be in error like sums of all columns. When `last`, half less the sum, and best (PART,) is
+   the least so far. first and last are literals. */
 static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, Py_ssize_t depth,
                                                 const int first, const int last,
                                                 const float *half, float *form, float *best) {
   emk_fvec acc[EMK_CENTRE_PANEL * EMK_SUB];
-#pragma GCC unroll 6
-  for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
-#pragma GCC unroll 4
-    for (int v = 0; v < EMK_SUB; v++) {
-      if (first)
-        acc[m * EMK_SUB + v] = emk_fsplat(0);
-      else
-        memcpy(&acc[m * EMK_SUB + v], form + m * EMK_CROWD + v * EMK_FLANES, sizeof(emk_fvec));
-    }
-  }
+#pragma GCC unroll 24
+  for (int i = 0; i < EMK_CENTRE_PANEL * EMK_SUB; i++) acc[i] = emk_fsplat(0);
   for (Py_ssize_t d = 0; d < depth; d++) {
     emk_fvec row[EMK_SUB];
 #pragma GCC unroll 4
@@ -69,7 +62,11 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
     if (last) memcpy(&least, best + v * EMK_FLANES, sizeof least);
 #pragma GCC unroll 6
     for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
-      emk_fvec value = acc[m * EMK_SUB + v];
+      emk_fvec value = acc[m * EMK_SUB + v], before;
+      if (!first) {
+        memcpy(&before, form + m * EMK_CROWD + v * EMK_FLANES, sizeof before);
+        value = value + before;
+      }
       if (last) {
         value = emk_fsplat(half[m]) - value;
 #if EMK_FLANES == 1
@@ -88,10 +85,14 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
 }
 
 /* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. */
+   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. From
+   `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
 static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
                                 const float *half, Py_ssize_t n_features, const int *chosen,
-                                Py_ssize_t n_chosen, float *form, float *best) {
+                                Py_ssize_t n_chosen, const char *ahead, Py_ssize_t n_bytes,
+                                float *form, float *best) {
+  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_chosen * EMK_PARTS;
+  const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_steps - 1) / (64 * n_steps)) : 0;
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int first = at == 0, last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
@@ -101,6 +102,7 @@ static inline void emk_products(const float *x, const float *panels, Py_ssize_t 
       for (int s = 0; s < EMK_PARTS; s++) {
         const float *rows = x + s * depth * EMK_PART;
         float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
         if (first && last)
           emk_part_products(rows, c, depth, 1, 1, h, f, b);
         else if (first)
@@ -161,12 +163,13 @@ static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
 
 /* Pack scale * (row - origin) of CROWD contiguous rows, rounded to float32, for emk_products: x by
    DEPTH columns, in each (PARTS, depth, PART); norm (CROWD,) are their lengths, rounded up by
-   `more`, and the column behind the last. y (CROWD, DEPTH) is scratch; x has room for FLANES * PART
-   floats more. */
+   `more` (see nearest.pxi), and the column behind the last. y (CROWD, DEPTH) is scratch; x has room for
+   FLANES * PART floats more. */
 static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
                                   const emk_real *origin, emk_real scale, float more, float *y,
                                   float *x, float *norm) {
-  for (int j = 0; j < EMK_CROWD; j++) norm[j] = 0;
+  emk_fvec squares[EMK_CROWD / EMK_FLANES];
+  for (int v = 0; v < EMK_CROWD / EMK_FLANES; v++) squares[v] = emk_fsplat(0);
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
@@ -175,26 +178,25 @@ static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
     for (int j = 0; j < EMK_CROWD; j++) {
       const char *in = row[j] + at * (Py_ssize_t)sizeof(emk_real);
       float *out = y + j * EMK_DEPTH;
-      emk_fvec squares = emk_fsplat(0);
-      float lane[EMK_FLANES];
       for (Py_ssize_t d = 0; d < n; d++) out[d] = (float)((emk_at(in, d) - o[d]) * scale);
       for (Py_ssize_t d = n; d < n_padded; d++) out[d] = 0;
-      for (Py_ssize_t d = 0; d < n_padded; d += EMK_FLANES) {
-        emk_fvec value;
-        memcpy(&value, out + d, sizeof value);
-        squares = squares + value * value;
-      }
-      memcpy(lane, &squares, sizeof squares);
-      for (int i = 1; i < EMK_FLANES; i++) lane[0] += lane[i];
-      norm[j] += lane[0];
     }
     for (int s = 0; s < EMK_PARTS; s++)
-      for (int v = 0; v < EMK_SUB; v++)
+      for (int v = 0; v < EMK_SUB; v++) {
+        float *to = x + s * depth * EMK_PART + v * EMK_FLANES;
+        emk_fvec total = emk_fsplat(0);
         for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
           // columns past the last are written over by the next part
           emk_put_columns(y + (s * EMK_PART + v * EMK_FLANES) * EMK_DEPTH + d, EMK_DEPTH,
-                          x + (s * depth + d) * EMK_PART + v * EMK_FLANES);
+                          to + d * EMK_PART);
+        for (Py_ssize_t d = 0; d < n; d++) {
+          emk_fvec value = *(const emk_fvec *)(to + d * EMK_PART);
+          total = total + value * value;
+        }
+        squares[s * EMK_SUB + v] = squares[s * EMK_SUB + v] + total;
+      }
     if (last) {
+      memcpy(norm, squares, sizeof squares);
       for (int j = 0; j < EMK_CROWD; j++) norm[j] = sqrtf(norm[j]) * more;
       for (int s = 0; s < EMK_PARTS; s++)
         memcpy(x + (s * depth + n) * EMK_PART, norm + s * EMK_PART, EMK_PART * sizeof(float));
@@ -258,22 +260,28 @@ static inline int emk_list_below(const uint16_t *a, const float *b, int n, float
   return found;
 }
 
-/* As emk_pack_crowd, of one row, which stays a row; its length. */
+/* As emk_pack_crowd, of one row, which stays a row; its length. A part is summed in 16 lanes of
+   DEPTH / 16, what is left behind these (up to 15), and the lanes: 15 + 16 additions, less than DEPTH. */
 static inline float emk_pack_line(const char *row, Py_ssize_t n_features, const emk_real *origin,
                                   emk_real scale, float more, float *line) {
-  float total = 0, part[16] = {0};
+  float total = 0;
   for (Py_ssize_t d = 0; d < n_features; d++)
     line[d] = (float)((emk_at(row, d) - origin[d]) * scale);
-  Py_ssize_t d = 0;
-  for (; d + 16 <= n_features; d += 16)
-    for (int i = 0; i < 16; i++) part[i] += line[d + i] * line[d + i];
-  for (; d < n_features; d++) total += line[d] * line[d];
-  for (int i = 0; i < 16; i++) total += part[i];
+  for (Py_ssize_t d = 0; d < n_features;) {
+    const Py_ssize_t end = n_features - d < EMK_DEPTH ? n_features : d + EMK_DEPTH;
+    float sum = 0, lane[16] = {0};
+    for (; d + 16 <= end; d += 16)
+      for (int i = 0; i < 16; i++) lane[i] += line[d + i] * line[d + i];
+    for (; d < end; d++) sum += line[d] * line[d];
+    for (int i = 0; i < 16; i++) sum += lane[i];
+    total += sum;
+  }
   return sqrtf(total) * more;
 }
 
 /* l (n,) of one such row of length `norm` and n centres c (n, n_features + 1), sums of DEPTH columns
-   being added up. */
+   being added up: in acc DEPTH / (4 FLANES) + 3 of a part at most, then 2 additions, those of the parts,
+   log2(FLANES) and 2; in rest less than FLANES. */
 static inline void emk_line_products(const float *line, float norm, const float *c,
                                      const float *half, int n, Py_ssize_t n_features, float *l) {
   for (int k = 0; k < n; k++, c += n_features + 1) {
@@ -308,9 +316,11 @@ static inline void emk_line_products(const float *line, float norm, const float 
   }
 }
 
-/* The largest l that the nearest centre of each of CROWD rows may have, given norms and the least l;
+/* The largest l that the nearest centre of each of CROWD rows may have, given norms N and the least l;
    and a bound on the squared distance to it, infinite where most of that would be error. See
-   nearest.pxi. */
+   nearest.pxi. With t = |x - c_b| and near = N^2 + 2 l_b, t^2 is at most near + 4 e_b; |c_b - o| is at
+   most N + t, and 2 u less than a / 70, so that 4 e_b <= a (6.2 N^2 + 2.2 t^2): `most` has twice that.
+   A centre whose form by difference is not above that of b has s <= s_b + t^2 r / (1 - r). */
 #define EMK_UNIT 5.9604644775390625e-8
 #define EMK_FAR 1e9f
 #define EMK_UNDERFLOW 1e-20

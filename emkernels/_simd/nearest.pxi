@@ -14,6 +14,21 @@
 # either, r being the relative error of that form. What underflows is below UNDERFLOW, unless the
 # row is further than FAR from o; then the row is compared with all centres, as all rows are where
 # centres are that far.
+#
+# Line by line, P = ceil(D / DEPTH), n u standing for n u / (1 - n u), which SLOPE covers while
+# (DEPTH + P) u < 0.04:
+# - x - o or what it is in float32, and c - o: u each (their difference in float64, or the
+#   conversion of one in float32, adds next to nothing); the power of two nothing.
+# - a part of DEPTH columns from zero, the last with a column more: DEPTH + 1; the parts: P - 1;
+#   half less the sum: u of both. So DEPTH + P + 3 of |x - o| |c_k - o|, of which a has 8 more.
+#   The order of sums differs by loop (emk_line_products) and level; none has more.
+# - the square, rounded, less 4 u, and u of the subtraction: -6 u to -2 u of it.
+# - |x - o|^2: 2 for the rows, DEPTH for a part, P - 1; half of that for the root, u for rounding
+#   it, u for the product with `more` and u for `more` itself: (DEPTH + P + 1) / 2 + 3 at most,
+#   which is less than `more` - 1, so that N = `norm` is between |x - o| and |x - o| (1 + 2 m), m
+#   being `more` as it is in float32, less 1; then N^2 (1 - 4.2 m) is at most |x - o|^2.
+# - a form by difference: 3 for the square of a gap, D / (4 LANES) + 3 for those of a lane,
+#   2 + log2(LANES) for the sum of lanes, LANES - 1 for the columns behind these; r is twice that.
 
 cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
@@ -119,7 +134,7 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
         p.usable = most * p.scale < 1e15
     value = DEPTH + (D // DEPTH + 1) + 11
     p.slope = SLOPE * value * UNIT
-    p.more = 1 + (2 * DEPTH + D // DEPTH + 16) * UNIT
+    p.more = 1 + SLOPE * (0.5 * (DEPTH + D // DEPTH + 1) + 4) * UNIT
     p.relative = <double>(1.1 * (D // LANES + LANES + 12)) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
     if not p.usable:
         return
@@ -211,6 +226,14 @@ cdef void open_crowd(const Rows *rows, Py_ssize_t start, Py_ssize_t size,
             p.row[j] = <const char*>(p.copied + j * D)
 
 
+cdef inline const char *behind_crowd(const Rows *rows, Py_ssize_t start) noexcept nogil:
+    """Where the wide tile behind the one at `start` is, if all rows are one piece of memory."""
+    if (rows.order != NULL or rows.column_stride != sizeof(real)
+            or rows.row_stride != rows.n_features * <Py_ssize_t>sizeof(real)):
+        return NULL
+    return rows.x + (start + CROWD) * rows.row_stride
+
+
 cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t n_chosen,
                  Crowd *p) noexcept nogil:
     """The nearest centre of each row, of those of the chosen panels."""
@@ -238,7 +261,7 @@ cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t 
                     p.found[j] = <int>k
 
 
-cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
+cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen, const char *ahead,
                       Crowd *p) noexcept nogil:
     """l of the rows of a wide tile and of the chosen panels, and which centres may be nearest."""
     cdef const Nearest *nearest = job.nearest
@@ -252,7 +275,7 @@ cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen,
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
         products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen, n_chosen,
-                 p.form, p.best)
+                 ahead, CROWD * D * sizeof(real), p.form, p.best)
     else:
         memset(p.form, 0, n_chosen * CENTRE_PANEL * CROWD * sizeof(float))
     limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
@@ -295,7 +318,7 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
                 p.found[j] = job.labels[start + j]
                 p.exact[j] = -1
         else:
-            crowd_forms(job, size, job.nearest.n_panels, &p)
+            crowd_forms(job, size, job.nearest.n_panels, behind_crowd(&job.rows, start), &p)
             settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             row = start + j
@@ -304,248 +327,3 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
             accumulators[0] += weight * square if weight != 0 else 0
             accumulators[1] += job.labels_out[row] != p.found[j]
             job.labels_out[row] = p.found[j]
-
-
-cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
-                                double *accumulators) noexcept nogil:
-    """The same with bounds. A row in doubt about few centres is compared with these alone.
-    Accumulators: labels that changed."""
-    cdef const Bounds *bounds = job.bounds
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
-    cdef Py_ssize_t t, j, row, size, n = count
-    cdef Rows needed = job.rows
-    cdef Crowd p
-    carve_crowd(job, scratch, &p)
-    all_panels(job.nearest, &p)
-    needed.x += first * needed.row_stride
-    if not (bounds.fill or bounds.n_groups == 0):
-        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, accumulators)
-        needed.order = p.order
-    for t in range((n + CROWD - 1) // CROWD):
-        size = min(<Py_ssize_t>CROWD, n - t * CROWD)
-        open_crowd(&needed, t * CROWD, size, &p)
-        crowd_forms(job, size, job.nearest.n_panels, &p)
-        settle(job.nearest, K, D, job.nearest.n_panels, &p)
-        for j in range(size):
-            if p.exact[j] == INFINITY:
-                settled_square(job, j, &p)
-        if bounds.n_groups > 0:
-            bound_crowd(job, &needed, first, t * CROWD, size, &p)
-        for j in range(size):
-            row = first + row_at(&needed, t * CROWD + j)
-            accumulators[0] += bounds.first_pass or job.labels_out[row] != p.found[j]
-            job.labels_out[row] = p.found[j]
-
-
-cdef inline int groups_in_doubt(const Bounds *bounds, Py_ssize_t row, Py_ssize_t own,
-                                int *groups) noexcept nogil:
-    """As in_doubt: how many groups, and which; without a list, whether there are any."""
-    cdef Py_ssize_t G = bounds.n_groups
-    cdef float limit = ((bounds.upper[row] + bounds.travelled[own]) * <float>(1 + 4e-7)
-                        + bounds.absolute)
-    if limit <= bounds.half_gap[own]:
-        return 0
-    return list_below(bounds.lower + row * G, bounds.group_travelled, <int>G, limit, groups)
-
-
-cdef Py_ssize_t rows_in_doubt(const Job *job, Py_ssize_t first, Py_ssize_t count,
-                              const Crowd *p) noexcept nogil:
-    """How many rows of the block may change their cluster, and p.order, their positions by
-    cluster."""
-    cdef Py_ssize_t j, n = 0
-    for j in range(count):
-        p.need[n] = <int>j
-        n += groups_in_doubt(job.bounds, first + j, job.labels_out[first + j], NULL)
-    order_by_cluster(job.labels_out + first, p.need, n, job.gaussians.n_components, p.starts,
-                     p.order)
-    return n
-
-
-cdef Py_ssize_t settle_some(const Job *job, Py_ssize_t first, Py_ssize_t n, Crowd *p,
-                            double *accumulators) noexcept nogil:
-    """Settle the rows of p.order whose distance to their own centre leaves no or few others; how
-    many are left in it."""
-    cdef const Bounds *bounds = job.bounds
-    cdef const real *centers = <const real*>job.nearest.centers
-    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components, i, row, own
-    cdef Py_ssize_t left = 0, n_rest
-    cdef double square
-    cdef Rows block = job.rows
-    # of a product with all centres, in pairs of which the row is read by itself
-    cdef double affordable = K / (3 + 480.0 / D)
-    cdef int n_groups
-    block.x += first * block.row_stride
-    block.order = p.order
-    for i in range(n):
-        row = first + p.order[i]
-        own = job.labels_out[row]
-        if i + 2 < n:
-            fetch_row(&block, i + 2)
-        open_row(&block, i, p)
-        square = pair_square(p.row[0], centers + own * D, D)
-        bounds.upper[row] = upper_bound(bounds, square * bounds.scale * bounds.scale, own)
-        n_groups = groups_in_doubt(bounds, row, own, p.doubts)
-        if n_groups == 0:
-            continue
-        if (n_groups * bounds.group_size > affordable or not job.nearest.usable
-                or not square < INFINITY or not settle_row(job, row, square, n_groups, p,
-                                                           accumulators)):
-            p.order[left] = p.order[i]
-            left += 1
-    n_rest = left % CROWD
-    if n_rest > FEW_ROWS or not job.nearest.usable:
-        return left
-    # too few for a product
-    for n_groups in range(<int>bounds.n_groups):
-        p.doubts[n_groups] = n_groups
-    n, left = left, left - n_rest
-    for i in range(left, n):
-        row = first + p.order[i]
-        open_row(&block, i, p)
-        square = pair_square(p.row[0], centers + job.labels_out[row] * D, D)
-        if not square < INFINITY or not settle_row(job, row, square, <int>bounds.n_groups, p,
-                                                   accumulators):
-            p.order[left] = p.order[i]
-            left += 1
-    return left
-
-
-cdef inline void open_row(const Rows *rows, Py_ssize_t position, Crowd *p) noexcept nogil:
-    """Where a row is, as the first of a wide tile."""
-    cdef Py_ssize_t d
-    p.row[0] = rows.x + row_at(rows, position) * rows.row_stride
-    if rows.column_stride != sizeof(real):
-        for d in range(rows.n_features):
-            p.copied[d] = read(p.row[0] + d * rows.column_stride)
-        p.row[0] = <const char*>p.copied
-
-
-cdef bint settle_row(const Job *job, Py_ssize_t row, double own_square, int n_groups, Crowd *p,
-                     double *accumulators) noexcept nogil:
-    """Label and bounds of a row that may be of some groups of centres (p.doubts), or of its own
-    centre; False where it is too far from the origin."""
-    cdef const Bounds *bounds = job.bounds
-    cdef const Nearest *nearest = job.nearest
-    cdef const real *centers = <const real*>nearest.centers
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
-    cdef Py_ssize_t m = bounds.group_size, own = job.labels_out[row], found = own, i, k, g, at = 0
-    cdef double best = own_square, square, near, low, top
-    cdef double unit = 1 / (nearest.scale * nearest.scale), scaled = bounds.scale * bounds.scale
-    cdef float down = <float>(1 - bounds.slack), least
-    cdef float norm = pack_line(p.row[0], D, <const real*>nearest.origin, <real>nearest.scale,
-                                nearest.more, p.line)
-    cdef unsigned short *lower = bounds.lower + row * bounds.n_groups
-    if not norm < FAR:
-        return False
-    near = near_square(nearest, norm)
-    top = largest_l(nearest, best, near)
-    for i in range(n_groups):
-        g = p.doubts[i] * m
-        line_products(p.line, norm, nearest.lines + g * (D + 1), nearest.half + g,
-                      <int>min(m, K - g), D, p.value + at)
-        for k in range(g, min(K, g + m)):
-            if not p.value[at] > top and k != own:
-                square = pair_square(p.row[0], centers + k * D, D)
-                if square < best or (square == best and k < found):
-                    best = square
-                    found = k
-                    top = largest_l(nearest, best, near)
-            at += 1
-    at = 0
-    for i in range(n_groups):
-        g = p.doubts[i]
-        least = INFINITY
-        for k in range(g * m, min(K, (g + 1) * m)):
-            if k != own and k != found and not p.value[at] > least:
-                least = p.value[at]
-            at += 1
-        low = near + 2 * <double>least
-        low = unit * low if low > 0 else 0
-        lower[g] = lower_bound(low * scaled, down, bounds.group_travelled[g])
-    if found != own:
-        g = own // m
-        lower[g] = min(lower[g],
-                       lower_bound(own_square * scaled, down, bounds.group_travelled[g]))
-    bounds.upper[row] = upper_bound(bounds, best * scaled, found)
-    accumulators[0] += found != own
-    job.labels_out[row] = <int>found
-    return True
-
-
-cdef inline double near_square(const Nearest *nearest, double norm) noexcept nogil:
-    """At most |x - o|^2, scaled, of a row of some length."""
-    return (1 - 2.2 * (nearest.more - 1)) * norm * norm
-
-
-cdef inline double largest_l(const Nearest *nearest, double square, double near) noexcept nogil:
-    """l of a centre that is at least as near by difference is at most this."""
-    cdef double top = 0.5 * (
-        (1 + 2.2 * nearest.relative) * square * nearest.scale * nearest.scale - near)
-    return top + 1e-9 * fabs(top) + UNDERFLOW
-
-
-cdef void bound_crowd(const Job *job, const Rows *needed, Py_ssize_t first, Py_ssize_t start,
-                      Py_ssize_t size, Crowd *p) noexcept nogil:
-    """Bounds of the rows of a wide tile from l of all centres."""
-    cdef const Bounds *bounds = job.bounds
-    cdef const Nearest *nearest = job.nearest
-    cdef const real *centers = <const real*>nearest.centers
-    cdef Py_ssize_t G = bounds.n_groups, m = bounds.group_size, K = job.gaussians.n_components
-    cdef Py_ssize_t D = job.gaussians.n_features, g, j, row
-    cdef double unit = bounds.scale * bounds.scale / (nearest.scale * nearest.scale), square
-    cdef float down = <float>(1 - bounds.slack)
-    cdef unsigned short *target
-    for j in range(CROWD):
-        p.near[j] = near_square(nearest, p.norm[j]) if p.norm[j] < FAR else -INFINITY
-    for g in range(G):
-        group_bounds(p.form + g * m * CROWD, <int>min(m, K - g * m), <int>(g * m), p.found, p.near,
-                     unit, down, bounds.group_travelled[g], p.lower + g * CROWD)
-    for j in range(size):
-        row = first + row_at(needed, start + j)
-        target = bounds.lower + row * G
-        for g in range(G):
-            target[g] = p.lower[g * CROWD + j]
-        if p.exact[j] < 0 and p.square[j] < INFINITY:
-            square = p.square[j] * unit
-        else:
-            if p.exact[j] < 0:
-                p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
-            square = p.exact[j] * bounds.scale * bounds.scale
-        bounds.upper[row] = upper_bound(bounds, square, p.found[j])
-
-
-cdef double square_of_pair(const char *x, const char *centre,
-                           Py_ssize_t n_features) noexcept nogil:
-    return pair_square(x, <const real*>centre, n_features)
-
-
-cdef void add_gap_rows(const Rows *rows, const int *order, Py_ssize_t n_rows, const double *origin,
-                       Py_ssize_t first, Py_ssize_t n_columns, double sign,
-                       double *sums) noexcept nogil:
-    """sums (n_columns,) += sign * weight * (x - origin) of some rows, of columns from `first` on,
-    which `origin` and `sums` begin with."""
-    cdef Py_ssize_t i, d
-    cdef double weight
-    cdef const char *x
-    for i in range(n_rows):
-        x = rows.x + order[i] * rows.row_stride + first * rows.column_stride
-        if i + 2 < n_rows and rows.column_stride == sizeof(real):
-            for d in range(n_columns * <Py_ssize_t>sizeof(real) // CACHE_LINE + 1):
-                prefetch(x + (order[i + 2] - order[i]) * rows.row_stride + d * CACHE_LINE)
-        weight = sign * (rows.sample_weight[order[i]] if rows.sample_weight != NULL else 1.0)
-        if rows.column_stride == sizeof(real):
-            add_deviations(x, origin, n_columns, weight, sums)
-            continue
-        for d in range(n_columns):
-            sums[d] += weight * (<double>read(x + d * rows.column_stride) - origin[d])
-
-
-cdef void gap_squares(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
-                      const double *centers, const double *rounding, double *squares,
-                      unsigned char *away) noexcept nogil:
-    """Of rows first .. first + count - 1 the squared distances to their centres, in float64."""
-    cdef Py_ssize_t i
-    for i in range(first, first + count):
-        squares[i] = gap_square(rows.x + i * rows.row_stride, rows.column_stride,
-                                centers + labels[i] * rows.n_features, rounding, rows.n_features,
-                                away + i)

@@ -8,6 +8,8 @@ cdef enum:
 
 cdef Py_ssize_t panel_bytes(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
     cdef Panels p
+    if job.incomplete != NULL:
+        return carve_gaps(job, NULL, n_tiles, &p)
     return carve_rows(job, NULL, n_tiles, &p)
 
 
@@ -17,24 +19,40 @@ cdef inline Py_ssize_t sub_tiles(const Job *job) noexcept nogil:
         padded(job.gaussians.n_features) * TILE * <Py_ssize_t>sizeof(real)))
 
 
+cdef Py_ssize_t carve_share(const Job *job, char *scratch, Panels *p) noexcept nogil:
+    """What a thread needs beside them."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t n = padded(g.n_features)
+    if job.incomplete != NULL:
+        return carve_gap_work(job, scratch, p)
+    p.diff = <vec*>scratch
+    if g.covariance_type != FULL:
+        return carve_moments(scratch, 0, 0, sub_tiles(job), p)
+    return carve_moments(scratch, n * TILE * <Py_ssize_t>sizeof(real), g.n_features, 0, p)
+
+
 cdef Py_ssize_t share_bytes(const Job *job) noexcept nogil:
     """Scratch of a thread."""
     cdef Panels p
-    return carve_work(job, NULL, 0, max(sub_tiles(job), job.block_rows // TILE), &p)
+    return carve_share(job, NULL, &p)
 
 
 cdef void open_panel(const Job *job, const Panel *panel, Py_ssize_t tile, char *scratch,
                      Panels *p) noexcept nogil:
     """The panels, from a tile on."""
-    cdef Py_ssize_t K = job.gaussians.n_components
     memset(p, 0, sizeof(Panels))
-    carve_work(job, scratch, 0, max(sub_tiles(job), job.block_rows // TILE), p)
+    carve_share(job, scratch, p)
+    if job.incomplete != NULL:
+        carve_gaps(job, panel.memory, panel.n_tiles, p)
+        skip_gaps(job, p, tile)
+        return
     carve_rows(job, panel.memory, panel.n_tiles, p)
     skip_tiles(job, p, tile)
 
 
 cdef inline void skip_tiles(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
     cdef Py_ssize_t K = job.gaussians.n_components
+    p.start += tile * TILE
     p.x += tile * padded(job.gaussians.n_features) * VECTORS
     p.resp += tile * K * VECTORS
     p.weight += tile * VECTORS
@@ -50,36 +68,193 @@ cdef void panel_rows(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssi
     open_panel(job, panel, tile, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
     pack_rows(&p, job, first, count)
+    if job.incomplete != NULL:
+        memset(p.zeros, 0, padded(job.gaussians.n_features) * sizeof(real))
+        incomplete_e_step(&p, job, first, tail, tail + 1, NULL)
+        keep_filled(&p, job)
+        return
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
     else:
         e_step(&p, job, first, count, tail, tail + 1)
 
 
+cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_t n_units,
+                  Py_ssize_t *first, Py_ssize_t *end, Band *band) noexcept nogil:
+    """Which components, or which band of one, of about the same area as the others."""
+    cdef Py_ssize_t K = job.gaussians.n_components
+    cdef Py_ssize_t groups = bands_of(job.gaussians.n_features)
+    band.first, band.end = 0, groups
+    first[0], end[0] = unit * K // n_units, (unit + 1) * K // n_units
+    if panel.n_bands > 1:
+        first[0] = unit // panel.n_bands
+        end[0] = first[0] + 1
+        band.first = band_end(unit % panel.n_bands, panel.n_bands, groups)
+        band.end = band_end(unit % panel.n_bands + 1, panel.n_bands, groups)
+
+
+cdef inline Py_ssize_t band_end(Py_ssize_t bands, Py_ssize_t n_bands,
+                                Py_ssize_t groups) noexcept nogil:
+    return <Py_ssize_t>(groups * sqrt(<double>bands / n_bands) + 0.5)
+
+
+cdef double unit_share(const Job *job, const Panel *panel, Py_ssize_t unit,
+                       Py_ssize_t n_units) noexcept nogil:
+    """Of all sums."""
+    cdef Py_ssize_t first, end, whole
+    cdef Band band
+    unit_of(job, panel, unit, n_units, &first, &end, &band)
+    whole = bands_of(job.gaussians.n_features)
+    return (<double>(end - first) / job.gaussians.n_components
+            * (band.end * (band.end + 1.0) - band.first * (band.first + 1.0))
+            / (whole * (whole + 1.0)))
+
+
 cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
                      Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil:
     """One part of all sums, over the tiles of the panel: some components, or a band of one."""
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, t
-    cdef Py_ssize_t first, end, step = n_tiles, groups = padded(D) // FEATURES
+    cdef Py_ssize_t first, end, step = n_tiles, t
     cdef Panels p
     cdef Band band
-    band.first, band.end = 0, groups
-    first, end = unit * K // n_units, (unit + 1) * K // n_units
-    if panel.n_bands > 1:
-        first = unit // panel.n_bands
-        end = first + 1
-        # of about the same area
-        band.first = band_end(unit % panel.n_bands, panel.n_bands, groups)
-        band.end = band_end(unit % panel.n_bands + 1, panel.n_bands, groups)
-    elif job.gaussians.covariance_type != FULL or D <= 4:
+    unit_of(job, panel, unit, n_units, &first, &end, &band)
+    if job.gaussians.covariance_type != FULL or job.gaussians.n_features <= 4:
         step = sub_tiles(job)
     open_panel(job, panel, 0, scratch, &p)
+    if job.incomplete != NULL:
+        gap_sums(&p, job, n_tiles, first, end, &band, accumulators)
+        return
+    p.start, p.direct = panel.first, True
     for t in range((n_tiles + step - 1) // step):
         p.n_tiles = min(step, n_tiles - t * step)
         some_moments(&p, job, first, end, &band, accumulators)
         skip_tiles(job, &p, step)
 
 
-cdef inline Py_ssize_t band_end(Py_ssize_t bands, Py_ssize_t n_bands,
-                                Py_ssize_t groups) noexcept nogil:
-    return <Py_ssize_t>(groups * sqrt(<double>bands / n_bands) + 0.5)
+# --- rows with missing values: what is filled in, and the conditional covariances ---------
+
+cdef inline Py_ssize_t inverse_stride(const Job *job) noexcept nogil:
+    """Of the conditional covariances of a tile."""
+    cdef const Incomplete *inc = job.incomplete
+    return job.gaussians.n_components * max(row_of(inc.most_missing),
+                                            row_of(inc.most_mixed) * TILE)
+
+
+cdef Py_ssize_t carve_gaps(const Job *job, char *memory, Py_ssize_t T, Panels *p) noexcept nogil:
+    """What T tiles leave for the sums: filled deviations, row by row, and conditional
+    covariances, with where they belong."""
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components
+    cdef Py_ssize_t tile = TILE * sizeof(real), used
+    p.resp = <vec*>memory
+    used = T * K * tile
+    p.weight = <vec*>(memory + used)
+    used += T * tile
+    p.ready = <real*>(memory + used)
+    used = aligned(used + T * K * D * tile)
+    p.inverse = <double*>(memory + used)
+    used += aligned(T * inverse_stride(job) * <Py_ssize_t>sizeof(double))
+    p.n_missing = <Py_ssize_t*>(memory + used)
+    used += aligned(T * sizeof(Py_ssize_t))
+    p.fill_at = <Py_ssize_t*>(memory + used)
+    used += aligned(T * sizeof(Py_ssize_t))
+    p.lane_missing = <int*>(memory + used)
+    used += aligned(T * TILE * sizeof(int))
+    p.missing_stride = max(D, (job.incomplete.most_mixed + 1) * TILE)
+    p.missing = <int*>(memory + used)
+    used += aligned(T * p.missing_stride * <Py_ssize_t>sizeof(int))
+    p.mixed = <unsigned char*>(memory + used)
+    used += T
+    p.active = <unsigned char*>(memory + used)
+    return aligned(used + T * K)
+
+
+cdef void skip_gaps(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components
+    p.resp += tile * K * VECTORS
+    p.weight += tile * VECTORS
+    p.ready += tile * K * D * TILE
+    p.inverse += tile * inverse_stride(job)
+    p.n_missing += tile
+    p.fill_at += tile
+    p.lane_missing += tile * TILE
+    p.missing += tile * p.missing_stride
+    p.mixed += tile
+    p.active += tile * K
+
+
+cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcept nogil:
+    """What a thread needs for one tile, or for sums in the same place."""
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), W = wide(D), used, begin, sums
+    cdef Py_ssize_t K = job.gaussians.n_components, tile = TILE * sizeof(real)
+    cdef Py_ssize_t most = max(inc.most_missing, inc.most_mixed)
+    p.zeros = <real*>scratch
+    begin = aligned(n * sizeof(real))
+    sums = carve_moments(scratch, begin, D, 0, p)
+    p.x = <vec*>(scratch + begin)
+    used = begin + n * tile
+    p.whitened = p.diff = <vec*>(scratch + used)
+    used += n * tile
+    p.best = <vec*>(scratch + used)
+    used += tile
+    p.fill = <vec*>(scratch + used)
+    used += K * most * tile
+    p.rows = <double*>(scratch + used)
+    used += aligned(TILE * W * sizeof(double))
+    p.observed = <int*>(scratch + used)
+    used += aligned(D * sizeof(int))
+    p.far_missing = <int*>(scratch + used)
+    used += aligned(D * sizeof(int))
+    p.small_stride = max(most * most, W)
+    p.small = <double*>(scratch + used)
+    used += aligned(4 * p.small_stride * <Py_ssize_t>sizeof(double))
+    p.far_inverse = <double*>(scratch + used)
+    used += aligned(row_of(most) * <Py_ssize_t>sizeof(double))
+    p.deviation = <double*>(scratch + used)
+    used += aligned(W * sizeof(double))
+    # of one pattern, or of a mixed tile
+    p.regression = <real*>(scratch + used)
+    p.lane_matrices = <dvec*>(scratch + used)
+    used += max(most * n * <Py_ssize_t>sizeof(real),
+                (2 * row_of(inc.most_mixed) + 3 * inc.most_mixed) * <Py_ssize_t>sizeof(dvec))
+    return aligned(max(used, sums))
+
+
+cdef void keep_filled(const Panels *p, const Job *job) noexcept nogil:
+    """The deviations of one tile from every component that matters there, filled in, by rows."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, k, s, d, v, i, j, some
+    cdef const char *feature[LANES]
+    cdef vec block[LANES]
+    cdef real nothing[TILE]
+    cdef real *out
+    memset(nothing, 0, sizeof(nothing))
+    for k in range(K):
+        if not p.active[k]:
+            continue
+        filled_deviations(p, 0, k, n, <const real*>g.packed + k * component_stride(g) + HEADER,
+                          p.diff)
+        for s in range(strips_of(D)):
+            d = s * LANES
+            some = min(<Py_ssize_t>LANES, D - d)
+            for i in range(LANES):
+                feature[i] = (<const char*>(p.diff + (d + i) * VECTORS) if i < some
+                              else <const char*>nothing)
+            for v in range(VECTORS):
+                load_transposed(feature, v * <Py_ssize_t>sizeof(vec), block)
+                for j in range(LANES):
+                    out = p.ready + (k * TILE + v * LANES + j) * D + d
+                    memcpy(out, block + j, some * sizeof(real))
+
+
+cdef void gap_sums(Panels *p, const Job *job, Py_ssize_t n_tiles, Py_ssize_t first,
+                   Py_ssize_t end, const Band *band, double *accumulators) noexcept nogil:
+    """panel_sums of rows that were filled in."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, k, t
+    p.n_tiles = n_tiles
+    memset(p.zeros, 0, padded(D) * sizeof(real))
+    for k in range(first, end):
+        component_moments(p, job, k, band, accumulators)
+        for t in range(n_tiles):
+            if p.n_missing[t] > 0:
+                add_conditional(p, job, t, t + 1, k, band, p.inverse + t * inverse_stride(job),
+                                accumulators + K + K * D)

@@ -51,6 +51,7 @@ ctypedef struct Incomplete:
     # schedule: one kind for each tile of positions; the other types take them as they come
     const signed char *kinds
     Py_ssize_t n_tiles
+    Py_ssize_t n_runs             # tiles that open a pattern, or are mixed
     Py_ssize_t typical_missing    # of a row, rounded up
     Py_ssize_t most_missing       # of a row in a tile of one pattern
     Py_ssize_t most_mixed         # of a row in a mixed tile
@@ -256,6 +257,7 @@ ctypedef struct Job:
 # Rows of a large model that all threads share: densities first, then every component's sums
 ctypedef struct Panel:
     char *memory                  # Table.panel_bytes of it
+    Py_ssize_t first              # the position of its first row
     Py_ssize_t n_tiles            # there is room for
     Py_ssize_t n_bands            # parts of one triangle of second moments
 
@@ -333,6 +335,8 @@ ctypedef struct Table:
                           char *scratch, double *accumulators) noexcept nogil
     Py_ssize_t (*panel_bytes)(const Job *job, Py_ssize_t n_tiles) noexcept nogil
     Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
+    double (*unit_share)(const Job *job, const Panel *panel, Py_ssize_t unit,
+                         Py_ssize_t n_units) noexcept nogil
     void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
                        Py_ssize_t count, char *scratch, double *tail) noexcept nogil
     void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
@@ -352,6 +356,8 @@ ctypedef struct Table:
     void (*gap_squares)(const Rows *rows, Py_ssize_t first, Py_ssize_t count, const int *labels,
                         const double *centers, const double *rounding, double *squares,
                         unsigned char *away) noexcept nogil
+    void (*center_distances)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
+                             const char *centers, Py_ssize_t n_centers, char *out) noexcept nogil
     void (*closest_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, const Seeding *seeding) noexcept nogil
     Py_ssize_t (*first_nonfinite)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

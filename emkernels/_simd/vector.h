@@ -386,7 +386,9 @@ static inline double emk_tile_dot(const emk_real *a, const emk_real *b) {
 /* Ask for the cache line of an address that will be read soon; any address will do. */
 #if defined(__GNUC__)
 #define emk_prefetch(address) __builtin_prefetch(address, 0, 2)
+#define emk_prefetch_to(address) __builtin_prefetch(address, 1, 3)
 #else
+#define emk_prefetch_to(address) ((void)(address))
 #define emk_prefetch(address) ((void)(address))
 #endif
 /* How many bytes ahead of a stream, as measured: into the second cache, not the first. */
@@ -471,13 +473,7 @@ static inline emk_vec emk_near_inverse(emk_vec z, emk_vec *c, emk_vec *minus_log
 #endif
 }
 
-/* Width of the register tile of the moment update: 4 x EMK_MB features. */
-#ifndef EMK_MB
-#define EMK_MB 4
-#endif
-#define EMK_ACC (4 * EMK_MB)
-
-/* Sums over the lanes of 4 * nb accumulators (nb = EMK_MB or 4), in order. A tree of
+/* Sums over the lanes of n <= 16 accumulators, in order. A tree of
    pairwise adds: n vectors become n / LANES vectors of sums. */
 static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
 #if EMK_LANES == 1

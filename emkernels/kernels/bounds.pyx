@@ -24,6 +24,8 @@ cdef extern from "parallel.h" nogil:
 cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
     FEW = 20            # one row in so many
+    READ = 24           # centres that a row could be compared with in the time that reading takes
+    MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
 
 
 cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
@@ -120,7 +122,7 @@ class _LloydBounds:
     """What passes of :func:`_bounded_pass` over the same rows hand on.
 
     Bounds cost more than they save while many rows change their cluster; they are kept from the
-    pass on that finds few, with many centres from the pass on after which less than half do. For
+    pass on that finds few: how few, with many centres, goes by what a pass without costs. For
     each row they are a float32 and numbers of 2 bytes, which are 16 bytes or no more than the row
     has; without many centres at most 64.
 
@@ -139,7 +141,9 @@ class _LloydBounds:
         self.panel = 1
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).centre_panel
-            self.few = 2 * len(X) // 5
+            # to read a row and compare it with all centres costs little where there are few numbers
+            share = min(0.4, max(0.003, (n_clusters + READ) * X.shape[1] / MUCH))
+            self.few = int(share * len(X))
         most = max(8, X.itemsize * X.shape[1] // 2)
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
@@ -152,7 +156,9 @@ class _LloydBounds:
     def follow(self, before, centers):
         """The centres have moved."""
         if self.n_groups:
-            shift = np.sqrt(((centers - before) ** 2).sum(axis=1)) / self.scale * (1 + 1e-6)
+            shift = centers - before
+            shift = np.square(shift, out=shift).sum(axis=1)
+            shift = np.sqrt(shift) / self.scale * (1 + 1e-6)
             self.travelled += shift
             self.group_travelled += np.maximum.reduceat(
                 shift, np.arange(0, len(shift), self.group_size))

@@ -37,10 +37,15 @@ ctypedef struct Plan:
     void *memory
     # large models: one copy of the sums, rows in panels that all threads share (see panels.pxi)
     bint shared
-    Panel panel
+    Panel panel                 # the one that rows are read into
+    Panel full                  # the one whose sums are made meanwhile
     Py_ssize_t n_panels
+    Py_ssize_t panel_bytes      # of each of the two, or of the only one
     Py_ssize_t n_units          # parts of the sums, which threads take one after the other
     double *tails               # (blocks of a panel, TAIL)
+    bint interruptible          # a signal is looked for between pieces, by the calling thread
+    double looked               # when
+    int stopped
 
 
 cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
@@ -51,3 +56,9 @@ cdef double *take_sums(Plan *plan) noexcept nogil
 cdef void *room(size_t n_bytes) noexcept nogil
 cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
+
+
+cdef inline Py_ssize_t piece_at(Py_ssize_t i, Py_ssize_t n_units, Py_ssize_t n_blocks) noexcept nogil:
+    """The i-th piece that is dealt out: below n_units, a unit of sums, else a block of rows; those
+    that take longer come first."""
+    return (i + n_units) % (n_units + n_blocks) if n_blocks < n_units else i

@@ -5,7 +5,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport FULL, TIED, second_size
+from emkernels._simd.table cimport FULL, TIED, Incomplete, second_size
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.threads cimport forked, note_threads
 
@@ -17,22 +17,39 @@ cdef extern from "parallel.h" nogil:
     int emk_in_parallel()
     void *emk_room(size_t n_bytes)
     void *emk_zeros(size_t n_bytes)
+    double emk_seconds()
+    int emk_is_up(const int *flag)
+    void emk_raise(int *flag)
 
 cdef enum:
     GROUPS = 64
     MOST_GROUPS = 256               # of small sums of many rows, so that many threads end together
     GROUP_ROWS = 1024               # of each of these at least
+    EVEN_BLOCKS = 8                 # of a group, up to which they are made even
     SMALL_BUDGET = 8388608          # bytes for all of these
     MIN_GROUPS = 4
     ACCUMULATOR_BUDGET = 33554432   # bytes for all groups
-    SLICE = 8192                    # sums that one thread merges at a time
+    SLICE = 1024                    # sums that one thread merges at a time
     SHARED_LENGTH = 65536           # sums from which on there is one copy of them
-    PANEL_BUDGET = 25165824         # bytes of a panel
-    PANEL_BLOCKS = 64               # at most of a panel; components of half as many have no bands
+    PANEL_TILES = 64                # at most
+    FORMER_GROUPS = 4               # extra memory is at most what so many groups of rows, each
+    FORMER_SUMS = 16777216          # with sums of its own, would take: so many bytes at least,
+    FORMER_SCRATCH = 1000000        # and scratch for each, and more of wide rows
+    MANY_THREADS = 32               # that this is kept with
+    PANEL_BUDGET = 67108864         # bytes of both panels at most
+    LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
+    UNITS = 32                      # at least, by bands where components are fewer
     BAND_FEATURES = 128             # at least
+    # rows with missing values
+    RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
+    GAP_TILES = 16                  # of a panel at least, at most twice as many
+    GAP_BUDGET = 33554432           # bytes of both panels at most
+    GAP_FEATURES = 48               # of a band at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
+
+cdef double LOOK_SECONDS = 0.02     # the same where threads share panels
 
 
 cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t accumulator_length,
@@ -56,19 +73,21 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
         n = job.chain.n_blocks
     plan.n_positions = n
     plan.accumulator_length = accumulator_length
-    if is_shared(job, work, accumulator_length):
+    if is_shared(plan):
         return plan_panels(plan, n_threads)
     job.block_rows = plan.table.block_rows(job)
     plan.n_blocks = (n + job.block_rows - 1) // job.block_rows
     each = 8 * max(<Py_ssize_t>1, accumulator_length)
     plan.n_groups = max(<Py_ssize_t>GROUPS, min(
-        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each))
+        min(<Py_ssize_t>MOST_GROUPS, n // GROUP_ROWS), SMALL_BUDGET // each) // GROUPS * GROUPS)
     budget = ACCUMULATOR_BUDGET // each
     while plan.n_groups > MIN_GROUPS and plan.n_groups > budget:
         plan.n_groups //= 2
     if job.factors != NULL:     # wide sums, which rows that are few would hardly fill
         plan.n_groups = max(<Py_ssize_t>MIN_GROUPS, min(
             plan.n_groups, n // (32 * job.gaussians.n_components)))
+    if work == MIXTURE and plan.n_groups >= GROUPS and not plan.dealt:
+        even_blocks(plan)
     plan.n_groups = max(<Py_ssize_t>1, min(plan.n_groups, plan.n_blocks))
     plan.n_threads = allowed_threads(n_threads, plan.n_groups)
     work_of_block = (<double>job.block_rows * job.gaussians.n_components
@@ -93,6 +112,19 @@ cdef int make_plan(Plan *plan, Job *job, bint is_double, Work work, Py_ssize_t a
     return allocate(plan, plan.table.scratch_bytes(job), 0)
 
 
+cdef void even_blocks(Plan *plan) noexcept nogil:
+    """Blocks that are few for a group are made a little longer or shorter, so that every group has
+    as many."""
+    cdef Py_ssize_t n = plan.n_positions, G = plan.n_groups, tile = plan.table.tile
+    cdef Py_ssize_t of_group = (n + G - 1) // G, old = plan.job.block_rows, rows, blocks
+    for blocks in range(max(<Py_ssize_t>1, of_group // old), of_group // old + 2):
+        rows = (of_group + blocks * tile - 1) // (blocks * tile) * tile
+        if blocks <= EVEN_BLOCKS and plan.n_blocks > G and 7 * old <= 8 * rows <= 9 * old:
+            plan.job.block_rows = rows
+            plan.n_blocks = (n + rows - 1) // rows
+            return
+
+
 cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
     plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
     plan.memory = emk_room(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
@@ -112,87 +144,123 @@ cdef int allowed_threads(int n_threads, Py_ssize_t parts) noexcept nogil:
     return <int>min(<Py_ssize_t>n_threads, parts)
 
 
-cdef bint is_shared(const Job *job, Work work, Py_ssize_t accumulator_length) noexcept nogil:
+cdef bint is_shared(const Plan *plan) noexcept nogil:
     """Whether the sums are too many to have them several times. That the threads share the rows
     instead depends on the shape of the problem alone."""
-    return (work == MIXTURE and accumulator_length >= SHARED_LENGTH and job.first_moments
-            and job.incomplete == NULL and job.field == NULL and job.gaussians.dfs == NULL
-            and job.gaussians.covariance_type != TIED)
+    cdef const Job *job = plan.job
+    cdef const Incomplete *inc = job.incomplete
+    if not (plan.work == MIXTURE and plan.accumulator_length >= SHARED_LENGTH
+            and job.first_moments and job.field == NULL and job.gaussians.dfs == NULL
+            and job.gaussians.covariance_type != TIED):
+        return False
+    if inc == NULL:
+        return True
+    # tiles of one pattern would each have its matrices made again
+    return (plan.dealt and job.second_moments and job.gaussians.n_features > 4
+            and RUN_QUARTERS * inc.n_runs >= 4 * inc.n_tiles
+            and 2 * plan.table.panel_bytes(job, GAP_TILES) <= GAP_BUDGET)
 
 
 cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     """Panels of rows, their blocks and the parts of the sums; -1 when memory is short."""
     cdef Job *job = plan.job
-    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components
-    cdef Py_ssize_t D = job.gaussians.n_features, tiles, all_tiles, most, block
-    # work is left out from the second tile of a block on
-    block = 2 if job.skip and K >= PANEL_BLOCKS else 1
+    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components, tiles, all_tiles, room
+    cdef Py_ssize_t each = 8 * plan.accumulator_length, share = plan.table.share_bytes(job)
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
-    if all_tiles < block * PANEL_BLOCKS:
-        block = 1
-    most = PANEL_BUDGET // plan.table.panel_bytes(job, 1)
-    tiles = min(all_tiles, max(<Py_ssize_t>8, min(block * PANEL_BLOCKS, most)))
+    room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
+        FORMER_SCRATCH + 4 * job.gaussians.n_features * job.gaussians.n_features)
+    room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
+    tiles = PANEL_TILES
+    if job.incomplete != NULL:
+        tiles = min(<Py_ssize_t>GAP_TILES * 2, GAP_BUDGET // (2 * plan.table.panel_bytes(job, 1)))
+    while job.incomplete == NULL and tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
+            room, LEAST_BUDGET if tiles <= PANEL_TILES // 2 else 0):
+        tiles //= 2
     plan.n_panels = (all_tiles + tiles - 1) // tiles
     tiles = (all_tiles + plan.n_panels - 1) // plan.n_panels
-    tiles = (tiles + block - 1) // block * block
-    plan.n_panels = (all_tiles + tiles - 1) // tiles    # fewer, where tiles were rounded up
+    plan.n_panels = (all_tiles + tiles - 1) // tiles    # fewer, where that was rounded up
     plan.shared = True
     plan.n_groups = 1
-    plan.panel.n_tiles = tiles
+    plan.panel.n_tiles = plan.n_blocks = tiles      # a block is a tile
     plan.panel.n_bands = 1
-    job.block_rows = block * tile
-    plan.n_blocks = tiles // block      # of a panel
-    if job.gaussians.covariance_type == FULL and 2 * K < PANEL_BLOCKS:
+    job.block_rows = tile
+    plan.panel_bytes = plan.table.panel_bytes(job, tiles)
+    if job.gaussians.covariance_type == FULL and K < UNITS:
         plan.panel.n_bands = max(<Py_ssize_t>1, min(
-            (PANEL_BLOCKS // 2 + K - 1) // K, D // BAND_FEATURES))
+            (UNITS + K - 1) // K, job.gaussians.n_features
+            // (BAND_FEATURES if job.incomplete == NULL else GAP_FEATURES)))
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands
-    plan.n_threads = allowed_threads(n_threads, max(plan.n_blocks, plan.n_units))
+    plan.n_threads = allowed_threads(n_threads, plan.n_blocks + plan.n_units)
     plan.tails = <double*>malloc(plan.n_blocks * TAIL * sizeof(double))
     if plan.tails == NULL:
         return OUT_OF_MEMORY
-    return allocate(plan, plan.table.share_bytes(job), plan.table.panel_bytes(job, tiles))
+    return allocate(plan, share, plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
 
 
-cdef void run_panel(Plan *plan, Py_ssize_t index) noexcept nogil:
-    """The densities of a panel's blocks, side by side, then all parts of the sums."""
-    cdef const Job *job = plan.job
-    cdef Py_ssize_t tile = plan.table.tile, rows = plan.panel.n_tiles * tile
-    cdef Py_ssize_t first = index * rows, count = min(rows, plan.n_positions - first), i, j
-    cdef Py_ssize_t n_blocks = (count + job.block_rows - 1) // job.block_rows
-    cdef Py_ssize_t n_tiles = (count + tile - 1) // tile, n_units = plan.n_units
-    cdef double *tail
-    if plan.n_threads == 1:
-        for i in range(n_blocks):
-            panel_block(plan, first, count, i, plan.scratch)
-    else:
+cdef int run_panels(Plan *plan) noexcept nogil:
+    """The densities of a panel's rows, and meanwhile the sums of the panel before; then both of
+    the next. One thread needs but one panel, for it makes the sums first."""
+    cdef Py_ssize_t s, i, n_units, n_blocks
+    cdef char *memory = plan.panel.memory
+    if plan.n_threads > 1:
         note_threads()
-        for i in prange(n_blocks, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
-            panel_block(plan, first, count, i, plan.scratch + emk_thread_num() * plan.scratch_bytes)
-    tail = plan.accumulators + (
+    for s in range(plan.n_panels + 1):
+        n_units = 0 if s == 0 else plan.n_units
+        plan.full = plan.panel
+        plan.panel.first = s * plan.panel.n_tiles * plan.job.block_rows
+        n_blocks = 0
+        if s < plan.n_panels:
+            n_blocks = blocks_in(plan, &plan.panel)
+        if plan.n_threads == 1:
+            for i in range(n_units + n_blocks):
+                run_piece(plan, i, n_units, 0)
+        else:
+            plan.panel.memory = memory + s % 2 * plan.panel_bytes
+            for i in prange(n_units + n_blocks, schedule="dynamic", chunksize=1,
+                            num_threads=plan.n_threads):
+                run_piece(plan, piece_at(i, n_units, n_blocks), n_units, emk_thread_num())
+        if plan.stopped:
+            return INTERRUPTED
+        add_tails(plan, n_blocks)
+    return 0
+
+
+cdef inline Py_ssize_t blocks_in(const Plan *plan, const Panel *panel) noexcept nogil:
+    cdef Py_ssize_t tile = plan.table.tile
+    return min(panel.n_tiles, (plan.n_positions - panel.first + tile - 1) // tile)
+
+
+cdef void run_piece(Plan *plan, Py_ssize_t i, Py_ssize_t n_units, int thread) noexcept nogil:
+    """A unit of one panel's sums, or behind them a block of the other's rows."""
+    cdef char *scratch = plan.scratch + thread * plan.scratch_bytes
+    cdef Py_ssize_t block = i - n_units, first
+    if thread == 0 and plan.interruptible and emk_seconds() - plan.looked > LOOK_SECONDS:
+        if look_for_signal() != 0:
+            emk_raise(&plan.stopped)
+        plan.looked = emk_seconds()
+    if emk_is_up(&plan.stopped):
+        return
+    if i < n_units:
+        plan.table.panel_sums(plan.job, &plan.full, blocks_in(plan, &plan.full), i, n_units,
+                              scratch, plan.accumulators)
+        return
+    first = plan.panel.first + block * plan.job.block_rows
+    plan.table.panel_rows(plan.job, &plan.panel, block, first,
+                          min(plan.job.block_rows, plan.n_positions - first), scratch,
+                          plan.tails + block * TAIL)
+
+
+cdef void add_tails(Plan *plan, Py_ssize_t n_blocks) noexcept nogil:
+    cdef const Job *job = plan.job
+    cdef Py_ssize_t i, j
+    cdef double *tail = plan.accumulators + (
         job.gaussians.n_components * (1 + job.gaussians.n_features)
         + second_size(&job.gaussians))
     for i in range(n_blocks):
         for j in range(2 + (job.noise != NULL)):
             tail[j] += plan.tails[i * TAIL + j]
-    if plan.n_threads == 1:
-        for i in range(n_units):
-            plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units, plan.scratch,
-                                  plan.accumulators)
-        return
-    for i in prange(n_units, schedule="dynamic", chunksize=1, num_threads=plan.n_threads):
-        plan.table.panel_sums(job, &plan.panel, n_tiles, i, n_units,
-                              plan.scratch + emk_thread_num() * plan.scratch_bytes,
-                              plan.accumulators)
-
-
-cdef void panel_block(Plan *plan, Py_ssize_t first, Py_ssize_t count, Py_ssize_t block,
-                      char *scratch) noexcept nogil:
-    """Block `block` of the panel whose rows are first .. first + count - 1."""
-    cdef Py_ssize_t rows = plan.job.block_rows, start = block * rows
-    plan.table.panel_rows(plan.job, &plan.panel, start // plan.table.tile, first + start,
-                          min(rows, count - start), scratch, plan.tails + block * TAIL)
 
 
 cdef void run_step(Plan *plan, Py_ssize_t step) noexcept nogil:
@@ -271,14 +339,14 @@ cdef void free_plan(Plan *plan) noexcept nogil:
 
 cdef int run(Plan *plan, bint interruptible) noexcept nogil:
     """All steps, then the merge. INTERRUPTED, with the exception set, when a signal
-    handler raised between two steps; only callers from Python ask for that."""
-    cdef Py_ssize_t step, n_steps = plan.n_panels if plan.shared else plan.n_steps
-    for step in range(n_steps):
-        if plan.shared:
-            run_panel(plan, step)
-        else:
-            run_step(plan, step)
-        if interruptible and step + 1 < n_steps and look_for_signal() != 0:
+    handler raised meanwhile; only callers from Python ask for that."""
+    cdef Py_ssize_t step
+    if plan.shared:
+        plan.interruptible, plan.looked = interruptible, emk_seconds()
+        return run_panels(plan)
+    for step in range(plan.n_steps):
+        run_step(plan, step)
+        if interruptible and step + 1 < plan.n_steps and look_for_signal() != 0:
             return INTERRUPTED
     merge(plan)
     return 0

@@ -9,21 +9,37 @@ from libc.string cimport memset
 from emkernels._simd.table cimport SPHERICAL
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
+from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
 from emkernels.kernels.threads cimport check_threads, forked, note_threads
 
 cdef extern from "parallel.h" nogil:
     int emk_in_parallel()
 
 cdef enum:
-    FEW_FEATURES = 16       # and centres times features: below, tiles of differences are faster
+    # centres times features from which tiles of differences are slower; and of few features
     LITTLE = 512
+    FEW_FEATURES = 16
+    MUCH = 4096
+    LEAST_FEATURES = 8
     BAND = 256              # columns that a thread sums
     SOME_ROWS = 512         # that a thread looks at
+    FEW_ROWS = 64           # the same where each has many distances
+    SOME_WORK = 1 << 28     # differences between looks for a signal
+    FEW_MOVED = 256         # rows that are added sooner than threads begin
+
+
+ctypedef struct Moved:
+    # rows that have changed their cluster, or all
+    Py_ssize_t n
+    Py_ssize_t n_sides      # 2: there was a cluster before
+    int *list               # (n,) in their order; by cluster; by that before
+    Py_ssize_t *starts      # (n_sides, n_clusters + 1) of these
 
 
 cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogil:
-    return n_clusters > 1 and n_features >= FEW_FEATURES and n_clusters * n_features >= LITTLE
+    cdef Py_ssize_t size = n_clusters * n_features
+    return n_clusters > 1 and (size >= LITTLE if n_features >= FEW_FEATURES else
+                               size >= MUCH and n_features >= LEAST_FEATURES)
 
 
 cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double_,
@@ -65,67 +81,83 @@ cdef int add_by_cluster(const Rows *rows, bint double_, const int *labels, const
                         const double *origins, Py_ssize_t origin_stride, Py_ssize_t n_clusters,
                         double *counts, double *sums, int n_threads) noexcept nogil:
     """Each sum by one thread, over the rows in their order."""
-    cdef Py_ssize_t n = rows.n_samples, K = n_clusters
-    cdef int *order = <int*>malloc(2 * n * sizeof(int))
-    cdef Py_ssize_t *starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
-    cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND if sums != NULL else 1, i
+    cdef Py_ssize_t n = rows.n_samples, K = n_clusters, n_moved = 0, i
+    cdef Py_ssize_t n_bands = (rows.n_features + BAND - 1) // BAND
     cdef int threads = <int>min(<Py_ssize_t>n_threads, K * n_bands)
-    if order == NULL or starts == NULL:
-        free(order)
-        free(starts)
+    cdef Moved moved
+    if sums == NULL and before == NULL:
+        for i in range(n):
+            counts[labels[i]] += row_weight(rows, i)
+        return 0
+    for i in range(n):
+        n_moved += before == NULL or labels[i] != before[i]
+    moved.n_sides = 1 if before == NULL else 2
+    moved.list = <int*>malloc((3 * n_moved + 1) * sizeof(int))
+    moved.starts = <Py_ssize_t*>malloc(2 * (K + 1) * sizeof(Py_ssize_t))
+    if moved.list == NULL or moved.starts == NULL:
+        free(moved.list)
+        free(moved.starts)
         return OUT_OF_MEMORY
-    sort_moved(labels, labels, before, n, K, order, starts)
+    moved.n = 0
+    for i in range(n):
+        moved.list[moved.n] = <int>i     # written over unless it has
+        moved.n += before == NULL or labels[i] != before[i]
+    sort_moved(&moved, 0, labels, K)
     if before != NULL:
-        sort_moved(before, labels, before, n, K, order + n, starts + K + 1)
-    if forked() or emk_in_parallel():
+        sort_moved(&moved, 1, before, K)
+    if n_moved < FEW_MOVED or forked() or emk_in_parallel():
         threads = 1
     if threads == 1:
         for i in range(K * n_bands):
-            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
-                     n_bands, counts, sums)
+            add_band(rows, double_, &moved, origins, origin_stride, K, i, counts, sums)
     else:
         note_threads()
         for i in prange(K * n_bands, schedule="dynamic", chunksize=1, num_threads=threads):
-            add_band(rows, double_, order, starts, before != NULL, origins, origin_stride, K, i,
-                     n_bands, counts, sums)
-    free(order)
-    free(starts)
+            add_band(rows, double_, &moved, origins, origin_stride, K, i, counts, sums)
+    free(moved.list)
+    free(moved.starts)
     return 0
 
 
-cdef void sort_moved(const int *key, const int *labels, const int *before, Py_ssize_t n,
-                     Py_ssize_t K, int *order, Py_ssize_t *starts) noexcept nogil:
-    """Rows whose labels differ, by key, in their order."""
+cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
+    return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
+
+
+cdef void sort_moved(const Moved *moved, int side, const int *key, Py_ssize_t K) noexcept nogil:
+    """Those rows by key, in their order."""
     cdef Py_ssize_t i, k
+    cdef int *order = moved.list + (1 + side) * moved.n
+    cdef Py_ssize_t *starts = moved.starts + side * (K + 1)
     memset(starts, 0, (K + 1) * sizeof(Py_ssize_t))
-    for i in range(n):
-        if before == NULL or labels[i] != before[i]:
-            starts[key[i]] += 1
+    for i in range(moved.n):
+        starts[key[moved.list[i]]] += 1
     for k in range(1, K + 1):
         starts[k] += starts[k - 1]
-    for i in range(n - 1, -1, -1):
-        if before == NULL or labels[i] != before[i]:
-            starts[key[i]] -= 1
-            order[starts[key[i]]] = <int>i
+    for i in range(moved.n - 1, -1, -1):
+        k = key[moved.list[i]]
+        starts[k] -= 1
+        order[starts[k]] = moved.list[i]
 
 
-cdef void add_band(const Rows *rows, bint double_, const int *order, const Py_ssize_t *starts,
-                   bint subtract, const double *origins, Py_ssize_t origin_stride, Py_ssize_t K,
-                   Py_ssize_t at, Py_ssize_t n_bands, double *counts, double *sums) noexcept nogil:
+cdef void add_band(const Rows *rows, bint double_, const Moved *moved, const double *origins,
+                   Py_ssize_t origin_stride, Py_ssize_t K, Py_ssize_t at, double *counts,
+                   double *sums) noexcept nogil:
     """Some columns of one cluster."""
-    cdef Py_ssize_t k = at // n_bands, first = at % n_bands * BAND, D = rows.n_features
-    cdef Py_ssize_t width = min(D - first, <Py_ssize_t>BAND), side, n, i
+    cdef Py_ssize_t D = rows.n_features, n_bands = (D + BAND - 1) // BAND
+    cdef Py_ssize_t k = at // n_bands, first = at % n_bands * BAND, side, n, i
     cdef const Table *table = table_of(double_)
+    cdef const Py_ssize_t *starts
     cdef const int *row
-    for side in range(1 + subtract):
-        row = order + side * rows.n_samples + starts[side * (K + 1) + k]
-        n = starts[side * (K + 1) + k + 1] - starts[side * (K + 1) + k]
+    for side in range(moved.n_sides):
+        starts = moved.starts + side * (K + 1) + k
+        row = moved.list + (1 + side) * moved.n + starts[0]
+        n = starts[1] - starts[0]
         if sums != NULL:
-            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first, width,
-                               1 - 2 * side, sums + k * D + first)
+            table.add_gap_rows(rows, row, n, origins + k * origin_stride + first, first,
+                               min(D - first, <Py_ssize_t>BAND), 1 - 2 * side,
+                               sums + k * D + first)
         for i in range(n if first == 0 else 0):
-            counts[k] += (1 - 2 * side) * (
-                rows.sample_weight[row[i]] if rows.sample_weight != NULL else 1.0)
+            counts[k] += (1 - 2 * side) * row_weight(rows, row[i])
 
 
 def _cluster_sums(X, labels, origin, n_clusters, sample_weight=None, n_threads=None):
@@ -175,3 +207,36 @@ def _gap_squares(X, labels, centers, rounding, n_threads=None):
                 table.gap_squares(&rows, i * SOME_ROWS, min(SOME_ROWS, n - i * SOME_ROWS), label,
                                   center, limit, square, far)
     return squares, away
+
+
+def _center_distances(X, centers, n_threads=None):
+    """Distances (n_samples, n_centers) by difference, in the precision of X. Every array already
+    checked; the rows contiguous, the centres rounded to their precision and contiguous."""
+    cdef Rows rows
+    cdef int threads = check_threads(n_threads)
+    cdef bint double_ = is_double(X)
+    cdef Py_ssize_t n = X.shape[0], K = length_of(centers), width = K * X.itemsize
+    cdef Py_ssize_t first, size, some, i
+    cdef const char *center = <const char*>address(centers)
+    cdef char *to
+    cdef const Table *table = table_of(double_)
+    set_rows(&rows, X)
+    if centers.dtype != X.dtype or centers.shape[1] != X.shape[1] or X.strides[1] != X.itemsize:
+        raise ValueError("rows and centres are not alike")
+    out = np.empty((n, K), X.dtype)
+    to = <char*>address(out)
+    some = max(1, SOME_WORK // (K * X.shape[1]) // FEW_ROWS) * FEW_ROWS
+    for first in range(0, n, some):
+        size = min(some, n - first)
+        with nogil:
+            if threads == 1 or forked() or emk_in_parallel():
+                table.center_distances(&rows, first, size, center, K, to + first * width)
+            else:
+                note_threads()
+                for i in prange((size + FEW_ROWS - 1) // FEW_ROWS, schedule="static",
+                                num_threads=threads):
+                    table.center_distances(
+                        &rows, first + i * FEW_ROWS, min(FEW_ROWS, size - i * FEW_ROWS), center, K,
+                        to + (first + i * FEW_ROWS) * width)
+        check_status(look_for_signal())
+    return out

@@ -11,6 +11,7 @@ from emkernels.kernels.patterns cimport Patterns
 
 ctypedef struct Schedule:
     Py_ssize_t n_tiles
+    Py_ssize_t n_runs           # tiles that open a pattern, or are mixed
     Py_ssize_t typical_missing
     Py_ssize_t most_missing
     Py_ssize_t most_mixed

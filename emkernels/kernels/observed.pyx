@@ -42,9 +42,11 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, Py_ssize_t tile
             rows -= left
         if rows > 0:
             out.most_missing = max(out.most_missing, m)
+            out.n_runs += 1
         out.n_tiles += (rows + tile - 1) // tile
     filled = out.n_tiles
     out.n_tiles += (pool + tile - 1) // tile
+    out.n_runs += out.n_tiles - filled
     if total_rows > 0:
         out.typical_missing = (total_missing + total_rows - 1) // total_rows
     out.order = <int*>malloc(max(<Py_ssize_t>1, out.n_tiles * tile) * sizeof(int))
@@ -100,11 +102,12 @@ cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Sch
             free(out.order)
             free(out.kinds)
         patterns._schedules[key] = (
-            order, kinds, out.typical_missing, out.most_missing, out.most_mixed)
+            order, kinds, out.typical_missing, out.most_missing, out.most_mixed, out.n_runs)
     kept = patterns._schedules[key]
     out.order, out.kinds = <int*>address(kept[0]), <signed char*>address(kept[1])
     out.n_tiles = len(kept[1])
     out.typical_missing, out.most_missing, out.most_mixed = kept[2], kept[3], kept[4]
+    out.n_runs = kept[5]
     return kept
 
 
@@ -140,6 +143,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
             status = make_schedule(patterns, D, table.tile, False, &own)
             schedule = &own
         inc.n_tiles = schedule.n_tiles
+        inc.n_runs = schedule.n_runs
         inc.kinds = schedule.kinds
         inc.typical_missing = schedule.typical_missing
         inc.most_missing = schedule.most_missing

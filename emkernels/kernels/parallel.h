@@ -9,12 +9,24 @@ static inline int emk_max_threads(void) { return omp_get_max_threads(); }
 static inline int emk_num_procs(void) { return omp_get_num_procs(); }
 static inline int emk_thread_num(void) { return omp_get_thread_num(); }
 static inline int emk_in_parallel(void) { return omp_in_parallel(); }
+static inline double emk_seconds(void) { return omp_get_wtime(); }
 #else
 #define EMK_OPENMP 0
 static inline int emk_max_threads(void) { return 1; }
 static inline int emk_num_procs(void) { return 1; }
 static inline int emk_thread_num(void) { return 0; }
 static inline int emk_in_parallel(void) { return 0; }
+#include <time.h>
+static inline double emk_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
+#endif
+
+/* One word that a thread writes and others read. */
+#if defined(__GNUC__)
+static inline int emk_is_up(const int *flag) { return __atomic_load_n(flag, __ATOMIC_RELAXED); }
+static inline void emk_raise(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
+#else
+static inline int emk_is_up(const int *flag) { return *(const volatile int *)flag; }
+static inline void emk_raise(int *flag) { *(volatile int *)flag = 1; }
 #endif
 
 /* Memory to be freed with free(): large pieces in large pages, which there is less to wait for, of

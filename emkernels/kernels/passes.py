@@ -23,6 +23,7 @@ from emkernels.kernels.incomplete import _incomplete_pass as incomplete_pass
 from emkernels.kernels.mixture import _em_pass as em_pass
 from emkernels.kernels.moments import _order_by_label as order_by_label
 from emkernels.kernels.moments import _total_scatter as total_scatter
+from emkernels.kernels.nearest import _center_distances as center_distances
 from emkernels.kernels.nearest import _cluster_sums as cluster_sums
 from emkernels.kernels.nearest import _gap_squares as gap_squares
 from emkernels.kernels.observed import _available_moments as available_moments
@@ -39,6 +40,7 @@ __all__ = [
     "LloydBounds",
     "available_moments",
     "bounded_pass",
+    "center_distances",
     "chain_gaussian",
     "chain_symbols",
     "class_pass",

@@ -14,7 +14,7 @@ class ThreadPlan(NamedTuple):
     sum_bytes: int
     scratch_bytes: int
     panel_bytes: int
-    steps: list[list[tuple[str, list[float]]]]
+    steps: list[list[tuple[str, float]]]
 
 class Share(NamedTuple):
     efficiency: float
@@ -30,4 +30,4 @@ def plan_of(
     *,
     missing: int = 0,
 ) -> ThreadPlan: ...
-def shares(plan: ThreadPlan, n_threads: int | None = None) -> dict[str, Share]: ...
+def shares(plan: ThreadPlan, n_threads: int | None = None) -> Share: ...

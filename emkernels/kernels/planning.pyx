@@ -4,18 +4,14 @@ thrown away. For tests, benchmarks and the page about numerics; nothing is compu
 import heapq
 from typing import NamedTuple
 
-from libc.math cimport sqrt
 from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, MIXED_MISSING, UNIFORM, Incomplete, Job, second_size
 from emkernels.kernels.dispatch cimport table_of
-from emkernels.kernels.driver cimport MIXTURE, Plan, check_status, free_plan, make_plan
+from emkernels.kernels.driver cimport (
+    MIXTURE, Plan, check_status, free_plan, make_plan, piece_at)
 from emkernels.kernels.gaussians cimport covariance_code
 from emkernels.kernels.threads cimport check_threads
-
-cdef enum:
-    FEATURES = 4    # of a register tile: bands of a triangle are cut between these
-
 
 class ThreadPlan(NamedTuple):
     """What the driver makes of a shape.
@@ -33,16 +29,17 @@ class ThreadPlan(NamedTuple):
     block_rows : int
         Rows of a block.
     n_steps : int
-        Panels, or parts of all groups; a signal is looked for between two.
+        Times that all threads wait for each other: panels and one more, or parts of all groups.
     n_units, n_bands : int
         Parts of the sums that threads take one after the other, and of these how many one
         component's triangle is cut into; 0 and 1 where there are groups.
     sum_bytes, scratch_bytes, panel_bytes : int
-        Memory of all copies of the sums, of all threads and of the panel.
+        Memory of all copies of the sums, of all threads and of the panels, of which one thread
+        needs one and more need two.
     steps : list of list of tuple
-        ``steps[s]`` holds what is dealt out one after the other in step s: pairs of a part of
-        the work ("densities", "moments" or "both") and how much each of its pieces is, in rows
-        for densities and in rows times a share of the sums for moments.
+        ``steps[s]`` holds the pieces of step s in the order in which they are dealt out: pairs of
+        what is done ("densities", "moments" or "both") and how much it is, in rows, times a share
+        of the sums for moments.
     """
 
     shared: bool
@@ -60,7 +57,7 @@ class ThreadPlan(NamedTuple):
 
 
 class Share(NamedTuple):
-    """How evenly a part of the work is dealt out.
+    """How evenly work is dealt out.
 
     Attributes
     ----------
@@ -135,6 +132,7 @@ def plan_of(n_samples, n_features, n_components, covariance_type="full", dtype="
         if job.gaussians.covariance_type == FULL:
             incomplete.kinds = &kind        # not looked into before the pass
             incomplete.n_tiles = -(-n_samples // table_of(double_).tile)
+            incomplete.n_runs = incomplete.n_tiles
         job.incomplete = &incomplete
     length = n_components + n_components * n_features + second_size(&job.gaussians) + 2
     check_status(make_plan(&plan, &job, double_, MIXTURE, length, check_threads(n_threads)))
@@ -145,40 +143,33 @@ def plan_of(n_samples, n_features, n_components, covariance_type="full", dtype="
 
 
 cdef object described(const Plan *plan):
-    cdef Py_ssize_t tile = plan.table.tile, rows = plan.job.block_rows, panel = 0
+    cdef Py_ssize_t panel = 0
     if plan.shared:
-        panel = plan.table.panel_bytes(plan.job, plan.panel.n_tiles)
-        steps = [panel_step(plan, first, min(plan.n_positions - first, plan.panel.n_tiles * tile))
-                 for first in range(0, plan.n_positions, plan.panel.n_tiles * tile)]
+        panel = plan.panel_bytes * (1 if plan.n_threads == 1 else 2)
+        steps = panel_steps(plan)
     else:
-        steps = [[("both", pieces)] for pieces in group_steps(plan)]
+        steps = [[("both", rows) for rows in pieces] for pieces in group_steps(plan)]
     return ThreadPlan(
-        bool(plan.shared), plan.n_threads, plan.n_groups, plan.n_blocks, rows,
-        plan.n_panels if plan.shared else plan.n_steps, plan.n_units,
-        max(<Py_ssize_t>1, plan.panel.n_bands),
+        bool(plan.shared), plan.n_threads, plan.n_groups, plan.n_blocks, plan.job.block_rows,
+        len(steps), plan.n_units, max(<Py_ssize_t>1, plan.panel.n_bands),
         8 * plan.n_groups * plan.accumulator_length, plan.n_threads * plan.scratch_bytes, panel,
         steps)
 
 
-cdef list panel_step(const Plan *plan, Py_ssize_t first, Py_ssize_t count):
-    cdef Py_ssize_t rows = plan.job.block_rows
-    blocks = [min(rows, count - at) for at in range(0, count, rows)]
-    return [("densities", blocks),
-            ("moments", [count * part for part in unit_parts(plan)])]
-
-
-cdef list unit_parts(const Plan *plan):
-    """Components of each unit, or the part of one component's triangle that is in its band, as
-    panels.pxi cuts it."""
-    cdef Py_ssize_t K = plan.job.gaussians.n_components, n = plan.n_units, u
-    cdef Py_ssize_t groups = (plan.job.gaussians.n_features + FEATURES - 1) // FEATURES
-    if plan.panel.n_bands <= 1:
-        return [(u + 1) * K // n - u * K // n for u in range(n)]
-    ends = [<Py_ssize_t>(groups * sqrt(<double>b / plan.panel.n_bands) + 0.5)
-            for b in range(plan.panel.n_bands + 1)]
-    whole = groups * (groups + 1)
-    return K * [(end * (end + 1) - begin * (begin + 1)) / whole
-                for begin, end in zip(ends, ends[1:])]
+cdef list panel_steps(const Plan *plan):
+    """The sums of a panel beside the densities of the next."""
+    cdef Py_ssize_t rows = plan.job.block_rows, size = plan.panel.n_tiles * plan.table.tile, u, i
+    shares = [plan.table.unit_share(plan.job, &plan.panel, u, plan.n_units)
+              for u in range(plan.n_units)]
+    steps, full = [], 0
+    for first in range(0, plan.n_panels * size + 1, size):
+        count = max(0, min(size, plan.n_positions - first))
+        units = [("moments", full * share) for share in shares] if full else []
+        blocks = [("densities", min(rows, count - at)) for at in range(0, count, rows)]
+        pieces = units + blocks
+        steps.append([pieces[piece_at(i, len(units), len(blocks))] for i in range(len(pieces))])
+        full = count
+    return steps
 
 
 cdef list group_steps(const Plan *plan):
@@ -201,10 +192,11 @@ cdef list group_steps(const Plan *plan):
 
 
 def shares(plan, n_threads=None):
-    """How evenly each part of the work of a plan is dealt out.
+    """How evenly the work of a plan is dealt out.
 
     Each piece goes to the thread that is free first, in order, and all threads wait for the last
-    of a step: the schedule of OpenMP's dynamic loops if pieces take as long as they are large.
+    of a step: the schedule of OpenMP's dynamic loops if pieces take as long as they are large,
+    and the moments of a row as long as its densities.
 
     Parameters
     ----------
@@ -215,20 +207,16 @@ def shares(plan, n_threads=None):
 
     Returns
     -------
-    dict
-        From the part of the work to its :class:`Share`.
+    Share
+        Of all the work.
     """
     n_threads = n_threads or plan.n_threads
-    loads, longest = {}, {}
-    for step in plan.steps:
-        for part, pieces in step:
-            busy = [(0, thread) for thread in range(min(plan.n_threads, n_threads))]
-            total = loads.setdefault(part, [0] * n_threads)
-            for piece in pieces:
-                until, thread = busy[0]
-                heapq.heapreplace(busy, (until + piece, thread))
-                total[thread] += piece
-            longest[part] = longest.get(part, 0) + max(until for until, _ in busy)
-    return {part: Share(sum(total) / (n_threads * longest[part]),
-                        min(total) * n_threads / sum(total))
-            for part, total in loads.items()}
+    total, longest = [0] * n_threads, 0
+    for pieces in plan.steps:
+        busy = [(0, thread) for thread in range(min(plan.n_threads, n_threads))]
+        for _, piece in pieces:
+            until, thread = busy[0]
+            heapq.heapreplace(busy, (until + piece, thread))
+            total[thread] += piece
+        longest += max(until for until, _ in busy)
+    return Share(sum(total) / (n_threads * longest), min(total) * n_threads / sum(total))

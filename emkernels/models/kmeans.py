@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -20,6 +19,7 @@ from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
+from emkernels.kernels import passes
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.encoding import number, numbers
@@ -27,10 +27,13 @@ from emkernels.models.kmeans_exchange import KMeansExchange
 from emkernels.models.kmeans_stepwise import ClusterStream, StepwiseKMeans
 from emkernels.models.loaded import check_values
 from emkernels.models.steps import STEPS
+from emkernels.starts.coresets import of_coreset
 from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
 from emkernels.starts.lloyd import lloyd
 from emkernels.starts.lloyd_blocks import lloyd_of_blocks
 from emkernels.starts.oversampling import oversampled
+
+SEEDS = {"k-means++": plusplus, "k-means||": oversampled, "coreset": of_coreset}
 
 
 class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePrefixFeaturesOutMixin,
@@ -46,10 +49,11 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
     ----------
     n_clusters : int, default=8
         Number of clusters.
-    init : {'k-means++', 'k-means||', 'random'}, callable or array-like, default='k-means++'
-        'k-means++': rows far from each other, by greedy draws; 'k-means||' (*more*): K-means of
-        rows that are drawn in four passes, for many clusters; 'random': rows drawn at random; an
-        array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
+    init : {'k-means++', 'k-means||', 'coreset', 'random'}, callable or array-like
+        'k-means++', the default: rows far from each other, by greedy draws; 'k-means||' (*more*):
+        K-means of rows that are drawn in four rounds, for many clusters; 'coreset' (*more*):
+        K-means of 50 rows a cluster that stand for all, for many rows; 'random': rows drawn at
+        random; an array: the centres, (n_clusters, n_features); a callable ``init(X, n_clusters,
         random_state)`` returns them, and sees X as it is and read-only. See Notes for blocks.
     n_init : 'auto' or int, default='auto'
         Number of starts, of which the one of the lowest inertia is kept. 'auto': 10 for
@@ -103,21 +107,29 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
 
     Notes
     -----
-    From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many iterations;
-    of several empty clusters the first gets the farthest row, ties going to the lower one. It keeps
-    bounds where those of all rows take no more memory than one block; else each iteration computes
-    all distances. Starts
-    of blocks look at 20,000 rows, or 50 for each cluster where these are more: 'k-means++', and
-    'k-means||', which is the same there, at rows
-    that stand for all of them, those of small groups and far ones included, where it runs three
-    times to the end of K-means, and the best goes on with all rows; a callable at rows drawn by
-    weight; 'random' draws from all rows, by weight.
+    What seeds cost, for n rows of d columns and K clusters: 'k-means++' compares each row with
+    K (3 + log K) others, one cluster after the other; 'k-means||' with about 4 K, all of a round at
+    once, reads the rows ten times, and is the faster the more clusters and columns there are;
+    'coreset' looks at each row twice, whatever K, and then runs 'k-means||' and 20 iterations on
+    20,000 rows, or 50 K where these are more: of use where n is far more than that (else it is
+    'k-means||'), and it may miss a cluster of very few rows. In the end all give about the same
+    inertia.
+
+    From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many
+    iterations; of several empty clusters the first gets the farthest row, ties going to the lower
+    one. It keeps bounds where those of all rows take no more memory than one block; else each
+    iteration computes all distances. Starts of blocks look at 20,000 rows, or 50 for each cluster
+    where these are more: 'k-means++', and 'k-means||' and 'coreset', which are the same there, at
+    rows that stand for all of them, those of small groups and far ones included, where it runs
+    three times to the end of K-means, and the best goes on with all rows; a callable at rows
+    drawn by weight; 'random' draws from all rows, by weight.
 
     References
     ----------
     S. P. Lloyd, Least squares quantization in PCM, IEEE Trans. Inf. Theory 28, 1982.
     D. Arthur, S. Vassilvitskii, k-means++: the advantages of careful seeding, SODA 2007.
     B. Bahmani et al., Scalable k-means++, PVLDB 5, 2012 (k-means||).
+    O. Bachem, M. Lucic, A. Krause, Scalable k-means clustering via lightweight coresets, KDD 2018.
     C. Elkan, Using the triangle inequality to accelerate k-means, ICML 2003.
     Y. Ding et al., Yinyang k-means, ICML 2015 (groups of centres).
     O. Bachem, M. Lucic, A. Krause, Practical coreset constructions for machine learning, 2017
@@ -140,7 +152,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
 
     _parameter_constraints: dict = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
-        "init": [one_of("k-means++", "k-means||", "random"), callable, "array-like"],
+        "init": [one_of(*SEEDS, "random"), callable, "array-like"],
         "n_init": [one_of("auto"), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -300,7 +312,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         """A function of no arguments that makes the centres of a start, and how many starts."""
         k, init, n_init = self.n_clusters, self.init, self.n_init
         if isinstance(init, str) and init != "random":
-            seeds = plusplus if init == "k-means++" else oversampled
+            seeds = SEEDS[init]
 
             def start():
                 return seeds(rows, k, random_state)
@@ -432,12 +444,15 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         return self._distances(self._read(X).X)
 
     def _distances(self, X):
-        centers = self.cluster_centers_.astype(np.float64)
+        # by difference: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
+        centers = np.ascontiguousarray(self.cluster_centers_, X.dtype)
+        if X.strides[1] == X.itemsize:
+            return passes.center_distances(X, centers, self.n_threads)
         out = np.empty((len(X), len(centers)), X.dtype)
-        # by difference, in float64: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
         for first in range(0, len(X), 4096):
             rows = slice(first, first + 4096)
-            out[rows] = cdist(X[rows], centers)
+            out[rows] = passes.center_distances(
+                np.ascontiguousarray(X[rows]), centers, self.n_threads)
         return out
 
     def score(self, X, y=None, sample_weight=None):

@@ -29,7 +29,11 @@ class KMeans(
     Estimator,
 ):
     n_clusters: int
-    init: Literal["k-means++", "k-means||", "random"] | Callable[..., ArrayLike] | ArrayLike
+    init: (
+        Literal["k-means++", "k-means||", "coreset", "random"]
+        | Callable[..., ArrayLike]
+        | ArrayLike
+    )
     n_init: int | Literal["auto"]
     max_iter: int
     tol: float
@@ -50,7 +54,9 @@ class KMeans(
         n_clusters: int = 8,
         *,
         init: (
-            Literal["k-means++", "k-means||", "random"] | Callable[..., ArrayLike] | ArrayLike
+            Literal["k-means++", "k-means||", "coreset", "random"]
+            | Callable[..., ArrayLike]
+            | ArrayLike
         ) = "k-means++",
         n_init: int | Literal["auto"] = "auto",
         max_iter: int = 300,

@@ -102,7 +102,9 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
         far = _farthest(rows, labels, centers, n_empty) if n_empty else ()
         before, centers = centers, seen(
             new_centers(counts, sums, np.broadcast_to(origin, centers.shape), far), rows)
-        shift = ((centers - before) ** 2).sum()
+        moved = centers - before
+        shift = np.square(moved, out=moved).sum()
+        del moved
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
@@ -140,6 +142,10 @@ def new_centers(counts, sums, origins, far):
     of rows that are far from their centres.
     """
     whole, empty = counts, np.flatnonzero(counts == 0)
+    if not len(empty):
+        new = sums / counts[:, None]
+        new += origins
+        return new
     counts, sums = counts.copy(), sums.copy()
     for k, (label, weight, x) in zip(empty, far):
         counts[label] -= weight

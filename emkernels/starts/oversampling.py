@@ -7,7 +7,7 @@ from emkernels.kernels import passes
 from emkernels.starts.kmeans import plusplus
 from emkernels.starts.lloyd import lloyd
 
-# Passes that draw, and rows that each of them draws for a cluster.
+# Rounds that draw, and rows that each of them draws for a cluster.
 ROUNDS = 4
 DRAWN = 1.0
 
@@ -15,12 +15,13 @@ DRAWN = 1.0
 def oversampled(rows, n_clusters, random_state):
     """Centres far from each other, of rows, or of what stands for blocks of rows.
 
-    Each pass draws every row by itself, with a chance in proportion to its weight times its squared
-    distance to the nearest of those drawn before, so that about as many come as there are clusters.
-    K-means of these, with the weights of the rows that are nearest to each, gives the centres (B.
-    Bahmani et al., Scalable k-means++, PVLDB 5, 2012, with r = 4 and l = k). A row is compared with
-    about four candidates a cluster, all of a pass at once; k-means++ compares it with 3 +
-    log(n_clusters) a cluster, one cluster after the other.
+    Each round draws every row by itself, with a chance in proportion to its weight times its
+    squared distance to the nearest of those drawn before, so that about as many come as there are
+    clusters. K-means of these, with the weights of the rows that are nearest to each, gives the
+    centres (B. Bahmani et al., Scalable k-means++, PVLDB 5, 2012, with r = 4 and l = k). A row is
+    compared with about four candidates a cluster, all of a round at once; k-means++ compares it
+    with 3 + log(n_clusters) a cluster, one cluster after the other. Distances to the first row and
+    to those of each round are two readings of all rows: labels, and squares in float64.
     """
     X = rows.X if isinstance(rows, Rows) else None
     if X is None or len(X) <= 2 * ROUNDS * DRAWN * n_clusters:
