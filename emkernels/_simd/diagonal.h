@@ -109,7 +109,31 @@ static inline void emk_axis_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssiz
 #undef EMK_SUMS
 }
 
-/* The same of one component by differences and 4 features, EMK_VECTORS vectors apart, of which the
+/* Sums of a strip of n features, moved from the centre to the mean by its gap, 0 where they are by
+   differences: added in float64. squares may be NULL. */
+static inline void emk_move_sums(const emk_real *s, const emk_real *q, const double *gap,
+                                 double count, Py_ssize_t n, double *sums, double *squares) {
+  for (Py_ssize_t d = 0; d < n; d++) sums[d] += s[d] - count * gap[d];
+  if (squares)
+    for (Py_ssize_t d = 0; d < n; d++) {
+      double moved = q[d] - gap[d] * (2 * (double)s[d] - count * gap[d]);
+      squares[d] += gap[d] != 0 ? moved : q[d];     // a sum may have overflowed
+    }
+}
+
+/* largest (n,) = the largest |offset| of each feature, NaN where one is: of n_components, `stride`
+   apart. */
+static inline void emk_largest_offsets(const emk_real *offset, Py_ssize_t stride, int n_components,
+                                       Py_ssize_t n, emk_real *largest) {
+  for (Py_ssize_t d = 0; d < n; d++) largest[d] = 0;
+  for (int k = 0; k < n_components; k++, offset += stride)
+    for (Py_ssize_t d = 0; d < n; d++) {
+      emk_real value = offset[d] < 0 ? -offset[d] : offset[d];
+      largest[d] = value <= largest[d] ? largest[d] : value;
+    }
+}
+
+/* Sums of one component by differences and 4 features, EMK_VECTORS vectors apart, of which the
    `about` are the means; out = the 4 sums of r y, then those of r y^2. */
 static inline void emk_four_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
                                  const emk_vec *r, const emk_real *about, emk_real *out) {

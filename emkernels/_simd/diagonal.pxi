@@ -11,6 +11,7 @@
 cdef enum:
     NEAR_PLACE = 8          # in the header of a component: whether it is near the centre
     CHUNK_TILES = 16        # rows whose weights for some components fit the first cache
+    AXIS_STRIP = 64         # features whose sums are moved to the means together
     SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which they do not fall on the same lines
 
 
@@ -179,35 +180,38 @@ cdef void chunks_of(const Panels *p, Axes *axes, Py_ssize_t first, Py_ssize_t n,
                 share[v] = r[v] * w[v] if p.active[t * K + first + k] else splat(0)
 
 
-cdef inline bint is_close(const Axes *axes, const real *mean, Py_ssize_t stride,
-                          Py_ssize_t d) noexcept nogil:
-    """Whether a feature of all these components goes by the centre."""
+cdef void offsets_of(const Axes *axes, Py_ssize_t first, Py_ssize_t n,
+                     real *largest) noexcept nogil:
+    """How far the features first .. first + n - 1 of these components are from the centre, the
+    farthest in its deviations; infinity where those are not known."""
     cdef const Gaussians *g = &axes.job.gaussians
-    cdef Py_ssize_t k
-    cdef real largest = 0, offset
-    if not axes.known_scale:
-        return False
-    for k in range(axes.n):
-        if g.covariance_type == TIED:
-            offset = (mean[k * stride + d] - axes.centre[d]) * <real>g.precisions_cholesky[
-                d * g.n_features + d]
-        else:
-            offset = mean[k * stride + 2 * padded(g.n_features) + d]
-        largest = fabs(offset) if not fabs(offset) <= largest else largest
-    return largest <= close_limit()
+    cdef Py_ssize_t D = g.n_features, stride = component_stride(g), k, d
+    cdef const real *mean = <const real*>g.packed + axes.first * stride + HEADER + first
+    cdef real offset
+    if axes.known_scale and g.covariance_type != TIED:
+        largest_offsets(mean + 2 * padded(D), stride, <int>axes.n, n, largest)
+        return
+    for d in range(n):
+        largest[d] = 0 if axes.known_scale else INFINITY
+        for k in range(axes.n if axes.known_scale else 0):
+            offset = fabs((mean[k * stride + d] - axes.centre[first + d])
+                          * <real>g.precisions_cholesky[(first + d) * (D + 1)])
+            largest[d] = largest[d] if offset <= largest[d] else offset
 
 
 cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
                    double *squares) noexcept nogil:
     """The sums of a chunk; `squares` may be NULL."""
     cdef const Gaussians *g = &axes.job.gaussians
-    cdef Py_ssize_t D = g.n_features, stride = component_stride(g), n = axes.n, k, i, d = 0
+    cdef Py_ssize_t D = g.n_features, stride = component_stride(g), n = axes.n
+    cdef Py_ssize_t k, i, d = 0, first = 0, size
     cdef const real *mean = <const real*>g.packed + axes.first * stride + HEADER
     cdef const vec *x
-    cdef real about[AXES]
     cdef real out[2 * AXES]
-    cdef double gap
-    cdef int way
+    cdef real largest[AXIS_STRIP]
+    cdef real strips[2 * AXES * AXIS_STRIP]
+    cdef bint centred[AXIS_STRIP]
+    cdef double gap[AXIS_STRIP]
     if n == 1:
         while d + 4 <= D:
             four_sums(p.x + d * VECTORS, axes.at, axes.n_tiles, axes.share, mean + d, out)
@@ -216,29 +220,42 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
                 if squares != NULL:
                     squares[d + i] += out[4 + i]
             d += 4
-    while d < D:
-        x = p.x + d * VECTORS
-        way = CENTRED if n > 1 and is_close(axes, mean, stride, d) else DIFFERENCES
-        if way == CENTRED:
-            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d, <int>n,
-                      CENTRED, out)
-            if not all_finite(out, 2 * n):
-                axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, axes.centre + d,
-                          <int>n, MASKED, out)
-            if not all_finite(out, 2 * n):
-                way = DIFFERENCES
-        if way == DIFFERENCES:
-            for k in range(n):
-                about[k] = mean[k * stride + d]
-            axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, about, <int>n,
-                      DIFFERENCES, out)
+        first = d
+    while first < D:
+        size = min(<Py_ssize_t>AXIS_STRIP, D - first)
+        offsets_of(axes, first, size, largest)
+        for d in range(size):
+            x = p.x + (first + d) * VECTORS
+            centred[d] = n > 1 and largest[d] <= close_limit()
+            centred[d] = centred[d] and centred_sums(axes, x, axes.centre + first + d, out)
+            if not centred[d]:
+                for k in range(n):
+                    out[k] = mean[k * stride + first + d]
+                # the means are read before the sums are written
+                axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, out, <int>n,
+                          DIFFERENCES, out)
+            for i in range(2 * n):
+                strips[i * AXIS_STRIP + d] = out[i]
         for k in range(n):
-            gap = 0 if way == DIFFERENCES else (
-                <double>mean[k * stride + d] - <double>axes.centre[d])
-            sums[k * D + d] += out[k] - axes.count[k] * gap
-            if squares != NULL:
-                squares[k * D + d] += out[n + k] - gap * (2 * out[k] - axes.count[k] * gap)
-        d += 1
+            for d in range(size):
+                gap[d] = (<double>mean[k * stride + first + d] - <double>axes.centre[first + d]
+                          if centred[d] else 0)
+            move_sums(strips + k * AXIS_STRIP, strips + (n + k) * AXIS_STRIP, gap,
+                      axes.count[k], size, sums + k * D + first,
+                      squares + k * D + first if squares != NULL else NULL)
+        first += AXIS_STRIP
+
+
+cdef inline bint centred_sums(const Axes *axes, const vec *x, const real *centre,
+                              real *out) noexcept nogil:
+    """Whether nothing overflows that has a weight."""
+    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, CENTRED,
+              out)
+    if all_finite(out, 2 * axes.n):
+        return True
+    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, MASKED,
+              out)
+    return all_finite(out, 2 * axes.n)
 
 
 cdef inline bint all_finite(const real *x, Py_ssize_t n) noexcept nogil:

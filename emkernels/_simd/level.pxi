@@ -91,6 +91,11 @@ cdef extern from "diagonal.h" nogil:
     void axis_sums "emk_axis_sums"(
         const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
         const real *about, int n, int way, real *out)
+    void move_sums "emk_move_sums"(
+        const real *s, const real *q, const double *gap, double count, Py_ssize_t n, double *sums,
+        double *squares)
+    void largest_offsets "emk_largest_offsets"(const real *offset, Py_ssize_t stride,
+                                               int n_components, Py_ssize_t n, real *largest)
     void four_sums "emk_four_sums"(const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
                                    const vec *r, const real *about, real *out)
 
