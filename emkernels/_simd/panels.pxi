@@ -22,13 +22,13 @@ cdef inline Py_ssize_t sub_tiles(const Job *job) noexcept nogil:
 cdef Py_ssize_t carve_share(const Job *job, char *scratch, Panels *p) noexcept nogil:
     """What a thread needs beside them."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t n = padded(g.n_features)
+    cdef Py_ssize_t used = padded(g.n_features) * TILE * <Py_ssize_t>sizeof(real)
     if job.incomplete != NULL:
         return carve_gap_work(job, scratch, p)
     p.diff = <vec*>scratch
     if g.covariance_type != FULL:
-        return carve_moments(scratch, 0, 0, sub_tiles(job), p)
-    return carve_moments(scratch, n * TILE * <Py_ssize_t>sizeof(real), g.n_features, 0, p)
+        return used
+    return carve_moments(scratch, used, g.n_features, 0, p)
 
 
 cdef Py_ssize_t share_bytes(const Job *job) noexcept nogil:
