@@ -26,8 +26,8 @@ cdef Py_ssize_t carve_share(const Job *job, char *scratch, Panels *p) noexcept n
     if job.incomplete != NULL:
         return carve_gap_work(job, scratch, p)
     p.diff = <vec*>scratch
-    if g.covariance_type != FULL:
-        return carve_moments(scratch, 0, 0, sub_tiles(job), p)
+    if g.covariance_type != FULL:     # sums along the axes have their room on the stack
+        return aligned(n * TILE * <Py_ssize_t>sizeof(real))
     return carve_moments(scratch, n * TILE * <Py_ssize_t>sizeof(real), g.n_features, 0, p)
 
 
