@@ -44,8 +44,7 @@ cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_featu
     p.corner = <double*>(scratch + used)
     used += <Py_ssize_t>sizeof(double) * max(
         bands_of(n_features) * CORNERS * LEFT * LANES, n * (n + 1) // 2 if narrow else 0)
-    p.tile_index = <Py_ssize_t*>(scratch + used)
-    return aligned(used + n_tiles * <Py_ssize_t>sizeof(Py_ssize_t))
+    return aligned(used)
 
 
 cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
