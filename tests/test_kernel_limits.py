@@ -141,8 +141,8 @@ def test_output_over_input_is_refused(simd, kernel, name, dtype):
 def far(dtype):
     """Rows of one column far to both sides, and one near; squares of them are infinite."""
     size = 1e30 if dtype == "f4" else 1e200
-    # enough of a kind that no sum meets the other kind before it is infinite
-    X = np.repeat([[size, -size], [-size, -size], [0.5, 0.25]], 200, axis=0).astype(dtype)
+    # many, for a sum that is infinite stays so when what is added is finite before it is rounded
+    X = np.tile([[size, -size], [-size, -size], [0.5, 0.25]], (200, 1)).astype(dtype)
     return X, {"means": np.zeros((1, 2)), "precisions_cholesky": np.eye(2)[None]}
 
 
