@@ -202,3 +202,20 @@ def test_seeds_where_few_rows_differ_or_weigh():
     assert len(np.unique(model.labels_[:10])) == 8
     model = KMeans(8, init="k-means||", random_state=0).fit(np.repeat(X[:8], 50, axis=0))
     assert model.inertia_ < 1e-24
+
+
+def test_a_coreset_of_few_rows_that_weigh():
+    """Fewer rows than clusters have nearly all of the weight."""
+    X, weight = np.random.default_rng(7).normal(size=(30_000, 2)), np.full(30_000, 1e-12)
+    weight[:5] = 1e12
+    model = KMeans(8, init="coreset", n_init=1, random_state=0).fit(X, sample_weight=weight)
+    assert len(np.unique(model.labels_)) == 8
+    assert len(np.unique(model.labels_[:5])) == 5
+
+
+def test_distances_of_one_column_of_any_strides():
+    x = np.random.default_rng(8).normal(size=(50, 1))
+    model = KMeans(3, random_state=0).fit(x)
+    expected = np.abs(x - model.cluster_centers_.T)
+    for X in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2], np.tile(x, 3)[:, 1:2]):
+        assert_allclose(model.transform(X), expected, rtol=1e-15)

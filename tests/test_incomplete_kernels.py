@@ -21,7 +21,7 @@ from problems import LAYOUTS, problem
 from reference import COVARIANCE_TYPES
 
 from emkernels import kernels
-from emkernels.kernels.passes import incomplete_pass
+from emkernels.kernels.passes import available_moments, incomplete_pass
 
 DTYPES = ("f4", "f8")
 # relative to the sum of the absolute values of what is added up
@@ -310,3 +310,17 @@ def test_any_shape(n, D, K, share, covariance_type, design, dtype, repeats, seed
     one, two = (kernels.incomplete_statistics(X, *model, weight, n_threads=t) for t in (1, 2))
     assert_same_bits([one, two])
     assert_statistics(one, a, p, covariance_type, dtype, weight, slack=4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("D", [3, 24, 25, 47, 130])
+def test_weights_of_what_is_observed_together(simd, rng, D, dtype):
+    X = rng.normal(size=(300, D)).astype(dtype)
+    X[rng.uniform(size=X.shape) < 0.1] = np.nan
+    labels = rng.integers(2, size=300).astype(np.int32)
+    weight, products = available_moments(X, labels, np.zeros((2, D)))
+    for k in range(2):
+        rows = X[labels == k].astype(float)
+        seen, rows = (~np.isnan(rows)).astype(float), np.nan_to_num(rows)
+        assert_array_equal(weight[k], seen.T @ seen)
+        assert_allclose(products[k], rows.T @ rows, rtol=0, atol=1e3 * MOMENTS[dtype])

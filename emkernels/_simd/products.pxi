@@ -37,8 +37,8 @@ cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_featu
     p.row = <const char**>(scratch + used)
     used += MOMENT_ROWS * sizeof(char*)
     p.sums = <double*>(scratch + used)
-    used += (n * <Py_ssize_t>sizeof(vec) if narrow
-             else n_strips * LANES * <Py_ssize_t>sizeof(double))
+    used += max(n * <Py_ssize_t>sizeof(vec) if narrow else 0,
+                n_strips * LANES * <Py_ssize_t>sizeof(double))
     p.unused = <double*>(scratch + used)
     used = aligned(used + n_strips * LANES * sizeof(double))
     p.corner = <double*>(scratch + used)
@@ -57,8 +57,9 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
     cdef Py_ssize_t t, d, i, v, n_lanes, c = 0
     cdef const real *mean = <const real*>g.packed + k * component_stride(g) + HEADER
     cdef bint filled = p.ready == NULL and (p.best != NULL or p.mask != NULL)
+    # the rows of the caller, where the panels have nothing else: they are nearer, and not turned
     cdef bint direct = p.ready != NULL or (
-        p.direct and not filled and job.rows.column_stride == sizeof(real))
+        p.direct and job.incomplete == NULL and job.rows.column_stride == sizeof(real))
     # u r of a Student t component may be small where its row is far
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
     cdef vec least = splat(<real>1e-19 if skip else 0)

@@ -452,7 +452,8 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         for first in range(0, len(X), 4096):
             rows = slice(first, first + 4096)
             out[rows] = passes.center_distances(
-                np.ascontiguousarray(X[rows]), centers, self.n_threads)
+                # of one column NumPy calls any strides contiguous
+                np.array(X[rows], order="C", copy=True), centers, self.n_threads)
         return out
 
     def score(self, X, y=None, sample_weight=None):

@@ -20,7 +20,9 @@ def of_coreset(rows, n_clusters, random_state):
     squared distance to the mean of all, and weigh what they weigh by the chance that they had (O.
     Bachem, M. Lucic, A. Krause, Scalable k-means clustering via lightweight coresets, KDD 2018):
     sums over them are, in the mean, those over all rows. Two passes over all rows, whatever the
-    number of clusters; the rest costs as much as it would if there were 50 rows a cluster.
+    number of clusters; the rest costs as much as it would if there were 50 rows a cluster. Where
+    fewer rows than clusters are drawn, for they have nearly all of the weight, the centres are those
+    of `oversampled` of all rows.
     """
     n = n_sampled(n_clusters)
     if not isinstance(rows, Rows):
@@ -28,6 +30,8 @@ def of_coreset(rows, n_clusters, random_state):
     if rows.n_positive <= n:
         return oversampled(rows, n_clusters, random_state)
     few = coreset(rows, n, random_state)
+    if few.n_positive < n_clusters:     # few rows have nearly all of the weight
+        return oversampled(rows, n_clusters, random_state)
     start = oversampled(few, n_clusters, random_state)
     return lloyd(few, start, max_iter=MOST_ITERATIONS).centers
 
