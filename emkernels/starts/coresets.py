@@ -21,8 +21,8 @@ def of_coreset(rows, n_clusters, random_state):
     Bachem, M. Lucic, A. Krause, Scalable k-means clustering via lightweight coresets, KDD 2018):
     sums over them are, in the mean, those over all rows. Two passes over all rows, whatever the
     number of clusters; the rest costs as much as it would if there were 50 rows a cluster. Where
-    fewer rows than clusters are drawn, for they have nearly all of the weight, the centres are those
-    of `oversampled` of all rows.
+    fewer rows than clusters are drawn, for they have nearly all of the weight, the centres are
+    those of `oversampled` of all rows.
     """
     n = n_sampled(n_clusters)
     if not isinstance(rows, Rows):
