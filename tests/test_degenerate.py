@@ -13,6 +13,7 @@ from emkernels import GaussianMixture, compare_clusterings, select_mixture
 from emkernels.components.gaussian.degenerate import (
     Examination,
     Spikes,
+    _smallest_share,
     find_spikes,
     total_covariance_of,
 )
@@ -616,3 +617,16 @@ def test_likelihoods_of_starts_by_chance_do_not_fall():
             table = select_mixture(X, range(1, 7), random_state=seed, **options).table
             heights = [row["log_likelihood"] for row in table if not row["degenerate"]]
             assert (np.diff(heights) > -1e-2).all() or any(row["below"] for row in table)
+
+
+def test_the_smallest_share_of_several_that_are_equal():
+    """A covariance that is a part of the total everywhere: eigenvalues equal to rounding."""
+    rng = np.random.default_rng(0)
+    for _ in range(600):
+        rotation = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+        total = (rotation * 10 ** rng.uniform(-1, 1, 5)) @ rotation.T
+        share, direction = _smallest_share(
+            1e-8 * total, total, np.diag(1 / np.sqrt(np.diagonal(total))))
+        assert_allclose(share, 1e-8, rtol=1e-9)
+        assert_allclose(direction @ (1e-8 * total) @ direction,
+                        share * (direction @ total @ direction), rtol=1e-9)

@@ -247,8 +247,10 @@ def _smallest_share(covariance, total, basis):
         return np.inf, basis[:, 0]
     # the inverse ratio, as the covariance is definite and the total need not be
     try:
-        values, vectors = eigh((b + b.T) / 2, (a + a.T) / 2,
-                               subset_by_index=[len(a) - 1, len(a) - 1])
+        a, b = (a + a.T) / 2, (b + b.T) / 2
+        values, vectors = eigh(b, a, subset_by_index=[len(a) - 1, len(a) - 1])
+        if not len(values):     # bisection finds none of several that are equal
+            values, vectors = eigh(b, a)
     except np.linalg.LinAlgError:       # rounding is all that is left of its smallest variance
         direction = np.linalg.eigh((a + a.T) / 2)[1][:, 0]
         own = max(direction @ a @ direction, 0.0)
