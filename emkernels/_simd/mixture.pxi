@@ -636,35 +636,35 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
     cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size, row_index
     cdef real *resp
     cdef bint any_
-    cdef const char *row
+    cdef Rows columns = job.rows
+    columns.x, columns.n_features = job.resp, K
+    columns.row_stride, columns.column_stride = job.resp_row_stride, job.resp_column_stride
     memset(p.active, 0, p.n_tiles * K)
     for t in range(p.n_tiles):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
         resp = <real*>(p.resp + t * K * VECTORS)
+        if job.resp != NULL:
+            pack_tile(&columns, start, size, K, resp)
+            for k in range(K):
+                any_ = False
+                for j in range(TILE):
+                    resp[k * TILE + j] = resp[k * TILE + j] if j < size else 0
+                    any_ |= resp[k * TILE + j] != 0
+                p.active[t * K + k] = any_
+            continue
         memset(resp, 0, K * TILE * sizeof(real))
         if job.all_ones:
             for j in range(size):
                 resp[j] = 1
             p.active[t] = True
             continue
-        if job.labels != NULL:
-            for j in range(size):
-                row_index = row_at(&job.rows, start + j)
-                k = job.labels[row_index] if row_index >= 0 else -1
-                if k >= 0:
-                    resp[k * TILE + j] = 1
-                    p.active[t * K + k] = True
-            continue
         for j in range(size):
-            row = job.resp + row_at(&job.rows, start + j) * job.resp_row_stride
-            for k in range(K):
-                resp[k * TILE + j] = read(row + k * job.resp_column_stride)
-        for k in range(K):
-            any_ = False
-            for j in range(size):
-                any_ |= resp[k * TILE + j] != 0
-            p.active[t * K + k] = any_
+            row_index = row_at(&job.rows, start + j)
+            k = job.labels[row_index] if row_index >= 0 else -1
+            if k >= 0:
+                resp[k * TILE + j] = 1
+                p.active[t * K + k] = True
 
 
 cdef void given_log_densities(const Panels *p, const Job *job, Py_ssize_t first,
@@ -692,10 +692,15 @@ cdef void given_log_densities(const Panels *p, const Job *job, Py_ssize_t first,
 
 cdef void pack_rows(const Panels *p, const Job *job, Py_ssize_t first,
                     Py_ssize_t count) noexcept nogil:
-    cdef Py_ssize_t n = padded(job.gaussians.n_features), t, size
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), t, size
+    # densities and narrow sums are made from panels
+    cdef bint stay = ((job.resp != NULL or job.labels != NULL or job.all_ones)
+                      and job.gaussians.covariance_type == FULL and D > NARROW
+                      and rows_are_near(job))
     for t in range(p.n_tiles):
         size = min(<Py_ssize_t>TILE, count - t * TILE)
-        pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
+        if not stay:
+            pack_tile(&job.rows, first + t * TILE, size, n, <real*>(p.x + t * n * VECTORS))
         pack_weights(&job.rows, first + t * TILE, size, <real*>(p.weight + t * VECTORS))
 
 

@@ -3,7 +3,8 @@
 # the sums, of which there is one copy that nobody else writes to.
 
 cdef enum:
-    SHARED_BYTES = 262144   # of rows that components without correlations go over together
+    SHARED_BYTES = 262144   # of rows that several units go over in turns
+    NEAR_SUMS = 128         # features up to which they do
 
 
 cdef Py_ssize_t panel_bytes(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
@@ -110,23 +111,34 @@ cdef double unit_share(const Job *job, const Panel *panel, Py_ssize_t unit,
             / (whole * (whole + 1.0)))
 
 
-cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t unit,
-                     Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil:
-    """One part of all sums, over the tiles of the panel: some components, or a band of one."""
-    cdef Py_ssize_t first, end, step = n_tiles, t
+cdef Py_ssize_t near_tiles(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
+    """How many of the panel's tiles the sums of all units go over before the next."""
+    if job.gaussians.covariance_type == FULL and job.gaussians.n_features > NEAR_SUMS:
+        return n_tiles      # reading the sums again would take longer
+    return min(n_tiles, sub_tiles(job))
+
+
+cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t begin,
+                     Py_ssize_t stop, Py_ssize_t n_units, char *scratch,
+                     double *accumulators) noexcept nogil:
+    """Parts begin .. stop - 1 of all sums, over the tiles of the panel: each some components, or
+    a band of one. They go over the same rows in turns while these are near."""
+    cdef Py_ssize_t first, end, step, unit, t
     cdef Panels p
     cdef Band band
-    unit_of(job, panel, unit, n_units, &first, &end, &band)
-    if job.gaussians.covariance_type != FULL or job.gaussians.n_features <= 4:
-        step = sub_tiles(job)
     open_panel(job, panel, 0, scratch, &p)
     if job.incomplete != NULL:
-        gap_sums(&p, job, n_tiles, first, end, &band, accumulators)
+        for unit in range(begin, stop):
+            unit_of(job, panel, unit, n_units, &first, &end, &band)
+            gap_sums(&p, job, n_tiles, first, end, &band, accumulators)
         return
+    step = near_tiles(job, n_tiles)
     p.start, p.direct = panel.first, True
     for t in range((n_tiles + step - 1) // step):
         p.n_tiles = min(step, n_tiles - t * step)
-        some_moments(&p, job, first, end, &band, accumulators)
+        for unit in range(begin, stop):
+            unit_of(job, panel, unit, n_units, &first, &end, &band)
+            some_moments(&p, job, first, end, &band, accumulators)
         skip_tiles(job, &p, step)
 
 

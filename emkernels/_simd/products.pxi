@@ -47,6 +47,11 @@ cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_featu
     return aligned(used)
 
 
+cdef inline bint rows_are_near(const Job *job) noexcept nogil:
+    """Whether the sums of many features can be made from the caller's rows as they are."""
+    return job.incomplete == NULL and job.rows.column_stride == sizeof(real)
+
+
 cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
                        double *count, double *first, double *second) noexcept nogil:
     """One component: the rows that matter are scaled to e = sqrt(r) (x - mean), and
@@ -59,7 +64,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
     cdef bint filled = p.ready == NULL and (p.best != NULL or p.mask != NULL)
     # the rows of the caller, where the panels have nothing else: they are nearer, and not turned
     cdef bint direct = p.ready != NULL or (
-        p.direct and job.incomplete == NULL and job.rows.column_stride == sizeof(real))
+        p.direct and rows_are_near(job))
     # u r of a Student t component may be small where its row is far
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
     cdef vec least = splat(<real>1e-19 if skip else 0)

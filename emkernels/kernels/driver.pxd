@@ -41,7 +41,8 @@ ctypedef struct Plan:
     Panel full                  # the one whose sums are made meanwhile
     Py_ssize_t n_panels
     Py_ssize_t panel_bytes      # of each of the two, or of the only one
-    Py_ssize_t n_units          # parts of the sums, which threads take one after the other
+    Py_ssize_t n_units          # parts of the sums
+    Py_ssize_t in_turns         # of which a thread takes so many, over rows that are near
     double *tails               # (blocks of a panel, TAIL)
     bint interruptible          # a signal is looked for between pieces, by the calling thread
     double looked               # when
@@ -58,8 +59,13 @@ cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 
-cdef inline Py_ssize_t piece_at(Py_ssize_t i, Py_ssize_t n_units,
+cdef inline Py_ssize_t runs_of(const Plan *plan) noexcept nogil:
+    """Pieces that the sums of a panel are dealt out in."""
+    return (plan.n_units + plan.in_turns - 1) // plan.in_turns
+
+
+cdef inline Py_ssize_t piece_at(Py_ssize_t i, Py_ssize_t n_runs,
                                 Py_ssize_t n_blocks) noexcept nogil:
-    """The i-th piece that is dealt out: below n_units, a unit of sums, else a block of rows; those
+    """The i-th piece that is dealt out: below n_runs, units of sums, else a block of rows; those
     that take longer come first."""
-    return (i + n_units) % (n_units + n_blocks) if n_blocks < n_units else i
+    return (i + n_runs) % (n_runs + n_blocks) if n_blocks < n_runs else i

@@ -41,6 +41,8 @@ cdef enum:
     MOST_UNITS = 256
     UNITS = 32                      # at least, by bands where components are fewer
     BAND_FEATURES = 128             # at least
+    LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
+    MOST_IN_TURNS = 8               # units of these
     # rows with missing values
     RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
     GAP_TILES = 16                  # of a panel at least, at most twice as many
@@ -193,34 +195,45 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands
     plan.n_threads = allowed_threads(n_threads, plan.n_blocks + plan.n_units)
+    plan.in_turns = units_in_turns(plan.n_units, plan.n_threads)
     plan.tails = <double*>malloc(plan.n_blocks * TAIL * sizeof(double))
     if plan.tails == NULL:
         return OUT_OF_MEMORY
     return allocate(plan, share, plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
 
 
+cdef Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcept nogil:
+    """As many as leave every thread several pieces, and about as many as the others."""
+    cdef Py_ssize_t some, rounds
+    for some in range(n_units // (LEAST_RUNS * n_threads), 1, -1):
+        rounds = ((n_units + some - 1) // some + n_threads - 1) // n_threads
+        if 8 * rounds * some * n_threads <= 9 * n_units and some <= MOST_IN_TURNS:
+            return some
+    return 1
+
+
 cdef int run_panels(Plan *plan) noexcept nogil:
     """The densities of a panel's rows, and meanwhile the sums of the panel before; then both of
     the next. One thread needs but one panel, for it makes the sums first."""
-    cdef Py_ssize_t s, i, n_units, n_blocks
+    cdef Py_ssize_t s, i, n_runs, n_blocks
     cdef char *memory = plan.panel.memory
     if plan.n_threads > 1:
         note_threads()
     for s in range(plan.n_panels + 1):
-        n_units = 0 if s == 0 else plan.n_units
+        n_runs = 0 if s == 0 else runs_of(plan)
         plan.full = plan.panel
         plan.panel.first = s * plan.panel.n_tiles * plan.job.block_rows
         n_blocks = 0
         if s < plan.n_panels:
             n_blocks = blocks_in(plan, &plan.panel)
         if plan.n_threads == 1:
-            for i in range(n_units + n_blocks):
-                run_piece(plan, i, n_units, 0)
+            for i in range(n_runs + n_blocks):
+                run_piece(plan, i, n_runs, 0)
         else:
             plan.panel.memory = memory + s % 2 * plan.panel_bytes
-            for i in prange(n_units + n_blocks, schedule="dynamic", chunksize=1,
+            for i in prange(n_runs + n_blocks, schedule="dynamic", chunksize=1,
                             num_threads=plan.n_threads):
-                run_piece(plan, piece_at(i, n_units, n_blocks), n_units, emk_thread_num())
+                run_piece(plan, piece_at(i, n_runs, n_blocks), n_runs, emk_thread_num())
         if plan.stopped:
             return INTERRUPTED
         add_tails(plan, n_blocks)
@@ -232,19 +245,20 @@ cdef inline Py_ssize_t blocks_in(const Plan *plan, const Panel *panel) noexcept 
     return min(panel.n_tiles, (plan.n_positions - panel.first + tile - 1) // tile)
 
 
-cdef void run_piece(Plan *plan, Py_ssize_t i, Py_ssize_t n_units, int thread) noexcept nogil:
-    """A unit of one panel's sums, or behind them a block of the other's rows."""
+cdef void run_piece(Plan *plan, Py_ssize_t i, Py_ssize_t n_runs, int thread) noexcept nogil:
+    """Units of one panel's sums, or behind them a block of the other's rows."""
     cdef char *scratch = plan.scratch + thread * plan.scratch_bytes
-    cdef Py_ssize_t block = i - n_units, first
+    cdef Py_ssize_t block = i - n_runs, first
     if thread == 0 and plan.interruptible and emk_seconds() - plan.looked > LOOK_SECONDS:
         if look_for_signal() != 0:
             emk_raise(&plan.stopped)
         plan.looked = emk_seconds()
     if emk_is_up(&plan.stopped):
         return
-    if i < n_units:
-        plan.table.panel_sums(plan.job, &plan.full, blocks_in(plan, &plan.full), i, n_units,
-                              scratch, plan.accumulators)
+    if i < n_runs:
+        plan.table.panel_sums(plan.job, &plan.full, blocks_in(plan, &plan.full),
+                              i * plan.in_turns, min(plan.n_units, (i + 1) * plan.in_turns),
+                              plan.n_units, scratch, plan.accumulators)
         return
     first = plan.panel.first + block * plan.job.block_rows
     plan.table.panel_rows(plan.job, &plan.panel, block, first,

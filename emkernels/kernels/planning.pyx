@@ -162,6 +162,7 @@ cdef list panel_steps(const Plan *plan):
     cdef Py_ssize_t rows = plan.job.block_rows, size = plan.panel.n_tiles * plan.table.tile, u, i
     shares = [plan.table.unit_share(plan.job, &plan.panel, u, plan.n_units)
               for u in range(plan.n_units)]
+    shares = [sum(shares[u:u + plan.in_turns]) for u in range(0, plan.n_units, plan.in_turns)]
     steps, full = [], 0
     for first in range(0, plan.n_panels * size + 1, size):
         count = max(0, min(size, plan.n_positions - first))
