@@ -113,8 +113,9 @@ cdef double unit_share(const Job *job, const Panel *panel, Py_ssize_t unit,
 
 cdef Py_ssize_t near_tiles(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
     """How many of the panel's tiles the sums of all units go over before the next."""
-    if job.gaussians.covariance_type == FULL and job.gaussians.n_features > NEAR_SUMS:
-        return n_tiles      # reading the sums again would take longer
+    cdef Py_ssize_t D = job.gaussians.n_features
+    if job.gaussians.covariance_type == FULL and D > 4 and (D <= NARROW or D > NEAR_SUMS):
+        return n_tiles      # in long chunks; reading wide sums again would take longer
     return min(n_tiles, sub_tiles(job))
 
 

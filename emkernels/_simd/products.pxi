@@ -83,6 +83,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
             continue
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
+            prefetch(<const char*>(r + K * VECTORS + v))     # of the next tile, far from these
             weight[v] = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
             total = total + weight[v]
         n_lanes = weighted_lanes(weight, p.roots + c, lane)

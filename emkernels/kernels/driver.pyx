@@ -42,7 +42,7 @@ cdef enum:
     UNITS = 32                      # at least, by bands where components are fewer
     BAND_FEATURES = 128             # at least
     LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
-    MOST_IN_TURNS = 8               # units of these
+    MOST_IN_TURNS = 4               # units of these
     # rows with missing values
     RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
     GAP_TILES = 16                  # of a panel at least, at most twice as many
