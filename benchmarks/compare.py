@@ -38,9 +38,10 @@ from _distributed import section_dask  # noqa: F401
 from _embeddings import section_embeddings  # noqa: F401
 from _factor_mixture import section_digits  # noqa: F401
 from _kernels import section_kernels  # noqa: F401
-from _kmeans import section_kmeans  # noqa: F401
+from _kmeans import section_kmeans, section_lloyd  # noqa: F401
 from _latent import section_latent  # noqa: F401
 from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
+from _seeding import section_seeding  # noqa: F401
 from _segmentation import section_phantoms, section_photo  # noqa: F401
 from _threads import section_threads  # noqa: F401
 from _wide import section_wide  # noqa: F401

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from emkernels import KMeans
+from emkernels import EMWarning, KMeans
 from emkernels.data import Rows
 from emkernels.kernels.passes import LloydBounds, bounded_pass, center_distances, kmeans_pass
-from emkernels.models.kmeans import SEEDS
+from emkernels.models.kmeans_starts import SEEDS
 from emkernels.starts import coresets
 from emkernels.starts.coresets import coreset
 from emkernels.starts.lloyd import lloyd
@@ -75,6 +75,27 @@ def test_rounding_that_goes_one_way(simd, d, dtype):
     squares = (X.astype("f8")[:, None] - centers) ** 2
     mine = squares[np.arange(1500), labels]
     assert (mine <= (1 + 4 * d * np.finfo(dtype).eps) * squares.min(axis=1)).all()
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("d", [48, 65, 500, 1537])
+@pytest.mark.parametrize("outlying", [0, 1, 1000])
+def test_rows_that_bytes_do_not_tell_apart(simd, d, dtype, outlying):
+    """Rows near the middle of two centres, on either side of it, of which bytes lose more than
+    that; and where a column that all share, or half of the rows, outweighs all others."""
+    rng = np.random.default_rng(d)
+    centers = rng.normal(size=(40, d))
+    centers[::2, 0] += outlying * np.sqrt(d)
+    first, second = rng.choice(20, (2, 300)) * 2
+    second = np.where(first == second, (second + 2) % 40, second)
+    side = rng.choice([-1, 1], 300) * 10 ** rng.uniform(-2.5, -1, 300)
+    X = ((centers[first] + centers[second]) / 2
+         + side[:, None] * (centers[first] - centers[second])).astype(dtype)
+    centers = centers.astype(dtype).astype("f8")
+    labels = np.zeros(300, np.int32)
+    kmeans_pass(X, centers, labels)
+    squares = np.array([((row - centers) ** 2).sum(axis=1) for row in X.astype("f8")])
+    assert_array_equal(labels, squares.argmin(axis=1))
 
 
 @pytest.mark.parametrize("d", [5120, 8192])
@@ -205,10 +226,15 @@ def test_seeds_where_few_rows_differ_or_weigh():
 
 
 def test_a_coreset_of_few_rows_that_weigh():
-    """Fewer rows than clusters have nearly all of the weight."""
+    """Fewer rows than clusters have nearly all of the weight: which is said."""
     X, weight = np.random.default_rng(7).normal(size=(30_000, 2)), np.full(30_000, 1e-12)
     weight[:5] = 1e12
-    model = KMeans(8, init="coreset", n_init=1, random_state=0).fit(X, sample_weight=weight)
+    said = r"drew 5 different rows for 8 clusters.*'k-means\|\|'"
+    with pytest.warns(EMWarning, match=said) as seen:
+        model = KMeans(8, init="coreset", n_init=1, random_state=0).fit(X, sample_weight=weight)
+    assert len(seen) == 1 and seen[0].filename == __file__
+    other = KMeans(8, init="k-means||", n_init=1).fit(X, sample_weight=weight)
+    assert_allclose(model.inertia_, other.inertia_, rtol=0.2)
     assert len(np.unique(model.labels_)) == 8
     assert len(np.unique(model.labels_[:5])) == 5
 

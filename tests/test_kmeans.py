@@ -402,7 +402,7 @@ def test_names_of_two_kinds_are_refused_before_any_work():
     import pandas as pd
 
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", 1])
-    with (mock.patch("emkernels.models.kmeans.lloyd", side_effect=AssertionError),
+    with (mock.patch("emkernels.models.kmeans_starts.lloyd", side_effect=AssertionError),
           pytest.raises(TypeError, match="string")):
         KMeans(2).fit(frame)
 

@@ -25,9 +25,8 @@ def check_passes(X, centers, n_passes, move, few=None, weight=None):
     counts, sums = np.zeros(k), np.zeros((k, d))
     for i in range(n_passes):
         old = labels.copy()
-        more, further, changed = bounded_pass(X, centers, labels, bounds, origin, weight, before)
-        counts += more
-        sums += further
+        changed = bounded_pass(X, centers, labels, bounds, origin, weight, before,
+                               into=(counts, sums))
         full_counts, full_sums, _, _ = kmeans_pass(X, centers, plain, weight)
         assert_array_equal(labels, plain, err_msg=f"pass {i}")
         assert changed == (n if before is None else (labels != old).sum())

@@ -6,7 +6,7 @@ from libc.math cimport (
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
+    CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
     PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
     Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
 
@@ -182,6 +182,7 @@ include "completion.pxi"
 include "distance.pxi"
 include "bounds.pxi"
 include "nearest.pxi"
+include "sketch.pxi"
 include "nearest_bounds.pxi"
 include "nearest_pairs.pxi"
 include "factors.pxi"
@@ -219,6 +220,8 @@ table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
 table_.centre_panel = CENTRE_PANEL
+table_.sketches = sketches
+table_.pack_centres = pack_centres
 table_.prepare_nearest = prepare_nearest
 table_.pair_square = square_of_pair
 table_.add_gap_rows = add_gap_rows

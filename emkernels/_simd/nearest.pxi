@@ -32,6 +32,7 @@
 
 cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
+    DISTRUST = 31           # most tiles that are compared in float32 because others had to be
     FEW_ROWS = 20           # at which a product takes as long as rows by themselves
 
 
@@ -51,7 +52,11 @@ ctypedef struct Crowd:
     double *near                # (CROWD,) at most |x - o|^2, scaled
     unsigned short *lower       # (n_groups, CROWD)
     int *doubts                 # (n_groups,) of one row
-    float *line                 # (D,) one row, packed
+    float *line                 # (D,) one row, packed; in whole vectors where there are bytes
+    float *row_marks            # (ROW_MARKS, CROWD) of rows in bytes, see sketch.pxi
+    unsigned char *bytes        # (FLANES, 4 WORDS) scratch
+    int n_distrusted            # wide tiles in a row that bytes left many centres of
+    int n_passed_over           # of which products are made at once
     float *value                # (n_clusters,) its l
     int *found                  # (CROWD,)
     double *exact               # (CROWD,) its squared distance by difference; -1: not computed
@@ -88,7 +93,12 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     p.doubts = <int*>(scratch + used)
     used = aligned(used + G * <Py_ssize_t>sizeof(int))
     p.line = <float*>(scratch + used)
-    used = aligned(used + D * <Py_ssize_t>sizeof(float))
+    used = aligned(used + (D + 4 * FLANES) * <Py_ssize_t>sizeof(float))
+    p.row_marks = <float*>(scratch + used)
+    p.bytes = <unsigned char*>(scratch + used + ROW_MARKS * row)
+    if job.nearest.sketched:
+        used = aligned(used + ROW_MARKS * row + FLANES * 4 * WORDS(D))
+    p.n_distrusted = p.n_passed_over = 0
     p.value = <float*>(scratch + used)
     used = aligned(used + K * <Py_ssize_t>sizeof(float))
     p.copied = <real*>(scratch + used)
@@ -111,14 +121,12 @@ cdef Py_ssize_t nearest_block_rows(const Job *job) noexcept nogil:
 
 cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
                           Py_ssize_t D) noexcept nogil:
-    """Centres as they are and as the product wants them."""
+    """Centres as they are, an origin and a scale for them."""
     cdef real *exact = <real*>p.centers
     cdef real *origin = <real*>p.origin
-    cdef Py_ssize_t k, d, stride = (D + 1) * CENTRE_PANEL
+    cdef Py_ssize_t k, d
     cdef double *norm = p.norms
     cdef double most = 0, middle, value
-    cdef float *panel
-    cdef float *line
     cdef int exponent
     for d in range(K * D):
         exact[d] = <real>centers[d]
@@ -136,23 +144,37 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
     p.slope = SLOPE * value * UNIT
     p.more = 1 + SLOPE * (0.5 * (DEPTH + D // DEPTH + 1) + 4) * UNIT
     p.relative = <double>(1.1 * (D // LANES + LANES + 12)) * (2.3e-16 if IS_DOUBLE else 1.2e-7)
-    if not p.usable:
-        return
-    for k in range(p.n_panels * CENTRE_PANEL):
-        panel = p.panels + k // CENTRE_PANEL * stride + k % CENTRE_PANEL
-        if k >= K:
+
+
+cdef void pack_centres(Nearest *p, Py_ssize_t K, Py_ssize_t D, Py_ssize_t first, Py_ssize_t end,
+                       float *scratch) noexcept nogil:
+    """Some panels, as lines, side by side, and in bytes."""
+    cdef const real *exact = <const real*>p.centers
+    cdef const real *origin = <const real*>p.origin
+    cdef real scale = <real>p.scale
+    cdef Py_ssize_t i, k, m, d
+    cdef double value
+    cdef float *line
+    cdef float *panel
+    for i in range(first, end):
+        panel = p.panels + i * (D + 1) * CENTRE_PANEL
+        for m in range(CENTRE_PANEL):
+            k = i * CENTRE_PANEL + m
+            if k >= K:
+                for d in range(D + 1):
+                    panel[d * CENTRE_PANEL + m] = 0
+                p.half[k] = INFINITY
+                continue
+            line = p.lines + k * (D + 1)
+            for d in range(D):
+                line[d] = <float>((exact[k * D + d] - origin[d]) * scale)
+            value = p.norms[k] * p.scale
+            line[D] = <float>(p.slope * value)
             for d in range(D + 1):
-                panel[d * CENTRE_PANEL] = 0
-            p.half[k] = INFINITY
-            continue
-        line = p.lines + k * (D + 1)
-        for d in range(D):
-            line[d] = <float>((exact[k * D + d] - origin[d]) * <real>p.scale)
-        value = norm[k] * p.scale
-        line[D] = <float>(p.slope * value)
-        for d in range(D + 1):
-            panel[d * CENTRE_PANEL] = line[d]
-        p.half[k] = <float>(0.5 * value * value * (1 - 4 * UNIT))
+                panel[d * CENTRE_PANEL + m] = line[d]
+            p.half[k] = <float>(0.5 * value * value * (1 - 4 * UNIT))
+        for k in range(i * CENTRE_PANEL, (i + 1) * CENTRE_PANEL if p.sketched else 0):
+            sketch_centre(p, k, K, D, scratch, <unsigned char*>(scratch + 4 * WORDS(D)))
 
 
 cdef double middle_of_most(const real *centers, Py_ssize_t K, Py_ssize_t D, real *origin,
@@ -160,7 +182,7 @@ cdef double middle_of_most(const real *centers, Py_ssize_t K, Py_ssize_t D, real
     """A point near most of the centres: their mean, without those that are much further from it
     than half of them. Norms are the distances from it, and what comes back is that of the middle
     one."""
-    cdef double limit = INFINITY, middle = 0, total, gap
+    cdef double limit = INFINITY, middle = 0
     cdef Py_ssize_t trial, k, d, n, dropped
     for trial in range(4):
         n = 0
@@ -174,13 +196,9 @@ cdef double middle_of_most(const real *centers, Py_ssize_t K, Py_ssize_t D, real
         for d in range(D):
             origin[d] = <real>(sums[d] / n)
         for k in range(K):
-            total = 0
             for d in range(D):
-                gap = <double>centers[k * D + d] - <double>origin[d]
-                sums[d] = gap * gap
-            for d in range(D):
-                total += sums[d]
-            norm[k] = sqrt(total)
+                sums[d] = <double>centers[k * D + d] - <double>origin[d]
+            norm[k] = sqrt(dot(sums, sums, D))
         middle = median_of(norm, K)
         limit = 8 * middle
         dropped = 0
@@ -271,6 +289,17 @@ cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen, cons
         p.norm[j] = INFINITY
         p.found[j] = -1
         p.exact[j] = -1
+    if nearest.usable and nearest.sketched:
+        if p.n_passed_over > 0:
+            p.n_passed_over -= 1
+        elif sketch_crowd(job, size, ahead, p):
+            p.n_distrusted = 0
+            return
+        else:
+            p.n_distrusted = min(2 * p.n_distrusted + 1, <int>DISTRUST)
+            p.n_passed_over = p.n_distrusted
+        for j in range(CROWD):
+            p.best[j] = INFINITY
     if nearest.usable:
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)

@@ -66,7 +66,7 @@ cdef Py_ssize_t settle_some(const Job *job, Py_ssize_t first, Py_ssize_t n, Crow
     cdef double square
     cdef Rows block = job.rows
     # of a product with all centres, in pairs of which the row is read by itself
-    cdef double affordable = K / (3 + 480.0 / D)
+    cdef double affordable = K / ((25 if job.nearest.sketched else 3) + 480.0 / D)
     cdef int n_groups
     block.x += first * block.row_stride
     block.order = p.order

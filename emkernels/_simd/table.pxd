@@ -86,6 +86,7 @@ ctypedef struct Field:
 
 cdef enum:
     CENTRE_GROUPS = 64     # bits of an unsigned long long
+    CENTRE_MARKS = 5       # as EMK_CENTRE_MARKS
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -109,7 +110,8 @@ ctypedef struct Bounds:
 
 
 # Centres as nearest.pxi takes them: in the precision of the rows, and packed for a product in
-# float32. All is filled by Table.prepare_nearest but n_panels and the addresses.
+# float32, and in bytes. Table.prepare_nearest fills what is up to `sums`, scale and what follows it,
+# Table.pack_centres the rest, but n_panels, sketched and the addresses.
 ctypedef struct Nearest:
     Py_ssize_t n_panels           # of Table.panel centres
     char *centers                 # (n_clusters, n_features)
@@ -119,6 +121,11 @@ ctypedef struct Nearest:
     float *panels                 # (n_panels, n_features + 1, panel)
     float *half                   # (n_panels, panel)
     float *lines                  # (n_clusters, n_features + 1) what panels have, by centre
+    bint sketched                 # there are bytes too; see sketch.pxi, WORDS
+    int *sketch                   # (n_panels, (n_features + 3) / 4, panel) four bytes each
+    float *marks                  # (n_panels, CENTRE_MARKS, panel)
+    int *offsets                  # (n_panels, panel)
+    float *bytes                  # scratch of each thread: twice n_features and 64 more
     double scale                  # a power of two
     double slope                  # what is a in nearest.pxi
     double relative               # error of a distance by difference, squared
@@ -346,6 +353,9 @@ ctypedef struct Table:
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                           char *scratch, double *accumulators) noexcept nogil
     Py_ssize_t centre_panel
+    bint (*sketches)(Py_ssize_t n_features) noexcept nogil
+    void (*pack_centres)(Nearest *nearest, Py_ssize_t n_clusters, Py_ssize_t n_features,
+                         Py_ssize_t first, Py_ssize_t end, float *scratch) noexcept nogil
     void (*prepare_nearest)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
                             Py_ssize_t n_features) noexcept nogil
     double (*pair_square)(const char *x, const char *centre,

@@ -57,9 +57,9 @@ cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_s
 
 
 cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
-                     int *labels, Bounds *bounds, bint with_sums, double *changes,
-                     int n_threads) noexcept nogil:
-    """The same with many centres; changes of counts and sums where they are wanted."""
+                     int *labels, Bounds *bounds, double *counts, double *sums,
+                     double *n_changed, int n_threads) noexcept nogil:
+    """The same with many centres: counts and sums, unless NULL, += their changes."""
     cdef Job job
     cdef Plan plan
     cdef Nearest nearest
@@ -71,7 +71,7 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     job.rows = rows[0]
     job.labels_out = labels
     job.bounds = bounds
-    status = set_nearest(&job, &nearest, table, double_, centers, K)
+    status = set_nearest(&job, &nearest, table, double_, centers, K, True, n_threads)
     if before == NULL:
         status = OUT_OF_MEMORY
     if status == 0:
@@ -81,11 +81,11 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
         status = make_plan(&plan, &job, double_, BOUNDED, 1, n_threads)
     if status == 0:
         status = run(&plan, True)
-        changes[K + K * D] += plan.accumulators[0]
+        n_changed[0] = plan.accumulators[0]
         free_plan(&plan)
-    if status == 0 and with_sums:
+    if status == 0 and sums != NULL:
         status = add_by_cluster(rows, double_, labels, NULL if bounds.first_pass else before,
-                                bounds.origin, 0, K, changes, changes + K, n_threads)
+                                bounds.origin, 0, K, counts, sums, n_threads)
     free_nearest(&nearest)
     free(before)
     return status
@@ -174,13 +174,13 @@ class _LloydBounds:
 
 
 def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=None,
-                  n_threads=None, *, with_sums=True):
+                  n_threads=None, *, into=None):
     """One Lloyd pass for a loop: every array already checked and contiguous.
 
     labels (int32) and `known` (_LloydBounds) are kept from pass to pass; `before` are the centres
-    of the pass before, None in the first. All centres are rounded to the dtype of X. Returns the
-    changes of the counts and of the sums of x - origin, and how many labels changed; the first two
-    may be left out by with_sums.
+    of the pass before, None in the first. All centres are rounded to the dtype of X. Returns how
+    many labels changed. into: counts (n_clusters,) and sums (n_clusters, n_features) of x -
+    origin, to which their changes are added.
     """
     cdef Rows rows
     cdef Bounds bounds
@@ -190,7 +190,10 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     cdef const double *center = shaped(centers, "centers", (K, D))
     cdef int *label = <int*>address(labels)
     cdef double *out
-    cdef bint crowded, sums
+    cdef double *counts = NULL
+    cdef double *sums = NULL
+    cdef double n_changed = 0
+    cdef bint crowded
     set_rows(&rows, X)
     rows.sample_weight = pointer(sample_weight)
     memset(&bounds, 0, sizeof(Bounds))
@@ -210,7 +213,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     bounds.absolute = 4e-7 * known.group_travelled.max()
     bounds.origin = <const double*>address(origin)
     bounds.fill, bounds.first_pass = known.fill, before is None
-    crowded, sums = is_crowded(K, D), with_sums
+    crowded = is_crowded(K, D)
     if known.n_groups and not known.fill:
         if not crowded:
             half_gaps(center, K, D, <double*>address(half_gap))
@@ -218,17 +221,25 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
             half_gap[:] = 0     # they would take longer than what they save
     half_gap = (half_gap / known.scale * (1 - 1e-6)).astype(np.float32)
     bounds.half_gap = <const float*>address(half_gap)
-    changes = np.zeros(K + K * D + 1)
+    changes = np.zeros(1 if crowded else K + K * D + 1)
     out = <double*>address(changes)
+    if into is not None:
+        counts = <double*>shaped(into[0], "counts", (K,))
+        sums = <double*>shaped(into[1], "sums", (K, D))
     with nogil:
         if crowded:
-            status = run_crowded(&rows, double_, center, K, label, &bounds, sums, out, threads)
+            status = run_crowded(&rows, double_, center, K, label, &bounds, counts, sums,
+                                 &n_changed, threads)
         else:
             status = run_bounded(&rows, double_, center, K, label, &bounds, out, threads)
     check_status(status)
-    n_changed = int(changes[K + K * D])
-    known.note(n_changed)
-    return changes[:K], changes[K : K + K * D].reshape(K, D), n_changed
+    if not crowded:
+        n_changed = out[K + K * D]
+        if into is not None:
+            into[0][:] += changes[:K]
+            into[1][:] += changes[K : K + K * D].reshape(K, D)
+    known.note(int(n_changed))
+    return int(n_changed)
 
 
 cdef void half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:

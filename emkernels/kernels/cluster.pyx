@@ -113,10 +113,11 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     cdef Py_ssize_t D = rows.n_features, k, d
     cdef int *found = labels
     cdef double *count = <double*>malloc(K * sizeof(double))
-    cdef double *about = <double*>malloc(K * D * sizeof(double))
+    cdef double *about = NULL
     cdef double *sum_ = NULL
     cdef int status
     if sums != NULL:
+        about = <double*>malloc(K * D * sizeof(double))
         sum_ = <double*>malloc(K * D * sizeof(double))
     if labels == NULL:
         found = <int*>malloc(rows.n_samples * sizeof(int))
@@ -125,8 +126,9 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     job.labels_out = found
     if given:
         job.labels = found
-    status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K)
-    if found == NULL or count == NULL or about == NULL or (sum_ == NULL and sums != NULL):
+    status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K, not given,
+                         n_threads)
+    if found == NULL or count == NULL or (sums != NULL and (sum_ == NULL or about == NULL)):
         status = OUT_OF_MEMORY
     if status == 0:
         if labels == NULL:
@@ -134,8 +136,8 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
         memset(count, 0, K * sizeof(double))
         if sums != NULL:
             memset(sum_, 0, K * D * sizeof(double))
-        for d in range(K * D):
-            about[d] = stored(centers[d], double_)
+            for d in range(K * D):
+                about[d] = stored(centers[d], double_)
         status = make_plan(&plan, &job, double_, KMEANS, 2, n_threads)
     if status == 0:
         status = run(&plan, interruptible)

@@ -6,7 +6,7 @@ from cython.parallel cimport prange
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
-from emkernels._simd.table cimport SPHERICAL
+from emkernels._simd.table cimport CENTRE_MARKS, SPHERICAL
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status, look_for_signal
@@ -25,6 +25,7 @@ cdef enum:
     SOME_ROWS = 512         # that a thread looks at
     FEW_ROWS = 64           # the same where each has many distances
     SOME_WORK = 1 << 28     # differences between looks for a signal
+    FEW_PACKED = 1 << 15    # numbers of centres that are packed sooner than threads begin
     FEW_MOVED = 256         # rows that are added sooner than threads begin
 
 
@@ -43,26 +44,48 @@ cdef bint is_crowded(Py_ssize_t n_clusters, Py_ssize_t n_features) noexcept nogi
 
 
 cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double_,
-                     const double *centers, Py_ssize_t n_clusters) noexcept nogil:
-    cdef Py_ssize_t D = job.rows.n_features, size = 8 if double_ else 4
+                     const double *centers, Py_ssize_t n_clusters, bint packed,
+                     int n_threads) noexcept nogil:
+    cdef Py_ssize_t D = job.rows.n_features, size = 8 if double_ else 4, line = D + 64, i
+    cdef Py_ssize_t n_panels = (n_clusters + table.centre_panel - 1) // table.centre_panel
+    cdef Py_ssize_t n = n_panels * table.centre_panel
+    cdef int n_shares = <int>min(<Py_ssize_t>max(n_threads, 1), n_panels)
     memset(nearest, 0, sizeof(Nearest))
-    nearest.n_panels = (n_clusters + table.centre_panel - 1) // table.centre_panel
-    nearest.centers = <char*>malloc(n_clusters * D * size)
-    nearest.origin = <char*>malloc(D * size)
-    nearest.norms = <double*>malloc(n_clusters * sizeof(double))
-    nearest.sums = <double*>malloc(D * sizeof(double))
-    nearest.panels = <float*>malloc(nearest.n_panels * table.centre_panel * (D + 1) * sizeof(float))
-    nearest.half = <float*>malloc(nearest.n_panels * table.centre_panel * sizeof(float))
-    nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))
-    if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
-            or nearest.sums == NULL or nearest.panels == NULL or nearest.half == NULL
-            or nearest.lines == NULL):
-        return OUT_OF_MEMORY
-    table.prepare_nearest(nearest, centers, n_clusters, D)
     job.nearest = nearest
     job.gaussians.covariance_type = SPHERICAL
     job.gaussians.n_components = n_clusters
     job.gaussians.n_features = D
+    nearest.n_panels = n_panels
+    nearest.centers = <char*>malloc(n_clusters * D * size)
+    nearest.origin = <char*>malloc(D * size)
+    nearest.norms = <double*>malloc(n_clusters * sizeof(double))
+    nearest.sums = <double*>malloc(D * sizeof(double))
+    if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
+            or nearest.sums == NULL):
+        return OUT_OF_MEMORY
+    table.prepare_nearest(nearest, centers, n_clusters, D)
+    if not (packed and nearest.usable):
+        return 0
+    nearest.sketched = table.sketches(D)
+    nearest.panels = <float*>malloc(n * (D + 1) * sizeof(float))
+    nearest.half = <float*>malloc(n * sizeof(float))
+    nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))
+    if nearest.sketched:
+        nearest.sketch = <int*>malloc(n * ((D + 3) // 4) * sizeof(int))
+        nearest.marks = <float*>malloc(CENTRE_MARKS * n * sizeof(float))
+        nearest.offsets = <int*>malloc(n * sizeof(int))
+        nearest.bytes = <float*>malloc(n_shares * line * 2 * sizeof(float))
+    if (nearest.panels == NULL or nearest.half == NULL or nearest.lines == NULL
+            or (nearest.sketched and (nearest.sketch == NULL or nearest.marks == NULL
+                                      or nearest.offsets == NULL or nearest.bytes == NULL))):
+        return OUT_OF_MEMORY
+    if n_shares == 1 or n * D < FEW_PACKED or forked() or emk_in_parallel():
+        table.pack_centres(nearest, n_clusters, D, 0, n_panels, nearest.bytes)
+    else:
+        note_threads()
+        for i in prange(n_shares, schedule="static", chunksize=1, num_threads=n_shares):
+            table.pack_centres(nearest, n_clusters, D, n_panels * i // n_shares,
+                               n_panels * (i + 1) // n_shares, nearest.bytes + i * line * 2)
     return 0
 
 
@@ -74,6 +97,10 @@ cdef void free_nearest(Nearest *nearest) noexcept nogil:
     free(nearest.panels)
     free(nearest.half)
     free(nearest.lines)
+    free(nearest.sketch)
+    free(nearest.marks)
+    free(nearest.offsets)
+    free(nearest.bytes)
     memset(nearest, 0, sizeof(Nearest))
 
 

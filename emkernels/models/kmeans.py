@@ -10,34 +10,24 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import Options
 
-from emkernels import _inputs, kernels
-from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
-from emkernels.kernels import passes
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.encoding import number, numbers
+from emkernels.models.kmeans_distances import KMeansDistances
 from emkernels.models.kmeans_exchange import KMeansExchange
+from emkernels.models.kmeans_starts import SEEDS, KMeansStarts
 from emkernels.models.kmeans_stepwise import ClusterStream, StepwiseKMeans
 from emkernels.models.loaded import check_values
 from emkernels.models.steps import STEPS
-from emkernels.starts.coresets import of_coreset
-from emkernels.starts.kmeans import drawing, plusplus, seen_by_callable
-from emkernels.starts.lloyd import lloyd
-from emkernels.starts.lloyd_blocks import lloyd_of_blocks
-from emkernels.starts.oversampling import oversampled
-
-SEEDS = {"k-means++": plusplus, "k-means||": oversampled, "coreset": of_coreset}
 
 
-class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePrefixFeaturesOutMixin,
-             TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(ChunkedFit, StepwiseKMeans, KMeansStarts, KMeansDistances, KMeansExchange, Stateful,
+             ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
     """K-means, a drop-in for :class:`sklearn.cluster.KMeans` on dense rows.
 
     Looks for the centres that minimise ``sum_i w_i min_k |x_i - center_k|^2`` by Lloyd's
@@ -247,6 +237,9 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         -----
         ConvergenceWarning
             Fewer clusters with rows than `n_clusters`.
+        EMWarning
+            ``init="coreset"`` drew fewer rows than clusters, for few have nearly all of the weight:
+            the start is that of 'k-means||'.
         """
         self._fit(X, sample_weight)
         return self
@@ -285,59 +278,6 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         self._counts = best.counts
         vars(self).pop("_stream", None)
         return rows
-
-    def _best(self, rows):
-        """The best of the starts, with a warning where it has fewer clusters."""
-        iterate = lloyd if isinstance(rows, Rows) else lloyd_of_blocks
-        start, n_init = self._starts(rows, rows.random_state(self.random_state))
-        report = print if self.verbose else None
-        best = None
-        for i in range(n_init):
-            centers = start()
-            if report:
-                report(f"Initialization complete ({i + 1} of {n_init})")
-            found = iterate(rows, centers, max_iter=self.max_iter, tol=self.tol, report=report)
-            # the same clustering again is no better for its rounding
-            if best is None or (found.inertia < best.inertia and not found.is_same(best)):
-                best = found
-        if best.n_found < self.n_clusters:
-            warn(
-                f"Number of distinct clusters ({best.n_found}) found smaller than n_clusters "
-                f"({self.n_clusters}). Possibly due to duplicate points in X.",
-                ConvergenceWarning,
-            )
-        return best
-
-    def _starts(self, rows, random_state):
-        """A function of no arguments that makes the centres of a start, and how many starts."""
-        k, init, n_init = self.n_clusters, self.init, self.n_init
-        if isinstance(init, str) and init != "random":
-            seeds = SEEDS[init]
-
-            def start():
-                return seeds(rows, k, random_state)
-        elif isinstance(init, str):
-            draw = drawing(rows, k)
-
-            def start():
-                return draw(random_state)
-        elif callable(init):
-            X = seen_by_callable(rows, k, random_state)
-
-            def start():
-                return _check_centers(init(X, k, random_state=random_state), rows, k)
-        else:
-            centers = _check_centers(init, rows, k)
-            if n_init not in ("auto", 1):
-                warn(
-                    "Explicit initial center position passed: performing only one init in "
-                    f"{type(self).__name__} instead of n_init={n_init}.",
-                    RuntimeWarning,
-                )
-            return lambda: centers, 1
-        if n_init == "auto":
-            n_init = 1 if isinstance(init, str) and init != "random" else 10
-        return start, n_init
 
     def fit_predict(self, X, y=None, sample_weight=None):
         """Fit, then the cluster of every row; parameters as in :meth:`fit`.
@@ -388,39 +328,6 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         """
         return self._distances(self._fit(X, sample_weight).X)
 
-    # --- rows --------------------------------------------------------------------------
-
-    def _read(self, X):
-        """Rows of the columns of the fit."""
-        return Rows.read(X, self, complete="K-means", fitted=True)
-
-    def _pass(self, X, sample_weight=None, *, return_labels):
-        return kernels.kmeans_statistics(
-            X, self.cluster_centers_, sample_weight, return_labels=return_labels,
-            n_threads=self.n_threads, check_finite=False)
-
-    def predict(self, X):
-        """The nearest centre of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Complete rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,), int32
-            Of equally near ones the first.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        return self._pass(self._read(X).X, return_labels=True).labels
-
     def transform(self, X):
         """Distances of each row to each centre.
 
@@ -443,64 +350,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansExchange, Stateful, ClassNamePref
         """
         return self._distances(self._read(X).X)
 
-    def _distances(self, X):
-        # by difference: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
-        centers = np.ascontiguousarray(self.cluster_centers_, X.dtype)
-        if X.strides[1] == X.itemsize:
-            return passes.center_distances(X, centers, self.n_threads)
-        out = np.empty((len(X), len(centers)), X.dtype)
-        for first in range(0, len(X), 4096):
-            rows = slice(first, first + 4096)
-            out[rows] = passes.center_distances(
-                # of one column NumPy calls any strides contiguous
-                np.array(X[rows], order="C", copy=True), centers, self.n_threads)
-        return out
-
-    def score(self, X, y=None, sample_weight=None):
-        """Minus the (weighted) sum of the squared distances to the nearest centres.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Complete rows.
-        y : ignored
-            Not used: there for pipelines.
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 is the same as the row twice.
-
-        Returns
-        -------
-        float
-            Minus `inertia_`, for the rows of the fit.
-
-        Raises
-        ------
-        NotFittedError
-            Before a fit.
-        ValueError, TypeError
-            Bad rows, or other columns than those of the fit; the cell or the column is named.
-        """
-        _inputs.check_same_rows(X, sample_weight, "sample_weight")
-        rows = self._read(X).weighed(sample_weight)
-        return -self._pass(rows.X, rows.weight_given, return_labels=False).inertia
-
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _check_centers(centers, rows, n_clusters):
-    """Centres in the precision of the rows, finite, of the right shape."""
-    centers = _inputs.as_rows(centers, "init", missing=False)
-    centers = check_array(centers, dtype=rows.dtype, order="C", input_name="init")
-    for size, expected, what in (
-            (centers.shape[0], n_clusters, "number of clusters"),
-            (centers.shape[1], rows.n_features, "number of features of the data")):
-        if size != expected:
-            raise ValueError(
-                f"The shape of the initial centers {centers.shape} does not match the {what} "
-                f"{expected}."
-            )
-    checks.check_magnitude(centers, np.abs(centers).max(), "init", len(rows))
-    return centers

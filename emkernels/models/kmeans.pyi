@@ -15,12 +15,14 @@ from emkernels._typing import (
 )
 from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
+from emkernels.models.kmeans_distances import KMeansDistances
 from emkernels.models.kmeans_exchange import KMeansExchange
 from emkernels.models.kmeans_stepwise import StepwiseKMeans
 
 class KMeans(
     ChunkedFit,
     StepwiseKMeans,
+    KMeansDistances,
     KMeansExchange,
     Stateful,
     ClassNamePrefixFeaturesOutMixin,
@@ -87,14 +89,7 @@ class KMeans(
         y: object = None,
         sample_weight: ArrayLike | None = None,
     ) -> Reals: ...
-    def predict(self, X: Table) -> Codes: ...
     def transform(self, X: Table) -> Reals: ...
-    def score(
-        self,
-        X: Table,
-        y: object = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> float: ...
     def set_fit_request(self, *, sample_weight: bool | str | None = ...) -> Self: ...
     def set_partial_fit_request(self, *, sample_weight: bool | str | None = ...) -> Self: ...
     def set_score_request(self, *, sample_weight: bool | str | None = ...) -> Self: ...

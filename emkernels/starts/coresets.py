@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from emkernels._callers import warn
 from emkernels.components.gaussian.moments import seen
 from emkernels.data.rows import Rows
+from emkernels.em import EMWarning
 from emkernels.kernels import passes
 from emkernels.starts.kmeans import n_sampled, plusplus
 from emkernels.starts.lloyd import lloyd
@@ -21,8 +23,8 @@ def of_coreset(rows, n_clusters, random_state):
     Bachem, M. Lucic, A. Krause, Scalable k-means clustering via lightweight coresets, KDD 2018):
     sums over them are, in the mean, those over all rows. Two passes over all rows, whatever the
     number of clusters; the rest costs as much as it would if there were 50 rows a cluster. Where
-    fewer rows than clusters are drawn, for they have nearly all of the weight, the centres are
-    those of `oversampled` of all rows.
+    fewer rows than clusters are drawn, for they have nearly all of the weight, a warning says that
+    the centres are those of `oversampled` of all rows.
     """
     n = n_sampled(n_clusters)
     if not isinstance(rows, Rows):
@@ -30,7 +32,10 @@ def of_coreset(rows, n_clusters, random_state):
     if rows.n_positive <= n:
         return oversampled(rows, n_clusters, random_state)
     few = coreset(rows, n, random_state)
-    if few.n_positive < n_clusters:     # few rows have nearly all of the weight
+    if few.n_positive < n_clusters:
+        warn(f"init='coreset' drew {few.n_positive} different rows for {n_clusters} clusters: few "
+             "rows have nearly all of the weight, and the start is that of init='k-means||'. Pass "
+             "that, or fewer clusters, or weights that differ less", EMWarning)
         return oversampled(rows, n_clusters, random_state)
     start = oversampled(few, n_clusters, random_state)
     return lloyd(few, start, max_iter=MOST_ITERATIONS).centers

@@ -7,6 +7,10 @@ import numpy as np
 from emkernels.components.gaussian.moments import seen
 from emkernels.kernels import passes
 
+# Centres that an origin is the median of, and numbers of centres that are looked at together.
+MOST_OF_MEDIAN = 101
+IN_CACHE = 2**14
+
 
 class Clustering(NamedTuple):
     """What Lloyd's algorithm ends with.
@@ -75,16 +79,15 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     labels = np.zeros(X.shape[0], np.int32)
     bounds = passes.LloydBounds(X, len(centers), scale)
     # counts and sums about one point, kept up to date by the rows that move
-    origin = np.median(centers, axis=0)     # one centre that is far takes no digits from others
+    # one centre that is far takes no digits from others
+    origin = np.median(centers[::-(-len(centers) // MOST_OF_MEDIAN)], axis=0)
     if ((origin - mean) ** 2).sum() > 1e4 * X.shape[1] * variance:
         origin = mean       # sums about a point far from all rows would lose digits
     counts, sums = np.zeros(len(centers)), np.zeros(centers.shape)
     before, most, end = None, np.zeros(len(centers)), None
     for n_iter in range(1, max_iter + 1):
-        more, further, changed = passes.bounded_pass(
-            X, centers, labels, bounds, origin, sample_weight, before, n_threads)
-        counts += more
-        sums += further
+        changed = passes.bounded_pass(X, centers, labels, bounds, origin, sample_weight, before,
+                                      n_threads, into=(counts, sums))
         most = np.maximum(most, counts)
         if (counts < 1e-6 * most).any():
             # what is left of a sum when its rows have gone is rounding
@@ -100,11 +103,8 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
             break
         n_empty = np.count_nonzero(counts == 0)
         far = _farthest(rows, labels, centers, n_empty) if n_empty else ()
-        before, centers = centers, seen(
-            new_centers(counts, sums, np.broadcast_to(origin, centers.shape), far), rows)
-        moved = centers - before
-        shift = np.square(moved, out=moved).sum()
-        del moved
+        before = centers
+        centers, shift = _moved(rows, before, counts, sums, origin, far)
         if shift <= limit:
             end = f"center shift {shift:.3g} within tolerance {limit:.3g}"
             break
@@ -113,13 +113,29 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     # what is known leaves little of the last look for labels
     known = bounds.panel > 1
     if known and not (changed == 0 and end):
-        passes.bounded_pass(X, centers, labels, bounds, origin, sample_weight, before, n_threads,
-                            with_sums=False)
+        passes.bounded_pass(X, centers, labels, bounds, origin, sample_weight, before, n_threads)
     del bounds
     counts, _, inertia, _ = passes.kmeans_pass(
         X, centers, labels, sample_weight, n_threads, with_sums=False, given=known)
     return Clustering(labels, centers, unit * inertia, n_iter, end is not None, unit * counts,
                       np.count_nonzero(np.bincount(labels)))
+
+
+def _moved(rows, before, counts, sums, origin, far):
+    """New centres, as the kernels see them, and the squared shift of all from those before."""
+    if not counts.all():
+        new = seen(new_centers(counts, sums, np.broadcast_to(origin, sums.shape), far), rows)
+        return new, np.square(new - before).sum()
+    # a few at a time: what is between stays in the cache
+    new, shift, some = np.empty(sums.shape), 0.0, -(-IN_CACHE // sums.shape[1])
+    for first in range(0, len(new), some):
+        part = slice(first, first + some)
+        means = sums[part] / counts[part, None]
+        means += origin
+        new[part] = seen(means, rows)
+        np.subtract(new[part], before[part], out=means)
+        shift += np.square(means, out=means).sum()
+    return new, shift
 
 
 def _mean_and_variance(rows):

@@ -88,7 +88,7 @@ class Bounded:
             known = Known.of(rows, centers, self)
         labels = known.labels.astype(np.int32)
         passes.bounded_pass(rows.X, centers, labels, known.bounds, np.zeros(rows.n_features), None,
-                            known.centers, rows.n_threads, with_sums=False)
+                            known.centers, rows.n_threads)
         known.take(rows, labels, centers, self)
         rows.lasting["clusters"] = self.key, known
         return Sums(parts=known.parts.copy(), checksums=known.checksums.copy())
