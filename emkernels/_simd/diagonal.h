@@ -85,6 +85,7 @@ static EMK_ALWAYS_INLINE void emk_centred_group(const emk_vec *x, const Py_ssize
   for (int i = 0; i < 2 * n; i++) acc[i] = emk_splat(0);
   for (Py_ssize_t t = 0; t < n_tiles; t++) {
     const emk_vec *tile = x + at[t];
+#pragma GCC unroll 1
     for (int v = 0; v < EMK_VECTORS; v++, r++) {
       emk_vec y = tile[v] - c, square = y * y;
 #pragma GCC unroll 12
