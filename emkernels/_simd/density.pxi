@@ -56,21 +56,24 @@ cdef double pack_triangle(const double *upper, Py_ssize_t n_features, real *out)
     return log_det
 
 
-cdef void prepare(Gaussians *g) noexcept nogil:
+cdef void prepare(Gaussians *g, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fill g.packed: for each component the constant log weight + log normaliser, the
-    mean and the factor, in the precision of the data."""
+    mean and the factor, in the precision of the data; components first .. end - 1, with the first
+    what they share."""
     cdef Py_ssize_t D = g.n_features, n = padded(D), stride = component_stride(g)
     cdef Py_ssize_t k, d, r
-    cdef real *out = <real*>g.packed
-    cdef real *shared = out + g.n_components * stride
+    cdef real *out = <real*>g.packed + first * stride
+    cdef real *shared = <real*>g.packed + g.n_components * stride
     cdef real *factor
     cdef double log_det = 0, offset, value
-    memset(out, 0, packed_bytes(g))
-    if g.covariance_type != FULL and not g.only_means:
+    memset(out, 0, (end - first) * stride * sizeof(real))
+    if first == 0:
+        memset(shared, 0, packed_bytes(g) - g.n_components * stride * <Py_ssize_t>sizeof(real))
+    if first == 0 and g.covariance_type != FULL and not g.only_means:
         set_centre(g, shared)
     if g.covariance_type == TIED:
         log_det = pack_triangle(g.precisions_cholesky, D, shared + n)
-    for k in range(g.n_components):
+    for k in range(first, end):
         factor = out + HEADER + n
         for d in range(D):
             out[HEADER + d] = <real>g.means[k * D + d]

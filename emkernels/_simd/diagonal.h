@@ -5,12 +5,23 @@
 
 #include "distances.h"
 
-/* Components whose sums over rows are made together: as many as there are registers for two sums
-   each. */
+/* A value that is loaded once, not by every instruction that takes it. */
 #if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-#define EMK_AXES 8
+#define EMK_IN_REGISTER(v) __asm__("" : "+v"(v))
+#elif defined(__AVX__) && EMK_VECTOR_BYTES == 32
+#define EMK_IN_REGISTER(v) __asm__("" : "+x"(v))
 #else
-#define EMK_AXES 4
+#define EMK_IN_REGISTER(v) ((void)0)
+#endif
+
+/* Components whose sums over rows are made together: as many as there are registers for two sums
+   each; and tiles of which their weights fit the first cache. */
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+#define EMK_AXES 12
+#define EMK_CHUNK_TILES 8
+#else
+#define EMK_AXES 6
+#define EMK_CHUNK_TILES 16
 #endif
 
 /* q (n, TILE) = sum_d (scale_d z_d + offset_d)^2 of n components side by side, which lie `stride`
@@ -48,65 +59,107 @@ static inline void emk_near_forms(const emk_real *scale, const emk_real *offset,
 #undef EMK_CASE
 }
 
-/* One feature of tiles at x + at[0], x + at[1], ... under the weights r (n, r_stride) of n components:
-   out = the n sums of r y, then those of r y^2. `about` is one centre, y = x - centre, or as many
-   means, y = x - mean. MASKED: y is 0 where no component has any weight, as its square may overflow. */
-enum { EMK_CENTRED, EMK_MASKED, EMK_DIFFERENCES };
-static EMK_ALWAYS_INLINE void emk_feature_sums(const emk_vec *x, const Py_ssize_t *at,
-                                               Py_ssize_t n_tiles, const emk_vec *r,
-                                               Py_ssize_t r_stride, const emk_real *about,
-                                               const int n, const int way, emk_real *out) {
-  emk_vec acc[2 * EMK_AXES];
+/* out (n,) = the sums over the lanes of n accumulators: a tree of pairwise adds for every LANES. */
+static EMK_ALWAYS_INLINE void emk_sums_of_lanes(const emk_vec *acc, const int n, emk_real *out) {
+  for (int i = 0; i < n; i += EMK_LANES) {
+    emk_vec t[EMK_LANES];
 #pragma GCC unroll 16
+    for (int j = 0; j < EMK_LANES; j++) t[j] = i + j < n ? acc[i + j] : emk_splat(0);
+#pragma GCC unroll 4
+    for (int m = EMK_LANES / 2; m >= 1; m /= 2) {
+#pragma GCC unroll 8
+      for (int j = 0; j < m; j++) t[j] = emk_pair_add(t[2 * j], t[2 * j + 1]);
+    }
+    memcpy(out + i, t, sizeof(emk_real) * (n - i < EMK_LANES ? n - i : EMK_LANES));
+  }
+}
+
+/* One feature of tiles at x + at[0], x + at[1], ... under the weights r (n, r_stride) of n components:
+   out = the n sums of r y, then those of r y^2, with y = x - centre. */
+static EMK_ALWAYS_INLINE void emk_centred_group(const emk_vec *x, const Py_ssize_t *at,
+                                                Py_ssize_t n_tiles, const emk_vec *r,
+                                                Py_ssize_t r_stride, emk_real centre, const int n,
+                                                emk_real *out) {
+  emk_vec acc[2 * EMK_AXES], c = emk_splat(centre);
+#pragma GCC unroll 24
+  for (int i = 0; i < 2 * n; i++) acc[i] = emk_splat(0);
+  for (Py_ssize_t t = 0; t < n_tiles; t++) {
+    const emk_vec *tile = x + at[t];
+#pragma GCC unroll 1
+    for (int v = 0; v < EMK_VECTORS; v++, r++) {
+      emk_vec y = tile[v] - c, square = y * y;
+#pragma GCC unroll 12
+      for (int k = 0; k < n; k++) {
+        emk_vec w = r[k * r_stride];
+        EMK_IN_REGISTER(w);
+        acc[k] = acc[k] + w * y;
+        acc[n + k] = acc[n + k] + w * square;
+      }
+    }
+  }
+  emk_sums_of_lanes(acc, 2 * n, out);
+}
+
+static inline void emk_centred_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
+                                    const emk_vec *r, Py_ssize_t r_stride, emk_real centre, int n,
+                                    emk_real *out) {
+#define EMK_CASE(n) \
+  case n: emk_centred_group(x, at, n_tiles, r, r_stride, centre, n, out); break;
+  switch (n) {
+    EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4) EMK_CASE(5) EMK_CASE(6)
+#if EMK_AXES == 12
+    EMK_CASE(7) EMK_CASE(8) EMK_CASE(9) EMK_CASE(10) EMK_CASE(11) EMK_CASE(12)
+#endif
+  }
+#undef EMK_CASE
+}
+
+/* The same of one to four components where squares may overflow that have no weight: y is 0 where no
+   component has any. Or, unless masked, by differences: the `about` are n means, not one centre. */
+static EMK_ALWAYS_INLINE void emk_careful_group(const emk_vec *x, const Py_ssize_t *at,
+                                                Py_ssize_t n_tiles, const emk_vec *r,
+                                                Py_ssize_t r_stride, const emk_real *about,
+                                                const int n, const int masked, emk_real *out) {
+  emk_vec acc[8];
+#pragma GCC unroll 8
   for (int i = 0; i < 2 * n; i++) acc[i] = emk_splat(0);
   for (Py_ssize_t t = 0; t < n_tiles; t++) {
     const emk_vec *tile = x + at[t];
     for (int v = 0; v < EMK_VECTORS; v++, r++) {
-      if (way == EMK_DIFFERENCES) {
-#pragma GCC unroll 8
-        for (int k = 0; k < n; k++) {
-          emk_vec y = tile[v] - emk_splat(about[k]), w = r[k * r_stride] * y;
-          acc[k] = acc[k] + w;
-          acc[n + k] = acc[n + k] + w * y;
-        }
-      } else {
-        emk_vec y = tile[v] - emk_splat(about[0]), square;
-        if (way == EMK_MASKED) {
-          emk_vec most = r[0];
-          for (int k = 1; k < n; k++) most = emk_max(most, r[k * r_stride]);
+      emk_vec most = r[0];
+      for (int k = 1; k < n; k++) most = emk_max(most, r[k * r_stride]);
+#pragma GCC unroll 4
+      for (int k = 0; k < n; k++) {
+        emk_vec y = tile[v] - emk_splat(about[masked ? 0 : k]), w;
+        if (masked)
           y = emk_keep_if_ge(y, most, emk_splat(EMK_DOUBLE ? (emk_real)4e-324 : (emk_real)1e-45));
-        }
-        square = y * y;
-#pragma GCC unroll 8
-        for (int k = 0; k < n; k++) {
-          emk_vec w = r[k * r_stride];
-          acc[k] = acc[k] + w * y;
-          acc[n + k] = acc[n + k] + w * square;
-        }
+        w = r[k * r_stride] * y;
+        acc[k] = acc[k] + w;
+        acc[n + k] = acc[n + k] + w * y;
       }
     }
   }
-  emk_lane_sums(acc, 2 * n, out);
+  emk_sums_of_lanes(acc, 2 * n, out);
 }
 
-static inline void emk_axis_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
-                                 const emk_vec *r, Py_ssize_t r_stride, const emk_real *about,
-                                 int n, int way, emk_real *out) {
-#define EMK_SUMS(n, way) emk_feature_sums(x, at, n_tiles, r, r_stride, about, n, way, out)
-#define EMK_CASE(n) \
-  case n: \
-    if (way == EMK_CENTRED) EMK_SUMS(n, EMK_CENTRED); \
-    else if (way == EMK_MASKED) EMK_SUMS(n, EMK_MASKED); \
-    else EMK_SUMS(n, EMK_DIFFERENCES); \
-    break;
-  switch (n) {
-    EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4)
-#if EMK_AXES == 8
-    EMK_CASE(5) EMK_CASE(6) EMK_CASE(7) EMK_CASE(8)
-#endif
-  }
+static inline void emk_careful_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
+                                    const emk_vec *r, Py_ssize_t r_stride, const emk_real *about,
+                                    int n, int masked, emk_real *out) {
+#define EMK_SUMS(n, masked) emk_careful_group(x, at, n_tiles, r, r_stride, about, n, masked, out)
+#define EMK_CASE(n) case n: if (masked) EMK_SUMS(n, 1); else EMK_SUMS(n, 0); break;
+  switch (n) { EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4) }
 #undef EMK_CASE
 #undef EMK_SUMS
+}
+
+/* bad (n,) = whether a sum of the feature is not finite: of n_sums, `stride` apart. */
+static inline void emk_not_finite(const emk_real *sums, int n_sums, Py_ssize_t stride, Py_ssize_t n,
+                                  unsigned char *bad) {
+  emk_real total[64];
+  for (Py_ssize_t d = 0; d < n; d++) total[d] = 0;
+  for (int i = 0; i < n_sums; i++, sums += stride)
+    for (Py_ssize_t d = 0; d < n; d++) total[d] += sums[d] * 0;
+  for (Py_ssize_t d = 0; d < n; d++) bad[d] = total[d] != 0;
 }
 
 /* Sums of a strip of n features, moved from the centre to the mean by its gap, 0 where they are by

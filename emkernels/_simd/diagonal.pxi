@@ -10,9 +10,9 @@
 
 cdef enum:
     NEAR_PLACE = 8          # in the header of a component: whether it is near the centre
-    CHUNK_TILES = 16        # rows whose weights for some components fit the first cache
     AXIS_STRIP = 64         # features whose sums are moved to the means together
-    SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which they do not fall on the same lines
+    SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which weights do not fall on the same lines
+    TOGETHER_CAREFULLY = 4
 
 
 cdef inline real near_limit() noexcept nogil:
@@ -114,13 +114,14 @@ cdef void axis_moments(const Panels *p, const Job *job, Py_ssize_t first, Py_ssi
                        double *accumulators) noexcept nogil:
     """Components first .. end - 1, S_k kept to its diagonal, or not at all."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, k, t, n, any_, both, pairs
+    cdef Py_ssize_t K = g.n_components, k, t, n, any_, both, pairs, parts
     cdef Axes axes
     axes.job = job
     axes.centre = <const real*>g.packed + K * component_stride(g)
     axes.known_scale = not (job.resp != NULL or job.labels != NULL or job.all_ones)
     while first < end:
-        n = min(<Py_ssize_t>AXES, end - first)
+        parts = (end - first + AXES - 1) // AXES
+        n = (end - first + parts - 1) // parts
         both = pairs = 0
         for t in range(p.n_tiles):
             any_ = 0
@@ -206,10 +207,10 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
     cdef Py_ssize_t D = g.n_features, stride = component_stride(g), n = axes.n
     cdef Py_ssize_t k, i, d = 0, first = 0, size
     cdef const real *mean = <const real*>g.packed + axes.first * stride + HEADER
-    cdef const vec *x
     cdef real out[2 * AXES]
     cdef real largest[AXIS_STRIP]
     cdef real strips[2 * AXES * AXIS_STRIP]
+    cdef unsigned char bad[AXIS_STRIP]
     cdef bint centred[AXIS_STRIP]
     cdef double gap[AXIS_STRIP]
     if n == 1:
@@ -225,15 +226,21 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
         size = min(<Py_ssize_t>AXIS_STRIP, D - first)
         offsets_of(axes, first, size, largest)
         for d in range(size):
-            x = p.x + (first + d) * VECTORS
             centred[d] = n > 1 and largest[d] <= close_limit()
-            centred[d] = centred[d] and centred_sums(axes, x, axes.centre + first + d, out)
+            if centred[d]:
+                centred_sums(p.x + (first + d) * VECTORS, axes.at, axes.n_tiles, axes.share,
+                             SHARE_STRIDE, axes.centre[first + d], <int>n, out)
+            else:
+                add_carefully(p, axes, first + d, False, out)
+            for i in range(2 * n):
+                strips[i * AXIS_STRIP + d] = out[i]
+        not_finite(strips, <int>(2 * n), AXIS_STRIP, size, bad)
+        for d in range(size):
+            if not bad[d] or not centred[d]:
+                continue
+            centred[d] = add_carefully(p, axes, first + d, True, out)
             if not centred[d]:
-                for k in range(n):
-                    out[k] = mean[k * stride + first + d]
-                # the means are read before the sums are written
-                axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, out, <int>n,
-                          DIFFERENCES, out)
+                add_carefully(p, axes, first + d, False, out)
             for i in range(2 * n):
                 strips[i * AXIS_STRIP + d] = out[i]
         for k in range(n):
@@ -246,21 +253,25 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
         first += AXIS_STRIP
 
 
-cdef inline bint centred_sums(const Axes *axes, const vec *x, const real *centre,
-                              real *out) noexcept nogil:
-    """Whether nothing overflows that has a weight."""
-    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, CENTRED,
-              out)
-    if all_finite(out, 2 * axes.n):
-        return True
-    axis_sums(x, axes.at, axes.n_tiles, axes.share, SHARE_STRIDE, centre, <int>axes.n, MASKED,
-              out)
-    return all_finite(out, 2 * axes.n)
-
-
-cdef inline bint all_finite(const real *x, Py_ssize_t n) noexcept nogil:
+cdef bint add_carefully(const Panels *p, const Axes *axes, Py_ssize_t d, bint masked,
+                        real *out) noexcept nogil:
+    """The sums of one feature, some components at a time: about the centre without what has no
+    weight, or by differences. Whether nothing overflows."""
+    cdef Py_ssize_t stride = component_stride(&axes.job.gaussians), k = 0, i, m
+    cdef const real *mean = (<const real*>axes.job.gaussians.packed + axes.first * stride + HEADER
+                             + d)
+    cdef real about[TOGETHER_CAREFULLY]
+    cdef real some[2 * TOGETHER_CAREFULLY]
     cdef real total = 0
-    cdef Py_ssize_t i
-    for i in range(n):
-        total += x[i] * 0
+    while k < axes.n:
+        m = min(<Py_ssize_t>TOGETHER_CAREFULLY, axes.n - k)
+        for i in range(m):
+            about[i] = axes.centre[d] if masked else mean[(k + i) * stride]
+        careful_sums(p.x + d * VECTORS, axes.at, axes.n_tiles, axes.share + k * SHARE_STRIDE,
+                     SHARE_STRIDE, about, <int>m, masked, some)
+        for i in range(m):
+            out[k + i] = some[i]
+            out[axes.n + k + i] = some[m + i]
+            total += some[i] * 0 + some[m + i] * 0
+        k += m
     return total == 0

@@ -83,14 +83,17 @@ cdef extern from "distances.h" nogil:
 cdef extern from "diagonal.h" nogil:
     enum:
         AXES "EMK_AXES"
-        CENTRED "EMK_CENTRED"
-        MASKED "EMK_MASKED"
-        DIFFERENCES "EMK_DIFFERENCES"
+        CHUNK_TILES "EMK_CHUNK_TILES"
     void near_forms "emk_near_forms"(const real *scale, const real *offset, Py_ssize_t stride,
                                      const vec *z, Py_ssize_t n_features, int n, vec *q)
-    void axis_sums "emk_axis_sums"(
+    void centred_sums "emk_centred_sums"(
         const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
-        const real *about, int n, int way, real *out)
+        real centre, int n, real *out)
+    void careful_sums "emk_careful_sums"(
+        const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
+        const real *about, int n, bint masked, real *out)
+    void not_finite "emk_not_finite"(const real *sums, int n_sums, Py_ssize_t stride, Py_ssize_t n,
+                                     unsigned char *bad)
     void move_sums "emk_move_sums"(
         const real *s, const real *q, const double *gap, double count, Py_ssize_t n, double *sums,
         double *squares)

@@ -321,7 +321,8 @@ ctypedef struct Table:
     Py_ssize_t (*block_rows)(const Job *job) noexcept nogil
     Py_ssize_t (*scratch_bytes)(const Job *job) noexcept nogil
     Py_ssize_t (*packed_bytes)(const Gaussians *gaussians) noexcept nogil
-    void (*prepare)(Gaussians *gaussians) noexcept nogil
+    # components first .. end - 1, with the first what they share
+    void (*prepare)(Gaussians *gaussians, Py_ssize_t first, Py_ssize_t end) noexcept nogil
     void (*prepare_incomplete)(const Gaussians *gaussians,
                                const Incomplete *incomplete) noexcept nogil
     Py_ssize_t (*missing_bits)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,

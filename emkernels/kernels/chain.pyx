@@ -102,16 +102,16 @@ def _chain_gaussian(X, startprob, transmat, log_weights, means, precisions_chole
     streams = _Streams(startprob, transmat, np.ascontiguousarray(offsets, np.int64), weights,
                        double_, n_mix, row_bytes)
     job.first_moments = job.second_moments = True
-    counts, first, second = empty_statistics(code, M, D)
+    counts, first, second = empty_statistics(code, M, D, threads)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     log_w, mean = shaped(log_weights, "weights", (M,)), shaped(means, "means", (M, D))
     factor = shaped(precisions_cholesky, "precisions_cholesky", factor_shape(code, M, D))
-    status = set_model(&job, table_of(double_), code, M, log_w, mean, factor)
+    status = set_model(&job, table_of(double_), code, M, log_w, mean, factor, threads)
     check_status(status)
     try:
         streams.expect(&job, M + M * D + second_size(&job.gaussians), threads)
         rest = streams.of_emissions()
-        add_statistics(&job.gaussians, code, pointer(rest), c, f, s, NULL)
+        add_statistics(&job.gaussians, code, pointer(rest), c, f, s, NULL, threads)
     finally:
         free(job.gaussians.packed)
     starts, transitions = streams.expectations()

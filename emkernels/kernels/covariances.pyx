@@ -5,13 +5,14 @@ import numpy as np
 
 from cython.parallel cimport prange
 from libc.stdint cimport uintptr_t
-from libc.stdlib cimport calloc, free, malloc
+from libc.stdlib cimport calloc, free
 
 from emkernels._simd.table cimport (
     INVERSE_PANEL, PACKED_PANEL, TRIANGLE_TILE, WHOLE_TRIANGLE, Table, Triangle)
 from emkernels.kernels.arrays cimport address, pointer
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport INTERRUPTED, OUT_OF_MEMORY, check_status, look_for_signal
+from emkernels.kernels.rooms cimport array_in_room, leave_room, take_room
 from emkernels.kernels.threads cimport check_threads, forked, note_threads
 
 cdef extern from "parallel.h" nogil:
@@ -102,7 +103,7 @@ def _scatters(second, counts, offsets, residual=None, n_threads=None):
     second = np.ascontiguousarray(second, dtype=np.float64)
     counts = np.ascontiguousarray(counts, dtype=np.float64)
     offsets = np.ascontiguousarray(offsets, dtype=np.float64)
-    out = np.empty_like(second)
+    out = array_in_room(second.shape)
     s.n_components, s.n_features = offsets.shape
     s.second, s.counts, s.offsets = pointer(second), pointer(counts), pointer(offsets)
     s.residual = NULL
@@ -225,6 +226,7 @@ cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D
     cdef bint shared
     cdef int status
     cdef char *memory
+    cdef size_t n_bytes
     component[0] = -1
     if K == 0 or D == 0:
         return 0
@@ -237,8 +239,9 @@ cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D
     n_lower = K if shared else f.n_threads
     f.lower_size = (f.table.triangle_size(D, False) + 7) // 8 * 8
     f.rows_size = f.table.triangle_size(D, True) if shared else 0
-    memory = <char*>malloc((n_lower * f.lower_size + f.n_threads * f.rows_size) * sizeof(double)
-                           + 64 + K * (sizeof(Triangle) + 1))
+    n_bytes = ((n_lower * f.lower_size + f.n_threads * f.rows_size) * sizeof(double) + 64
+               + K * (sizeof(Triangle) + 1))
+    memory = <char*>take_room(n_bytes)
     if memory == NULL:
         return OUT_OF_MEMORY
     f.lower = <double*>((<uintptr_t>memory + 63) // 64 * 64)
@@ -261,7 +264,7 @@ cdef int precision_factors(const double *covariances, Py_ssize_t K, Py_ssize_t D
         for k in range(K - 1, -1, -1):
             if f.failed[k]:
                 component[0] = k
-    free(memory)
+    leave_room(memory, n_bytes)
     return status
 
 
@@ -274,7 +277,7 @@ def _precision_factors(covariances, n_threads=None):
     covariances = np.ascontiguousarray(covariances, dtype=np.float64)
     cdef Py_ssize_t K = covariances.shape[0], D = covariances.shape[1]
     cdef const double *given = pointer(covariances)
-    out = np.empty_like(covariances)
+    out = array_in_room(covariances.shape)
     cdef double *target = <double*>address(out)
     with nogil:
         status = precision_factors(given, K, D, target, &component, threads, True)

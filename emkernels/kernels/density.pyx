@@ -40,7 +40,7 @@ cdef int run_rows_job(Job *job, bint double_, const double *log_weights, const d
     job.skip = (job.labels_out != NULL and job.resp_out == NULL and job.log_prob_out == NULL
                 and job.log_prob_norm_out == NULL)
     status = set_model(job, table_of(double_), covariance_type, n_components, log_weights,
-                       means, precisions_cholesky)
+                       means, precisions_cholesky, n_threads)
     if status == 0:
         status = run_job(job, double_, 0, NULL, n_threads, interruptible)
     free(job.gaussians.packed)

@@ -35,6 +35,7 @@ ctypedef struct Plan:
     char *scratch
     const Seeding *seeding      # CLOSEST only
     void *memory
+    size_t memory_bytes
     # large models: one copy of the sums, rows in panels that all threads share (see panels.pxi)
     bint shared
     Panel panel                 # the one that rows are read into

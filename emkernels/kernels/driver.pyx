@@ -7,6 +7,7 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, second_size
 from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.rooms cimport leave_room, take_room, take_zeros
 from emkernels.kernels.threads cimport forked, note_threads
 
 cdef extern from "Python.h":
@@ -15,8 +16,6 @@ cdef extern from "Python.h":
 cdef extern from "parallel.h" nogil:
     int emk_thread_num()
     int emk_in_parallel()
-    void *emk_room(size_t n_bytes)
-    void *emk_zeros(size_t n_bytes)
     double emk_seconds()
     int emk_is_up(const int *flag)
     void emk_raise(int *flag)
@@ -129,15 +128,19 @@ cdef void even_blocks(Plan *plan) noexcept nogil:
 
 cdef int allocate(Plan *plan, Py_ssize_t scratch_bytes, Py_ssize_t panel_bytes) noexcept nogil:
     plan.scratch_bytes = (scratch_bytes + 4096 + 127) // 64 * 64
-    plan.memory = emk_room(plan.n_threads * plan.scratch_bytes + panel_bytes + 64)
-    plan.accumulators = <double*>emk_zeros(
-        8 * plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length))
+    plan.memory_bytes = plan.n_threads * plan.scratch_bytes + panel_bytes + 64
+    plan.memory = take_room(plan.memory_bytes)
+    plan.accumulators = <double*>take_zeros(sums_bytes(plan), plan.n_threads)
     if plan.memory == NULL or plan.accumulators == NULL:
         free_plan(plan)
         return OUT_OF_MEMORY
     plan.scratch = <char*>((<uintptr_t>plan.memory + 63) // 64 * 64)
     plan.panel.memory = plan.scratch + plan.n_threads * plan.scratch_bytes
     return 0
+
+
+cdef inline size_t sums_bytes(const Plan *plan) noexcept nogil:
+    return 8 * plan.n_groups * max(<Py_ssize_t>1, plan.accumulator_length)
 
 
 cdef int allowed_threads(int n_threads, Py_ssize_t parts) noexcept nogil:
@@ -343,8 +346,8 @@ cdef void merge_slice(Plan *plan, Py_ssize_t first, Py_ssize_t end) noexcept nog
 
 
 cdef void free_plan(Plan *plan) noexcept nogil:
-    free(plan.memory)
-    free(plan.accumulators)
+    leave_room(plan.memory, plan.memory_bytes)
+    leave_room(plan.accumulators, sums_bytes(plan))
     free(plan.tails)
     plan.tails = NULL
     plan.memory = NULL
@@ -375,7 +378,7 @@ cdef double *take_sums(Plan *plan) noexcept nogil:
 
 cdef void *room(size_t n_bytes) noexcept nogil:
     """Memory to be freed."""
-    return emk_room(n_bytes)
+    return take_room(n_bytes)
 
 
 cdef int look_for_signal() noexcept nogil:

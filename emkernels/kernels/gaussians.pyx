@@ -2,19 +2,30 @@
 
 import numpy as np
 
+from cython.parallel cimport prange
 from libc.stdlib cimport malloc
 
 from emkernels._simd.table cimport DIAG, FULL, SPHERICAL, TIED, second_size, tail_size
 from emkernels.kernels.arrays cimport address, as_float64, pointer
 from emkernels.kernels.driver cimport (
     MIXTURE, OUT_OF_MEMORY, Plan, free_plan, make_plan, room, run, take_sums)
+from emkernels.kernels.rooms cimport zeros_in_room
+from emkernels.kernels.threads cimport forked, note_threads
+
+cdef extern from "parallel.h" nogil:
+    int emk_in_parallel()
+
+cdef enum:
+    BAND = 32                   # rows of a matrix that are mirrored together
+    THREAD_VALUES = 500000      # that are worth a thread
 
 
 cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t n_components,
                    const double *log_weights, const double *means,
-                   const double *precisions_cholesky) noexcept nogil:
+                   const double *precisions_cholesky, int n_threads) noexcept nogil:
     """Describe and pack the model; job.gaussians.packed is to be freed."""
     cdef Gaussians *g = &job.gaussians
+    cdef Py_ssize_t k, K = n_components, D = job.rows.n_features
     g.covariance_type = covariance_type
     g.n_components = n_components
     g.n_features = job.rows.n_features
@@ -25,8 +36,21 @@ cdef int set_model(Job *job, const Table *table, int covariance_type, Py_ssize_t
     g.packed = <char*>room(table.packed_bytes(g))
     if g.packed == NULL:
         return OUT_OF_MEMORY
-    table.prepare(g)
+    n_threads = threads_of(2.0 * K * D * D if covariance_type == FULL else 0, K, n_threads)
+    if n_threads == 1:
+        table.prepare(g, 0, K)
+        return 0
+    note_threads()
+    for k in prange(K, schedule="static", num_threads=n_threads):
+        table.prepare(g, k, k + 1)
     return 0
+
+
+cdef int threads_of(double n_values, Py_ssize_t parts, int n_threads) noexcept nogil:
+    """How many threads so many values are worth that are but moved."""
+    if forked() or emk_in_parallel():
+        return 1
+    return <int>max(1.0, min(<double>min(<Py_ssize_t>n_threads, parts), n_values / THREAD_VALUES))
 
 
 cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssize_t K,
@@ -46,7 +70,7 @@ cdef int set_centers(Job *job, const Table *table, const double *centers, Py_ssi
         g.packed = <char*>malloc(table.packed_bytes(g))
         if g.packed == NULL:
             return OUT_OF_MEMORY
-    table.prepare(g)
+    table.prepare(g, 0, K)
     return 0
 
 
@@ -64,25 +88,32 @@ cdef int run_job(Job *job, bint double_, Py_ssize_t accumulator_length, double *
 
 
 cdef void add_statistics(const Gaussians *g, int type_, const double *sums, double *counts,
-                         double *first, double *second, double *tail) noexcept nogil:
+                         double *first, double *second, double *tail,
+                         int n_threads) noexcept nogil:
     """Add merged accumulators into the caller's arrays, in the shapes of covariance type
     `type_`; one of 'tied' may come from accumulators of 'full'. tail (tail_size) or NULL."""
-    cdef Py_ssize_t K = g.n_components, D = g.n_features, k, i, j, at
+    cdef Py_ssize_t K = g.n_components, D = g.n_features, k, i, n_bands
     cdef const double *moments = sums + K + K * D
-    cdef double value
     for k in range(K):
         counts[k] += sums[k]
         for i in range(D):
             first[k * D + i] += sums[K + k * D + i]
     if g.covariance_type == FULL or g.covariance_type == TIED:
-        for k in range(K if g.covariance_type == FULL else 1):
-            at = k * D if type_ == FULL else 0
-            for i in range(D):
-                for j in range(i + 1):
-                    value = moments[k * (D * (D + 1) // 2) + i * (i + 1) // 2 + j]
-                    second[(at + i) * D + j] += value
-                    if i != j:
-                        second[(at + j) * D + i] += value
+        n_bands = (D + BAND - 1) // BAND
+        if type_ != FULL:       # all of them into one
+            n_threads = threads_of(<double>D * D, n_bands, n_threads)
+        else:
+            n_threads = threads_of(<double>K * D * D, K * n_bands, n_threads)
+        if g.covariance_type != FULL:
+            K = 1
+        if n_threads == 1:
+            for i in range(n_bands):
+                add_band(moments, K, D, i, type_ == FULL, second)
+        else:
+            note_threads()
+            for i in prange(n_bands, schedule="dynamic", chunksize=1, num_threads=n_threads):
+                add_band(moments, K, D, n_bands - 1 - i, type_ == FULL, second)
+        K = g.n_components
     else:
         for k in range(K):
             for i in range(D):
@@ -91,6 +122,24 @@ cdef void add_statistics(const Gaussians *g, int type_, const double *sums, doub
         moments += second_size(g)
         for i in range(tail_size(g)):
             tail[i] += moments[i]
+
+
+cdef void add_band(const double *triangles, Py_ssize_t K, Py_ssize_t D, Py_ssize_t band,
+                   bint apart, double *second) noexcept nogil:
+    """Some rows of K packed triangles into square matrices, or into one, and what they are
+    mirrored in, by squares of BAND."""
+    cdef Py_ssize_t first = band * BAND, end = min(first + BAND, D), k, b, i, j
+    cdef const double *row
+    cdef double *out
+    for k in range(K):
+        out = second + (k * D * D if apart else 0)
+        for b in range(band + 1):
+            for i in range(first, end):
+                row = triangles + k * (D * (D + 1) // 2) + i * (i + 1) // 2
+                for j in range(b * BAND, min((b + 1) * BAND, i + 1)):
+                    out[i * D + j] += row[j]
+                for j in range(b * BAND, min((b + 1) * BAND, i)):
+                    out[j * D + i] += row[j]
 
 
 cdef dict COVARIANCE_TYPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
@@ -156,5 +205,5 @@ cdef int set_noise(Job *job, object noise) except -1:
     return 0
 
 
-cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D):
-    return np.zeros(K), np.zeros((K, D)), np.zeros(factor_shape(code, K, D))
+cdef tuple empty_statistics(int code, Py_ssize_t K, Py_ssize_t D, int n_threads):
+    return np.zeros(K), np.zeros((K, D)), zeros_in_room(factor_shape(code, K, D), n_threads)

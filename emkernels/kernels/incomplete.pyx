@@ -141,7 +141,7 @@ def _incomplete_pass(X, weights, means, precisions_cholesky, covariance_type, sa
     kept = None
     if code in (FULL, TIED):
         kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
-    counts, first, second = empty_statistics(code, K, X.shape[1])
+    counts, first, second = empty_statistics(code, K, X.shape[1], threads)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     with nogil:
         status = run_incomplete(&job, &inc, double_, NULL, &schedule, w, mean, factor, K, code,

@@ -100,7 +100,7 @@ cdef int run_em_job(Job *job, bint double_, const double *weights, const double 
         scatter = buffer + job.rows.n_features
     if status == 0:
         status = set_model(job, table_of(double_), covariance_type, K, log_weights, means,
-                           precisions_cholesky)
+                           precisions_cholesky, n_threads)
     if status == 0:
         status = run_statistics(job, double_, scatter, centre, counts, first, second, tail,
                                 n_threads, interruptible)
@@ -223,7 +223,7 @@ def _em_pass(X, weights, means, precisions_cholesky, covariance_type, sample_wei
     job.rows.known = indices(known)
     job.rows.order = indices(order)
     job.labels_out = NULL if labels is None else <int*>address(labels)
-    counts, first, second = empty_statistics(code, K, X.shape[1])
+    counts, first, second = empty_statistics(code, K, X.shape[1], threads)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     memset(tail, 0, sizeof(tail))
     with nogil:

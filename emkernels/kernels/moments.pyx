@@ -15,6 +15,7 @@ from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
     add_statistics, covariance_code, empty_statistics, run_job, set_model)
+from emkernels.kernels.rooms cimport leave_room
 from emkernels.kernels.threads cimport check_threads
 
 # share of a variance within components below which it is not had by subtraction: 10 digits
@@ -75,17 +76,17 @@ cdef int run_statistics(Job *job, bint double_, const double *scatter, const dou
     status = run_job(job, double_, length, &sums, n_threads, interruptible)
     if status == 0 and not job.second_moments and not tied_second(
             job, double_, sums, scatter, centre, sums + K + K * D):
-        free(sums)
+        leave_room(sums, length * sizeof(double))
         sums = NULL
         job.second_moments = True
         status = run_job(job, double_, length, &sums, n_threads, interruptible)
-    free(job.gaussians.packed)
+    leave_room(job.gaussians.packed, table_of(double_).packed_bytes(&job.gaussians))
     job.gaussians.packed = NULL
     if status == 0:
-        add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
+        add_statistics(&job.gaussians, type_, sums, counts, first, second, tail, n_threads)
         if job.noise != NULL:
             tail[2] += sums[length - 1]
-    free(sums)
+    leave_room(sums, length * sizeof(double))
     return status
 
 
@@ -129,7 +130,8 @@ cdef int run_scatter(const Rows *rows, bint double_, const double *centre, doubl
     memset(extra, 0, (1 + D + D * D) * sizeof(double))
     for i in range(D):
         extra[1 + D + i * D + i] = 1     # a factor is packed, though no density is asked for
-    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, extra + 1 + D)
+    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, extra + 1 + D,
+                       n_threads)
     if status == 0:
         memset(scatter, 0, D * D * sizeof(double))
         status = run_statistics(&job, double_, NULL, NULL, extra, extra + 1, scatter, NULL,
@@ -202,7 +204,8 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
         status = run_tied_scatter(&weighted, double_, centers, K, &buffer, n_threads, interruptible)
         free(row_weights)
     if status == 0:
-        status = set_model(&job, table_of(double_), covariance_type, K, NULL, centers, ones)
+        status = set_model(&job, table_of(double_), covariance_type, K, NULL, centers, ones,
+                           n_threads)
     if status == 0:
         status = run_statistics(&job, double_, buffer + D if buffer != NULL else NULL, buffer,
                                 counts, first, second, NULL, n_threads, interruptible)
@@ -323,7 +326,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
-    counts, first, second = empty_statistics(code, K, X.shape[1])
+    counts, first, second = empty_statistics(code, K, X.shape[1], threads)
     center = pointer(centers)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     with nogil:

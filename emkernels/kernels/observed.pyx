@@ -175,7 +175,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
             precisions_cholesky = factors
     if status == 0:
         status = set_model(job, table, code, K, log_weights if weights != NULL else NULL, means,
-                           precisions_cholesky)
+                           precisions_cholesky, n_threads)
     if status == 0 and (inc.precisions != NULL or code != FULL) and not inc.hard:
         table.prepare_incomplete(&job.gaussians, inc)
     elif status == 0 and inc.hard:
@@ -188,7 +188,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
                       + (job.noise != NULL))
         status = run_job(job, double_, length, &sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
-            add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
+            add_statistics(&job.gaussians, type_, sums, counts, first, second, tail, n_threads)
             if job.noise != NULL:
                 tail[2] += sums[length - 1]
     free(job.gaussians.packed)

@@ -31,12 +31,14 @@ from emkernels.kernels.observed import _observed_distances as observed_distances
 from emkernels.kernels.observed import _observed_kmeans_pass as observed_kmeans_pass
 from emkernels.kernels.potts import _potts_grid as potts_grid
 from emkernels.kernels.potts import _potts_pass as potts_pass
+from emkernels.kernels.rooms import _KeptRooms as KeptRooms
 from emkernels.kernels.student import _student_pass as student_pass
 from emkernels.kernels.student import _student_rows as student_rows
 from emkernels.kernels.threads import effective_n_threads, own_n_threads
 
 __all__ = [
     "ClassLayout",
+    "KeptRooms",
     "LloydBounds",
     "available_moments",
     "bounded_pass",

@@ -151,7 +151,7 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
             memcpy(factors + k * D * D, precisions_cholesky, D * D * sizeof(double))
         precisions_cholesky = factors
     status = set_model(&job, table, FULL if type_ == TIED else type_, K, log_weights, means,
-                       precisions_cholesky)
+                       precisions_cholesky, n_threads)
     tail_at = K + K * D + second_size(&job.gaussians)
     length = tail_at + 2 + 1 + K
     for half in range(2):
@@ -163,7 +163,7 @@ cdef int run_potts(const Rows *rows, bint double_, const Py_ssize_t *shape, cons
         status = run_job(&job, double_, length, &sums, n_threads, interruptible)
         if status == 0:
             tail[0] = tail[1] = 0
-            add_statistics(&job.gaussians, type_, sums, counts, first, second, tail)
+            add_statistics(&job.gaussians, type_, sums, counts, first, second, tail, n_threads)
             free_energy[0] += tail[0] + sums[tail_at + 2]
             if log_likelihood != NULL:
                 log_likelihood[0] += tail[0]
@@ -367,7 +367,7 @@ def _potts_pass(X, weights, means, precisions_cholesky, covariance_type, grid,
         size[i] = grid[0][i]
     set_rows(&rows, X)
     rows.known = indices(known)
-    counts, first, second = empty_statistics(code, K, X.shape[1])
+    counts, first, second = empty_statistics(code, K, X.shape[1], threads)
     prior = np.zeros(K)
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     priors = <double*>address(prior)

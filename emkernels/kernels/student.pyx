@@ -120,7 +120,7 @@ cdef int run_student(Job *job, bint double_, const double *weights, const double
     for k in range(K):
         log_weights[k] = log(weights[k]) if weights[k] > 0 else -INFINITY
     status = set_model(job, table_of(double_), covariance_type, K, log_weights, means,
-                       precisions_cholesky)
+                       precisions_cholesky, n_threads)
     if status == 0 and counts != NULL:
         job.first_moments = True
         job.second_moments = True
@@ -129,7 +129,7 @@ cdef int run_student(Job *job, bint double_, const double *weights, const double
     if status == 0:
         status = run_job(job, double_, length, &sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
-            add_statistics(&job.gaussians, covariance_type, sums, counts, first, second, tail)
+            add_statistics(&job.gaussians, covariance_type, sums, counts, first, second, tail, n_threads)
     free(job.gaussians.packed)
     job.gaussians.packed = NULL
     free(sums)
@@ -175,7 +175,7 @@ def _student_pass(X, weights, means, precisions_cholesky, dfs, covariance_type,
         check_shape(patterns, X)
         if code in (FULL, TIED):
             kept = schedule_of(patterns, double_, leave_empty_out, &schedule)
-    counts, first, second = empty_statistics(code, K, D)
+    counts, first, second = empty_statistics(code, K, D, threads)
     tail = np.zeros(2 + K * (D + 2))
     c, f, s = <double*>address(counts), <double*>address(first), <double*>address(second)
     t = <double*>address(tail)

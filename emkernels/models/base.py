@@ -12,6 +12,7 @@ from emkernels._callers import warn
 from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval, one_of
 from emkernels.em import Progress, run_em, warn_about
+from emkernels.kernels import passes
 from emkernels.models._state import Stateful
 from emkernels.models.likelihood import Likelihood
 
@@ -70,7 +71,8 @@ class LatentModel(Likelihood, Stateful, DensityMixin, BaseEstimator, metaclass=A
         progress = None
         if self.verbose:
             progress = Progress(self.verbose, self.verbose_interval, n_init, options["max_iter"])
-        return run_em(model, rows, start, n_init=n_init, progress=progress, **options)
+        with passes.KeptRooms():
+            return run_em(model, rows, start, n_init=n_init, progress=progress, **options)
 
     def _remember(self, result, rows):
         """What every fit leaves; nothing can fail from here on."""

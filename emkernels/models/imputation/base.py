@@ -20,6 +20,7 @@ from emkernels.data import Rows, checks
 from emkernels.data.checks import Interval, one_of
 from emkernels.data.survey import Tables
 from emkernels.em import DegenerateWarning, EMResult, EMWarning, Progress, run_em, warn_about
+from emkernels.kernels import passes
 from emkernels.latent.mixture import Mixture
 from emkernels.latent.standardised import Standardised
 from emkernels.latent.stream import Stream
@@ -246,11 +247,12 @@ class BaseGaussianImputer(ChunkedFit, MultipleImputation, Completion):
             progress = Progress(self.verbose, self.verbose_interval, n_init, self.max_iter)
         # one component of rows that lack nothing (or all): the first M-step has their moments
         exact = n_components == 1 and gaps.whole
-        result = run_em(model, rows, self._starter(model, rows), n_init=1 if exact else n_init,
-                        max_iter=self.max_iter, tol=self.tol,
-                        convergence="exact" if exact else "distance",
-                        acceleration=self.acceleration, callback=self.callback, progress=progress,
-                        objective_scale=rows.n_positive)
+        with passes.KeptRooms():
+            result = run_em(
+                model, rows, self._starter(model, rows), n_init=1 if exact else n_init,
+                max_iter=self.max_iter, tol=self.tol,
+                convergence="exact" if exact else "distance", acceleration=self.acceleration,
+                callback=self.callback, progress=progress, objective_scale=rows.n_positive)
         singular, notes = [], self._weak_components(rows, result, names)
         if self.prior is None:
             pairs = gaps.never_together

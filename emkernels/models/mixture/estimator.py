@@ -10,6 +10,7 @@ from emkernels.components.gaussian.degenerate import Spikes
 from emkernels.data import Rows, checks
 from emkernels.data.source import Source
 from emkernels.em import DegenerateFitError, Progress, run_em
+from emkernels.kernels import passes
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.mixture.fitted import FittedMixture
 from emkernels.models.mixture.options import OPTIONS, check_rows
@@ -374,8 +375,9 @@ default='kmeans'
         def run(start, n_init, **more):
             progress = None if not self.verbose else Progress(
                 self.verbose, self.verbose_interval, n_init, max_iter)
-            return run_em(mixture, rows, start, n_init=n_init, progress=progress,
-                          is_degenerate=spikes, **options, **more)
+            with passes.KeptRooms():
+                return run_em(mixture, rows, start, n_init=n_init, progress=progress,
+                              is_degenerate=spikes, **options, **more)
 
         if warm:
             return run(lambda i: replace(self._parameters(), noise=given.noise), 1,
