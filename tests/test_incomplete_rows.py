@@ -28,6 +28,7 @@ SHAPES = [
     (1003, 3, 2, "few", 0.4), (33, 5, 2, "blocks", 0.2), (2003, 5, 3, "few", 0.5),
     (700, 5, 3, "chance", 0.7), (500, 8, 1, "blocks", 0.3), (500, 13, 5, "chance", 0.2),
     (700, 13, 3, "few", 0.8), (103, 33, 2, "chance", 0.1),
+    (41, 120, 2, "chance", 0.6),    # tiles of mixed patterns that lack many values have fewer rows
 ]
 
 
