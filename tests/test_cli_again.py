@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import complaint, process, result, run
+from cli_files import complaint, process, read_csv, result, run
 
 import emkernels
 from emkernels import CategoricalHMM, GaussianHMM, LatentClassAnalysis, MixtureHMM
@@ -75,7 +75,7 @@ def test_answers_are_those_of_the_fit(capsys):
     frame.to_csv("t.csv", index=False)
     run("classes", "t.csv", "-k", 2, "--columns", "music,grade,mixed,early", "--starts", 5,
         "-o", "one.csv", "--save", "m.emk", "--quiet")
-    one = pd.read_csv("one.csv", dtype={"mixed": str})
+    one = read_csv("one.csv", dtype={"mixed": str})
     digits = frame["mixed"].isin(["1"])      # here the column is of numbers
     part = frame[digits].iloc[:, ::-1].assign(name="ü")
     part.to_csv("digits.csv", index=False)
@@ -91,7 +91,7 @@ def test_answers_are_those_of_the_fit(capsys):
     # rows without any answer: the shares
     pd.DataFrame(columns=frame.columns, index=[0], dtype=object).to_csv("none.csv", index=False)
     result(capsys, "predict", "m.emk", "none.csv", "-o", "none-out.csv", "--only-labels")
-    np.testing.assert_allclose(pd.read_csv("none-out.csv").iloc[0, 2:],
+    np.testing.assert_allclose(read_csv("none-out.csv").iloc[0, 2:],
                                emkernels.load("m.emk").weights_, rtol=1e-12)
 
 
@@ -146,7 +146,7 @@ def test_classes_from_python(capsys):
     model.save("m.emk")
     found = result(capsys, "predict", "m.emk", "t.csv", "-o", "o.csv", "--only-labels")
     assert found["matched"] == "position" and found["columns"] == list(frame)
-    np.testing.assert_allclose(pd.read_csv("o.csv").iloc[:, 2:], model.predict_proba(
+    np.testing.assert_allclose(read_csv("o.csv").iloc[:, 2:], model.predict_proba(
         frame.to_numpy(object)), rtol=1e-12)
     assert "was fitted to 3 columns without names, and t.csv has 2 columns: --columns" in complaint(
         capsys, "predict", "m.emk", "t.csv", "-o", "x.csv", "--ignore", "age")
@@ -183,7 +183,7 @@ def test_other_tables_of_sequences(capsys):
     run("states", "t.csv", "-k", 2, "--starts", 2, "--by", "animal", "--order", "hour", "--ignore",
         "mood", "-o", "one.csv", "--save", "m.emk", "--quiet")
     capsys.readouterr()
-    one = pd.read_csv("one.csv")
+    one = read_csv("one.csv")
     last = frame["animal"] == "B"
     # one animal, whose name is not there, turned around; and columns of other names
     new = frame[last].drop(columns="animal").iloc[::-1, ::-1]
@@ -193,13 +193,13 @@ def test_other_tables_of_sequences(capsys):
                                  "(--by): they are one sequence"]
     assert found["order"] == "hour" and found["by"] is None and found["sequences"] == 1
     pd.testing.assert_frame_equal(
-        pd.read_csv("out.csv").iloc[::-1].reset_index(drop=True)[["state", "state_0"]],
+        read_csv("out.csv").iloc[::-1].reset_index(drop=True)[["state", "state_0"]],
         one.loc[last, ["state", "state_0"]].reset_index(drop=True), rtol=1e-12)
     frame.rename(columns={"animal": "who", "hour": "when"}).to_csv("who.csv", index=False)
     found = result(capsys, "predict", "m.emk", "who.csv", "-o", "out2.csv", "--by", "who",
                    "--order", "when")
     assert found["warnings"] == [] and found["sequences"] == 3
-    np.testing.assert_allclose(pd.read_csv("out2.csv")["state_1"], one["state_1"], rtol=1e-12)
+    np.testing.assert_allclose(read_csv("out2.csv")["state_1"], one["state_1"], rtol=1e-12)
     frame.iloc[:1].to_csv("row.csv", index=False)       # one row, which has what is a constant
     assert result(capsys, "predict", "m.emk", "row.csv", "-o", "row-out.csv")["rows"] == 1
     assert "has states of numbers: --symbols is not for it" in complaint(
@@ -225,7 +225,7 @@ def test_symbols_that_the_model_does_not_know(capsys):
     frame.assign(mood="wild").to_csv("wild.csv", index=False)
     result(capsys, "predict", "m.emk", "wild.csv", "-o", "out.csv", "--only-labels")
     resp = emkernels.load("m.emk").predict_proba(np.ones((120, 1)), lengths=[40, 30, 50])
-    np.testing.assert_allclose(pd.read_csv("out.csv")["state_0"], resp[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(read_csv("out.csv")["state_0"], resp[:, 0], rtol=1e-12)
     frame.assign(mood=frame["mood"].where(frame.index != 7, "odd")).to_csv("new.csv", index=False)
     assert complaint(capsys, "predict", "m.emk", "new.csv", "-o", "o.csv").startswith(
         'new.csv: line 9: column "mood": "odd" is no answer that m.emk knows, which are "calm", '
@@ -249,21 +249,21 @@ def test_states_from_python(capsys):
                        "animal", "-o", "o.csv", "--force")
         assert found["matched"] == "position"
         np.testing.assert_allclose(
-            pd.read_csv("o.csv")[["state_0", "state_1"]],
+            read_csv("o.csv")[["state_0", "state_1"]],
             model.predict_proba(numbers.to_numpy(), [40, 30, 50]), rtol=1e-12)
     assert "was fitted to 2 columns without names, and t.csv has 4 columns of numbers" in complaint(
         capsys, "predict", "m.emk", "t.csv", "-o", "x.csv")
     model = CategoricalHMM(2, n_init=2, random_state=0).fit(frame[["code"]])
     model.save("c.emk")
     result(capsys, "predict", "c.emk", "t.csv", "-o", "c.csv")
-    np.testing.assert_allclose(pd.read_csv("c.csv")["state_0"],
+    np.testing.assert_allclose(read_csv("c.csv")["state_0"],
                                model.predict_proba(frame[["code"]])[:, 0], rtol=1e-12)
     model.fit(frame[["code"]].to_numpy()).save("n.emk")
     assert "knows no name of its column of symbols, and t.csv has 6 columns: --sym" in complaint(
         capsys, "predict", "n.emk", "t.csv", "-o", "x.csv")
     found = result(capsys, "predict", "n.emk", "t.csv", "--symbols", "code", "-o", "n.csv")
     assert found["columns"] == ["code"]
-    pd.testing.assert_frame_equal(pd.read_csv("n.csv"), pd.read_csv("c.csv"))
+    pd.testing.assert_frame_equal(read_csv("n.csv"), read_csv("c.csv"))
     frame[["code"]].to_csv("code.csv", index=False)
     assert run("predict", "n.emk", "code.csv", "-o", "x.csv", "--force") == 0
     assert 'knows no name of its column of symbols: takes "code"' in capsys.readouterr().err
@@ -280,7 +280,7 @@ def test_sequences_that_are_impossible(capsys):
     assert found["impossible"] == 2 and found["sizes"] == [2, 0]
     assert found["warnings"] == ["t.csv: 2 rows in sequences that are impossible by m.emk: their "
                                  "state is -1"]
-    out = pd.read_csv("o.csv")
+    out = read_csv("o.csv")
     assert out["state"].tolist() == [0, 0, -1, -1]
     assert out["state_probability"].tolist() == [1, 1, 0, 0]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from cli_files import run
+from cli_files import read_csv, run
 
 from emkernels.cli import _memory, _numbers
 from emkernels.cli._main import main
@@ -111,10 +111,10 @@ def test_blocks_are_near_the_whole(folder, capsys, monkeypatch):
     whole = outcome(capsys, *words)[0]
     with open("blocks.csv", "wb") as file:
         file.write(blocks)
-    mine, theirs = pd.read_csv("out.csv"), pd.read_csv("blocks.csv")
+    mine, theirs = read_csv("out.csv"), read_csv("blocks.csv")
     pd.testing.assert_frame_equal(mine, theirs, rtol=1e-9)
-    observed = pd.read_csv("t.csv", dtype=str, keep_default_na=False)
-    same = pd.read_csv("blocks.csv", dtype=str, keep_default_na=False) == observed
+    observed = read_csv("t.csv", dtype=str, keep_default_na=False)
+    same = read_csv("blocks.csv", dtype=str, keep_default_na=False) == observed
     assert same.to_numpy()[(observed != "").to_numpy()].all()
     assert len(whole.splitlines()) == ROWS + 1
 

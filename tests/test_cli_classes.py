@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import complaint, result, run
+from cli_files import complaint, read_csv, result, run
 from PIL import Image
 
 from emkernels import LatentClassAnalysis
@@ -43,7 +43,7 @@ def table_of(out, head):
 # --- the class ----------------------------------------
 
 def test_classes_of_votes_are_those_of_the_class(folder, capsys):
-    frame = pd.read_csv(VOTES)
+    frame = read_csv(VOTES)
     frame.to_csv("votes.csv", index=False)
     found = result(capsys, "classes", "votes.csv", "-k", "1:3", "--ignore", "party", "--seed", "2",
                    "--starts", "10", "-o", "out.csv")
@@ -66,7 +66,7 @@ def test_classes_of_votes_are_those_of_the_class(folder, capsys):
     seen = (bills["crime"].dropna() == "yes").mean()
     at = list(bills).index("crime")
     np.testing.assert_allclose(found["observed_probs"][at], [1 - seen, seen])
-    out = pd.read_csv("out.csv")
+    out = read_csv("out.csv")
     resp = best.predict_proba(bills)
     pd.testing.assert_frame_equal(out[list(frame)], frame)
     np.testing.assert_array_equal(out["class"], best.predict(bills))
@@ -135,7 +135,7 @@ def test_options(folder, capsys):
         np.testing.assert_allclose(found["shares"], model.weights_, rtol=1e-9)
     found = result(capsys, "classes", "t.csv", "-k", "1:3", "--criterion", "aic", "-o", "o.csv",
                    "--only-labels", "--name", "kind")
-    assert list(pd.read_csv("o.csv")) == ["kind"]
+    assert list(read_csv("o.csv")) == ["kind"]
     assert found["k"] == 1 + int(np.argmin([c["aic"] for c in found["candidates"]]))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
-from cli_files import air_quality, complaint, iris, result, run
+from cli_files import air_quality, complaint, iris, read_csv, result, run
 from PIL import Image
 from sklearn.datasets import load_sample_image
 from sklearn.exceptions import ConvergenceWarning
@@ -33,7 +33,7 @@ def test_copies_are_those_of_the_class(tmp_path, capsys):
     frame = air_quality(tmp_path / "air.csv")
     found = result(capsys, "impute", tmp_path / "air.csv", "-o", tmp_path / "out.csv", "-m", "3",
                    "--seed", "7")
-    out = pd.read_csv(tmp_path / "out.csv")
+    out = read_csv(tmp_path / "out.csv")
     assert list(out[".imp"]) == [i for i in (1, 2, 3) for _ in range(len(frame))]
     assert list(out[".id"]) == 3 * list(range(1, len(frame) + 1))
     assert (out["place"] == "New York").all()
@@ -56,7 +56,7 @@ def test_a_mixture_fills_in(tmp_path, capsys):
     imputer = GaussianMixtureImputer(
         3, random_state=5, min_value=frame.min(), max_value=frame.max()).fit(frame)
     np.testing.assert_array_equal(
-        pd.read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
+        read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
     assert (found["components"], found["iterations"]) == (3, imputer.n_iter_)
     for option in "-k", "--starts":
         assert f"{option} is for --model mixture" in complaint(
@@ -86,7 +86,7 @@ def test_a_constant_column_is_filled_with_its_value_where_all_are_clipped(model,
     frame.to_csv(tmp_path / "in.csv", index=False)
     found = result(capsys, "impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--clip",
                    "--model", model)
-    out = pd.read_csv(tmp_path / "out.csv")
+    out = read_csv(tmp_path / "out.csv")
     assert (out["one"] == 2.5).all() and found["constant"] == ["one"]
     for name in frame:
         assert out[name].between(frame[name].min(), frame[name].max()).all()
@@ -106,7 +106,7 @@ def test_options_of_imputing(tmp_path, capsys):
         assert found["iterations"] == imputer.n_iter_
         assert found["log_likelihood"] == imputer.log_likelihood_
         np.testing.assert_array_equal(
-            pd.read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
+            read_csv(tmp_path / "out.csv")[list(frame.columns)], imputer.transform(frame))
 
 
 def test_describe_counts_and_tests(tmp_path, capsys):
@@ -146,7 +146,7 @@ def test_clusters_are_those_of_the_class(tmp_path, capsys):
                    ",".join(types), "--criterion", "icl", "--seed", "3", "-o", tmp_path / "o.csv")
     selection = select_mixture(frame, [2, 3, 4], types, "icl", random_state=3)
     assert [c["icl"] for c in found["candidates"]] == [row["icl"] for row in selection.table]
-    best, out = selection.best, pd.read_csv(tmp_path / "o.csv")
+    best, out = selection.best, read_csv(tmp_path / "o.csv")
     assert (found["k"], found["covariance"]) == (best.n_components, best.covariance_type)
     np.testing.assert_array_equal(out["cluster"], best.predict(frame))
     resp = out[[f"cluster_{c}" for c in range(best.n_components)]]
@@ -211,7 +211,7 @@ def test_rows_that_are_noise(tmp_path, capsys):
     more = ["-k", "1:3", "--noise", "-o", tmp_path / "o.csv"]
     found = result(capsys, "cluster", tmp_path / "t.csv", *more)
     model = select_mixture(frame, range(1, 4), noise=True, random_state=0).best
-    out = pd.read_csv(tmp_path / "o.csv")
+    out = read_csv(tmp_path / "o.csv")
     assert list(out.columns) == ["x", "y", "cluster", "cluster_0", "cluster_1", "cluster_noise"]
     np.testing.assert_array_equal(out["cluster"], model.predict(frame))
     np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
@@ -276,7 +276,7 @@ def test_rows_without_a_value_are_counted(tmp_path, capsys):
     frame.to_csv(tmp_path / "t.csv", index=False)
     found = result(capsys, "cluster", tmp_path / "t.csv", "-k", "2", "-o", tmp_path / "o.csv")
     assert found["rows_without_values"] == 2
-    assert len(pd.read_csv(tmp_path / "o.csv", skip_blank_lines=False)) == 150
+    assert len(read_csv(tmp_path / "o.csv", skip_blank_lines=False)) == 150
 
 
 def test_kmeans_of_standardized_columns(tmp_path, capsys):
@@ -285,7 +285,7 @@ def test_kmeans_of_standardized_columns(tmp_path, capsys):
                    "--standardize", "-o", tmp_path / "o.csv", "--only-labels", "--name", "kind")
     X = (frame - frame.mean()) / frame.std(ddof=0)
     model = KMeans(3, random_state=0).fit(X)
-    out = pd.read_csv(tmp_path / "o.csv")
+    out = read_csv(tmp_path / "o.csv")
     assert list(out.columns) == ["kind"] and list(out["kind"]) == list(model.labels_)
     assert found["inertia"] == pytest.approx(model.inertia_)
     np.testing.assert_allclose(
@@ -307,7 +307,7 @@ def test_clusters_with_long_tails(tmp_path, capsys):
         acceleration="squarem").fit(frame)
     assert found["degrees_of_freedom"] == list(model.dfs_)
     assert 2 < min(model.dfs_) < 6
-    out = pd.read_csv(tmp_path / "o.csv")
+    out = read_csv(tmp_path / "o.csv")
     np.testing.assert_array_equal(out["cluster"], model.predict(frame))
     np.testing.assert_allclose(out.iloc[:, 3:], model.predict_proba(frame), rtol=1e-12)
     assert len(found["candidates"]) == 6

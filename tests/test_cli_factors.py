@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import complaint, result, run
+from cli_files import complaint, read_csv, result, run
 from sklearn.datasets import load_wine
 
 from emkernels import FactorAnalysis, parallel_analysis
@@ -63,7 +63,7 @@ def test_scores_and_tables_are_those_of_the_class(folder, capsys):
     np.testing.assert_allclose(found["uniquenesses"], best.noise_variance_ / scale**2, rtol=1e-6)
     np.testing.assert_allclose(found["correlations"], best.factor_correlation_)
     np.testing.assert_allclose(found["sums_of_squares"], np.square(found["loadings"]).sum(axis=0))
-    out = pd.read_csv("out.csv")
+    out = read_csv("out.csv")
     names = [f"factor_{j + 1}" for j in range(best.n_components)]
     assert list(out) == [*WINE, "grower", *names] and (out["grower"] == "x").all()
     np.testing.assert_allclose(out[names], best.transform(frame), atol=1e-12)
@@ -89,7 +89,7 @@ def test_options(folder, capsys):
         found = result(capsys, "factors", "t.csv", "-k", "2", "-o", "o.csv", "--only-scores",
                        "--name", "f", "--force", *options)
         model = FactorAnalysis(2, **parameters).fit(two_factors())
-        out = pd.read_csv("o.csv")
+        out = read_csv("o.csv")
         assert list(out) == ["f_1", "f_2"]
         np.testing.assert_allclose(out, model.transform(two_factors()), atol=1e-9)
         assert (found["k"], found["chosen_by"], len(found["candidates"])) == (2, None, 1)
@@ -196,7 +196,7 @@ def test_the_report(folder, capsys):
     assert 'columns not used, with one value only: "one"' in out
     assert "1 row without any value: its scores are 0" in out
     assert out.endswith("o.csv: written\n") and err == ""
-    scores = pd.read_csv("o.csv")[["factor_1", "factor_2"]]
+    scores = read_csv("o.csv")[["factor_1", "factor_2"]]
     assert (scores.iloc[5] == 0).all() and np.isfinite(scores).all(axis=None)
 
 

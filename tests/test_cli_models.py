@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import air_quality, complaint, iris, process, result, run
+from cli_files import air_quality, complaint, iris, process, read_csv, result, run
 
 import emkernels
 from emkernels import FactorAnalysis, GaussianImputer, GaussianMixture, KMeans
@@ -33,7 +33,7 @@ def test_the_same_table_gets_the_same_clusters(flowers, capsys, more):
                    *more)
     assert found["saved"] == "model.emk"
     again = result(capsys, "predict", "model.emk", "iris.csv", "-o", "two.csv")
-    one, two = pd.read_csv("one.csv"), pd.read_csv("two.csv")
+    one, two = read_csv("one.csv"), read_csv("two.csv")
     pd.testing.assert_frame_equal(one, two, rtol=1e-12)
     assert again["sizes"] == found["sizes"] and again["matched"] == "name"
     assert again["noise"] == (found["noise"] and found["noise"]["rows"])
@@ -45,11 +45,11 @@ def test_the_same_table_gets_the_same_clusters(flowers, capsys, more):
 
 def test_columns_are_found_by_name(flowers, capsys):
     run("cluster", "iris.csv", "-k", 2, "--save", "model.emk", "--quiet")
-    table = pd.read_csv("iris.csv")
+    table = read_csv("iris.csv")
     table[table.columns[::-1]].assign(other=7).to_csv("turned.csv", index=False)
     result(capsys, "predict", "model.emk", "turned.csv", "-o", "turned-out.csv")
     result(capsys, "predict", "model.emk", "iris.csv", "-o", "out.csv")
-    turned, out = pd.read_csv("turned-out.csv"), pd.read_csv("out.csv")
+    turned, out = read_csv("turned-out.csv"), read_csv("out.csv")
     pd.testing.assert_frame_equal(turned[out.columns], out)
     assert (turned["other"] == 7).all()
     table.drop(columns="petal width").to_csv("less.csv", index=False)
@@ -64,7 +64,7 @@ def test_columns_are_found_by_name(flowers, capsys):
         capsys, "predict", "model.emk", "out.csv", "-o", "o.csv")
     found = result(capsys, "predict", "model.emk", "out.csv", "-o", "o.csv", "--name", "group",
                    "--only-labels")
-    assert list(pd.read_csv("o.csv")) == found["added"] == ["group", "group_0", "group_1"]
+    assert list(read_csv("o.csv")) == found["added"] == ["group", "group_0", "group_1"]
 
 
 def test_the_model_is_not_written_over(flowers, capsys):
@@ -83,7 +83,7 @@ def test_a_model_that_knows_no_names(flowers, capsys):
     assert "matched by position" in out
     assert 'model.emk: knows no names of columns: takes "sepal length", "sepal width"' in err
     labels = emkernels.load("model.emk").predict(flowers.to_numpy())
-    np.testing.assert_array_equal(pd.read_csv("out.csv")["cluster"], labels)
+    np.testing.assert_array_equal(read_csv("out.csv")["cluster"], labels)
     assert complaint(capsys, "predict", "model.emk", "iris.csv", "-o", "o.csv", "--ignore",
                      "petal width") == (
         "model.emk: was fitted to 4 columns without names, and iris.csv has 3 columns of numbers: "
@@ -93,7 +93,7 @@ def test_a_model_that_knows_no_names(flowers, capsys):
     assert run("predict", "model.emk", "iris.csv", "-o", "turned.csv", "--columns",
                ",".join(turned)) == 0
     labels = emkernels.load("model.emk").predict(flowers[turned].to_numpy())
-    np.testing.assert_array_equal(pd.read_csv("turned.csv")["cluster"], labels)
+    np.testing.assert_array_equal(read_csv("turned.csv")["cluster"], labels)
     capsys.readouterr()
     assert complaint(capsys, "predict", "model.emk", "iris.csv", "-o", "o.csv", "--columns",
                      "petal width") == ('model.emk: was fitted to 4 columns without names, and '
@@ -108,7 +108,7 @@ def test_models_that_give_frames_in_python(flowers, capsys):
         model.fit(flowers).save(f"{name}.csv")
         assert run("predict", f"{name}.csv", "iris.csv", "-o", f"out-{name}.csv") == 0
     capsys.readouterr()
-    pd.testing.assert_frame_equal(pd.read_csv("out-arrays.csv"), pd.read_csv("out-frames.csv"))
+    pd.testing.assert_frame_equal(read_csv("out-arrays.csv"), read_csv("out-frames.csv"))
     assert complaint(
         capsys, "predict", "frames.csv", "iris.csv", "-o", "frames.csv", "--force") == (
         "frames.csv: is the input frames.csv, which is never overwritten")
@@ -121,14 +121,14 @@ def test_imputers(air, capsys, more):
     found = result(capsys, "impute", "air.csv", "-o", "one.csv", "--save", "filler.emk", *more)
     assert found["saved"] == "filler.emk"
     again = result(capsys, "predict", "filler.emk", "air.csv", "-o", "two.csv")
-    one, two = pd.read_csv("one.csv"), pd.read_csv("two.csv")
+    one, two = read_csv("one.csv"), read_csv("two.csv")
     pd.testing.assert_frame_equal(one, two, rtol=1e-12)
     assert again["filled"] == again["missing"] == found["missing"] > 0
     assert again["added"] == [] and again["sizes"] is None
     # one row, of which a column has nothing
-    pd.read_csv("air.csv").iloc[[4]].to_csv("row.csv", index=False)
+    read_csv("air.csv").iloc[[4]].to_csv("row.csv", index=False)
     result(capsys, "predict", "filler.emk", "row.csv", "-o", "row-out.csv")
-    pd.testing.assert_frame_equal(pd.read_csv("row-out.csv"), one.iloc[[4]].reset_index(drop=True),
+    pd.testing.assert_frame_equal(read_csv("row-out.csv"), one.iloc[[4]].reset_index(drop=True),
                                   check_dtype=False)
     assert "is an imputer, which adds no column" in complaint(
         capsys, "predict", "filler.emk", "air.csv", "-o", "o.csv", "--name", "x")
@@ -142,7 +142,7 @@ def test_an_imputer_from_python(air, capsys):
     found = result(capsys, "predict", "filler.emk", "air.csv", "-o", "out.csv")
     assert found["filled"] == found["missing"] == air.isna().to_numpy().sum()
     expected = imputer.transform(frame)[:, 1:frame.shape[1]][:, ::-1]
-    np.testing.assert_allclose(pd.read_csv("out.csv")[list(air)], expected, rtol=1e-12)
+    np.testing.assert_allclose(read_csv("out.csv")[list(air)], expected, rtol=1e-12)
 
 
 def test_missing_values_in_clusters(air, capsys):
@@ -159,7 +159,7 @@ def test_missing_values_in_clusters(air, capsys):
 def test_rows_without_values_are_told(air, capsys, command, more):
     run(command, "air.csv", *more, "--save", "model.emk", "--quiet")
     model = emkernels.load("model.emk")
-    table = pd.read_csv("air.csv").astype(dict.fromkeys(model.feature_names_in_, float))
+    table = read_csv("air.csv").astype(dict.fromkeys(model.feature_names_in_, float))
     before = result(capsys, "predict", "model.emk", "air.csv", "-o", "out.csv")
     table.loc[[3, 8], list(model.feature_names_in_)] = np.nan
     table.to_csv("empty.csv", index=False)
@@ -173,7 +173,7 @@ def test_rows_without_values_are_told(air, capsys, command, more):
 def test_factors(flowers, capsys):
     run("factors", "iris.csv", "-k", 1, "-o", "one.csv", "--save", "f.emk", "--quiet")
     result(capsys, "predict", "f.emk", "iris.csv", "-o", "two.csv")
-    pd.testing.assert_frame_equal(pd.read_csv("one.csv"), pd.read_csv("two.csv"), rtol=1e-9)
+    pd.testing.assert_frame_equal(read_csv("one.csv"), read_csv("two.csv"), rtol=1e-9)
 
 
 def test_what_cannot_be_saved_or_read(flowers, capsys):

@@ -4,10 +4,9 @@ import io
 import threading
 
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from cli_files import air_quality, run
+from cli_files import air_quality, read_csv, run
 
 from emkernels.cli import _formats, _output
 from emkernels.cli._pieces import TooLong, Utf8, pieces
@@ -90,4 +89,4 @@ def test_no_other_thread_touches_a_stream_of_python(out, tmp_path, monkeypatch):
     if out == "out.parquet":
         assert pq.read_table(tmp_path / out).num_rows == len(frame)
     elif out == "out.csv":
-        assert len(pd.read_csv(tmp_path / out)) == len(frame)
+        assert len(read_csv(tmp_path / out)) == len(frame)

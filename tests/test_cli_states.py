@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import complaint, result, run
+from cli_files import complaint, read_csv, result, run
 from PIL import Image
 
 from emkernels import CategoricalHMM, GaussianHMM
@@ -56,7 +56,7 @@ def check_written(out, model, X, lengths, rows=slice(None), name="state"):
 # --- the models ----------------------------------------
 
 def test_states_of_the_nile_are_those_of_the_model(folder, capsys):
-    frame = pd.read_csv(NILE)
+    frame = read_csv(NILE)
     frame.to_csv("nile.csv", index=False)
     found = result(capsys, "states", "nile.csv", "-k", "1:3", "-o", "out.csv", "--ignore", "year")
     flow = frame[["flow"]]
@@ -74,7 +74,7 @@ def test_states_of_the_nile_are_those_of_the_model(folder, capsys):
     stay = np.diagonal(best.transmat_)
     for duration, p in zip(found["durations"], stay):
         assert duration == (None if p == 1 else pytest.approx(1 / (1 - p)))
-    out = pd.read_csv("out.csv")
+    out = read_csv("out.csv")
     pd.testing.assert_frame_equal(out[["year", "flow"]], frame)
     check_written(out, best, flow, None)
     # the flow fell when the first dam at Aswan was begun
@@ -114,7 +114,7 @@ def test_rows_that_are_not_together_and_out_of_order(folder, capsys):
                    "o.csv")
     model = GaussianHMM(2, **GAUSSIAN).fit(ordered[["step", "turn"]], lengths=lengths)
     place = {row: at for at, row in enumerate(shuffled.index)}
-    check_written(pd.read_csv("o.csv"), model, ordered[["step", "turn"]], lengths,
+    check_written(read_csv("o.csv"), model, ordered[["step", "turn"]], lengths,
                   [place[row] for row in ordered.index])
     assert found["gathered"] and found["warnings"] == [] and found["time"] == "hour"
     found = result(capsys, "states", "t.csv", "-k", "2", "--by", "animal", "--columns", "step")
@@ -164,9 +164,9 @@ def test_texts_are_symbols(folder, capsys):
     np.testing.assert_allclose(found["emissionprob"], model.emissionprob_, rtol=1e-9)
     assert found["symbols"] == ["dry", "wet"] and found["missing"] == 2
     assert found["means"] is None and found["covariance"] is None
-    out = pd.read_csv("o.csv")
+    out = read_csv("o.csv")
     check_written(out, model, codes, [100, 100])
-    pd.testing.assert_frame_equal(out[["day", "weather"]], pd.read_csv("t.csv"))
+    pd.testing.assert_frame_equal(out[["day", "weather"]], read_csv("t.csv"))
     assert run("states", "t.csv", "-k", "2", "--by", "day", "--symbols", "weather") == 0
     text, err = capsys.readouterr()
     rows = table_of(text, "how likely each symbol is in each state")
@@ -195,7 +195,7 @@ def test_options(folder, capsys):
         np.testing.assert_allclose(found["means"], model.means_, rtol=1e-9)
     found = result(capsys, "states", "t.csv", "-k", "1:3", "--by", "animal", "--ignore", "hour",
                    "--criterion", "aic", "-o", "o.csv", "--only-labels")
-    assert list(pd.read_csv("o.csv")) == ["state"]
+    assert list(read_csv("o.csv")) == ["state"]
     assert found["k"] == 1 + int(np.argmin([c["aic"] for c in found["candidates"]]))
 
 

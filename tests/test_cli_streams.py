@@ -13,7 +13,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
-from cli_files import air_quality, piped, process, run
+from cli_files import air_quality, piped, process, read_csv, run
 
 import emkernels
 from emkernels.cli import _main, _rewriting, main
@@ -157,7 +157,7 @@ def test_formats_of_pipes(format_, tmp_path, monkeypatch):
         frame.to_parquet(name)
     else:
         sep = "\t" if "tsv" in format_ else ","
-        pd.read_csv(tmp_path / "air.csv").to_csv(name, sep=sep, index=False)
+        read_csv(tmp_path / "air.csv").to_csv(name, sep=sep, index=False)
     status, out, err = piped(monkeypatch, "impute", "-", "-o", "-", "--format", format_, "--quiet",
                              input=name.read_bytes())
     assert (status, err) == (0, b"")

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_files import air_quality, result, run
+from cli_files import air_quality, read_csv, result, run
 
 from emkernels import GaussianImputer, KMeans
 from emkernels.cli import _csv
@@ -212,7 +212,7 @@ def test_many_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(_csv, "_BLOCK", 2048)
     assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "parts.csv", "--quiet") == 0
     assert (tmp_path / "parts.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    out = pd.read_csv(tmp_path / "whole.csv")
+    out = read_csv(tmp_path / "whole.csv")
     assert list(out.columns) == list(frame.columns) and (out["text"] == frame["text"]).all()
     expected = GaussianImputer(random_state=0).fit_transform(frame[["a", "b", "c"]])
     np.testing.assert_array_equal(out[["a", "b", "c"]].to_numpy(), expected)
@@ -244,7 +244,7 @@ def test_copies_of_many_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(_csv, "_BLOCK", 2048)
     assert run("impute", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "-m", "2",
                "--quiet") == 0
-    out = pd.read_csv(tmp_path / "out.csv")
+    out = read_csv(tmp_path / "out.csv")
     assert list(out[".imp"]) == [1] * 300 + [2] * 300
     assert list(out[".id"]) == 2 * list(range(1, 301))
     imputer = GaussianImputer().fit(frame)

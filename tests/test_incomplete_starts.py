@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from emkernels import GaussianMixture
 from emkernels.data import Rows
-from emkernels.data.available import observed_means, pairwise_covariances
+from emkernels.data.available import available, divisors, observed_means, pairwise_covariances
+from emkernels.data.summary import ColumnSummary
 from emkernels.em import DegenerateFitError
 from emkernels.kernels import passes
 from emkernels.starts.observed import observed_kmeans, observed_seeds
@@ -109,6 +110,28 @@ def test_observed_means(dtype, shift):
     assert_allclose(observed_means(late)[0], mean, rtol=1e-12 if dtype == "f8" else 1e-6)
     unweighted, _ = observed_means(Rows.read(X[:, :3]))
     assert_allclose(unweighted, np.nanmean(X[:, :3].astype(float), axis=0), rtol=1e-6)
+
+
+def test_a_weight_that_is_no_number_is_not_taken_for_none(monkeypatch):
+    """Only a kernel's fault makes one of checked rows; it once passed for a weight of 1."""
+    fault = "a fault of emkernels, .* not a number at "
+    assert_array_equal(divisors(np.array([2.0, 0.0])), [2, 1])
+    weight, products = np.full((1, 2, 2), 3.0), np.eye(2)[None]
+    assert_allclose(available(weight, products)[0], np.eye(2) / 3)
+    weight[0, 1, 0] = np.nan
+    with pytest.raises(RuntimeError, match=fault + r"\[0, 1, 0\]"):
+        available(weight, products)
+    rows = Rows.read(np.random.default_rng(0).normal(size=(20, 3)))
+    monkeypatch.setattr(passes, "available_moments", lambda *args: (
+        np.full((1, 3, 3), np.nan), np.ones((1, 3, 3))))
+    monkeypatch.setattr(passes, "observed_kmeans_pass", lambda *args: (
+        np.array([[5.0, np.nan, 5.0]]), np.zeros((1, 3)), 0.0))
+    with pytest.raises(RuntimeError, match=fault):
+        pairwise_covariances(rows, np.zeros(20, np.int32), np.zeros((1, 3)))
+    with pytest.raises(RuntimeError, match=fault + r"\[1\]"):
+        observed_means(rows)
+    with pytest.raises(RuntimeError, match=fault):
+        ColumnSummary.of_moments(*[np.ones(2)] * 3, np.array([np.nan, 1]), np.ones(2), np.ones(2))
 
 
 def test_pairwise_covariances_are_positive_definite():

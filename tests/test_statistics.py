@@ -181,3 +181,14 @@ def test_the_prior_of_a_field_adds_up_too():
         with pytest.raises(TypeError, match="cannot merge"):
             one.merge(other)
     assert_array_equal(a.counts, [1, 1])
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_counts_that_are_no_numbers_are_not_taken_for_none(covariance_type):
+    """Of a kernel's fault: what callers give is checked before."""
+    statistics = SufficientStatistics.zeros(covariance_type, np.zeros((2, 3)))
+    assert (statistics.means() == 0).all() and (statistics.covariances() == 0).all()
+    statistics.counts[1] = np.nan
+    for result in (statistics.means, statistics.covariances):
+        with pytest.raises(RuntimeError, match=r"a fault of emkernels.* at \[1\]"):
+            result()

@@ -18,7 +18,7 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
         end = t + 1
         list_missing(p, job, t, first + t * TILE)
         if p.mixed[t]:
-            mixed_densities(job, p, t)
+            mixed_densities(job, p, t, first + t * TILE)
         else:
             while end < p.n_tiles and job.incomplete.kinds[first // TILE + end] == SAME:
                 list_missing(p, job, end, first + end * TILE)
@@ -73,7 +73,7 @@ cdef void add_conditional(const Panels *p, const Job *job, Py_ssize_t begin, Py_
         for lane in range(TILE):
             if not values[lane] > 0:
                 continue
-            inverse = inverses + k * size * TILE + lane
+            inverse = inverses + (lane * K + k) * size
             for i in range(lengths[lane]):
                 at = lists[i * TILE + lane]
                 if not first <= at < last:
@@ -81,7 +81,7 @@ cdef void add_conditional(const Panels *p, const Job *job, Py_ssize_t begin, Py_
                 at = row_of(at)
                 for j in range(i + 1):
                     second[at + lists[j * TILE + lane]] += (
-                        values[lane] * inverse[(row_of(i) + j) * TILE])
+                        values[lane] * inverse[row_of(i) + j])
         return
     weight = 0
     for t in range(begin, end):
@@ -139,10 +139,9 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
                 value -= r
                 if value < 0:
                     break
-            inverse = p.inverse + (chosen * row_of(most) * TILE + lane if mixed
-                                   else chosen * row_of(most))
+            inverse = p.inverse + ((lane * K + chosen if mixed else chosen) * row_of(most))
             for i in range(row_of(m)):
-                a[i] = inverse[i * step]
+                a[i] = inverse[i]
             cholesky(a, m)
             for i in range(m):
                 value = (<double>mean[chosen * stride + list_[i * step]]
@@ -168,13 +167,13 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
             r = resp[k * TILE + lane] * factor[lane] if p.active[t * K + k] else 0
             if not r > 0:
                 continue
-            inverse = p.inverse + (k * row_of(most) * TILE + lane if mixed else k * row_of(most))
+            inverse = p.inverse + (lane * K + k if mixed else k) * row_of(most)
             for i in range(m):
                 a[i] = (<double>mean[k * stride + list_[i * step]]
                         + fill[(k * most + i) * TILE + lane] - centre[i])
             for i in range(m):
                 for j in range(i + 1):
-                    block[i * m + j] += r * (inverse[(row_of(i) + j) * step] + a[i] * a[j])
+                    block[i * m + j] += r * (inverse[row_of(i) + j] + a[i] * a[j])
         for i in range(m):
             for j in range(i):
                 block[j * m + i] = block[i * m + j]
@@ -224,6 +223,37 @@ cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const re
             second[d] += lanes(&missing) / (scale * scale)
 
 
+cdef void fill_far(const Job *job, const Panels *p, Py_ssize_t k, Py_ssize_t m,
+                   double *diff) noexcept nogil:
+    """Missing deviations of one row, 0 so far, behind pattern_factor, from what that leaves."""
+    cdef const Incomplete *inc = job.incomplete
+    cdef Py_ssize_t D = job.gaussians.n_features, W = wide(D), o = D - m, i, j
+    cdef const double *t = p.small + p.small_stride
+    cdef const double *y = p.small + 2 * p.small_stride
+    cdef double *product = p.small
+    cdef double z
+    if o == 0:
+        return
+    if o < m and inc.covariances != NULL:
+        for i in range(o):
+            product[i] = 0
+            for j in range(i + 1):
+                product[i] += t[row_of(i) + j] * diff[p.observed[j]]
+        for i in range(m):
+            z = 0
+            for j in range(o):
+                z += y[j * m + i] * product[j]
+            diff[p.far_missing[i]] = z
+        return
+    for i in range(m):
+        product[i] = dot(inc.precisions + (k * D + p.far_missing[i]) * W, diff, W)
+    for i in range(m):
+        z = 0
+        for j in range(m):
+            z -= p.far_inverse[row_of(max(i, j)) + min(i, j)] * product[j]
+        diff[p.far_missing[i]] = z
+
+
 cdef void far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssize_t k,
                          Far *far) noexcept nogil:
     """far_complete of a row with missing values."""
@@ -232,7 +262,8 @@ cdef void far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssi
     cdef const char *x = job.rows.x + row * job.rows.row_stride
     cdef const double *mean = g.means + k * D
     cdef const double *factor = g.precisions_cholesky
-    cdef double *diff = p.rows
+    cdef double *diff = p.deviation
+    cdef Panels alone
     cdef double scale = 0, q = 0, z, constant = 0
     cdef real value
     for d in range(D):
@@ -251,17 +282,16 @@ cdef void far_incomplete(const Job *job, const Panels *p, Py_ssize_t row, Py_ssi
     if g.covariance_type == FULL and m > max(job.incomplete.most_missing,
                                              job.incomplete.most_mixed):
         return              # the schedule is of other rows
+    memset(diff + D, 0, (wide(D) - D) * sizeof(double))
     for d in range(D):
         diff[d] = diff[d] / scale if scale > 0 else 0
     if g.covariance_type == FULL:
         factor += k * D * D
         note_observed(p, p.far_missing, m, D)
-        constant = pattern_factor(job, k, p.far_missing, m, p, p.far_inverse)
-        for i in range(m):
-            z = 0
-            for d in range(D - m):
-                z += p.regression[i * (D - m) + d] * diff[p.observed[d]]
-            diff[p.far_missing[i]] = z
+        alone = p[0]
+        alone.regression = NULL
+        constant = pattern_factor(job, k, p.far_missing, m, &alone, p.far_inverse)
+        fill_far(job, p, k, m, diff)
         for r in range(D):
             z = 0
             for d in range(r + 1):

@@ -58,11 +58,27 @@ cdef void gram_lower(const double *t, Py_ssize_t n, double *a) noexcept nogil:
             add_scaled(t[row_of(k) + i], t + row_of(k), i + 1, a + row_of(i))
 
 
-# The same with one matrix on every lane, for patterns that few rows share.
+# The same with one matrix on every lane, in place, for patterns that few rows share. Four sums at a
+# time, so that they need not wait for each other.
+
+cdef inline void cholesky_column(dvec *a, Py_ssize_t j, Py_ssize_t i, Py_ssize_t rows,
+                                 dvec pivot) noexcept nogil:
+    """Column j of rows i to i + rows - 1, rows a literal, 4 or 1."""
+    cdef dvec s[4]
+    cdef dvec y
+    cdef Py_ssize_t k, c
+    for c in range(rows):
+        s[c] = a[row_of(i + c) + j]
+    for k in range(j):
+        y = a[row_of(j) + k]
+        for c in range(rows):
+            s[c] = s[c] - a[row_of(i + c) + k] * y
+    for c in range(rows):
+        a[row_of(i + c) + j] = s[c] * pivot
+
 
 cdef void lanes_cholesky(dvec *a, Py_ssize_t n, dvec *pivots) noexcept nogil:
-    """Factors in place, but for the diagonal, which goes into `pivots` inverted; it keeps the
-    factors' diagonal."""
+    """Factors, and one over their diagonal."""
     cdef Py_ssize_t i, j, k
     cdef dvec s
     for j in range(n):
@@ -72,33 +88,73 @@ cdef void lanes_cholesky(dvec *a, Py_ssize_t n, dvec *pivots) noexcept nogil:
         s = droot(dmax(s, dmax(dsplat(1e-15) * a[row_of(j) + j], dsplat(2.3e-308))))
         a[row_of(j) + j] = s
         pivots[j] = dsplat(1) / s
-        for i in range(j + 1, n):
-            s = a[row_of(i) + j]
-            for k in range(j):
-                s = s - a[row_of(i) + k] * a[row_of(j) + k]
-            a[row_of(i) + j] = s * pivots[j]
+        i = j + 1
+        while i + 4 <= n:
+            cholesky_column(a, j, i, 4, pivots[j])
+            i += 4
+        while i < n:
+            cholesky_column(a, j, i, 1, pivots[j])
+            i += 1
 
 
-cdef void lanes_invert_lower(const dvec *c, const dvec *pivots, Py_ssize_t n,
-                             dvec *t) noexcept nogil:
-    cdef Py_ssize_t i, j, k
-    cdef dvec s
+cdef inline void inverse_columns(dvec *a, Py_ssize_t i, Py_ssize_t j, Py_ssize_t columns,
+                                 dvec pivot) noexcept nogil:
+    """Row i of the inverse, columns j to j + columns - 1 < i, a literal, 4 or 1; the factor is
+    there from column j on, the inverse above."""
+    cdef dvec s[4]
+    cdef dvec y
+    cdef Py_ssize_t k, c
+    for c in range(columns):
+        s[c] = dsplat(0)
+    for k in range(j, min(j + columns - 1, i)):     # the corner of a triangle
+        y = a[row_of(i) + k]
+        for c in range(k - j + 1):
+            s[c] = s[c] - y * a[row_of(k) + j + c]
+    for k in range(j + columns - 1, i):
+        y = a[row_of(i) + k]
+        for c in range(columns):
+            s[c] = s[c] - y * a[row_of(k) + j + c]
+    for c in range(columns):
+        a[row_of(i) + j + c] = s[c] * pivot
+
+
+cdef void lanes_invert_lower(dvec *a, const dvec *pivots, Py_ssize_t n) noexcept nogil:
+    """The inverse of a factor."""
+    cdef Py_ssize_t i, j
     for i in range(n):
-        for j in range(i):
-            s = dsplat(0)
-            for k in range(j, i):
-                s = s - c[row_of(i) + k] * t[row_of(k) + j]
-            t[row_of(i) + j] = s * pivots[i]
-        t[row_of(i) + i] = pivots[i]
+        j = 0
+        while j + 4 <= i:
+            inverse_columns(a, i, j, 4, pivots[i])
+            j += 4
+        while j < i:
+            inverse_columns(a, i, j, 1, pivots[i])
+            j += 1
+        a[row_of(i) + i] = pivots[i]
 
 
-cdef void lanes_gram_lower(const dvec *t, Py_ssize_t n, dvec *a, Py_ssize_t stride) noexcept nogil:
-    """a = t' t, its elements `stride` vectors apart."""
-    cdef Py_ssize_t i, j, k
-    cdef dvec s
+cdef inline void gram_columns(dvec *a, Py_ssize_t i, Py_ssize_t j, Py_ssize_t n,
+                              Py_ssize_t columns) noexcept nogil:
+    cdef dvec s[4]
+    cdef dvec y
+    cdef Py_ssize_t k, c
+    for c in range(columns):
+        s[c] = dsplat(0)
+    for k in range(i, n):
+        y = a[row_of(k) + i]
+        for c in range(columns):
+            s[c] = s[c] + y * a[row_of(k) + j + c]
+    for c in range(columns):
+        a[row_of(i) + j + c] = s[c]
+
+
+cdef void lanes_gram_lower(dvec *a, Py_ssize_t n) noexcept nogil:
+    """a' a of a lower triangle a."""
+    cdef Py_ssize_t i, j
     for i in range(n):
-        for j in range(i + 1):
-            s = t[row_of(i) + i] * t[row_of(i) + j]
-            for k in range(i + 1, n):
-                s = s + t[row_of(k) + i] * t[row_of(k) + j]
-            a[(row_of(i) + j) * stride] = s
+        j = 0
+        while j + 4 <= i:
+            gram_columns(a, i, j, n, 4)
+            j += 4
+        while j <= i:
+            gram_columns(a, i, j, n, 1)
+            j += 1

@@ -7,9 +7,37 @@
 # Rows come sorted by pattern. A tile of one pattern shares the factor of L_mm, its inverse
 # and the regression B = -L_mm^-1 L_mo, so that a row costs n_missing products more than a
 # complete one. Patterns of few rows are mixed in a tile: each lane then has a small matrix
-# of its own. Small matrices are float64 whatever the rows are.
+# of its own, and the more values are missing the fewer lanes have a row. Small matrices are
+# float64 whatever the rows are.
 #
 # R. J. A. Little, D. B. Rubin, Statistical Analysis with Missing Data, 2002, section 11.2.
+
+
+cdef Py_ssize_t mixed_rows(Py_ssize_t n_missing) noexcept nogil:
+    """How many rows a mixed tile has at most where one of them lacks so many values: what their
+    conditional covariances take is bounded. 0: none."""
+    return min(<Py_ssize_t>TILE, row_of(MIXED_MISSING) * TILE // row_of(n_missing)
+               // DLANES * DLANES)
+
+
+cdef Py_ssize_t mixed_cells(Py_ssize_t n_rows, Py_ssize_t n_missing) noexcept nogil:
+    """What these take, of one component."""
+    return (n_rows + DLANES - 1) // DLANES * DLANES * row_of(n_missing)
+
+
+cdef inline Py_ssize_t conditional_cells(const Incomplete *inc) noexcept nogil:
+    """The same of any tile."""
+    return max(row_of(inc.most_missing), inc.most_cells)
+
+
+cdef inline Py_ssize_t small_size(Py_ssize_t most, Py_ssize_t n_features) noexcept nogil:
+    """Of each of the matrices of pattern_factor, where at most so many values are missing."""
+    return max(max(row_of(most), wide(n_features)),
+               n_features * n_features // 4 if 2 * most > n_features else 0)
+
+
+cdef inline Py_ssize_t lanes_size(Py_ssize_t most) noexcept nogil:
+    return row_of(most) + 3 * most
 
 
 cdef void prepare_incomplete(const Gaussians *g, const Incomplete *inc) noexcept nogil:
@@ -73,17 +101,15 @@ cdef void open_tile(const Panels *p, const Job *job, Py_ssize_t t) noexcept nogi
 
 cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
                        Py_ssize_t start) noexcept nogil:
-    """Note where the values of a packed tile are missing, and put zeros there; rows of a mixed
-    tile are kept in p.rows too. More missing values than the schedule has (it is of other rows)
-    stay what they are: NaN goes on, and nothing is written out of bounds."""
+    """Note where the values of a packed tile are missing, and put zeros there. More missing values
+    than the schedule has (it is of other rows) stay what they are: NaN goes on, and nothing is
+    written out of bounds."""
     cdef const Incomplete *inc = job.incomplete
-    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), W = wide(D), d, i, j, at, most = 0
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), d, i, j, most = 0
+    cdef Py_ssize_t rows = 0, limit = inc.most_mixed
     cdef real *x = <real*>(p.x + t * n * VECTORS)
     cdef int *lists = p.missing + t * p.missing_stride
     cdef int *lengths = p.lane_missing + t * TILE
-    cdef const char *row
-    cdef double *copy
-    cdef double value
     p.mixed[t] = inc.kinds[start // TILE] == MIXED
     if not p.mixed[t]:
         for d in range(D):
@@ -95,25 +121,24 @@ cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
         for j in range(TILE):
             lengths[j] = <int>most
     else:
-        for j in range(TILE):
-            at = row_at(&job.rows, start + j)
-            at = at if at >= 0 else row_at(&job.rows, start)
-            row = job.rows.x + at * job.rows.row_stride
-            copy = p.rows + j * W
-            i = 0
-            for d in range(D):
-                value = read(row + d * job.rows.column_stride)
+        while rows < TILE and row_at(&job.rows, start + rows) >= 0:
+            rows += 1
+        while mixed_cells(rows, limit) > inc.most_cells:
+            limit -= 1
+        rows = (rows + DLANES - 1) // DLANES * DLANES
+        memset(lengths, 0, TILE * sizeof(int))
+        for d in range(D):
+            for j in range(TILE):
                 # one list element too many is written, and there is room for it
+                i = lengths[j]
                 lists[i * TILE + j] = <int>d
-                i += value != value and i < inc.most_mixed
-                copy[d] = value
-            for d in range(D, W):
-                copy[d] = 0
-            lengths[j] = <int>i
-            most = max(most, i)
-            for d in range(i):
-                copy[lists[d * TILE + j]] = 0
-                x[lists[d * TILE + j] * TILE + j] = 0
+                if x[d * TILE + j] != x[d * TILE + j] and i < limit:
+                    lengths[j] += 1
+                    x[d * TILE + j] = 0
+        for j in range(rows):
+            most = max(most, lengths[j])
+        for j in range(rows, TILE):     # lanes without a row
+            lengths[j] = 0
     p.n_missing[t] = most
     p.fill_at[t] = 0 if t == 0 else (
         p.fill_at[t - 1] + job.gaussians.n_components * p.n_missing[t - 1] * VECTORS)
@@ -122,7 +147,7 @@ cdef void list_missing(const Panels *p, const Job *job, Py_ssize_t t,
 cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_ssize_t m,
                            const Panels *p, double *inverse) noexcept nogil:
     """Component k given one pattern: p.regression (m, o) = B, inverse = L_mm^-1 packed;
-    returns the log density where the form is 0."""
+    returns the log density where the form is 0. Without p.regression B is left out."""
     cdef const Gaussians *g = &job.gaussians
     cdef const Incomplete *inc = job.incomplete
     cdef Py_ssize_t D = g.n_features, W = wide(D), o = D - m, i, j
@@ -146,7 +171,7 @@ cdef double pattern_factor(const Job *job, Py_ssize_t k, const int *missing, Py_
     if o == 0:
         # nothing is known of the row: any filling has the same density
         return g.log_weights[k] if g.log_weights != NULL else 0
-    for i in range(m):
+    for i in range(m if p.regression != NULL else 0):
         memset(y, 0, W * sizeof(double))
         for j in range(m):
             add_scaled(-inverse[row_of(max(i, j)) + min(i, j)], matrix + missing[j] * W, W, y)
@@ -182,7 +207,7 @@ cdef double observed_factor(const Job *job, Py_ssize_t k, const int *missing, Py
         memset(cross, 0, o * sizeof(double))
         for r in range(o):
             add_scaled(y[r * m + i], t + row_of(r), r + 1, cross)
-        for j in range(o):
+        for j in range(o if p.regression != NULL else 0):
             p.regression[i * o + j] = <real>cross[j]
         for j in range(i + 1):
             inverse[row_of(i) + j] = matrix[missing[i] * W + missing[j]]
@@ -323,10 +348,15 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
                 p.resp + (t * K + k) * VECTORS)
 
 
-cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcept nogil:
+cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t,
+                          Py_ssize_t start) noexcept nogil:
     """The same for one tile whose lanes have patterns of their own."""
     cdef const Gaussians *g = &job.gaussians
+    cdef const Incomplete *inc = job.incomplete
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[t], k, j
+    cdef Py_ssize_t v
+    cdef bint wanted = (job.second_moments or inc.normals != NULL
+                        or inc.covariances_out != NULL)
     cdef const real *mean
     cdef const double *matrix
     cdef vec *fill
@@ -336,9 +366,13 @@ cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcep
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
         matrix = job.incomplete.precisions + k * D * W
         fill = p.fill + p.fill_at[t] + k * m * VECTORS
-        for j in range(TILE // DLANES):
-            lanes_fill(p, t, j * DLANES, mean, matrix, D, m, mean[NORMAL - HEADER],
-                       <real*>constants, p.inverse + k * size * TILE, <real*>fill)
+        for v in range(VECTORS):
+            constants[v] = splat(mean[NORMAL - HEADER])
+        j = 0
+        while j < TILE and row_at(&job.rows, start + j) >= 0:
+            lanes_fill(p, t, j, mean, matrix, D, m, mean[NORMAL - HEADER], <real*>constants,
+                       p.inverse + (j * K + k) * size if wanted else NULL, K * size, <real*>fill)
+            j += DLANES
         deviations(p, t, n, mean, p.whitened)
         put_fill(p, t, True, fill, p.whitened)
         p.active[t * K + k] = tile_form(
@@ -348,29 +382,31 @@ cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t) noexcep
 
 cdef void lanes_fill(const Panels *p, Py_ssize_t t, Py_ssize_t first, const real *mean,
                      const double *matrix, Py_ssize_t D, Py_ssize_t m, double constant,
-                     real *constants, double *inverse, real *fill) noexcept nogil:
+                     real *constants, double *inverse, Py_ssize_t apart,
+                     real *fill) noexcept nogil:
     """DLANES rows from lane `first` on, each with its own pattern: constants (TILE), inverse
-    (m (m + 1) / 2, TILE) and fill (m, TILE)."""
+    (m (m + 1) / 2,) of each row, so far `apart`, or NULL, and fill (m, TILE)."""
     cdef Py_ssize_t W = wide(D), lane, i, j, d, size = row_of(m)
     cdef const int *lists = p.missing + t * p.missing_stride + first
     cdef const int *lengths = p.lane_missing + t * TILE + first
     cdef dvec *a = p.lane_matrices
-    cdef dvec *inverted = a + size
-    cdef dvec *v = inverted + size
+    cdef dvec *v = a + size
     cdef dvec *w = v + m
     cdef dvec *pivots = w + m
     cdef double *flat = <double*>a
     cdef double *target = <double*>v
+    cdef const double *inverted = <const double*>pivots
     cdef const double *row
+    cdef const real *x = <const real*>(p.x + t * padded(D) * VECTORS) + first
     cdef double *diff = p.deviation
     cdef double product
     cdef dvec s
+    memset(diff, 0, DLANES * W * sizeof(double))
+    for d in range(D):
+        for lane in range(DLANES):
+            diff[lane * W + d] = <double>x[d * TILE + lane] - mean[d]
     for lane in range(DLANES):
-        row = p.rows + (first + lane) * W
-        for d in range(D):
-            diff[d] = row[d] - mean[d]
-        for d in range(D, W):
-            diff[d] = 0
+        diff = p.deviation + lane * W
         for i in range(lengths[lane]):
             diff[lists[i * TILE + lane]] = 0
         for i in range(m):
@@ -386,31 +422,34 @@ cdef void lanes_fill(const Panels *p, Py_ssize_t t, Py_ssize_t first, const real
                 flat[(row_of(i) + j) * DLANES + lane] = row[lists[j * TILE + lane]]
             target[i * DLANES + lane] = dot(row, diff, W)
     lanes_cholesky(a, m, pivots)
-    lanes_invert_lower(a, pivots, m, inverted)
+    lanes_invert_lower(a, pivots, m)
     for i in range(m):
         s = dsplat(0)
         for j in range(i + 1):
-            s = s + inverted[row_of(i) + j] * v[j]
+            s = s + a[row_of(i) + j] * v[j]
         w[i] = s
     for i in range(m):
         s = dsplat(0)
         for j in range(i, m):
-            s = s - inverted[row_of(j) + i] * w[j]
+            s = s - a[row_of(j) + i] * w[j]
         v[i] = s
     for i in range(m):
         for lane in range(DLANES):
             fill[i * TILE + first + lane] = <real>target[i * DLANES + lane]
-    if size > 0:
-        lanes_gram_lower(inverted, m, <dvec*>(inverse + first), TILE // DLANES)
+    if size > 0 and inverse != NULL:
+        lanes_gram_lower(a, m)
+        for i in range(size):
+            for lane in range(DLANES):
+                inverse[lane * apart + i] = flat[i * DLANES + lane]
     for lane in range(DLANES):
         product = 1
         constants[first + lane] = <real>(constant + 0.5 * lengths[lane] * log(2 * M_PI))
         for i in range(lengths[lane]):
-            product *= flat[(row_of(i) + i) * DLANES + lane]
+            product *= inverted[i * DLANES + lane]
             if not 1e-100 < product < 1e100:
-                constants[first + lane] -= <real>log(product)
+                constants[first + lane] += <real>log(product)
                 product = 1
-        constants[first + lane] -= <real>log(product)
+        constants[first + lane] += <real>log(product)
 
 
 cdef void masked_densities(const Job *job, const Panels *p, Py_ssize_t t, vec *best,

@@ -44,11 +44,12 @@ ctypedef struct Panels:
     Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
     real *ready             # (n_tiles, n_components, TILE, n_features): filled deviations
     vec *best               # (n_tiles, TILE)
-    double *inverse         # conditional covariances, packed, of one pattern or mixed tile
+    # conditional covariances, packed: (n_components,) of one pattern, (rows, n_components) of a
+    # mixed tile
+    double *inverse
     double *small           # four matrices `small_stride` apart
     Py_ssize_t small_stride
-    double *rows            # (TILE, wide) rows of a mixed tile
-    double *deviation       # (wide,)
+    double *deviation       # (DLANES, wide)
     double *far_inverse
     dvec *lane_matrices
     real *regression        # (most_missing, n_padded)
@@ -154,8 +155,8 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
     cdef Py_ssize_t T = job.block_rows // TILE, D = g.n_features, n = padded(D), K = g.n_components
     cdef Py_ssize_t tile = TILE * sizeof(real), W = wide(D)
     cdef Py_ssize_t most = max(inc.most_missing, inc.most_mixed)
-    p.rows = <double*>(scratch + used)
-    used += aligned(TILE * W * sizeof(double))
+    p.deviation = <double*>(scratch + used)
+    used += aligned(DLANES * W * sizeof(double))
     p.far_missing = <int*>(scratch + used)
     used += aligned(D * sizeof(int))
     if g.covariance_type != FULL or job.labels != NULL or job.resp != NULL:
@@ -181,19 +182,16 @@ cdef Py_ssize_t carve_incomplete(const Job *job, char *scratch, Py_ssize_t used,
     p.missing = <int*>(scratch + used)
     used += aligned(T * p.missing_stride * sizeof(int))
     p.inverse = <double*>(scratch + used)
-    used += aligned(K * max(row_of(inc.most_missing), row_of(inc.most_mixed) * TILE)
-                    * sizeof(double))
-    p.small_stride = max(most * most, W)
+    used += aligned(K * conditional_cells(inc) * sizeof(double))
+    p.small_stride = small_size(most, D)
     p.small = <double*>(scratch + used)
     used += aligned(4 * p.small_stride * sizeof(double))
     p.far_inverse = <double*>(scratch + used)
     used += aligned(row_of(most) * sizeof(double))
-    p.deviation = <double*>(scratch + used)
-    used += aligned(W * sizeof(double))
     p.lane_matrices = <dvec*>(scratch + used)
-    used += aligned((2 * row_of(inc.most_mixed) + 3 * inc.most_mixed) * sizeof(dvec))
+    used += aligned(lanes_size(inc.most_mixed) * sizeof(dvec))
     p.regression = <real*>(scratch + used)
-    return used + most * n * sizeof(real)
+    return used + inc.most_missing * n * sizeof(real)
 
 
 cdef Py_ssize_t scratch_bytes(const Job *job) noexcept nogil:

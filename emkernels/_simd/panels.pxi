@@ -146,10 +146,8 @@ cdef void panel_sums(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_
 # --- rows with missing values: what is filled in, and the conditional covariances ---------
 
 cdef inline Py_ssize_t inverse_stride(const Job *job) noexcept nogil:
-    """Of the conditional covariances of a tile: whole vectors."""
-    cdef const Incomplete *inc = job.incomplete
-    return (job.gaussians.n_components * max(
-        row_of(inc.most_missing), row_of(inc.most_mixed) * TILE) + WIDE - 1) // WIDE * WIDE
+    """From tile to tile: of its conditional covariances."""
+    return wide(job.gaussians.n_components * conditional_cells(job.incomplete))
 
 
 cdef Py_ssize_t carve_gaps(const Job *job, char *memory, Py_ssize_t T, Panels *p) noexcept nogil:
@@ -197,7 +195,7 @@ cdef void skip_gaps(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
 cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcept nogil:
     """What a thread needs for one tile, or for sums in the same place."""
     cdef const Incomplete *inc = job.incomplete
-    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), W = wide(D), used, begin, sums
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), used, begin, sums
     cdef Py_ssize_t K = job.gaussians.n_components, tile = TILE * sizeof(real)
     cdef Py_ssize_t most = max(inc.most_missing, inc.most_mixed)
     p.zeros = <real*>scratch
@@ -205,30 +203,27 @@ cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcep
     sums = carve_moments(scratch, begin, D, 0, p)
     p.x = <vec*>(scratch + begin)
     used = begin + n * tile
-    p.whitened = p.diff = <vec*>(scratch + used)
-    used += n * tile
     p.best = <vec*>(scratch + used)
     used += tile
     p.fill = <vec*>(scratch + used)
     used += K * most * tile
-    p.rows = <double*>(scratch + used)
-    used += aligned(TILE * W * sizeof(double))
+    p.deviation = <double*>(scratch + used)
+    used += aligned(DLANES * wide(D) * sizeof(double))
     p.observed = <int*>(scratch + used)
     used += aligned(D * sizeof(int))
     p.far_missing = <int*>(scratch + used)
     used += aligned(D * sizeof(int))
-    p.small_stride = max(most * most, W)
+    p.small_stride = small_size(most, D)
     p.small = <double*>(scratch + used)
     used += aligned(4 * p.small_stride * <Py_ssize_t>sizeof(double))
     p.far_inverse = <double*>(scratch + used)
     used += aligned(row_of(most) * <Py_ssize_t>sizeof(double))
-    p.deviation = <double*>(scratch + used)
-    used += aligned(W * sizeof(double))
-    # of one pattern, or of a mixed tile
-    p.regression = <real*>(scratch + used)
+    # matrices of a mixed tile are done with when its deviations are filled in
     p.lane_matrices = <dvec*>(scratch + used)
-    used += max(most * n * <Py_ssize_t>sizeof(real),
-                (2 * row_of(inc.most_mixed) + 3 * inc.most_mixed) * <Py_ssize_t>sizeof(dvec))
+    p.whitened = p.diff = <vec*>(scratch + used)
+    p.regression = <real*>(scratch + used + n * tile)
+    used += max(n * tile + inc.most_missing * n * <Py_ssize_t>sizeof(real),
+                lanes_size(inc.most_mixed) * <Py_ssize_t>sizeof(dvec))
     return aligned(max(used, sums))
 
 

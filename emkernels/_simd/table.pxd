@@ -41,8 +41,8 @@ cdef enum:
     # what the tiles of a schedule of incomplete rows hold
     SAME = 0        # rows of one pattern of missing values, that of the tile before
     UNIFORM = 1     # rows of one pattern
-    MIXED = 2       # rows of any patterns, each with at most MIXED_MISSING missing values
-    MIXED_MISSING = 64
+    MIXED = 2       # rows of any patterns, of which one may lack MIXED_MISSING values, fewer rows
+    MIXED_MISSING = 64      # of those that lack more (see Table.mixed_rows)
     WIDE = 8        # rows of float64 matrices are padded to a multiple of this
 
 
@@ -55,6 +55,7 @@ ctypedef struct Incomplete:
     Py_ssize_t typical_missing    # of a row, rounded up
     Py_ssize_t most_missing       # of a row in a tile of one pattern
     Py_ssize_t most_mixed         # of a row in a mixed tile
+    Py_ssize_t most_cells         # of the conditional covariances of the rows of a mixed tile
     double *precisions            # full: (K, D, wide), filled by Table.prepare_incomplete
     double *covariances           # the same, or NULL: not needed
     double *log_scales            # other types: (K, D)
@@ -328,6 +329,8 @@ ctypedef struct Table:
     Py_ssize_t (*missing_bits)(const Rows *rows, Py_ssize_t first, Py_ssize_t count,
                                unsigned long long *bits, double *largest) noexcept nogil
     Py_ssize_t tile
+    Py_ssize_t (*mixed_rows)(Py_ssize_t n_missing) noexcept nogil
+    Py_ssize_t (*mixed_cells)(Py_ssize_t n_rows, Py_ssize_t n_missing) noexcept nogil
     Py_ssize_t (*factor_bytes)(const Job *job) noexcept nogil
     void (*prepare_factors)(const Job *job) noexcept nogil
     void (*factor_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

@@ -9,6 +9,18 @@ from emkernels.kernels import passes
 LEAST_EIGENVALUE = 1e-2
 
 
+def divisors(weights):
+    """Weights that sums are divided by, 1 where nothing has any weight: the sums are 0 there.
+
+    Checked rows cannot give a NaN: it is a fault of a kernel, and must not pass for no weight.
+    """
+    if np.isnan(weights).any():
+        where = np.argwhere(np.isnan(weights))[0].tolist()
+        raise RuntimeError(
+            f"a fault of emkernels, please report it: the sum of weights is not a number at {where}")
+    return np.where(weights > 0, weights, 1.0)
+
+
 def observed_means(rows, sample_weight=None):
     """Weighted means of the observed values of each column, and their weights, both (n_features,)
     float64; the mean is 0 where nothing is observed. By the weights of the rows, or others."""
@@ -25,7 +37,7 @@ def observed_means(rows, sample_weight=None):
     labels = np.zeros(len(X), np.int32)
     observed, sums, _ = passes.observed_kmeans_pass(
         X, first[None], labels, weight, rows.n_threads)
-    return first + sums[0] / np.where(observed[0] > 0, observed[0], 1), observed[0]
+    return first + sums[0] / divisors(observed[0]), observed[0]
 
 
 def pairwise_covariances(rows, resp, centers, usual=None):
@@ -47,7 +59,7 @@ def pairwise_covariances(rows, resp, centers, usual=None):
 def available(weight, products, usual=None, least=0.0):
     """Covariances from the weight and the products of pairs of columns; `least`: the weight below
     which a column has the usual variance."""
-    covariances = products / np.where(weight > 0, weight, 1)
+    covariances = products / divisors(weight)
     if usual is not None:
         for covariance, pairs in zip(covariances, weight, strict=True):
             few = np.flatnonzero(np.diagonal(pairs) < least)

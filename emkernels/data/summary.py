@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emkernels.data.available import divisors
+
 CELLS = 2**16       # that NumPy looks at together
 # Rows in which the step of a column's values is looked for.
 STEP_ROWS = 512
@@ -36,7 +38,7 @@ class ColumnSummary:
     def of_moments(cls, counts, low, high, total, first, second):
         """From moments about the smallest values in units of the ranges."""
         span = np.where(high > low, high - low, 1.0)
-        total = np.where(total > 0, total, 1.0)
+        total = divisors(total)
         first = first / total
         variance = np.maximum(second / total - first**2, 0)
         return cls(counts, low, high, low + span * first, span * np.sqrt(variance))

@@ -44,8 +44,10 @@ cdef enum:
     MOST_IN_TURNS = 4               # units of these
     # rows with missing values
     RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
-    GAP_TILES = 16                  # of a panel at least, at most twice as many
-    GAP_BUDGET = 33554432           # bytes of both panels at most
+    GAP_TILES = 14                  # of a panel at least
+    MOST_GAP_TILES = 16             # and at most
+    FORMER_GAPS = 4000000           # instead of FORMER_SCRATCH
+    GAP_BUDGET = 36000000           # bytes of both panels at most
     GAP_FEATURES = 48               # of a band at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
@@ -173,11 +175,12 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     cdef Py_ssize_t each = 8 * plan.accumulator_length, share = plan.table.share_bytes(job)
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
     room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
-        FORMER_SCRATCH + 4 * job.gaussians.n_features * job.gaussians.n_features)
+        (FORMER_SCRATCH if job.incomplete == NULL else FORMER_GAPS) + 4 * job.gaussians.n_features * job.gaussians.n_features)
     room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
     tiles = PANEL_TILES
     if job.incomplete != NULL:
-        tiles = min(<Py_ssize_t>GAP_TILES * 2, GAP_BUDGET // (2 * plan.table.panel_bytes(job, 1)))
+        tiles = max(<Py_ssize_t>GAP_TILES, min(
+            <Py_ssize_t>MOST_GAP_TILES, room // (2 * plan.table.panel_bytes(job, 1))))
     while job.incomplete == NULL and tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
             room, LEAST_BUDGET if tiles <= PANEL_TILES // 2 else 0):
         tiles //= 2

@@ -15,6 +15,7 @@ ctypedef struct Schedule:
     Py_ssize_t typical_missing
     Py_ssize_t most_missing
     Py_ssize_t most_mixed
+    Py_ssize_t most_cells
     int *order              # (n_tiles, tile), -1: no row
     signed char *kinds      # (n_tiles,)
 

@@ -7,7 +7,7 @@ from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    DIAG, FULL, MIXED, MIXED_MISSING, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
+    DIAG, FULL, MIXED, SAME, TIED, UNIFORM, WIDE, Incomplete, Job, Rows, Table,
     second_size, tail_size)
 from emkernels.kernels.arrays cimport address, is_double, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
@@ -19,12 +19,13 @@ from emkernels.kernels.threads cimport check_threads
 
 # --- the order in which rows are visited -------------------------------------------------
 
-cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, Py_ssize_t tile,
+cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, const Table *table,
                        bint leave_empty_out, Schedule *out) noexcept nogil:
     """Tiles of one pattern each; what is left of a pattern goes into tiles of mixed ones when
-    it would fill less than half a tile. Its arrays are to be freed."""
-    cdef Py_ssize_t W = words_of(n_features), i, j, rows, left, m, t = 0, pool = 0, filled
-    cdef Py_ssize_t total_missing = 0, total_rows = 0, n = p.n_patterns
+    it would fill less than half of one. Its arrays are to be freed."""
+    cdef Py_ssize_t W = words_of(n_features), i, j, rows, left, m, t = 0, filled
+    cdef Py_ssize_t tile = table.tile, pool = 0     # rows in the mixed tile that is being filled
+    cdef Py_ssize_t total_missing = 0, total_rows = 0, n = p.n_patterns, mixed = 0, place
     cdef int *order
     cdef const int *row
     memset(out, 0, sizeof(Schedule))
@@ -35,18 +36,23 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, Py_ssize_t tile
         m = bits_set(p.masks + i * W, W)
         total_rows += rows
         total_missing += rows * m
-        left = rows % tile
-        if left > 0 and 2 * left < tile and 0 < m <= MIXED_MISSING:
-            pool += left
-            out.most_mixed = max(out.most_mixed, m)
-            rows -= left
+        left = mixed_part(table, rows, m)
+        rows -= left
         if rows > 0:
             out.most_missing = max(out.most_missing, m)
             out.n_runs += 1
         out.n_tiles += (rows + tile - 1) // tile
+        if left > 0:
+            out.most_mixed = max(out.most_mixed, m)
+        for j in range(left):
+            if pool == 0 or pool >= table.mixed_rows(m):
+                mixed += 1
+                pool = 0
+            pool += 1
+            out.most_cells = max(out.most_cells, table.mixed_cells(pool, m))
     filled = out.n_tiles
-    out.n_tiles += (pool + tile - 1) // tile
-    out.n_runs += out.n_tiles - filled
+    out.n_tiles += mixed
+    out.n_runs += mixed
     if total_rows > 0:
         out.typical_missing = (total_missing + total_rows - 1) // total_rows
     out.order = <int*>malloc(max(<Py_ssize_t>1, out.n_tiles * tile) * sizeof(int))
@@ -56,14 +62,14 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, Py_ssize_t tile
         free(out.kinds)
         return OUT_OF_MEMORY
     order = out.order
-    pool = filled * tile
+    for i in range(filled * tile, out.n_tiles * tile):
+        order[i] = -1
+    pool, place = 0, (filled - 1) * tile
     for i in range(n):
         row = p.order + p.offsets[i]
         rows = p.offsets[i + 1] - p.offsets[i]
         m = bits_set(p.masks + i * W, W)
-        left = rows % tile
-        if not (left > 0 and 2 * left < tile and 0 < m <= MIXED_MISSING):
-            left = 0
+        left = mixed_part(table, rows, m)
         rows -= left
         for j in range((rows + tile - 1) // tile):
             out.kinds[t + j] = UNIFORM if j == 0 else SAME
@@ -71,13 +77,21 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, Py_ssize_t tile
             order[t * tile + j] = row[j] if j < rows else -1
         t += (rows + tile - 1) // tile
         for j in range(left):
-            order[pool + j] = row[rows + j]
-        pool += left
+            if pool == 0 or pool >= table.mixed_rows(m):
+                place += tile
+                pool = 0
+            order[place + pool] = row[rows + j]
+            pool += 1
     for i in range(filled, out.n_tiles):
         out.kinds[i] = MIXED
-    for i in range(pool, out.n_tiles * tile):
-        order[i] = -1
     return 0
+
+
+cdef inline Py_ssize_t mixed_part(const Table *table, Py_ssize_t n_rows,
+                                  Py_ssize_t n_missing) noexcept nogil:
+    """How many rows of a pattern go into mixed tiles."""
+    cdef Py_ssize_t left = n_rows % table.tile
+    return left if n_missing > 0 and 2 * left < table.mixed_rows(n_missing) else 0
 
 
 cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Schedule *out):
@@ -86,11 +100,11 @@ cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Sch
     cdef Py_ssize_t tile = table_of(double_).tile
     cdef int status
     cdef Py_ssize_t D = patterns.n_features
-    key = (tile, leave_empty_out)
+    key = (tile, table_of(double_).mixed_cells(1, 1), leave_empty_out)    # both of the level
     if key not in patterns._schedules:
         view = view_of(patterns)
         with nogil:
-            status = make_schedule(&view, D, tile, leave_empty_out, out)
+            status = make_schedule(&view, D, table_of(double_), leave_empty_out, out)
         check_status(status)
         try:
             order = np.empty(out.n_tiles * tile, np.int32)
@@ -102,12 +116,13 @@ cdef object schedule_of(object patterns, bint double_, bint leave_empty_out, Sch
             free(out.order)
             free(out.kinds)
         patterns._schedules[key] = (
-            order, kinds, out.typical_missing, out.most_missing, out.most_mixed, out.n_runs)
+            order, kinds, out.typical_missing, out.most_missing, out.most_mixed, out.n_runs,
+            out.most_cells)
     kept = patterns._schedules[key]
     out.order, out.kinds = <int*>address(kept[0]), <signed char*>address(kept[1])
     out.n_tiles = len(kept[1])
     out.typical_missing, out.most_missing, out.most_mixed = kept[2], kept[3], kept[4]
-    out.n_runs = kept[5]
+    out.n_runs, out.most_cells = kept[5], kept[6]
     return kept
 
 
@@ -140,7 +155,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
             log_weights[k] = log(weights[k]) if weights[k] > 0 else -INFINITY
     if code == FULL and job.labels == NULL and job.resp == NULL:
         if schedule == NULL:
-            status = make_schedule(patterns, D, table.tile, False, &own)
+            status = make_schedule(patterns, D, table, False, &own)
             schedule = &own
         inc.n_tiles = schedule.n_tiles
         inc.n_runs = schedule.n_runs
@@ -148,6 +163,7 @@ cdef int run_incomplete(Job *job, Incomplete *inc, bint double_, const Patterns 
         inc.typical_missing = schedule.typical_missing
         inc.most_missing = schedule.most_missing
         inc.most_mixed = schedule.most_mixed
+        inc.most_cells = schedule.most_cells
         job.rows.order = schedule.order
         inc.precisions = <double*>malloc(K * D * W * sizeof(double))
         if inc.precisions == NULL:

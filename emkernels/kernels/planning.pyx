@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from libc.string cimport memset
 
-from emkernels._simd.table cimport FULL, MIXED_MISSING, UNIFORM, Incomplete, Job, second_size
+from emkernels._simd.table cimport FULL, UNIFORM, Incomplete, Job, second_size
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     MIXTURE, Plan, check_status, free_plan, make_plan, piece_at)
@@ -87,7 +87,7 @@ def plan_of(n_samples, n_features, n_components, covariance_type="full", dtype="
     n_threads : int, optional
         How many threads there may be.
     missing : int
-        Values missing of every row; 0 for complete rows.
+        Values missing of every row, in each row others; 0 for complete rows.
 
     Returns
     -------
@@ -128,11 +128,16 @@ def plan_of(n_samples, n_features, n_components, covariance_type="full", dtype="
     job.skip = n_features > 4 and n_components > 1 and job.gaussians.covariance_type == FULL
     if missing:
         memset(&incomplete, 0, sizeof(Incomplete))
-        incomplete.typical_missing = incomplete.most_missing = missing
-        incomplete.most_mixed = min(<Py_ssize_t>missing, MIXED_MISSING)
+        incomplete.typical_missing = missing
+        rows_of_tile = table_of(double_).mixed_rows(missing)
+        if rows_of_tile:
+            incomplete.most_mixed = missing
+            incomplete.most_cells = table_of(double_).mixed_cells(rows_of_tile, missing)
+        else:
+            incomplete.most_missing, rows_of_tile = missing, 1
         if job.gaussians.covariance_type == FULL:
             incomplete.kinds = &kind        # not looked into before the pass
-            incomplete.n_tiles = -(-n_samples // table_of(double_).tile)
+            incomplete.n_tiles = -(-n_samples // rows_of_tile)
             incomplete.n_runs = incomplete.n_tiles
         job.incomplete = &incomplete
     length = n_components + n_components * n_features + second_size(&job.gaussians) + 2

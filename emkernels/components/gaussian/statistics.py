@@ -7,6 +7,7 @@ from emkernels import _inputs, kernels
 from emkernels.components.gaussian.statistics_bytes import ARRAYS, SCALARS, read, written
 from emkernels.components.gaussian.structures import kernel_structure
 from emkernels.data import Rows
+from emkernels.data.available import divisors
 from emkernels.data.checks import patterns_where_missing
 from emkernels.data.patterns import weights_of_observed
 
@@ -393,7 +394,7 @@ class SufficientStatistics:
         """
         sizes = self._sizes
         return kernel_structure(self.covariance_type).central(
-            self.second, sizes, np.where(sizes > 0, sizes, 1.0), self._offsets())
+            self.second, sizes, divisors(sizes), self._offsets())
 
     @property
     def _sizes(self):
@@ -401,8 +402,7 @@ class SufficientStatistics:
         return self.counts
 
     def _offsets(self):
-        sizes = self._sizes
-        return self.first / np.where(sizes > 0, sizes, 1.0)[:, None]
+        return self.first / divisors(self._sizes)[:, None]
 
     def to_bytes(self):
         """The statistics as bytes, for :meth:`from_bytes` on any machine.
