@@ -73,10 +73,9 @@ def test_a_plan_depends_on_the_shape_alone(shape, missing):
     plans = [plan_of(*shape, n_threads=n, missing=missing) for n in THREADS]
     for n, plan in zip(THREADS, plans, strict=True):
         assert plan.n_threads <= n
-        # when a signal is looked for may depend on threads, where the sums go to may not
-        own = {"n_threads": 0, "scratch_bytes": 0, "panel_bytes": 0}
-        if not plan.shared:
-            own |= {"n_steps": 0, "steps": []}
+        # how much a thread does at a time may depend on threads, how sums are added up may not
+        own = {"n_threads": 0, "scratch_bytes": 0, "panel_bytes": 0, "steps": []}
+        own |= {"n_units": 0, "n_bands": 0} if plan.shared else {"n_steps": 0}
         assert plan._replace(**own) == plans[0]._replace(**own)
 
 

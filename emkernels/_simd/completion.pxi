@@ -181,7 +181,7 @@ cdef void write_missing(const Panels *p, const Job *job, Py_ssize_t t,
 
 cdef void masked_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
                          double *count, double *first, double *second) noexcept nogil:
-    """One component of the types without correlations: as diag_moments, and the variance for
+    """One component of the types without correlations: the same sums, and the variance for
     each missing value; or the weights of observed values instead of second moments."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, t, d, v

@@ -38,7 +38,7 @@ cdef void set_offsets(const Gaussians *g, const real *centre, real *out) noexcep
     """Behind mean and scale of a packed component: o; in its header, whether it is near."""
     cdef Py_ssize_t D = g.n_features, n = padded(D), d
     cdef const real *mean = out + HEADER
-    cdef real value, largest = 0
+    cdef real value
     cdef bint near = True
     for d in range(D):
         value = <real>(-<double>mean[n + d] * (<double>mean[d] - <double>centre[d]))

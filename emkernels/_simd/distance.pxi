@@ -13,12 +13,12 @@ cdef double far_distance(const char *x, Py_ssize_t step, const real *centre,
     cdef double scale = 0, q = 0, half
     cdef Py_ssize_t d
     for d in range(n_features):
-        scale = max(scale, fabs(0.5 * read(x + d * step) - 0.5 * centre[d]))
+        scale = max(scale, fabs(0.5 * <double>read(x + d * step) - 0.5 * <double>centre[d]))
     scaled[0] = 0
     if scale == 0:
         return 0
     for d in range(n_features):
-        half = (0.5 * read(x + d * step) - 0.5 * centre[d]) / scale
+        half = (0.5 * <double>read(x + d * step) - 0.5 * <double>centre[d]) / scale
         q += half * half
     scaled[0] = 1e-154 * scale * sqrt(q)
     return 4 * scale * scale * q

@@ -201,7 +201,7 @@ cdef double exact_form(const Job *job, const FactorPanels *p, Py_ssize_t k, cons
     cdef int turn
     for d in range(D):
         # halves: the difference itself may overflow
-        e[d] = (0.5 * x[d] - 0.5 * mean[d]) / unit[d]
+        e[d] = (0.5 * <double>x[d] - 0.5 * <double>mean[d]) / unit[d]
         largest = max(largest, fabs(e[d]))
     scale[0] = 2 * largest
     if not 0 < largest < INFINITY:

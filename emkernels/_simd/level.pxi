@@ -43,7 +43,6 @@ cdef extern from "vector.h" nogil:
     vec where_less "emk_where_less"(vec x, vec y, vec a, vec b)
     void add_gaps "emk_add_gaps"(double *target, const char *x, const real *c, double w)
     void prefetch "emk_prefetch"(const char *address)
-    void fence "emk_fence"()
     void lane_sums "emk_lane_sums"(const vec *acc, int n, real *out)
 
 cdef extern from "products.h" nogil:

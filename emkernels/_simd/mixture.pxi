@@ -10,7 +10,7 @@ ctypedef struct Panels:
     Py_ssize_t start        # the position of the first row
     bint direct             # and the others follow
     vec *x                  # (n_tiles, n_padded, TILE)
-    vec *whitened           # (n_padded, TILE), tied only
+    vec *whitened           # (n_padded, TILE), tied, and of rows with gaps
     vec *scaled             # rows weighted for one component, by strips (see products.pxi)
     real *roots             # of their weights
     const char **row        # (MOMENT_ROWS,) where they are
@@ -245,7 +245,7 @@ cdef void e_step(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t c
                  double *log_likelihood, double *pairs) noexcept nogil:
     """Responsibilities, up to the factor that goes into p.weight, and row outputs."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, k, i, v, start, size, hint = 0
+    cdef Py_ssize_t K = g.n_components, t, k, i, v, start, size, hint = 0
     cdef bint skip = job.skip and job.rows.known == NULL
     cdef bint look
     cdef Py_ssize_t skipped = K      # in the last tile that was looked at
@@ -565,17 +565,17 @@ cdef void far_complete(const Job *job, Py_ssize_t row, Py_ssize_t k, Far *far) n
     cdef double scale = 0, q = 0, z, half
     for d in range(D):
         # halves: the difference itself may overflow
-        scale = max(scale, fabs(0.5 * read(x + d * job.rows.column_stride) - 0.5 * mean[d]))
+        scale = max(scale, fabs(0.5 * <double>read(x + d * job.rows.column_stride) - 0.5 * mean[d]))
     if g.covariance_type == FULL:
         factor += k * D * D
     for r in range(D if scale > 0 else 0):
         if g.covariance_type == FULL or g.covariance_type == TIED:
             z = 0
             for d in range(r + 1):
-                half = 0.5 * read(x + d * job.rows.column_stride) - 0.5 * mean[d]
+                half = 0.5 * <double>read(x + d * job.rows.column_stride) - 0.5 * mean[d]
                 z += half / scale * factor[d * D + r]
         else:
-            z = (0.5 * read(x + r * job.rows.column_stride) - 0.5 * mean[r]) / scale
+            z = (0.5 * <double>read(x + r * job.rows.column_stride) - 0.5 * mean[r]) / scale
             z *= factor[k * D + r] if g.covariance_type == DIAG else factor[k]
         q += z * z
     far.constant = (<const real*>g.packed)[k * component_stride(g) + NORMAL]

@@ -99,7 +99,7 @@ cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t
                          double *second) noexcept nogil:
     """One component of at most NARROW features, complete rows: S_k = sum e e' with
     e = sqrt(r) (x - mean)."""
-    cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i, j
+    cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i
     cdef vec total = splat(0), weight
     cdef vec *sums = <vec*>p.sums
     cdef double *products = p.corner

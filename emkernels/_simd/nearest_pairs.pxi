@@ -100,10 +100,10 @@ cdef double scaled_distance(const char *x, Py_ssize_t step, const real *centre,
     cdef double scale = 0, total = 0, half
     cdef Py_ssize_t d
     for d in range(n_features):
-        scale = max(scale, fabs(0.5 * read(x + d * step) - 0.5 * centre[d]))
+        scale = max(scale, fabs(0.5 * <double>read(x + d * step) - 0.5 * <double>centre[d]))
     if scale == 0:
         return 0
     for d in range(n_features):
-        half = (0.5 * read(x + d * step) - 0.5 * centre[d]) / scale
+        half = (0.5 * <double>read(x + d * step) - 0.5 * <double>centre[d]) / scale
         total += half * half
     return 2 * scale * sqrt(total)

@@ -67,7 +67,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
         p.direct and rows_are_near(job))
     # u r of a Student t component may be small where its row is far
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
-    cdef vec least = splat(<real>1e-19 if skip else 0)
+    cdef vec least = splat(<real>1e-19)
     cdef vec total = splat(0)
     cdef vec weight[VECTORS]
     cdef int lane[TILE + LANES]
@@ -84,8 +84,10 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
             prefetch(<const char*>(r + K * VECTORS + v))     # of the next tile, far from these
-            weight[v] = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
-            total = total + weight[v]
+            weight[v] = r[v] * p.weight[t * VECTORS + v]
+            if skip:
+                weight[v] = keep_if_ge(weight[v], r[v], least)
+            total = total + weight[v]       # shows one that is not a number
         n_lanes = weighted_lanes(weight, p.roots + c, lane)
         if p.ready != NULL:
             for i in range(n_lanes):
@@ -126,7 +128,7 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
 cdef void turn_rows(const Panels *p, Py_ssize_t n_features, const int *lane, Py_ssize_t n_lanes,
                     Py_ssize_t c) noexcept nogil:
     """The chosen lanes of p.diff into the chunk, from row c on."""
-    cdef Py_ssize_t n = padded(n_features), s, d, v, i, j
+    cdef Py_ssize_t n = padded(n_features), s, d, v, i
     cdef const char *feature[LANES]
     cdef vec block[LANES]
     cdef real nothing[TILE]

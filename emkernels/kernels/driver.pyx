@@ -38,8 +38,9 @@ cdef enum:
     PANEL_BUDGET = 67108864         # bytes of both panels at most
     LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
-    UNITS = 32                      # at least, by bands where components are fewer
-    BAND_FEATURES = 128             # at least
+    BAND_BYTES = 655360             # of a band of one triangle at most
+    UNIT_HALVES = 3                 # for each thread at least, halves of units
+    LEAST_BAND = 16                 # features of a band in the mean: none is without any
     LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
     MOST_IN_TURNS = 4               # units of these
     # rows with missing values
@@ -48,7 +49,6 @@ cdef enum:
     MOST_GAP_TILES = 16             # and at most
     FORMER_GAPS = 4000000           # instead of FORMER_SCRATCH
     GAP_BUDGET = 36000000           # bytes of both panels at most
-    GAP_FEATURES = 48               # of a band at least
     TAIL = 3
     STEP_WORK = 1000000000          # operations of one thread between looks for a signal
 
@@ -175,7 +175,8 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     cdef Py_ssize_t each = 8 * plan.accumulator_length, share = plan.table.share_bytes(job)
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
     room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
-        (FORMER_SCRATCH if job.incomplete == NULL else FORMER_GAPS) + 4 * job.gaussians.n_features * job.gaussians.n_features)
+        (FORMER_SCRATCH if job.incomplete == NULL else FORMER_GAPS)
+        + 4 * job.gaussians.n_features * job.gaussians.n_features)
     room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
     tiles = PANEL_TILES
     if job.incomplete != NULL:
@@ -190,13 +191,9 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.shared = True
     plan.n_groups = 1
     plan.panel.n_tiles = plan.n_blocks = tiles      # a block is a tile
-    plan.panel.n_bands = 1
+    plan.panel.n_bands = bands_of_triangles(job, n_threads)
     job.block_rows = tile
     plan.panel_bytes = plan.table.panel_bytes(job, tiles)
-    if job.gaussians.covariance_type == FULL and K < UNITS:
-        plan.panel.n_bands = max(<Py_ssize_t>1, min(
-            (UNITS + K - 1) // K, job.gaussians.n_features
-            // (BAND_FEATURES if job.incomplete == NULL else GAP_FEATURES)))
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands
@@ -206,6 +203,17 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     if plan.tails == NULL:
         return OUT_OF_MEMORY
     return allocate(plan, share, plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
+
+
+cdef Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil:
+    """Parts of each triangle of sums: each stays in the second cache, and there are enough for the
+    threads. No sum depends on them; rows are scaled again for each."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
+    if job.gaussians.covariance_type != FULL:
+        return 1
+    near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
+    enough = (UNIT_HALVES * n_threads + 2 * K - 1) // (2 * K)
+    return max(<Py_ssize_t>1, min(max(near, enough), D // LEAST_BAND))
 
 
 cdef Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcept nogil:

@@ -70,8 +70,8 @@ class KMeansExchange:
         Warns
         -----
         EMWarning
-            `random_state` is a Generator, which scikit-learn does not take: a fit there would begin
-            otherwise.
+            `random_state` is a Generator or `init` one that scikit-learn does not take: a fit there
+            would begin otherwise.
 
         See Also
         --------
@@ -98,7 +98,9 @@ class KMeansExchange:
         model._n_features_out = len(self.cluster_centers_)
         model._n_threads = 1    # of its predictions; a fit finds its own
         names_between(self, model)
-        if "random_state" not in given and self.random_state is not None:
-            warn("scikit-learn's K-means takes no Generator as random_state: it predicts the same, "
-                 "but a fit of it would begin otherwise", EMWarning)
+        lost = [name for name in ("init", "random_state")
+                if name not in given and getattr(self, name) is not None]
+        if lost:
+            warn(f"scikit-learn's K-means does not take this {' or '.join(lost)}: it predicts the "
+                 "same, but a fit of it would begin otherwise", EMWarning)
         return model

@@ -50,7 +50,8 @@ def coreset(rows, n_rows, random_state):
     squares, _ = passes.gap_squares(
         X, np.zeros(len(X), np.int32), mean, np.zeros(rows.n_features), n_threads)
     # times the number of rows that are drawn
-    chance = squares / np.average(squares, weights=weight) if squares.any() else np.ones(len(X))
+    typical = np.average(squares, weights=weight)
+    chance = squares / typical if typical > 0 else np.ones(len(X))
     chance += 1
     if weight is not None:
         chance *= weight

@@ -207,6 +207,7 @@ class GaussianStarts(Starts):
             structure.kernel, means, counts, np.zeros(means.shape),
             np.array(structure.second_of(counts[:, None, None] * covariances)), 0.0,
             counts.sum(), len(self.rows))
+        statistics.n_threads = self.rows.n_threads
         gaussians = replace(components, fixed=frozenset(stays)).maximise(statistics, before)
         if given.means is not None:
             gaussians.means = given.means
