@@ -130,12 +130,16 @@ static EMK_ALWAYS_INLINE void emk_careful_group(const emk_vec *x, const Py_ssize
       for (int k = 1; k < n; k++) most = emk_max(most, r[k * r_stride]);
 #pragma GCC unroll 4
       for (int k = 0; k < n; k++) {
-        emk_vec y = tile[v] - emk_splat(about[masked ? 0 : k]), w;
-        if (masked)
+        emk_vec y = tile[v] - emk_splat(about[masked ? 0 : k]), w = r[k * r_stride];
+        if (masked) {       // otherwise to the bit what is made without
           y = emk_keep_if_ge(y, most, emk_splat(EMK_DOUBLE ? (emk_real)4e-324 : (emk_real)1e-45));
-        w = r[k * r_stride] * y;
-        acc[k] = acc[k] + w;
-        acc[n + k] = acc[n + k] + w * y;
+          acc[k] = acc[k] + w * y;
+          acc[n + k] = acc[n + k] + w * (y * y);
+        } else {
+          w = w * y;
+          acc[k] = acc[k] + w;
+          acc[n + k] = acc[n + k] + w * y;
+        }
       }
     }
   }
