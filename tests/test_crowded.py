@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans as SklearnKMeans
 
 from emkernels import EMWarning, KMeans
 from emkernels.data import Rows
@@ -237,6 +238,23 @@ def test_a_coreset_of_few_rows_that_weigh():
     assert_allclose(model.inertia_, other.inertia_, rtol=0.2)
     assert len(np.unique(model.labels_)) == 8
     assert len(np.unique(model.labels_[:5])) == 5
+
+
+def test_a_coreset_of_rows_that_differ_where_nothing_weighs():
+    X, weight = np.zeros((30_000, 2)), np.ones(30_000)
+    X[-1], weight[-1] = 5, 0
+    few = coreset(Rows.read(X).weighed(weight), 100, np.random.RandomState(0))
+    assert_array_equal(few.X, np.zeros((len(few), 2)))
+    assert_allclose(few.weight_given.sum(), weight.sum())
+
+
+def test_distances_that_are_hardly_any():
+    """Differences of float32 rows are taken in float64: their squares are too small for float32,
+    and in the end they themselves."""
+    X = np.array([[0.0], [1e-44], [1e-42], [1e-30]], np.float32)
+    model = KMeans.from_sklearn(SklearnKMeans(1, n_init=1).fit(X))
+    model.cluster_centers_ = X[:1].copy()
+    assert_allclose(model.transform(X)[:, 0], X[:, 0], rtol=1e-6)
 
 
 def test_distances_of_one_column_of_any_strides():

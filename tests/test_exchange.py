@@ -191,6 +191,14 @@ def test_k_means_of_scikit_learn():
     assert np.isfinite(made.fit(X).inertia_) and np.isfinite(theirs.fit(X).inertia_)
 
 
+@pytest.mark.parametrize("own", [{"init": "k-means||"}, {"init": "coreset"},
+                                 {"random_state": np.random.default_rng(0)}])
+def test_what_k_means_of_scikit_learn_does_not_take(own):
+    with pytest.warns(EMWarning, match=f"does not take this {next(iter(own))}: it predicts the"):
+        theirs = KMeans(**{"n_clusters": 2, "random_state": 0} | own).fit(X).to_sklearn()
+    assert np.isfinite(theirs.fit(X).inertia_)
+
+
 def test_what_was_put_together_by_hand():
     """As people do who have parameters from elsewhere; it predicts in scikit-learn."""
     by_hand = mixture.GaussianMixture(2)

@@ -9,9 +9,18 @@ from scipy.special import logsumexp
 from emkernels import CategoricalHMM, GaussianHMM, MixtureHMM
 from emkernels.data.sequences import Sequences
 from emkernels.em import DegenerateWarning
+from emkernels.kernels import passes
 from emkernels.starts import chains
 
 TYPES = ("full", "tied", "diag", "spherical")
+
+
+def test_every_part_of_a_fit_keeps_to_its_threads(monkeypatch):
+    asked, own = [], passes.own_n_threads
+    monkeypatch.setattr(passes, "own_n_threads", lambda n: asked.append(n) or own(n))
+    X = np.random.default_rng(0).normal(size=(300, 3))
+    GaussianHMM(2, n_threads=1, n_init=1, max_iter=2, tol=0, random_state=0).fit(X)
+    assert set(asked) == {1}
 
 
 def covariances(rng, covariance_type, shape, d):

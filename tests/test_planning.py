@@ -57,6 +57,14 @@ def test_large_models_use_all_threads(shape):
 
 
 @several
+@pytest.mark.parametrize("shape", [(48_186, 418, 1, "full"), (37_851, 243, 3, "full"),
+                                   (34_560, 253, 4, "full"), (52_875, 272, 3, "full")],
+                         ids=shape_id)
+def test_few_wide_components_use_many_threads(shape):
+    assert [shares(plan_of(*shape, n_threads=n)).efficiency >= 0.8 for n in (8, 16, 32)] == [True] * 3
+
+
+@several
 @pytest.mark.parametrize("shape", LARGE, ids=shape_id)
 def test_there_is_one_copy_of_the_sums(shape):
     n, D, K, covariance_type = shape
