@@ -15,6 +15,7 @@ from emkernels.starts import chains
 TYPES = ("full", "tied", "diag", "spherical")
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_every_part_of_a_fit_keeps_to_its_threads(monkeypatch):
     asked, own = [], passes.own_n_threads
     monkeypatch.setattr(passes, "own_n_threads", lambda n: asked.append(n) or own(n))

@@ -221,6 +221,7 @@ table_.share_bytes = share_bytes
 table_.unit_share = unit_share
 table_.panel_rows = panel_rows
 table_.panel_sums = panel_sums
+table_.most_bands = most_bands
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
 table_.centre_panel = CENTRE_PANEL

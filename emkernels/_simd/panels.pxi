@@ -94,6 +94,14 @@ cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_
         band.end = band_end(unit % panel.n_bands + 1, panel.n_bands, groups)
 
 
+cdef Py_ssize_t most_bands(const Job *job) noexcept nogil:
+    """Parts that a triangle can be cut into, none of them empty."""
+    cdef Py_ssize_t D = job.gaussians.n_features
+    if job.gaussians.covariance_type != FULL or (job.incomplete == NULL and D <= NARROW):
+        return 1
+    return max(<Py_ssize_t>1, bands_of(D) // 2)
+
+
 cdef inline Py_ssize_t band_end(Py_ssize_t bands, Py_ssize_t n_bands,
                                 Py_ssize_t groups) noexcept nogil:
     return <Py_ssize_t>(groups * sqrt(<double>bands / n_bands) + 0.5)

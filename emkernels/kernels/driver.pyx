@@ -40,7 +40,6 @@ cdef enum:
     MOST_UNITS = 256
     BAND_BYTES = 655360             # of a band of one triangle at most
     UNIT_HALVES = 3                 # for each thread at least, halves of units
-    LEAST_BAND = 16                 # features of a band in the mean: none is without any
     LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
     MOST_IN_TURNS = 4               # units of these
     # rows with missing values
@@ -191,7 +190,7 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.shared = True
     plan.n_groups = 1
     plan.panel.n_tiles = plan.n_blocks = tiles      # a block is a tile
-    plan.panel.n_bands = bands_of_triangles(job, n_threads)
+    plan.panel.n_bands = min(bands_of_triangles(job, n_threads), plan.table.most_bands(job))
     job.block_rows = tile
     plan.panel_bytes = plan.table.panel_bytes(job, tiles)
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
@@ -209,11 +208,9 @@ cdef Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil
     """Parts of each triangle of sums: each stays in the second cache, and there are enough for the
     threads. No sum depends on them; rows are scaled again for each."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
-    if job.gaussians.covariance_type != FULL:
-        return 1
     near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
     enough = (UNIT_HALVES * n_threads + 2 * K - 1) // (2 * K)
-    return max(<Py_ssize_t>1, min(max(near, enough), D // LEAST_BAND))
+    return max(near, enough)
 
 
 cdef Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcept nogil:
