@@ -87,6 +87,7 @@ ctypedef struct Field:
 cdef enum:
     CENTRE_GROUPS = 64     # bits of an unsigned long long
     CENTRE_MARKS = 5       # as EMK_CENTRE_MARKS
+    MOST_SEEDS = 66        # that k-means++ compares rows with in bytes: whole panels
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -293,6 +294,8 @@ ctypedef struct Seeding:
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
     Py_ssize_t n_candidates       # the other centres
     double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
+    const Nearest *nearest        # the same centres in bytes, see sketch.pxi; NULL: not there
+    char *sketches                # of the rows
 
 
 # Accumulators of one group of blocks, all float64, one after the other:
@@ -378,3 +381,9 @@ ctypedef struct Table:
     Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
     bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t p, Py_ssize_t q,
                       double *rows) noexcept nogil
+    Py_ssize_t crowd
+    Py_ssize_t (*sketch_bytes)(Py_ssize_t n_features) noexcept nogil
+    void (*sketch_rows)(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
+                        float *scratch) noexcept nogil
+    void (*replace_centres)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
+                            Py_ssize_t n_features, float *scratch) noexcept nogil
