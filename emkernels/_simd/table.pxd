@@ -111,8 +111,8 @@ ctypedef struct Bounds:
 
 
 # Centres as nearest.pxi takes them: in the precision of the rows, and packed for a product in
-# float32, and in bytes. Table.prepare_nearest fills what is up to `sums`, scale and what follows it,
-# Table.pack_centres the rest, but n_panels, sketched and the addresses.
+# float32, and in bytes. Table.prepare_nearest fills what is up to `sums`, scale and what follows
+# it, Table.pack_centres the rest, but n_panels, sketched and the addresses.
 ctypedef struct Nearest:
     Py_ssize_t n_panels           # of Table.panel centres
     char *centers                 # (n_clusters, n_features)
