@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 
 from emkernels import EMWarning, KMeans
 from emkernels.data import Rows
+from emkernels.kernels import kmeans_plusplus
 from emkernels.kernels.passes import LloydBounds, bounded_pass, center_distances, kmeans_pass
 from emkernels.models.kmeans_starts import SEEDS
 from emkernels.starts import coresets
@@ -196,6 +197,20 @@ def test_seeds_of_a_few_passes(dtype, init, monkeypatch):
     fits = [KMeans(60, init=init, random_state=0, n_threads=t).fit(X) for t in (1, 2, 3)]
     for fit in fits[1:]:
         assert_array_equal(fit.cluster_centers_, fits[0].cluster_centers_)
+
+
+@pytest.mark.parametrize("kind", ["plain", "shifted", "ties", "a far row", "small", "columns"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted):
+    """Of rows whose columns are apart none are kept."""
+    rng = np.random.default_rng(3)
+    X = table(kind, 4003, 70, 40, "f8")
+    weight = rng.gamma(0.5, size=len(X)) if weighted else None
+    apart = kmeans_plusplus(np.asfortranarray(X), 40, sample_weight=weight, random_state=0)
+    for n_threads in (1, 3):
+        found = kmeans_plusplus(X, 40, sample_weight=weight, random_state=0, n_threads=n_threads)
+        assert_array_equal(found[1], apart[1])
+        assert_array_equal(found[0], apart[0])
 
 
 def test_a_coreset_stands_for_all_rows():

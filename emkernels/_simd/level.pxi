@@ -7,8 +7,9 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
-    PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors, Field,
-    Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle, second_size)
+    MOST_SEEDS, PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors,
+    Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle,
+    second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -237,6 +238,10 @@ table_.first_nonfinite = first_nonfinite
 table_.exp_array = exp_array
 table_.log_array = log_array
 table_.triangle_panel = PANEL
+table_.crowd = CROWD
+table_.sketch_bytes = sketch_bytes
+table_.sketch_rows = sketch_rows
+table_.replace_centres = replace_centres
 if IS_DOUBLE:    # whatever the rows are, so it is there once
     table_.triangle_size = triangle_size
     table_.factorise = factorise

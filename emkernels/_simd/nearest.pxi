@@ -53,8 +53,13 @@ ctypedef struct Crowd:
     unsigned short *lower       # (n_groups, CROWD)
     int *doubts                 # (n_groups,) of one row
     float *line                 # (D,) one row, packed; in whole vectors where there are bytes
-    float *row_marks            # (ROW_MARKS, CROWD) of rows in bytes, see sketch.pxi
+    # of wide tiles in bytes, n_together of which are compared at once: see sketch.pxi
+    float *sketches             # (n_together, WORDS * CROWD)
+    float *row_marks            # (n_together, ROW_MARKS, CROWD)
+    float *forms                # (n_together, n_panels, CENTRE_PANEL, CROWD); form is one of them
     unsigned char *bytes        # (FLANES, 4 WORDS) scratch
+    int n_together
+    int n_sketched              # of them there are forms of
     int n_distrusted            # wide tiles in a row that bytes left many centres of
     int n_passed_over           # of which products are made at once
     float *value                # (n_clusters,) its l
@@ -76,14 +81,21 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     used = aligned(used + (D + 1) * row + FLANES * PART * <Py_ssize_t>sizeof(float))
     p.y = <float*>(scratch + used)
     used += DEPTH * row
-    p.form = <float*>(scratch + used)
-    used += n * CENTRE_PANEL * row
-    p.norm = <float*>(scratch + used)
-    p.best = p.norm + CROWD
-    p.limit = p.best + CROWD
+    p.n_together = crowds_together(job.nearest, D)
+    p.n_sketched = p.n_distrusted = p.n_passed_over = 0
+    p.forms = <float*>(scratch + used)
+    used += p.n_together * n * CENTRE_PANEL * row
+    p.row_marks = <float*>(scratch + used)
+    used += p.n_together * ROW_MARKS * row
+    p.limit = <float*>(scratch + used)
     p.square = p.limit + CROWD
     p.found = <int*>(p.square + CROWD)
-    used += 5 * row
+    used += 3 * row
+    if job.nearest.sketched:
+        p.sketches = <float*>(scratch + used)
+        used += p.n_together * WORDS(D) * row
+        p.bytes = <unsigned char*>(scratch + used)
+        used = aligned(used + FLANES * 4 * WORDS(D))
     p.exact = <double*>(scratch + used)
     used += CROWD * sizeof(double)
     p.near = <double*>(scratch + used)
@@ -94,11 +106,6 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     used = aligned(used + G * <Py_ssize_t>sizeof(int))
     p.line = <float*>(scratch + used)
     used = aligned(used + (D + 4 * FLANES) * <Py_ssize_t>sizeof(float))
-    p.row_marks = <float*>(scratch + used)
-    p.bytes = <unsigned char*>(scratch + used + ROW_MARKS * row)
-    if job.nearest.sketched:
-        used = aligned(used + ROW_MARKS * row + FLANES * 4 * WORDS(D))
-    p.n_distrusted = p.n_passed_over = 0
     p.value = <float*>(scratch + used)
     used = aligned(used + K * <Py_ssize_t>sizeof(float))
     p.copied = <real*>(scratch + used)
@@ -279,34 +286,42 @@ cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t 
                     p.found[j] = <int>k
 
 
-cdef void crowd_forms(const Job *job, Py_ssize_t size, Py_ssize_t n_chosen, const char *ahead,
-                      Crowd *p) noexcept nogil:
-    """l of the rows of a wide tile and of the chosen panels, and which centres may be nearest."""
+cdef void crowd_forms(const Job *job, const Rows *rows, Py_ssize_t first, Py_ssize_t t,
+                      Py_ssize_t count, Crowd *p) noexcept nogil:
+    """Open wide tile t of rows first .. first + count - 1; l of its rows and of all centres, and
+    which centres may be nearest. Tiles come in their order."""
     cdef const Nearest *nearest = job.nearest
     cdef Py_ssize_t D = job.gaussians.n_features, j
+    cdef Py_ssize_t start = first + t * CROWD, size = min(<Py_ssize_t>CROWD, count - t * CROWD)
+    cdef Py_ssize_t at = t % p.n_together
+    if at == 0:
+        sketch_crowds(job, rows, start, first + count, p)
+    p.form = p.forms + at * nearest.n_panels * CENTRE_PANEL * CROWD
+    p.best = p.row_marks + (at * ROW_MARKS + 3) * CROWD
+    p.norm = p.best + CROWD
+    open_crowd(rows, start, size, p)
+    for j in range(CROWD):
+        p.found[j] = -1
+        p.exact[j] = -1
+    if at < p.n_sketched:
+        if few_are_left(job, size, p):
+            p.n_distrusted = 0
+            return
+        p.n_distrusted = min(2 * p.n_distrusted + 1, <int>DISTRUST)
+        p.n_passed_over = p.n_distrusted
+    elif p.n_passed_over > 0:
+        p.n_passed_over -= 1
     for j in range(CROWD):
         p.best[j] = INFINITY
         p.norm[j] = INFINITY
-        p.found[j] = -1
-        p.exact[j] = -1
-    if nearest.usable and nearest.sketched:
-        if p.n_passed_over > 0:
-            p.n_passed_over -= 1
-        elif sketch_crowd(job, size, ahead, p):
-            p.n_distrusted = 0
-            return
-        else:
-            p.n_distrusted = min(2 * p.n_distrusted + 1, <int>DISTRUST)
-            p.n_passed_over = p.n_distrusted
-        for j in range(CROWD):
-            p.best[j] = INFINITY
     if nearest.usable:
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
-        products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen, n_chosen,
-                 ahead, CROWD * D * sizeof(real), p.form, p.best)
+        products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen,
+                 nearest.n_panels, behind_crowd(rows, start), CROWD * D * sizeof(real), p.form,
+                 p.best)
     else:
-        memset(p.form, 0, n_chosen * CENTRE_PANEL * CROWD * sizeof(float))
+        memset(p.form, 0, nearest.n_panels * CENTRE_PANEL * CROWD * sizeof(float))
     limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
 
 
@@ -341,13 +356,13 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
     for t in range((count + CROWD - 1) // CROWD):
         start = first + t * CROWD
         size = min(<Py_ssize_t>CROWD, first + count - start)
-        open_crowd(&job.rows, start, size, &p)
         if job.labels != NULL:
+            open_crowd(&job.rows, start, size, &p)
             for j in range(size):
                 p.found[j] = job.labels[start + j]
                 p.exact[j] = -1
         else:
-            crowd_forms(job, size, job.nearest.n_panels, behind_crowd(&job.rows, start), &p)
+            crowd_forms(job, &job.rows, first, t, count, &p)
             settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             row = start + j

@@ -17,8 +17,7 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
         needed.order = p.order
     for t in range((n + CROWD - 1) // CROWD):
         size = min(<Py_ssize_t>CROWD, n - t * CROWD)
-        open_crowd(&needed, t * CROWD, size, &p)
-        crowd_forms(job, size, job.nearest.n_panels, behind_crowd(&needed, t * CROWD), &p)
+        crowd_forms(job, &needed, 0, t, n, &p)
         settle(job.nearest, K, D, job.nearest.n_panels, &p)
         for j in range(size):
             if p.exact[j] == INFINITY:

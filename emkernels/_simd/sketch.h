@@ -17,9 +17,10 @@
   ((emk_fivec)_mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(x), (__m256i)(c)))
 #endif
 
-/* Of a crowd: the unit of its bytes, what is lost by them, and their length, each (CROWD,); of a panel: half,
-   the same three and what half is in error by, each (CENTRE_PANEL,), and its offsets. */
-#define EMK_ROW_MARKS 3
+/* Of a crowd: the unit of its bytes, what is lost by them, their length, at least the least form so far,
+   and at least their distance to the origin, each (CROWD,); of a panel: half, the same three and what
+   half is in error by, each (CENTRE_PANEL,), and its offsets. */
+#define EMK_ROW_MARKS 5
 #define EMK_CENTRE_MARKS 5
 /* Words of four bytes, in whole vectors. */
 #define EMK_WORDS(n) (((n) + 4 * EMK_FLANES - 1) / (4 * EMK_FLANES) * EMK_FLANES)
@@ -127,11 +128,12 @@ static inline float emk_to_bytes(const float *y, Py_ssize_t n, float largest, in
 }
 
 /* Pack scale * (row - origin) of CROWD contiguous rows in bytes for emk_sketch_products: x (PARTS, WORDS,
-   PART) words; norm (CROWD,) as by emk_pack_crowd. y (4 WORDS) and bytes (FLANES, 4 WORDS) are scratch,
+   PART) words; marks, the last of which are as by emk_pack_crowd. y (4 WORDS) and bytes (FLANES, 4 WORDS) are scratch,
    in whole vectors. */
 static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features,
                                    const emk_real *origin, emk_real scale, float more, float *y,
-                                   uint8_t *bytes, float *x, float *norm, float *marks) {
+                                   uint8_t *bytes, float *x, float *marks) {
+  float *norm = marks + 4 * EMK_CROWD;
   const Py_ssize_t n_words = EMK_WORDS(n_features), n = 4 * n_words;
   for (Py_ssize_t d = n_features; d < n; d++) y[d] = 0;
   for (int first = 0; first < EMK_CROWD; first += EMK_FLANES) {
@@ -147,6 +149,7 @@ static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features
       lost = norm[j] < EMK_FAR ? lost + 6 * (float)EMK_UNIT * norm[j] + 1e-20f : 0;
       marks[EMK_CROWD + j] = lost;
       marks[2 * EMK_CROWD + j] = norm[j] < EMK_FAR ? norm[j] + lost : 0;
+      marks[3 * EMK_CROWD + j] = INFINITY;
     }
     float *to = x + first / EMK_PART * n_words * EMK_PART + first % EMK_PART;
     for (Py_ssize_t w = 0; w < n_words; w += EMK_FLANES)
@@ -155,10 +158,11 @@ static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features
 }
 
 /* form (CENTRE_PANEL, CROWD) of one part: at most half of the squared distance of its rows x (n_words, PART)
-   to a panel c (n_words, CENTRE_PANEL), less their norms; top (PART,) at least the least so far. */
+   to a panel c (n_words, CENTRE_PANEL), less their norms. */
 static EMK_BYTES void emk_sketch_part(const float *x, const int32_t *c, Py_ssize_t n_words,
-                                      const float *row_marks, const float *marks,
-                                      const int32_t *offset, float *form, float *top) {
+                                      float *row_marks, const float *marks, const int32_t *offset,
+                                      float *form) {
+  float *top = row_marks + 3 * EMK_CROWD;
   emk_fivec acc[EMK_CENTRE_PANEL * EMK_SUB];
 #pragma GCC unroll 6
   for (int m = 0; m < EMK_CENTRE_PANEL; m++)
@@ -203,19 +207,23 @@ static EMK_BYTES void emk_sketch_part(const float *x, const int32_t *c, Py_ssize
   }
 }
 
-/* The same of all panels and parts. From `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
+/* The same of all panels, and of n_crowds, for each of which there are WORDS * CROWD of x, ROW_MARKS * CROWD
+   marks and n_panels * CENTRE_PANEL * CROWD forms: centres that do not fit into the second cache are
+   read once for all. From `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
 static inline void emk_sketch_products(const float *x, const int32_t *sketch, Py_ssize_t n_features,
-                                       const float *row_marks, const float *marks,
-                                       const int32_t *offsets, Py_ssize_t n_panels,
-                                       const char *ahead, Py_ssize_t n_bytes, float *form,
-                                       float *top) {
+                                       float *row_marks, const float *marks, const int32_t *offsets,
+                                       Py_ssize_t n_panels, int n_crowds, const char *ahead,
+                                       Py_ssize_t n_bytes, float *form) {
   const Py_ssize_t n_words = (n_features + 3) / 4, stride = EMK_WORDS(n_features) * EMK_PART;
   const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_panels - 1) / (64 * n_panels)) : 0;
+  const Py_ssize_t n_forms = n_panels * EMK_CENTRE_PANEL * EMK_CROWD;
   for (Py_ssize_t i = 0; i < n_panels; i++) {
     for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
-    for (int s = 0; s < EMK_PARTS; s++)
-      emk_sketch_part(x + s * stride, sketch, n_words, row_marks + s * EMK_PART, marks, offsets,
-                      form + s * EMK_PART, top + s * EMK_PART);
+    for (int t = 0; t < n_crowds; t++)
+      for (int s = 0; s < EMK_PARTS; s++)
+        emk_sketch_part(x + (t * EMK_PARTS + s) * stride, sketch, n_words,
+                        row_marks + t * EMK_ROW_MARKS * EMK_CROWD + s * EMK_PART, marks, offsets,
+                        form + t * n_forms + s * EMK_PART);
     sketch += n_words * EMK_CENTRE_PANEL;
     marks += EMK_CENTRE_MARKS * EMK_CENTRE_PANEL;
     offsets += EMK_CENTRE_PANEL;
@@ -251,17 +259,16 @@ static inline float emk_to_bytes(const float *y, Py_ssize_t n, float largest, in
 }
 static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features,
                                    const emk_real *origin, emk_real scale, float more, float *y,
-                                   uint8_t *bytes, float *x, float *norm, float *marks) {
+                                   uint8_t *bytes, float *x, float *marks) {
   (void)row, (void)n_features, (void)origin, (void)scale, (void)more, (void)y, (void)bytes;
-  (void)x, (void)norm, (void)marks;
+  (void)x, (void)marks;
 }
 static inline void emk_sketch_products(const float *x, const int32_t *sketch, Py_ssize_t n_features,
-                                       const float *row_marks, const float *marks,
-                                       const int32_t *offsets, Py_ssize_t n_panels,
-                                       const char *ahead, Py_ssize_t n_bytes, float *form,
-                                       float *top) {
+                                       float *row_marks, const float *marks, const int32_t *offsets,
+                                       Py_ssize_t n_panels, int n_crowds, const char *ahead,
+                                       Py_ssize_t n_bytes, float *form) {
   (void)x, (void)sketch, (void)n_features, (void)row_marks, (void)marks, (void)offsets;
-  (void)n_panels, (void)ahead, (void)n_bytes, (void)form, (void)top;
+  (void)n_panels, (void)n_crowds, (void)ahead, (void)n_bytes, (void)form;
 }
 static inline void emk_sketch_limits(const float *norm, const float *top, Py_ssize_t size,
                                      double relative, float *limit, float *square) {

@@ -29,11 +29,11 @@ cdef extern from "sketch.h" nogil:
                                   unsigned char *out, float *unit)
     void pack_sketch "emk_pack_sketch"(
         const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
-        float *y, unsigned char *bytes, float *x, float *norm, float *marks)
+        float *y, unsigned char *bytes, float *x, float *marks)
     void sketch_products "emk_sketch_products"(
-        const float *x, const int *sketch, Py_ssize_t n_features, const float *row_marks,
-        const float *marks, const int *offsets, Py_ssize_t n_panels, const char *ahead,
-        Py_ssize_t n_bytes, float *form, float *top)
+        const float *x, const int *sketch, Py_ssize_t n_features, float *row_marks,
+        const float *marks, const int *offsets, Py_ssize_t n_panels, int n_crowds,
+        const char *ahead, Py_ssize_t n_bytes, float *form)
     void sketch_limits "emk_sketch_limits"(
         const float *norm, const float *top, Py_ssize_t size, double relative, float *limit,
         float *square)
@@ -42,6 +42,8 @@ cdef enum:
     # columns from which bytes save more than they cost, and to which sums of their products fit
     LEAST_SKETCHED = 48
     MOST_SKETCHED = 32768
+    MUCH_SKETCHED = 1 << 20     # bytes of centres that leave no room in the second cache
+    MOST_CROWDS = 4
 
 
 cdef bint sketches(Py_ssize_t n_features) noexcept nogil:
@@ -82,18 +84,145 @@ cdef void sketch_centre(Nearest *p, Py_ssize_t k, Py_ssize_t K, Py_ssize_t D, fl
     mark[4 * CENTRE_PANEL] = <float>(16 * UNIT * p.half[k]) if k < K else 0
 
 
-cdef bint sketch_crowd(const Job *job, Py_ssize_t size, const char *ahead,
-                       Crowd *p) noexcept nogil:
-    """As crowd_forms, of all panels; False where many centres are left."""
+cdef inline int crowds_together(const Nearest *nearest, Py_ssize_t D) noexcept nogil:
+    """Wide tiles that are compared with a panel while it is there."""
+    if not nearest.sketched:
+        return 1
+    return MOST_CROWDS if nearest.n_panels * CENTRE_PANEL * D > MUCH_SKETCHED else 1
+
+
+cdef void sketch_crowds(const Job *job, const Rows *rows, Py_ssize_t start, Py_ssize_t end,
+                        Crowd *p) noexcept nogil:
+    """Forms of the wide tiles from a row on, to the last row at most: as many as are compared
+    together, or none where others have left many centres."""
     cdef const Nearest *nearest = job.nearest
-    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components, k, n = 0
+    cdef Py_ssize_t D = job.gaussians.n_features, at
+    cdef const char *ahead
+    p.n_sketched = 0
+    if not (nearest.usable and nearest.sketched) or p.n_passed_over > 0:
+        return
+    at = start
+    while p.n_sketched < p.n_together and at < end:
+        open_crowd(rows, at, min(<Py_ssize_t>CROWD, end - at), p)
+        pack_sketch(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more,
+                    p.line, p.bytes, p.sketches + p.n_sketched * WORDS(D) * CROWD,
+                    p.row_marks + p.n_sketched * ROW_MARKS * CROWD)
+        p.n_sketched += 1
+        at += CROWD
+    ahead = behind_crowd(rows, at - CROWD)
+    sketch_products(p.sketches, nearest.sketch, D, p.row_marks, nearest.marks, nearest.offsets,
+                    nearest.n_panels, p.n_sketched, ahead,
+                    p.n_sketched * CROWD * D * <Py_ssize_t>sizeof(real), p.forms)
+
+
+cdef bint few_are_left(const Job *job, Py_ssize_t size, Crowd *p) noexcept nogil:
+    """Limits of a wide tile that was compared in bytes; False where these leave many centres."""
+    cdef Py_ssize_t K = job.gaussians.n_components, k, n = 0
     # one that is left costs as much as 8 or 16 in float32, half of which may be lost
     cdef Py_ssize_t most = size * (1 + K // (2 * <Py_ssize_t>sizeof(real)))
-    pack_sketch(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.line,
-                p.bytes, p.x, p.norm, p.row_marks)
-    sketch_products(p.x, nearest.sketch, D, p.row_marks, nearest.marks, nearest.offsets,
-                    nearest.n_panels, ahead, CROWD * D * sizeof(real), p.form, p.best)
-    sketch_limits(p.norm, p.best, size, nearest.relative, p.limit, p.square)
+    sketch_limits(p.norm, p.best, size, job.nearest.relative, p.limit, p.square)
     for k in range(K):
         n += count_bits(not_above(p.form + k * CROWD, p.limit))
     return n <= most
+
+
+# --- rows whose bytes are kept, for seeds that come one after the other ---------------------------
+
+cdef void replace_centres(Nearest *p, const double *centers, Py_ssize_t K, Py_ssize_t D,
+                          float *scratch) noexcept nogil:
+    """Pack other centres about the same origin, in the same scale."""
+    cdef real *exact = <real*>p.centers
+    cdef const real *origin = <const real*>p.origin
+    cdef Py_ssize_t k, d
+    p.n_panels = (K + CENTRE_PANEL - 1) // CENTRE_PANEL
+    p.usable = True
+    for k in range(K):
+        for d in range(D):
+            exact[k * D + d] = <real>centers[k * D + d]
+            p.sums[d] = <double>exact[k * D + d] - <double>origin[d]
+        p.norms[k] = sqrt(dot(p.sums, p.sums, D))
+        p.usable = p.usable and p.norms[k] * p.scale < 1e15
+    if p.usable:
+        pack_centres(p, K, D, 0, p.n_panels, scratch)
+
+
+cdef Py_ssize_t sketch_bytes(Py_ssize_t n_features) noexcept nogil:
+    """Of a wide tile."""
+    return (ROW_MARKS + WORDS(n_features)) * CROWD * sizeof(float)
+
+
+cdef void sketch_rows(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
+                      float *scratch) noexcept nogil:
+    """out (sketch_bytes,): marks and bytes of one wide tile of contiguous rows. scratch (FLANES +
+    4, WORDS)."""
+    cdef Py_ssize_t D = rows.n_features, start = crowd * CROWD, j
+    cdef const char *row[CROWD]
+    cdef float *marks = <float*>out
+    for j in range(CROWD):
+        row[j] = rows.x + min(start + j, rows.n_samples - 1) * rows.row_stride
+    pack_sketch(row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, scratch,
+                <unsigned char*>(scratch + 4 * WORDS(D)), marks + ROW_MARKS * CROWD, marks)
+
+
+cdef unsigned long long rows_near(const Seeding *seeding, Py_ssize_t crowd, Py_ssize_t first,
+                                  Py_ssize_t end, Py_ssize_t K, Py_ssize_t D,
+                                  unsigned long long *near) noexcept nogil:
+    """near (K,), bit j: whether row j of a wide tile, if it is one of first .. end - 1, may be
+    nearer to a centre than to all seeds; and whether to any."""
+    cdef const Nearest *nearest = seeding.nearest
+    cdef const float *kept = <const float*>(seeding.sketches + crowd * sketch_bytes(D))
+    cdef float marks[ROW_MARKS * CROWD]
+    cdef float limit[CROWD]
+    cdef float form[MOST_SEEDS * CROWD]
+    cdef double norm, value, unit = nearest.scale * nearest.scale * (1 + 2.2 * nearest.relative)
+    cdef unsigned long long any_ = 0
+    cdef Py_ssize_t j, k, start = crowd * CROWD
+    memcpy(marks, kept, sizeof(marks))
+    for j in range(CROWD):
+        limit[j] = -INFINITY
+    for j in range(max(<Py_ssize_t>0, first - start), min(<Py_ssize_t>CROWD, end - start)):
+        norm = marks[4 * CROWD + j]
+        value = 0.5 * (seeding.closest[start + j] * unit - near_square(nearest, norm))
+        value += 1e-6 * fabs(value) + UNDERFLOW
+        limit[j] = <float>value if norm < FAR else INFINITY
+    sketch_products(kept + ROW_MARKS * CROWD, nearest.sketch, D, marks, nearest.marks,
+                    nearest.offsets, nearest.n_panels, 1, NULL, 0, form)
+    for k in range(K):
+        near[k] = not_above(form + k * CROWD, limit)
+        any_ |= near[k]
+    return any_
+
+
+cdef void near_forms_of_rows(const Rows *rows, Py_ssize_t start, Py_ssize_t size,
+                             const real *mean, Py_ssize_t stride, Py_ssize_t K,
+                             const unsigned long long *near, const real *other,
+                             real *form) noexcept nogil:
+    """As wide_forms, of pairs of rows and centres of which a bit of near (K,), from that of
+    `start` on, says that they are near; else those in `other` (TILE,)."""
+    cdef Py_ssize_t D = rows.n_features, n_vectors = D // LANES, j, k, d, n, i
+    cdef int shift = <int>(start % CROWD)
+    cdef const char *row[2]
+    cdef real total[2 * SOME]
+    cdef real gap
+    for j in range(0, TILE, 2):
+        for i in range(2):
+            row[i] = rows.x + row_at(rows, start + (j + i if j + i < size else 0)) * rows.row_stride
+        k = 0
+        while k < K:
+            n = 0
+            while k + n < K and n < SOME and near[k + n] >> (shift + j) & 3:
+                n += 1
+            if n == 0:
+                form[k * TILE + j] = other[j]
+                form[k * TILE + j + 1] = other[j + 1]
+                k += 1
+                continue
+            row_forms(row[0], row[1], mean + k * stride, stride, n_vectors, <int>n, total)
+            for n in range(k, k + n):
+                for i in range(2):
+                    gap = total[i * SOME + n - k]
+                    for d in range(n_vectors * LANES, D):
+                        gap += squared(read(row[i] + d * <Py_ssize_t>sizeof(real))
+                                       - mean[n * stride + d])
+                    form[n * TILE + j + i] = gap
+            k = n + 1

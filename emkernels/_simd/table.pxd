@@ -88,6 +88,7 @@ ctypedef struct Field:
 cdef enum:
     CENTRE_GROUPS = 64     # bits of an unsigned long long
     CENTRE_MARKS = 5       # as EMK_CENTRE_MARKS
+    MOST_SEEDS = 66        # that k-means++ compares rows with in bytes: whole panels
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -111,8 +112,8 @@ ctypedef struct Bounds:
 
 
 # Centres as nearest.pxi takes them: in the precision of the rows, and packed for a product in
-# float32, and in bytes. Table.prepare_nearest fills what is up to `sums`, scale and what follows it,
-# Table.pack_centres the rest, but n_panels, sketched and the addresses.
+# float32, and in bytes. Table.prepare_nearest fills what is up to `sums`, scale and what follows
+# it, Table.pack_centres the rest, but n_panels, sketched and the addresses.
 ctypedef struct Nearest:
     Py_ssize_t n_panels           # of Table.panel centres
     char *centers                 # (n_clusters, n_features)
@@ -294,6 +295,8 @@ ctypedef struct Seeding:
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
     Py_ssize_t n_candidates       # the other centres
     double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
+    const Nearest *nearest        # the same centres in bytes, see sketch.pxi; NULL: not there
+    char *sketches                # of the rows
 
 
 # Accumulators of one group of blocks, all float64, one after the other:
@@ -383,3 +386,9 @@ ctypedef struct Table:
     Py_ssize_t (*triangle_size)(Py_ssize_t n, bint rows) noexcept nogil
     bint (*factorise)(const Triangle *triangle, int part, Py_ssize_t p, Py_ssize_t q,
                       double *rows) noexcept nogil
+    Py_ssize_t crowd
+    Py_ssize_t (*sketch_bytes)(Py_ssize_t n_features) noexcept nogil
+    void (*sketch_rows)(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
+                        float *scratch) noexcept nogil
+    void (*replace_centres)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
+                            Py_ssize_t n_features, float *scratch) noexcept nogil

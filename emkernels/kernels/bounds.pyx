@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from libc.math cimport sqrt
+from libc.math cimport fabs, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
@@ -25,6 +25,7 @@ cdef enum:
     NO_BOUNDS = 64      # centres times features up to which distances cost less than bounds
     FEW = 20            # one row in so many
     READ = 24           # centres that a row could be compared with in the time that reading takes
+    FEW_NUMBERS = 1 << 15   # of centres, that one thread is done with sooner
     MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
 
 
@@ -153,12 +154,10 @@ class _LloydBounds:
         """At most so many groups of centres."""
         self.group_size = -(-len(self.travelled) // most)
 
-    def follow(self, before, centers):
+    def follow(self, before, centers, n_threads=None):
         """The centres have moved."""
         if self.n_groups:
-            shift = centers - before
-            shift = np.square(shift, out=shift).sum(axis=1)
-            shift = np.sqrt(shift) / self.scale * (1 + 1e-6)
+            shift = np.sqrt(_shifts(before, centers, n_threads)) / self.scale * (1 + 1e-6)
             self.travelled += shift
             self.group_travelled += np.maximum.reduceat(
                 shift, np.arange(0, len(shift), self.group_size))
@@ -199,7 +198,7 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     memset(&bounds, 0, sizeof(Bounds))
     upper, lower = known.upper, known.lower
     if not known.fill:
-        known.follow(before, centers)
+        known.follow(before, centers, threads)
     travelled = known.travelled.astype(np.float32)
     group_travelled = known.group_travelled.astype(np.float32)
     half_gap = np.full(K, np.inf)
@@ -240,6 +239,79 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
             into[1][:] += changes[K : K + K * D].reshape(K, D)
     known.note(int(n_changed))
     return int(n_changed)
+
+
+def _shifts(before, centers, n_threads=None):
+    """Squared distances (n_clusters,) of float64 centres to those before."""
+    cdef int threads = check_threads(n_threads)
+    cdef Py_ssize_t K = length_of(centers), D = centers.shape[1], k
+    cdef const double *old = shaped(before, "before", (K, D))
+    cdef const double *new = shaped(centers, "centers", (K, D))
+    cdef double *out
+    shifts = np.empty(K)
+    out = <double*>address(shifts)
+    with nogil:
+        if threads == 1 or K * D < FEW_NUMBERS or forked() or emk_in_parallel():
+            for k in range(K):
+                out[k] = square_between(old + k * D, new + k * D, D)
+        else:
+            note_threads()
+            for k in prange(K, schedule="static", num_threads=threads):
+                out[k] = square_between(old + k * D, new + k * D, D)
+    return shifts
+
+
+def _means_about(counts, sums, origin, double_, n_threads=None):
+    """sums / counts + origin (n_clusters, n_features), rounded to float32 unless double_, in
+    float64; and whether all are in its range."""
+    cdef int threads = check_threads(n_threads)
+    cdef Py_ssize_t K = length_of(sums), D = sums.shape[1], k
+    cdef const double *count = shaped(counts, "counts", (K,))
+    cdef const double *sum_ = shaped(sums, "sums", (K, D))
+    cdef const double *about = shaped(origin, "origin", (D,))
+    cdef bint exact = double_
+    cdef double *out
+    cdef unsigned char *fit
+    means, fits = np.empty((K, D)), np.empty(K, np.uint8)
+    out, fit = <double*>address(means), <unsigned char*>address(fits)
+    with nogil:
+        if threads == 1 or K * D < FEW_NUMBERS or forked() or emk_in_parallel():
+            for k in range(K):
+                fit[k] = mean_about(count[k], sum_ + k * D, about, D, exact, out + k * D)
+        else:
+            note_threads()
+            for k in prange(K, schedule="static", num_threads=threads):
+                fit[k] = mean_about(count[k], sum_ + k * D, about, D, exact, out + k * D)
+    return means, bool(fits.all())
+
+
+cdef double square_between(const double *a, const double *b, Py_ssize_t D) noexcept nogil:
+    cdef double total[8]
+    cdef double gap
+    cdef Py_ssize_t d, i, whole = D // 8 * 8
+    for i in range(8):
+        total[i] = 0
+    for d in range(0, whole, 8):
+        for i in range(8):
+            gap = b[d + i] - a[d + i]
+            total[i] += gap * gap
+    for d in range(whole, D):
+        gap = b[d] - a[d]
+        total[d - whole] += gap * gap
+    return ((total[0] + total[4]) + (total[1] + total[5])) + (
+        (total[2] + total[6]) + (total[3] + total[7]))
+
+
+cdef bint mean_about(double count, const double *sums, const double *origin, Py_ssize_t D,
+                     bint exact, double *out) noexcept nogil:
+    cdef double limit = 1.7976931348623157e308 if exact else 3.4028234663852886e38, value
+    cdef int n_beyond = 0
+    cdef Py_ssize_t d
+    for d in range(D):
+        value = sums[d] / count + origin[d]
+        n_beyond += fabs(value) > limit
+        out[d] = value if exact else <double><float>value
+    return n_beyond == 0
 
 
 cdef void half_gaps(const double *centers, Py_ssize_t K, Py_ssize_t D, double *gaps) noexcept:

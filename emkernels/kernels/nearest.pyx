@@ -25,6 +25,9 @@ cdef enum:
     SOME_ROWS = 512         # that a thread looks at
     FEW_ROWS = 64           # the same where each has many distances
     SOME_WORK = 1 << 28     # differences between looks for a signal
+    FEW_SKETCHED = 40       # centres that float32 is done with sooner; and of wide rows
+    FEW_OF_WIDE = 24
+    WIDE_ROWS = 200
     FEW_PACKED = 1 << 15    # numbers of centres that are packed sooner than threads begin
     FEW_MOVED = 256         # rows that are added sooner than threads begin
 
@@ -66,7 +69,8 @@ cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double
     table.prepare_nearest(nearest, centers, n_clusters, D)
     if not (packed and nearest.usable):
         return 0
-    nearest.sketched = table.sketches(D)
+    nearest.sketched = table.sketches(D) and n_clusters > (
+        FEW_OF_WIDE if D >= WIDE_ROWS else FEW_SKETCHED)
     nearest.panels = <float*>malloc(n * (D + 1) * sizeof(float))
     nearest.half = <float*>malloc(n * sizeof(float))
     nearest.lines = <float*>malloc(n_clusters * (D + 1) * sizeof(float))

@@ -4,6 +4,8 @@ from emkernels.kernels.analysers import _factor_pass as factor_pass
 from emkernels.kernels.arrays import weights_in_unit
 from emkernels.kernels.bounds import _bounded_pass as bounded_pass
 from emkernels.kernels.bounds import _LloydBounds as LloydBounds
+from emkernels.kernels.bounds import _means_about as means_about
+from emkernels.kernels.bounds import _shifts as shifts
 from emkernels.kernels.chain import _chain_gaussian as chain_gaussian
 from emkernels.kernels.chain import _chain_symbols as chain_symbols
 from emkernels.kernels.classes import _class_pass as class_pass
@@ -60,6 +62,7 @@ __all__ = [
     "incomplete_rows",
     "kmeans_pass",
     "label_sum",
+    "means_about",
     "observed_distances",
     "observed_kmeans_pass",
     "order_by_label",
@@ -68,6 +71,7 @@ __all__ = [
     "potts_pass",
     "precision_factors",
     "scatters",
+    "shifts",
     "student_pass",
     "student_rows",
     "total_scatter",

@@ -98,12 +98,13 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansStarts, KMeansDistances, KMeansEx
     Notes
     -----
     What seeds cost, for n rows of d columns and K clusters: 'k-means++' compares each row with
-    K (3 + log K) others, one cluster after the other; 'k-means||' with about 4 K, all of a round at
-    once, reads the rows ten times, and is the faster the more clusters and columns there are;
-    'coreset' looks at each row twice, whatever K, and then runs 'k-means||' and 20 iterations on
-    20,000 rows, or 50 K where these are more: of use where n is far more than that (else it is
-    'k-means||'), and it may miss a cluster of very few rows. In the end all give about the same
-    inertia.
+    K (3 + log K) others, one cluster after the other, and keeps a byte for each number of wide
+    float64 rows meanwhile (:func:`emkernels.kernels.kmeans_plusplus`); 'k-means||' with about 4 K,
+    all of a round at once, reads the rows ten times, and is the faster the more clusters and
+    columns there are; 'coreset' looks at each row twice, whatever K, and then runs 'k-means||' and
+    20 iterations on 20,000 rows, or 50 K where these are more: of use where n is far more than that
+    (else it is 'k-means||'), and it may miss a cluster of very few rows. In the end all give about
+    the same inertia.
 
     From the same centres :meth:`fit_chunks` ends where :meth:`fit` does, after as many
     iterations; of several empty clusters the first gets the farthest row, ties going to the lower

@@ -17,11 +17,13 @@ from emkernels.models._state import Stateful
 from emkernels.models.chunked import ChunkedFit
 from emkernels.models.kmeans_distances import KMeansDistances
 from emkernels.models.kmeans_exchange import KMeansExchange
+from emkernels.models.kmeans_starts import KMeansStarts
 from emkernels.models.kmeans_stepwise import StepwiseKMeans
 
 class KMeans(
     ChunkedFit,
     StepwiseKMeans,
+    KMeansStarts,
     KMeansDistances,
     KMeansExchange,
     Stateful,

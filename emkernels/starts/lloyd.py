@@ -7,9 +7,8 @@ import numpy as np
 from emkernels.components.gaussian.moments import seen
 from emkernels.kernels import passes
 
-# Centres that an origin is the median of, and numbers of centres that are looked at together.
+# Centres that an origin is the median of.
 MOST_OF_MEDIAN = 101
-IN_CACHE = 2**14
 
 
 class Clustering(NamedTuple):
@@ -123,19 +122,13 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
 
 def _moved(rows, before, counts, sums, origin, far):
     """New centres, as the kernels see them, and the squared shift of all from those before."""
-    if not counts.all():
-        new = seen(new_centers(counts, sums, np.broadcast_to(origin, sums.shape), far), rows)
-        return new, np.square(new - before).sum()
-    # a few at a time: what is between stays in the cache
-    new, shift, some = np.empty(sums.shape), 0.0, -(-IN_CACHE // sums.shape[1])
-    for first in range(0, len(new), some):
-        part = slice(first, first + some)
-        means = sums[part] / counts[part, None]
-        means += origin
-        new[part] = seen(means, rows)
-        np.subtract(new[part], before[part], out=means)
-        shift += np.square(means, out=means).sum()
-    return new, shift
+    if counts.all():
+        new, fits = passes.means_about(counts, sums, origin, rows.dtype == np.float64,
+                                       rows.n_threads)
+        if fits:
+            return new, passes.shifts(before, new, rows.n_threads).sum()
+    new = seen(new_centers(counts, sums, np.broadcast_to(origin, sums.shape), far), rows)
+    return new, passes.shifts(before, new, rows.n_threads).sum()
 
 
 def _mean_and_variance(rows):
