@@ -222,7 +222,8 @@ cdef void add_axes(const Panels *p, Axes *axes, double *sums,
     cdef double total[AXES]
     # one variance needs but the squares of whole rows
     cdef bint whole = (squares != NULL and g.covariance_type == SPHERICAL and n > 1
-                       and p.n_tiles <= SQUARE_TILES and all_close(axes) and row_squares(p, axes, total))
+                       and p.n_tiles <= SQUARE_TILES and all_close(axes)
+                       and row_squares(p, axes, total))
     cdef Py_ssize_t n_sums = n if whole else 2 * n
     if n == 1:
         while d + 4 <= D:
