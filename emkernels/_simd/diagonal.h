@@ -75,14 +75,15 @@ static EMK_ALWAYS_INLINE void emk_sums_of_lanes(const emk_vec *acc, const int n,
 }
 
 /* One feature of tiles at x + at[0], x + at[1], ... under the weights r (n, r_stride) of n components:
-   out = the n sums of r y, then those of r y^2, with y = x - centre. */
+   out = the n sums of r y, then, where squares are wanted, those of r y^2, with y = x - centre. */
 static EMK_ALWAYS_INLINE void emk_centred_group(const emk_vec *x, const Py_ssize_t *at,
                                                 Py_ssize_t n_tiles, const emk_vec *r,
                                                 Py_ssize_t r_stride, emk_real centre, const int n,
-                                                emk_real *out) {
+                                                const int squares, emk_real *out) {
+  const int n_sums = squares ? 2 * n : n;
   emk_vec acc[2 * EMK_AXES], c = emk_splat(centre);
 #pragma GCC unroll 24
-  for (int i = 0; i < 2 * n; i++) acc[i] = emk_splat(0);
+  for (int i = 0; i < n_sums; i++) acc[i] = emk_splat(0);
   for (Py_ssize_t t = 0; t < n_tiles; t++) {
     const emk_vec *tile = x + at[t];
 #pragma GCC unroll 1
@@ -91,20 +92,21 @@ static EMK_ALWAYS_INLINE void emk_centred_group(const emk_vec *x, const Py_ssize
 #pragma GCC unroll 12
       for (int k = 0; k < n; k++) {
         emk_vec w = r[k * r_stride];
-        EMK_IN_REGISTER(w);
+        if (squares) EMK_IN_REGISTER(w);
         acc[k] = acc[k] + w * y;
-        acc[n + k] = acc[n + k] + w * square;
+        if (squares) acc[n + k] = acc[n + k] + w * square;
       }
     }
   }
-  emk_sums_of_lanes(acc, 2 * n, out);
+  emk_sums_of_lanes(acc, n_sums, out);
 }
 
 static inline void emk_centred_sums(const emk_vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles,
                                     const emk_vec *r, Py_ssize_t r_stride, emk_real centre, int n,
-                                    emk_real *out) {
-#define EMK_CASE(n) \
-  case n: emk_centred_group(x, at, n_tiles, r, r_stride, centre, n, out); break;
+                                    int squares, emk_real *out) {
+#define EMK_SUMS(n, squares) \
+  emk_centred_group(x, at, n_tiles, r, r_stride, centre, n, squares, out)
+#define EMK_CASE(n) case n: if (squares) EMK_SUMS(n, 1); else EMK_SUMS(n, 0); break;
   switch (n) {
     EMK_CASE(1) EMK_CASE(2) EMK_CASE(3) EMK_CASE(4) EMK_CASE(5) EMK_CASE(6)
 #if EMK_AXES == 12
@@ -112,6 +114,7 @@ static inline void emk_centred_sums(const emk_vec *x, const Py_ssize_t *at, Py_s
 #endif
   }
 #undef EMK_CASE
+#undef EMK_SUMS
 }
 
 /* The same of one to four components where squares may overflow that have no weight: y is 0 where no

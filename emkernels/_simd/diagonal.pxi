@@ -13,6 +13,7 @@ cdef enum:
     AXIS_STRIP = 64         # features whose sums are moved to the means together
     SHARE_STRIDE = CHUNK_TILES * VECTORS + 1    # in which weights do not fall on the same lines
     TOGETHER_CAREFULLY = 4
+    SQUARE_TILES = 64       # of a block, of which squares of rows are kept
 
 
 cdef inline real near_limit() noexcept nogil:
@@ -108,6 +109,9 @@ ctypedef struct Axes:
     Py_ssize_t at[CHUNK_TILES]  # where the tiles are
     double count[AXES]
     vec share[AXES * SHARE_STRIDE]              # weights
+    Py_ssize_t tile[CHUNK_TILES]
+    bint squared
+    vec square[SQUARE_TILES * VECTORS]          # |x - centre|^2 of every row, when it was asked for
 
 
 cdef void axis_moments(const Panels *p, const Job *job, Py_ssize_t first, Py_ssize_t end,
@@ -117,6 +121,7 @@ cdef void axis_moments(const Panels *p, const Job *job, Py_ssize_t first, Py_ssi
     cdef Py_ssize_t K = g.n_components, k, t, n, any_, both, pairs, parts
     cdef Axes axes
     axes.job = job
+    axes.squared = False
     axes.centre = <const real*>g.packed + K * component_stride(g)
     axes.known_scale = not (job.resp != NULL or job.labels != NULL or job.all_ones)
     while first < end:
@@ -173,6 +178,7 @@ cdef void chunks_of(const Panels *p, Axes *axes, Py_ssize_t first, Py_ssize_t n,
         c = axes.n_tiles
         axes.n_tiles += 1
         axes.at[c] = t * padded(D) * VECTORS
+        axes.tile[c] = t
         w = p.weight + t * VECTORS
         for k in range(n):
             r = p.resp + (t * K + first + k) * VECTORS
@@ -200,7 +206,7 @@ cdef void offsets_of(const Axes *axes, Py_ssize_t first, Py_ssize_t n,
             largest[d] = largest[d] if offset <= largest[d] else offset
 
 
-cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
+cdef void add_axes(const Panels *p, Axes *axes, double *sums,
                    double *squares) noexcept nogil:
     """The sums of a chunk; `squares` may be NULL."""
     cdef const Gaussians *g = &axes.job.gaussians
@@ -213,6 +219,12 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
     cdef unsigned char bad[AXIS_STRIP]
     cdef bint centred[AXIS_STRIP]
     cdef double gap[AXIS_STRIP]
+    cdef double total[AXES]
+    # one variance needs but the squares of whole rows
+    cdef bint whole = (squares != NULL and g.covariance_type == SPHERICAL and n > 1
+                       and p.n_tiles <= SQUARE_TILES and all_close(axes)
+                       and row_squares(p, axes, total))
+    cdef Py_ssize_t n_sums = n if whole else 2 * n
     if n == 1:
         while d + 4 <= D:
             four_sums(p.x + d * VECTORS, axes.at, axes.n_tiles, axes.share, mean + d, out)
@@ -229,19 +241,19 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
             centred[d] = n > 1 and largest[d] <= close_limit()
             if centred[d]:
                 centred_sums(p.x + (first + d) * VECTORS, axes.at, axes.n_tiles, axes.share,
-                             SHARE_STRIDE, axes.centre[first + d], <int>n, out)
+                             SHARE_STRIDE, axes.centre[first + d], <int>n, not whole, out)
             else:
                 add_carefully(p, axes, first + d, False, out)
-            for i in range(2 * n):
+            for i in range(n_sums):
                 strips[i * AXIS_STRIP + d] = out[i]
-        not_finite(strips, <int>(2 * n), AXIS_STRIP, size, bad)
+        not_finite(strips, <int>n_sums, AXIS_STRIP, size, bad)
         for d in range(size):
             if not bad[d] or not centred[d]:
                 continue
-            centred[d] = add_carefully(p, axes, first + d, True, out)
+            centred[d] = add_carefully(p, axes, first + d, True, out) or whole
             if not centred[d]:
                 add_carefully(p, axes, first + d, False, out)
-            for i in range(2 * n):
+            for i in range(n_sums):
                 strips[i * AXIS_STRIP + d] = out[i]
         for k in range(n):
             for d in range(size):
@@ -249,8 +261,80 @@ cdef void add_axes(const Panels *p, const Axes *axes, double *sums,
                           if centred[d] else 0)
             move_sums(strips + k * AXIS_STRIP, strips + (n + k) * AXIS_STRIP, gap,
                       axes.count[k], size, sums + k * D + first,
-                      squares + k * D + first if squares != NULL else NULL)
+                      squares + k * D + first if squares != NULL and not whole else NULL)
+            for d in range(size if whole else 0):
+                total[k] -= gap[d] * (2 * <double>strips[k * AXIS_STRIP + d]
+                                      - axes.count[k] * gap[d])
         first += AXIS_STRIP
+    for k in range(n if whole else 0):
+        squares[k * D] += total[k]
+
+
+cdef bint all_close(const Axes *axes) noexcept nogil:
+    cdef Py_ssize_t D = axes.job.gaussians.n_features, first = 0, size, d
+    cdef real largest[AXIS_STRIP]
+    while first < D:
+        size = min(<Py_ssize_t>AXIS_STRIP, D - first)
+        offsets_of(axes, first, size, largest)
+        for d in range(size):
+            if not largest[d] <= close_limit():
+                return False
+        first += AXIS_STRIP
+    return True
+
+
+cdef void square_rows(const Panels *p, Axes *axes) noexcept nogil:
+    """Of all tiles; parts of AXIS_STRIP features are added up, which keeps digits."""
+    cdef Py_ssize_t D = axes.job.gaussians.n_features, t, d, v, first, end
+    cdef const vec *x
+    cdef vec part[VECTORS]
+    cdef vec c, y
+    for t in range(p.n_tiles):
+        x = p.x + t * padded(D) * VECTORS
+        for v in range(VECTORS):
+            axes.square[t * VECTORS + v] = splat(0)
+        first = 0
+        while first < D:
+            end = min(first + AXIS_STRIP, D)
+            for v in range(VECTORS):
+                part[v] = splat(0)
+            for d in range(first, end):
+                c = splat(axes.centre[d])
+                for v in range(VECTORS):
+                    y = x[d * VECTORS + v] - c
+                    part[v] = part[v] + y * y
+            for v in range(VECTORS):
+                axes.square[t * VECTORS + v] = axes.square[t * VECTORS + v] + part[v]
+            first = end
+    axes.squared = True
+
+
+cdef bint row_squares(const Panels *p, Axes *axes, double *total) noexcept nogil:
+    """total (n,) = sum_i r_i |x_i - centre|^2, of rows that have a weight for any component;
+    whether they are finite."""
+    cdef Py_ssize_t n = axes.n, t, v, k
+    cdef const vec *share
+    cdef vec sums[AXES]
+    cdef vec square, most
+    cdef double check = 0
+    if not axes.squared:
+        square_rows(p, axes)
+    for k in range(n):
+        sums[k] = splat(0)
+    for t in range(axes.n_tiles):
+        share = axes.share + t * VECTORS
+        for v in range(VECTORS):
+            most = splat(0)
+            for k in range(n):
+                most = vmax(most, share[k * SHARE_STRIDE + v])
+            square = keep_if_ge(axes.square[axes.tile[t] * VECTORS + v], most,
+                                splat(<real>(5e-324 if IS_DOUBLE else 1.5e-45)))
+            for k in range(n):
+                sums[k] = sums[k] + share[k * SHARE_STRIDE + v] * square
+    for k in range(n):
+        total[k] = lanes(&sums[k])
+        check += total[k] * 0
+    return check == 0
 
 
 cdef bint add_carefully(const Panels *p, const Axes *axes, Py_ssize_t d, bint masked,

@@ -7,7 +7,7 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
-    MOST_SEEDS, PACKED_PANEL, SAME, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors,
+    MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors,
     Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle,
     second_size)
 
@@ -88,7 +88,7 @@ cdef extern from "diagonal.h" nogil:
                                      const vec *z, Py_ssize_t n_features, int n, vec *q)
     void centred_sums "emk_centred_sums"(
         const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
-        real centre, int n, real *out)
+        real centre, int n, bint squares, real *out)
     void careful_sums "emk_careful_sums"(
         const vec *x, const Py_ssize_t *at, Py_ssize_t n_tiles, const vec *r, Py_ssize_t r_stride,
         const real *about, int n, bint masked, real *out)

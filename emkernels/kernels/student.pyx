@@ -129,7 +129,8 @@ cdef int run_student(Job *job, bint double_, const double *weights, const double
     if status == 0:
         status = run_job(job, double_, length, &sums, n_threads, interruptible)
         if status == 0 and counts != NULL:
-            add_statistics(&job.gaussians, covariance_type, sums, counts, first, second, tail, n_threads)
+            add_statistics(&job.gaussians, covariance_type, sums, counts, first, second, tail,
+                           n_threads)
     free(job.gaussians.packed)
     job.gaussians.packed = NULL
     free(sums)
