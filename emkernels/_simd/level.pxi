@@ -217,6 +217,7 @@ table_.panel_bytes = panel_bytes
 table_.share_bytes = share_bytes
 table_.unit_share = unit_share
 table_.panel_rows = panel_rows
+table_.close_rows = close_rows
 table_.panel_sums = panel_sums
 table_.kmeans_block = kmeans_block
 table_.bounded_block = bounded_block
