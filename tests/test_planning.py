@@ -130,7 +130,7 @@ def test_several_wide_components_with_gaps_use_all_threads(shape, missing, most)
     plan = plan_of(*shape, missing=missing, n_threads=32)
     assert plan.shared and plan.n_threads == 32 and plan.n_groups == 1
     efficiency, least = shares(plan)
-    assert efficiency >= 0.7 and least >= 0.7
+    assert efficiency >= 0.7 and least >= 0.5
     assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= most
 
 
