@@ -5,13 +5,14 @@ import signal
 import numpy as np
 import pytest
 import reference
+from incomplete_problems import answer, incomplete, moments
 from numpy.testing import assert_array_equal
 from problems import problem
 from test_kernels import LOG_DENSITY, MOMENTS, RESP, assert_moments, assert_near, moment_scales
 
 from emkernels import kernels
-from emkernels.kernels import threads
-from emkernels.kernels.passes import em_pass
+from emkernels.kernels import missing_patterns, threads
+from emkernels.kernels.passes import em_pass, incomplete_pass
 from emkernels.kernels.planning import plan_of, shares
 
 THREADS = (1, 2, 3, 7, 16, 32)
@@ -127,10 +128,17 @@ def test_an_imputer_of_wide_rows_uses_all_threads(n, missing, most):
 
 
 @several
-def test_several_wide_components_with_gaps_have_few_groups():
-    """The known limit: the conditional covariances of a panel would be too many."""
-    plan = plan_of(20_000, 784, 10, missing=78, n_threads=32)
-    assert not plan.shared and plan.n_groups == 4
+@pytest.mark.parametrize("shape, missing, most", [
+    ((20_000, 784, 10), 78, 136e6), ((20_000, 784, 10), 39, 136e6), ((20_000, 512, 4), 50, 47e6),
+    ((20_000, 300, 8), 30, 42e6)], ids=str)
+def test_several_wide_components_with_gaps_use_all_threads(shape, missing, most):
+    """A panel is of few tiles, whose densities are made by component; the memory is what four
+    threads with groups of rows take."""
+    plan = plan_of(*shape, missing=missing, n_threads=32)
+    assert plan.shared and plan.n_threads == 32 and plan.n_groups == 1
+    efficiency, least = shares(plan)
+    assert efficiency >= 0.7 and least >= 0.5
+    assert plan.sum_bytes + plan.scratch_bytes + plan.panel_bytes <= most
 
 
 def test_shares_are_those_of_a_list_schedule():
@@ -240,6 +248,46 @@ def test_rows_with_gaps_share_panels(simd, shape, dtype):
         scale = np.abs(wanted).max() + 1
         np.testing.assert_allclose(found, wanted, rtol=0, atol=scale * (1e-10 if exact else 1e-3))
     assert log_likelihood == pytest.approx(expected[3], rel=1e-10 if exact else 1e-3)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("separation", [0.05, 1])
+def test_components_share_the_tiles_of_rows_with_gaps(simd, separation, dtype):
+    """Some rows known, some far out, some empty, with a noise."""
+    n, D, name = 60, 150, "float32" if dtype == "f4" else "float64"
+
+    def in_parts(K):
+        plan = plan_of(n, D, K, "full", name, missing=45)
+        return plan.shared and len(plan.steps[0]) > plan.n_blocks
+
+    K = next(filter(in_parts, (6, 8, 12, 16, 20, 30)))      # tiles differ with the level
+    p = incomplete(n, D, K, "full", dtype, "chance", 0.3, separation)
+    rng = np.random.default_rng(6)
+    X = p.X.copy()
+    X[5], X[40:45] = np.nan, X[40]
+    known = np.where(rng.random(n) < 0.3, rng.integers(K, size=n), -1).astype(np.int32)
+    a = answer(X, p.means, p.factors, "full")
+    joint = a.log_prob + np.log(p.weights)
+    noise = np.quantile(joint.max(axis=1), 0.5) + rng.normal(size=n)
+    together = np.column_stack([joint, noise])
+    together[(known >= 0)[:, None] & (known[:, None] != np.arange(K + 1))] = -np.inf
+    resp, norm = reference.responsibilities(together)
+    w = p.sample_weight
+    expected = moments(a, resp[:, :K] * w[:, None], p.means, "full")
+    patterns = missing_patterns(X)
+    *found, total, _, in_noise = same(lambda threads: incomplete_pass(
+        X, p.weights, p.means, p.factors, "full", w, patterns, known=known, noise=noise,
+        n_threads=threads))
+    tolerance = {"f4": 2e-3, "f8": 1e-10}[dtype]
+    for x, y in zip(found, expected, strict=True):
+        np.testing.assert_allclose(x, y, rtol=0, atol=tolerance * (1 + np.abs(y).max()))
+    assert total == pytest.approx(w @ norm, rel=tolerance)
+    assert in_noise == pytest.approx(w @ resp[:, K], abs=tolerance * n)
+    X[7] = np.where(np.isnan(X[7]), np.nan, {"f4": 1e30, "f8": 1e200}[dtype])   # all overflow
+    *_, total, _, in_noise = same(lambda threads: incomplete_pass(
+        X, p.weights, p.means, p.factors, "full", None, patterns, noise=noise,
+        n_threads=threads))
+    assert in_noise >= 1 - tolerance and np.isfinite(total)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -18,12 +18,12 @@ cdef void incomplete_e_step(const Panels *p, const Job *job, Py_ssize_t first,
         end = t + 1
         list_missing(p, job, t, first + t * TILE)
         if p.mixed[t]:
-            mixed_densities(job, p, t, first + t * TILE)
+            mixed_densities(job, p, t, first + t * TILE, 0, K)
         else:
             while end < p.n_tiles and job.incomplete.kinds[first // TILE + end] == SAME:
                 list_missing(p, job, end, first + end * TILE)
                 end += 1
-            pattern_densities(job, p, t, end, hint, skip)
+            pattern_densities(job, p, t, end, hint, skip, 0, K)
         for s in range(t, end):
             lp = p.resp + s * K * VECTORS
             if g.dfs != NULL:

@@ -316,8 +316,10 @@ cdef bint tile_form(const Job *job, Py_ssize_t t, Py_ssize_t k, const Panels *p,
 
 
 cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
-                            Py_ssize_t end, Py_ssize_t hint, bint skip) noexcept nogil:
-    """Log densities and fills of tiles begin .. end - 1, all of one pattern."""
+                            Py_ssize_t end, Py_ssize_t hint, bint skip, Py_ssize_t low,
+                            Py_ssize_t high) noexcept nogil:
+    """Log densities and fills of tiles begin .. end - 1, all of one pattern, under components
+    low .. high - 1, the one of the hint first."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D), m = p.n_missing[begin]
     cdef Py_ssize_t o = D - m, i, k, t, r
@@ -327,8 +329,8 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
     cdef vec *diff = p.whitened
     cdef real constant
     note_observed(p, missing, m, D)
-    for i in range(K):
-        k = hint if i == 0 else (i - 1 if i <= hint else i)
+    for i in range(low, high):
+        k = hint if i == low else (i - 1 if i <= hint else i)
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
         constant = <real>pattern_factor(job, k, missing, m, p, p.inverse + k * row_of(m))
         for t in range(begin, end):
@@ -348,8 +350,8 @@ cdef void pattern_densities(const Job *job, const Panels *p, Py_ssize_t begin,
                 p.resp + (t * K + k) * VECTORS)
 
 
-cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t,
-                          Py_ssize_t start) noexcept nogil:
+cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t, Py_ssize_t start,
+                          Py_ssize_t low, Py_ssize_t high) noexcept nogil:
     """The same for one tile whose lanes have patterns of their own."""
     cdef const Gaussians *g = &job.gaussians
     cdef const Incomplete *inc = job.incomplete
@@ -362,7 +364,7 @@ cdef void mixed_densities(const Job *job, const Panels *p, Py_ssize_t t,
     cdef vec *fill
     cdef vec constants[VECTORS]
     cdef Py_ssize_t W = wide(D), size = row_of(m)
-    for k in range(K):
+    for k in range(low, high):
         mean = <const real*>g.packed + k * component_stride(g) + HEADER
         matrix = job.incomplete.precisions + k * D * W
         fill = p.fill + p.fill_at[t] + k * m * VECTORS

@@ -7,8 +7,8 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
     CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
-    MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes, Factors,
-    Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle,
+    MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain, Classes,
+    Factors, Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span, Table, Triangle,
     second_size)
 
 cdef extern from "vector.h" nogil:
@@ -221,6 +221,7 @@ table_.panel_bytes = panel_bytes
 table_.share_bytes = share_bytes
 table_.unit_share = unit_share
 table_.panel_rows = panel_rows
+table_.close_rows = close_rows
 table_.panel_sums = panel_sums
 table_.most_bands = most_bands
 table_.kmeans_block = kmeans_block

@@ -131,10 +131,55 @@ cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t
         second[i] += products[i]
 
 
+cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
+                        double *count, double *first, double *second) noexcept nogil:
+    """The same of rows that were filled in. What is filled in for a row that the component has
+    nothing of may have overflowed, and is left out."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, t, c = 0, d, v, i
+    cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
+    cdef vec least = splat(<real>1e-19 if skip else 0), tiny = splat(<real>1e-37)
+    cdef vec total = splat(0), weight, value
+    cdef vec root[VECTORS]
+    cdef vec *sums = <vec*>p.sums
+    cdef vec *e
+    cdef double *products = p.corner
+    cdef const vec *r
+    for d in range(n):
+        sums[d] = splat(0)
+    memset(products, 0, n * (n + 1) // 2 * sizeof(double))
+    for t in range(p.n_tiles):
+        if not p.active[t * K + k]:
+            continue
+        r = p.resp + (t * K + k) * VECTORS
+        for v in range(VECTORS):
+            weight = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
+            total = total + weight
+            root[v] = vroot(weight)
+        filled_deviations(p, t, k, n, mean, p.diff)
+        for d in range(n):
+            e = p.scaled + d * NARROW_STRIDE + c * VECTORS
+            for v in range(VECTORS):
+                value = keep_if_ge(root[v] * p.diff[d * VECTORS + v], root[v], tiny)
+                e[v] = value
+                sums[d] = sums[d] + root[v] * value
+        c += 1
+        if c == NARROW_TILES:
+            narrow_chunk(p, n, mean, NULL, c, sums, products)
+            c = 0
+    if c > 0:
+        narrow_chunk(p, n, mean, NULL, c, sums, products)
+    count[0] += lanes(&total)
+    for d in range(D):
+        first[d] += lanes(&sums[d])
+    for i in range(D * (D + 1) // 2):
+        second[i] += products[i]
+
+
 cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py_ssize_t *tile,
                        Py_ssize_t n_tiles, vec *sums, double *second) noexcept nogil:
     """second += sum e e' of a chunk; sums += sum sqrt(r) e. Features are scaled just before they
-    are first read."""
+    are first read, or have been where no tiles are given."""
     cdef Py_ssize_t i, j, a, b, c, d, v, n_vectors = n_tiles * VECTORS
     cdef const vec *root
     cdef const vec *x
@@ -143,7 +188,7 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py
     cdef vec sum_[VECTORS]
     for i in range(n // FEATURES):
         a = i * FEATURES
-        for d in range(a, a + FEATURES):
+        for d in range(a, a + FEATURES if tile != NULL else a):
             m = splat(mean[d])
             for v in range(VECTORS):
                 sum_[v] = splat(0)
@@ -203,6 +248,8 @@ cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const
         full_moments(p, job, k, band, count, first, second)
     elif p.mask != NULL and g.covariance_type != FULL:
         masked_moments(p, job, k, mean, count, first, second)
+    elif p.best != NULL and p.mask == NULL and p.ready == NULL and D <= NARROW:
+        narrow_filled(p, job, k, mean, count, first, second)
     elif p.best != NULL or p.mask != NULL or D > NARROW:
         full_moments(p, job, k, band, count, first, second)
     elif D > 4:

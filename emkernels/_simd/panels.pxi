@@ -60,24 +60,71 @@ cdef inline void skip_tiles(const Job *job, Panels *p, Py_ssize_t tile) noexcept
     p.active += tile * K
 
 
-cdef void panel_rows(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
+cdef void panel_rows(const Job *job, const Panel *panel, Py_ssize_t piece, Py_ssize_t first,
                      Py_ssize_t count, char *scratch, double *tail) noexcept nogil:
-    """Rows (positions) first .. first + count - 1 into the panel, from a tile on, their outputs;
-    tail (3,) = log-likelihood, pairs that mattered, weight of the noise."""
+    """Rows (positions) first .. first + count - 1 into the panel, from tile `piece` on, their
+    outputs; tail (3,) = log-likelihood, pairs that mattered, weight of the noise. Where there are
+    parts, one of a tile, and close_rows does the rest."""
     cdef Panels p
+    if panel.n_parts > 1:
+        part_of_rows(job, panel, piece // panel.n_parts, piece % panel.n_parts, first, scratch)
+        return
     tail[0] = tail[1] = tail[2] = 0
-    open_panel(job, panel, tile, scratch, &p)
+    open_panel(job, panel, piece, scratch, &p)
     p.n_tiles = (count + TILE - 1) // TILE
     pack_rows(&p, job, first, count)
     if job.incomplete != NULL:
         memset(p.zeros, 0, padded(job.gaussians.n_features) * sizeof(real))
         incomplete_e_step(&p, job, first, tail, tail + 1, NULL)
-        keep_filled(&p, job)
+        keep_filled(&p, job, 0, job.gaussians.n_components)
         return
     if job.resp != NULL or job.labels != NULL or job.all_ones:
         given_responsibilities(&p, job, first, count)
     else:
         e_step(&p, job, first, count, tail, tail + 1)
+
+
+cdef void part_of_rows(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t part,
+                       Py_ssize_t first, char *scratch) noexcept nogil:
+    """Log densities and filled deviations of one tile with gaps under some components. Lists of
+    what is missing are the first part's; others have theirs beside the rows."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t n = padded(g.n_features), low, high
+    cdef Panels p
+    low = part * g.n_components // panel.n_parts
+    high = (part + 1) * g.n_components // panel.n_parts
+    open_panel(job, panel, tile, scratch, &p)
+    p.n_tiles = 1
+    pack_tile(&job.rows, first, TILE, n, <real*>p.x)
+    if part == 0:
+        pack_weights(&job.rows, first, TILE, <real*>p.weight)
+    else:
+        own_lists(&p)
+    memset(p.zeros, 0, n * sizeof(real))
+    list_missing(&p, job, 0, first)
+    noise_densities(job, first, TILE, p.best)
+    if p.mixed[0]:
+        mixed_densities(job, &p, 0, first, low, high)
+    else:
+        pattern_densities(job, &p, 0, 1, low, False, low, high)
+    keep_filled(&p, job, low, high)
+
+
+cdef void close_rows(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
+                     Py_ssize_t count, char *scratch, double *tail) noexcept nogil:
+    """What is left of panel_rows when all parts of a tile are there."""
+    cdef Py_ssize_t K = job.gaussians.n_components, k, v
+    cdef Panels p
+    tail[0] = tail[1] = tail[2] = 0
+    open_panel(job, panel, tile, scratch, &p)
+    p.n_tiles = 1
+    noise_densities(job, first, TILE, p.best)
+    for k in range(K):
+        for v in range(VECTORS):
+            p.best[v] = vmax(p.resp[k * VECTORS + v], p.best[v])
+    if job.rows.known != NULL:
+        keep_known(job, first, TILE, <real*>p.resp, <real*>p.best)
+    normalise(&p, job, 0, first, TILE, p.best, p.resp, tail, tail + 1)
 
 
 cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_t n_units,
@@ -158,6 +205,10 @@ cdef inline Py_ssize_t inverse_stride(const Job *job) noexcept nogil:
     return wide(job.gaussians.n_components * conditional_cells(job.incomplete))
 
 
+cdef inline Py_ssize_t lists_size(const Job *job) noexcept nogil:
+    return max(job.gaussians.n_features, (job.incomplete.most_mixed + 1) * <Py_ssize_t>TILE)
+
+
 cdef Py_ssize_t carve_gaps(const Job *job, char *memory, Py_ssize_t T, Panels *p) noexcept nogil:
     """What T tiles leave for the sums: filled deviations, row by row, and conditional
     covariances, with where they belong."""
@@ -177,7 +228,7 @@ cdef Py_ssize_t carve_gaps(const Job *job, char *memory, Py_ssize_t T, Panels *p
     used += aligned(T * sizeof(Py_ssize_t))
     p.lane_missing = <int*>(memory + used)
     used += aligned(T * TILE * sizeof(int))
-    p.missing_stride = max(D, (job.incomplete.most_mixed + 1) * TILE)
+    p.missing_stride = lists_size(job)
     p.missing = <int*>(memory + used)
     used += aligned(T * p.missing_stride * <Py_ssize_t>sizeof(int))
     p.mixed = <unsigned char*>(memory + used)
@@ -198,6 +249,13 @@ cdef void skip_gaps(const Job *job, Panels *p, Py_ssize_t tile) noexcept nogil:
     p.missing += tile * p.missing_stride
     p.mixed += tile
     p.active += tile * K
+
+
+cdef inline void own_lists(Panels *p) noexcept nogil:
+    """The lists of one tile in the scratch of a thread."""
+    p.n_missing, p.fill_at = p.own_numbers, p.own_numbers + 1
+    p.lane_missing, p.missing = p.own_lists, p.own_lists + TILE
+    p.mixed = <unsigned char*>(p.own_numbers + 2)
 
 
 cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcept nogil:
@@ -221,6 +279,10 @@ cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcep
     used += aligned(D * sizeof(int))
     p.far_missing = <int*>(scratch + used)
     used += aligned(D * sizeof(int))
+    p.own_numbers = <Py_ssize_t*>(scratch + used)
+    used += aligned(3 * sizeof(Py_ssize_t))
+    p.own_lists = <int*>(scratch + used)
+    used += aligned((TILE + lists_size(job)) * <Py_ssize_t>sizeof(int)) if K > 1 else 0
     p.small_stride = small_size(most, D)
     p.small = <double*>(scratch + used)
     used += aligned(4 * p.small_stride * <Py_ssize_t>sizeof(double))
@@ -235,16 +297,18 @@ cdef Py_ssize_t carve_gap_work(const Job *job, char *scratch, Panels *p) noexcep
     return aligned(max(used, sums))
 
 
-cdef void keep_filled(const Panels *p, const Job *job) noexcept nogil:
-    """The deviations of one tile from every component that matters there, filled in, by rows."""
+cdef void keep_filled(const Panels *p, const Job *job, Py_ssize_t low,
+                      Py_ssize_t high) noexcept nogil:
+    """The deviations of one tile from those of the components that matter there, filled in, by
+    rows."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, k, s, d, v, i, j, some
+    cdef Py_ssize_t D = g.n_features, n = padded(D), k, s, d, v, i, j, some
     cdef const char *feature[LANES]
     cdef vec block[LANES]
     cdef real nothing[TILE]
     cdef real *out
     memset(nothing, 0, sizeof(nothing))
-    for k in range(K):
+    for k in range(low, high):
         if not p.active[k]:
             continue
         filled_deviations(p, 0, k, n, <const real*>g.packed + k * component_stride(g) + HEADER,

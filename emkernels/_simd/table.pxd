@@ -269,6 +269,7 @@ ctypedef struct Panel:
     Py_ssize_t first              # the position of its first row
     Py_ssize_t n_tiles            # there is room for
     Py_ssize_t n_bands            # parts of one triangle of second moments
+    Py_ssize_t n_parts            # of the components, whose densities of a tile are pieces; 1: all
 
 
 cdef enum:
@@ -351,7 +352,9 @@ ctypedef struct Table:
     Py_ssize_t (*share_bytes)(const Job *job) noexcept nogil
     double (*unit_share)(const Job *job, const Panel *panel, Py_ssize_t unit,
                          Py_ssize_t n_units) noexcept nogil
-    void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
+    void (*panel_rows)(const Job *job, const Panel *panel, Py_ssize_t piece, Py_ssize_t first,
+                       Py_ssize_t count, char *scratch, double *tail) noexcept nogil
+    void (*close_rows)(const Job *job, const Panel *panel, Py_ssize_t tile, Py_ssize_t first,
                        Py_ssize_t count, char *scratch, double *tail) noexcept nogil
     Py_ssize_t (*most_bands)(const Job *job) noexcept nogil
     void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t begin,

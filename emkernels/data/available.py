@@ -17,7 +17,8 @@ def divisors(weights):
     if np.isnan(weights).any():
         where = np.argwhere(np.isnan(weights))[0].tolist()
         raise RuntimeError(
-            f"a fault of emkernels, please report it: the sum of weights is not a number at {where}")
+            "a fault of emkernels, please report it: the sum of weights is not a number at "
+            f"{where}")
     return np.where(weights > 0, weights, 1.0)
 
 

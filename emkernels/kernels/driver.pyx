@@ -44,8 +44,10 @@ cdef enum:
     MOST_IN_TURNS = 4               # units of these
     # rows with missing values
     RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
-    GAP_TILES = 14                  # of a panel at least
-    MOST_GAP_TILES = 16             # and at most
+    GAP_TILES = 14                  # of a panel at least,
+    PART_TILES = 2                  # or these where threads share a tile, by components
+    PART_PIECES = 64                # as many pieces then
+    MOST_GAP_TILES = 16             # at most
     FORMER_GAPS = 4000000           # instead of FORMER_SCRATCH
     GAP_BUDGET = 36000000           # bytes of both panels at most
     TAIL = 3
@@ -163,24 +165,42 @@ cdef bint is_shared(const Plan *plan) noexcept nogil:
         return True
     # tiles of one pattern would each have its matrices made again
     return (plan.dealt and job.second_moments and job.gaussians.n_features > 4
-            and RUN_QUARTERS * inc.n_runs >= 4 * inc.n_tiles
-            and 2 * plan.table.panel_bytes(job, GAP_TILES) <= GAP_BUDGET)
+            and RUN_QUARTERS * inc.n_runs >= 4 * inc.n_tiles and gap_tiles(plan) > 0)
+
+
+cdef Py_ssize_t room_of(const Plan *plan) noexcept nogil:
+    """Bytes of both panels."""
+    cdef const Job *job = plan.job
+    cdef Py_ssize_t each = 8 * plan.accumulator_length, D = job.gaussians.n_features, room
+    room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
+        (FORMER_SCRATCH if job.incomplete == NULL else FORMER_GAPS) + 4 * D * D)
+    return min(room - each - MANY_THREADS * plan.table.share_bytes(job), <Py_ssize_t>PANEL_BUDGET)
+
+
+cdef Py_ssize_t gap_tiles(const Plan *plan) noexcept nogil:
+    """Of a panel of rows with missing values; 0: there is no room for enough of them."""
+    cdef Py_ssize_t each = 2 * plan.table.panel_bytes(plan.job, 1), tiles
+    tiles = min(<Py_ssize_t>MOST_GAP_TILES, room_of(plan) // each)
+    if tiles < GAP_TILES and GAP_TILES * each <= GAP_BUDGET:
+        return GAP_TILES
+    if tiles < GAP_TILES and (plan.job.gaussians.n_components == 1 or tiles < PART_TILES
+                              or plan.job.incomplete.imputed_out != NULL):
+        return 0
+    return tiles
 
 
 cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     """Panels of rows, their blocks and the parts of the sums; -1 when memory is short."""
     cdef Job *job = plan.job
-    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components, tiles, all_tiles, room
-    cdef Py_ssize_t each = 8 * plan.accumulator_length, share = plan.table.share_bytes(job)
+    cdef Py_ssize_t tile = plan.table.tile, K = job.gaussians.n_components, tiles, all_tiles
+    cdef Py_ssize_t room = room_of(plan)
     all_tiles = max(<Py_ssize_t>1, (plan.n_positions + tile - 1) // tile)
-    room = max(FORMER_GROUPS * each, <Py_ssize_t>FORMER_SUMS) + FORMER_GROUPS * (
-        (FORMER_SCRATCH if job.incomplete == NULL else FORMER_GAPS)
-        + 4 * job.gaussians.n_features * job.gaussians.n_features)
-    room = min(room - each - MANY_THREADS * share, <Py_ssize_t>PANEL_BUDGET)
     tiles = PANEL_TILES
+    plan.panel.n_parts = 1
     if job.incomplete != NULL:
-        tiles = max(<Py_ssize_t>GAP_TILES, min(
-            <Py_ssize_t>MOST_GAP_TILES, room // (2 * plan.table.panel_bytes(job, 1))))
+        tiles = gap_tiles(plan)
+        if tiles < GAP_TILES:
+            plan.panel.n_parts = min(K, (PART_PIECES + tiles - 1) // tiles)
     while job.incomplete == NULL and tiles > 4 and 2 * plan.table.panel_bytes(job, tiles) > max(
             room, LEAST_BUDGET if tiles <= PANEL_TILES // 2 else 0):
         tiles //= 2
@@ -196,12 +216,14 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
     plan.n_units = min(<Py_ssize_t>MOST_UNITS, K)
     if plan.panel.n_bands > 1:
         plan.n_units = K * plan.panel.n_bands
-    plan.n_threads = allowed_threads(n_threads, plan.n_blocks + plan.n_units)
+    plan.n_threads = allowed_threads(
+        n_threads, plan.n_blocks * plan.panel.n_parts + plan.n_units)
     plan.in_turns = units_in_turns(plan.n_units, plan.n_threads)
     plan.tails = <double*>malloc(plan.n_blocks * TAIL * sizeof(double))
     if plan.tails == NULL:
         return OUT_OF_MEMORY
-    return allocate(plan, share, plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
+    return allocate(plan, plan.table.share_bytes(job),
+                    plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
 
 
 cdef Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil:
@@ -226,7 +248,7 @@ cdef Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcep
 cdef int run_panels(Plan *plan) noexcept nogil:
     """The densities of a panel's rows, and meanwhile the sums of the panel before; then both of
     the next. One thread needs but one panel, for it makes the sums first."""
-    cdef Py_ssize_t s, i, n_runs, n_blocks
+    cdef Py_ssize_t s, i, n_runs, n_blocks, n_pieces
     cdef char *memory = plan.panel.memory
     if plan.n_threads > 1:
         note_threads()
@@ -237,16 +259,22 @@ cdef int run_panels(Plan *plan) noexcept nogil:
         n_blocks = 0
         if s < plan.n_panels:
             n_blocks = blocks_in(plan, &plan.panel)
+        n_pieces = n_blocks * plan.panel.n_parts
         if plan.n_threads == 1:
-            for i in range(n_runs + n_blocks):
+            for i in range(n_runs + n_pieces):
                 run_piece(plan, i, n_runs, 0)
         else:
             plan.panel.memory = memory + s % 2 * plan.panel_bytes
-            for i in prange(n_runs + n_blocks, schedule="dynamic", chunksize=1,
+            for i in prange(n_runs + n_pieces, schedule="dynamic", chunksize=1,
                             num_threads=plan.n_threads):
-                run_piece(plan, piece_at(i, n_runs, n_blocks), n_runs, emk_thread_num())
+                run_piece(plan, piece_at(i, n_runs, n_pieces), n_runs, emk_thread_num())
         if plan.stopped:
             return INTERRUPTED
+        if plan.panel.n_parts > 1:      # little beside the densities
+            for i in range(n_blocks):
+                plan.table.close_rows(
+                    plan.job, &plan.panel, i, plan.panel.first + i * plan.job.block_rows,
+                    plan.job.block_rows, plan.scratch, plan.tails + i * TAIL)
         add_tails(plan, n_blocks)
     return 0
 
@@ -259,7 +287,7 @@ cdef inline Py_ssize_t blocks_in(const Plan *plan, const Panel *panel) noexcept 
 cdef void run_piece(Plan *plan, Py_ssize_t i, Py_ssize_t n_runs, int thread) noexcept nogil:
     """Units of one panel's sums, or behind them a block of the other's rows."""
     cdef char *scratch = plan.scratch + thread * plan.scratch_bytes
-    cdef Py_ssize_t block = i - n_runs, first
+    cdef Py_ssize_t piece = i - n_runs, block = piece // plan.panel.n_parts, first
     if thread == 0 and plan.interruptible and emk_seconds() - plan.looked > LOOK_SECONDS:
         if look_for_signal() != 0:
             emk_raise(&plan.stopped)
@@ -272,7 +300,7 @@ cdef void run_piece(Plan *plan, Py_ssize_t i, Py_ssize_t n_runs, int thread) noe
                               plan.n_units, scratch, plan.accumulators)
         return
     first = plan.panel.first + block * plan.job.block_rows
-    plan.table.panel_rows(plan.job, &plan.panel, block, first,
+    plan.table.panel_rows(plan.job, &plan.panel, piece, first,
                           min(plan.job.block_rows, plan.n_positions - first), scratch,
                           plan.tails + block * TAIL)
 

@@ -172,7 +172,8 @@ cdef list panel_steps(const Plan *plan):
     for first in range(0, plan.n_panels * size + 1, size):
         count = max(0, min(size, plan.n_positions - first))
         units = [("moments", full * share) for share in shares] if full else []
-        blocks = [("densities", min(rows, count - at)) for at in range(0, count, rows)]
+        blocks = [("densities", min(rows, count - at) / plan.panel.n_parts)
+                  for at in range(0, count, rows) for _ in range(plan.panel.n_parts)]
         pieces = units + blocks
         steps.append([pieces[piece_at(i, len(units), len(blocks))] for i in range(len(pieces))])
         full = count
