@@ -39,7 +39,6 @@ cdef enum:
     LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
     BAND_BYTES = 655360             # of a band of one triangle at most
-    UNIT_HALVES = 3                 # for each thread at least, halves of units
     LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
     MOST_IN_TURNS = 4               # units of these
     # rows with missing values
@@ -231,7 +230,7 @@ cdef Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil
     threads. No sum depends on them; rows are scaled again for each."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
     near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
-    enough = (UNIT_HALVES * n_threads + 2 * K - 1) // (2 * K)
+    enough = (n_threads + K - 1) // K
     return max(near, enough)
 
 
