@@ -126,9 +126,9 @@ cdef Py_ssize_t nearest_block_rows(const Job *job) noexcept nogil:
         <Py_ssize_t>NEAREST_ROWS, job.rows.n_samples // 64) // CROWD)
 
 
-cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
-                          Py_ssize_t D) noexcept nogil:
-    """Centres as they are, an origin and a scale for them."""
+cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K, Py_ssize_t D,
+                          bint packed) noexcept nogil:
+    """Centres as they are, and if they are to be packed an origin and a scale for them."""
     cdef real *exact = <real*>p.centers
     cdef real *origin = <real*>p.origin
     cdef Py_ssize_t k, d
@@ -137,11 +137,13 @@ cdef void prepare_nearest(Nearest *p, const double *centers, Py_ssize_t K,
     cdef int exponent
     for d in range(K * D):
         exact[d] = <real>centers[d]
-    middle = middle_of_most(exact, K, D, origin, norm, p.sums)
-    for k in range(K):
-        most = max(most, norm[k])
-    # squares that underflow are no distances that an error bound is known of
-    p.scale, p.usable = 1, middle > (1e-145 if IS_DOUBLE else 1e-10) and most < INFINITY
+    p.scale, p.usable = 1, False
+    if packed:
+        middle = middle_of_most(exact, K, D, origin, norm, p.sums)
+        for k in range(K):
+            most = max(most, norm[k])
+        # squares that underflow are no distances that an error bound is known of
+        p.usable = middle > (1e-145 if IS_DOUBLE else 1e-10) and most < INFINITY
     if p.usable:
         frexp(middle, &exponent)
         exponent = max(-1000 if IS_DOUBLE else -100, min(1000 if IS_DOUBLE else 100, 1 - exponent))

@@ -368,7 +368,7 @@ ctypedef struct Table:
     void (*pack_centres)(Nearest *nearest, Py_ssize_t n_clusters, Py_ssize_t n_features,
                          Py_ssize_t first, Py_ssize_t end, float *scratch) noexcept nogil
     void (*prepare_nearest)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
-                            Py_ssize_t n_features) noexcept nogil
+                            Py_ssize_t n_features, bint packed) noexcept nogil
     double (*pair_square)(const char *x, const char *centre,
                           Py_ssize_t n_features) noexcept nogil
     void (*add_gap_rows)(const Rows *rows, const int *order, Py_ssize_t n_rows,

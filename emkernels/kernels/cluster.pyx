@@ -25,6 +25,10 @@ from emkernels.kernels.seeding import kmeans_plusplus
 __all__ = ["KMeansStatistics", "kmeans_plusplus", "kmeans_statistics"]
 
 
+cdef enum:
+    FEW_ROWS = 32           # to which distances are made by difference
+
+
 class KMeansStatistics(NamedTuple):
     """What one pass of Lloyd's algorithm gives.
 
@@ -107,6 +111,7 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
                      int *labels, double *counts, double *sums, double *tail, int n_threads,
                      bint interruptible, bint about_centers, bint given) noexcept nogil:
     """The same with many centres: labels, then the sums of each cluster."""
+    cdef bint packed
     cdef Job job
     cdef Plan plan
     cdef Nearest nearest
@@ -126,8 +131,9 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     job.labels_out = found
     if given:
         job.labels = found
-    status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K, not given,
-                         n_threads)
+    # packing the centres takes longer than all distances of so few rows to them
+    packed = not given and rows.n_samples >= FEW_ROWS
+    status = set_nearest(&job, &nearest, table_of(double_), double_, centers, K, packed, n_threads)
     if found == NULL or count == NULL or (sums != NULL and (sum_ == NULL or about == NULL)):
         status = OUT_OF_MEMORY
     if status == 0:

@@ -66,8 +66,8 @@ cdef int set_nearest(Job *job, Nearest *nearest, const Table *table, bint double
     if (nearest.centers == NULL or nearest.origin == NULL or nearest.norms == NULL
             or nearest.sums == NULL):
         return OUT_OF_MEMORY
-    table.prepare_nearest(nearest, centers, n_clusters, D)
-    if not (packed and nearest.usable):
+    table.prepare_nearest(nearest, centers, n_clusters, D, packed)
+    if not nearest.usable:
         return 0
     nearest.sketched = table.sketches(D) and n_clusters > (
         FEW_OF_WIDE if D >= WIDE_ROWS else FEW_SKETCHED)

@@ -39,7 +39,14 @@ class KMeansDistances:
         ValueError, TypeError
             Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
-        return self._pass(self._read(X).X, return_labels=True).labels
+        X = self._read(X).X
+        centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
+        # as it may have been set by hand
+        if centers.size == 0 or not np.abs(centers).max() <= np.finfo(X.dtype).max:
+            raise ValueError(f"cluster_centers_ must be finite numbers of {X.dtype}, as X is")
+        labels = np.zeros(len(X), np.int32)
+        passes.kmeans_pass(X, centers, labels, None, self.n_threads, with_sums=False)
+        return labels
 
     def _distances(self, X):
         # by difference: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
