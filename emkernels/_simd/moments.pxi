@@ -138,7 +138,8 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const rea
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, t, c = 0, d, v, i
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
-    cdef vec least = splat(<real>1e-19 if skip else 0), tiny = splat(<real>1e-37)
+    cdef vec least = splat(<real>1e-19 if skip else 0), tiny = splat(
+        <real>(1e-170 if IS_DOUBLE else 1e-30))     # less than any root but that of zero
     cdef vec total = splat(0), weight, value
     cdef vec root[VECTORS]
     cdef vec *sums = <vec*>p.sums

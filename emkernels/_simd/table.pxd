@@ -358,7 +358,8 @@ ctypedef struct Table:
                        Py_ssize_t count, char *scratch, double *tail) noexcept nogil
     Py_ssize_t (*most_bands)(const Job *job) noexcept nogil
     void (*panel_sums)(const Job *job, const Panel *panel, Py_ssize_t n_tiles, Py_ssize_t begin,
-                       Py_ssize_t stop, Py_ssize_t n_units, char *scratch, double *accumulators) noexcept nogil
+                       Py_ssize_t stop, Py_ssize_t n_units, char *scratch,
+                       double *accumulators) noexcept nogil
     void (*kmeans_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,
                          char *scratch, double *accumulators) noexcept nogil
     void (*bounded_block)(const Job *job, Py_ssize_t first, Py_ssize_t count,

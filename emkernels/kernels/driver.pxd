@@ -60,6 +60,33 @@ cdef int look_for_signal() noexcept nogil
 cdef int check_status(int status) except -1
 
 
+cdef enum:
+    BAND_BYTES = 655360             # of a band of one triangle at most
+    LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
+    MOST_IN_TURNS = 4               # units of these
+
+
+cdef inline Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil:
+    """Parts of each triangle of sums: each stays in the second cache, and there are enough for the
+    threads. No sum depends on them; rows are scaled again for each."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
+    near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
+    if job.incomplete != NULL and K == 1:      # the others have the tiles, which are few
+        n_threads = (n_threads + 1) // 2
+    enough = (n_threads + K - 1) // K
+    return max(near, enough)
+
+
+cdef inline Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcept nogil:
+    """As many as leave every thread several pieces, and about as many as the others."""
+    cdef Py_ssize_t some, rounds
+    for some in range(n_units // (LEAST_RUNS * n_threads), 1, -1):
+        rounds = ((n_units + some - 1) // some + n_threads - 1) // n_threads
+        if 8 * rounds * some * n_threads <= 9 * n_units and some <= MOST_IN_TURNS:
+            return some
+    return 1
+
+
 cdef inline Py_ssize_t runs_of(const Plan *plan) noexcept nogil:
     """Pieces that the sums of a panel are dealt out in."""
     return (plan.n_units + plan.in_turns - 1) // plan.in_turns

@@ -38,9 +38,6 @@ cdef enum:
     PANEL_BUDGET = 67108864         # bytes of both panels at most
     LEAST_BUDGET = 16777216         # and so many where scratch leaves nothing
     MOST_UNITS = 256
-    BAND_BYTES = 655360             # of a band of one triangle at most
-    LEAST_RUNS = 4                  # of units that go over near rows in turns, for each thread
-    MOST_IN_TURNS = 4               # units of these
     # rows with missing values
     RUN_QUARTERS = 5                # of a tile, that a pattern may have in the mean
     GAP_TILES = 14                  # of a panel at least,
@@ -223,25 +220,6 @@ cdef int plan_panels(Plan *plan, int n_threads) noexcept nogil:
         return OUT_OF_MEMORY
     return allocate(plan, plan.table.share_bytes(job),
                     plan.panel_bytes * (1 if plan.n_threads == 1 else 2))
-
-
-cdef Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcept nogil:
-    """Parts of each triangle of sums: each stays in the second cache, and there are enough for the
-    threads. No sum depends on them; rows are scaled again for each."""
-    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
-    near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
-    enough = (n_threads + K - 1) // K
-    return max(near, enough)
-
-
-cdef Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) noexcept nogil:
-    """As many as leave every thread several pieces, and about as many as the others."""
-    cdef Py_ssize_t some, rounds
-    for some in range(n_units // (LEAST_RUNS * n_threads), 1, -1):
-        rounds = ((n_units + some - 1) // some + n_threads - 1) // n_threads
-        if 8 * rounds * some * n_threads <= 9 * n_units and some <= MOST_IN_TURNS:
-            return some
-    return 1
 
 
 cdef int run_panels(Plan *plan) noexcept nogil:
