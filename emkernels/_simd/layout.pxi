@@ -42,7 +42,7 @@ ctypedef struct Panels:
     vec *fill               # conditional mean - mean, (n_components, n_missing, TILE) a tile
     Py_ssize_t *fill_at     # (n_tiles,) where a tile's begin
     real *ready             # (n_tiles, n_components, TILE, n_features): filled deviations
-    Py_ssize_t *own_numbers # where a thread has the lists of one tile, of several components
+    Py_ssize_t *own_numbers  # where a thread has the lists of one tile, of several components
     int *own_lists
     vec *best               # (n_tiles, TILE)
     # conditional covariances, packed: (n_components,) of one pattern, (rows, n_components) of a

@@ -71,9 +71,9 @@ cdef inline Py_ssize_t bands_of_triangles(const Job *job, int n_threads) noexcep
     threads. No sum depends on them; rows are scaled again for each."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, near, enough
     near = (4 * D * (D + 1) + BAND_BYTES - 1) // BAND_BYTES
-    if job.incomplete != NULL and K == 1:      # the others have the tiles, which are few
-        n_threads = (n_threads + 1) // 2
-    enough = (n_threads + K - 1) // K
+    # one component with gaps: the other threads have the tiles, which are few
+    enough = (n_threads + 1) // 2 if job.incomplete != NULL and K == 1 else (
+        3 * n_threads + 2 * K - 1) // (2 * K)
     return max(near, enough)
 
 

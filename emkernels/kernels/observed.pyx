@@ -23,7 +23,7 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, const Table *ta
                        bint leave_empty_out, Schedule *out) noexcept nogil:
     """Tiles of one pattern each; what is left of a pattern goes into tiles of mixed ones when
     it would fill less than half of one. Its arrays are to be freed."""
-    cdef Py_ssize_t W = words_of(n_features), i, j, rows, left, m, t = 0, filled
+    cdef Py_ssize_t W = words_of(n_features), i, j, _row, rows, left, m, t = 0, filled
     cdef Py_ssize_t tile = table.tile, pool = 0     # rows in the mixed tile that is being filled
     cdef Py_ssize_t total_missing = 0, total_rows = 0, n = p.n_patterns, mixed = 0, place
     cdef int *order
@@ -44,7 +44,7 @@ cdef int make_schedule(const Patterns *p, Py_ssize_t n_features, const Table *ta
         out.n_tiles += (rows + tile - 1) // tile
         if left > 0:
             out.most_mixed = max(out.most_mixed, m)
-        for j in range(left):
+        for _row in range(left):
             if pool == 0 or pool >= table.mixed_rows(m):
                 mixed += 1
                 pool = 0
