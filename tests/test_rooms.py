@@ -1,5 +1,6 @@
 """Memory that a fit has again in every iteration."""
 
+import os
 import threading
 
 import numpy as np
@@ -73,6 +74,35 @@ def test_threads_of_python_share_rooms():
         t.join()
     assert not wrong
     assert _bytes_kept() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")       # of a fork beside threads
+def test_a_fork_has_no_keeper():
+    """The child of a process in which a fit runs keeps nothing, and what its own fits keep goes."""
+    with passes.KeptRooms():
+        passes.precision_factors(matrices(0))
+        child = os.fork()
+        if child == 0:
+            kept = [_bytes_kept()]
+            passes.precision_factors(matrices(1))
+            kept.append(_bytes_kept())
+            with passes.KeptRooms():
+                passes.precision_factors(matrices(1))
+                some = _bytes_kept()
+            kept.append(_bytes_kept())
+            os._exit(0 if kept == [0, 0, 0] and some > 0 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert _bytes_kept() > 0
+    assert _bytes_kept() == 0
+
+
+def test_a_smaller_piece_is_not_had_in_a_larger_room():
+    with passes.KeptRooms():
+        passes.precision_factors(matrices(0))
+        before = _bytes_kept()
+        passes.precision_factors(matrices(0)[:, :-1, :-1].copy())
+        assert _bytes_kept() > 1.9 * before
 
 
 @pytest.mark.filterwarnings("ignore")
