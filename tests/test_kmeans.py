@@ -414,3 +414,16 @@ def test_rows_that_are_not_aligned(dtype):
     again = KMeans(7, random_state=0).fit(unaligned(X), sample_weight=weights)
     assert_array_equal(again.cluster_centers_, plain.cluster_centers_)
     assert_array_equal(again.labels_, plain.labels_)
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+@pytest.mark.parametrize("centers, said", [
+    (np.zeros(3), r"a row for each cluster and 3 columns, as X has, got shape \(3,\)"),
+    (np.zeros((2, 4)), "3 columns"), (np.zeros((0, 3)), "a row for each"),
+    (np.full((2, 3), np.nan), "finite numbers of float32"), (np.full((2, 3), 1e300), "finite")])
+def test_centres_that_were_set_by_hand(method, centers, said):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype("f4")
+    model = KMeans(2, random_state=0).fit(X)
+    model.cluster_centers_ = centers
+    with pytest.raises(ValueError, match=f"cluster_centers_ must .*{said}"):
+        getattr(model, method)(X)

@@ -79,7 +79,7 @@ def test_values_of_r_with_weights():
     one = fitted(STACKLOSS, df=3, sample_weight=weight, **EXACT)
     other = fitted(np.repeat(STACKLOSS, weight, axis=0), df=3, **EXACT)
     for name in ("means_", "scatters_", "lower_bound_"):
-        assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-10)
+        assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-8)
 
 
 @pytest.mark.parametrize("X", [IRIS, STACKLOSS], ids=["iris", "stackloss"])

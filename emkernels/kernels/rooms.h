@@ -27,7 +27,11 @@ static inline void emk_go(void) { __atomic_store_n(&emk_door, 0, __ATOMIC_RELEAS
 static inline int emk_some_keep(void) {
   return __atomic_load_n(&emk_keepers, __ATOMIC_RELAXED) > 0 && emk_owner == emk_process();
 }
+static inline int emk_count_keepers(int more) {
+  return __atomic_add_fetch(&emk_keepers, more, __ATOMIC_ACQ_REL);
+}
 #else
+static inline int emk_count_keepers(int more) { return emk_keepers += more; }
 static inline int emk_enter(void) { return 0; }
 static inline void emk_go(void) {}
 static inline int emk_some_keep(void) { return 0; }
@@ -50,7 +54,7 @@ static inline void *emk_take_room(size_t n_bytes) {
 
 static inline void emk_leave_room(void *at, size_t n_bytes) {
   if (at && n_bytes >= EMK_LEAST_ROOM && emk_some_keep() && emk_enter()) {
-    for (int i = 0; i < EMK_ROOMS && at && emk_keepers > 0; i++)
+    for (int i = 0; i < EMK_ROOMS && at && emk_some_keep(); i++)
       if (!emk_rooms[i].at && emk_kept + n_bytes <= EMK_MOST_KEPT) {
         emk_rooms[i].at = at;
         emk_rooms[i].n_bytes = n_bytes;
@@ -66,17 +70,22 @@ static inline void emk_leave_room(void *at, size_t n_bytes) {
    calls this has Python's lock. */
 static inline void emk_keep_rooms(int more) {
   const int other = emk_owner != emk_process();
-  if (other) emk_go();
-  if (!emk_enter()) return;
-  emk_owner = emk_process();
-  emk_keepers = (other ? 0 : emk_keepers) + more;
-  if (other || emk_keepers <= 0) {
+  if (other) {
+    emk_keepers = 0;
+    emk_owner = emk_process();
+    emk_go();
+  }
+  if (emk_count_keepers(more) < 0) emk_count_keepers(1);      /* one of before a fork leaves */
+  if (!other && emk_some_keep()) return;
+  int in = 0;
+  for (int i = 0; i < 1000 && !in; i++) in = emk_enter();
+  if (!in) return;
+  if (other || !emk_some_keep()) {
     for (int i = 0; i < EMK_ROOMS; i++) {
       free(emk_rooms[i].at);
       emk_rooms[i].at = NULL;
     }
     emk_kept = 0;
-    if (emk_keepers < 0) emk_keepers = 0;
   }
   emk_go();
 }

@@ -132,7 +132,7 @@ cdef int keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t K, Py
         return 0
     sample = <double*>malloc(MOST_SEEDS * D * sizeof(double))
     if sample == NULL:
-        return OUT_OF_MEMORY
+        return 0        # it is but a short cut
     # they say where the origin is, and are as many as there will be seeds at most
     for i in range(MOST_SEEDS):
         copy_row(rows, double_, i * (n - 1) // (MOST_SEEDS - 1), sample + i * D)
@@ -141,12 +141,12 @@ cdef int keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t K, Py
     status = set_nearest(&job, &kept.nearest, table, double_, sample, MOST_SEEDS, True, 1)
     free(sample)
     if status != 0 or not (kept.nearest.usable and kept.nearest.sketched):
-        return status
+        return 0
     each = table.sketch_bytes(D)
     kept.scratch = <float*>malloc(n_threads * line * 5 * sizeof(float))
     kept.memory = <char*>malloc(n_crowds * each + 64)
     if kept.scratch == NULL or kept.memory == NULL:
-        return OUT_OF_MEMORY
+        return 0
     kept.sketches = kept.memory + (64 - <uintptr_t>kept.memory % 64)
     if n_threads == 1 or forked() or emk_in_parallel():
         for i in range(n_crowds):
@@ -316,10 +316,11 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
 
     Notes
     -----
-    Of float64 rows of 48 columns and more it keeps a byte for each value, for 16 seeds and more,
-    an eighth of what X takes, where the processor multiplies bytes (AVX-512 VNNI, AVX-VNNI): by
-    these most rows are known to be nearer to a seed than to any of the rows drawn, and are not read
-    again. The seeds are the same with and without.
+    Of float64 rows of 48 columns and more it keeps a byte for each value, for 16 seeds and more, an
+    eighth of what X takes, up to three tenths where columns are few, where the processor multiplies
+    bytes (AVX-512 VNNI, AVX-VNNI) and there is memory: by these most rows are known to be nearer to
+    a seed than to any of the rows drawn, and are not read again. The seeds are the same with and
+    without.
 
     References
     ----------

@@ -14,10 +14,15 @@ class KMeansDistances:
         """Rows of the columns of the fit."""
         return Rows.read(X, self, complete="K-means", fitted=True)
 
-    def _pass(self, X, sample_weight=None, *, return_labels):
-        return kernels.kmeans_statistics(
-            X, self.cluster_centers_, sample_weight, return_labels=return_labels,
-            n_threads=self.n_threads, check_finite=False)
+    def _centers_for(self, X):
+        """The centres, float64, which may have been set by hand, for such rows."""
+        centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
+        if centers.ndim != 2 or centers.shape[1] != X.shape[1] or not len(centers):
+            raise ValueError(f"cluster_centers_ must have a row for each cluster and {X.shape[1]} "
+                             f"columns, as X has, got shape {centers.shape}")
+        if not np.abs(centers).max() <= np.finfo(X.dtype).max:
+            raise ValueError(f"cluster_centers_ must be finite numbers of {X.dtype}, as X is")
+        return centers
 
     def predict(self, X):
         """The nearest centre of each row.
@@ -40,17 +45,14 @@ class KMeansDistances:
             Bad rows, or other columns than those of the fit; the cell or the column is named.
         """
         X = self._read(X).X
-        centers = np.ascontiguousarray(self.cluster_centers_, np.float64)
-        # as it may have been set by hand
-        if centers.size == 0 or not np.abs(centers).max() <= np.finfo(X.dtype).max:
-            raise ValueError(f"cluster_centers_ must be finite numbers of {X.dtype}, as X is")
         labels = np.zeros(len(X), np.int32)
-        passes.kmeans_pass(X, centers, labels, None, self.n_threads, with_sums=False)
+        passes.kmeans_pass(
+            X, self._centers_for(X), labels, None, self.n_threads, with_sums=False)
         return labels
 
     def _distances(self, X):
         # by difference: |x|^2 - 2 x c + |c|^2 would lose digits far from the origin
-        centers = np.ascontiguousarray(self.cluster_centers_, X.dtype)
+        centers = self._centers_for(X).astype(X.dtype)
         if X.strides[1] == X.itemsize:
             return passes.center_distances(X, centers, self.n_threads)
         out = np.empty((len(X), len(centers)), X.dtype)
@@ -87,4 +89,6 @@ class KMeansDistances:
         """
         _inputs.check_same_rows(X, sample_weight, "sample_weight")
         rows = self._read(X).weighed(sample_weight)
-        return -self._pass(rows.X, rows.weight_given, return_labels=False).inertia
+        return -kernels.kmeans_statistics(
+            rows.X, self._centers_for(rows.X), rows.weight_given, return_labels=False,
+            n_threads=self.n_threads, check_finite=False).inertia
