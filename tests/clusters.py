@@ -60,6 +60,12 @@ def same(a, b):
     return all(np.array_equal(getattr(a, name), getattr(b, name)) for name in FITTED)
 
 
+def addresses_of_workers(client):
+    """Sorted. (`client.scheduler_info` can be empty: what it returns is renewed without
+    workers by a callback meanwhile.)"""
+    return sorted(client.run(int))
+
+
 def left_over(client):
     return client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.tasks))
 

@@ -9,6 +9,7 @@ import pytest
 from clusters import (  # noqa: F401
     IGNORED,
     OPTIONS,
+    addresses_of_workers,
     blocks_of_a_table,
     cluster_of_three,
     da,
@@ -150,7 +151,7 @@ def test_a_long_pass_goes_on_where_it_was_left(
 @pytest.mark.parametrize("n_workers", [1, 2, 3])
 def test_bits_of_fit_chunks_on_any_number_of_workers(
         client, blocks, weights, expected, n_workers):
-    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])[:n_workers]
+    addresses = addresses_of_workers(client)[:n_workers]
     with dask.annotate(workers=addresses):
         model = distributed.fit(GaussianMixture(**OPTIONS), lazy(blocks),
                                 sample_weight=lazy(weights), client=client)

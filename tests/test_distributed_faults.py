@@ -12,6 +12,7 @@ import pytest
 from clusters import (  # noqa: F401
     IGNORED,
     OPTIONS,
+    addresses_of_workers,
     blocks_of_a_table,
     cluster_of_three,
     da,
@@ -102,7 +103,7 @@ def test_other_widths_and_changes_are_named(client, blocks, tmp_path):
 
 
 def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
-    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    addresses = addresses_of_workers(client)
     held = [client.scatter(block, workers=[addresses[i % 3]]) for i, block in enumerate(blocks)]
     X = da.concatenate([da.from_delayed(block, (np.nan, 3), dtype=float) for block in held],
                        allow_unknown_chunksizes=True)
@@ -136,7 +137,7 @@ def test_blocks_in_the_memory_of_a_lost_worker_are_named(client, blocks):
 
 
 def test_workers_that_cannot_take_part_are_named(client, blocks):
-    first, second = sorted(client.scheduler_info(n_workers=-1)["workers"])[:2]
+    first, second = addresses_of_workers(client)[:2]
 
     def version(text):
         emkernels.__version__ = text
@@ -162,7 +163,7 @@ def test_workers_that_cannot_take_part_are_named(client, blocks):
 @IGNORED
 def test_the_level_of_the_fit_is_that_of_the_slowest(client, blocks):
     own = dispatch.simd_level()
-    worker = sorted(client.scheduler_info(n_workers=-1)["workers"])[0]
+    worker = addresses_of_workers(client)[0]
     client.run(dispatch.set_simd_level, "baseline", workers=[worker])
     try:
         model = distributed.fit(GaussianMixture(**OPTIONS), lazy(blocks[:4]))

@@ -59,14 +59,16 @@ cdef double pack_triangle(const double *upper, Py_ssize_t n_features, real *out)
 cdef void prepare(Gaussians *g, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Fill g.packed: for each component the constant log weight + log normaliser, the
     mean and the factor, in the precision of the data; components first .. end - 1, with the first
-    what they share."""
+    what they share. Full covariances without factors are for moments alone."""
     cdef Py_ssize_t D = g.n_features, n = padded(D), stride = component_stride(g)
     cdef Py_ssize_t k, d, r
     cdef real *out = <real*>g.packed + first * stride
     cdef real *shared = <real*>g.packed + g.n_components * stride
     cdef real *factor
     cdef double log_det = 0, offset, value
-    memset(out, 0, (end - first) * stride * sizeof(real))
+    cdef bint alone = g.covariance_type == FULL and g.precisions_cholesky == NULL
+    if not alone:
+        memset(out, 0, (end - first) * stride * sizeof(real))
     if first == 0:
         memset(shared, 0, packed_bytes(g) - g.n_components * stride * <Py_ssize_t>sizeof(real))
     if first == 0 and g.covariance_type != FULL and not g.only_means:
@@ -75,9 +77,13 @@ cdef void prepare(Gaussians *g, Py_ssize_t first, Py_ssize_t end) noexcept nogil
         log_det = pack_triangle(g.precisions_cholesky, D, shared + n)
     for k in range(first, end):
         factor = out + HEADER + n
+        if alone:
+            memset(out, 0, (HEADER + n) * sizeof(real))
         for d in range(D):
             out[HEADER + d] = <real>g.means[k * D + d]
-        if g.covariance_type == FULL:
+        if alone:
+            log_det = 0
+        elif g.covariance_type == FULL:
             log_det = pack_triangle(g.precisions_cholesky + k * D * D, D, factor)
         elif g.covariance_type == TIED:
             # the whitened mean P (mu - centre): the component is spherical there

@@ -99,6 +99,11 @@ cpdef tuple weights_in_unit(object sample_weight, object dtype):
     return np.ldexp(sample_weight, -exponent), math.ldexp(1.0, exponent)
 
 
+cdef object in_unit(object sums, double unit):
+    """Sums times the unit of weights_in_unit."""
+    return sums if unit == 1 else sums * unit
+
+
 cdef object as_labels(object labels, Py_ssize_t n_samples, Py_ssize_t n_components, str name):
     """Contiguous int32 labels in -1 .. n_components - 1."""
     cdef const int *values

@@ -9,8 +9,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport Job, Nearest, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, is_double,
-    length_of, output, pointer, rows_at, set_rows, shaped, stored, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, in_unit,
+    is_double, length_of, output, pointer, rows_at, set_rows, shaped, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
     KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
@@ -234,7 +234,7 @@ def kmeans_statistics(X, centers, sample_weight=None, *, return_labels=True, out
     elif return_labels:
         out = np.zeros(X.shape[0], np.int32)
     counts, sums, inertia, _ = _kmeans_pass(X, centers, out, sample_weight, n_threads)
-    sums = KMeansStatistics(out, counts * unit, sums * unit, inertia * unit)
+    sums = KMeansStatistics(out, in_unit(counts, unit), in_unit(sums, unit), inertia * unit)
     return checked_sums(sums) if check_finite else sums
 
 

@@ -7,8 +7,8 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport FULL, TIED, Incomplete, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, checked_sums, indices, is_double, length_of,
-    pointer, rows_at, set_rows, shaped, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, checked_sums, in_unit, indices, is_double,
+    length_of, pointer, rows_at, set_rows, shaped, weights_in_unit)
 from emkernels.kernels.driver cimport check_status
 from emkernels.kernels.gaussians cimport (
     as_factors, as_mixture_weights, covariance_code, empty_statistics, factor_shape, set_noise)
@@ -103,7 +103,7 @@ def incomplete_statistics(X, weights, means, precisions_cholesky, covariance_typ
     sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
     check_threads(n_threads)
     patterns = as_patterns(patterns, X)
-    return checked_sums(EMStatistics(*[total * unit for total in _incomplete_pass(
+    return checked_sums(EMStatistics(*[in_unit(total, unit) for total in _incomplete_pass(
         X, weights, means, precisions_cholesky, covariance_type, sample_weight, patterns,
         n_threads=n_threads)[:4]]))
 

@@ -10,8 +10,8 @@ from libc.string cimport memset
 
 from emkernels._simd.table cimport FULL, TIED, Job, Rows
 from emkernels.kernels.arrays cimport (
-    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, indices,
-    is_double, length_of, pointer, rows_at, set_rows, shaped, weights_in_unit)
+    address, as_centers, as_matrix, as_weights, check_rows_finite, checked_sums, in_unit,
+    indices, is_double, length_of, pointer, rows_at, set_rows, shaped, weights_in_unit)
 from emkernels.kernels.density cimport run_responsibilities, run_rows
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
@@ -185,7 +185,8 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
     counts, first, second, log_likelihood = _em_pass(
         X, weights, means, precisions_cholesky, covariance_type, sample_weight,
         n_threads=n_threads)[:4]
-    sums = EMStatistics(counts * unit, first * unit, second * unit, log_likelihood * unit)
+    sums = EMStatistics(
+        in_unit(counts, unit), in_unit(first, unit), in_unit(second, unit), log_likelihood * unit)
     return checked_sums(sums) if check_finite else sums
 
 

@@ -10,7 +10,7 @@ from libc.string cimport memset
 from emkernels._simd.table cimport FULL, TIED, Job, Rows, second_size
 from emkernels.kernels.arrays cimport (
     address, as_centers, as_labels, as_matrix, as_weights, check_rows_finite, checked_sums,
-    is_double, pointer, real_at, set_rows, stored, weights_in_unit)
+    in_unit, is_double, pointer, real_at, set_rows, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport OUT_OF_MEMORY, check_status
 from emkernels.kernels.gaussians cimport (
@@ -119,19 +119,16 @@ cdef int run_scatter(const Rows *rows, bint double_, const double *centre, doubl
                      int n_threads, bint interruptible) noexcept nogil:
     """scatter (D, D) = sum_i w_i (x_i - centre)(x_i - centre)'."""
     cdef Job job
-    cdef Py_ssize_t D = rows.n_features, i
+    cdef Py_ssize_t D = rows.n_features
     cdef int status
-    cdef double *extra = <double*>malloc((1 + D + D * D) * sizeof(double))
+    cdef double *extra = <double*>malloc((1 + D) * sizeof(double))      # count and first moments
     if extra == NULL:
         return OUT_OF_MEMORY
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.all_ones = True
-    memset(extra, 0, (1 + D + D * D) * sizeof(double))
-    for i in range(D):
-        extra[1 + D + i * D + i] = 1     # a factor is packed, though no density is asked for
-    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, extra + 1 + D,
-                       n_threads)
+    memset(extra, 0, (1 + D) * sizeof(double))
+    status = set_model(&job, table_of(double_), FULL, 1, NULL, centre, NULL, n_threads)
     if status == 0:
         memset(scatter, 0, D * D * sizeof(double))
         status = run_statistics(&job, double_, NULL, NULL, extra, extra + 1, scatter, NULL,
@@ -166,16 +163,17 @@ cdef int run_moments(const Rows *rows, bint double_, const char *resp,
     cdef Py_ssize_t D = rows.n_features, i, k, n_factor
     cdef double *buffer = NULL
     cdef double *row_weights = NULL
-    cdef double *ones
+    cdef double *ones = NULL
     cdef int *order = NULL
     cdef double total
     cdef int status = 0
-    n_factor = D * D * K if covariance_type == FULL else max(K * D, D * D)
-    ones = <double*>malloc(n_factor * sizeof(double))
-    if ones == NULL:
-        return OUT_OF_MEMORY
-    for i in range(n_factor):
-        ones[i] = 1      # a factor is packed, though no density is asked for
+    if covariance_type != FULL:
+        n_factor = max(K * D, D * D)
+        ones = <double*>malloc(n_factor * sizeof(double))
+        if ones == NULL:
+            return OUT_OF_MEMORY
+        for i in range(n_factor):
+            ones[i] = 1      # a factor is packed, though no density is asked for
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.resp = resp
@@ -334,7 +332,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
                              resp_rows.column_stride, labels, center, K, code, c, f, s,
                              threads, True)
     check_status(status)
-    sums = Moments(counts * unit, first * unit, second * unit)
+    sums = Moments(in_unit(counts, unit), in_unit(first, unit), in_unit(second, unit))
     return checked_sums(sums) if check_finite else sums
 
 
