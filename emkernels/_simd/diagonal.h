@@ -189,7 +189,7 @@ static inline void emk_largest_offsets(const emk_real *offset, Py_ssize_t stride
   for (int k = 0; k < n_components; k++, offset += stride)
     for (Py_ssize_t d = 0; d < n; d++) {
       emk_real value = offset[d] < 0 ? -offset[d] : offset[d];
-      largest[d] = value <= largest[d] ? largest[d] : value;
+      largest[d] = value <= largest[d] || largest[d] != largest[d] ? largest[d] : value;
     }
 }
 
