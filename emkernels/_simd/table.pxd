@@ -89,6 +89,7 @@ cdef enum:
     CENTRE_GROUPS = 64     # bits of an unsigned long long
     CENTRE_MARKS = 5       # as EMK_CENTRE_MARKS
     MOST_SEEDS = 66        # that k-means++ compares rows with in bytes: whole panels
+    CANDIDATE_MARKS = 5    # half, unit, loss, length, what half is in error by
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -296,8 +297,17 @@ ctypedef struct Seeding:
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
     Py_ssize_t n_candidates       # the other centres
     double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
-    const Nearest *nearest        # the same centres in bytes, see sketch.pxi; NULL: not there
-    char *sketches                # of the rows
+
+
+# The same where rows are kept in bytes (see seeds.pxi)
+ctypedef struct Trial:
+    Nearest nearest               # the candidates, as they are and in bytes
+    Py_ssize_t n_candidates
+    short *fine                   # (n_candidates, Table.fine_values) in 16 bits
+    double *fine_marks            # (n_candidates, CANDIDATE_MARKS)
+    char *sketches                # of the rows, Table.sketch_bytes of each wide tile
+    double *closest               # (n_samples,) squared distance to the nearest seed
+    bint exact                    # potentials of distances by difference, not their bounds
 
 
 # Accumulators of one group of blocks, all float64, one after the other:
@@ -394,5 +404,10 @@ ctypedef struct Table:
     Py_ssize_t (*sketch_bytes)(Py_ssize_t n_features) noexcept nogil
     void (*sketch_rows)(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
                         float *scratch) noexcept nogil
-    void (*replace_centres)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
-                            Py_ssize_t n_features, float *scratch) noexcept nogil
+    void (*replace_centres)(Trial *trial, const double *centers, Py_ssize_t n_features,
+                            float *scratch) noexcept nogil
+    Py_ssize_t (*fine_values)(Py_ssize_t n_features) noexcept nogil
+    void (*try_rows)(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
+                     unsigned long long *near, double *low, double *high) noexcept nogil
+    double (*take_rows)(const Rows *rows, const Trial *trial, Py_ssize_t crowd, Py_ssize_t k,
+                        unsigned long long near) noexcept nogil
