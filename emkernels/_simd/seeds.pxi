@@ -83,24 +83,22 @@ cdef void replace_centres(Trial *trial, const double *centers, Py_ssize_t D,
 
 
 cdef void rows_near(const Trial *trial, Py_ssize_t start, Py_ssize_t size, Py_ssize_t D,
-                    const float *kept, unsigned long long *near) noexcept nogil:
+                    float *kept, unsigned long long *near) noexcept nogil:
     """near (n_candidates,), bit j: whether row j of a wide tile may be nearer to a candidate than
     to all seeds."""
     cdef const Nearest *nearest = &trial.nearest
-    cdef float marks[ROW_MARKS * CROWD]
     cdef float limit[CROWD]
     cdef float form[MOST_SEEDS * CROWD]
     cdef double norm, value, unit = nearest.scale * nearest.scale * (1 + 2.2 * nearest.relative)
     cdef Py_ssize_t j, k
-    memcpy(marks, kept, sizeof(marks))
     for j in range(size):
-        norm = marks[4 * CROWD + j]
+        norm = kept[4 * CROWD + j]
         value = 0.5 * (trial.closest[start + j] * unit - near_square(nearest, norm))
         value += 1e-6 * fabs(value) + UNDERFLOW
         limit[j] = <float>value if norm < FAR else INFINITY
     for j in range(size, CROWD):
         limit[j] = -INFINITY
-    sketch_products(kept + ROW_MARKS * CROWD, nearest.sketch, D, marks, nearest.marks,
+    sketch_products(kept + ROW_MARKS * CROWD, nearest.sketch, D, kept, nearest.marks,
                     nearest.offsets, nearest.n_panels, 1, NULL, 0, form)
     for k in range(trial.n_candidates):
         near[k] = not_above(form + k * CROWD, limit)
@@ -161,16 +159,16 @@ cdef void fine_bounds(const Trial *trial, const float *marks, const short *fine,
     cdef double norm = marks[4 * CROWD + j], near = near_square(nearest, norm)
     cdef const float *fine_mark = (<const float*>fine) - FINE_MARKS * CROWD
     cdef double unit = fine_mark[j], lost = fine_mark[CROWD + j], length = fine_mark[2 * CROWD + j]
-    cdef double more = 1 + 2.2 * nearest.relative, middle, error
-    cdef double inverse = 1 / (nearest.scale * nearest.scale)
+    cdef double square = nearest.scale * nearest.scale, more = 1 + 2.2 * nearest.relative
+    cdef double down = 1 / (square * more), up = more / square, middle, error
     for i in range(0, n, 4):
         fine_products(fine + j * width, trial.fine, width, which + i, product + i)
     for i in range(n):
         mark = trial.fine_marks + which[i] * CANDIDATE_MARKS
         middle = mark[0] - unit * mark[1] * product[i]
         error = lost * mark[3] + length * mark[2] + mark[4]
-        low[i] = max(0.0, near + 2 * (middle - error) - UNDERFLOW) / more * inverse
-        high[i] = ((norm * norm + 2 * (middle + error)) * (1 + 1e-6) + UNDERFLOW) * more * inverse
+        low[i] = max(0.0, near + 2 * (middle - error) - UNDERFLOW) * down
+        high[i] = ((norm * norm + 2 * (middle + error)) * (1 + 1e-6) + UNDERFLOW) * up
 
 
 cdef double weighted_sum(const double *weight, const double *closest, Py_ssize_t start,
@@ -198,7 +196,7 @@ cdef void try_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
     wide tile, or the sums themselves; near (n_candidates,): rows that may be nearer to one."""
     cdef Py_ssize_t D = rows.n_features, K = trial.n_candidates, start = crowd * CROWD
     cdef Py_ssize_t size = min(<Py_ssize_t>CROWD, rows.n_samples - start), n_rows, n, i, j, k, t
-    cdef const float *marks = <const float*>(trial.sketches + crowd * sketch_bytes(D))
+    cdef float *marks = <float*>(trial.sketches + crowd * sketch_bytes(D))
     cdef const float *fine_marks = <const float*>(<const char*>marks + bytes_of_crowd(D))
     cdef const short *fine = <const short*>(fine_marks + FINE_MARKS * CROWD)
     cdef unsigned long long any_ = 0

@@ -4,7 +4,7 @@ from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport CANDIDATE_MARKS, MOST_SEEDS, Job
 from emkernels.kernels.dispatch cimport table_of
@@ -102,14 +102,14 @@ cdef void run_block(Kept *kept, Step step, Py_ssize_t block, int thread) noexcep
     cdef const Trial *trial = &kept.trial
     cdef Py_ssize_t K = trial.n_candidates, crowd, i, first = block * BLOCK_CROWDS
     cdef Py_ssize_t each = table.sketch_bytes(kept.rows.n_features)
-    cdef double *low = kept.bounds + 2 * block * kept.n_trials
-    cdef double *high = low + kept.n_trials
-    kept.potentials[block] = 0 if step != TRY else kept.potentials[block]
-    for i in range(K if step == TRY else 0):
-        low[i] = high[i] = 0
+    cdef double bounds[2 * MOST_SEEDS]      # threads would wait for each other's
+    cdef double potential = 0
+    for i in range(2 * K if step == TRY else 0):
+        bounds[i] = 0
     for crowd in range(first, min(first + BLOCK_CROWDS, kept.n_crowds)):
         if step == TRY:
-            table.try_rows(&kept.rows, trial, crowd, kept.near + crowd * kept.n_trials, low, high)
+            table.try_rows(&kept.rows, trial, crowd, kept.near + crowd * kept.n_trials, bounds,
+                           bounds + K)
             continue
         if step == KEEP:        # and all rows are read, which are in the cache then
             table.sketch_rows(&kept.rows, &trial.nearest, crowd, trial.sketches + crowd * each,
@@ -117,9 +117,13 @@ cdef void run_block(Kept *kept, Step step, Py_ssize_t block, int thread) noexcep
             for i in range(crowd * table.crowd,
                            min((crowd + 1) * table.crowd, kept.rows.n_samples)):
                 trial.closest[i] = INFINITY
-        kept.potentials[block] += table.take_rows(
+        potential += table.take_rows(
             &kept.rows, trial, crowd, kept.best, <unsigned long long>-1 if step == KEEP
             else kept.near[crowd * kept.n_trials + kept.best])
+    if step == TRY:
+        memcpy(kept.bounds + 2 * block * kept.n_trials, bounds, 2 * K * sizeof(double))
+    else:
+        kept.potentials[block] = potential
 
 
 cdef void run_blocks(Kept *kept, Step step) noexcept nogil:
