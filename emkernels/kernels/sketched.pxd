@@ -6,6 +6,7 @@ from emkernels.kernels.draws cimport Draw
 ctypedef struct Kept:
     const Table *table
     Rows rows
+    bint double_
     Trial trial
     Draw draw
     char *memory

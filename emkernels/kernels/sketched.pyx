@@ -19,7 +19,8 @@ cdef extern from "parallel.h" nogil:
     void *emk_room(size_t n_bytes)
 
 cdef enum:
-    FEW_SEEDS = 16          # which all rows are near enough to be read
+    FEW_SEEDS = 20          # which most rows are near enough to be read; and in float32
+    FEW_OF_FLOAT32 = 40
     FEW_VALUES = 1 << 18    # of rows that are in the cache
     BLOCK_CROWDS = 8
 
@@ -38,8 +39,9 @@ cdef bint keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t n_cl
     cdef Job job
     cdef int status
     memset(kept, 0, sizeof(Kept))
-    if not (double_ and table.sketches(D) and n_clusters >= FEW_SEEDS and n * D >= FEW_VALUES
-            and n_trials <= MOST_SEEDS and rows.column_stride == sizeof(double)):
+    if not (table.sketches(D) and n_clusters >= (FEW_SEEDS if double_ else FEW_OF_FLOAT32)
+            and n * D >= FEW_VALUES and n_trials <= MOST_SEEDS
+            and rows.column_stride == (8 if double_ else 4)):
         return False
     sample = <double*>malloc(MOST_SEEDS * D * sizeof(double))
     if sample == NULL:
@@ -53,7 +55,7 @@ cdef bint keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t n_cl
     free(sample)
     if status != 0 or not (trial.nearest.usable and trial.nearest.sketched):
         return False
-    kept.table = table
+    kept.table, kept.double_ = table, double_
     kept.n_trials = n_trials
     kept.n_crowds = (n + table.crowd - 1) // table.crowd
     kept.n_blocks = (kept.n_crowds + BLOCK_CROWDS - 1) // BLOCK_CROWDS
@@ -181,10 +183,10 @@ cdef int kept_seeds(Kept *kept, Py_ssize_t n_clusters, const double *uniforms, P
             for i in range(kept.n_blocks):
                 current += kept.potentials[i]
             for t in range(T):
-                kept.row[t] = pick(&kept.rows, True, &kept.draw,
+                kept.row[t] = pick(&kept.rows, kept.double_, &kept.draw,
                                    uniforms[1 + (c - 1) * T + t] * current)
         for t in range(trial.n_candidates):
-            copy_row(&kept.rows, True, kept.row[t], kept.buffer + t * D)
+            copy_row(&kept.rows, kept.double_, kept.row[t], kept.buffer + t * D)
         kept.table.replace_centres(trial, kept.buffer, D, kept.scratch)
         kept.best = 0
         if c == 0:
