@@ -230,6 +230,17 @@ def test_seeds_of_bytes_among_rows_too_far_for_them(simd, dtype, big):
     assert set(range(0, 4003, 1000)) <= set(found)
 
 
+def test_bounds_do_not_choose_between_seeds_that_are_nearly_the_same(simd):
+    """Several candidates of a step are drawn from one of 41 groups: which is best shows far behind
+    the digits that 16 bits have."""
+    X = table("plain", 41, 70, 40, "f8")[np.arange(4003) % 41]
+    X += 1e-6 * np.random.default_rng(1).normal(size=X.shape)
+    for seed in range(3):
+        apart, found = (kmeans_plusplus(each, 41, random_state=seed, n_local_trials=20)[1]
+                        for each in (np.asfortranarray(X), X))
+        assert_array_equal(found, apart)
+
+
 def test_a_coreset_stands_for_all_rows():
     """Weighted sums over it are those over all rows, as far as chance leaves them so; what has no
     weight is never drawn."""
