@@ -234,7 +234,7 @@ def test_bounds_do_not_choose_between_seeds_that_are_nearly_the_same(simd):
     """Several candidates of a step are drawn from one of 41 groups: which is best shows far behind
     the digits that 16 bits have."""
     X = table("plain", 41, 70, 40, "f8")[np.arange(4003) % 41]
-    X += 1e-6 * np.random.default_rng(1).normal(size=X.shape)
+    X += 1e-3 * np.random.default_rng(1).normal(size=X.shape)
     for seed in range(3):
         apart, found = (kmeans_plusplus(each, 41, random_state=seed, n_local_trials=20)[1]
                         for each in (np.asfortranarray(X), X))
