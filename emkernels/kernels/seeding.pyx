@@ -178,11 +178,11 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
 
     Notes
     -----
-    Of float64 rows of 48 columns and more it keeps a byte for each value, for 16 seeds and more, an
-    eighth of what X takes, up to three tenths where columns are few, where the processor multiplies
-    bytes (AVX-512 VNNI, AVX-VNNI) and there is memory: by these most rows are known to be nearer to
-    a seed than to any of the rows drawn, and are not read again. The seeds are the same with and
-    without.
+    Of rows of 48 columns and more it keeps three bytes for each value, up to six where columns are
+    few, for 20 seeds and more (40 in float32), where the processor multiplies bytes (AVX-512 VNNI,
+    AVX-VNNI) and there is memory. By one of them most rows are known to be nearer to a seed than to
+    any of the rows drawn; by the others the best of these is told, and only rows that may be near
+    it are read again. The seeds are the same with and without.
 
     References
     ----------
