@@ -6,10 +6,10 @@ from libc.math cimport (
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CANDIDATE_MARKS, CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
-    MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain,
-    Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span,
-    Table, Trial, Triangle, second_size)
+    CANDIDATE_MARKS, CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL,
+    MIXED, MIXED_MISSING, MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE,
+    Bounds, Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows,
+    Seeding, Span, Table, Trial, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"

@@ -8,7 +8,8 @@ from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport Job, Rows, Seeding
 from emkernels.kernels.arrays cimport (
-    address, as_matrix, as_weights, check_rows_finite, is_double, pointer, set_rows, weights_in_unit)
+    address, as_matrix, as_weights, check_rows_finite, is_double, pointer, set_rows,
+    weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.draws cimport Draw, copy_row, pick, pick_by_weight
 from emkernels.kernels.driver cimport (
