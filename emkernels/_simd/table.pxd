@@ -6,10 +6,7 @@ SIMD level and precision holds the functions that do it, a block of rows at a ti
 
 
 cdef enum:
-    FULL = 0
-    TIED = 1
-    DIAG = 2
-    SPHERICAL = 3
+    FULL = 0, TIED = 1, DIAG = 2, SPHERICAL = 3
 
 
 ctypedef struct Rows:
@@ -44,6 +41,7 @@ cdef enum:
     MIXED = 2       # rows of any patterns, of which one may lack MIXED_MISSING values, fewer rows
     MIXED_MISSING = 64      # of those that lack more (see Table.mixed_rows)
     WIDE = 8        # rows of float64 matrices are padded to a multiple of this
+    FIELD_DIMENSIONS = 3    # of a grid, at most
 
 
 ctypedef struct Incomplete:
@@ -70,10 +68,6 @@ ctypedef struct Incomplete:
     double *covariances_out
     const double *normals         # draws: for every missing value, in row order
     const double *uniforms        # draws: (n_samples,), which component
-
-
-cdef enum:
-    FIELD_DIMENSIONS = 3
 
 
 # A Potts prior on the pixels of a grid (see field.pxi); their responsibilities, read and
@@ -277,10 +271,7 @@ cdef enum:
     # parts of the work on a triangle, by panels of its rows: all of it; panel p packed; the tile
     # of panel p in the columns of panel q, whose own tile (p = q) comes before those below it and
     # behind all tiles on its left; panel p of the inverse, when the factor is there
-    WHOLE_TRIANGLE = 0
-    PACKED_PANEL = 1
-    TRIANGLE_TILE = 2
-    INVERSE_PANEL = 3
+    WHOLE_TRIANGLE = 0, PACKED_PANEL = 1, TRIANGLE_TILE = 2, INVERSE_PANEL = 3
 
 
 # A covariance and the factor of its inverse (see triangles.pxi)
