@@ -199,18 +199,46 @@ def test_seeds_of_a_few_passes(dtype, init, monkeypatch):
         assert_array_equal(fit.cluster_centers_, fits[0].cluster_centers_)
 
 
-@pytest.mark.parametrize("kind", ["plain", "shifted", "ties", "a far row", "small", "columns"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted):
+def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted, dtype):
     """Of rows whose columns are apart none are kept."""
     rng = np.random.default_rng(3)
-    X = table(kind, 4003, 70, 40, "f8")
-    weight = rng.gamma(0.5, size=len(X)) if weighted else None
-    apart = kmeans_plusplus(np.asfortranarray(X), 40, sample_weight=weight, random_state=0)
-    for n_threads in (1, 3):
-        found = kmeans_plusplus(X, 40, sample_weight=weight, random_state=0, n_threads=n_threads)
-        assert_array_equal(found[1], apart[1])
-        assert_array_equal(found[0], apart[0])
+    X = table(kind, 4003, 70, 40, dtype)
+    weight = None
+    if weighted:
+        weight = rng.gamma(0.5, size=len(X))
+        weight[rng.choice(len(X), 2000, replace=False)] = 0
+    for n_local_trials in (None, 1, 20):
+        options = {"sample_weight": weight, "random_state": 0, "n_local_trials": n_local_trials}
+        apart = kmeans_plusplus(np.asfortranarray(X), 41, **options)
+        for n_threads in (1, 3):
+            found = kmeans_plusplus(X, 41, n_threads=n_threads, **options)
+            assert_array_equal(found[1], apart[1])
+            assert_array_equal(found[0], apart[0])
+
+
+@pytest.mark.parametrize("dtype, big", [("f4", 1e19), ("f8", 1e100), ("f8", 1e155)])
+def test_seeds_of_bytes_among_rows_too_far_for_them(simd, dtype, big):
+    """Candidates that bytes have no unit for, and distances that overflow."""
+    X = table("plain", 4003, 70, 40, dtype)
+    X[::1000] *= big
+    rows = np.asfortranarray(X), X
+    apart, found = (kmeans_plusplus(each, 41, random_state=1)[1] for each in rows)
+    assert_array_equal(found, apart)
+    assert set(range(0, 4003, 1000)) <= set(found)
+
+
+def test_bounds_do_not_choose_between_seeds_that_are_nearly_the_same(simd):
+    """Several candidates of a step are drawn from one of 41 groups: which is best shows far behind
+    the digits that 16 bits have."""
+    X = table("plain", 41, 70, 40, "f8")[np.arange(4003) % 41]
+    X += 1e-3 * np.random.default_rng(1).normal(size=X.shape)
+    for seed in range(3):
+        apart, found = (kmeans_plusplus(each, 41, random_state=seed, n_local_trials=20)[1]
+                        for each in (np.asfortranarray(X), X))
+        assert_array_equal(found, apart)
 
 
 def test_a_coreset_stands_for_all_rows():

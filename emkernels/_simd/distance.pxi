@@ -179,17 +179,13 @@ cdef Rows gather(const Rows *rows, Py_ssize_t start, Py_ssize_t size, real *x) n
 cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                         const Seeding *seeding) noexcept nogil:
     """k-means++ seeding: take the last seed into `closest`, then potentials of the block's rows
-    with each candidate: sums of w min(closest, |x - candidate|^2). Where bytes are kept of the
-    rows, only those are read that may be nearer to any of these than to all seeds."""
+    with each candidate: sums of w min(closest, |x - candidate|^2)."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
     cdef Py_ssize_t stride = component_stride(g), new = seeding.take_in
     cdef Py_ssize_t t, j, k, v, start, size
     cdef const real *mean = <const real*>g.packed + HEADER
     cdef double *potentials
-    cdef unsigned long long any_ = 0
-    cdef unsigned long long near[MOST_SEEDS]
-    cdef double sum_
     cdef Rows gathered
     cdef vec overflow      # 0, or NaN
     cdef vec limit[VECTORS]
@@ -210,18 +206,7 @@ cdef void closest_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char
             closest[j] = 0
         for j in range(size):
             closest[j] = <real>seeding.closest[start + j]
-        if seeding.nearest != NULL and seeding.nearest.usable:
-            # wide tiles have several of these, of one block or two
-            if t == 0 or start % CROWD == 0:
-                any_ = rows_near(seeding, start // CROWD, first, first + count, K, D, near)
-            if any_ >> start % CROWD & ((<unsigned long long>-1) >> (64 - TILE)) == 0:
-                sum_ = tile_dot(closest, w)
-                for k in range(seeding.n_candidates):
-                    potentials[k] += sum_
-                continue
-            near_forms_of_rows(&job.rows, start, size, mean, stride, K, near, closest,
-                               <real*>p.resp)
-        elif D >= 4 * LANES and job.rows.column_stride == sizeof(real):
+        if D >= 4 * LANES and job.rows.column_stride == sizeof(real):
             wide_forms(&job.rows, start, size, mean, stride, K, <real*>p.resp)
         elif D >= 4 * LANES:        # the same sums for every layout
             gathered = gather(&job.rows, start, size, x)

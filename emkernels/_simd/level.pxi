@@ -6,10 +6,10 @@ from libc.math cimport (
 from libc.string cimport memcpy, memset
 
 from emkernels._simd.table cimport (
-    CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL, MIXED, MIXED_MISSING,
-    MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE, Bounds, Chain,
-    Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows, Seeding, Span,
-    Table, Triangle, second_size)
+    CANDIDATE_MARKS, CENTRE_GROUPS, CENTRE_MARKS, DIAG, FIELD_DIMENSIONS, FULL, INVERSE_PANEL,
+    MIXED, MIXED_MISSING, MOST_SEEDS, PACKED_PANEL, SAME, SPHERICAL, TIED, TRIANGLE_TILE, WIDE,
+    Bounds, Chain, Classes, Factors, Field, Gaussians, Incomplete, Job, Nearest, Panel, Rows,
+    Seeding, Span, Table, Trial, Triangle, second_size)
 
 cdef extern from "vector.h" nogil:
     ctypedef double real "emk_real"
@@ -191,6 +191,7 @@ include "distance.pxi"
 include "bounds.pxi"
 include "nearest.pxi"
 include "sketch.pxi"
+include "seeds.pxi"
 include "nearest_bounds.pxi"
 include "nearest_pairs.pxi"
 include "factor_panels.pxi"
@@ -250,6 +251,9 @@ table_.crowd = CROWD
 table_.sketch_bytes = sketch_bytes
 table_.sketch_rows = sketch_rows
 table_.replace_centres = replace_centres
+table_.fine_values = fine_values
+table_.try_rows = try_rows
+table_.take_rows = take_rows
 if IS_DOUBLE:    # whatever the rows are, so it is there once
     table_.triangle_size = triangle_size
     table_.factorise = factorise

@@ -10,11 +10,15 @@
 #define EMK_BYTES __attribute__((target("avx512vnni")))
 #define EMK_FOUR_PRODUCTS(acc, x, c) \
   ((emk_fivec)_mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(x), (__m512i)(c)))
+#define EMK_TWO_PRODUCTS(acc, x, c) \
+  ((emk_fivec)_mm512_dpwssd_epi32((__m512i)(acc), (__m512i)(x), (__m512i)(c)))
 #elif defined(__x86_64__) && EMK_VECTOR_BYTES == 32 && defined(__AVX2__) \
     && ((defined(__clang__) && __clang_major__ >= 12) || (!defined(__clang__) && __GNUC__ >= 11))
 #define EMK_BYTES __attribute__((target("avxvnni")))
 #define EMK_FOUR_PRODUCTS(acc, x, c) \
   ((emk_fivec)_mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(x), (__m256i)(c)))
+#define EMK_TWO_PRODUCTS(acc, x, c) \
+  ((emk_fivec)_mm256_dpwssd_avx_epi32((__m256i)(acc), (__m256i)(x), (__m256i)(c)))
 #endif
 
 /* Of a crowd: the unit of its bytes, what is lost by them, their length, at least the least form so far,
@@ -24,6 +28,10 @@
 #define EMK_CENTRE_MARKS 5
 /* Words of four bytes, in whole vectors. */
 #define EMK_WORDS(n) (((n) + 4 * EMK_FLANES - 1) / (4 * EMK_FLANES) * EMK_FLANES)
+/* Values of 16 bits, in whole vectors; marks of a row in these: its unit, what is lost by them, and the
+   length of what is not, each (CROWD,). */
+#define EMK_FINE(n) (((n) + 31) / 32 * 32)
+#define EMK_FINE_MARKS 3
 
 #ifdef EMK_BYTES
 #include <cpuid.h>
@@ -127,12 +135,83 @@ static inline float emk_to_bytes(const float *y, Py_ssize_t n, float largest, in
   return sqrtf(emk_fsum(total)) * more;
 }
 
+/* out (FLANES,) = the lower half of each number. */
+static EMK_ALWAYS_INLINE void emk_low_halves(emk_fvec v, int16_t *out) {
+#if EMK_VECTOR_BYTES == 64
+  _mm256_storeu_si256((__m256i *)out, _mm512_cvtepi32_epi16((__m512i)v));
+#else
+  const __m256i first = _mm256_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1,
+                                         0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1);
+  const __m256i halves = _mm256_permute4x64_epi64(_mm256_shuffle_epi8((__m256i)v, first), 0x08);
+  _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(halves));
+#endif
+}
+
+/* As emk_to_bytes in 16 bits, of a line of length `norm` at most: its length in units is less than the
+   root of 2^31, so that products of two, whole or in part, fit 32 bits. */
+static inline float emk_to_halves(const float *y, Py_ssize_t n, float largest, float norm, float more,
+                                  int16_t *out, float *unit) {
+  const int some = largest > 1e-15f && norm < 1e30f;
+  const float step = !some ? 0 : largest / 32766 > norm / 46000 ? largest / 32766 : norm / 46000;
+  const emk_fvec zero = emk_fsplat(12582912.0f), inverse = emk_fsplat(some ? 1 / step : 0);
+  emk_fvec total = emk_fsplat(0);
+  *unit = step;
+  for (Py_ssize_t d = 0; d < n;) {
+    const Py_ssize_t end = n - d < EMK_DEPTH ? n : d + EMK_DEPTH;
+    emk_fvec part = emk_fsplat(0);
+    for (; d < end; d += EMK_FLANES) {
+      emk_fvec v, shifted, lost;
+      memcpy(&v, y + d, sizeof v);
+      shifted = v * inverse + zero;
+      lost = v - (shifted - zero) * emk_fsplat(step);
+      part = part + lost * lost;
+      emk_low_halves(shifted, out + d);
+    }
+    total = total + part;
+  }
+  return sqrtf(emk_fsum(total)) * more;
+}
+
+/* out (4,): products of a line of 16 bits and four others, `n` values apart. */
+static EMK_BYTES inline void emk_fine_products(const int16_t *x, const int16_t *c, Py_ssize_t n,
+                                               const int *which, int32_t *out) {
+  emk_fivec acc[4], a, b;
+  const int16_t *line[4];
+  __m256i half[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    acc[i] = (emk_fivec){0};
+    line[i] = c + which[i] * n;
+  }
+  for (Py_ssize_t d = 0; d < n; d += 2 * EMK_FLANES) {
+    memcpy(&a, x + d, sizeof a);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      memcpy(&b, line[i] + d, sizeof b);
+      acc[i] = EMK_TWO_PRODUCTS(acc[i], a, b);
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++)
+#if EMK_VECTOR_BYTES == 64
+    half[i] = _mm256_add_epi32(_mm512_castsi512_si256((__m512i)acc[i]),
+                               _mm512_extracti64x4_epi64((__m512i)acc[i], 1));
+#else
+    half[i] = (__m256i)acc[i];
+#endif
+  half[0] = _mm256_hadd_epi32(_mm256_hadd_epi32(half[0], half[1]),
+                              _mm256_hadd_epi32(half[2], half[3]));
+  _mm_storeu_si128((__m128i *)out, _mm_add_epi32(_mm256_castsi256_si128(half[0]),
+                                                 _mm256_extracti128_si256(half[0], 1)));
+}
+
 /* Pack scale * (row - origin) of CROWD contiguous rows in bytes for emk_sketch_products: x (PARTS, WORDS,
    PART) words; marks, the last of which are as by emk_pack_crowd. y (4 WORDS) and bytes (FLANES, 4 WORDS) are scratch,
-   in whole vectors. */
+   in whole vectors. And in 16 bits: fine (CROWD, FINE) and their marks, unless NULL. */
 static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features,
                                    const emk_real *origin, emk_real scale, float more, float *y,
-                                   uint8_t *bytes, float *x, float *marks) {
+                                   uint8_t *bytes, float *x, float *marks, int16_t *fine,
+                                   float *fine_marks) {
   float *norm = marks + 4 * EMK_CROWD;
   const Py_ssize_t n_words = EMK_WORDS(n_features), n = 4 * n_words;
   for (Py_ssize_t d = n_features; d < n; d++) y[d] = 0;
@@ -150,6 +229,12 @@ static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features
       marks[EMK_CROWD + j] = lost;
       marks[2 * EMK_CROWD + j] = norm[j] < EMK_FAR ? norm[j] + lost : 0;
       marks[3 * EMK_CROWD + j] = INFINITY;
+      if (!fine) continue;
+      lost = emk_to_halves(y, EMK_FINE(n_features), largest, norm[j], more,
+                           fine + j * EMK_FINE(n_features), fine_marks + j);
+      lost = norm[j] < EMK_FAR ? lost + 6 * (float)EMK_UNIT * norm[j] + 1e-20f : INFINITY;
+      fine_marks[EMK_CROWD + j] = lost;
+      fine_marks[2 * EMK_CROWD + j] = norm[j] + lost;
     }
     float *to = x + first / EMK_PART * n_words * EMK_PART + first % EMK_PART;
     for (Py_ssize_t w = 0; w < n_words; w += EMK_FLANES)
@@ -257,11 +342,22 @@ static inline float emk_to_bytes(const float *y, Py_ssize_t n, float largest, in
   (void)y, (void)n, (void)largest, (void)bias, (void)more, (void)out, (void)unit;
   return 0;
 }
+static inline float emk_to_halves(const float *y, Py_ssize_t n, float largest, float norm, float more,
+                                  int16_t *out, float *unit) {
+  (void)y, (void)n, (void)largest, (void)norm, (void)more, (void)out, (void)unit;
+  return 0;
+}
+static inline void emk_fine_products(const int16_t *x, const int16_t *c, Py_ssize_t n,
+                                     const int *which, int32_t *out) {
+  (void)x, (void)c, (void)n, (void)which;
+  for (int i = 0; i < 4; i++) out[i] = 0;
+}
 static inline void emk_pack_sketch(const char *const *row, Py_ssize_t n_features,
                                    const emk_real *origin, emk_real scale, float more, float *y,
-                                   uint8_t *bytes, float *x, float *marks) {
+                                   uint8_t *bytes, float *x, float *marks, int16_t *fine,
+                                   float *fine_marks) {
   (void)row, (void)n_features, (void)origin, (void)scale, (void)more, (void)y, (void)bytes;
-  (void)x, (void)marks;
+  (void)x, (void)marks, (void)fine, (void)fine_marks;
 }
 static inline void emk_sketch_products(const float *x, const int32_t *sketch, Py_ssize_t n_features,
                                        float *row_marks, const float *marks, const int32_t *offsets,

@@ -22,6 +22,8 @@
 cdef extern from "sketch.h" nogil:
     enum:
         ROW_MARKS "EMK_ROW_MARKS"
+        FINE_MARKS "EMK_FINE_MARKS"
+    Py_ssize_t FINE "EMK_FINE"(Py_ssize_t n)
     Py_ssize_t WORDS "EMK_WORDS"(Py_ssize_t n)
     bint can_sketch "emk_can_sketch"()
     float length_of_line "emk_length"(const float *y, Py_ssize_t n, float more, float *largest)
@@ -29,7 +31,11 @@ cdef extern from "sketch.h" nogil:
                                   unsigned char *out, float *unit)
     void pack_sketch "emk_pack_sketch"(
         const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
-        float *y, unsigned char *bytes, float *x, float *marks)
+        float *y, unsigned char *bytes, float *x, float *marks, short *fine, float *fine_marks)
+    float to_halves "emk_to_halves"(const float *y, Py_ssize_t n, float largest, float norm,
+                                    float more, short *out, float *unit)
+    void fine_products "emk_fine_products"(const short *x, const short *c, Py_ssize_t n,
+                                           const int *which, int *out)
     void sketch_products "emk_sketch_products"(
         const float *x, const int *sketch, Py_ssize_t n_features, float *row_marks,
         const float *marks, const int *offsets, Py_ssize_t n_panels, int n_crowds,
@@ -106,7 +112,7 @@ cdef void sketch_crowds(const Job *job, const Rows *rows, Py_ssize_t start, Py_s
         open_crowd(rows, at, min(<Py_ssize_t>CROWD, end - at), p)
         pack_sketch(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more,
                     p.line, p.bytes, p.sketches + p.n_sketched * WORDS(D) * CROWD,
-                    p.row_marks + p.n_sketched * ROW_MARKS * CROWD)
+                    p.row_marks + p.n_sketched * ROW_MARKS * CROWD, NULL, NULL)
         p.n_sketched += 1
         at += CROWD
     ahead = behind_crowd(rows, at - CROWD)
@@ -124,105 +130,3 @@ cdef bint few_are_left(const Job *job, Py_ssize_t size, Crowd *p) noexcept nogil
     for k in range(K):
         n += count_bits(not_above(p.form + k * CROWD, p.limit))
     return n <= most
-
-
-# --- rows whose bytes are kept, for seeds that come one after the other ---------------------------
-
-cdef void replace_centres(Nearest *p, const double *centers, Py_ssize_t K, Py_ssize_t D,
-                          float *scratch) noexcept nogil:
-    """Pack other centres about the same origin, in the same scale."""
-    cdef real *exact = <real*>p.centers
-    cdef const real *origin = <const real*>p.origin
-    cdef Py_ssize_t k, d
-    p.n_panels = (K + CENTRE_PANEL - 1) // CENTRE_PANEL
-    p.usable = True
-    for k in range(K):
-        for d in range(D):
-            exact[k * D + d] = <real>centers[k * D + d]
-            p.sums[d] = <double>exact[k * D + d] - <double>origin[d]
-        p.norms[k] = sqrt(dot(p.sums, p.sums, D))
-        p.usable = p.usable and p.norms[k] * p.scale < 1e15
-    if p.usable:
-        pack_centres(p, K, D, 0, p.n_panels, scratch)
-
-
-cdef Py_ssize_t sketch_bytes(Py_ssize_t n_features) noexcept nogil:
-    """Of a wide tile."""
-    return (ROW_MARKS + WORDS(n_features)) * CROWD * sizeof(float)
-
-
-cdef void sketch_rows(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
-                      float *scratch) noexcept nogil:
-    """out (sketch_bytes,): marks and bytes of one wide tile of contiguous rows. scratch (FLANES +
-    4, WORDS)."""
-    cdef Py_ssize_t D = rows.n_features, start = crowd * CROWD, j
-    cdef const char *row[CROWD]
-    cdef float *marks = <float*>out
-    for j in range(CROWD):
-        row[j] = rows.x + min(start + j, rows.n_samples - 1) * rows.row_stride
-    pack_sketch(row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, scratch,
-                <unsigned char*>(scratch + 4 * WORDS(D)), marks + ROW_MARKS * CROWD, marks)
-
-
-cdef unsigned long long rows_near(const Seeding *seeding, Py_ssize_t crowd, Py_ssize_t first,
-                                  Py_ssize_t end, Py_ssize_t K, Py_ssize_t D,
-                                  unsigned long long *near) noexcept nogil:
-    """near (K,), bit j: whether row j of a wide tile, if it is one of first .. end - 1, may be
-    nearer to a centre than to all seeds; and whether to any."""
-    cdef const Nearest *nearest = seeding.nearest
-    cdef const float *kept = <const float*>(seeding.sketches + crowd * sketch_bytes(D))
-    cdef float marks[ROW_MARKS * CROWD]
-    cdef float limit[CROWD]
-    cdef float form[MOST_SEEDS * CROWD]
-    cdef double norm, value, unit = nearest.scale * nearest.scale * (1 + 2.2 * nearest.relative)
-    cdef unsigned long long any_ = 0
-    cdef Py_ssize_t j, k, start = crowd * CROWD
-    memcpy(marks, kept, sizeof(marks))
-    for j in range(CROWD):
-        limit[j] = -INFINITY
-    for j in range(max(<Py_ssize_t>0, first - start), min(<Py_ssize_t>CROWD, end - start)):
-        norm = marks[4 * CROWD + j]
-        value = 0.5 * (seeding.closest[start + j] * unit - near_square(nearest, norm))
-        value += 1e-6 * fabs(value) + UNDERFLOW
-        limit[j] = <float>value if norm < FAR else INFINITY
-    sketch_products(kept + ROW_MARKS * CROWD, nearest.sketch, D, marks, nearest.marks,
-                    nearest.offsets, nearest.n_panels, 1, NULL, 0, form)
-    for k in range(K):
-        near[k] = not_above(form + k * CROWD, limit)
-        any_ |= near[k]
-    return any_
-
-
-cdef void near_forms_of_rows(const Rows *rows, Py_ssize_t start, Py_ssize_t size,
-                             const real *mean, Py_ssize_t stride, Py_ssize_t K,
-                             const unsigned long long *near, const real *other,
-                             real *form) noexcept nogil:
-    """As wide_forms, of pairs of rows and centres of which a bit of near (K,), from that of
-    `start` on, says that they are near; else those in `other` (TILE,)."""
-    cdef Py_ssize_t D = rows.n_features, n_vectors = D // LANES, j, k, d, n, i
-    cdef int shift = <int>(start % CROWD)
-    cdef const char *row[2]
-    cdef real total[2 * SOME]
-    cdef real gap
-    for j in range(0, TILE, 2):
-        for i in range(2):
-            row[i] = rows.x + row_at(rows, start + (j + i if j + i < size else 0)) * rows.row_stride
-        k = 0
-        while k < K:
-            n = 0
-            while k + n < K and n < SOME and near[k + n] >> (shift + j) & 3:
-                n += 1
-            if n == 0:
-                form[k * TILE + j] = other[j]
-                form[k * TILE + j + 1] = other[j + 1]
-                k += 1
-                continue
-            row_forms(row[0], row[1], mean + k * stride, stride, n_vectors, <int>n, total)
-            for n in range(k, k + n):
-                for i in range(2):
-                    gap = total[i * SOME + n - k]
-                    for d in range(n_vectors * LANES, D):
-                        gap += squared(read(row[i] + d * <Py_ssize_t>sizeof(real))
-                                       - mean[n * stride + d])
-                    form[n * TILE + j + i] = gap
-            k = n + 1

@@ -6,10 +6,7 @@ SIMD level and precision holds the functions that do it, a block of rows at a ti
 
 
 cdef enum:
-    FULL = 0
-    TIED = 1
-    DIAG = 2
-    SPHERICAL = 3
+    FULL = 0, TIED = 1, DIAG = 2, SPHERICAL = 3
 
 
 ctypedef struct Rows:
@@ -44,6 +41,7 @@ cdef enum:
     MIXED = 2       # rows of any patterns, of which one may lack MIXED_MISSING values, fewer rows
     MIXED_MISSING = 64      # of those that lack more (see Table.mixed_rows)
     WIDE = 8        # rows of float64 matrices are padded to a multiple of this
+    FIELD_DIMENSIONS = 3    # of a grid, at most
 
 
 ctypedef struct Incomplete:
@@ -72,10 +70,6 @@ ctypedef struct Incomplete:
     const double *uniforms        # draws: (n_samples,), which component
 
 
-cdef enum:
-    FIELD_DIMENSIONS = 3
-
-
 # A Potts prior on the pixels of a grid (see field.pxi); their responsibilities, read and
 # written, are Job.resp_out
 ctypedef struct Field:
@@ -89,6 +83,7 @@ cdef enum:
     CENTRE_GROUPS = 64     # bits of an unsigned long long
     CENTRE_MARKS = 5       # as EMK_CENTRE_MARKS
     MOST_SEEDS = 66        # that k-means++ compares rows with in bytes: whole panels
+    CANDIDATE_MARKS = 5    # half, unit, loss, length, what half is in error by
 
 
 # What Lloyd passes know from the passes before (see bounds.pxi); all distances are multiplied by
@@ -276,10 +271,7 @@ cdef enum:
     # parts of the work on a triangle, by panels of its rows: all of it; panel p packed; the tile
     # of panel p in the columns of panel q, whose own tile (p = q) comes before those below it and
     # behind all tiles on its left; panel p of the inverse, when the factor is there
-    WHOLE_TRIANGLE = 0
-    PACKED_PANEL = 1
-    TRIANGLE_TILE = 2
-    INVERSE_PANEL = 3
+    WHOLE_TRIANGLE = 0, PACKED_PANEL = 1, TRIANGLE_TILE = 2, INVERSE_PANEL = 3
 
 
 # A covariance and the factor of its inverse (see triangles.pxi)
@@ -296,8 +288,17 @@ ctypedef struct Seeding:
     bint take_in                  # the first centre is a new seed, to be taken into `closest`
     Py_ssize_t n_candidates       # the other centres
     double *potentials            # (n_blocks, n_candidates) sums of weight * closest with each
-    const Nearest *nearest        # the same centres in bytes, see sketch.pxi; NULL: not there
-    char *sketches                # of the rows
+
+
+# The same where rows are kept in bytes (see seeds.pxi)
+ctypedef struct Trial:
+    Nearest nearest               # the candidates, as they are and in bytes
+    Py_ssize_t n_candidates
+    short *fine                   # (n_candidates, Table.fine_values) in 16 bits
+    double *fine_marks            # (n_candidates, CANDIDATE_MARKS)
+    char *sketches                # of the rows, Table.sketch_bytes of each wide tile
+    double *closest               # (n_samples,) squared distance to the nearest seed
+    bint exact                    # potentials of distances by difference, not their bounds
 
 
 # Accumulators of one group of blocks, all float64, one after the other:
@@ -394,5 +395,10 @@ ctypedef struct Table:
     Py_ssize_t (*sketch_bytes)(Py_ssize_t n_features) noexcept nogil
     void (*sketch_rows)(const Rows *rows, const Nearest *nearest, Py_ssize_t crowd, char *out,
                         float *scratch) noexcept nogil
-    void (*replace_centres)(Nearest *nearest, const double *centers, Py_ssize_t n_clusters,
-                            Py_ssize_t n_features, float *scratch) noexcept nogil
+    void (*replace_centres)(Trial *trial, const double *centers, Py_ssize_t n_features,
+                            float *scratch) noexcept nogil
+    Py_ssize_t (*fine_values)(Py_ssize_t n_features) noexcept nogil
+    void (*try_rows)(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
+                     unsigned long long *near, double *low, double *high) noexcept nogil
+    double (*take_rows)(const Rows *rows, const Trial *trial, Py_ssize_t crowd, Py_ssize_t k,
+                        unsigned long long near) noexcept nogil

@@ -3,166 +3,23 @@
 import numpy as np
 
 from libc.math cimport INFINITY
-from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-from cython.parallel cimport prange
-
-from emkernels._simd.table cimport MOST_SEEDS, Job, Nearest, Rows, Seeding, Table
+from emkernels._simd.table cimport Job, Rows, Seeding
 from emkernels.kernels.arrays cimport (
-    address, as_matrix, as_weights, check_rows_finite, is_double, pointer, real_at, set_rows,
+    address, as_matrix, as_weights, check_rows_finite, is_double, pointer, set_rows,
     weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
+from emkernels.kernels.draws cimport Draw, copy_row, pick, pick_by_weight
 from emkernels.kernels.driver cimport (
     CLOSEST, OUT_OF_MEMORY, Plan, check_status, free_plan, look_for_signal, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
-from emkernels.kernels.nearest cimport free_nearest, set_nearest
-from emkernels.kernels.threads cimport check_threads, forked, note_threads
-
-cdef extern from "parallel.h" nogil:
-    int emk_in_parallel()
-    int emk_thread_num()
+from emkernels.kernels.sketched cimport Kept, keep_bytes, kept_seeds, let_go
+from emkernels.kernels.threads cimport check_threads
 
 cdef enum:
     MOST_TRIALS = 65536
-    FEW_SEEDS = 16          # which all rows are near enough to be read
-    FEW_VALUES = 1 << 18    # of rows that are in the cache
-
-
-cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
-    return rows.sample_weight[i] if rows.sample_weight != NULL else 1.0
-
-
-cdef double total_weight(const Rows *rows) noexcept nogil:
-    cdef double total = 0
-    cdef Py_ssize_t i
-    if rows.sample_weight == NULL:
-        return rows.n_samples
-    for i in range(rows.n_samples):
-        total += rows.sample_weight[i]
-    return total
-
-
-cdef Py_ssize_t pick_by_weight(const Rows *rows, double target) noexcept nogil:
-    """First row at which the running sum of the weights passes the target."""
-    cdef Py_ssize_t i, last = 0
-    cdef double total = 0
-    for i in range(rows.n_samples):
-        total += row_weight(rows, i)
-        if total > target:
-            return i
-        if row_weight(rows, i) > 0:
-            last = i
-    return last
-
-
-cdef double square_to(const Rows *rows, bint double_, Py_ssize_t i,
-                      const double *seed) noexcept nogil:
-    """|x_i - seed|^2."""
-    cdef const char *x = rows.x + i * rows.row_stride
-    cdef double total[4]
-    cdef double gap
-    cdef Py_ssize_t d
-    for d in range(4):
-        total[d] = 0
-    for d in range(rows.n_features):
-        gap = real_at(x + d * rows.column_stride, double_) - seed[d]
-        total[d & 3] += gap * gap
-    return (total[0] + total[1]) + (total[2] + total[3])
-
-
-ctypedef struct Kept:
-    # the rows in bytes, and the seeds of a pass; sketches NULL: not kept
-    Nearest nearest
-    char *memory
-    char *sketches      # in it, at a whole cache line
-    float *scratch      # of each thread
-
-
-ctypedef struct Draw:
-    # what rows are drawn from: weight * squared distance to the nearest seed
-    Py_ssize_t block_rows
-    Py_ssize_t n_blocks
-    const double *potentials    # of blocks, `stride` apart
-    Py_ssize_t stride
-    const double *closest       # (n_samples,) without `seed`
-    const double *seed
-
-
-cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw,
-                     double target) noexcept nogil:
-    """First row at which the running sum reaches the target."""
-    cdef Py_ssize_t block = 0, i, last = 0
-    cdef double total = 0, value
-    while (block < draw.n_blocks - 1
-            and total + draw.potentials[block * draw.stride] < target):
-        total += draw.potentials[block * draw.stride]
-        block += 1
-    for i in range(block * draw.block_rows, rows.n_samples):
-        value = row_weight(rows, i)
-        if value > 0:
-            last = i
-            value *= min(draw.closest[i], square_to(rows, double_, i, draw.seed))
-        total += value
-        if total >= target:
-            return i
-    return last
-
-
-cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil:
-    cdef Py_ssize_t d
-    for d in range(rows.n_features):
-        out[d] = real_at(rows.x + i * rows.row_stride + d * rows.column_stride, double_)
-
-
-cdef int keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t most,
-                    int n_threads) noexcept nogil:
-    """What rows are in bytes, where to read these saves time: of float64 rows of many columns, for
-    more than a few seeds."""
-    cdef const Table *table = table_of(double_)
-    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i
-    cdef Py_ssize_t n_crowds = (n + table.crowd - 1) // table.crowd, line = D + 64, each
-    cdef double *sample
-    cdef Job job
-    cdef int status
-    memset(kept, 0, sizeof(Kept))
-    if not (double_ and table.sketches(D) and K >= FEW_SEEDS and n * D >= FEW_VALUES
-            and most <= MOST_SEEDS and rows.column_stride == sizeof(double)):
-        return 0
-    sample = <double*>malloc(MOST_SEEDS * D * sizeof(double))
-    if sample == NULL:
-        return 0        # it is but a short cut
-    # they say where the origin is, and are as many as there will be seeds at most
-    for i in range(MOST_SEEDS):
-        copy_row(rows, double_, i * (n - 1) // (MOST_SEEDS - 1), sample + i * D)
-    memset(&job, 0, sizeof(Job))
-    job.rows = rows[0]
-    status = set_nearest(&job, &kept.nearest, table, double_, sample, MOST_SEEDS, True, 1)
-    free(sample)
-    if status != 0 or not (kept.nearest.usable and kept.nearest.sketched):
-        return 0
-    each = table.sketch_bytes(D)
-    kept.scratch = <float*>malloc(n_threads * line * 5 * sizeof(float))
-    kept.memory = <char*>malloc(n_crowds * each + 64)
-    if kept.scratch == NULL or kept.memory == NULL:
-        return 0
-    kept.sketches = kept.memory + (64 - <uintptr_t>kept.memory % 64)
-    if n_threads == 1 or forked() or emk_in_parallel():
-        for i in range(n_crowds):
-            table.sketch_rows(rows, &kept.nearest, i, kept.sketches + i * each, kept.scratch)
-        return 0
-    note_threads()
-    for i in prange(n_crowds, schedule="static", num_threads=n_threads):
-        table.sketch_rows(rows, &kept.nearest, i, kept.sketches + i * each,
-                          kept.scratch + emk_thread_num() * line * 5)
-    return 0
-
-
-cdef void let_go(Kept *kept) noexcept nogil:
-    free_nearest(&kept.nearest)
-    free(kept.scratch)
-    free(kept.memory)
 
 
 cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t n_centers,
@@ -187,12 +44,26 @@ cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t 
 cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
                       const double *uniforms, Py_ssize_t *indices, int n_threads,
                       bint interruptible) noexcept nogil:
+    """Over rows in bytes, where that is faster; the seeds are the same."""
+    cdef Kept kept
+    cdef int status
+    if keep_bytes(&kept, rows, double_, K, n_trials, n_threads):
+        status = kept_seeds(&kept, K, uniforms, indices, interruptible)
+    else:
+        status = seeds_of_rows(rows, double_, K, n_trials, uniforms, indices, n_threads,
+                               interruptible)
+    let_go(&kept)
+    return status
+
+
+cdef int seeds_of_rows(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
+                       const double *uniforms, Py_ssize_t *indices, int n_threads,
+                       bint interruptible) noexcept nogil:
     """One pass over the rows for each seed: it takes in the seed before, of which only a block
     was needed so far, and tries the candidates for the next."""
     cdef Job job
     cdef Seeding seeding
     cdef Draw draw
-    cdef Kept kept
     cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, c, t, best = 0, trials = 1
     cdef Py_ssize_t most_blocks = n // table_of(double_).tile + 1
     cdef double current, potential
@@ -208,10 +79,7 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
     memset(&draw, 0, sizeof(Draw))
     memset(&seeding, 0, sizeof(Seeding))
     job.rows = rows[0]
-    status = keep_bytes(&kept, rows, double_, K, n_trials + 1, n_threads)
-    if status != 0:
-        pass
-    elif (closest == NULL or potentials == NULL or buffer == NULL or row == NULL
+    if (closest == NULL or potentials == NULL or buffer == NULL or row == NULL
             or n_trials > MOST_TRIALS):
         status = OUT_OF_MEMORY
     else:
@@ -227,7 +95,7 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
         draw.seed = seed
         for c in range(K if status == 0 else 0):
             if c == 0:
-                row[0] = pick_by_weight(rows, uniforms[0] * total_weight(rows))
+                row[0] = pick_by_weight(rows, uniforms[0])
             else:
                 memcpy(buffer, seed, D * sizeof(double))
                 trials = n_trials
@@ -241,10 +109,6 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
             if c + 1 == K and trials == 1:
                 indices[c] = row[0]      # nothing to choose, and nothing comes after
                 break
-            if c > 0 and kept.sketches != NULL:
-                table_of(double_).replace_centres(&kept.nearest, buffer, 1 + trials, D,
-                                                  kept.scratch)
-                seeding.nearest, seeding.sketches = &kept.nearest, kept.sketches
             status = closest_pass(&job, double_, buffer, seeding.take_in + trials, ones, &seeding,
                                   &draw, n_threads, interruptible)
             if status != 0:
@@ -261,7 +125,6 @@ cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n
             memcpy(seed, buffer + (seeding.take_in + best) * D, D * sizeof(double))
             draw.potentials = potentials + best
             draw.stride = trials
-    let_go(&kept)
     free(job.gaussians.packed)
     free(closest)
     free(buffer)
@@ -316,11 +179,11 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
 
     Notes
     -----
-    Of float64 rows of 48 columns and more it keeps a byte for each value, for 16 seeds and more, an
-    eighth of what X takes, up to three tenths where columns are few, where the processor multiplies
-    bytes (AVX-512 VNNI, AVX-VNNI) and there is memory: by these most rows are known to be nearer to
-    a seed than to any of the rows drawn, and are not read again. The seeds are the same with and
-    without.
+    Of rows of 48 columns and more it keeps three bytes for each value, up to six where columns are
+    few, for 20 seeds and more (40 in float32), where the processor multiplies bytes (AVX-512 VNNI,
+    AVX-VNNI) and there is memory. By one of them most rows are known to be nearer to a seed than to
+    any of the rows drawn; by the others the best of these is told, and only rows that may be near
+    it are read again. The seeds are the same with and without.
 
     References
     ----------
