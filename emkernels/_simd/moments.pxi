@@ -73,25 +73,52 @@ cdef inline void pair_tile(const vec *left, const vec *right, Py_ssize_t n_vecto
         second += row + i + 1
 
 
-cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *second,
-                               Py_ssize_t row) noexcept nogil:
-    """The products of FEATURES features with themselves, lower triangle."""
+cdef inline void first_tile(const Panels *p, Py_ssize_t n, const real *mean,
+                            const Py_ssize_t *tile, Py_ssize_t n_tiles, Py_ssize_t a, vec *sums,
+                            double *second) noexcept nogil:
+    """FEATURES features, from a on, are scaled, with their sums, and multiplied with themselves,
+    lower triangle: what waits for rows does not wait for products. Where no tiles are given they
+    have been scaled."""
     cdef vec acc[10]
-    cdef real sums[16]
-    cdef Py_ssize_t v, i, j
+    cdef vec total[FEATURES]
+    cdef vec centre[FEATURES]
+    cdef vec value[FEATURES]
+    cdef vec root
+    cdef real products[16]
+    cdef vec *e = p.scaled + a * NARROW_STRIDE
+    cdef const vec *x
+    cdef Py_ssize_t c, v, i, j
     for i in range(10):
         acc[i] = splat(0)
-    for v in range(n_vectors):
+    for i in range(FEATURES):
+        total[i] = splat(0)
+        centre[i] = splat(mean[a + i])
+    for c in range(n_tiles if tile != NULL else 0):
+        x = p.x + (tile[c] * n + a) * VECTORS
+        for v in range(VECTORS):
+            root = (<const vec*>p.roots)[c * VECTORS + v]
+            for i in range(FEATURES):
+                value[i] = root * (x[i * VECTORS + v] - centre[i])
+                e[i * NARROW_STRIDE + v] = value[i]
+                total[i] = total[i] + root * value[i]
+            for i in range(FEATURES):
+                for j in range(i + 1):
+                    acc[i * (i + 1) // 2 + j] = acc[i * (i + 1) // 2 + j] + value[i] * value[j]
+        e += VECTORS
+    for v in range(n_tiles * VECTORS if tile == NULL else 0):
         for i in range(FEATURES):
             for j in range(i + 1):
                 acc[i * (i + 1) // 2 + j] = (
                     acc[i * (i + 1) // 2 + j]
-                    + x[i * NARROW_STRIDE + v] * x[j * NARROW_STRIDE + v])
-    lane_sums(acc, 10, sums)
+                    + e[i * NARROW_STRIDE + v] * e[j * NARROW_STRIDE + v])
+    for i in range(FEATURES if tile != NULL else 0):
+        sums[a + i] = sums[a + i] + total[i]
+    lane_sums(acc, 10, products)
+    second += a * (a + 1) // 2 + a
     for i in range(FEATURES):
         for j in range(i + 1):
-            second[j] += sums[i * (i + 1) // 2 + j]
-        second += row + i + 1
+            second[j] += products[i * (i + 1) // 2 + j]
+        second += a + i + 1
 
 
 cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t D,
@@ -180,38 +207,28 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const rea
 cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py_ssize_t *tile,
                        Py_ssize_t n_tiles, vec *sums, double *second) noexcept nogil:
     """second += sum e e' of a chunk; sums += sum sqrt(r) e. Features are scaled just before they
-    are first read, or have been where no tiles are given."""
-    cdef Py_ssize_t i, j, a, b, c, d, v, n_vectors = n_tiles * VECTORS
-    cdef const vec *root
-    cdef const vec *x
-    cdef vec *e
-    cdef vec m, value
-    cdef vec sum_[VECTORS]
-    for i in range(n // FEATURES):
-        a = i * FEATURES
-        for d in range(a, a + FEATURES if tile != NULL else a):
-            m = splat(mean[d])
-            for v in range(VECTORS):
-                sum_[v] = splat(0)
-            e = p.scaled + d * NARROW_STRIDE
-            root = <const vec*>p.roots
-            for c in range(n_tiles):
-                x = p.x + (tile[c] * n + d) * VECTORS
-                for v in range(VECTORS):
-                    value = root[v] * (x[v] - m)
-                    e[v] = value
-                    sum_[v] = sum_[v] + root[v] * value
-                e += VECTORS
-                root += VECTORS
-            m = sum_[0]
-            for v in range(1, VECTORS):
-                m = m + sum_[v]
-            sums[d] = sums[d] + m
-        for j in range(a // PAIRED):
-            b = j * PAIRED
-            pair_tile(p.scaled + a * NARROW_STRIDE, p.scaled + b * NARROW_STRIDE, n_vectors,
-                      second + a * (a + 1) // 2 + b, a)
-        diagonal_tile(p.scaled + a * NARROW_STRIDE, n_vectors, second + a * (a + 1) // 2 + a, a)
+    are first read, or have been where no tiles are given. Twice FEATURES of them are near while
+    those before go by."""
+    cdef Py_ssize_t a = 0, above, b, n_vectors = n_tiles * VECTORS
+    while a < n:
+        above = a + FEATURES
+        first_tile(p, n, mean, tile, n_tiles, a, sums, second)
+        if above < n:
+            first_tile(p, n, mean, tile, n_tiles, above, sums, second)
+        b = above if above < n else a
+        while b > 0:
+            b -= PAIRED
+            if b < a:
+                add_pairs(p, a, b, n_vectors, second)
+            if above < n:
+                add_pairs(p, above, b, n_vectors, second)
+        a += 2 * FEATURES
+
+
+cdef inline void add_pairs(const Panels *p, Py_ssize_t a, Py_ssize_t b, Py_ssize_t n_vectors,
+                           double *second) noexcept nogil:
+    pair_tile(p.scaled + a * NARROW_STRIDE, p.scaled + b * NARROW_STRIDE, n_vectors,
+              second + a * (a + 1) // 2 + b, a)
 
 
 cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcept nogil:
