@@ -121,12 +121,33 @@ cdef inline void first_tile(const Panels *p, Py_ssize_t n, const real *mean,
         second += a + i + 1
 
 
-cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t D,
-                         const real *mean, double *count, double *first,
-                         double *second) noexcept nogil:
+cdef bint is_crowded(const Panels *p, const Job *job, Py_ssize_t k) noexcept nogil:
+    """Whether so many rows of a component's tiles matter to it that going over all of them is
+    faster than gathering these; measured."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, t
+    cdef Py_ssize_t n_rows = 0, n_tiles = 0
+    if sums_in_place(job):
+        return False
+    # r is counted, not u r of Student t components
+    if job.gaussians.dfs != NULL or not (job.skip or job.resp != NULL or job.labels != NULL):
+        return True
+    if D < 8 or (D <= FEW_FEATURES and not rows_are_near(job)):
+        return True
+    for t in range(p.n_tiles):
+        n_rows += p.active[t * K + k]
+        n_tiles += p.active[t * K + k] != 0
+    return n_rows * (D + LANES) >= n_tiles * TILE * D
+
+
+cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
+                         double *count, double *first, double *second) noexcept nogil:
     """One component of at most NARROW features, complete rows: S_k = sum e e' with
-    e = sqrt(r) (x - mean)."""
-    cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i
+    e = sqrt(r) (x - mean). Of responsibilities that do not matter the products would be subnormal,
+    which takes a processor long."""
+    cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), K = job.gaussians.n_components
+    cdef Py_ssize_t t, c = 0, d, v, i
+    cdef bint skip = job.skip and job.resp == NULL and job.gaussians.dfs == NULL
+    cdef vec least = splat(<real>1e-19 if skip else 0)
     cdef vec total = splat(0), weight
     cdef vec *sums = <vec*>p.sums
     cdef double *products = p.corner
@@ -141,7 +162,7 @@ cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t
             continue
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
-            weight = r[v] * p.weight[t * VECTORS + v]
+            weight = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
             total = total + weight
             roots[c * VECTORS + v] = vroot(weight)
         tile[c] = t
@@ -266,12 +287,13 @@ cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const
         full_moments(p, job, k, band, count, first, second)
     elif p.mask != NULL and g.covariance_type != FULL:
         masked_moments(p, job, k, mean, count, first, second)
-    elif p.best != NULL and p.mask == NULL and p.ready == NULL and D <= NARROW:
-        narrow_filled(p, job, k, mean, count, first, second)
-    elif p.best != NULL or p.mask != NULL or D > NARROW:
+    elif (D > NARROW or p.ready != NULL or p.mask != NULL
+          or D > 4 and not is_crowded(p, job, k)):
         full_moments(p, job, k, band, count, first, second)
+    elif p.best != NULL:
+        narrow_filled(p, job, k, mean, count, first, second)
     elif D > 4:
-        narrow_moments(p, K, k, D, mean, count, first, second)
+        narrow_moments(p, job, k, mean, count, first, second)
     elif D == 1:
         small_moments(p.x, r, K * VECTORS, p.weight, p.n_tiles, n * VECTORS, mean, 1, count,
                       first, second)

@@ -28,7 +28,7 @@
 #if EMK_LANES == 16
 #define EMK_NARROW 128
 #else
-#define EMK_NARROW 24
+#define EMK_NARROW (EMK_DOUBLE && EMK_VECTOR_BYTES == 64 ? 72 : 24)
 #endif
 /* Features that FEATURES others are multiplied with at a time then. */
 #if EMK_VECTOR_BYTES == 64 || defined(__aarch64__)

@@ -5,6 +5,7 @@
 cdef enum:
     NEAR_BYTES = 524288     # of rows that stay in the second cache
     NEAR_FEATURES = 256     # of a chunk, likewise
+    FEW_FEATURES = 24       # of which panels are always better
 
 
 # Rows of the triangle of second moments, in groups of LEFT
@@ -50,6 +51,15 @@ cdef Py_ssize_t carve_moments(char *scratch, Py_ssize_t used, Py_ssize_t n_featu
 cdef inline bint rows_are_near(const Job *job) noexcept nogil:
     """Whether the sums of many features can be made from the caller's rows as they are."""
     return job.incomplete == NULL and job.rows.column_stride == sizeof(real)
+
+
+cdef inline bint sums_in_place(const Job *job) noexcept nogil:
+    """Whether sums are all that is asked for, and better made of the caller's rows than of panels,
+    which few components are not worth."""
+    cdef Py_ssize_t D = job.gaussians.n_features, K = job.gaussians.n_components
+    return (job.gaussians.covariance_type == FULL and rows_are_near(job)
+            and (job.resp != NULL or job.labels != NULL or job.all_ones)
+            and D > FEW_FEATURES and (D > NARROW or job.labels != NULL or K < 4))
 
 
 cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
