@@ -26,7 +26,7 @@
 /* Up to so many features, rows along the lanes are faster: products with features along them spend
    more on what they do not need, above the diagonal. */
 #if EMK_LANES == 16
-#define EMK_NARROW 128
+#define EMK_NARROW 192
 #else
 #define EMK_NARROW (EMK_DOUBLE && EMK_VECTOR_BYTES == 64 ? 72 : 24)
 #endif
