@@ -255,11 +255,13 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const re
     cdef Py_ssize_t a = 0, above, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
     while a < end and n_tiles > 0:
         above = a + FEATURES
-        for b in range(a, min(end, a + 2 * FEATURES), FEATURES):
+        b = a
+        while b < min(end, a + 2 * FEATURES):
             if tile != NULL:
                 first_tile(p, n, mean, tile, n_tiles, b)
             else:
                 diagonal_tile(p, b, n_vectors)
+            b += FEATURES
         b = 0 if above + FEATURES <= begin else (above if above < end else a)
         while b > 0:
             b -= PAIRED
