@@ -254,7 +254,7 @@ cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp
 cdef void pack_rows(const Panels *p, const Job *job, Py_ssize_t first,
                     Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), t, size
-    cdef bint stay = sums_in_place(job)
+    cdef bint stay = sums_of_rows(job) and rows_are_near(job)
     for t in range(p.n_tiles):
         size = min(<Py_ssize_t>TILE, count - t * TILE)
         if not stay:

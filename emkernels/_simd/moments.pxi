@@ -139,20 +139,20 @@ cdef inline void add_diagonal(const vec *acc, Py_ssize_t a, double *second) noex
 
 cdef bint is_crowded(const Panels *p, const Job *job, Py_ssize_t k) noexcept nogil:
     """Whether so many rows of a component's tiles matter to it that going over all of them is
-    faster than gathering these; measured."""
+    faster than gathering these; measured. It is the same for every layout of the rows."""
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, t
     cdef Py_ssize_t n_rows = 0, n_tiles = 0
-    if sums_in_place(job):
+    if sums_of_rows(job):
         return False
     # r is counted, not u r of Student t components
     if job.gaussians.dfs != NULL or not (job.skip or job.resp != NULL or job.labels != NULL):
         return True
-    if D < 8 or (D <= FEW_FEATURES and not rows_are_near(job)):
+    if D < 8 or (D <= FEW_FEATURES and job.incomplete != NULL):
         return True
     for t in range(p.n_tiles):
         n_rows += p.active[t * K + k]
         n_tiles += p.active[t * K + k] != 0
-    return n_rows * (D + LANES) >= n_tiles * TILE * D
+    return n_rows * (D + 2 * LANES) >= n_tiles * TILE * D
 
 
 cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
