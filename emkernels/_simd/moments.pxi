@@ -164,7 +164,7 @@ cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const Ba
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, v, c = 0
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
-    cdef vec least = splat(<real>1e-19 if skip else 0)
+    cdef vec least = splat(<real>1e-19)
     cdef vec total = splat(0), weight
     cdef vec *root = <vec*>p.roots
     cdef Py_ssize_t tile[NARROW_TILES]
@@ -175,7 +175,9 @@ cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const Ba
             continue
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
-            weight = keep_if_ge(r[v] * p.weight[t * VECTORS + v], r[v], least)
+            weight = r[v] * p.weight[t * VECTORS + v]
+            if skip:
+                weight = keep_if_ge(weight, r[v], least)
             total = total + weight      # shows one that is not a number
             root[c * VECTORS + v] = vroot(weight)
         tile[c] = t
