@@ -53,6 +53,7 @@ cdef extern from "products.h" nogil:
         LEFT "EMK_LEFT"
         ABREAST "EMK_ABREAST"
         NARROW "EMK_NARROW"
+        NARROW_FILLED "EMK_NARROW_FILLED"
         PAIRED "EMK_PAIRED"
         CORNERS "EMK_CORNERS"
         FEW "EMK_FEW"

@@ -311,7 +311,7 @@ cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const
         full_moments(p, job, k, band, count, first, second)
     elif p.mask != NULL and g.covariance_type != FULL:
         masked_moments(p, job, k, mean, count, first, second)
-    elif p.best != NULL and p.mask == NULL and p.ready == NULL and D <= NARROW:
+    elif p.best != NULL and p.mask == NULL and p.ready == NULL and D <= NARROW_FILLED:
         narrow_filled(p, job, k, band, mean, count, first, second)
     elif p.best != NULL or p.mask != NULL or D > NARROW:
         full_moments(p, job, k, band, count, first, second)

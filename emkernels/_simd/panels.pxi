@@ -5,6 +5,7 @@
 cdef enum:
     SHARED_BYTES = 262144   # of rows that several units go over in turns
     NEAR_SUMS = 128         # features up to which they do
+    UNCUT = 24              # features up to which a triangle is one piece
 
 
 cdef Py_ssize_t panel_bytes(const Job *job, Py_ssize_t n_tiles) noexcept nogil:
@@ -144,7 +145,7 @@ cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_
 cdef Py_ssize_t most_bands(const Job *job) noexcept nogil:
     """Parts that a triangle can be cut into, none of them empty."""
     cdef Py_ssize_t D = job.gaussians.n_features
-    if job.gaussians.covariance_type != FULL or (job.incomplete == NULL and D <= NARROW):
+    if job.gaussians.covariance_type != FULL or (job.incomplete == NULL and D <= UNCUT):
         return 1
     return max(<Py_ssize_t>1, bands_of(D) // 2)
 

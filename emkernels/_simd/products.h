@@ -24,11 +24,17 @@
 #endif
 
 /* Up to so many features, rows along the lanes are faster: products with features along them spend
-   more on what they do not need, above the diagonal. */
+   more on what they do not need, above the diagonal. Of rows that were filled in those without weight
+   are left out one by one there only. */
 #if EMK_LANES == 16
 #define EMK_NARROW 192
+#define EMK_NARROW_FILLED 128
+#elif EMK_VECTOR_BYTES == 64
+#define EMK_NARROW 72
+#define EMK_NARROW_FILLED 24
 #else
 #define EMK_NARROW 24
+#define EMK_NARROW_FILLED 24
 #endif
 /* Features that FEATURES others are multiplied with at a time then. */
 #if EMK_VECTOR_BYTES == 64 || defined(__aarch64__)
