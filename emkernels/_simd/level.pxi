@@ -56,7 +56,6 @@ cdef extern from "products.h" nogil:
         NARROW_FILLED "EMK_NARROW_FILLED"
         PAIRED "EMK_PAIRED"
         CORNERS "EMK_CORNERS"
-        FEW "EMK_FEW"
     Py_ssize_t scale_strips "emk_scale_strips"(
         const char **row, Py_ssize_t offset, Py_ssize_t n_left, const real *mean,
         const real *root, Py_ssize_t n_rows, real *e, double *sums)
@@ -64,9 +63,7 @@ cdef extern from "products.h" nogil:
         const real *left, const real *right, Py_ssize_t n_rows, int l, int m, bint last,
         double **out, Py_ssize_t column, double *corner)
     Py_ssize_t weighted_lanes "emk_weighted_lanes"(const vec *weight, real *root, int *lane)
-    int count_weighted "emk_count_weighted"(const vec *root)
-    void pick_lanes "emk_pick_lanes"(const vec *x, Py_ssize_t n_features, const real *mean,
-                                     const vec *root, Py_ssize_t stride, real *e, vec *sums)
+    int count_weighted "emk_count_weighted"(const vec *weight)
 
 cdef extern from "distances.h" nogil:
     enum:

@@ -6,6 +6,14 @@
 cdef enum:
     NARROW_TILES = 12           # of a chunk: four features of it fit the first cache twice
     NARROW_STRIDE = NARROW_TILES * VECTORS + 1      # keeps features off the same lines of it
+    FEW = TILE // 2             # rows of a tile that have any weight, to be taken one by one
+
+
+# Rows with any weight of tiles that have few of them, until there is a vector of them
+ctypedef struct Picked:
+    Py_ssize_t count
+    const char *row[LANES + FEW]
+    real root[2 * LANES + TILE]
 
 
 cdef inline double lanes(const vec *v) noexcept nogil:
@@ -144,43 +152,96 @@ cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const Ba
     e = sqrt(r) (x - mean), a band of it. Where few rows of a tile have any weight these alone are
     taken: they are the first of a chunk, whole tiles come behind."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, d, v, n_lanes
-    cdef Py_ssize_t c = 0, picked = 0
+    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, v, n_lanes, most
+    cdef Py_ssize_t c = 0, n_ready = 0
     # as in full_moments
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
     cdef vec least = splat(<real>1e-19)
-    cdef vec total = splat(0), weight
-    cdef vec root[VECTORS]
-    cdef vec *sums = <vec*>p.sums
+    cdef vec total = splat(0)
+    cdef vec weight[VECTORS]
     cdef Py_ssize_t tile[NARROW_TILES]
+    cdef Picked picked
     cdef const vec *r
+    picked.count = 0
     open_narrow(p, n)
     for t in range(p.n_tiles):
         if not p.active[t * K + k]:
             continue
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
-            weight = r[v] * p.weight[t * VECTORS + v]
+            weight[v] = r[v] * p.weight[t * VECTORS + v]
             if skip:
-                weight = keep_if_ge(weight, r[v], least)
-            total = total + weight      # shows one that is not a number
-            root[v] = vroot(weight)
-        n_lanes = count_weighted(root)
+                weight[v] = keep_if_ge(weight[v], r[v], least)
+            total = total + weight[v]       # shows one that is not a number
+        n_lanes = count_weighted(weight)
         if n_lanes == 0:
             continue
-        if c + (picked + (n_lanes if n_lanes <= FEW else TILE) + TILE - 1) // TILE > NARROW_TILES:
-            narrow_chunk(p, n, band, mean, tile, c, picked)
-            c = picked = 0
-        if n_lanes <= FEW:
-            pick_lanes(p.x + t * n * VECTORS, n, mean, root, NARROW_STRIDE * LANES,
-                       <real*>p.scaled + picked, sums)
-            picked += n_lanes
+        if not p.direct or n_lanes > FEW:
+            n_lanes = 0
+        # with these, and those that are left at the end
+        most = n_ready + (picked.count + n_lanes + LANES - 1) // LANES + c * VECTORS
+        if most + (0 if n_lanes > 0 else VECTORS) > NARROW_TILES * VECTORS:
+            narrow_chunk(p, n, band, mean, tile, c, n_ready)
+            c = n_ready = 0
+        if n_lanes > 0:
+            n_ready = pick_rows(p, job, t, n, mean, weight, n_ready, &picked)
         else:
-            memcpy(<vec*>p.roots + c * VECTORS, root, sizeof(root))
+            for v in range(VECTORS):
+                (<vec*>p.roots)[c * VECTORS + v] = vroot(weight[v])
             tile[c] = t
             c += 1
-    narrow_chunk(p, n, band, mean, tile, c, picked)
+    if picked.count > 0:
+        for v in range(picked.count, LANES):
+            picked.row[v], picked.root[v] = picked.row[0], 0
+        scale_picked(p, job, n, mean, picked.row, picked.root, n_ready)
+        n_ready += 1
+    narrow_chunk(p, n, band, mean, tile, c, n_ready)
     close_narrow(p, g.n_features, band, lanes(&total), count, first, second)
+
+
+cdef Py_ssize_t pick_rows(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t n,
+                          const real *mean, const vec *weight, Py_ssize_t n_ready,
+                          Picked *picked) noexcept nogil:
+    """Take the rows of a tile that have any weight; how many vectors of a chunk are scaled then."""
+    cdef int lane[TILE + LANES]
+    cdef Py_ssize_t at = 0, i, n_lanes = weighted_lanes(
+        weight, picked.root + picked.count, lane)
+    for i in range(n_lanes):
+        picked.row[picked.count + i] = job.rows.x + (
+            row_at(&job.rows, p.start + t * TILE + lane[i]) * job.rows.row_stride)
+    picked.count += n_lanes
+    while picked.count - at >= LANES:
+        scale_picked(p, job, n, mean, picked.row + at, picked.root + at, n_ready)
+        n_ready += 1
+        at += LANES
+    picked.count -= at
+    for i in range(picked.count if at > 0 else 0):
+        picked.row[i], picked.root[i] = picked.row[at + i], picked.root[at + i]
+    return n_ready
+
+
+cdef void scale_picked(const Panels *p, const Job *job, Py_ssize_t n, const real *mean,
+                       const char **row, const real *root, Py_ssize_t at) noexcept nogil:
+    """A vector of rows, wherever they are, is the one numbered `at` of a chunk."""
+    cdef Py_ssize_t D = job.gaussians.n_features, step = job.rows.column_stride, d = 0, i, j
+    cdef vec *sums = <vec*>p.sums
+    cdef vec *e = p.scaled + at
+    cdef vec block[LANES]
+    cdef vec roots, value
+    memcpy(&roots, root, sizeof(vec))
+    while d < n:
+        if d + LANES <= D and step == sizeof(real):
+            load_transposed(row, d * step, block)
+        else:
+            for i in range(min(<Py_ssize_t>LANES, n - d)):
+                for j in range(LANES):
+                    (<real*>block)[i * LANES + j] = (
+                        read(row[j] + (d + i) * step) if d + i < D else 0)
+        for i in range(min(<Py_ssize_t>LANES, n - d)):
+            value = roots * (block[i] - splat(mean[d + i]))
+            e[(d + i) * NARROW_STRIDE] = value
+            sums[d + i] = sums[d + i] + roots * value
+        d += LANES
 
 
 cdef inline void open_narrow(const Panels *p, Py_ssize_t n) noexcept nogil:
@@ -236,20 +297,19 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const Ban
                 sums[d] = sums[d] + root[v] * value
         c += 1
         if c == NARROW_TILES:
-            narrow_chunk(p, n, band, mean, NULL, 0, c * TILE)
+            narrow_chunk(p, n, band, mean, NULL, 0, c * VECTORS)
             c = 0
-    narrow_chunk(p, n, band, mean, NULL, 0, c * TILE)
+    narrow_chunk(p, n, band, mean, NULL, 0, c * VECTORS)
     close_narrow(p, g.n_features, band, lanes(&total), count, first, second)
 
 
 cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const real *mean,
                        const Py_ssize_t *tile, Py_ssize_t n_tiles,
-                       Py_ssize_t n_scaled) noexcept nogil:
+                       Py_ssize_t n_ready) noexcept nogil:
     """p.corner += sum e e' of a chunk, rows of the band; p.sums += sum sqrt(r) e. The first
-    n_scaled rows have been scaled and summed; features of the tiles behind them are just before
+    n_ready vectors have been scaled and summed; features of the tiles behind them are just before
     they are first read. Twice FEATURES of them are near while those before go by."""
-    cdef Py_ssize_t n_ready = (n_scaled + LANES - 1) // LANES, n_vectors = (
-        n_ready + n_tiles * VECTORS)
+    cdef Py_ssize_t n_vectors = n_ready + n_tiles * VECTORS
     cdef Py_ssize_t a = 0, above, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
     while a < end and n_vectors > 0:
         above = a + FEATURES
@@ -260,7 +320,7 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const re
             if n_tiles > 0:
                 first_tile(p, n, mean, tile, n_tiles, n_ready, b)
             b += FEATURES
-        b = 0 if above <= begin else (above if above < end else a)
+        b = 0 if a + 2 * FEATURES <= begin else (above if above < end else a)
         while b > 0:
             b -= PAIRED
             if b < a:

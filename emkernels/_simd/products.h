@@ -43,13 +43,6 @@
 #define EMK_PAIRED 2
 #endif
 
-/* Rows with any weight that a tile may have for them to be taken one by one there; 0: that is slower. */
-#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-#define EMK_FEW (EMK_TILE / 2)
-#else
-#define EMK_FEW 0
-#endif
-
 /* Strips that a group of LEFT features has columns of behind its first row. */
 #if EMK_LEFT > EMK_LANES
 #define EMK_CORNERS (EMK_LEFT / EMK_LANES)
@@ -256,59 +249,23 @@ static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *roo
   return n;
 }
 
-#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
-#define EMK_POSITIVE(v) _mm512_cmp_pd_mask((__m512d)(v), _mm512_setzero_pd(), _CMP_GT_OQ)
-#define EMK_COMPRESS(m, v) (emk_vec)_mm512_maskz_compress_pd(m, (__m512d)(v))
-#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-#define EMK_POSITIVE(v) _mm512_cmp_ps_mask((__m512)(v), _mm512_setzero_ps(), _CMP_GT_OQ)
-#define EMK_COMPRESS(m, v) (emk_vec)_mm512_maskz_compress_ps(m, (__m512)(v))
-#endif
-
-/* Lanes of a tile whose root is positive. */
-static inline int emk_count_weighted(const emk_vec *root) {
+/* How many lanes of a tile have positive weight. */
+static inline int emk_count_weighted(const emk_vec *weight) {
   int n = 0;
   for (int v = 0; v < EMK_VECTORS; v++) {
-#if EMK_FEW
-    n += __builtin_popcount(EMK_POSITIVE(root[v]));
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
+    n += __builtin_popcount(
+      _mm512_cmp_pd_mask((__m512d)weight[v], _mm512_setzero_pd(), _CMP_GT_OQ));
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+    n += __builtin_popcount(
+      _mm512_cmp_ps_mask((__m512)weight[v], _mm512_setzero_ps(), _CMP_GT_OQ));
 #else
-    emk_real r[EMK_LANES];
-    memcpy(r, root + v, sizeof r);
-    for (int i = 0; i < EMK_LANES; i++) n += r[i] > 0;
+    emk_real w[EMK_LANES];
+    memcpy(w, weight + v, sizeof w);
+    for (int i = 0; i < EMK_LANES; i++) n += w[i] > 0;
 #endif
   }
   return n;
-}
-
-/* Those lanes of a tile x, one after the other: e = root (x - mean), features `stride` apart, zeros in the
-   next LANES places; sums (n_features,) += root e. */
-static inline void emk_pick_lanes(const emk_vec *x, Py_ssize_t n_features, const emk_real *mean,
-                                  const emk_vec *root, Py_ssize_t stride, emk_real *e, emk_vec *sums) {
-  for (Py_ssize_t d = 0; d < n_features; d++, x += EMK_VECTORS, e += stride) {
-    const emk_vec m = emk_splat(mean[d]);
-    emk_vec sum = sums[d];
-    emk_real *to = e;
-#pragma GCC unroll 4
-    for (int v = 0; v < EMK_VECTORS; v++) {
-      emk_vec y = root[v] * (x[v] - m);
-      sum = sum + root[v] * y;
-#if EMK_FEW
-      const unsigned some = EMK_POSITIVE(root[v]);
-      y = EMK_COMPRESS(some, y);
-      memcpy(to, &y, sizeof y);
-      to += __builtin_popcount(some);
-#else
-      emk_real lane[EMK_LANES], r[EMK_LANES];
-      memcpy(lane, &y, sizeof y);
-      memcpy(r, root + v, sizeof r);
-      for (int i = 0; i < EMK_LANES; i++) {
-        *to = lane[i];
-        to += r[i] > 0;
-      }
-#endif
-    }
-    memset(to, 0, sizeof(emk_vec));
-    sums[d] = sum;
-  }
 }
 
 #endif
