@@ -5,7 +5,7 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
     """Fill the panels from job.resp or job.labels instead of from densities."""
     cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size, row_index
     cdef real *resp
-    cdef bint any_
+    cdef unsigned char some
     cdef Rows columns = job.rows
     columns.x, columns.n_features = job.resp, K
     columns.row_stride, columns.column_stride = job.resp_row_stride, job.resp_column_stride
@@ -17,24 +17,24 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
         if job.resp != NULL:
             pack_tile(&columns, start, size, K, resp)
             for k in range(K):
-                any_ = False
+                some = 0
                 for j in range(TILE):
                     resp[k * TILE + j] = resp[k * TILE + j] if j < size else 0
-                    any_ |= resp[k * TILE + j] != 0
-                p.active[t * K + k] = any_
+                    some += resp[k * TILE + j] != 0
+                p.active[t * K + k] = some
             continue
         memset(resp, 0, K * TILE * sizeof(real))
         if job.all_ones:
             for j in range(size):
                 resp[j] = 1
-            p.active[t] = True
+            p.active[t] = <unsigned char>size
             continue
         for j in range(size):
             row_index = row_at(&job.rows, start + j)
             k = job.labels[row_index] if row_index >= 0 else -1
             if k >= 0:
                 resp[k * TILE + j] = 1
-                p.active[t * K + k] = True
+                p.active[t * K + k] += 1
 
 
 cdef void given_log_densities(const Panels *p, const Job *job, Py_ssize_t first,

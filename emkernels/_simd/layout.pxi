@@ -19,7 +19,7 @@ ctypedef struct Panels:
     double *sums            # (features,) of their products with the weights
     double *corner          # (n_features / LEFT, CORNERS, LEFT, LANES) sums at the diagonal
     double *unused          # like sums: of features past the last
-    unsigned char *active   # (n_tiles, n_components): any responsibility that matters
+    unsigned char *active   # (n_tiles, n_components) how many rows matter, or 1 for any
     unsigned char *flags    # (n_tiles, TILE)
     vec *field              # (n_components, TILE), of one tile (see field.pxi)
     vec *prior              # the same

@@ -190,7 +190,7 @@ cdef void normalise(const Panels *p, const Job *job, Py_ssize_t t, Py_ssize_t st
                 r = keep_if_ge(splat(1), r, tiny)
                 largest = largest + r
         if job.skip:
-            p.active[t * K + k] = lanes(&largest) > 0
+            p.active[t * K + k] = <unsigned char>lanes(&largest)
             mattering = mattering + largest
     if job.noise != NULL:
         noise_densities(job, start, size, noise)
@@ -254,10 +254,7 @@ cdef void keep_known(const Job *job, Py_ssize_t start, Py_ssize_t size, real *lp
 cdef void pack_rows(const Panels *p, const Job *job, Py_ssize_t first,
                     Py_ssize_t count) noexcept nogil:
     cdef Py_ssize_t D = job.gaussians.n_features, n = padded(D), t, size
-    # densities and narrow sums are made from panels
-    cdef bint stay = ((job.resp != NULL or job.labels != NULL or job.all_ones)
-                      and job.gaussians.covariance_type == FULL and D > NARROW
-                      and rows_are_near(job))
+    cdef bint stay = sums_of_rows(job) and rows_are_near(job)
     for t in range(p.n_tiles):
         size = min(<Py_ssize_t>TILE, count - t * TILE)
         if not stay:

@@ -73,70 +73,149 @@ cdef inline void pair_tile(const vec *left, const vec *right, Py_ssize_t n_vecto
         second += row + i + 1
 
 
-cdef inline void diagonal_tile(const vec *x, Py_ssize_t n_vectors, double *second,
-                               Py_ssize_t row) noexcept nogil:
-    """The products of FEATURES features with themselves, lower triangle."""
-    cdef vec acc[10]
-    cdef real sums[16]
+cdef inline void diagonal_tile(const Panels *p, Py_ssize_t a, Py_ssize_t n_vectors) noexcept nogil:
+    """The products of FEATURES features, from a on, with themselves, lower triangle."""
+    cdef vec acc[16]
+    cdef const vec *e = p.scaled + a * NARROW_STRIDE
     cdef Py_ssize_t v, i, j
-    for i in range(10):
+    for i in range(16):
         acc[i] = splat(0)
     for v in range(n_vectors):
         for i in range(FEATURES):
             for j in range(i + 1):
-                acc[i * (i + 1) // 2 + j] = (
-                    acc[i * (i + 1) // 2 + j]
-                    + x[i * NARROW_STRIDE + v] * x[j * NARROW_STRIDE + v])
-    lane_sums(acc, 10, sums)
+                acc[i * FEATURES + j] = (acc[i * FEATURES + j]
+                                         + e[i * NARROW_STRIDE + v] * e[j * NARROW_STRIDE + v])
+    add_diagonal(acc, a, p.corner)
+
+
+cdef inline void first_tile(const Panels *p, Py_ssize_t n, const real *mean,
+                            const Py_ssize_t *tile, Py_ssize_t n_tiles,
+                            Py_ssize_t a) noexcept nogil:
+    """The same of features that are scaled, and summed, at once: what waits for rows does not
+    wait for products."""
+    cdef vec acc[16]
+    cdef vec total[FEATURES]
+    cdef vec centre[FEATURES]
+    cdef vec value[FEATURES]
+    cdef vec root
+    cdef vec *e = p.scaled + a * NARROW_STRIDE
+    cdef vec *sums = <vec*>p.sums + a
+    cdef const vec *roots = <const vec*>p.roots
+    cdef const vec *x
+    cdef Py_ssize_t c, v, i, j
+    for i in range(16):
+        acc[i] = splat(0)
+    for i in range(FEATURES):
+        total[i] = splat(0)
+        centre[i] = splat(mean[a + i])
+    for c in range(n_tiles):
+        x = p.x + (tile[c] * n + a) * VECTORS
+        for v in range(VECTORS):
+            root = roots[v]
+            for i in range(FEATURES):
+                value[i] = root * (x[i * VECTORS + v] - centre[i])
+                e[i * NARROW_STRIDE + v] = value[i]
+                total[i] = total[i] + root * value[i]
+            for i in range(FEATURES):
+                for j in range(i + 1):
+                    acc[i * FEATURES + j] = acc[i * FEATURES + j] + value[i] * value[j]
+        e += VECTORS
+        roots += VECTORS
+    for i in range(FEATURES):
+        sums[i] = sums[i] + total[i]
+    add_diagonal(acc, a, p.corner)
+
+
+cdef inline void add_diagonal(const vec *acc, Py_ssize_t a, double *second) noexcept nogil:
+    cdef real sums[16]
+    cdef Py_ssize_t i, j
+    lane_sums(acc, 16, sums)
+    second += a * (a + 1) // 2 + a
     for i in range(FEATURES):
         for j in range(i + 1):
-            second[j] += sums[i * (i + 1) // 2 + j]
-        second += row + i + 1
+            second[j] += sums[i * FEATURES + j]
+        second += a + i + 1
 
 
-cdef void narrow_moments(const Panels *p, Py_ssize_t K, Py_ssize_t k, Py_ssize_t D,
+cdef bint is_crowded(const Panels *p, const Job *job, Py_ssize_t k) noexcept nogil:
+    """Whether so many rows of a component's tiles matter to it that going over all of them is
+    faster than gathering these; measured. It is the same for every layout of the rows."""
+    cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features, t
+    cdef Py_ssize_t n_rows = 0, n_tiles = 0
+    if sums_of_rows(job):
+        return False
+    # r is counted, not u r of Student t components
+    if job.gaussians.dfs != NULL or not (job.skip or job.resp != NULL or job.labels != NULL):
+        return True
+    if D < 8 or (D <= FEW_FEATURES and job.incomplete != NULL):
+        return True
+    for t in range(p.n_tiles):
+        n_rows += p.active[t * K + k]
+        n_tiles += p.active[t * K + k] != 0
+    return n_rows * (D + 2 * LANES) >= n_tiles * TILE * D
+
+
+cdef void narrow_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
                          const real *mean, double *count, double *first,
                          double *second) noexcept nogil:
     """One component of at most NARROW features, complete rows: S_k = sum e e' with
-    e = sqrt(r) (x - mean)."""
-    cdef Py_ssize_t n = padded(D), t, c = 0, d, v, i
+    e = sqrt(r) (x - mean), a band of it. Of responsibilities that do not matter the products would
+    be subnormal, which takes a processor long."""
+    cdef const Gaussians *g = &job.gaussians
+    cdef Py_ssize_t K = g.n_components, n = padded(g.n_features), t, v, c = 0
+    cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
+    cdef vec least = splat(<real>1e-19)
     cdef vec total = splat(0), weight
-    cdef vec *sums = <vec*>p.sums
-    cdef double *products = p.corner
+    cdef vec *root = <vec*>p.roots
     cdef Py_ssize_t tile[NARROW_TILES]
-    cdef vec *roots = <vec*>p.roots
     cdef const vec *r
-    for d in range(n):
-        sums[d] = splat(0)
-    memset(products, 0, n * (n + 1) // 2 * sizeof(double))
+    open_narrow(p, n)
     for t in range(p.n_tiles):
         if not p.active[t * K + k]:
             continue
         r = p.resp + (t * K + k) * VECTORS
         for v in range(VECTORS):
             weight = r[v] * p.weight[t * VECTORS + v]
-            total = total + weight
-            roots[c * VECTORS + v] = vroot(weight)
+            if skip:
+                weight = keep_if_ge(weight, r[v], least)
+            total = total + weight      # shows one that is not a number
+            root[c * VECTORS + v] = vroot(weight)
         tile[c] = t
         c += 1
         if c == NARROW_TILES:
-            narrow_chunk(p, n, mean, tile, c, sums, products)
+            narrow_chunk(p, n, band, mean, tile, c)
             c = 0
-    if c > 0:
-        narrow_chunk(p, n, mean, tile, c, sums, products)
-    count[0] += lanes(&total)
-    for d in range(D):
-        first[d] += lanes(&sums[d])
-    for i in range(D * (D + 1) // 2):
-        second[i] += products[i]
+    narrow_chunk(p, n, band, mean, tile, c)
+    close_narrow(p, g.n_features, band, lanes(&total), count, first, second)
 
 
-cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const real *mean,
-                        double *count, double *first, double *second) noexcept nogil:
+cdef inline void open_narrow(const Panels *p, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t d
+    for d in range(n):
+        (<vec*>p.sums)[d] = splat(0)
+    memset(p.corner, 0, n * (n + 1) // 2 * sizeof(double))
+
+
+cdef inline void close_narrow(const Panels *p, Py_ssize_t n_features, const Band *band,
+                              double total, double *count, double *first,
+                              double *second) noexcept nogil:
+    """The sums of a component, or of a band of it, into the accumulators."""
+    cdef Py_ssize_t begin = band.first * LEFT, end = min(n_features, band.end * LEFT), i
+    if begin == 0:
+        count[0] += total
+    for i in range(begin, end):
+        first[i] += lanes(<vec*>p.sums + i)
+    for i in range(begin * (begin + 1) // 2, end * (end + 1) // 2):
+        second[i] += p.corner[i]
+
+
+cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
+                        const real *mean, double *count, double *first,
+                        double *second) noexcept nogil:
     """The same of rows that were filled in. What is filled in for a row that the component has
     nothing of may have overflowed, and is left out."""
     cdef const Gaussians *g = &job.gaussians
-    cdef Py_ssize_t D = g.n_features, n = padded(D), K = g.n_components, t, c = 0, d, v, i
+    cdef Py_ssize_t n = padded(g.n_features), K = g.n_components, t, c = 0, d, v
     cdef bint skip = job.skip and job.resp == NULL and g.dfs == NULL
     cdef vec least = splat(<real>1e-19 if skip else 0), tiny = splat(
         <real>(1e-170 if IS_DOUBLE else 1e-30))     # less than any root but that of zero
@@ -144,11 +223,8 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const rea
     cdef vec root[VECTORS]
     cdef vec *sums = <vec*>p.sums
     cdef vec *e
-    cdef double *products = p.corner
     cdef const vec *r
-    for d in range(n):
-        sums[d] = splat(0)
-    memset(products, 0, n * (n + 1) // 2 * sizeof(double))
+    open_narrow(p, n)
     for t in range(p.n_tiles):
         if not p.active[t * K + k]:
             continue
@@ -166,52 +242,42 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const rea
                 sums[d] = sums[d] + root[v] * value
         c += 1
         if c == NARROW_TILES:
-            narrow_chunk(p, n, mean, NULL, c, sums, products)
+            narrow_chunk(p, n, band, mean, NULL, c)
             c = 0
-    if c > 0:
-        narrow_chunk(p, n, mean, NULL, c, sums, products)
-    count[0] += lanes(&total)
-    for d in range(D):
-        first[d] += lanes(&sums[d])
-    for i in range(D * (D + 1) // 2):
-        second[i] += products[i]
+    narrow_chunk(p, n, band, mean, NULL, c)
+    close_narrow(p, g.n_features, band, lanes(&total), count, first, second)
 
 
-cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const real *mean, const Py_ssize_t *tile,
-                       Py_ssize_t n_tiles, vec *sums, double *second) noexcept nogil:
-    """second += sum e e' of a chunk; sums += sum sqrt(r) e. Features are scaled just before they
-    are first read, or have been where no tiles are given."""
-    cdef Py_ssize_t i, j, a, b, c, d, v, n_vectors = n_tiles * VECTORS
-    cdef const vec *root
-    cdef const vec *x
-    cdef vec *e
-    cdef vec m, value
-    cdef vec sum_[VECTORS]
-    for i in range(n // FEATURES):
-        a = i * FEATURES
-        for d in range(a, a + FEATURES if tile != NULL else a):
-            m = splat(mean[d])
-            for v in range(VECTORS):
-                sum_[v] = splat(0)
-            e = p.scaled + d * NARROW_STRIDE
-            root = <const vec*>p.roots
-            for c in range(n_tiles):
-                x = p.x + (tile[c] * n + d) * VECTORS
-                for v in range(VECTORS):
-                    value = root[v] * (x[v] - m)
-                    e[v] = value
-                    sum_[v] = sum_[v] + root[v] * value
-                e += VECTORS
-                root += VECTORS
-            m = sum_[0]
-            for v in range(1, VECTORS):
-                m = m + sum_[v]
-            sums[d] = sums[d] + m
-        for j in range(a // PAIRED):
-            b = j * PAIRED
-            pair_tile(p.scaled + a * NARROW_STRIDE, p.scaled + b * NARROW_STRIDE, n_vectors,
-                      second + a * (a + 1) // 2 + b, a)
-        diagonal_tile(p.scaled + a * NARROW_STRIDE, n_vectors, second + a * (a + 1) // 2 + a, a)
+cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const real *mean,
+                       const Py_ssize_t *tile, Py_ssize_t n_tiles) noexcept nogil:
+    """p.corner += sum e e' of a chunk, rows of the band; p.sums += sum sqrt(r) e. Features are
+    scaled just before they are first read, or have been where no tiles are given. Twice FEATURES
+    of them are near while those before go by."""
+    cdef Py_ssize_t n_vectors = n_tiles * VECTORS
+    cdef Py_ssize_t a = 0, above, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
+    while a < end and n_tiles > 0:
+        above = a + FEATURES
+        b = a
+        while b < min(end, a + 2 * FEATURES):
+            if tile != NULL:
+                first_tile(p, n, mean, tile, n_tiles, b)
+            else:
+                diagonal_tile(p, b, n_vectors)
+            b += FEATURES
+        b = 0 if above + FEATURES <= begin else (above if above < end else a)
+        while b > 0:
+            b -= PAIRED
+            if b < a:
+                add_pairs(p, a, b, n_vectors)
+            if above < end:
+                add_pairs(p, above, b, n_vectors)
+        a += 2 * FEATURES
+
+
+cdef inline void add_pairs(const Panels *p, Py_ssize_t a, Py_ssize_t b,
+                           Py_ssize_t n_vectors) noexcept nogil:
+    pair_tile(p.scaled + a * NARROW_STRIDE, p.scaled + b * NARROW_STRIDE, n_vectors,
+              p.corner + a * (a + 1) // 2 + b, a)
 
 
 cdef void moments(const Panels *p, const Job *job, double *accumulators) noexcept nogil:
@@ -249,12 +315,13 @@ cdef void component_moments(const Panels *p, const Job *job, Py_ssize_t k, const
         full_moments(p, job, k, band, count, first, second)
     elif p.mask != NULL and g.covariance_type != FULL:
         masked_moments(p, job, k, mean, count, first, second)
-    elif p.best != NULL and p.mask == NULL and p.ready == NULL and D <= NARROW:
-        narrow_filled(p, job, k, mean, count, first, second)
-    elif p.best != NULL or p.mask != NULL or D > NARROW:
+    elif (D > NARROW or p.ready != NULL or p.mask != NULL
+          or D > 4 and not is_crowded(p, job, k)):
         full_moments(p, job, k, band, count, first, second)
+    elif p.best != NULL:
+        narrow_filled(p, job, k, band, mean, count, first, second)
     elif D > 4:
-        narrow_moments(p, K, k, D, mean, count, first, second)
+        narrow_moments(p, job, k, band, mean, count, first, second)
     elif D == 1:
         small_moments(p.x, r, K * VECTORS, p.weight, p.n_tiles, n * VECTORS, mean, 1, count,
                       first, second)

@@ -144,7 +144,7 @@ cdef void unit_of(const Job *job, const Panel *panel, Py_ssize_t unit, Py_ssize_
 cdef Py_ssize_t most_bands(const Job *job) noexcept nogil:
     """Parts that a triangle can be cut into, none of them empty."""
     cdef Py_ssize_t D = job.gaussians.n_features
-    if job.gaussians.covariance_type != FULL or (job.incomplete == NULL and D <= NARROW):
+    if job.gaussians.covariance_type != FULL or (job.incomplete == NULL and D <= FEW_FEATURES):
         return 1
     return max(<Py_ssize_t>1, bands_of(D) // 2)
 

@@ -26,9 +26,9 @@
 /* Up to so many features, rows along the lanes are faster: products with features along them spend
    more on what they do not need, above the diagonal. */
 #if EMK_LANES == 16
-#define EMK_NARROW 128
+#define EMK_NARROW 192
 #else
-#define EMK_NARROW 24
+#define EMK_NARROW (EMK_DOUBLE && EMK_VECTOR_BYTES == 64 ? 72 : 24)
 #endif
 /* Features that FEATURES others are multiplied with at a time then. */
 #if EMK_VECTOR_BYTES == 64 || defined(__aarch64__)
@@ -60,6 +60,23 @@ static EMK_ALWAYS_INLINE emk_vec emk_load_some(const void *x, int n) {
   return (emk_vec)_mm512_maskz_loadu_pd((__mmask8)((1u << n) - 1), x);
 #elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
   return (emk_vec)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), x);
+#elif defined(__AVX2__) && EMK_VECTOR_BYTES == 32 && EMK_DOUBLE
+  const __m256i some = _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+  return (emk_vec)_mm256_maskload_pd(x, some);
+#elif defined(__AVX2__) && EMK_VECTOR_BYTES == 32
+  const __m256i some = _mm256_cmpgt_epi32(_mm256_set1_epi32(n),
+                                          _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  return (emk_vec)_mm256_maskload_ps(x, some);
+#elif EMK_LANES > 1 && EMK_LANES <= 4
+  emk_vec v = emk_splat(0);     /* put together in a register: what is stored in parts is read late */
+#pragma GCC unroll 4
+  for (int i = 0; i < EMK_LANES; i++)
+    if (i < n) {
+      emk_real value;
+      memcpy(&value, (const char *)x + i * sizeof value, sizeof value);
+      v[i] = value;
+    }
+  return v;
 #else
   emk_real lane[EMK_LANES] = {0};
   emk_vec v;

@@ -5,6 +5,8 @@
 cdef enum:
     NEAR_BYTES = 524288     # of rows that stay in the second cache
     NEAR_FEATURES = 256     # of a chunk, likewise
+    FEW_FEATURES = 24       # of which panels are always better
+    FEW_LANES = TILE - TILE // 4     # that are copied one by one rather than turned with their tile
 
 
 # Rows of the triangle of second moments, in groups of LEFT
@@ -52,6 +54,15 @@ cdef inline bint rows_are_near(const Job *job) noexcept nogil:
     return job.incomplete == NULL and job.rows.column_stride == sizeof(real)
 
 
+cdef inline bint sums_of_rows(const Job *job) noexcept nogil:
+    """Whether sums are all that is asked for, and better made of the caller's rows than of panels,
+    which are not worth it for few components."""
+    cdef Py_ssize_t D = job.gaussians.n_features
+    return (job.gaussians.covariance_type == FULL and job.incomplete == NULL
+            and (job.resp != NULL or job.labels != NULL or job.all_ones) and D > FEW_FEATURES
+            and (D > NARROW or job.labels != NULL or (IS_DOUBLE and job.gaussians.n_components < 4)))
+
+
 cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
                        double *count, double *first, double *second) noexcept nogil:
     """One component: the rows that matter are scaled to e = sqrt(r) (x - mean), and
@@ -96,6 +107,8 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
             for i in range(n_lanes):
                 p.row[c + i] = job.rows.x + (row_at(&job.rows, p.start + t * TILE + lane[i])
                                              * job.rows.row_stride)
+        elif not filled and n_lanes <= FEW_LANES:
+            copy_rows(p.x + t * n * VECTORS, mean, D, lane, n_lanes, <real*>p.scaled + c * LANES)
         elif n_lanes > 0:
             if filled:
                 filled_deviations(p, t, k, n, mean, p.diff)
@@ -123,6 +136,20 @@ cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band
         first[d] += p.sums[d]
     for i in range(band.first, band.end):
         add_corners(p, D, i, second)
+
+
+cdef void copy_rows(const vec *tile, const real *mean, Py_ssize_t n_features, const int *lane,
+                    Py_ssize_t n_lanes, real *e) noexcept nogil:
+    """The deviations of few lanes of a tile into the chunk, from e on."""
+    cdef const real *x
+    cdef Py_ssize_t s, d, i
+    for i in range(n_lanes):
+        x = <const real*>tile + lane[i]
+        for s in range(strips_of(n_features)):
+            for d in range(min(<Py_ssize_t>LANES, n_features - s * LANES)):
+                e[s * STRIP_REALS + i * LANES + d] = x[(s * LANES + d) * TILE] - mean[s * LANES + d]
+            for d in range(n_features - s * LANES, LANES):
+                e[s * STRIP_REALS + i * LANES + d] = 0
 
 
 cdef void turn_rows(const Panels *p, Py_ssize_t n_features, const int *lane, Py_ssize_t n_lanes,

@@ -56,10 +56,14 @@ cdef inline void pack_lines(const Rows *rows, const char **row, real *x) noexcep
     """x (n_features, TILE) of TILE rows wherever they are."""
     cdef vec block[LANES]
     cdef Py_ssize_t d = 0, i, j, v, offset
+    # the next tile's, where it is known
+    cdef Py_ssize_t ahead = 0 if rows.order != NULL else TILE * rows.row_stride
     if rows.column_stride == sizeof(real):
         for v in range(VECTORS):
             d = 0
             while d + LANES <= rows.n_features:
+                for i in range(LANES):
+                    prefetch(row[v * LANES + i] + d * sizeof(real) + ahead)
                 load_transposed(row + v * LANES, d * sizeof(real), block)
                 for i in range(LANES):
                     memcpy(x + (d + i) * TILE + v * LANES, block + i, sizeof(vec))

@@ -473,6 +473,24 @@ static inline emk_vec emk_near_inverse(emk_vec z, emk_vec *c, emk_vec *minus_log
 #endif
 }
 
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+/* Lanes of two vectors are added: the halves of each, those of a below (step 0), then the halves of
+   these (1, 2, 3). One exchange each: what stays where it is, is blended. */
+static inline emk_vec emk_fold(emk_vec a, emk_vec b, const int step) {
+  const __m512d x = (__m512d)a, y = (__m512d)b;
+  if (step == 0)
+    return (emk_vec)_mm512_mask_blend_pd(0xf0, x, y) + (emk_vec)_mm512_shuffle_f64x2(x, y, 0x4e);
+  if (step == 1)
+    return (emk_vec)_mm512_mask_blend_pd(0xcc, x, y)
+           + (emk_vec)_mm512_permutex2var_pd(x, _mm512_setr_epi64(2, 3, 8, 9, 6, 7, 12, 13), y);
+  if (step == 2)
+    return (emk_vec)_mm512_mask_blend_pd(0xaa, x, y) + (emk_vec)_mm512_shuffle_pd(x, y, 0x55);
+  return (emk_vec)_mm512_mask_blend_ps(0xaaaa, (__m512)a, (__m512)b)
+         + (emk_vec)_mm512_permutex2var_ps((__m512)a, _mm512_setr_epi32(
+             1, 16, 3, 18, 5, 20, 7, 22, 9, 24, 11, 26, 13, 28, 15, 30), (__m512)b);
+}
+#endif
+
 /* Sums over the lanes of n <= 16 accumulators, in order. A tree of
    pairwise adds: n vectors become n / LANES vectors of sums. */
 static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
@@ -480,15 +498,33 @@ static inline void emk_lane_sums(const emk_vec *acc, int n, emk_real *out) {
   for (int i = 0; i < n; i++) out[i] = acc[i];
 #else
   emk_vec t[16];
+  emk_real sums[16];
 #pragma GCC unroll 16
   for (int i = 0; i < 16; i++) t[i] = i < n ? acc[i] : emk_splat(0);
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  /* written out: loops are unrolled too late to know their steps */
+#define EMK_FOLDS(step) _Pragma("GCC unroll 16")                                   \
+  for (int i = 0; i < 16; i++)                                                    \
+    if (i % EMK_LANES < EMK_LANES >> (step + 1))                                  \
+      t[i] = emk_fold(t[i], t[i + (EMK_LANES >> (step + 1))], step);
+  EMK_FOLDS(0)
+  EMK_FOLDS(1)
+  EMK_FOLDS(2)
+#if !EMK_DOUBLE
+  EMK_FOLDS(3)
+#endif
+#undef EMK_FOLDS
+#pragma GCC unroll 2
+  for (int g = 0; g < 16 / EMK_LANES; g++)
+    memcpy(sums + g * EMK_LANES, t + g * EMK_LANES, sizeof(emk_vec));
+#else
 #pragma GCC unroll 4
   for (int m = 8; m >= 16 / EMK_LANES && m >= 1; m /= 2) {
 #pragma GCC unroll 8
     for (int i = 0; i < m; i++) t[i] = emk_pair_add(t[2 * i], t[2 * i + 1]);
   }
-  emk_real sums[16];
   memcpy(sums, t, sizeof sums);
+#endif
   for (int i = 0; i < n; i++) out[i] = sums[i];
 #endif
 }

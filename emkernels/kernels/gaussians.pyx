@@ -127,19 +127,26 @@ cdef void add_statistics(const Gaussians *g, int type_, const double *sums, doub
 cdef void add_band(const double *triangles, Py_ssize_t K, Py_ssize_t D, Py_ssize_t band,
                    bint apart, double *second) noexcept nogil:
     """Some rows of K packed triangles into square matrices, or into one, and what they are
-    mirrored in, by squares of BAND."""
+    mirrored in, by squares of BAND. The other side is written along its rows: down its columns,
+    lines of matrices of 512 columns push each other out of the first cache."""
     cdef Py_ssize_t first = band * BAND, end = min(first + BAND, D), k, b, i, j
+    cdef const double *triangle
     cdef const double *row
     cdef double *out
     for k in range(K):
+        triangle = triangles + k * (D * (D + 1) // 2)
         out = second + (k * D * D if apart else 0)
         for b in range(band + 1):
             for i in range(first, end):
-                row = triangles + k * (D * (D + 1) // 2) + i * (i + 1) // 2
+                row = triangle + i * (i + 1) // 2
                 for j in range(b * BAND, min((b + 1) * BAND, i + 1)):
                     out[i * D + j] += row[j]
-                for j in range(b * BAND, min((b + 1) * BAND, i)):
-                    out[j * D + i] += row[j]
+            for j in range(b * BAND, min((b + 1) * BAND, end)):
+                i = max(first, j + 1)
+                row = triangle + i * (i + 1) // 2 + j
+                for i in range(i, end):
+                    out[j * D + i] += row[0]
+                    row += i + 1
 
 
 cdef dict COVARIANCE_TYPES = {"full": FULL, "tied": TIED, "diag": DIAG, "spherical": SPHERICAL}
