@@ -5,7 +5,7 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
     """Fill the panels from job.resp or job.labels instead of from densities."""
     cdef Py_ssize_t K = job.gaussians.n_components, t, j, k, start, size, row_index
     cdef real *resp
-    cdef unsigned char some
+    cdef int some
     cdef Rows columns = job.rows
     columns.x, columns.n_features = job.resp, K
     columns.row_stride, columns.column_stride = job.resp_row_stride, job.resp_column_stride
@@ -21,7 +21,7 @@ cdef void given_responsibilities(const Panels *p, const Job *job, Py_ssize_t fir
                 for j in range(TILE):
                     resp[k * TILE + j] = resp[k * TILE + j] if j < size else 0
                     some += resp[k * TILE + j] != 0
-                p.active[t * K + k] = some
+                p.active[t * K + k] = <unsigned char>some
             continue
         memset(resp, 0, K * TILE * sizeof(real))
         if job.all_ones:

@@ -103,9 +103,9 @@ cdef inline void first_tile(const Panels *p, Py_ssize_t n, const real *mean,
     cdef const vec *roots = <const vec*>p.roots
     cdef const vec *x
     cdef Py_ssize_t c, v, i, j
-    for i in range(16):
-        acc[i] = splat(0)
     for i in range(FEATURES):
+        for j in range(FEATURES):
+            acc[i * FEATURES + j] = splat(0)
         total[i] = splat(0)
         centre[i] = splat(mean[a + i])
     for c in range(n_tiles):
@@ -254,9 +254,8 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const re
     scaled just before they are first read, or have been where no tiles are given. Twice FEATURES
     of them are near while those before go by."""
     cdef Py_ssize_t n_vectors = n_tiles * VECTORS
-    cdef Py_ssize_t a = 0, above, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
+    cdef Py_ssize_t a = 0, left, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
     while a < end and n_tiles > 0:
-        above = a + FEATURES
         b = a
         while b < min(end, a + 2 * FEATURES):
             if tile != NULL:
@@ -264,13 +263,13 @@ cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const re
             else:
                 diagonal_tile(p, b, n_vectors)
             b += FEATURES
-        b = 0 if above + FEATURES <= begin else (above if above < end else a)
+        b = 0 if a + 2 * FEATURES <= begin else min(a + FEATURES, end - FEATURES)
         while b > 0:
             b -= PAIRED
-            if b < a:
-                add_pairs(p, a, b, n_vectors)
-            if above < end:
-                add_pairs(p, above, b, n_vectors)
+            left = a if b < a else a + FEATURES
+            while left < min(end, a + 2 * FEATURES):
+                add_pairs(p, left, b, n_vectors)
+                left += FEATURES
         a += 2 * FEATURES
 
 
