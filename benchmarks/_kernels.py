@@ -2,7 +2,7 @@
 
 import _timing as timing
 import numpy as np
-from benchmarks._cases import Problem, blobs
+from benchmarks._cases import Problem, blob_means, blobs
 
 from emkernels import kernels
 from emkernels.kernels import dispatch
@@ -29,6 +29,13 @@ def heap(n, d, k, dtype):
     return problem
 
 
+def separate(n, d, k, dtype):
+    """The same size where each row belongs to one component."""
+    problem = Problem(n, d, k, "full", dtype, blobs(n, d, k, dtype=dtype))
+    problem.means = blob_means(d, k, 1.0, 0).astype(dtype).astype(np.float64)
+    return problem
+
+
 def check(problem):
     """AssertionError unless the first rows give what matrix products give."""
     X, U, resp = problem.X[:256].astype(np.float64), problem.factors, []
@@ -46,7 +53,7 @@ def check(problem):
         np.testing.assert_allclose(found.second, second, rtol=0, atol=tolerance * 256)
 
 
-def tasks(problem, threads, product):
+def tasks(problem, apart, threads, product):
     """What takes turns: the three kernels, and the product they are measured by."""
     X, resp, means, factors = problem.X, problem.resp, problem.means, problem.factors
     model, options = problem.model, {"n_threads": threads, "check_finite": False}
@@ -54,6 +61,7 @@ def tasks(problem, threads, product):
         "density": lambda: kernels.log_density(X, means, factors, **options).shape,
         "moments": lambda: kernels.weighted_moments(X, resp, means, **options).counts,
         "fused": lambda: em_pass(X, *model, n_threads=threads)[4],
+        "apart": lambda: em_pass(apart.X, *apart.model, n_threads=threads)[4],
         "product": lambda: (product @ product).shape,
     }
 
@@ -75,10 +83,11 @@ def section_kernels(run):
     for dtype in (np.float64, np.float32):
         square = np.random.default_rng(0).normal(size=(size, size)).astype(dtype)
         for n, d, k in TINY_SHAPES if run.quick else SHAPES:
-            problem = heap(n, d, k, dtype)
+            problem, apart = heap(n, d, k, dtype), separate(n, d, k, dtype)
             check(problem)
+            check(apart)
             seconds, results = timing.alternate(
-                tasks(problem, run.threads, square), run.rounds, run.least)
+                tasks(problem, apart, run.threads, square), run.rounds, run.least)
             peak = 2 * size**3 / seconds["product"] * (0.5 if halves else 1)
             work = n * k * d * d        # of densities, and of moments: triangles
             shares = {name: flops / seconds[name] / peak for name, flops in (
@@ -90,10 +99,10 @@ def section_kernels(run):
                         "pairs": pairs})
             rows.append([f"{n} x {d}, K={k}", np.dtype(dtype).name, 1e3 * seconds["fused"],
                          shares["density"], shares["moments"], bars[0], shares["fused"], bars[1],
-                         peak / 1e9, 100 * pairs])
+                         peak / 1e9, 100 * pairs, 1e3 * seconds["apart"]])
     timing.table(["shape", "dtype", "fused ms", "density", "moments", "asked", "fused", "asked",
-                  "peak GF/s", "% pairs"], rows)
+                  "peak GF/s", "% pairs", "apart ms"], rows)
     print(f"  SIMD {level}; the product by {product}" + (", halved for AVX2" if halves else "")
           + "; N K D^2 operations count for densities and as many for moments; "
-            "peak: of the product in the same turns")
+            "peak: of the product in the same turns; apart: the fused pass where clusters are")
     return {"rows": out, "simd": level, "product": product}

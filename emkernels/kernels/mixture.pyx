@@ -117,7 +117,7 @@ def em_statistics(X, weights, means, precisions_cholesky, covariance_type="full"
 
     The same as :func:`log_density`, :func:`responsibilities` and :func:`weighted_moments`
     about ``means``, a block of rows at a time: no (n_samples, n_components) array exists.
-    For 'full' with more than 4 features, work for responsibilities below 3e-20 is left out.
+    For 'full' with more than 4 features, work for responsibilities below 1e-19 is left out.
 
     Parameters
     ----------
