@@ -7,7 +7,7 @@ from sklearn.cluster import KMeans as SklearnKMeans
 
 from emkernels import EMWarning, KMeans
 from emkernels.data import Rows
-from emkernels.kernels import kmeans_plusplus
+from emkernels.kernels import dispatch, kmeans_plusplus
 from emkernels.kernels.passes import LloydBounds, bounded_pass, center_distances, kmeans_pass
 from emkernels.models.kmeans_starts import SEEDS
 from emkernels.starts import coresets
@@ -199,11 +199,20 @@ def test_seeds_of_a_few_passes(dtype, init, monkeypatch):
         assert_array_equal(fit.cluster_centers_, fits[0].cluster_centers_)
 
 
+def seeds_without_bytes(*args, **options):
+    """By passes over the rows: the baseline level keeps no bytes."""
+    own = dispatch.simd_level()
+    dispatch.set_simd_level("baseline")
+    try:
+        return kmeans_plusplus(*args, **options)
+    finally:
+        dispatch.set_simd_level(own)
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("weighted", [False, True])
 def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted, dtype):
-    """Of rows whose columns are apart none are kept."""
     rng = np.random.default_rng(3)
     X = table(kind, 4003, 70, 40, dtype)
     weight = None
@@ -212,11 +221,11 @@ def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted, dt
         weight[rng.choice(len(X), 2000, replace=False)] = 0
     for n_local_trials in (None, 1, 20):
         options = {"sample_weight": weight, "random_state": 0, "n_local_trials": n_local_trials}
-        apart = kmeans_plusplus(np.asfortranarray(X), 41, **options)
+        wanted = seeds_without_bytes(X, 41, **options)
         for n_threads in (1, 3):
             found = kmeans_plusplus(X, 41, n_threads=n_threads, **options)
-            assert_array_equal(found[1], apart[1])
-            assert_array_equal(found[0], apart[0])
+            assert_array_equal(found[1], wanted[1])
+            assert_array_equal(found[0], wanted[0])
 
 
 @pytest.mark.parametrize("dtype, big", [("f4", 1e19), ("f8", 1e100), ("f8", 1e155)])
@@ -224,9 +233,8 @@ def test_seeds_of_bytes_among_rows_too_far_for_them(simd, dtype, big):
     """Candidates that bytes have no unit for, and distances that overflow."""
     X = table("plain", 4003, 70, 40, dtype)
     X[::1000] *= big
-    rows = np.asfortranarray(X), X
-    apart, found = (kmeans_plusplus(each, 41, random_state=1)[1] for each in rows)
-    assert_array_equal(found, apart)
+    found = kmeans_plusplus(X, 41, random_state=1)[1]
+    assert_array_equal(found, seeds_without_bytes(X, 41, random_state=1)[1])
     assert set(range(0, 4003, 1000)) <= set(found)
 
 
@@ -236,9 +244,35 @@ def test_bounds_do_not_choose_between_seeds_that_are_nearly_the_same(simd):
     X = table("plain", 41, 70, 40, "f8")[np.arange(4003) % 41]
     X += 1e-3 * np.random.default_rng(1).normal(size=X.shape)
     for seed in range(3):
-        apart, found = (kmeans_plusplus(each, 41, random_state=seed, n_local_trials=20)[1]
-                        for each in (np.asfortranarray(X), X))
-        assert_array_equal(found, apart)
+        options = {"random_state": seed, "n_local_trials": 20}
+        assert_array_equal(kmeans_plusplus(X, 41, **options)[1],
+                           seeds_without_bytes(X, 41, **options)[1])
+
+
+@pytest.mark.parametrize("far", [1e5, 1e8])
+def test_potentials_that_fall_far(simd, far):
+    """One seed among rows far away leaves hardly anything of the sum before."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4096, 64))
+    X[rng.permutation(4096)[:400]] += far
+    for seed in range(4):
+        assert_array_equal(kmeans_plusplus(X, 24, random_state=seed)[1],
+                           seeds_without_bytes(X, 24, random_state=seed)[1])
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_seeds_of_all_layouts(simd, dtype):
+    """Among these rows are candidates that are nearer to each other only: equally good."""
+    for n, d, k, options in ((515, 511, 41, {}), (9000, 48, 300, {"n_local_trials": 1})):
+        X = np.random.default_rng(1).normal(size=(n, d)).astype(dtype)
+        more = np.zeros((2 * n, 2 * d), dtype)
+        more[::2, ::2] = X
+        for seed in range(4):
+            found = kmeans_plusplus(X, k, random_state=seed, **options)[1]
+            for rows in (np.asfortranarray(X), more[::2, ::2], X[::-1].copy()[::-1]):
+                for threads in (1, 3):
+                    other = kmeans_plusplus(rows, k, random_state=seed, n_threads=threads, **options)
+                    assert_array_equal(other[1], found)
 
 
 def test_a_coreset_stands_for_all_rows():

@@ -17,7 +17,7 @@ ctypedef struct Panels:
     vec *weight             # (n_tiles, TILE): sample weight, then weight / normaliser
     vec *diff               # (n_padded, TILE)
     double *sums            # (features,) of their products with the weights
-    double *corner          # (n_features / LEFT, CORNERS, LEFT, LANES) sums at the diagonal
+    double *corner          # (n_features / LEFT, CORNERS, LEFT, LANES) sums at the diagonal, or all
     double *unused          # like sums: of features past the last
     unsigned char *active   # (n_tiles, n_components) how many rows matter, or 1 for any
     unsigned char *flags    # (n_tiles, TILE)

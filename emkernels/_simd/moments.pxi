@@ -1,7 +1,8 @@
 # Weighted moments about the components' current means, from the panels of a block:
 # n_k = sum r, s_k = sum r d, S_k = sum r d d' with d = x - mean_k, added in float64 into
 # the accumulators. Of up to NARROW features the rows run along the vector lanes, and a register
-# tile of feature pairs is summed over a chunk of rows, then over its lanes. More: products.pxi.
+# tile of feature pairs is summed over a chunk of rows, then over its lanes. More features, and
+# components to which few rows matter: products.pxi.
 
 cdef enum:
     NARROW_TILES = 12           # of a chunk: four features of it fit the first cache twice
@@ -250,7 +251,7 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const Ban
 
 cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const real *mean,
                        const Py_ssize_t *tile, Py_ssize_t n_tiles) noexcept nogil:
-    """p.corner += sum e e' of a chunk, rows of the band; p.sums += sum sqrt(r) e. Features are
+    """p.corner += sum e e' of a chunk, in rows of the band and some before; p.sums += sum sqrt(r) e. Features are
     scaled just before they are first read, or have been where no tiles are given. Twice FEATURES
     of them are near while those before go by."""
     cdef Py_ssize_t n_vectors = n_tiles * VECTORS

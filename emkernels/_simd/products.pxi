@@ -55,8 +55,8 @@ cdef inline bint rows_are_near(const Job *job) noexcept nogil:
 
 
 cdef inline bint sums_of_rows(const Job *job) noexcept nogil:
-    """Whether sums are all that is asked for, and better made of the caller's rows than of panels,
-    which are not worth it for few components."""
+    """Whether sums are all that is asked for, and better made of the caller's rows than of panels:
+    of wide rows, by labels, and of few components, which panels are not worth in float64."""
     cdef Py_ssize_t D = job.gaussians.n_features
     return (job.gaussians.covariance_type == FULL and job.incomplete == NULL
             and (job.resp != NULL or job.labels != NULL or job.all_ones) and D > FEW_FEATURES

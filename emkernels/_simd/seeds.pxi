@@ -190,10 +190,37 @@ cdef double weighted_sum(const double *weight, const double *closest, Py_ssize_t
     return total[0]
 
 
+cdef void exact_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
+                     unsigned long long *near, double *total) noexcept nogil:
+    """total (n_candidates,) += the sums of w min(closest, |x - candidate|^2) of a wide tile, of
+    which near (n_candidates,) has the rows that may be nearer to one, and then those that are."""
+    cdef Py_ssize_t D = rows.n_features, K = trial.n_candidates, start = crowd * CROWD
+    cdef Py_ssize_t size = min(<Py_ssize_t>CROWD, rows.n_samples - start), i, j, k
+    cdef unsigned long long any_ = 0
+    cdef double square[2 * MOST_SEEDS]
+    cdef double closest, weight
+    cdef const char *x = rows.x + start * rows.row_stride
+    for k in range(K):
+        any_ |= near[k]
+    for j in range(size):
+        closest = trial.closest[start + j]
+        weight = rows.sample_weight[start + j] if rows.sample_weight != NULL else 1
+        i = j & 1
+        if i == 0 and any_ >> j & 3:
+            pair_squares(x + j * rows.row_stride, x + min(j + 1, size - 1) * rows.row_stride,
+                         <const real*>trial.nearest.centers, K, D, square, square + MOST_SEEDS)
+        for k in range(K):
+            if not any_ >> j & 1 or not square[i * MOST_SEEDS + k] < closest:
+                near[k] &= ~(<unsigned long long>1 << j)
+                total[k] += weight * closest if weight != 0 else 0
+            elif weight != 0:
+                total[k] += weight * square[i * MOST_SEEDS + k]
+
+
 cdef void try_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
                    unsigned long long *near, double *low, double *high) noexcept nogil:
     """low and high (n_candidates,) += bounds of the sums of w min(closest, |x - candidate|^2) of a
-    wide tile, or the sums themselves; near (n_candidates,): rows that may be nearer to one."""
+    wide tile, or low the sums themselves; near (n_candidates,): rows that may be nearer to one."""
     cdef Py_ssize_t D = rows.n_features, K = trial.n_candidates, start = crowd * CROWD
     cdef Py_ssize_t size = min(<Py_ssize_t>CROWD, rows.n_samples - start), n_rows, n, i, j, k, t
     cdef float *marks = <float*>(trial.sketches + crowd * sketch_bytes(D))
@@ -206,13 +233,16 @@ cdef void try_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
     cdef double upper[MOST_SEEDS]
     cdef double squares[2 * MOST_SEEDS]
     cdef double base, weight, closest
+    cdef const char *x
     cdef const double *w = rows.sample_weight
-    cdef bint by_difference
     if trial.nearest.usable:
         rows_near(trial, start, size, D, marks, near)
     else:
         for k in range(K):
             near[k] = (<unsigned long long>-1) >> (CROWD - size)
+    if trial.exact:
+        exact_rows(rows, trial, crowd, near, low)
+        return
     for k in range(K):
         any_ |= near[k]
     base = weighted_sum(w, trial.closest, start, size)
@@ -225,21 +255,16 @@ cdef void try_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
         j = row[i]
         weight = w[start + j] if w != NULL else 1
         closest = trial.closest[start + j]
-        by_difference = (trial.exact or not trial.nearest.usable
-                         or not fine_marks[CROWD + j] < INFINITY)
         n = 0
         for k in range(K):
             which[n] = <int>k
             n += near[k] >> j & 1
-        if by_difference:
-            if i % 2 == 0 or not trial.exact:
-                pair_squares(rows.x + (start + j) * rows.row_stride,
-                             rows.x + (start + row[i + 1]) * rows.row_stride,
-                             <const real*>trial.nearest.centers, K, D, squares,
-                             squares + MOST_SEEDS)
+        if not fine_marks[CROWD + j] < INFINITY:
+            x = rows.x + (start + j) * rows.row_stride
+            pair_squares(x, x, <const real*>trial.nearest.centers, K, D, squares,
+                         squares + MOST_SEEDS)
             for t in range(n):
-                lower[t] = upper[t] = squares[
-                    which[t] + (i % 2 * MOST_SEEDS if trial.exact else 0)]
+                lower[t] = upper[t] = squares[which[t]]
         else:
             ask_for(<const char*>(fine + row[i + 1] * FINE(D)), 2 * FINE(D))
             for k in range(n, n + 3):

@@ -44,16 +44,15 @@ cdef int closest_pass(Job *job, bint double_, const double *centers, Py_ssize_t 
 cdef int run_plusplus(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
                       const double *uniforms, Py_ssize_t *indices, int n_threads,
                       bint interruptible) noexcept nogil:
-    """Over rows in bytes, where that is faster; the seeds are the same."""
+    """Over rows in bytes, where that is faster; the seeds are the same up to rounding."""
     cdef Kept kept
     cdef int status
     if keep_bytes(&kept, rows, double_, K, n_trials, n_threads):
         status = kept_seeds(&kept, K, uniforms, indices, interruptible)
-    else:
-        status = seeds_of_rows(rows, double_, K, n_trials, uniforms, indices, n_threads,
-                               interruptible)
+        let_go(&kept)
+        return status
     let_go(&kept)
-    return status
+    return seeds_of_rows(rows, double_, K, n_trials, uniforms, indices, n_threads, interruptible)
 
 
 cdef int seeds_of_rows(const Rows *rows, bint double_, Py_ssize_t K, Py_ssize_t n_trials,
@@ -183,7 +182,9 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
     few, for 20 seeds and more (40 in float32), where the processor multiplies bytes (AVX-512 VNNI,
     AVX-VNNI) and there is memory. By one of them most rows are known to be nearer to a seed than to
     any of the rows drawn; by the others the best of these is told, and only rows that may be near
-    it are read again. The seeds are the same with and without.
+    it are read again. Rows whose values do not lie together are copied for that. The seeds are
+    the same with and without, up to rounding: of rows drawn that are as good as each other, another
+    may be taken.
 
     References
     ----------

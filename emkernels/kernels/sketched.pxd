@@ -10,6 +10,7 @@ ctypedef struct Kept:
     Trial trial
     Draw draw
     char *memory
+    char *copy                  # (n_samples, n_features) rows that do not lie so, or NULL
     float *scratch              # of each thread, `line` of it
     Py_ssize_t line
     Py_ssize_t n_crowds         # wide tiles
@@ -19,6 +20,7 @@ ctypedef struct Kept:
     unsigned long long *near    # (n_crowds, n_trials) rows that may be near a candidate
     double *bounds              # (n_blocks, 2, n_trials) of the potentials
     double *potentials          # (n_blocks,) with all seeds
+    double current              # their sum
     double *buffer              # (n_trials, n_features) candidates
     Py_ssize_t *row             # (n_trials,) which rows they are
     int n_threads

@@ -23,6 +23,7 @@ cdef enum:
     FEW_OF_FLOAT32 = 40
     FEW_VALUES = 1 << 18    # of rows that are in the cache
     BLOCK_CROWDS = 8
+    COPIED_ROWS = 64        # at a time
 
 cdef enum Step:
     KEEP
@@ -30,27 +31,47 @@ cdef enum Step:
     TAKE
 
 
+cdef bint copy_rows(Kept *kept, Py_ssize_t each) noexcept nogil:
+    """Rows whose values do not lie together are copied, so that no layout has other seeds."""
+    cdef Rows *rows = &kept.rows
+    cdef Py_ssize_t D = rows.n_features, first = 0, i, d
+    cdef const char *x = rows.x
+    kept.copy = <char*>emk_room(rows.n_samples * D * each)
+    if kept.copy == NULL:
+        return False
+    while first < rows.n_samples:
+        for d in range(D):
+            for i in range(first, min(first + COPIED_ROWS, rows.n_samples)):
+                memcpy(kept.copy + (i * D + d) * each,
+                       x + i * rows.row_stride + d * rows.column_stride, each)
+        first += COPIED_ROWS
+    rows.x, rows.row_stride, rows.column_stride = kept.copy, D * each, each
+    return True
+
+
 cdef bint keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t n_clusters,
                      Py_ssize_t n_trials, int n_threads) noexcept nogil:
     cdef const Table *table = table_of(double_)
     cdef Trial *trial = &kept.trial
-    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, each
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i, each = 8 if double_ else 4
     cdef double *sample
     cdef Job job
     cdef int status
     memset(kept, 0, sizeof(Kept))
     if not (table.sketches(D) and n_clusters >= (FEW_SEEDS if double_ else FEW_OF_FLOAT32)
-            and n * D >= FEW_VALUES and n_trials <= MOST_SEEDS
-            and rows.column_stride == (8 if double_ else 4)):
+            and n * D >= FEW_VALUES and n_trials <= MOST_SEEDS):
+        return False
+    kept.rows = rows[0]
+    if rows.column_stride != each and not copy_rows(kept, each):
         return False
     sample = <double*>malloc(MOST_SEEDS * D * sizeof(double))
     if sample == NULL:
         return False
     # they say where the origin is, and are as many as there will be candidates at most
     for i in range(MOST_SEEDS):
-        copy_row(rows, double_, i * (n - 1) // (MOST_SEEDS - 1), sample + i * D)
+        copy_row(&kept.rows, double_, i * (n - 1) // (MOST_SEEDS - 1), sample + i * D)
     memset(&job, 0, sizeof(Job))
-    job.rows = kept.rows = rows[0]
+    job.rows = kept.rows
     status = set_nearest(&job, &trial.nearest, table, double_, sample, MOST_SEEDS, True, 1)
     free(sample)
     if status != 0 or not (trial.nearest.usable and trial.nearest.sketched):
@@ -87,6 +108,7 @@ cdef bint keep_bytes(Kept *kept, const Rows *rows, bint double_, Py_ssize_t n_cl
 
 cdef void let_go(Kept *kept) noexcept nogil:
     free_nearest(&kept.trial.nearest)
+    free(kept.copy)
     free(kept.scratch)
     free(kept.memory)
     free(kept.near)
@@ -141,15 +163,16 @@ cdef void run_blocks(Kept *kept, Step step) noexcept nogil:
 
 
 cdef double bound(const Kept *kept, bint upper, Py_ssize_t t) noexcept nogil:
-    """Of a candidate's potential; the sums of distances by difference are within it, whatever
-    their order."""
+    """Of a candidate's potential, or the potential itself."""
     cdef Py_ssize_t i
-    cdef double total = 0, slack = 4.5e-16 * (4096 + kept.n_blocks)
+    cdef double total = 0
+    # what rounding may be of sums that begin with the potential before
+    cdef double slack = 4.5e-16 * (4096 + kept.n_blocks) * kept.current
     for i in range(kept.n_blocks):
         total += kept.bounds[(2 * i + upper) * kept.n_trials + t]
     if kept.trial.exact:
         return total
-    return total * (1 + slack) if upper else total * (1 - slack)
+    return total + slack if upper else total - slack
 
 
 cdef bint find_best(Kept *kept) noexcept nogil:
@@ -159,7 +182,7 @@ cdef bint find_best(Kept *kept) noexcept nogil:
     cdef double least = INFINITY, value
     kept.best = 0
     for t in range(kept.trial.n_candidates):
-        value = bound(kept, True, t)
+        value = bound(kept, not kept.trial.exact, t)
         if value < least:
             least, kept.best = value, t
     for t in range(0 if kept.trial.exact else kept.trial.n_candidates):
@@ -172,19 +195,18 @@ cdef int kept_seeds(Kept *kept, Py_ssize_t n_clusters, const double *uniforms, P
                     bint interruptible) noexcept nogil:
     cdef Py_ssize_t D = kept.rows.n_features, T = kept.n_trials, c, t, i
     cdef Trial *trial = &kept.trial
-    cdef double current
     cdef int status = 0
     for c in range(n_clusters):
         trial.n_candidates = T if c > 0 else 1
         if c == 0:
             kept.row[0] = pick_by_weight(&kept.rows, uniforms[0])
         else:
-            current = 0
+            kept.current = 0
             for i in range(kept.n_blocks):
-                current += kept.potentials[i]
+                kept.current += kept.potentials[i]
             for t in range(T):
                 kept.row[t] = pick(&kept.rows, kept.double_, &kept.draw,
-                                   uniforms[1 + (c - 1) * T + t] * current)
+                                   uniforms[1 + (c - 1) * T + t] * kept.current)
         for t in range(trial.n_candidates):
             copy_row(&kept.rows, kept.double_, kept.row[t], kept.buffer + t * D)
         kept.table.replace_centres(trial, kept.buffer, D, kept.scratch)
