@@ -271,7 +271,8 @@ def test_seeds_of_all_layouts(simd, dtype):
             found = kmeans_plusplus(X, k, random_state=seed, **options)[1]
             for rows in (np.asfortranarray(X), more[::2, ::2], X[::-1].copy()[::-1]):
                 for threads in (1, 3):
-                    other = kmeans_plusplus(rows, k, random_state=seed, n_threads=threads, **options)
+                    other = kmeans_plusplus(rows, k, random_state=seed, n_threads=threads,
+                                            **options)
                     assert_array_equal(other[1], found)
 
 
