@@ -251,9 +251,9 @@ cdef void narrow_filled(const Panels *p, const Job *job, Py_ssize_t k, const Ban
 
 cdef void narrow_chunk(const Panels *p, Py_ssize_t n, const Band *band, const real *mean,
                        const Py_ssize_t *tile, Py_ssize_t n_tiles) noexcept nogil:
-    """p.corner += sum e e' of a chunk, in rows of the band and some before; p.sums += sum sqrt(r) e. Features are
-    scaled just before they are first read, or have been where no tiles are given. Twice FEATURES
-    of them are near while those before go by."""
+    """p.corner += sum e e' of a chunk, in rows of the band and some before; p.sums += sum
+    sqrt(r) e. Features are scaled just before they are first read, or have been where no tiles are
+    given. Twice FEATURES of them are near while those before go by."""
     cdef Py_ssize_t n_vectors = n_tiles * VECTORS
     cdef Py_ssize_t a = 0, left, b, begin = band.first * LEFT, end = min(n, band.end * LEFT)
     while a < end and n_tiles > 0:

@@ -60,7 +60,8 @@ cdef inline bint sums_of_rows(const Job *job) noexcept nogil:
     cdef Py_ssize_t D = job.gaussians.n_features
     return (job.gaussians.covariance_type == FULL and job.incomplete == NULL
             and (job.resp != NULL or job.labels != NULL or job.all_ones) and D > FEW_FEATURES
-            and (D > NARROW or job.labels != NULL or (IS_DOUBLE and job.gaussians.n_components < 4)))
+            and (D > NARROW or job.labels != NULL
+                 or (IS_DOUBLE and job.gaussians.n_components < 4)))
 
 
 cdef void full_moments(const Panels *p, const Job *job, Py_ssize_t k, const Band *band,
