@@ -312,8 +312,8 @@ def test_a_coreset_of_few_rows_that_weigh():
     with pytest.warns(EMWarning, match=said) as seen:
         model = KMeans(8, init="coreset", n_init=1, random_state=0).fit(X, sample_weight=weight)
     assert len(seen) == 1 and seen[0].filename == __file__
-    other = KMeans(8, init="k-means||", n_init=1).fit(X, sample_weight=weight)
-    assert_allclose(model.inertia_, other.inertia_, rtol=0.2)
+    other = KMeans(8, init="k-means||", n_init=1, random_state=0).fit(X, sample_weight=weight)
+    assert model.inertia_ <= 1.2 * other.inertia_
     assert len(np.unique(model.labels_)) == 8
     assert len(np.unique(model.labels_[:5])) == 5
 
