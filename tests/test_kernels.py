@@ -473,13 +473,17 @@ def test_same_bits_for_every_number_of_threads(simd, covariance_type, D, dtype, 
             assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("d", [3, 30, 130])
+@pytest.mark.parametrize("d", [3, 16, 30, 130, 200])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_responsibility_that_is_no_number_shows(simd, dtype, d):
     X, resp = np.ones((50, d), dtype), np.full((50, 2), 0.5, dtype)
     resp[7, 1] = np.nan
     moments = kernels.weighted_moments(X, resp, np.zeros((2, d)), check_finite=False)
-    assert moments.counts[0] == 25 and np.isnan(moments.counts[1])
+    assert moments.counts[0] == 25 and np.isfinite(moments.second[0]).all()
+    assert all(np.isnan(sums[1]).all() for sums in moments)
+    resp[10:, 1] = 0        # few rows are gathered
+    moments = kernels.weighted_moments(X, resp, np.zeros((2, d)), check_finite=False)
+    assert all(np.isnan(sums[1]).all() for sums in moments)
 
 
 @pytest.mark.parametrize("dtype, tiny", [(np.float32, 2.0**-124), (np.float64, 2.0**-1000)])

@@ -222,14 +222,14 @@ static inline void emk_strip_products(const emk_real *left, const emk_real *righ
 #undef EMK_CASE
 }
 
-/* The lanes of a tile whose weight is positive: their roots behind one another, which lane each is,
+/* The lanes of a tile whose weight is positive, or no number, which is to show in all sums: their roots behind one another, which lane each is,
    and how many. There is room for one vector more in `root`, for LANES more in `lane`. */
 static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *root, int *lane) {
   Py_ssize_t n = 0;
   for (int v = 0; v < EMK_VECTORS; v++) {
     emk_vec roots = emk_root(weight[v]);
 #if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && EMK_DOUBLE
-    __mmask8 some = _mm512_cmp_pd_mask((__m512d)weight[v], _mm512_setzero_pd(), _CMP_GT_OQ);
+    __mmask8 some = _mm512_cmp_pd_mask((__m512d)weight[v], _mm512_setzero_pd(), _CMP_NLE_UQ);
     __m512i at = _mm512_add_epi32(_mm512_set1_epi32(v * EMK_LANES), _mm512_setr_epi32(
       0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     roots = (emk_vec)_mm512_maskz_compress_pd(some, (__m512d)roots);
@@ -238,7 +238,7 @@ static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *roo
     _mm256_storeu_si256((__m256i *)(lane + n), _mm512_castsi512_si256(at));
     n += __builtin_popcount(some);
 #elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-    __mmask16 some = _mm512_cmp_ps_mask((__m512)weight[v], _mm512_setzero_ps(), _CMP_GT_OQ);
+    __mmask16 some = _mm512_cmp_ps_mask((__m512)weight[v], _mm512_setzero_ps(), _CMP_NLE_UQ);
     __m512i at = _mm512_add_epi32(_mm512_set1_epi32(v * EMK_LANES), _mm512_setr_epi32(
       0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
     roots = (emk_vec)_mm512_maskz_compress_ps(some, (__m512)roots);
@@ -253,7 +253,7 @@ static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *roo
     for (int i = 0; i < EMK_LANES; i++) {
       root[n] = r[i];
       lane[n] = v * EMK_LANES + i;
-      n += w[i] > 0;
+      n += !(w[i] <= 0);
     }
 #endif
   }
