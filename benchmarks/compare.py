@@ -11,6 +11,7 @@ missed are only printed.
 """
 
 import argparse
+import importlib
 import importlib.metadata
 import json
 import platform
@@ -23,7 +24,6 @@ from pathlib import Path
 
 import _timing as timing
 import numpy as np
-from _chunks import section_chunks  # noqa: F401
 from _contenders import (
     PARITY,
     contenders,
@@ -34,17 +34,6 @@ from _contenders import (
     parity,
     share_that_matters,
 )
-from _distributed import section_dask  # noqa: F401
-from _embeddings import section_embeddings  # noqa: F401
-from _factor_mixture import section_digits  # noqa: F401
-from _kernels import section_kernels  # noqa: F401
-from _kmeans import section_kmeans, section_lloyd  # noqa: F401
-from _latent import section_latent  # noqa: F401
-from _missing import section_imputers, section_missing, section_patterns  # noqa: F401
-from _seeding import section_seeding  # noqa: F401
-from _segmentation import section_phantoms, section_photo  # noqa: F401
-from _threads import section_threads  # noqa: F401
-from _wide import section_wide  # noqa: F401
 from benchmarks._cases import CASES, TYPES, Problem, blob_means, blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture as SklearnMixture
@@ -325,8 +314,33 @@ def section_squarem(run):
     return {"rows": out, "tol": options["tol"]}
 
 
-SECTIONS = {name[len("section_"):]: value for name, value in list(globals().items())
-            if name.startswith("section_")}
+# Those of other modules are imported when they are run: nobody needs what only others need
+ELSEWHERE = {
+    "chunks": "_chunks", "dask": "_distributed", "embeddings": "_embeddings",
+    "digits": "_factor_mixture", "kernels": "_kernels", "kmeans": "_kmeans", "lloyd": "_kmeans",
+    "latent": "_latent", "imputers": "_missing", "missing": "_missing", "patterns": "_missing",
+    "seeding": "_seeding", "phantoms": "_segmentation", "photo": "_segmentation",
+    "threads": "_threads", "wide": "_wide"}
+SECTIONS = ELSEWHERE | {name[len("section_"):]: value for name, value in list(globals().items())
+                        if name.startswith("section_")}
+
+
+def section_of(name):
+    """Its function.
+
+    Raises
+    ------
+    ImportError
+        Where it needs a package that is not there, with what brings it.
+    """
+    section = SECTIONS[name]
+    if not isinstance(section, str):
+        return section
+    try:
+        return getattr(importlib.import_module(section), f"section_{name}")
+    except ImportError as error:
+        raise ImportError(f"{error} (pip install 'emkernels[bench]' brings what sections need)"
+                          ) from error
 
 
 # --- the whole ---------------------------------------------------------------------------
@@ -401,11 +415,12 @@ def main(arguments=None):
     except OSError as error:
         parser.error(f"argument --json: {error}")
     with threadpool_limits(options.threads):
-        for name, section in SECTIONS.items():
+        for name in SECTIONS:
             if options.sections and name not in options.sections:
                 continue
-            print(f"\n{name}: {section.__doc__.strip()}", flush=True)
             try:
+                section = section_of(name)
+                print(f"\n{name}: {section.__doc__.strip()}", flush=True)
                 results[name] = section(run)
             except Exception as error:
                 failed[name] = results[name] = {"error": f"{type(error).__name__}: {error}"}

@@ -48,6 +48,16 @@ print(_timing.child("import json, emkernels; print(json.dumps(emkernels.__file__
 _timing.child("import os; os.abort()")
 """
 
+# without dask
+MISSING = """
+import sys
+sys.modules.update(cv2=None, daal4py=None, dask=None)
+sys.path.insert(0, sys.argv[1])
+import compare
+assert all(compare.section_of(name).__doc__ for name in ("wide", "kernels", "full"))
+sys.exit(compare.main(["dask", "--quick"]))
+"""
+
 
 def python(code, *arguments, cwd):
     """The finished process; it finds the package that is tested here."""
@@ -110,3 +120,10 @@ def test_what_is_not_measured_is_not_averaged(monkeypatch):
     assert math.isnan(_timing.geometric_mean([2.0, math.nan]))
     assert _timing.geometric_mean([]) is None
     assert [_timing.cell(v, 3) for v in (None, math.nan, 4.0)] == ["-", "noise", "4"]
+
+
+def test_a_section_that_lacks_a_package_stops_no_other(tmp_path):
+    done = python(MISSING, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "FAILED: dask: ImportError: " in done.stdout
+    assert "pip install 'emkernels[bench]'" in done.stdout
