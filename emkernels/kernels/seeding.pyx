@@ -220,7 +220,8 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
         raise ValueError(
             f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
     trials = n_local_trials
-    sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
+    # no unit of weights has other seeds; of float64 their sums may overflow as well
+    sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), np.float32)
     rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")
