@@ -228,14 +228,19 @@ def test_seeds_do_not_depend_on_the_bytes_that_are_kept(simd, kind, weighted, dt
             assert_array_equal(found[0], wanted[0])
 
 
+@pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("dtype, big", [("f4", 1e19), ("f8", 1e100), ("f8", 1e155)])
-def test_seeds_of_bytes_among_rows_too_far_for_them(simd, dtype, big):
-    """Candidates that bytes have no unit for, and distances that overflow."""
+def test_seeds_of_bytes_among_rows_too_far_for_them(simd, dtype, big, first):
+    """Candidates that bytes have no unit for, and distances that overflow: of rows that say where
+    the origin is, and of others."""
     X = table("plain", 4003, 70, 40, dtype)
-    X[::1000] *= big
-    found = kmeans_plusplus(X, 41, random_state=1)[1]
-    assert_array_equal(found, seeds_without_bytes(X, 41, random_state=1)[1])
-    assert set(range(0, 4003, 1000)) <= set(found)
+    X[first::1000] *= big
+    for weight in (None, np.arange(4003) % 3):
+        options = {"random_state": 1, "sample_weight": weight}
+        found = kmeans_plusplus(X, 41, **options)[1]
+        assert_array_equal(found, seeds_without_bytes(X, 41, **options)[1])
+        far = np.arange(first, 4003, 1000)
+        assert set(far if weight is None else far[weight[far] > 0]) <= set(found)
 
 
 def test_bounds_do_not_choose_between_seeds_that_are_nearly_the_same(simd):

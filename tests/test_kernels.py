@@ -246,6 +246,24 @@ def test_kmeans_plusplus_never_picks_a_row_without_weight(simd, rng):
         assert sorted(indices) == [5, 20, 21, 59]
 
 
+@pytest.mark.parametrize("n, D, K", [(60, 2, 8), (4003, 70, 41)])
+def test_kmeans_plusplus_with_fewer_rows_of_a_weight_than_seeds(simd, rng, n, D, K):
+    """What is left then is zero everywhere, rows without a weight included."""
+    X, weight = rng.normal(size=(n, D)), np.zeros(n)
+    weight[[5, 20, 21, 59]] = 1, 1e-3, 2, 5
+    indices = kernels.kmeans_plusplus(X, K, sample_weight=weight, random_state=0)[1]
+    assert set(indices) == {5, 20, 21, 59}
+
+
+def test_kmeans_plusplus_with_weights_of_any_unit(simd):
+    """Their sums, and those of weighted squares, may be no numbers."""
+    p = problem(300, 3, 5, "spherical", "f8", 3.0)
+    found = [kernels.kmeans_plusplus(p.X, 8, sample_weight=p.sample_weight * unit, random_state=0)[1]
+             for unit in (1, 2.0**-1000, 2.0**1000, 2.0**1018)]
+    for indices in found[1:]:
+        assert_array_equal(indices, found[0])
+
+
 def test_kmeans_plusplus_with_a_generator_and_the_global_state():
     X = problem(200, 2, 2).X
     a, b = (kernels.kmeans_plusplus(X, 5, random_state=np.random.default_rng(3))[1]
@@ -484,6 +502,9 @@ def test_a_responsibility_that_is_no_number_shows(simd, dtype, d):
     resp[10:, 1] = 0        # few rows are gathered
     moments = kernels.weighted_moments(X, resp, np.zeros((2, d)), check_finite=False)
     assert all(np.isnan(sums[1]).all() for sums in moments)
+    resp[9, 0] = -0.5
+    with pytest.raises(ValueError, match="negative, first at row 9, column 0"):
+        kernels.weighted_moments(X, resp, np.zeros((2, d)), check_finite=False)
 
 
 @pytest.mark.parametrize("dtype, tiny", [(np.float32, 2.0**-124), (np.float64, 2.0**-1000)])

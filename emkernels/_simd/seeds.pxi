@@ -173,18 +173,17 @@ cdef void fine_bounds(const Trial *trial, const float *marks, const short *fine,
 
 cdef double weighted_sum(const double *weight, const double *closest, Py_ssize_t start,
                          Py_ssize_t size) noexcept nogil:
-    """Of a wide tile; nothing of rows that no distance is known of, or that have no weight."""
+    """Of a wide tile: infinite where a distance is, but of rows without a weight."""
     cdef double total[8]
     cdef Py_ssize_t j
     for j in range(8):
         total[j] = 0
     if weight == NULL:
         for j in range(size):
-            total[j & 7] += closest[start + j] if closest[start + j] < INFINITY else 0
+            total[j & 7] += closest[start + j]
     else:
         for j in range(size):
-            total[j & 7] += weight[start + j] * (
-                closest[start + j] if closest[start + j] < INFINITY else 0)
+            total[j & 7] += weight[start + j] * closest[start + j] if weight[start + j] != 0 else 0
     for j in range(1, 8):
         total[0] += total[j]
     return total[0]
@@ -274,15 +273,9 @@ cdef void try_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd,
             k = which[t]
             if not lower[t] < closest:
                 near[k] &= ~(<unsigned long long>1 << j)
-            elif weight != 0 and closest < INFINITY:
+            elif weight != 0:
                 low[k] += weight * (lower[t] - closest)
                 high[k] += weight * (min(upper[t], closest) - closest)
-            elif weight != 0:
-                low[k] += weight * lower[t]
-                high[k] += weight * upper[t]
-        for k in range(K if weight != 0 and not closest < INFINITY else 0):
-            if near[k] >> j & 1 == 0:
-                low[k] = high[k] = INFINITY
 
 
 cdef double take_rows(const Rows *rows, const Trial *trial, Py_ssize_t crowd, Py_ssize_t k,

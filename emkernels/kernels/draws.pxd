@@ -18,6 +18,6 @@ cdef inline double row_weight(const Rows *rows, Py_ssize_t i) noexcept nogil:
 
 # The first row at which the running sum of the weights passes this share of it
 cdef Py_ssize_t pick_by_weight(const Rows *rows, double share) noexcept nogil
-# The first row at which the running sum reaches the target
+# The first row of a weight at which the running sum reaches the target
 cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw, double target) noexcept nogil
 cdef void copy_row(const Rows *rows, bint double_, Py_ssize_t i, double *out) noexcept nogil

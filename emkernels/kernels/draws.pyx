@@ -44,10 +44,11 @@ cdef Py_ssize_t pick(const Rows *rows, bint double_, const Draw *draw,
         block += 1
     for i in range(block * draw.block_rows, rows.n_samples):
         value = row_weight(rows, i)
-        if value > 0:
-            last = i
-            value *= draw.closest[i] if draw.seed == NULL else min(
-                draw.closest[i], square_to(rows, double_, i, draw.seed))
+        if not value > 0:
+            continue        # also where the target is zero, as all distances are
+        last = i
+        value *= draw.closest[i] if draw.seed == NULL else min(
+            draw.closest[i], square_to(rows, double_, i, draw.seed))
         total += value
         if total >= target:
             return i

@@ -258,7 +258,8 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
     n_threads : int, optional
         None: the CPUs this process may use; -1: all.
     check_finite : bool
-        False skips the look for NaN and infinity in X.
+        False skips the look for NaN and infinity in X and resp; in resp they show in every sum of
+        their component.
 
     Returns
     -------
@@ -317,7 +318,7 @@ def weighted_moments(X, resp, centers, covariance_type="full", sample_weight=Non
         set_rows(&resp_rows, resp)
         if check_finite:
             check_rows_finite(&resp_rows, double_, "resp")
-        if resp.min() < 0:
+        if not resp.min() >= 0 and (resp < 0).any():     # the least of some is no number
             row, column = np.argwhere(resp < 0)[0]
             raise ValueError(f"resp must not be negative, first at row {row}, column {column}")
     sample_weight, unit = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)

@@ -178,13 +178,13 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
 
     Notes
     -----
-    Of rows of 48 columns and more it keeps three bytes for each value, up to six where columns are
-    few, for 20 seeds and more (40 in float32), where the processor multiplies bytes (AVX-512 VNNI,
-    AVX-VNNI) and there is memory. By one of them most rows are known to be nearer to a seed than to
-    any of the rows drawn; by the others the best of these is told, and only rows that may be near
-    it are read again. Rows whose values do not lie together are copied for that. The seeds are
-    the same with and without, up to rounding: of rows drawn that are as good as each other, another
-    may be taken.
+    Of rows of 48 columns and more, 262,144 values in all and more, it keeps three bytes for each
+    value, up to six where columns are few, for 20 seeds and more (40 in float32) of up to 66
+    trials each, where the processor multiplies bytes (AVX-512 VNNI, AVX-VNNI) and there is memory.
+    By one of them most rows are known to be nearer to a seed than to any of the rows drawn; by the
+    others the best of these is told, and only rows that may be near it are read again. Rows whose
+    values do not lie together are copied for that. The seeds are the same with and without, up to
+    rounding: of rows drawn that are as good as each other, another may be taken.
 
     References
     ----------
@@ -220,7 +220,8 @@ def kmeans_plusplus(X, n_clusters, *, sample_weight=None, random_state=None,
         raise ValueError(
             f"n_local_trials must lie in 1 .. {MOST_TRIALS}, got {n_local_trials!r}")
     trials = n_local_trials
-    sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), X.dtype)
+    # no unit of weights has other seeds; of float64 their sums may overflow as well
+    sample_weight, _ = weights_in_unit(as_weights(sample_weight, X.shape[0]), np.float32)
     rows.sample_weight = pointer(sample_weight)
     if check_finite:
         check_rows_finite(&rows, double_, "X")

@@ -166,7 +166,8 @@ cdef double bound(const Kept *kept, bint upper, Py_ssize_t t) noexcept nogil:
     """Of a candidate's potential, or the potential itself."""
     cdef Py_ssize_t i
     cdef double total = 0
-    # what rounding may be of sums that begin with the potential before
+    # what rounding may be of sums that begin with the potential before; where that is infinite,
+    # bounds tell nothing
     cdef double slack = 4.5e-16 * (4096 + kept.n_blocks) * kept.current
     for i in range(kept.n_blocks):
         total += kept.bounds[(2 * i + upper) * kept.n_trials + t]
