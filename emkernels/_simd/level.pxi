@@ -116,9 +116,8 @@ cdef extern from "nearest.h" nogil:
         const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
         float *y, float *x, float *norm)
     void products "emk_products"(
-        const float *x, const float *panels, Py_ssize_t stride, const float *half,
-        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, const char *ahead,
-        Py_ssize_t n_bytes, float *form, float *best)
+        const float *x, const float *panels, const float *half, Py_ssize_t n_centers,
+        Py_ssize_t n_features, const char *ahead, Py_ssize_t n_bytes, float *form, float *best)
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)

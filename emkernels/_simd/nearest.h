@@ -14,6 +14,7 @@ static inline emk_fvec emk_fsplat(float x) { return x - (emk_fvec){0}; }
 #else
 #define EMK_FLANES 1
 typedef float emk_fvec;
+typedef int32_t emk_fivec;
 static inline emk_fvec emk_fsplat(float x) { return x; }
 #endif
 
@@ -32,23 +33,51 @@ static inline emk_fvec emk_fsplat(float x) { return x; }
 #define EMK_PART (EMK_SUB * EMK_FLANES)
 #define EMK_PARTS (EMK_CROWD / EMK_PART)
 
-/* form (CENTRE_PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
-   CENTRE_PANEL), summed from zero, and then added to what is there unless `first`: sums that went on from
-   there would be in error like sums of all columns. When `last`, half less the sum, and best (PART,) is
-   the least so far. first and last are literals. */
+/* The least so far of each row, the next one, and where the least is: value is that of centre k. */
+static EMK_ALWAYS_INLINE void emk_rank(emk_fvec value, int k, emk_fvec *least, emk_fvec *next,
+                                       emk_fivec *at) {
+#if EMK_FLANES == 1
+  if (value < *least) {
+    *next = *least;
+    *least = value;
+    *at = k;
+  } else if (value < *next) {
+    *next = value;
+  }
+#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  const __m512 v = (__m512)value, l = (__m512)*least;
+  const __mmask16 less = _mm512_cmp_ps_mask(v, l, _CMP_LT_OQ);
+  *at = (emk_fivec)_mm512_mask_mov_epi32((__m512i)*at, less, _mm512_set1_epi32(k));
+  *next = (emk_fvec)_mm512_min_ps(_mm512_max_ps(v, l), (__m512)*next);
+  *least = (emk_fvec)_mm512_min_ps(v, l);
+#else
+  const emk_fivec less = value < *least;
+  const emk_fvec above = (emk_fvec)(((emk_fivec)*least & less) | ((emk_fivec)value & ~less));
+  const emk_fivec below = above < *next;
+  *at = (k & less) | (*at & ~less);
+  *next = (emk_fvec)(((emk_fivec)above & below) | ((emk_fivec)*next & ~below));
+  *least = (emk_fvec)(((emk_fivec)value & less) | ((emk_fivec)*least & ~less));
+#endif
+}
+
+/* form (n, CROWD) of one part: the products of its rows x (depth, PART) and the first n centres, from
+   number k on, of a panel c (depth, CENTRE_PANEL), summed from zero, and then added to what is there unless
+   `first`: sums that went on from there would be in error like sums of all columns. When `last`, half
+   less the sum; best and next (PART,) are the two least so far, and found (PART,) where the least is. n,
+   first and last are literals. */
 static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, Py_ssize_t depth,
-                                                const int first, const int last,
+                                                const int n, const int first, const int last, int k,
                                                 const float *half, float *form, float *best) {
   emk_fvec acc[EMK_CENTRE_PANEL * EMK_SUB];
 #pragma GCC unroll 24
-  for (int i = 0; i < EMK_CENTRE_PANEL * EMK_SUB; i++) acc[i] = emk_fsplat(0);
+  for (int i = 0; i < n * EMK_SUB; i++) acc[i] = emk_fsplat(0);
   for (Py_ssize_t d = 0; d < depth; d++) {
     emk_fvec row[EMK_SUB];
 #pragma GCC unroll 4
     for (int v = 0; v < EMK_SUB; v++)
       row[v] = *(const emk_fvec *)(x + d * EMK_PART + v * EMK_FLANES);
 #pragma GCC unroll 6
-    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+    for (int m = 0; m < n; m++) {
       emk_fvec value = emk_fsplat(c[d * EMK_CENTRE_PANEL + m]);
 #pragma GCC unroll 4
       for (int v = 0; v < EMK_SUB; v++)
@@ -58,10 +87,16 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
   emk_fence();
 #pragma GCC unroll 4
   for (int v = 0; v < EMK_SUB; v++) {
-    emk_fvec least;
-    if (last) memcpy(&least, best + v * EMK_FLANES, sizeof least);
+    float *top = best + v * EMK_FLANES;
+    emk_fvec least, next;
+    emk_fivec at;
+    if (last) {
+      memcpy(&least, top, sizeof least);
+      memcpy(&next, top + EMK_CROWD, sizeof next);
+      memcpy(&at, top + 2 * EMK_CROWD, sizeof at);
+    }
 #pragma GCC unroll 6
-    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
+    for (int m = 0; m < n; m++) {
       emk_fvec value = acc[m * EMK_SUB + v], before;
       if (!first) {
         memcpy(&before, form + m * EMK_CROWD + v * EMK_FLANES, sizeof before);
@@ -69,48 +104,59 @@ static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, 
       }
       if (last) {
         value = emk_fsplat(half[m]) - value;
-#if EMK_FLANES == 1
-        least = value < least ? value : least;
-#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-        least = (emk_fvec)_mm512_min_ps((__m512)value, (__m512)least);
-#else
-        emk_fivec less = value < least;
-        least = (emk_fvec)(((emk_fivec)value & less) | ((emk_fivec)least & ~less));
-#endif
+        emk_rank(value, k + m, &least, &next, &at);
       }
       memcpy(form + m * EMK_CROWD + v * EMK_FLANES, &value, sizeof value);
     }
-    if (last) memcpy(best + v * EMK_FLANES, &least, sizeof least);
+    if (last) {
+      memcpy(top, &least, sizeof least);
+      memcpy(top + EMK_CROWD, &next, sizeof next);
+      memcpy(top + 2 * EMK_CROWD, &at, sizeof at);
+    }
   }
 }
 
-/* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. From
-   `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
-static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
-                                const float *half, Py_ssize_t n_features, const int *chosen,
-                                Py_ssize_t n_chosen, const char *ahead, Py_ssize_t n_bytes,
-                                float *form, float *best) {
-  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_chosen * EMK_PARTS;
+/* The same of the centres of a panel that there are: n of them, or one more, which is none. */
+static EMK_ALWAYS_INLINE void emk_panel_products(const float *x, const float *c, Py_ssize_t depth,
+                                                 Py_ssize_t n, const int first, const int last, int k,
+                                                 const float *half, float *form, float *best) {
+  if (n > 4)
+    emk_part_products(x, c, depth, 6, first, last, k, half, form, best);
+  else if (n > 2)
+    emk_part_products(x, c, depth, 4, first, last, k, half, form, best);
+  else
+    emk_part_products(x, c, depth, 2, first, last, k, half, form, best);
+}
+
+/* form (n_centers, CROWD) of packed rows x and panels (n_features + 1, CENTRE_PANEL), half (n_centers,);
+   best (3, CROWD): the least of each row, the next and, as int, where the least is. The rows have
+   n_features columns and one more. From `ahead` on, unless NULL, n_bytes are asked for meanwhile. */
+static inline void emk_products(const float *x, const float *panels, const float *half,
+                                Py_ssize_t n_centers, Py_ssize_t n_features, const char *ahead,
+                                Py_ssize_t n_bytes, float *form, float *best) {
+  const Py_ssize_t n_panels = (n_centers + EMK_CENTRE_PANEL - 1) / EMK_CENTRE_PANEL;
+  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_panels * EMK_PARTS;
   const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_steps - 1) / (64 * n_steps)) : 0;
+  for (int j = 0; j < EMK_CROWD; j++) best[j] = best[EMK_CROWD + j] = INFINITY;
+  memset(best + 2 * EMK_CROWD, 0, EMK_CROWD * sizeof(float));
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int first = at == 0, last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
-    for (Py_ssize_t i = 0; i < n_chosen; i++) {
-      const float *c = panels + chosen[i] * stride + at * EMK_CENTRE_PANEL;
-      const float *h = half + chosen[i] * EMK_CENTRE_PANEL;
+    for (Py_ssize_t k = 0; k < n_centers; k += EMK_CENTRE_PANEL) {
+      const float *c = panels + k * (n_features + 1) + at * EMK_CENTRE_PANEL, *h = half + k;
+      const Py_ssize_t n = n_centers - k;
       for (int s = 0; s < EMK_PARTS; s++) {
         const float *rows = x + s * depth * EMK_PART;
-        float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
+        float *f = form + k * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
         for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
         if (first && last)
-          emk_part_products(rows, c, depth, 1, 1, h, f, b);
+          emk_panel_products(rows, c, depth, n, 1, 1, (int)k, h, f, b);
         else if (first)
-          emk_part_products(rows, c, depth, 1, 0, h, f, b);
+          emk_panel_products(rows, c, depth, n, 1, 0, (int)k, h, f, b);
         else if (last)
-          emk_part_products(rows, c, depth, 0, 1, h, f, b);
+          emk_panel_products(rows, c, depth, n, 0, 1, (int)k, h, f, b);
         else
-          emk_part_products(rows, c, depth, 0, 0, h, f, b);
+          emk_panel_products(rows, c, depth, n, 0, 0, (int)k, h, f, b);
       }
     }
     x += depth * EMK_CROWD;
@@ -161,9 +207,26 @@ static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
 #endif
 }
 
+/* out (n,) = scale * (row - origin) of a contiguous row, and zeros up to whole vectors. */
+static EMK_ALWAYS_INLINE void emk_pack_row(const char *row, const emk_real *origin, emk_real scale,
+                                           Py_ssize_t n, float *out) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && !EMK_DOUBLE
+  for (Py_ssize_t d = 0; d < n; d += 16) {
+    const __mmask16 some = n - d < 16 ? (__mmask16)((1u << (n - d)) - 1) : (__mmask16)-1;
+    _mm512_storeu_ps(out + d, _mm512_mul_ps(
+      _mm512_sub_ps(_mm512_maskz_loadu_ps(some, row + 4 * d), _mm512_maskz_loadu_ps(some, origin + d)),
+      _mm512_set1_ps(scale)));
+  }
+#else
+  Py_ssize_t d = 0;
+  for (; d < n; d++) out[d] = (float)((emk_at(row, d) - origin[d]) * scale);
+  for (; d % EMK_FLANES; d++) out[d] = 0;
+#endif
+}
+
 /* Pack scale * (row - origin) of CROWD contiguous rows, rounded to float32, for emk_products: x by
    DEPTH columns, in each (PARTS, depth, PART); norm (CROWD,) are their lengths, rounded up by
-   `more` (see nearest.pxi), and the column behind the last. y (CROWD, DEPTH) is scratch; x has room for
+   `more` (see nearest.pxi), and the column behind the last. y (FLANES, DEPTH) is scratch; x has room for
    FLANES * PART floats more. */
 static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
                                   const emk_real *origin, emk_real scale, float more, float *y,
@@ -173,22 +236,16 @@ static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
-    const Py_ssize_t n_padded = (n + EMK_FLANES - 1) / EMK_FLANES * EMK_FLANES;
-    const emk_real *o = origin + at;
-    for (int j = 0; j < EMK_CROWD; j++) {
-      const char *in = row[j] + at * (Py_ssize_t)sizeof(emk_real);
-      float *out = y + j * EMK_DEPTH;
-      for (Py_ssize_t d = 0; d < n; d++) out[d] = (float)((emk_at(in, d) - o[d]) * scale);
-      for (Py_ssize_t d = n; d < n_padded; d++) out[d] = 0;
-    }
     for (int s = 0; s < EMK_PARTS; s++)
       for (int v = 0; v < EMK_SUB; v++) {
         float *to = x + s * depth * EMK_PART + v * EMK_FLANES;
         emk_fvec total = emk_fsplat(0);
+        for (int i = 0; i < EMK_FLANES; i++)
+          emk_pack_row(row[s * EMK_PART + v * EMK_FLANES + i] + at * (Py_ssize_t)sizeof(emk_real),
+                       origin + at, scale, n, y + i * EMK_DEPTH);
         for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
           // columns past the last are written over by the next part
-          emk_put_columns(y + (s * EMK_PART + v * EMK_FLANES) * EMK_DEPTH + d, EMK_DEPTH,
-                          to + d * EMK_PART);
+          emk_put_columns(y + d, EMK_DEPTH, to + d * EMK_PART);
         for (Py_ssize_t d = 0; d < n; d++) {
           emk_fvec value = *(const emk_fvec *)(to + d * EMK_PART);
           total = total + value * value;

@@ -10,7 +10,6 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
     cdef Rows needed = job.rows
     cdef Crowd p
     carve_crowd(job, scratch, &p)
-    all_panels(job.nearest, &p)
     needed.x += first * needed.row_stride
     if not (bounds.fill or bounds.n_groups == 0):
         n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, accumulators)
@@ -18,7 +17,7 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
     for t in range((n + CROWD - 1) // CROWD):
         size = min(<Py_ssize_t>CROWD, n - t * CROWD)
         crowd_forms(job, &needed, 0, t, n, &p)
-        settle(job.nearest, K, D, job.nearest.n_panels, &p)
+        settle(job.nearest, K, D, &p)
         for j in range(size):
             if p.exact[j] == INFINITY:
                 settled_square(job, j, &p)
