@@ -236,22 +236,29 @@ static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
   for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
     const int last = n_features - at <= EMK_DEPTH;
     const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
-    for (int s = 0; s < EMK_PARTS; s++)
+    for (int s = 0; s < EMK_PARTS; s++) {
+      float *part = x + s * depth * EMK_PART;
+      emk_fvec total[EMK_SUB];
       for (int v = 0; v < EMK_SUB; v++) {
-        float *to = x + s * depth * EMK_PART + v * EMK_FLANES;
-        emk_fvec total = emk_fsplat(0);
         for (int i = 0; i < EMK_FLANES; i++)
           emk_pack_row(row[s * EMK_PART + v * EMK_FLANES + i] + at * (Py_ssize_t)sizeof(emk_real),
                        origin + at, scale, n, y + i * EMK_DEPTH);
         for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
           // columns past the last are written over by the next part
-          emk_put_columns(y + d, EMK_DEPTH, to + d * EMK_PART);
-        for (Py_ssize_t d = 0; d < n; d++) {
-          emk_fvec value = *(const emk_fvec *)(to + d * EMK_PART);
-          total = total + value * value;
-        }
-        squares[s * EMK_SUB + v] = squares[s * EMK_SUB + v] + total;
+          emk_put_columns(y + d, EMK_DEPTH, part + v * EMK_FLANES + d * EMK_PART);
       }
+#pragma GCC unroll 4
+      for (int v = 0; v < EMK_SUB; v++) total[v] = emk_fsplat(0);
+      for (Py_ssize_t d = 0; d < n; d++)
+#pragma GCC unroll 4
+        for (int v = 0; v < EMK_SUB; v++) {
+          emk_fvec value = *(const emk_fvec *)(part + d * EMK_PART + v * EMK_FLANES);
+          total[v] = total[v] + value * value;
+        }
+#pragma GCC unroll 4
+      for (int v = 0; v < EMK_SUB; v++)
+        squares[s * EMK_SUB + v] = squares[s * EMK_SUB + v] + total[v];
+    }
     if (last) {
       memcpy(norm, squares, sizeof squares);
       for (int j = 0; j < EMK_CROWD; j++) norm[j] = sqrtf(norm[j]) * more;
