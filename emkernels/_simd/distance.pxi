@@ -106,6 +106,9 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
+    if K == 1:
+        one_centre_block(job, first, count, x, accumulators)
+        return
     for t in range((count + TILE - 1) // TILE):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
@@ -128,6 +131,36 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                 job.labels_out[row] = <int>k
     tail[0] += inertia
     tail[1] += n_changed
+
+
+cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, real *x,
+                           double *accumulators) noexcept nogil:
+    """The same with one centre: rows are read as they lie, in float64. x (n_features, TILE) is
+    scratch."""
+    cdef Py_ssize_t D = job.gaussians.n_features, start = first, j, row, size
+    cdef const real *mean = <const real*>job.gaussians.packed + HEADER
+    cdef double *tail = accumulators + 1 + D
+    cdef double weight, square
+    cdef Rows rows
+    cdef const char *at
+    while start < first + count:
+        size = min(<Py_ssize_t>TILE, first + count - start)
+        rows = job.rows
+        rows.x += start * rows.row_stride
+        if rows.column_stride != sizeof(real):
+            rows = gather(&job.rows, start, size, x)
+        for j in range(size):
+            row, at = start + j, rows.x + j * rows.row_stride
+            weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
+            square = add_gap_squares(at, mean, D, weight, accumulators + 1)
+            if not square < INFINITY:
+                nearest_far(at, sizeof(real), mean, D, D, 1, &square)
+            accumulators[0] += weight
+            tail[0] += weight * square if weight != 0 else 0
+            if job.labels_out != NULL:
+                tail[1] += job.labels_out[row] != 0
+                job.labels_out[row] = 0
+        start += size
 
 
 cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const real *mean,

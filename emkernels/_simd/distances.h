@@ -96,6 +96,47 @@ static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_
   emk_triangle_rows(factor, diff, first, 0, y);
 }
 
+/* sums (n,) += w * (row - c) of a contiguous row; |row - c|^2, all in float64. */
+static inline double emk_add_gap_squares(const char *x, const emk_real *c, Py_ssize_t n, double w,
+                                         double *sums) {
+  double total = 0;
+  Py_ssize_t d = 0;
+#if EMK_LANES > 1
+#if EMK_DOUBLE
+  typedef emk_dvec part;
+#else
+  typedef float part __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
+#endif
+  emk_dvec square[4];
+  double lane[EMK_DLANES];
+  for (int i = 0; i < 4; i++) square[i] = emk_dsplat(0);
+  for (; d + 4 * EMK_DLANES <= n; d += 4 * EMK_DLANES)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+      part a, b;
+      emk_dvec gap, sum;
+      memcpy(&a, x + (d + i * EMK_DLANES) * (Py_ssize_t)sizeof(emk_real), sizeof a);
+      memcpy(&b, c + d + i * EMK_DLANES, sizeof b);
+      memcpy(&sum, sums + d + i * EMK_DLANES, sizeof sum);
+      gap = __builtin_convertvector(a, emk_dvec) - __builtin_convertvector(b, emk_dvec);
+      square[i] = square[i] + gap * gap;
+      sum = sum + emk_dsplat(w) * gap;
+      memcpy(sums + d + i * EMK_DLANES, &sum, sizeof sum);
+    }
+  square[0] = (square[0] + square[1]) + (square[2] + square[3]);
+  memcpy(lane, &square[0], sizeof lane);
+  for (int i = 0; i < EMK_DLANES; i++) total += lane[i];
+#endif
+  for (; d < n; d++) {
+    emk_real a;
+    memcpy(&a, x + d * (Py_ssize_t)sizeof a, sizeof a);
+    double gap = (double)a - (double)c[d];
+    total += gap * gap;
+    sums[d] += w * gap;
+  }
+  return total;
+}
+
 /* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
    and n centres, `stride` apart; n is a literal, at most EMK_SOME. */
 #define EMK_SOME 8
