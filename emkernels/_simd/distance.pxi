@@ -139,8 +139,8 @@ cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, r
     scratch."""
     cdef Py_ssize_t D = job.gaussians.n_features, start = first, j, row, size
     cdef const real *mean = <const real*>job.gaussians.packed + HEADER
-    cdef double *tail = accumulators + 1 + D
-    cdef double weight, square
+    cdef double weight, square, total = 0, inertia = 0
+    cdef Py_ssize_t n_changed = 0
     cdef Rows rows
     cdef const char *at
     while start < first + count:
@@ -155,12 +155,15 @@ cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, r
             square = add_gap_squares(at, mean, D, weight, accumulators + 1)
             if not square < INFINITY:
                 nearest_far(at, sizeof(real), mean, D, D, 1, &square)
-            accumulators[0] += weight
-            tail[0] += weight * square if weight != 0 else 0
+            total += weight
+            inertia += weight * square if weight != 0 else 0
             if job.labels_out != NULL:
-                tail[1] += job.labels_out[row] != 0
+                n_changed += job.labels_out[row] != 0
                 job.labels_out[row] = 0
         start += size
+    accumulators[0] += total
+    accumulators[1 + D] += inertia
+    accumulators[2 + D] += n_changed
 
 
 cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const real *mean,

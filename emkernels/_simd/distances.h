@@ -96,33 +96,43 @@ static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_
   emk_triangle_rows(factor, diff, first, 0, y);
 }
 
+#if EMK_LANES > 1
+/* sums (DLANES,) += w * (x - c), and the squares of x - c. */
+static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const emk_real *c, double w,
+                                                    double *sums) {
+#if EMK_DOUBLE
+  emk_dvec a, b;
+#else
+  float __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias)) a, b;
+#endif
+  emk_dvec gap, sum;
+  memcpy(&a, x, sizeof a);
+  memcpy(&b, c, sizeof b);
+  memcpy(&sum, sums, sizeof sum);
+  gap = __builtin_convertvector(a, emk_dvec) - __builtin_convertvector(b, emk_dvec);
+  sum = sum + emk_dsplat(w) * gap;
+  memcpy(sums, &sum, sizeof sum);
+  return gap * gap;
+}
+#endif
+
 /* sums (n,) += w * (row - c) of a contiguous row; |row - c|^2, all in float64. */
 static inline double emk_add_gap_squares(const char *x, const emk_real *c, Py_ssize_t n, double w,
                                          double *sums) {
   double total = 0;
   Py_ssize_t d = 0;
 #if EMK_LANES > 1
-#if EMK_DOUBLE
-  typedef emk_dvec part;
-#else
-  typedef float part __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias));
-#endif
   emk_dvec square[4];
   double lane[EMK_DLANES];
   for (int i = 0; i < 4; i++) square[i] = emk_dsplat(0);
   for (; d + 4 * EMK_DLANES <= n; d += 4 * EMK_DLANES)
 #pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-      part a, b;
-      emk_dvec gap, sum;
-      memcpy(&a, x + (d + i * EMK_DLANES) * (Py_ssize_t)sizeof(emk_real), sizeof a);
-      memcpy(&b, c + d + i * EMK_DLANES, sizeof b);
-      memcpy(&sum, sums + d + i * EMK_DLANES, sizeof sum);
-      gap = __builtin_convertvector(a, emk_dvec) - __builtin_convertvector(b, emk_dvec);
-      square[i] = square[i] + gap * gap;
-      sum = sum + emk_dsplat(w) * gap;
-      memcpy(sums + d + i * EMK_DLANES, &sum, sizeof sum);
-    }
+    for (int i = 0; i < 4; i++)
+      square[i] = square[i] + emk_add_some_gaps(
+        x + (d + i * EMK_DLANES) * (Py_ssize_t)sizeof(emk_real), c + d + i * EMK_DLANES, w,
+        sums + d + i * EMK_DLANES);
+  for (; d + EMK_DLANES <= n; d += EMK_DLANES)
+    square[0] = square[0] + emk_add_some_gaps(x + d * (Py_ssize_t)sizeof(emk_real), c + d, w, sums + d);
   square[0] = (square[0] + square[1]) + (square[2] + square[3]);
   memcpy(lane, &square[0], sizeof lane);
   for (int i = 0; i < EMK_DLANES; i++) total += lane[i];

@@ -7,13 +7,13 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
     cdef const Bounds *bounds = job.bounds
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef Py_ssize_t t, j, row, size, n = count
-    cdef double *n_changed = accumulators + (K + K * D if bounds.summed else 0)
+    cdef double n_changed = 0
     cdef Rows needed = job.rows
     cdef Crowd p
     carve_crowd(job, scratch, &p)
     needed.x += first * needed.row_stride
     if not (bounds.fill or bounds.n_groups == 0):
-        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, n_changed)
+        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, &n_changed)
         needed.order = p.order
     for t in range((n + CROWD - 1) // CROWD):
         size = min(<Py_ssize_t>CROWD, n - t * CROWD)
@@ -27,10 +27,11 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
         for j in range(size):
             row = first + row_at(&needed, t * CROWD + j)
             if bounds.first_pass or job.labels_out[row] != p.found[j]:
-                n_changed[0] += 1
+                n_changed += 1
                 if bounds.summed:
                     move_contiguous(job, row, p.row[j], p.found[j], accumulators)
                 job.labels_out[row] = p.found[j]
+    accumulators[K + K * D if bounds.summed else 0] += n_changed
 
 
 cdef inline void move_contiguous(const Job *job, Py_ssize_t row, const char *x, Py_ssize_t k,

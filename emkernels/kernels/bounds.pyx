@@ -12,7 +12,7 @@ from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Nearest, Rows, Ta
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
-    BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+    BOUNDED, OUT_OF_MEMORY, Plan, apart, check_status, free_plan, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
 from emkernels.kernels.nearest cimport (
     add_by_cluster, free_nearest, is_crowded, set_nearest)
@@ -47,7 +47,7 @@ cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_s
     job.bounds = bounds
     status = set_centers(&job, table_of(double_), centers, K, ones)
     if status == 0:
-        status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
+        status = make_plan(&plan, &job, double_, BOUNDED, apart(n), n_threads)
     if status == 0:
         status = run(&plan, True)
         if status == 0:
@@ -84,8 +84,8 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     if status == 0:
         if bounds.n_groups > 0 and not bounds.fill:
             set_half_gaps(&nearest, table, K, D, bounds, n_threads)
-        status = make_plan(&plan, &job, double_, BOUNDED, K + K * D + 1 if bounds.summed else 1,
-                           n_threads)
+        status = make_plan(&plan, &job, double_, BOUNDED,
+                           apart(K + K * D + 1) if bounds.summed else 1, n_threads)
     if status == 0:
         status = run(&plan, True)
         n_changed[0] = plan.accumulators[K + K * D if bounds.summed else 0]
