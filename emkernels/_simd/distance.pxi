@@ -135,14 +135,19 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
 
 cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, real *x,
                            double *accumulators) noexcept nogil:
-    """The same with one centre: rows are read as they lie, in float64. x (n_features, TILE) is
+    """The same with one centre: rows are read as they lie, in float64. x, several tiles, is
     scratch."""
     cdef Py_ssize_t D = job.gaussians.n_features, start = first, j, row, size
     cdef const real *mean = <const real*>job.gaussians.packed + HEADER
+    # in whole cache lines
+    cdef double *sums = <double*>(x + padded(D) * TILE)
+    cdef double *centre = sums + (D + 7) // 8 * 8
     cdef double weight, square, total = 0, inertia = 0
     cdef Py_ssize_t n_changed = 0
     cdef Rows rows
     cdef const char *at
+    for j in range(D):
+        centre[j], sums[j] = mean[j], 0
     while start < first + count:
         size = min(<Py_ssize_t>TILE, first + count - start)
         rows = job.rows
@@ -152,7 +157,7 @@ cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, r
         for j in range(size):
             row, at = start + j, rows.x + j * rows.row_stride
             weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
-            square = add_gap_squares(at, mean, D, weight, accumulators + 1)
+            square = add_gap_squares(at, centre, D, weight, sums)
             if not square < INFINITY:
                 nearest_far(at, sizeof(real), mean, D, D, 1, &square)
             total += weight
@@ -162,6 +167,8 @@ cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, r
                 job.labels_out[row] = 0
         start += size
     accumulators[0] += total
+    for j in range(D):
+        accumulators[1 + j] += sums[j]
     accumulators[1 + D] += inertia
     accumulators[2 + D] += n_changed
 

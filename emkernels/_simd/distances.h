@@ -98,18 +98,23 @@ static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_
 
 #if EMK_LANES > 1
 /* sums (DLANES,) += w * (x - c), and the squares of x - c. */
-static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const emk_real *c, double w,
+static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const double *c, double w,
                                                     double *sums) {
-#if EMK_DOUBLE
-  emk_dvec a, b;
-#else
-  float __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias)) a, b;
-#endif
   emk_dvec gap, sum;
-  memcpy(&a, x, sizeof a);
-  memcpy(&b, c, sizeof b);
+  memcpy(&gap, c, sizeof gap);
   memcpy(&sum, sums, sizeof sum);
-  gap = __builtin_convertvector(a, emk_dvec) - __builtin_convertvector(b, emk_dvec);
+#if !EMK_DOUBLE && EMK_DLANES == 8 && defined(__AVX512F__)
+  // as a conversion of vectors it is done in halves
+  gap = (emk_dvec)_mm512_cvtps_pd(_mm256_loadu_ps((const float *)x)) - gap;
+#else
+#if EMK_DOUBLE
+  emk_dvec a;
+#else
+  float __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias)) a;
+#endif
+  memcpy(&a, x, sizeof a);
+  gap = __builtin_convertvector(a, emk_dvec) - gap;
+#endif
   sum = sum + emk_dsplat(w) * gap;
   memcpy(sums, &sum, sizeof sum);
   return gap * gap;
@@ -117,7 +122,7 @@ static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const emk_rea
 #endif
 
 /* sums (n,) += w * (row - c) of a contiguous row; |row - c|^2, all in float64. */
-static inline double emk_add_gap_squares(const char *x, const emk_real *c, Py_ssize_t n, double w,
+static inline double emk_add_gap_squares(const char *x, const double *c, Py_ssize_t n, double w,
                                          double *sums) {
   double total = 0;
   Py_ssize_t d = 0;
@@ -135,12 +140,14 @@ static inline double emk_add_gap_squares(const char *x, const emk_real *c, Py_ss
     square[0] = square[0] + emk_add_some_gaps(x + d * (Py_ssize_t)sizeof(emk_real), c + d, w, sums + d);
   square[0] = (square[0] + square[1]) + (square[2] + square[3]);
   memcpy(lane, &square[0], sizeof lane);
-  for (int i = 0; i < EMK_DLANES; i++) total += lane[i];
+  for (int i = EMK_DLANES / 2; i > 0; i /= 2)
+    for (int j = 0; j < i; j++) lane[j] += lane[j + i];
+  total = lane[0];
 #endif
   for (; d < n; d++) {
     emk_real a;
     memcpy(&a, x + d * (Py_ssize_t)sizeof a, sizeof a);
-    double gap = (double)a - (double)c[d];
+    double gap = (double)a - c[d];
     total += gap * gap;
     sums[d] += w * gap;
   }

@@ -75,7 +75,7 @@ cdef extern from "distances.h" nogil:
     bint is_root "emk_is_root"(real x)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
-    double add_gap_squares "emk_add_gap_squares"(const char *x, const real *c, Py_ssize_t n,
+    double add_gap_squares "emk_add_gap_squares"(const char *x, const double *c, Py_ssize_t n,
                                                  double w, double *sums)
     unsigned long long bits_below "emk_bits_below"(
         const unsigned short *a, const float *b, int n, float limit)

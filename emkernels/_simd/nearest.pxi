@@ -68,6 +68,8 @@ ctypedef struct Crowd:
     int *found                  # (CROWD,)
     double *exact               # (CROWD,) its squared distance by difference; -1: not computed
     real *copied                # (CROWD, D) rows whose columns are apart
+    double *sums                # (n_clusters, sums_stride) x - origin of rows that move, and 1
+    Py_ssize_t sums_stride      # in whole cache lines
     int *need                   # (block_rows,) positions of rows in doubt
     int *order                  # (block_rows,) the same by cluster
     int *starts                 # (n_clusters + 1,)
@@ -114,6 +116,10 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     p.copied = <real*>(scratch + used)
     if job.rows.column_stride != sizeof(real):
         used = aligned(used + CROWD * D * <Py_ssize_t>sizeof(real))
+    p.sums = <double*>(scratch + used)
+    p.sums_stride = (D + 8) // 8 * 8
+    if job.bounds != NULL and job.bounds.summed:
+        used += K * p.sums_stride * sizeof(double)
     p.need = <int*>(scratch + used)
     used = aligned(used + job.block_rows * <Py_ssize_t>sizeof(int))
     p.order = <int*>(scratch + used)

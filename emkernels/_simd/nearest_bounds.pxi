@@ -11,6 +11,8 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
     cdef Rows needed = job.rows
     cdef Crowd p
     carve_crowd(job, scratch, &p)
+    if bounds.summed:
+        memset(p.sums, 0, K * p.sums_stride * sizeof(double))
     needed.x += first * needed.row_stride
     if not (bounds.fill or bounds.n_groups == 0):
         n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, &n_changed)
@@ -29,23 +31,27 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
             if bounds.first_pass or job.labels_out[row] != p.found[j]:
                 n_changed += 1
                 if bounds.summed:
-                    move_contiguous(job, row, p.row[j], p.found[j], accumulators)
+                    move_contiguous(job, row, p.row[j], p.found[j], &p)
                 job.labels_out[row] = p.found[j]
     accumulators[K + K * D if bounds.summed else 0] += n_changed
+    for j in range(K if bounds.summed else 0):
+        accumulators[j] += p.sums[j * p.sums_stride + D]
+        for t in range(D):
+            accumulators[K + j * D + t] += p.sums[j * p.sums_stride + t]
 
 
 cdef inline void move_contiguous(const Job *job, Py_ssize_t row, const char *x, Py_ssize_t k,
-                                 double *accumulators) noexcept nogil:
+                                 const Crowd *p) noexcept nogil:
     """As move_row, of a row whose values at x lie side by side; its label stays."""
-    cdef Py_ssize_t D = job.rows.n_features, old
+    cdef Py_ssize_t D = job.rows.n_features
     cdef double weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
-    cdef double *sums = accumulators + job.gaussians.n_components
-    accumulators[k] += weight
-    add_deviations(x, job.bounds.origin, D, weight, sums + k * D)
+    cdef double *sums = p.sums + k * p.sums_stride
+    sums[D] += weight
+    add_deviations(x, job.bounds.origin, D, weight, sums)
     if not job.bounds.first_pass:
-        old = job.labels_out[row]
-        accumulators[old] -= weight
-        add_deviations(x, job.bounds.origin, D, -weight, sums + old * D)
+        sums = p.sums + job.labels_out[row] * p.sums_stride
+        sums[D] -= weight
+        add_deviations(x, job.bounds.origin, D, -weight, sums)
 
 
 cdef inline int groups_in_doubt(const Bounds *bounds, Py_ssize_t row, Py_ssize_t own,

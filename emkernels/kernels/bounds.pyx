@@ -27,7 +27,7 @@ cdef enum:
     READ = 24           # centres that a row could be compared with in the time that reading takes
     FEW_NUMBERS = 1 << 15   # of centres, that one thread is done with sooner
     MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
-    FEW_SUMS = 8192     # that each group of rows may have
+    FEW_SUMS = 32768    # that each group of rows may have
     MANY_MOVED = 32     # one row in so many
 
 
