@@ -404,11 +404,37 @@ static inline void emk_limits(const float *norm, const float *best, Py_ssize_t s
   for (Py_ssize_t j = size; j < EMK_CROWD; j++) limit[j] = -INFINITY;
 }
 
+/* The lanes of v, added by halves. */
+static EMK_ALWAYS_INLINE emk_real emk_by_halves(emk_vec v) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+#if EMK_DOUBLE
+  return _mm512_reduce_add_pd((__m512d)v);
+#else
+  return _mm512_reduce_add_ps((__m512)v);
+#endif
+#elif defined(__AVX__) && EMK_VECTOR_BYTES == 32
+#if EMK_DOUBLE
+  __m128d h = _mm_add_pd(_mm256_castpd256_pd128((__m256d)v), _mm256_extractf128_pd((__m256d)v, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)));
+#else
+  __m128 h = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+  h = _mm_add_ps(h, _mm_movehl_ps(h, h));
+  return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+#endif
+#else
+  emk_real lane[EMK_LANES];
+  memcpy(lane, &v, sizeof v);
+  for (int w = EMK_LANES / 2; w > 0; w /= 2)
+    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+  return lane[0];
+#endif
+}
+
 /* |x - c|^2 of one row and one centre, both contiguous: sums of lanes, then what is left. */
 static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssize_t n_features) {
   Py_ssize_t d = 0;
   emk_vec acc[4], a, b;
-  emk_real lane[EMK_LANES], total;
+  emk_real total;
 #pragma GCC unroll 4
   for (int i = 0; i < 4; i++) acc[i] = emk_splat(0);
   for (; d + 4 * EMK_LANES <= n_features; d += 4 * EMK_LANES) {
@@ -424,11 +450,22 @@ static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssiz
     memcpy(&b, c + d, sizeof b);
     acc[0] = acc[0] + (a - b) * (a - b);
   }
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  if (d < n_features) {     // and what is left, beside zeros
+    const unsigned some = (1u << (n_features - d)) - 1;
+#if EMK_DOUBLE
+    a = (emk_vec)_mm512_sub_pd(_mm512_maskz_loadu_pd((__mmask8)some, (const emk_loose *)x + d),
+                               _mm512_maskz_loadu_pd((__mmask8)some, c + d));
+#else
+    a = (emk_vec)_mm512_sub_ps(_mm512_maskz_loadu_ps((__mmask16)some, (const emk_loose *)x + d),
+                               _mm512_maskz_loadu_ps((__mmask16)some, c + d));
+#endif
+    acc[1] = acc[1] + a * a;
+    d = n_features;
+  }
+#endif
   acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  memcpy(lane, &acc[0], sizeof a);
-  for (int w = EMK_LANES / 2; w > 0; w /= 2)
-    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
-  total = lane[0];
+  total = emk_by_halves(acc[0]);
   for (; d < n_features; d++) {
     emk_real gap = emk_at(x, d) - c[d];
     total += gap * gap;
