@@ -26,6 +26,7 @@ cdef enum:
     FEW = 20            # one row in so many
     READ = 24           # centres that a row could be compared with in the time that reading takes
     FEW_NUMBERS = 1 << 15   # of centres, that one thread is done with sooner
+    FEW_CENTRES = 64
     MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
     FEW_SUMS = 32768    # that each group of rows may have
     MANY_MOVED = 32     # one row in so many
@@ -154,9 +155,13 @@ class _LloydBounds:
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).centre_panel
             # to read a row and compare it with all centres costs little where there are few numbers
-            share = min(0.4, max(0.003, (n_clusters + READ) * X.shape[1] / MUCH))
-            self.few = int(share * len(X))
+            share = max(0.003, (n_clusters + READ) * X.shape[1] / MUCH)
+            if n_clusters <= FEW_CENTRES:       # and bounds cost little
+                share *= 5
+            self.few = int(min(0.4, share) * len(X))
         most = max(8, X.itemsize * X.shape[1] // 2)
+        if n_clusters <= FEW_CENTRES:
+            most = min(most, max(8, n_clusters // 4))
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
         self.n_changed = len(X)
