@@ -86,7 +86,7 @@ cdef inline void add_gap(const Rows *rows, Py_ssize_t row, const real *x, const 
 
 cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                        double *accumulators) noexcept nogil:
-    """Rows first .. first + count - 1: labels (if wanted), counts, sums of x - centre and
+    """Rows first .. first + count - 1: labels and sums of x - centre (if wanted), counts and
     the inertia. Accumulators: counts (K,) | sums (K, D) | inertia | labels that changed."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
@@ -125,7 +125,8 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                 k = nearest_far(<const char*>(x + j), ACROSS, mean, stride, D, K, &square)
             accumulators[k] += weight
             inertia += weight * square if weight != 0 else 0
-            add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
+            if job.first_moments:
+                add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
             if job.labels_out != NULL:
                 n_changed += job.labels_out[row] != k
                 job.labels_out[row] = <int>k

@@ -96,64 +96,6 @@ static inline void emk_put_rows(const emk_real *factor, const emk_vec *diff, Py_
   emk_triangle_rows(factor, diff, first, 0, y);
 }
 
-#if EMK_LANES > 1
-/* sums (DLANES,) += w * (x - c), and the squares of x - c. */
-static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const double *c, double w,
-                                                    double *sums) {
-  emk_dvec gap, sum;
-  memcpy(&gap, c, sizeof gap);
-  memcpy(&sum, sums, sizeof sum);
-#if !EMK_DOUBLE && EMK_DLANES == 8 && defined(__AVX512F__)
-  // as a conversion of vectors it is done in halves
-  gap = (emk_dvec)_mm512_cvtps_pd(_mm256_loadu_ps((const float *)x)) - gap;
-#else
-#if EMK_DOUBLE
-  emk_dvec a;
-#else
-  float __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias)) a;
-#endif
-  memcpy(&a, x, sizeof a);
-  gap = __builtin_convertvector(a, emk_dvec) - gap;
-#endif
-  sum = sum + emk_dsplat(w) * gap;
-  memcpy(sums, &sum, sizeof sum);
-  return gap * gap;
-}
-#endif
-
-/* sums (n,) += w * (row - c) of a contiguous row; |row - c|^2, all in float64. */
-static inline double emk_add_gap_squares(const char *x, const double *c, Py_ssize_t n, double w,
-                                         double *sums) {
-  double total = 0;
-  Py_ssize_t d = 0;
-#if EMK_LANES > 1
-  emk_dvec square[4];
-  double lane[EMK_DLANES];
-  for (int i = 0; i < 4; i++) square[i] = emk_dsplat(0);
-  for (; d + 4 * EMK_DLANES <= n; d += 4 * EMK_DLANES)
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++)
-      square[i] = square[i] + emk_add_some_gaps(
-        x + (d + i * EMK_DLANES) * (Py_ssize_t)sizeof(emk_real), c + d + i * EMK_DLANES, w,
-        sums + d + i * EMK_DLANES);
-  for (; d + EMK_DLANES <= n; d += EMK_DLANES)
-    square[0] = square[0] + emk_add_some_gaps(x + d * (Py_ssize_t)sizeof(emk_real), c + d, w, sums + d);
-  square[0] = (square[0] + square[1]) + (square[2] + square[3]);
-  memcpy(lane, &square[0], sizeof lane);
-  for (int i = EMK_DLANES / 2; i > 0; i /= 2)
-    for (int j = 0; j < i; j++) lane[j] += lane[j + i];
-  total = lane[0];
-#endif
-  for (; d < n; d++) {
-    emk_real a;
-    memcpy(&a, x + d * (Py_ssize_t)sizeof a, sizeof a);
-    double gap = (double)a - c[d];
-    total += gap * gap;
-    sums[d] += w * gap;
-  }
-  return total;
-}
-
 /* out[r * EMK_SOME + k] = |row r - mean k|^2 over the first n_vectors * LANES features, of two rows
    and n centres, `stride` apart; n is a literal, at most EMK_SOME. */
 #define EMK_SOME 8

@@ -75,8 +75,6 @@ cdef extern from "distances.h" nogil:
     bint is_root "emk_is_root"(real x)
     void row_forms "emk_row_forms"(const char *row0, const char *row1, const real *mean,
                                    Py_ssize_t stride, Py_ssize_t n_vectors, int n, real *out)
-    double add_gap_squares "emk_add_gap_squares"(const char *x, const double *c, Py_ssize_t n,
-                                                 double w, double *sums)
     unsigned long long bits_below "emk_bits_below"(
         const unsigned short *a, const float *b, int n, float limit)
     int count_bits "emk_count_bits"(unsigned long long bits)
@@ -137,6 +135,8 @@ cdef extern from "nearest.h" nogil:
     double gap_square "emk_gap_square"(
         const char *x, Py_ssize_t step, const double *c, const double *rounding,
         Py_ssize_t n_features, unsigned char *away)
+    double add_gap_squares "emk_add_gap_squares"(const char *x, const double *c, Py_ssize_t n,
+                                                 double w, double *sums)
     void add_deviations "emk_add_deviations"(const char *x, const double *origin, Py_ssize_t n,
                                              double weight, double *sums)
 

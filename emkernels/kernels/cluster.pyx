@@ -83,6 +83,7 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.labels_out = labels
+    job.first_moments = sums != NULL
     status = set_centers(&job, table_of(double_), centers, K, ones)
     if status == 0:
         status = make_plan(&plan, &job, double_, KMEANS, apart(K + K * D + 2), n_threads)
