@@ -188,6 +188,34 @@ static EMK_ALWAYS_INLINE void emk_put_columns(const float *in, Py_ssize_t stride
     _mm512_storeu_ps(to + 2 * EMK_PART, _mm512_castpd_ps(_mm512_unpacklo_pd(b[2], b[3])));
     _mm512_storeu_ps(to + 3 * EMK_PART, _mm512_castpd_ps(_mm512_unpackhi_pd(b[2], b[3])));
   }
+#elif defined(__AVX__) && EMK_VECTOR_BYTES == 32
+  __m256d t[8], u[8];
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2) {
+    const __m256 a = _mm256_loadu_ps(in + i * stride), b = _mm256_loadu_ps(in + (i + 1) * stride);
+    t[i] = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+    t[i + 1] = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const int at = i / 2 * 4 + i % 2;
+    u[2 * i] = _mm256_unpacklo_pd(t[at], t[at + 2]);
+    u[2 * i + 1] = _mm256_unpackhi_pd(t[at], t[at + 2]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    const __m256 a = _mm256_castpd_ps(u[i]), b = _mm256_castpd_ps(u[i + 4]);
+    _mm256_storeu_ps(out + i * EMK_PART, _mm256_permute2f128_ps(a, b, 0x20));
+    _mm256_storeu_ps(out + (i + 4) * EMK_PART, _mm256_permute2f128_ps(a, b, 0x31));
+  }
+#elif defined(__SSE__) && EMK_VECTOR_BYTES == 16
+  __m128 a = _mm_loadu_ps(in), b = _mm_loadu_ps(in + stride), c = _mm_loadu_ps(in + 2 * stride);
+  __m128 d = _mm_loadu_ps(in + 3 * stride);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(out, a);
+  _mm_storeu_ps(out + EMK_PART, b);
+  _mm_storeu_ps(out + 2 * EMK_PART, c);
+  _mm_storeu_ps(out + 3 * EMK_PART, d);
 #else
   for (int i = 0; i < EMK_FLANES; i++)
     for (int j = 0; j < EMK_FLANES; j++) out[i * EMK_PART + j] = in[j * stride + i];
@@ -211,11 +239,16 @@ static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
 static EMK_ALWAYS_INLINE void emk_pack_row(const char *row, const emk_real *origin, emk_real scale,
                                            Py_ssize_t n, float *out) {
 #if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64 && !EMK_DOUBLE
-  for (Py_ssize_t d = 0; d < n; d += 16) {
-    const __mmask16 some = n - d < 16 ? (__mmask16)((1u << (n - d)) - 1) : (__mmask16)-1;
+  const __m512 unit = _mm512_set1_ps(scale);
+  Py_ssize_t d = 0;
+  for (; d + 16 <= n; d += 16)
+    _mm512_storeu_ps(out + d, _mm512_mul_ps(
+      _mm512_sub_ps(_mm512_loadu_ps(row + 4 * d), _mm512_loadu_ps(origin + d)), unit));
+  if (d < n) {
+    const __mmask16 some = (__mmask16)((1u << (n - d)) - 1);
     _mm512_storeu_ps(out + d, _mm512_mul_ps(
       _mm512_sub_ps(_mm512_maskz_loadu_ps(some, row + 4 * d), _mm512_maskz_loadu_ps(some, origin + d)),
-      _mm512_set1_ps(scale)));
+      unit));
   }
 #else
   Py_ssize_t d = 0;
@@ -268,5 +301,140 @@ static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
     x += depth * EMK_CROWD;
   }
 }
+
+/* Few centres are compared with rows as they lie, two at a time with LINES centres, which fills the
+   registers: to pack the rows would take longer than what it saves. */
+#if EMK_FLANES == 16 && defined(__AVX512F__)
+#define EMK_LINES 8
+#define EMK_FEW_CENTRES 8
+/* Lane i: the lanes of acc[i]. */
+static EMK_ALWAYS_INLINE emk_fvec emk_sums_of_lines(const emk_fvec *acc) {
+  __m512 t[8], u[4], a, b;
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++) {
+    a = (__m512)acc[i], b = (__m512)acc[i + 8];
+    t[i] = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++)
+    u[i] = _mm512_add_ps(_mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+                         _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd));
+  a = _mm512_add_ps(_mm512_unpacklo_ps(u[0], u[1]), _mm512_unpackhi_ps(u[0], u[1]));
+  b = _mm512_add_ps(_mm512_unpacklo_ps(u[2], u[3]), _mm512_unpackhi_ps(u[2], u[3]));
+  __m512d x = _mm512_castps_pd(a), y = _mm512_castps_pd(b);
+  a = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(x, y)),
+                    _mm512_castpd_ps(_mm512_unpackhi_pd(x, y)));
+  return (emk_fvec)_mm512_shuffle_f32x4(a, a, 0xd8);
+}
+#elif EMK_FLANES == 8 && defined(__AVX__)
+#define EMK_LINES 4
+#define EMK_FEW_CENTRES 8
+static EMK_ALWAYS_INLINE emk_fvec emk_sums_of_lines(const emk_fvec *acc) {
+  __m256 u[4], a, b;
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    a = (__m256)acc[i], b = (__m256)acc[i + 4];
+    u[i] = _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20), _mm256_permute2f128_ps(a, b, 0x31));
+  }
+  a = _mm256_add_ps(_mm256_unpacklo_ps(u[0], u[1]), _mm256_unpackhi_ps(u[0], u[1]));
+  b = _mm256_add_ps(_mm256_unpacklo_ps(u[2], u[3]), _mm256_unpackhi_ps(u[2], u[3]));
+  __m256d x = _mm256_castps_pd(a), y = _mm256_castps_pd(b);
+  return (emk_fvec)_mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(x, y)),
+                                 _mm256_castpd_ps(_mm256_unpackhi_pd(x, y)));
+}
+#else
+#define EMK_FEW_CENTRES 0
+#endif
+
+#if EMK_FEW_CENTRES
+#define EMK_IN_FLIGHT 2048
+/* out (2, LINES): products of two packed lines y (2, n) and centres c (LINES, n), whole vectors; squares of
+   the lines are left in lanes. */
+static EMK_ALWAYS_INLINE void emk_two_lines(const float *y, const float *c, Py_ssize_t n, float *out,
+                                            emk_fvec *squares) {
+  emk_fvec acc[2 * EMK_LINES], sums, s = emk_fsplat(0), t = emk_fsplat(0);
+#pragma GCC unroll 16
+  for (int m = 0; m < 2 * EMK_LINES; m++) acc[m] = emk_fsplat(0);
+  for (Py_ssize_t d = 0; d < n; d += EMK_FLANES) {
+    const emk_fvec a = *(const emk_fvec *)(y + d), b = *(const emk_fvec *)(y + n + d);
+    s = s + a * a;
+    t = t + b * b;
+#pragma GCC unroll 8
+    for (int m = 0; m < EMK_LINES; m++) {
+      emk_fvec value = *(const emk_fvec *)(c + m * n + d);
+      __asm__("" : "+v"(value));      // loaded once
+      acc[m] = acc[m] + value * a;
+      acc[EMK_LINES + m] = acc[EMK_LINES + m] + value * b;
+    }
+  }
+  sums = emk_sums_of_lines(acc);
+  memcpy(out, &sums, sizeof sums);
+  squares[0] = s;
+  squares[1] = t;
+}
+
+/* As emk_pack_crowd and emk_products with few centres, lines c (n_centers, n_features + 1); x, of the size
+   that it has there, is scratch. Sums of n_features / FLANES products, then of lanes, are less than DEPTH. */
+static inline void emk_row_products(const char *const *row, Py_ssize_t n_features,
+                                    const emk_real *origin, emk_real scale, float more,
+                                    const float *c, const float *half, int n_centers,
+                                    const char *ahead, float *x, float *form, float *norm,
+                                    float *best) {
+  const Py_ssize_t n = (n_features + EMK_FLANES - 1) / EMK_FLANES * EMK_FLANES;
+  float *y = x, *line = y + 2 * n, *columns = line + EMK_FEW_CENTRES * n;
+  float *t = columns + EMK_FLANES * EMK_CROWD;
+  emk_fvec squares[EMK_FLANES];
+  memset(line, 0, EMK_FEW_CENTRES * n * sizeof(float));
+  for (int m = 0; m < n_centers; m++)
+    memcpy(line + m * n, c + m * (n_features + 1), n_features * sizeof(float));
+  for (int j = 0; j < EMK_CROWD; j += 2) {
+    for (int i = 0; i < 2; i++) {
+      const char *next = ahead ? row[j + i] + EMK_IN_FLIGHT : row[j + 4 < EMK_CROWD ? j + 4 + i : j];
+      for (Py_ssize_t b = 0; b < n_features * (Py_ssize_t)sizeof(emk_real); b += 64)
+        emk_prefetch(next + b);
+      emk_pack_row(row[j + i], origin, scale, n_features, y + i * n);
+    }
+    for (int k = 0; k < n_centers; k += EMK_LINES)
+      emk_two_lines(y, line + k * n, n, t + k * EMK_CROWD + j * EMK_LINES, squares + j % EMK_FLANES);
+    if ((j + 2) % EMK_FLANES == 0) {
+      const emk_fvec sums = emk_sums_of_lines(squares);
+      memcpy(norm + j + 2 - EMK_FLANES, &sums, sizeof sums);
+    }
+  }
+  for (int j = 0; j < EMK_CROWD; j++) {
+    norm[j] = sqrtf(norm[j]) * more;
+    best[j] = best[EMK_CROWD + j] = INFINITY;
+  }
+  memset(best + 2 * EMK_CROWD, 0, EMK_CROWD * sizeof(float));
+  for (int k = 0; k < n_centers; k += EMK_LINES)
+    for (int j = 0; j < EMK_CROWD; j += EMK_FLANES) {
+      emk_fvec length, least, next;
+      emk_fivec at;
+      memcpy(&length, norm + j, sizeof length);
+      memcpy(&least, best + j, sizeof least);
+      memcpy(&next, best + EMK_CROWD + j, sizeof next);
+      memcpy(&at, best + 2 * EMK_CROWD + j, sizeof at);
+      emk_put_columns(t + k * EMK_CROWD + j * EMK_LINES, EMK_LINES, columns);
+      for (int m = k; m < k + EMK_LINES && m < n_centers; m++) {
+        emk_fvec value = *(const emk_fvec *)(columns + (m - k) * EMK_PART);
+        value = emk_fsplat(half[m]) - (value + length * emk_fsplat(c[m * (n_features + 1) + n_features]));
+        emk_rank(value, m, &least, &next, &at);
+        memcpy(form + m * EMK_CROWD + j, &value, sizeof value);
+      }
+      memcpy(best + j, &least, sizeof least);
+      memcpy(best + EMK_CROWD + j, &next, sizeof next);
+      memcpy(best + 2 * EMK_CROWD + j, &at, sizeof at);
+    }
+}
+#else
+static inline void emk_row_products(const char *const *row, Py_ssize_t n_features,
+                                    const emk_real *origin, emk_real scale, float more,
+                                    const float *c, const float *half, int n_centers,
+                                    const char *ahead, float *x, float *form, float *norm,
+                                    float *best) {
+  (void)ahead, (void)row, (void)n_features, (void)origin, (void)scale, (void)more, (void)c, (void)half;
+  (void)n_centers, (void)x, (void)form, (void)norm, (void)best;
+}
+#endif
 
 #endif

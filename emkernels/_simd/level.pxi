@@ -109,6 +109,7 @@ cdef extern from "nearest.h" nogil:
         DEPTH "EMK_DEPTH"
         PART "EMK_PART"
         FLANES "EMK_FLANES"
+        FEW_CENTRES "EMK_FEW_CENTRES"
     const double UNIT "EMK_UNIT"
     const float FAR "EMK_FAR"
     const double UNDERFLOW "EMK_UNDERFLOW"
@@ -118,6 +119,10 @@ cdef extern from "nearest.h" nogil:
     void products "emk_products"(
         const float *x, const float *panels, const float *half, Py_ssize_t n_centers,
         Py_ssize_t n_features, const char *ahead, Py_ssize_t n_bytes, float *form, float *best)
+    void row_products "emk_row_products"(
+        const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
+        const float *c, const float *half, int n_centers, const char *ahead, float *x,
+        float *form, float *norm, float *best)
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)

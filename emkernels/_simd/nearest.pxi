@@ -34,6 +34,7 @@ cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
     DISTRUST = 31           # most tiles that are compared in float32 because others had to be
     FEW_ROWS = 20           # at which a product takes as long as rows by themselves
+    MOST_BY_ROWS = (DEPTH - 8) * FLANES     # columns whose sums by lanes are in error no more
 
 
 cdef double SLOPE = 1.05
@@ -335,7 +336,11 @@ cdef void crowd_forms(const Job *job, const Rows *rows, Py_ssize_t first, Py_ssi
     elif p.n_passed_over > 0:
         p.n_passed_over -= 1
     p.ranked = nearest.usable
-    if nearest.usable:
+    if nearest.usable and job.gaussians.n_components <= FEW_CENTRES and D <= MOST_BY_ROWS:
+        row_products(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more,
+                     nearest.lines, nearest.half, <int>job.gaussians.n_components,
+                     behind_crowd(rows, start), p.x, p.form, p.norm, p.top)
+    elif nearest.usable:
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
         products(p.x, nearest.panels, nearest.half, job.gaussians.n_components, D,

@@ -151,16 +151,17 @@ class _LloydBounds:
         self.n_samples, self.scale = len(X), scale
         self.few = len(X) // FEW if n_clusters * X.shape[1] > NO_BOUNDS else -1
         self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
-        self.panel = 1
+        self.panel, few = 1, False
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).centre_panel
             # to read a row and compare it with all centres costs little where there are few numbers
+            few = n_clusters <= FEW_CENTRES
             share = max(0.003, (n_clusters + READ) * X.shape[1] / MUCH)
-            if n_clusters <= FEW_CENTRES:       # and bounds cost little
+            if few:     # and bounds cost little
                 share *= 5
             self.few = int(min(0.4, share) * len(X))
         most = max(8, X.itemsize * X.shape[1] // 2)
-        if n_clusters <= FEW_CENTRES:
+        if few:
             most = min(most, max(8, n_clusters // 4))
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
