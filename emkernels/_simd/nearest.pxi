@@ -21,7 +21,8 @@
 #   conversion of one in float32, adds next to nothing); the power of two nothing.
 # - a part of DEPTH columns from zero, the last with a column more: DEPTH + 1; the parts: P - 1;
 #   half less the sum: u of both. So DEPTH + P + 3 of |x - o| |c_k - o|, of which a has 8 more.
-#   The order of sums differs by loop (emk_line_products) and level; none has more.
+#   The order of sums differs by loop (emk_line_products, emk_row_products) and level; none has
+#   more.
 # - the square, rounded, less 4 u, and u of the subtraction: -6 u to -2 u of it.
 # - |x - o|^2: 2 for the rows, DEPTH for a part, P - 1; half of that for the root, u for rounding
 #   it, u for the product with `more` and u for `more` itself: (DEPTH + P + 1) / 2 + 3 at most,
