@@ -378,6 +378,22 @@ def test_helpers(simd):
         arrays.check_labels([1, 0], 2, 1, "y")
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_check_finite_in_threads(simd, dtype):
+    """What it says does not depend on threads, which look at pieces of X."""
+    X = np.zeros((40_000, 20), dtype)
+    X[39_000, 3], X[5, 2] = -7, 6
+    for layout in (X, np.asfortranarray(X), X[:, ::-1]):
+        assert {arrays.check_finite(layout, "X", n) for n in (1, 2, 5, None)} == {7}
+    X[[39_999, 20_011, 20_010], [0, 1, 2]] = np.inf, np.nan, -np.inf
+    for layout in (X, np.asfortranarray(X)):
+        for n in (1, 2, 5):
+            with pytest.raises(ValueError, match="first at row 20010, column 2"):
+                arrays.check_finite(layout, "X", n)
+    with pytest.raises(ValueError, match="n_threads must be"):
+        arrays.check_finite(X, "X", 0)
+
+
 def test_unknown_simd_level():
     before = dispatch.simd_level()
     with pytest.raises(ValueError, match="SIMD level 'v9' cannot be used.*baseline"):

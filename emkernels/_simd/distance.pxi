@@ -86,7 +86,7 @@ cdef inline void add_gap(const Rows *rows, Py_ssize_t row, const real *x, const 
 
 cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                        double *accumulators) noexcept nogil:
-    """Rows first .. first + count - 1: labels (if wanted), counts, sums of x - centre and
+    """Rows first .. first + count - 1: labels and sums of x - centre (if wanted), counts and
     the inertia. Accumulators: counts (K,) | sums (K, D) | inertia | labels that changed."""
     cdef const Gaussians *g = &job.gaussians
     cdef Py_ssize_t K = g.n_components, D = g.n_features, n = padded(D)
@@ -106,6 +106,9 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
     carve(job, scratch, &p)
     cdef real *x = <real*>p.x
     cdef real *w = <real*>p.weight
+    if K == 1:
+        one_centre_block(job, first, count, x, accumulators)
+        return
     for t in range((count + TILE - 1) // TILE):
         start = first + t * TILE
         size = min(<Py_ssize_t>TILE, first + count - start)
@@ -122,12 +125,53 @@ cdef void kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char 
                 k = nearest_far(<const char*>(x + j), ACROSS, mean, stride, D, K, &square)
             accumulators[k] += weight
             inertia += weight * square if weight != 0 else 0
-            add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
+            if job.first_moments:
+                add_gap(&job.rows, row, x + j, mean + k * stride, weight, sums + k * D)
             if job.labels_out != NULL:
                 n_changed += job.labels_out[row] != k
                 job.labels_out[row] = <int>k
     tail[0] += inertia
     tail[1] += n_changed
+
+
+cdef void one_centre_block(const Job *job, Py_ssize_t first, Py_ssize_t count, real *x,
+                           double *accumulators) noexcept nogil:
+    """The same with one centre: rows are read as they lie, in float64. x, several tiles, is
+    scratch."""
+    cdef Py_ssize_t D = job.gaussians.n_features, start = first, j, row, size
+    cdef const real *mean = <const real*>job.gaussians.packed + HEADER
+    # in whole cache lines
+    cdef double *sums = <double*>(x + padded(D) * TILE)
+    cdef double *centre = sums + (D + 7) // 8 * 8
+    cdef double weight, square, total = 0, inertia = 0
+    cdef Py_ssize_t n_changed = 0
+    cdef Rows rows
+    cdef const char *at
+    for j in range(D):
+        centre[j], sums[j] = mean[j], 0
+    while start < first + count:
+        size = min(<Py_ssize_t>TILE, first + count - start)
+        rows = job.rows
+        rows.x += start * rows.row_stride
+        if rows.column_stride != sizeof(real):
+            rows = gather(&job.rows, start, size, x)
+        for j in range(size):
+            row, at = start + j, rows.x + j * rows.row_stride
+            weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
+            square = add_gap_squares(at, centre, D, weight, sums)
+            if not square < INFINITY:
+                nearest_far(at, sizeof(real), mean, D, D, 1, &square)
+            total += weight
+            inertia += weight * square if weight != 0 else 0
+            if job.labels_out != NULL:
+                n_changed += job.labels_out[row] != 0
+                job.labels_out[row] = 0
+        start += size
+    accumulators[0] += total
+    for j in range(D):
+        accumulators[1 + j] += sums[j]
+    accumulators[1 + D] += inertia
+    accumulators[2 + D] += n_changed
 
 
 cdef void wide_forms(const Rows *rows, Py_ssize_t start, Py_ssize_t size, const real *mean,

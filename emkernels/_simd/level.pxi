@@ -109,6 +109,7 @@ cdef extern from "nearest.h" nogil:
         DEPTH "EMK_DEPTH"
         PART "EMK_PART"
         FLANES "EMK_FLANES"
+        FEW_CENTRES "EMK_FEW_CENTRES"
     const double UNIT "EMK_UNIT"
     const float FAR "EMK_FAR"
     const double UNDERFLOW "EMK_UNDERFLOW"
@@ -116,9 +117,12 @@ cdef extern from "nearest.h" nogil:
         const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
         float *y, float *x, float *norm)
     void products "emk_products"(
-        const float *x, const float *panels, Py_ssize_t stride, const float *half,
-        Py_ssize_t n_features, const int *chosen, Py_ssize_t n_chosen, const char *ahead,
-        Py_ssize_t n_bytes, float *form, float *best)
+        const float *x, const float *panels, const float *half, Py_ssize_t n_centers,
+        Py_ssize_t n_features, const char *ahead, Py_ssize_t n_bytes, float *form, float *best)
+    void row_products "emk_row_products"(
+        const char **row, Py_ssize_t n_features, const real *origin, real scale, float more,
+        const float *c, const float *half, int n_centers, const char *ahead, float *x,
+        float *form, float *norm, float *best)
     void limits "emk_limits"(const float *norm, const float *best, Py_ssize_t size, double slope,
                              double relative, float *limit, float *square)
     unsigned long long not_above "emk_not_above"(const float *a, const float *limit)
@@ -136,6 +140,8 @@ cdef extern from "nearest.h" nogil:
     double gap_square "emk_gap_square"(
         const char *x, Py_ssize_t step, const double *c, const double *rounding,
         Py_ssize_t n_features, unsigned char *away)
+    double add_gap_squares "emk_add_gap_squares"(const char *x, const double *c, Py_ssize_t n,
+                                                 double w, double *sums)
     void add_deviations "emk_add_deviations"(const char *x, const double *origin, Py_ssize_t n,
                                              double weight, double *sums)
 

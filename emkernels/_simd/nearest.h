@@ -1,209 +1,9 @@
-/* Many rows against many centres as a product in float32, and exact distances of single pairs: the
-   loops of nearest.pxi, which says what is computed. */
+/* What products of many rows and many centres leave, and exact distances of single pairs: the loops of
+   nearest.pxi. */
 #ifndef EMK_NEAREST_H
 #define EMK_NEAREST_H
 
-#include "distances.h"
-
-/* float32 lanes, whatever the precision of the rows. */
-#if defined(__GNUC__) && EMK_VECTOR_BYTES >= 16
-#define EMK_FLANES (EMK_VECTOR_BYTES / 4)
-typedef float emk_fvec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
-typedef int32_t emk_fivec __attribute__((vector_size(EMK_VECTOR_BYTES), may_alias));
-static inline emk_fvec emk_fsplat(float x) { return x - (emk_fvec){0}; }
-#else
-#define EMK_FLANES 1
-typedef float emk_fvec;
-static inline emk_fvec emk_fsplat(float x) { return x; }
-#endif
-
-/* A wide tile is CROWD rows, in SUBS parts of SUB vectors; a panel is CENTRE_PANEL centres, side by side
-   column by column. CENTRE_PANEL * SUB sums, SUB vectors of rows and a centre's value fit the registers:
-   32 of them, or 16. Rows and centres are taken DEPTH columns at a time: those of a part are in the
-   first cache while all panels go by. */
-#define EMK_CROWD 64
-#define EMK_CENTRE_PANEL 6
-#define EMK_DEPTH 128
-#if defined(__AVX512F__) || defined(__aarch64__)
-#define EMK_SUB 4
-#else
-#define EMK_SUB 2
-#endif
-#define EMK_PART (EMK_SUB * EMK_FLANES)
-#define EMK_PARTS (EMK_CROWD / EMK_PART)
-
-/* form (CENTRE_PANEL, CROWD) of one part: the products of its rows x (depth, PART) and a panel c (depth,
-   CENTRE_PANEL), summed from zero, and then added to what is there unless `first`: sums that went on from
-   there would be in error like sums of all columns. When `last`, half less the sum, and best (PART,) is
-   the least so far. first and last are literals. */
-static EMK_ALWAYS_INLINE void emk_part_products(const float *x, const float *c, Py_ssize_t depth,
-                                                const int first, const int last,
-                                                const float *half, float *form, float *best) {
-  emk_fvec acc[EMK_CENTRE_PANEL * EMK_SUB];
-#pragma GCC unroll 24
-  for (int i = 0; i < EMK_CENTRE_PANEL * EMK_SUB; i++) acc[i] = emk_fsplat(0);
-  for (Py_ssize_t d = 0; d < depth; d++) {
-    emk_fvec row[EMK_SUB];
-#pragma GCC unroll 4
-    for (int v = 0; v < EMK_SUB; v++)
-      row[v] = *(const emk_fvec *)(x + d * EMK_PART + v * EMK_FLANES);
-#pragma GCC unroll 6
-    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
-      emk_fvec value = emk_fsplat(c[d * EMK_CENTRE_PANEL + m]);
-#pragma GCC unroll 4
-      for (int v = 0; v < EMK_SUB; v++)
-        acc[m * EMK_SUB + v] = acc[m * EMK_SUB + v] + value * row[v];
-    }
-  }
-  emk_fence();
-#pragma GCC unroll 4
-  for (int v = 0; v < EMK_SUB; v++) {
-    emk_fvec least;
-    if (last) memcpy(&least, best + v * EMK_FLANES, sizeof least);
-#pragma GCC unroll 6
-    for (int m = 0; m < EMK_CENTRE_PANEL; m++) {
-      emk_fvec value = acc[m * EMK_SUB + v], before;
-      if (!first) {
-        memcpy(&before, form + m * EMK_CROWD + v * EMK_FLANES, sizeof before);
-        value = value + before;
-      }
-      if (last) {
-        value = emk_fsplat(half[m]) - value;
-#if EMK_FLANES == 1
-        least = value < least ? value : least;
-#elif defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-        least = (emk_fvec)_mm512_min_ps((__m512)value, (__m512)least);
-#else
-        emk_fivec less = value < least;
-        least = (emk_fvec)(((emk_fivec)value & less) | ((emk_fivec)least & ~less));
-#endif
-      }
-      memcpy(form + m * EMK_CROWD + v * EMK_FLANES, &value, sizeof value);
-    }
-    if (last) memcpy(best + v * EMK_FLANES, &least, sizeof least);
-  }
-}
-
-/* form (n_chosen, CENTRE_PANEL, CROWD), and best (CROWD,), of packed rows x and the chosen panels, `stride`
-   floats apart; half (n_panels, CENTRE_PANEL). The rows have n_features columns and one more. From
-   `ahead` on, unless NULL, n_bytes are asked for in the meantime. */
-static inline void emk_products(const float *x, const float *panels, Py_ssize_t stride,
-                                const float *half, Py_ssize_t n_features, const int *chosen,
-                                Py_ssize_t n_chosen, const char *ahead, Py_ssize_t n_bytes,
-                                float *form, float *best) {
-  const Py_ssize_t n_steps = (n_features + EMK_DEPTH - 1) / EMK_DEPTH * n_chosen * EMK_PARTS;
-  const Py_ssize_t step = ahead ? 64 * ((n_bytes + 64 * n_steps - 1) / (64 * n_steps)) : 0;
-  for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
-    const int first = at == 0, last = n_features - at <= EMK_DEPTH;
-    const Py_ssize_t depth = last ? n_features - at + 1 : EMK_DEPTH;
-    for (Py_ssize_t i = 0; i < n_chosen; i++) {
-      const float *c = panels + chosen[i] * stride + at * EMK_CENTRE_PANEL;
-      const float *h = half + chosen[i] * EMK_CENTRE_PANEL;
-      for (int s = 0; s < EMK_PARTS; s++) {
-        const float *rows = x + s * depth * EMK_PART;
-        float *f = form + i * EMK_CENTRE_PANEL * EMK_CROWD + s * EMK_PART, *b = best + s * EMK_PART;
-        for (const char *end = ahead + step; ahead < end; ahead += 64) emk_prefetch(ahead);
-        if (first && last)
-          emk_part_products(rows, c, depth, 1, 1, h, f, b);
-        else if (first)
-          emk_part_products(rows, c, depth, 1, 0, h, f, b);
-        else if (last)
-          emk_part_products(rows, c, depth, 0, 1, h, f, b);
-        else
-          emk_part_products(rows, c, depth, 0, 0, h, f, b);
-      }
-    }
-    x += depth * EMK_CROWD;
-  }
-}
-
-/* out[i * PART] = FLANES values of column i: FLANES rows, `stride` floats apart, transposed. */
-static EMK_ALWAYS_INLINE void emk_put_columns(const float *in, Py_ssize_t stride, float *out) {
-#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
-#pragma GCC unroll 4
-  for (int q = 0; q < 4; q++) {
-    __m512 a[4];
-    __m512d b[4];
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-      const float *at = in + i * stride + 4 * q;
-      a[i] = _mm512_castps128_ps512(_mm_loadu_ps(at));
-      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x00f0, _mm_loadu_ps(at + 4 * stride));
-      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0x0f00, _mm_loadu_ps(at + 8 * stride));
-      a[i] = _mm512_mask_broadcast_f32x4(a[i], 0xf000, _mm_loadu_ps(at + 12 * stride));
-    }
-    b[0] = _mm512_castps_pd(_mm512_unpacklo_ps(a[0], a[1]));
-    b[1] = _mm512_castps_pd(_mm512_unpacklo_ps(a[2], a[3]));
-    b[2] = _mm512_castps_pd(_mm512_unpackhi_ps(a[0], a[1]));
-    b[3] = _mm512_castps_pd(_mm512_unpackhi_ps(a[2], a[3]));
-    float *to = out + 4 * q * EMK_PART;
-    _mm512_storeu_ps(to, _mm512_castpd_ps(_mm512_unpacklo_pd(b[0], b[1])));
-    _mm512_storeu_ps(to + EMK_PART, _mm512_castpd_ps(_mm512_unpackhi_pd(b[0], b[1])));
-    _mm512_storeu_ps(to + 2 * EMK_PART, _mm512_castpd_ps(_mm512_unpacklo_pd(b[2], b[3])));
-    _mm512_storeu_ps(to + 3 * EMK_PART, _mm512_castpd_ps(_mm512_unpackhi_pd(b[2], b[3])));
-  }
-#else
-  for (int i = 0; i < EMK_FLANES; i++)
-    for (int j = 0; j < EMK_FLANES; j++) out[i * EMK_PART + j] = in[j * stride + i];
-#endif
-}
-
-#if defined(__GNUC__)
-typedef emk_real emk_loose __attribute__((aligned(1), may_alias));
-#endif
-static EMK_ALWAYS_INLINE emk_real emk_at(const char *x, Py_ssize_t i) {
-#if defined(__GNUC__)
-  return ((const emk_loose *)x)[i];
-#else
-  emk_real value;
-  memcpy(&value, x + i * (Py_ssize_t)sizeof value, sizeof value);
-  return value;
-#endif
-}
-
-/* Pack scale * (row - origin) of CROWD contiguous rows, rounded to float32, for emk_products: x by
-   DEPTH columns, in each (PARTS, depth, PART); norm (CROWD,) are their lengths, rounded up by
-   `more` (see nearest.pxi), and the column behind the last. y (CROWD, DEPTH) is scratch; x has room for
-   FLANES * PART floats more. */
-static inline void emk_pack_crowd(const char *const *row, Py_ssize_t n_features,
-                                  const emk_real *origin, emk_real scale, float more, float *y,
-                                  float *x, float *norm) {
-  emk_fvec squares[EMK_CROWD / EMK_FLANES];
-  for (int v = 0; v < EMK_CROWD / EMK_FLANES; v++) squares[v] = emk_fsplat(0);
-  for (Py_ssize_t at = 0; at < n_features; at += EMK_DEPTH) {
-    const int last = n_features - at <= EMK_DEPTH;
-    const Py_ssize_t n = last ? n_features - at : EMK_DEPTH, depth = n + last;
-    const Py_ssize_t n_padded = (n + EMK_FLANES - 1) / EMK_FLANES * EMK_FLANES;
-    const emk_real *o = origin + at;
-    for (int j = 0; j < EMK_CROWD; j++) {
-      const char *in = row[j] + at * (Py_ssize_t)sizeof(emk_real);
-      float *out = y + j * EMK_DEPTH;
-      for (Py_ssize_t d = 0; d < n; d++) out[d] = (float)((emk_at(in, d) - o[d]) * scale);
-      for (Py_ssize_t d = n; d < n_padded; d++) out[d] = 0;
-    }
-    for (int s = 0; s < EMK_PARTS; s++)
-      for (int v = 0; v < EMK_SUB; v++) {
-        float *to = x + s * depth * EMK_PART + v * EMK_FLANES;
-        emk_fvec total = emk_fsplat(0);
-        for (Py_ssize_t d = 0; d < n; d += EMK_FLANES)
-          // columns past the last are written over by the next part
-          emk_put_columns(y + (s * EMK_PART + v * EMK_FLANES) * EMK_DEPTH + d, EMK_DEPTH,
-                          to + d * EMK_PART);
-        for (Py_ssize_t d = 0; d < n; d++) {
-          emk_fvec value = *(const emk_fvec *)(to + d * EMK_PART);
-          total = total + value * value;
-        }
-        squares[s * EMK_SUB + v] = squares[s * EMK_SUB + v] + total;
-      }
-    if (last) {
-      memcpy(norm, squares, sizeof squares);
-      for (int j = 0; j < EMK_CROWD; j++) norm[j] = sqrtf(norm[j]) * more;
-      for (int s = 0; s < EMK_PARTS; s++)
-        memcpy(x + (s * depth + n) * EMK_PART, norm + s * EMK_PART, EMK_PART * sizeof(float));
-    }
-    x += depth * EMK_CROWD;
-  }
-}
+#include "crowd.h"
 
 /* Bit j: whether not a[j] > limit[j], of CROWD values. */
 static inline unsigned long long emk_not_above(const float *a, const float *limit) {
@@ -340,11 +140,37 @@ static inline void emk_limits(const float *norm, const float *best, Py_ssize_t s
   for (Py_ssize_t j = size; j < EMK_CROWD; j++) limit[j] = -INFINITY;
 }
 
+/* The lanes of v, added by halves. */
+static EMK_ALWAYS_INLINE emk_real emk_by_halves(emk_vec v) {
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+#if EMK_DOUBLE
+  return _mm512_reduce_add_pd((__m512d)v);
+#else
+  return _mm512_reduce_add_ps((__m512)v);
+#endif
+#elif defined(__AVX__) && EMK_VECTOR_BYTES == 32
+#if EMK_DOUBLE
+  __m128d h = _mm_add_pd(_mm256_castpd256_pd128((__m256d)v), _mm256_extractf128_pd((__m256d)v, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(h, _mm_unpackhi_pd(h, h)));
+#else
+  __m128 h = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+  h = _mm_add_ps(h, _mm_movehl_ps(h, h));
+  return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+#endif
+#else
+  emk_real lane[EMK_LANES];
+  memcpy(lane, &v, sizeof v);
+  for (int w = EMK_LANES / 2; w > 0; w /= 2)
+    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
+  return lane[0];
+#endif
+}
+
 /* |x - c|^2 of one row and one centre, both contiguous: sums of lanes, then what is left. */
 static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssize_t n_features) {
   Py_ssize_t d = 0;
   emk_vec acc[4], a, b;
-  emk_real lane[EMK_LANES], total;
+  emk_real total;
 #pragma GCC unroll 4
   for (int i = 0; i < 4; i++) acc[i] = emk_splat(0);
   for (; d + 4 * EMK_LANES <= n_features; d += 4 * EMK_LANES) {
@@ -360,14 +186,83 @@ static inline emk_real emk_pair_square(const char *x, const emk_real *c, Py_ssiz
     memcpy(&b, c + d, sizeof b);
     acc[0] = acc[0] + (a - b) * (a - b);
   }
+#if defined(__AVX512F__) && EMK_VECTOR_BYTES == 64
+  if (d < n_features) {     // and what is left, beside zeros
+    const unsigned some = (1u << (n_features - d)) - 1;
+#if EMK_DOUBLE
+    a = (emk_vec)_mm512_sub_pd(_mm512_maskz_loadu_pd((__mmask8)some, (const emk_loose *)x + d),
+                               _mm512_maskz_loadu_pd((__mmask8)some, c + d));
+#else
+    a = (emk_vec)_mm512_sub_ps(_mm512_maskz_loadu_ps((__mmask16)some, (const emk_loose *)x + d),
+                               _mm512_maskz_loadu_ps((__mmask16)some, c + d));
+#endif
+    acc[1] = acc[1] + a * a;
+    d = n_features;
+  }
+#endif
   acc[0] = (acc[0] + acc[1]) + (acc[2] + acc[3]);
-  memcpy(lane, &acc[0], sizeof a);
-  for (int w = EMK_LANES / 2; w > 0; w /= 2)
-    for (int j = 0; j < w; j++) lane[j] += lane[j + w];
-  total = lane[0];
+  total = emk_by_halves(acc[0]);
   for (; d < n_features; d++) {
     emk_real gap = emk_at(x, d) - c[d];
     total += gap * gap;
+  }
+  return total;
+}
+
+#if EMK_LANES > 1
+/* sums (DLANES,) += w * (x - c), and the squares of x - c. */
+static EMK_ALWAYS_INLINE emk_dvec emk_add_some_gaps(const char *x, const double *c, double w,
+                                                    double *sums) {
+  emk_dvec gap, sum;
+  memcpy(&gap, c, sizeof gap);
+  memcpy(&sum, sums, sizeof sum);
+#if !EMK_DOUBLE && EMK_DLANES == 8 && defined(__AVX512F__)
+  // as a conversion of vectors it is done in halves
+  gap = (emk_dvec)_mm512_cvtps_pd(_mm256_loadu_ps((const float *)x)) - gap;
+#else
+#if EMK_DOUBLE
+  emk_dvec a;
+#else
+  float __attribute__((vector_size(EMK_VECTOR_BYTES / 2), may_alias)) a;
+#endif
+  memcpy(&a, x, sizeof a);
+  gap = __builtin_convertvector(a, emk_dvec) - gap;
+#endif
+  sum = sum + emk_dsplat(w) * gap;
+  memcpy(sums, &sum, sizeof sum);
+  return gap * gap;
+}
+#endif
+
+/* sums (n,) += w * (row - c) of a contiguous row; |row - c|^2, all in float64. */
+static inline double emk_add_gap_squares(const char *x, const double *c, Py_ssize_t n, double w,
+                                         double *sums) {
+  double total = 0;
+  Py_ssize_t d = 0;
+#if EMK_LANES > 1
+  emk_dvec square[4];
+  double lane[EMK_DLANES];
+  for (int i = 0; i < 4; i++) square[i] = emk_dsplat(0);
+  for (; d + 4 * EMK_DLANES <= n; d += 4 * EMK_DLANES)
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+      square[i] = square[i] + emk_add_some_gaps(
+        x + (d + i * EMK_DLANES) * (Py_ssize_t)sizeof(emk_real), c + d + i * EMK_DLANES, w,
+        sums + d + i * EMK_DLANES);
+  for (; d + EMK_DLANES <= n; d += EMK_DLANES)
+    square[0] = square[0] + emk_add_some_gaps(x + d * (Py_ssize_t)sizeof(emk_real), c + d, w, sums + d);
+  square[0] = (square[0] + square[1]) + (square[2] + square[3]);
+  memcpy(lane, &square[0], sizeof lane);
+  for (int i = EMK_DLANES / 2; i > 0; i /= 2)
+    for (int j = 0; j < i; j++) lane[j] += lane[j + i];
+  total = lane[0];
+#endif
+  for (; d < n; d++) {
+    emk_real a;
+    memcpy(&a, x + d * (Py_ssize_t)sizeof a, sizeof a);
+    double gap = (double)a - c[d];
+    total += gap * gap;
+    sums[d] += w * gap;
   }
   return total;
 }

@@ -21,7 +21,8 @@
 #   conversion of one in float32, adds next to nothing); the power of two nothing.
 # - a part of DEPTH columns from zero, the last with a column more: DEPTH + 1; the parts: P - 1;
 #   half less the sum: u of both. So DEPTH + P + 3 of |x - o| |c_k - o|, of which a has 8 more.
-#   The order of sums differs by loop (emk_line_products) and level; none has more.
+#   The order of sums differs by loop (emk_line_products, emk_row_products) and level; none has
+#   more.
 # - the square, rounded, less 4 u, and u of the subtraction: -6 u to -2 u of it.
 # - |x - o|^2: 2 for the rows, DEPTH for a part, P - 1; half of that for the root, u for rounding
 #   it, u for the product with `more` and u for `more` itself: (DEPTH + P + 1) / 2 + 3 at most,
@@ -34,6 +35,7 @@ cdef enum:
     NEAREST_ROWS = 4096     # at most, of a block: long ones have more rows of a cluster
     DISTRUST = 31           # most tiles that are compared in float32 because others had to be
     FEW_ROWS = 20           # at which a product takes as long as rows by themselves
+    MOST_BY_ROWS = (DEPTH - 8) * FLANES     # columns whose sums by lanes are in error no more
 
 
 cdef double SLOPE = 1.05
@@ -43,8 +45,10 @@ ctypedef struct Crowd:
     # of one wide tile: scratch
     const char *row[CROWD]      # contiguous rows
     float *x                    # packed rows, see emk_pack_crowd
-    float *y                    # (CROWD, DEPTH)
-    float *form                 # (n_panels, CENTRE_PANEL, CROWD) l of the chosen panels
+    float *y                    # (FLANES, DEPTH)
+    float *form                 # (n_panels, CENTRE_PANEL, CROWD) l of all centres
+    float *top                  # (3, CROWD) the least l, the next, and where the least is
+    bint ranked                 # whether these are known
     float *norm                 # (CROWD,) at least |x - o|
     float *best                 # the least l
     float *limit                # the largest l of the nearest
@@ -65,8 +69,9 @@ ctypedef struct Crowd:
     float *value                # (n_clusters,) its l
     int *found                  # (CROWD,)
     double *exact               # (CROWD,) its squared distance by difference; -1: not computed
-    int *chosen                 # (n_panels,)
     real *copied                # (CROWD, D) rows whose columns are apart
+    double *sums                # (n_clusters, sums_stride) x - origin of rows that move, and 1
+    Py_ssize_t sums_stride      # in whole cache lines
     int *need                   # (block_rows,) positions of rows in doubt
     int *order                  # (block_rows,) the same by cluster
     int *starts                 # (n_clusters + 1,)
@@ -80,7 +85,9 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     p.x = <float*>(scratch + used)
     used = aligned(used + (D + 1) * row + FLANES * PART * <Py_ssize_t>sizeof(float))
     p.y = <float*>(scratch + used)
-    used += DEPTH * row
+    used += FLANES * DEPTH * <Py_ssize_t>sizeof(float)
+    p.top = <float*>(scratch + used)
+    used += 3 * row
     p.n_together = crowds_together(job.nearest, D)
     p.n_sketched = p.n_distrusted = p.n_passed_over = 0
     p.forms = <float*>(scratch + used)
@@ -111,8 +118,10 @@ cdef Py_ssize_t carve_crowd(const Job *job, char *scratch, Crowd *p) noexcept no
     p.copied = <real*>(scratch + used)
     if job.rows.column_stride != sizeof(real):
         used = aligned(used + CROWD * D * <Py_ssize_t>sizeof(real))
-    p.chosen = <int*>(scratch + used)
-    used = aligned(used + n * <Py_ssize_t>sizeof(int))
+    p.sums = <double*>(scratch + used)
+    p.sums_stride = (D + 8) // 8 * 8
+    if job.bounds != NULL and job.bounds.summed:
+        used += K * p.sums_stride * sizeof(double)
     p.need = <int*>(scratch + used)
     used = aligned(used + job.block_rows * <Py_ssize_t>sizeof(int))
     p.order = <int*>(scratch + used)
@@ -261,31 +270,45 @@ cdef inline const char *behind_crowd(const Rows *rows, Py_ssize_t start) noexcep
     return rows.x + (start + CROWD) * rows.row_stride
 
 
-cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Py_ssize_t n_chosen,
-                 Crowd *p) noexcept nogil:
-    """The nearest centre of each row, of those of the chosen panels."""
-    cdef const real *centers = <const real*>nearest.centers
-    cdef Py_ssize_t i, m, j, k
+cdef void settle(const Nearest *nearest, Py_ssize_t K, Py_ssize_t D, Crowd *p) noexcept nogil:
+    """The nearest centre of each row."""
+    cdef Py_ssize_t j, k
     cdef unsigned long long hits
+    if p.ranked:
+        memcpy(p.found, p.top + 2 * CROWD, CROWD * sizeof(int))
+        hits = not_above(p.top + CROWD, p.limit)
+        while hits != 0:
+            j = lowest_bit(hits)
+            hits &= hits - 1
+            p.found[j] = -1
+            for k in range(K):
+                if not p.form[k * CROWD + j] > p.limit[j]:
+                    take_nearer(nearest, j, k, D, p)
+        return
+    for j in range(CROWD):
+        p.found[j] = -1
+    for k in range(K):
+        hits = not_above(p.form + k * CROWD, p.limit)
+        while hits != 0:
+            j = lowest_bit(hits)
+            hits &= hits - 1
+            take_nearer(nearest, j, k, D, p)
+
+
+cdef inline void take_nearer(const Nearest *nearest, Py_ssize_t j, Py_ssize_t k, Py_ssize_t D,
+                             Crowd *p) noexcept nogil:
+    """Centre k is row j's, unless one before is as near."""
+    cdef const real *centers = <const real*>nearest.centers
     cdef double value
-    for i in range(n_chosen):
-        for m in range(CENTRE_PANEL):
-            k = p.chosen[i] * CENTRE_PANEL + m
-            if k >= K:
-                break
-            hits = not_above(p.form + (i * CENTRE_PANEL + m) * CROWD, p.limit)
-            while hits != 0:
-                j = lowest_bit(hits)
-                hits &= hits - 1
-                if p.found[j] < 0:
-                    p.found[j] = <int>k
-                    continue
-                if p.exact[j] < 0:
-                    p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
-                value = pair_square(p.row[j], centers + k * D, D)
-                if value < p.exact[j]:
-                    p.exact[j] = value
-                    p.found[j] = <int>k
+    if p.found[j] < 0:
+        p.found[j] = <int>k
+        return
+    if p.exact[j] < 0:
+        p.exact[j] = pair_square(p.row[j], centers + p.found[j] * D, D)
+    value = pair_square(p.row[j], centers + k * D, D)
+    if value < p.exact[j]:
+        p.exact[j] = value
+        p.found[j] = <int>k
 
 
 cdef void crowd_forms(const Job *job, const Rows *rows, Py_ssize_t first, Py_ssize_t t,
@@ -303,8 +326,8 @@ cdef void crowd_forms(const Job *job, const Rows *rows, Py_ssize_t first, Py_ssi
     p.norm = p.best + CROWD
     open_crowd(rows, start, size, p)
     for j in range(CROWD):
-        p.found[j] = -1
         p.exact[j] = -1
+    p.ranked = False
     if at < p.n_sketched:
         if few_are_left(job, size, p):
             p.n_distrusted = 0
@@ -313,18 +336,21 @@ cdef void crowd_forms(const Job *job, const Rows *rows, Py_ssize_t first, Py_ssi
         p.n_passed_over = p.n_distrusted
     elif p.n_passed_over > 0:
         p.n_passed_over -= 1
-    for j in range(CROWD):
-        p.best[j] = INFINITY
-        p.norm[j] = INFINITY
-    if nearest.usable:
+    p.ranked = nearest.usable
+    if nearest.usable and job.gaussians.n_components <= FEW_CENTRES and D <= MOST_BY_ROWS:
+        row_products(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more,
+                     nearest.lines, nearest.half, <int>job.gaussians.n_components,
+                     behind_crowd(rows, start), p.x, p.form, p.norm, p.top)
+    elif nearest.usable:
         pack_crowd(p.row, D, <const real*>nearest.origin, <real>nearest.scale, nearest.more, p.y,
                    p.x, p.norm)
-        products(p.x, nearest.panels, (D + 1) * CENTRE_PANEL, nearest.half, D, p.chosen,
-                 nearest.n_panels, behind_crowd(rows, start), CROWD * D * sizeof(real), p.form,
-                 p.best)
+        products(p.x, nearest.panels, nearest.half, job.gaussians.n_components, D,
+                 behind_crowd(rows, start), CROWD * D * sizeof(real), p.form, p.top)
     else:
         memset(p.form, 0, nearest.n_panels * CENTRE_PANEL * CROWD * sizeof(float))
-    limits(p.norm, p.best, size, nearest.slope, nearest.relative, p.limit, p.square)
+        for j in range(CROWD):
+            p.top[j] = p.norm[j] = INFINITY
+    limits(p.norm, p.top, size, nearest.slope, nearest.relative, p.limit, p.square)
 
 
 cdef double settled_square(const Job *job, Py_ssize_t j, Crowd *p) noexcept nogil:
@@ -339,12 +365,6 @@ cdef double settled_square(const Job *job, Py_ssize_t j, Crowd *p) noexcept nogi
     return p.exact[j]
 
 
-cdef inline void all_panels(const Nearest *nearest, Crowd *p) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(nearest.n_panels):
-        p.chosen[i] = <int>i
-
-
 cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                                double *accumulators) noexcept nogil:
     """Labels of rows first .. first + count - 1, unless they are given. Accumulators: inertia |
@@ -354,7 +374,6 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
     cdef double square, weight
     cdef Crowd p
     carve_crowd(job, scratch, &p)
-    all_panels(job.nearest, &p)
     for t in range((count + CROWD - 1) // CROWD):
         start = first + t * CROWD
         size = min(<Py_ssize_t>CROWD, first + count - start)
@@ -365,7 +384,7 @@ cdef void nearest_kmeans_block(const Job *job, Py_ssize_t first, Py_ssize_t coun
                 p.exact[j] = -1
         else:
             crowd_forms(job, &job.rows, first, t, count, &p)
-            settle(job.nearest, K, D, job.nearest.n_panels, &p)
+            settle(job.nearest, K, D, &p)
         for j in range(size):
             row = start + j
             square = settled_square(job, j, &p)

@@ -3,22 +3,24 @@
 cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t count, char *scratch,
                                 double *accumulators) noexcept nogil:
     """The same with bounds. A row in doubt about few centres is compared with these alone.
-    Accumulators: labels that changed."""
+    Accumulators: labels that changed; where bounds say so behind those of bounded_block."""
     cdef const Bounds *bounds = job.bounds
     cdef Py_ssize_t K = job.gaussians.n_components, D = job.gaussians.n_features
     cdef Py_ssize_t t, j, row, size, n = count
+    cdef double n_changed = 0
     cdef Rows needed = job.rows
     cdef Crowd p
     carve_crowd(job, scratch, &p)
-    all_panels(job.nearest, &p)
+    if bounds.summed:
+        memset(p.sums, 0, K * p.sums_stride * sizeof(double))
     needed.x += first * needed.row_stride
     if not (bounds.fill or bounds.n_groups == 0):
-        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, accumulators)
+        n = settle_some(job, first, rows_in_doubt(job, first, count, &p), &p, &n_changed)
         needed.order = p.order
     for t in range((n + CROWD - 1) // CROWD):
         size = min(<Py_ssize_t>CROWD, n - t * CROWD)
         crowd_forms(job, &needed, 0, t, n, &p)
-        settle(job.nearest, K, D, job.nearest.n_panels, &p)
+        settle(job.nearest, K, D, &p)
         for j in range(size):
             if p.exact[j] == INFINITY:
                 settled_square(job, j, &p)
@@ -26,8 +28,30 @@ cdef void nearest_bounded_block(const Job *job, Py_ssize_t first, Py_ssize_t cou
             bound_crowd(job, &needed, first, t * CROWD, size, &p)
         for j in range(size):
             row = first + row_at(&needed, t * CROWD + j)
-            accumulators[0] += bounds.first_pass or job.labels_out[row] != p.found[j]
-            job.labels_out[row] = p.found[j]
+            if bounds.first_pass or job.labels_out[row] != p.found[j]:
+                n_changed += 1
+                if bounds.summed:
+                    move_contiguous(job, row, p.row[j], p.found[j], &p)
+                job.labels_out[row] = p.found[j]
+    accumulators[K + K * D if bounds.summed else 0] += n_changed
+    for j in range(K if bounds.summed else 0):
+        accumulators[j] += p.sums[j * p.sums_stride + D]
+        for t in range(D):
+            accumulators[K + j * D + t] += p.sums[j * p.sums_stride + t]
+
+
+cdef inline void move_contiguous(const Job *job, Py_ssize_t row, const char *x, Py_ssize_t k,
+                                 const Crowd *p) noexcept nogil:
+    """As move_row, of a row whose values at x lie side by side; its label stays."""
+    cdef Py_ssize_t D = job.rows.n_features
+    cdef double weight = job.rows.sample_weight[row] if job.rows.sample_weight != NULL else 1
+    cdef double *sums = p.sums + k * p.sums_stride
+    sums[D] += weight
+    add_deviations(x, job.bounds.origin, D, weight, sums)
+    if not job.bounds.first_pass:
+        sums = p.sums + job.labels_out[row] * p.sums_stride
+        sums[D] -= weight
+        add_deviations(x, job.bounds.origin, D, -weight, sums)
 
 
 cdef inline int groups_in_doubt(const Bounds *bounds, Py_ssize_t row, Py_ssize_t own,

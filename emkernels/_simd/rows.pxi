@@ -146,7 +146,7 @@ cdef bint flat_largest(const real *flat, Py_ssize_t n, double *largest) noexcept
     """The same on adjacent values; False when one is not finite."""
     cdef real top[TILE]
     cdef real zero[TILE]
-    cdef real value, total = 0
+    cdef real value, total = 0, nothing = 0
     cdef Py_ssize_t i = 0, j
     for j in range(TILE):
         top[j] = 0
@@ -154,12 +154,12 @@ cdef bint flat_largest(const real *flat, Py_ssize_t n, double *largest) noexcept
     while i + TILE <= n:
         for j in range(TILE):
             value = flat[i + j] if flat[i + j] > 0 else -flat[i + j]
-            zero[j] += value * 0
+            zero[j] += value * nothing
             top[j] = value if value > top[j] else top[j]
         i += TILE
     while i < n:
         value = flat[i] if flat[i] > 0 else -flat[i]
-        zero[0] += value * 0
+        zero[0] += value * nothing
         top[0] = value if value > top[0] else top[0]
         i += 1
     for j in range(TILE):

@@ -104,6 +104,7 @@ ctypedef struct Bounds:
     const double *origin          # (n_features,) the point that sums are taken about
     bint fill                     # they are not set yet
     bint first_pass               # there are no labels yet
+    bint summed                   # many rows move: counts and sums are made meanwhile
 
 
 # Centres as nearest.pxi takes them: in the precision of the rows, and packed for a product in

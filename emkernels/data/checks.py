@@ -29,11 +29,11 @@ def one_of(*names):
     return _param_validation.StrOptions(dict.fromkeys(names).keys())
 
 
-def patterns_where_missing(X, names=None):
+def patterns_where_missing(X, names=None, n_threads=1):
     """The patterns of missing values, None where there are none, and the largest absolute value;
     ValueError for an infinity."""
     try:
-        return None, kernels.check_finite(X)
+        return None, kernels.check_finite(X, "X", n_threads)
     except ValueError:
         patterns = missing_patterns(X, names)
         return patterns, patterns.largest
@@ -143,10 +143,10 @@ def index_of(X):
     return index if hasattr(index, "equals") else None
 
 
-def check_complete(X, what, names=None):
+def check_complete(X, what, names=None, n_threads=1):
     """The largest absolute value of X; ValueError for a NaN or an infinity."""
     try:
-        return kernels.check_finite(X)
+        return kernels.check_finite(X, "X", n_threads)
     except ValueError as error:
         where = _inputs.place(np.argwhere(~np.isfinite(X))[0], names)
         text = f"X contains NaN or infinity, first at {where}"

@@ -141,10 +141,11 @@ class Rows(Labelled):
                 places = checks.names_of_fit(estimator)
                 labels = replace(labels, places=places) if places else labels
         array = with_nan(array, missing_values, places)
+        n_threads = getattr(estimator, "n_threads", 1)
         if complete is not None:
-            patterns, largest = None, checks.check_complete(array, complete, places)
+            patterns, largest = None, checks.check_complete(array, complete, places, n_threads)
         else:
-            patterns, largest = _look(array, places, expect_missing)
+            patterns, largest = _look(array, places, expect_missing, n_threads)
         return cls(array, patterns=patterns, largest=largest, labels=labels)
 
     def _again(self, estimator, complete, min_samples, missing_values):
@@ -454,10 +455,10 @@ def _of_each_row(values, name, dtype, n_rows):
     return out
 
 
-def _look(array, places, expect_missing):
+def _look(array, places, expect_missing, n_threads=1):
     """The patterns of missing values, None where there are none, and the largest value."""
     if not expect_missing:
-        return checks.patterns_where_missing(array, places)
+        return checks.patterns_where_missing(array, places, n_threads)
     patterns = checks.missing_patterns(array, places)
     return patterns if patterns.n_missing.any() else None, patterns.largest
 

@@ -20,7 +20,8 @@ cdef const int *indices(object array) except? NULL
 cdef const double *shaped(object array, str name, tuple shape) except? NULL
 cdef Py_ssize_t length_of(object array) except -1
 cdef int set_rows(Rows *rows, object X) except -1
-cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1
+cdef double check_rows_finite(const Rows *rows, bint is_double, str name,
+                              object n_threads=*) except -1
 cdef bint is_double(object X) except -1
 cdef Rows rows_at(const char *X, Py_ssize_t n_samples, Py_ssize_t n_features,
                   Py_ssize_t row_stride, Py_ssize_t column_stride, Py_ssize_t itemsize,

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from cython.parallel cimport prange
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDES, PyBuffer_Release, PyObject_GetBuffer)
 from libc.string cimport memset
@@ -12,6 +13,15 @@ from emkernels import _inputs
 from emkernels._simd.table cimport Table
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport check_status, look_for_signal
+from emkernels.kernels.threads cimport check_threads, forked, note_threads
+
+cdef extern from "parallel.h" nogil:
+    int emk_in_parallel()
+
+cdef enum:
+    CHUNK_CELLS = 65536     # that a thread looks at
+    CHUNKS = 256            # between looks for a signal
+    FEW_CHUNKS = 4          # that one thread has looked at sooner
 
 cdef bint is_double(object X) except -1:
     return X.dtype.itemsize == 8
@@ -244,29 +254,48 @@ cdef int set_rows(Rows *rows, object X) except -1:
     return 0
 
 
-cdef double check_rows_finite(const Rows *rows, bint is_double, str name) except -1:
+cdef double check_rows_finite(const Rows *rows, bint is_double, str name,
+                              object n_threads=1) except -1:
     """The largest absolute value; ValueError naming the row and column of the first NaN or
     infinity."""
-    cdef Py_ssize_t chunk = 65536 // rows.n_features + 1, first = 0, found = -1, _i
+    cdef Py_ssize_t chunk = CHUNK_CELLS // rows.n_features + 1, first = 0, at = -1, i, n
     cdef const Table *table = table_of(is_double)
-    cdef double largest = 0
-    while first < rows.n_samples and found < 0:
+    cdef double largest[CHUNKS]
+    cdef Py_ssize_t found[CHUNKS]
+    cdef int threads = check_threads(n_threads)
+    if (rows.n_samples + chunk - 1) // chunk < FEW_CHUNKS or forked() or emk_in_parallel():
+        threads = 1
+    for i in range(CHUNKS):
+        largest[i] = 0
+    while first < rows.n_samples and at < 0:
+        n = min(<Py_ssize_t>CHUNKS, (rows.n_samples - first + chunk - 1) // chunk)
         with nogil:
-            for _i in range(256):
-                if first < rows.n_samples and found < 0:
-                    found = table.first_nonfinite(
-                        rows, first, min(chunk, rows.n_samples - first), &largest)
-                    first += chunk
+            if threads == 1:
+                for i in range(n):
+                    found[i] = table.first_nonfinite(
+                        rows, first + i * chunk,
+                        min(chunk, rows.n_samples - first - i * chunk), largest)
+            else:
+                note_threads()
+                for i in prange(n, schedule="static", num_threads=threads):
+                    found[i] = table.first_nonfinite(
+                        rows, first + i * chunk,
+                        min(chunk, rows.n_samples - first - i * chunk), largest + i)
+        for i in range(n - 1, -1, -1):
+            at = found[i] if found[i] >= 0 else at
+        first += n * chunk
         check_status(look_for_signal())
-    if found >= 0:
+    if at >= 0:
         raise ValueError(
-            f"{name} contains NaN or infinity, first at row {found // rows.n_features}, "
-            f"column {found % rows.n_features}"
+            f"{name} contains NaN or infinity, first at row {at // rows.n_features}, "
+            f"column {at % rows.n_features}"
         )
-    return largest
+    for i in range(1, CHUNKS):
+        largest[0] = max(largest[0], largest[i])
+    return largest[0]
 
 
-def check_finite(X, name="X"):
+def check_finite(X, name="X", n_threads=None):
     """The largest absolute value of X, and an error where it has NaN or infinity.
 
     Parameters
@@ -275,6 +304,8 @@ def check_finite(X, name="X"):
         Real numbers; a masked cell counts as NaN.
     name : str
         What the message calls it.
+    n_threads : int, optional
+        Of a large X.
 
     Returns
     -------
@@ -304,7 +335,7 @@ def check_finite(X, name="X"):
     cdef Rows rows
     X = as_matrix(X, name, True)
     set_rows(&rows, X)
-    return check_rows_finite(&rows, is_double(X), name)
+    return check_rows_finite(&rows, is_double(X), name, n_threads)
 
 
 def check_sample_weight(sample_weight, Py_ssize_t n_samples):

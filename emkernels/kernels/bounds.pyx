@@ -12,7 +12,7 @@ from emkernels._simd.table cimport CENTRE_GROUPS, Bounds, Job, Nearest, Rows, Ta
 from emkernels.kernels.arrays cimport address, is_double, length_of, pointer, set_rows, shaped
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
-    BOUNDED, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+    BOUNDED, OUT_OF_MEMORY, Plan, apart, check_status, free_plan, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
 from emkernels.kernels.nearest cimport (
     add_by_cluster, free_nearest, is_crowded, set_nearest)
@@ -26,7 +26,10 @@ cdef enum:
     FEW = 20            # one row in so many
     READ = 24           # centres that a row could be compared with in the time that reading takes
     FEW_NUMBERS = 1 << 15   # of centres, that one thread is done with sooner
+    FEW_CENTRES = 64
     MUCH = 1200000      # numbers of centres at which bounds always cost less than a product
+    FEW_SUMS = 32768    # that each group of rows may have
+    MANY_MOVED = 32     # one row in so many
 
 
 cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_ssize_t K,
@@ -45,7 +48,7 @@ cdef int run_bounded(const Rows *rows, bint double_, const double *centers, Py_s
     job.bounds = bounds
     status = set_centers(&job, table_of(double_), centers, K, ones)
     if status == 0:
-        status = make_plan(&plan, &job, double_, BOUNDED, n, n_threads)
+        status = make_plan(&plan, &job, double_, BOUNDED, apart(n), n_threads)
     if status == 0:
         status = run(&plan, True)
         if status == 0:
@@ -64,29 +67,38 @@ cdef int run_crowded(const Rows *rows, bint double_, const double *centers, Py_s
     cdef Job job
     cdef Plan plan
     cdef Nearest nearest
-    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples
+    cdef Py_ssize_t D = rows.n_features, n = rows.n_samples, i
     cdef const Table *table = table_of(double_)
-    cdef int *before = <int*>malloc(n * sizeof(int))
+    cdef int *before = NULL
     cdef int status
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.labels_out = labels
     job.bounds = bounds
     status = set_nearest(&job, &nearest, table, double_, centers, K, True, n_threads)
-    if before == NULL:
-        status = OUT_OF_MEMORY
+    if sums != NULL and not (bounds.summed or bounds.first_pass):
+        before = <int*>malloc(n * sizeof(int))
+        if before == NULL:
+            status = OUT_OF_MEMORY
+        else:
+            memcpy(before, labels, n * sizeof(int))
     if status == 0:
-        memcpy(before, labels, n * sizeof(int))
         if bounds.n_groups > 0 and not bounds.fill:
             set_half_gaps(&nearest, table, K, D, bounds, n_threads)
-        status = make_plan(&plan, &job, double_, BOUNDED, 1, n_threads)
+        status = make_plan(&plan, &job, double_, BOUNDED,
+                           apart(K + K * D + 1) if bounds.summed else 1, n_threads)
     if status == 0:
         status = run(&plan, True)
-        n_changed[0] = plan.accumulators[0]
+        n_changed[0] = plan.accumulators[K + K * D if bounds.summed else 0]
+        for i in range(K + K * D if bounds.summed and status == 0 else 0):
+            if i < K:
+                counts[i] += plan.accumulators[i]
+            else:
+                sums[i - K] += plan.accumulators[i]
         free_plan(&plan)
-    if status == 0 and sums != NULL:
-        status = add_by_cluster(rows, double_, labels, NULL if bounds.first_pass else before,
-                                bounds.origin, 0, K, counts, sums, n_threads)
+    if status == 0 and sums != NULL and not bounds.summed:
+        status = add_by_cluster(rows, double_, labels, before, bounds.origin, 0, K, counts, sums,
+                                n_threads)
     free_nearest(&nearest)
     free(before)
     return status
@@ -139,15 +151,21 @@ class _LloydBounds:
         self.n_samples, self.scale = len(X), scale
         self.few = len(X) // FEW if n_clusters * X.shape[1] > NO_BOUNDS else -1
         self.travelled, self.group_travelled = np.zeros(n_clusters), np.zeros(1)
-        self.panel = 1
+        self.panel, few = 1, False
         if is_crowded(n_clusters, X.shape[1]):
             self.panel = table_of(is_double(X)).centre_panel
             # to read a row and compare it with all centres costs little where there are few numbers
-            share = min(0.4, max(0.003, (n_clusters + READ) * X.shape[1] / MUCH))
-            self.few = int(share * len(X))
+            few = n_clusters <= FEW_CENTRES
+            share = max(0.003, (n_clusters + READ) * X.shape[1] / MUCH)
+            if few:     # and bounds cost little
+                share *= 5
+            self.few = int(min(0.4, share) * len(X))
         most = max(8, X.itemsize * X.shape[1] // 2)
+        if few:
+            most = min(most, max(8, n_clusters // 4))
         self.set_groups(most if self.panel > 1 else min(CENTRE_GROUPS, most))
         self.n_groups, self.fill = 0, False
+        self.n_changed = len(X)
         self.upper, self.lower = np.empty(1, np.float32), np.empty(1, np.uint16)
 
     def set_groups(self, most):
@@ -164,6 +182,7 @@ class _LloydBounds:
 
     def note(self, n_changed):
         """So many labels have changed in a pass."""
+        self.n_changed = n_changed
         self.fill = self.n_groups == 0 and n_changed <= self.few
         if self.fill:
             self.n_groups = -(-len(self.travelled) // self.group_size)
@@ -213,6 +232,9 @@ def _bounded_pass(X, centers, labels, known, origin, sample_weight=None, before=
     bounds.origin = <const double*>address(origin)
     bounds.fill, bounds.first_pass = known.fill, before is None
     crowded = is_crowded(K, D)
+    bounds.summed = (crowded and into is not None and K * (D + 1) <= FEW_SUMS
+                     and (known.n_groups == 0 or known.fill)
+                     and known.n_changed * MANY_MOVED > len(X))
     if known.n_groups and not known.fill:
         if not crowded:
             half_gaps(center, K, D, <double*>address(half_gap))

@@ -13,7 +13,7 @@ from emkernels.kernels.arrays cimport (
     is_double, length_of, output, pointer, rows_at, set_rows, shaped, stored, weights_in_unit)
 from emkernels.kernels.dispatch cimport table_of
 from emkernels.kernels.driver cimport (
-    KMEANS, OUT_OF_MEMORY, Plan, check_status, free_plan, make_plan, run)
+    KMEANS, OUT_OF_MEMORY, Plan, apart, check_status, free_plan, make_plan, run)
 from emkernels.kernels.gaussians cimport set_centers
 from emkernels.kernels.nearest cimport (
     add_by_cluster, free_nearest, is_crowded, set_nearest)
@@ -83,9 +83,10 @@ cdef int run_kmeans(const Rows *rows, bint double_, const double *centers, Py_ss
     memset(&job, 0, sizeof(Job))
     job.rows = rows[0]
     job.labels_out = labels
+    job.first_moments = sums != NULL
     status = set_centers(&job, table_of(double_), centers, K, ones)
     if status == 0:
-        status = make_plan(&plan, &job, double_, KMEANS, K + K * D + 2, n_threads)
+        status = make_plan(&plan, &job, double_, KMEANS, apart(K + K * D + 2), n_threads)
     if status == 0:
         status = run(&plan, interruptible)
         if status == 0:

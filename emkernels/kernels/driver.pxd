@@ -87,6 +87,11 @@ cdef inline Py_ssize_t units_in_turns(Py_ssize_t n_units, Py_ssize_t n_threads) 
     return 1
 
 
+cdef inline Py_ssize_t apart(Py_ssize_t n_sums) noexcept nogil:
+    """So many that those of two groups share no cache line: each row is added to some."""
+    return n_sums + 8
+
+
 cdef inline Py_ssize_t runs_of(const Plan *plan) noexcept nogil:
     """Pieces that the sums of a panel are dealt out in."""
     return (plan.n_units + plan.in_turns - 1) // plan.in_turns

@@ -61,7 +61,7 @@ class KMeans(ChunkedFit, StepwiseKMeans, KMeansStarts, KMeansDistances, KMeansEx
         Accepted and not used: X is read in place and never written.
     algorithm : {'lloyd', 'elkan'}, default='lloyd'
         Accepted and not used: both name the same clustering. Distances are bounded as by Elkan
-        (for more than 64 clusters, or more than row bytes / 2, for groups of centres) from the
+        (where there are more than a few clusters, for groups of centres) from the
         iteration on in which few rows change their cluster; the bounds take no more memory
         than X, or 20 bytes a row.
     n_threads : int, default=None

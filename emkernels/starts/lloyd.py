@@ -110,9 +110,10 @@ def lloyd(rows, centers, *, max_iter=300, tol=1e-4, report=None):
     if report:
         report(f"Ended at iteration {n_iter}: {end or 'max_iter reached'}")
     # what is known leaves little of the last look for labels
-    known = bounds.panel > 1
+    known = bounds.n_groups > 0 and bounds.panel > 1
     if known and not (changed == 0 and end):
         passes.bounded_pass(X, centers, labels, bounds, origin, sample_weight, before, n_threads)
+    known |= changed == 0 and end is not None
     del bounds
     counts, _, inertia, _ = passes.kmeans_pass(
         X, centers, labels, sample_weight, n_threads, with_sums=False, given=known)
