@@ -222,8 +222,8 @@ static inline void emk_strip_products(const emk_real *left, const emk_real *righ
 #undef EMK_CASE
 }
 
-/* The lanes of a tile whose weight is positive, or no number, which is to show in all sums: their roots behind one another, which lane each is,
-   and how many. There is room for one vector more in `root`, for LANES more in `lane`. */
+/* The lanes of a tile whose weight is positive, or no number, which is to show in all sums: their roots behind
+   one another, which lane each is, and how many. There is room for one vector more in `root`, for LANES more in `lane`. */
 static inline Py_ssize_t emk_weighted_lanes(const emk_vec *weight, emk_real *root, int *lane) {
   Py_ssize_t n = 0;
   for (int v = 0; v < EMK_VECTORS; v++) {
