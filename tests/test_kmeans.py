@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import emkernels.models.kmeans
-from emkernels import KMeans, kernels
+from emkernels import FactorAnalysis, KMeans, kernels
 
 
 def problem(seed, dtype="f8", n=None, d=None):
@@ -414,6 +414,17 @@ def test_rows_that_are_not_aligned(dtype):
     again = KMeans(7, random_state=0).fit(unaligned(X), sample_weight=weights)
     assert_array_equal(again.cluster_centers_, plain.cluster_centers_)
     assert_array_equal(again.labels_, plain.labels_)
+
+
+@pytest.mark.parametrize("method", ["predict", "transform", "score"])
+def test_threads_that_were_set_by_hand(method):
+    """What is wrong with them is said, and not that a cell is missing."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    for model in (KMeans(2, random_state=0).fit(X), FactorAnalysis(1).fit(X)):
+        model.set_params(n_threads=0)
+        if hasattr(model, method):
+            with pytest.raises(ValueError, match="n_threads must be None, -1 or a positive"):
+                getattr(model, method)(X)
 
 
 @pytest.mark.parametrize("method", ["predict", "transform", "score"])

@@ -208,7 +208,7 @@ static EMK_ALWAYS_INLINE void emk_put_columns(const float *in, Py_ssize_t stride
     _mm256_storeu_ps(out + i * EMK_PART, _mm256_permute2f128_ps(a, b, 0x20));
     _mm256_storeu_ps(out + (i + 4) * EMK_PART, _mm256_permute2f128_ps(a, b, 0x31));
   }
-#elif defined(__SSE__) && EMK_VECTOR_BYTES == 16
+#elif defined(__SSE4_1__) && EMK_VECTOR_BYTES == 16
   __m128 a = _mm_loadu_ps(in), b = _mm_loadu_ps(in + stride), c = _mm_loadu_ps(in + 2 * stride);
   __m128 d = _mm_loadu_ps(in + 3 * stride);
   _MM_TRANSPOSE4_PS(a, b, c, d);

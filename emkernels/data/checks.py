@@ -36,6 +36,8 @@ def patterns_where_missing(X, names=None, n_threads=1):
         return None, kernels.check_finite(X, "X", n_threads)
     except ValueError:
         patterns = missing_patterns(X, names)
+        if not patterns.n_missing.any():        # n_threads
+            raise
         return patterns, patterns.largest
 
 
@@ -148,8 +150,10 @@ def check_complete(X, what, names=None, n_threads=1):
     try:
         return kernels.check_finite(X, "X", n_threads)
     except ValueError as error:
-        where = _inputs.place(np.argwhere(~np.isfinite(X))[0], names)
-        text = f"X contains NaN or infinity, first at {where}"
+        found = np.argwhere(~np.isfinite(X))
+        if not len(found):      # n_threads
+            raise
+        text = f"X contains NaN or infinity, first at {_inputs.place(found[0], names)}"
         if not np.isnan(X).any():
             raise ValueError(text) from error
         raise ValueError(

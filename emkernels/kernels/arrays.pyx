@@ -268,9 +268,11 @@ cdef double check_rows_finite(const Rows *rows, bint is_double, str name,
     for i in range(CHUNKS):
         largest[i] = 0
     while first < rows.n_samples and at < 0:
-        n = min(<Py_ssize_t>CHUNKS, (rows.n_samples - first + chunk - 1) // chunk)
+        # rows with gaps mostly have one in the first
+        n = min(<Py_ssize_t>(CHUNKS if first > 0 else 1),
+                (rows.n_samples - first + chunk - 1) // chunk)
         with nogil:
-            if threads == 1:
+            if threads == 1 or n == 1:
                 for i in range(n):
                     found[i] = table.first_nonfinite(
                         rows, first + i * chunk,
